@@ -1,0 +1,229 @@
+"""Every error that orch raises on purpose, what the caller does next, and the exit code it ends in.
+
+    OrchError
+    ├── UsageError                 2  a bad argument or prompt
+    ├── ConfigError                3  a file or variable that cannot be used
+    ├── BudgetError                5  refused by a budget; nothing was sent                next
+    ├── LedgerError               11  the ledger cannot be written; nothing was sent       stop
+    ├── Interrupted          130/143  Ctrl-C, SIGTERM                                      stop
+    └── ProviderError                 a call failed, or could not be made
+        ├── AuthenticationError    4  no key, or the provider rejected it                  next*
+        ├── TemporaryError         6  may work if sent again                               retry
+        │   ├── RateLimitedError
+        │   ├── OverloadedError       5xx, 529, an HTML body
+        │   ├── ConnectionFailedError refused, DNS, TLS: certainly not billed
+        │   ├── OutcomeUnknownError   read timeout, reset after sending: may be billed (next*)
+        │   ├── BadReplyError         not the JSON, chunking or shape that was promised
+        │   └── EmptyReplyError       status 200 with nothing in it
+        ├── QuotaExhaustedError    6  out of credit, or a daily quota                      next
+        ├── DeadlineError          6  the run's time is up                                 stop
+        ├── RequestRejectedError   7  the request itself is at fault                       stop
+        │   ├── ContextTooLongError   only a larger window can help                        next
+        │   └── ModelNotFoundError    unknown or retired at the provider                   next*
+        ├── IncompleteError        8  the reply was cut off after some text                stop
+        └── RefusedError           9  refused or filtered by the model                     next
+
+*next* in a cascade goes to the following leg; a star says that it does so with a loud warning.
+A closed pipe (exit 141) is no error of ours: the command line handles `BrokenPipeError` itself.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from .types import Completion
+
+
+class Disposition(StrEnum):
+    """What a failed call calls for."""
+
+    RETRY = "retry"
+    NEXT = "next"
+    STOP = "stop"
+
+
+class Billed(StrEnum):
+    """Whether the provider charges for a failed call."""
+
+    NO = "no"
+    UNKNOWN = "unknown"
+    YES = "yes"
+
+
+class OrchError(Exception):
+    """Base of all errors that a user may see. `code` is stable and machine-readable."""
+
+    code: ClassVar[str] = "error"
+    exit_code: int = 1
+    disposition: ClassVar[Disposition] = Disposition.STOP
+    loud: ClassVar[bool] = False  # going on past it deserves a warning
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    @property
+    def retryable(self) -> bool:
+        return self.disposition is Disposition.RETRY
+
+
+class UsageError(OrchError):
+    code = "usage"
+    exit_code = 2
+
+
+class ConfigError(OrchError):
+    """A configuration file, registry or environment variable that cannot be used. Names file, line and key."""
+
+    code = "config"
+    exit_code = 3
+
+
+class BudgetError(OrchError):
+    """A budget does not allow the worst case of a call. Nothing was sent."""
+
+    code = "budget"
+    exit_code = 5
+    disposition = Disposition.NEXT
+
+
+class LedgerError(OrchError):
+    code = "ledger"
+    exit_code = 11
+
+
+class Interrupted(OrchError):
+    """Ctrl-C (exit 130) or SIGTERM (exit 143)."""
+
+    code = "interrupted"
+    exit_code = 130
+
+    def __init__(self, message: str = "interrupted", *, exit_code: int = 130) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class ProviderError(OrchError):
+    """A call to a provider failed.
+
+    `retry_after_s` is the provider's own advice in seconds. `billed` says whether the attempt may have cost
+    money. `partial` holds what had arrived, with any usage that the provider had already reported.
+    """
+
+    code = "provider"
+    exit_code = 6
+    default_billed: ClassVar[Billed] = Billed.NO
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str | None,
+        model: str | None = None,
+        status: int | None = None,
+        provider_code: str | None = None,
+        request_id: str | None = None,
+        retry_after_s: float | None = None,
+        billed: Billed | None = None,
+        partial: Completion | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.provider = provider
+        self.model = model
+        self.status = status
+        self.provider_code = provider_code
+        self.request_id = request_id
+        self.retry_after_s = retry_after_s
+        self.billed = billed or self.default_billed
+        self.partial = partial
+
+
+class TemporaryError(ProviderError):
+    code = "temporary"
+    exit_code = 6
+    disposition = Disposition.RETRY
+
+
+class RateLimitedError(TemporaryError):
+    code = "rate_limited"
+
+
+class OverloadedError(TemporaryError):
+    code = "overloaded"
+
+
+class ConnectionFailedError(TemporaryError):
+    code = "connection_failed"
+
+
+class OutcomeUnknownError(TemporaryError):
+    """Sent, but no reply came: the provider may bill it. Trying elsewhere may pay twice."""
+
+    code = "outcome_unknown"
+    disposition = Disposition.NEXT
+    loud = True
+    default_billed = Billed.UNKNOWN
+
+
+class BadReplyError(TemporaryError):
+    code = "bad_reply"
+    default_billed = Billed.UNKNOWN
+
+
+class EmptyReplyError(TemporaryError):
+    code = "empty_reply"
+    default_billed = Billed.YES
+
+
+class AuthenticationError(ProviderError):
+    """No key is set (nothing was sent), or the provider answered 401 or 403."""
+
+    code = "authentication"
+    exit_code = 4
+    disposition = Disposition.NEXT
+    loud = True
+
+
+class QuotaExhaustedError(ProviderError):
+    code = "quota_exhausted"
+    exit_code = 6
+    disposition = Disposition.NEXT
+
+
+class DeadlineError(ProviderError):
+    code = "deadline"
+    exit_code = 6
+    default_billed = Billed.UNKNOWN
+
+
+class RequestRejectedError(ProviderError):
+    code = "request_rejected"
+    exit_code = 7
+
+
+class ContextTooLongError(RequestRejectedError):
+    code = "context_too_long"
+    disposition = Disposition.NEXT
+
+
+class ModelNotFoundError(RequestRejectedError):
+    code = "model_not_found"
+    disposition = Disposition.NEXT
+    loud = True
+
+
+class IncompleteError(ProviderError):
+    code = "incomplete"
+    exit_code = 8
+    default_billed = Billed.UNKNOWN
+
+
+class RefusedError(ProviderError):
+    code = "refused"
+    exit_code = 9
+    disposition = Disposition.NEXT
+    default_billed = Billed.YES

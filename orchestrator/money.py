@@ -1,0 +1,129 @@
+"""Money: Decimal prices times usage, to integer nano-dollars, rounded up once per call.
+
+A price is in dollars per million tokens, as providers publish it, or in dollars per GPU hour for a model that the
+user hosts. 1 $/M tokens is 1,000 nano-dollars a token. All arithmetic is exact (`fractions.Fraction`); the only
+rounding is the last step, and it goes up, so that a recorded cost is never below the true one and at most one
+nano-dollar above it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from fractions import Fraction
+
+from .types import Usage
+
+NANO_PER_DOLLAR = 1_000_000_000
+_NANO_PER_TOKEN = 1_000  # at a rate of 1 $ per million tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Dollars per million tokens. Without a cache rate of its own, a cached token costs what any input token does."""
+
+    input: Decimal
+    output: Decimal
+    cache_read: Decimal | None = None
+    cache_write: Decimal | None = None
+
+    @property
+    def dearest_input(self) -> Decimal:
+        return max(rate for rate in (self.input, self.cache_read, self.cache_write) if rate is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Rates for the whole call, input and output, when its input is longer than `above` tokens."""
+
+    above: int
+    rates: Rates
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A price from `start` on, inclusive (UTC), optionally only between two times of the UTC day.
+
+    Exactly one of `rates` and `gpu_hour` (dollars) is set. `checked` is when somebody last held it against `source`.
+    """
+
+    start: date
+    source: str
+    checked: date
+    rates: Rates | None = None
+    tiers: tuple[Tier, ...] = ()
+    gpu_hour: Decimal | None = None
+    hours_utc: tuple[time, time] | None = None  # from, up to and not including; may pass midnight
+    note: str | None = None
+
+    def applies_at(self, when: datetime) -> bool:
+        utc = when.astimezone(UTC)
+        if utc.date() < self.start:
+            return False
+        if self.hours_utc is None:
+            return True
+        first, last = self.hours_utc
+        now = utc.time()
+        return first <= now < last if first <= last else now >= first or now < last
+
+    def rates_for(self, input_tokens: int) -> Rates | None:
+        """The rates of the highest tier that this many input tokens reach."""
+        reached = [tier for tier in self.tiers if input_tokens > tier.above]
+        return max(reached, key=lambda tier: tier.above).rates if reached else self.rates
+
+
+def price_at(prices: tuple[Price, ...], when: datetime) -> Price | None:
+    """The price that applies: the last one in the list that has started and whose hours include `when`."""
+    return next((price for price in reversed(prices) if price.applies_at(when)), None)
+
+
+def cost_nanousd(price: Price, usage: Usage, *, gpu_ms: int = 0) -> int:
+    """What a call costs, in nano-dollars, rounded up. `gpu_ms` counts only where the price is by GPU hour."""
+    if price.gpu_hour is not None:
+        return math.ceil(Fraction(price.gpu_hour) * NANO_PER_DOLLAR * gpu_ms / 3_600_000)
+    rates = price.rates_for(usage.input_tokens)
+    if rates is None:
+        raise ValueError("a price needs rates or gpu_hour")
+    cached, written = usage.cached_tokens, usage.cache_write_tokens
+    plain = usage.input_tokens - cached - written
+    dollars_per_million = (
+        Fraction(rates.input) * plain
+        + Fraction(rates.input if rates.cache_read is None else rates.cache_read) * cached
+        + Fraction(rates.input if rates.cache_write is None else rates.cache_write) * written
+        + Fraction(rates.output) * usage.output_tokens
+    )
+    return math.ceil(dollars_per_million * _NANO_PER_TOKEN)
+
+
+def worst_case_nanousd(price: Price, *, input_tokens: int, output_tokens: int, gpu_ms: int = 0) -> int:
+    """An upper bound on a call: all input at its dearest rate, all of the allowed output, in the dearest tier.
+
+    `input_tokens` must itself be an upper bound, and `output_tokens` the limit that the provider enforces.
+    """
+    if price.gpu_hour is not None:
+        return cost_nanousd(price, Usage(), gpu_ms=gpu_ms)
+    candidates = [price.rates, *(tier.rates for tier in price.tiers if input_tokens > tier.above)]
+    return max(
+        math.ceil((Fraction(r.dearest_input) * input_tokens + Fraction(r.output) * output_tokens) * _NANO_PER_TOKEN)
+        for r in candidates
+        if r is not None
+    )
+
+
+def dollars_to_nanousd(dollars: Decimal | float | str) -> int:
+    """Dollars to nano-dollars, rounded down: a cap is never raised by rounding. Raises ValueError if not a number."""
+    amount = Decimal(str(dollars))
+    if not amount.is_finite():
+        raise ValueError(f"{dollars} is not an amount of money")
+    return math.floor(Fraction(amount) * NANO_PER_DOLLAR)
+
+
+def format_nanousd(nanousd: int | None) -> str:
+    """For people: `$0.0018`, with as many digits as the amount needs and no more; `unpriced` for None."""
+    if nanousd is None:
+        return "unpriced"
+    sign, whole, nanos = ("-" if nanousd < 0 else ""), *divmod(abs(nanousd), NANO_PER_DOLLAR)
+    digits = f"{nanos:09d}".rstrip("0")
+    return f"{sign}${whole:,}.{digits.ljust(2, '0')}"

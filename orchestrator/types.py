@@ -1,0 +1,166 @@
+"""The records that flow through orch. All are frozen; none does any work of its own.
+
+    Prompt ─► Analysis ─► plan ─► Request ─► Completion ─► Verdict
+                                                 └─ Usage
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+
+class Level(StrEnum):
+    """How capable a model must be. Ordered: `rank` runs from 0 (basic) to 3 (expert)."""
+
+    BASIC = "basic"
+    INTERMEDIATE = "intermediate"
+    ADVANCED = "advanced"
+    EXPERT = "expert"
+
+    @property
+    def rank(self) -> int:
+        return list(Level).index(self)
+
+
+class FinishReason(StrEnum):
+    """Why a model stopped, in one vocabulary for all providers."""
+
+    STOP = "stop"
+    LENGTH = "length"  # the output limit was reached: the text is truncated
+    TOOL_CALLS = "tool_calls"
+    REFUSED = "refused"  # refusal, content filter, safety block
+    INCOMPLETE = "incomplete"  # the stream ended, or was cut, before the provider said why
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the user asked: `text` as it is sent, with an optional system prompt."""
+
+    text: str
+    system: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What is known of a prompt before anything is called.
+
+    `score` runs from 0 to 1: the chance that a weak model will not do. `features` names what counted, each with
+    its weight in the score. `input_tokens` and `output_tokens` are estimates (expected, not upper bounds).
+    """
+
+    score: float
+    level: Level
+    task: str
+    features: Mapping[str, float]
+    input_tokens: int
+    output_tokens: int
+
+
+Role = Literal["user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A function that a model asks to be called. `arguments` is the JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn. `tool_calls` goes with role `assistant`; `tool_call_id` with role `tool`."""
+
+    role: Role
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function offered to a model. `parameters` is a JSON Schema object."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseFormat:
+    """Ask for JSON: any object, or one that fits `schema` where the provider can enforce it."""
+
+    schema: Mapping[str, Any] | None = None
+    name: str = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One completion to ask of one provider. `model` is the provider's own id. `timeout_s` covers the whole call."""
+
+    model: str
+    messages: tuple[Message, ...]
+    max_tokens: int
+    system: str | None = None
+    temperature: float | None = None
+    stop: tuple[str, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    response_format: ResponseFormat | None = None
+    logprobs: bool = False
+    timeout_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call, in one convention for all providers.
+
+    `input_tokens` includes `cached_tokens` (read from the provider's cache) and `cache_write_tokens`.
+    `output_tokens` includes `reasoning_tokens`. So input + output is the whole call, and no token is counted twice.
+    `raw` is the usage object as the provider sent it.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    raw: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """Natural logarithm of the chance that the model gave the token it wrote."""
+
+    token: str
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What came back. `usage` is None where the provider reported none. Times are in milliseconds.
+
+    `ttft_ms`, the time to the first token, is known only for a streamed call.
+    """
+
+    text: str
+    finish_reason: FinishReason
+    usage: Usage | None
+    latency_ms: int
+    model: str  # as the provider named it in the reply
+    request_id: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    ttft_ms: int | None = None
+    logprobs: tuple[TokenLogprob, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How far an answer can be trusted: `confidence` 0 to 1, what it was made from, and why, in words."""
+
+    confidence: float
+    signals: Mapping[str, float]
+    reasons: tuple[str, ...]
