@@ -1,0 +1,77 @@
+"""Put many language models to work: the cheapest that will do, a chain of them, or several at once.
+
+The names below are the Python interface; each is imported from its module when it is first used, so that importing
+this package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .analysis import ComplexityAnalyzer
+    from .api import (
+        orchestrate,
+        plan_run,
+        route_to_model,
+        run_ensemble,
+        run_orchestration,
+        run_with_fallback,
+    )
+    from .calling.limits import RateLimiter
+    from .confidence.detector import ConfidenceDetector
+    from .confidence.synthesis import synthesize_responses
+    from .engine import Engine
+    from .errors import OrchError
+    from .registry.model import ModelSpec as ModelConfig
+    from .result import OrchestrationResult
+    from .types import Analysis, Prompt, Verdict
+
+__all__ = [
+    "Analysis",
+    "ComplexityAnalyzer",
+    "ConfidenceDetector",
+    "Engine",
+    "ModelConfig",
+    "OrchError",
+    "OrchestrationResult",
+    "Prompt",
+    "RateLimiter",
+    "Verdict",
+    "orchestrate",
+    "plan_run",
+    "route_to_model",
+    "run_ensemble",
+    "run_orchestration",
+    "run_with_fallback",
+    "synthesize_responses",
+]
+
+# name -> (module, name in that module)
+_EXPORTS: dict[str, tuple[str, str]] = {
+    "Analysis": ("types", "Analysis"),
+    "ComplexityAnalyzer": ("analysis", "ComplexityAnalyzer"),
+    "ConfidenceDetector": ("confidence.detector", "ConfidenceDetector"),
+    "Engine": ("engine", "Engine"),
+    "ModelConfig": ("registry.model", "ModelSpec"),
+    "OrchError": ("errors", "OrchError"),
+    "OrchestrationResult": ("result", "OrchestrationResult"),
+    "Prompt": ("types", "Prompt"),
+    "RateLimiter": ("calling.limits", "RateLimiter"),
+    "Verdict": ("types", "Verdict"),
+    "orchestrate": ("api", "orchestrate"),
+    "plan_run": ("api", "plan_run"),
+    "route_to_model": ("api", "route_to_model"),
+    "run_ensemble": ("api", "run_ensemble"),
+    "run_orchestration": ("api", "run_orchestration"),
+    "run_with_fallback": ("api", "run_with_fallback"),
+    "synthesize_responses": ("confidence.synthesis", "synthesize_responses"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _EXPORTS[name]
+    return getattr(import_module(f".{module}", __name__), attribute)

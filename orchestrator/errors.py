@@ -29,6 +29,8 @@ A closed pipe (exit 141) is no error of ours: the command line handles `BrokenPi
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
@@ -227,3 +229,12 @@ class RefusedError(ProviderError):
     exit_code = 9
     disposition = Disposition.NEXT
     default_billed = Billed.YES
+
+
+def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """`did you mean 'gpt-4o'?`: the known word closest to the one given, whatever its case. None if none is close."""
+    if len(word) > 100:  # no typing mistake; comparing it would take long
+        return None
+    folded = {name.casefold(): name for name in known}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=cutoff)
+    return f"did you mean '{folded[close[0]]}'?" if close else None

@@ -127,3 +127,16 @@ def format_nanousd(nanousd: int | None) -> str:
     sign, whole, nanos = ("-" if nanousd < 0 else ""), *divmod(abs(nanousd), NANO_PER_DOLLAR)
     digits = f"{nanos:09d}".rstrip("0")
     return f"{sign}${whole:,}.{digits.ljust(2, '0')}"
+
+
+def format_short(nanousd: int | None, *, at_most: bool = False) -> str:
+    """For tables: to the cent, or to four significant digits where a cent is too coarse. The nearest such amount.
+
+    `at_most` rounds down, for an amount that is shown as a lower bound.
+    """
+    if nanousd is None:
+        return format_nanousd(None)
+    amount = abs(nanousd)
+    step = min(10 ** max(len(str(amount)) - 4, 0), NANO_PER_DOLLAR // 100)
+    rounded = (amount + (0 if at_most else step // 2)) // step * step
+    return format_nanousd(-rounded if nanousd < 0 else rounded)

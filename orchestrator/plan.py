@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,18 @@ def calls(node: Node) -> Iterator[Call]:
         case Cascade(legs=children) | Panel(members=children):
             for child in children:
                 yield from calls(child)
+
+
+def to_dict(node: Node) -> dict[str, Any]:
+    """A plan as plain data, for JSON: one key, the kind of the node, and its fields under it."""
+    match node:
+        case Call():
+            named = {} if node.name is None else {"name": node.name}
+            return {"call": {"model": node.model, **named}}
+        case Cascade():
+            return {"cascade": {"threshold": node.threshold, "legs": [to_dict(leg) for leg in node.legs]}}
+        case Panel():
+            return {"panel": {"members": [to_dict(member) for member in node.members]}}
 
 
 def price(node: Node, price_call: Callable[[Call], CostRange]) -> CostRange:

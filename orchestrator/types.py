@@ -1,7 +1,7 @@
 """The records that flow through orch. All are frozen; none does any work of its own.
 
-    Prompt ─► Analysis ─► plan ─► Request ─► Completion ─► Verdict
-                                                 └─ Usage
+Prompt ─► Analysis ─► plan ─► Request ─► Completion ─► Verdict
+                                             └─ Usage
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ connection. Retrying, limiting, pricing and recording are not its business: `orc
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -69,7 +69,7 @@ class Provider(Protocol):
 
     async def complete(self, request: Request) -> Completion: ...
 
-    def stream(self, request: Request) -> AsyncIterator[StreamEvent]: ...
+    def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]: ...
 
     def capabilities(self) -> Capabilities: ...
 

@@ -1,0 +1,29 @@
+"""The models and chains that orch knows: strict YAML in, frozen records out."""
+
+from __future__ import annotations
+
+from .loading import load_registry
+from .model import (
+    PROVIDER_NAMES,
+    Chain,
+    Feature,
+    FreeQuota,
+    ModelSpec,
+    RateLimits,
+    Registry,
+    Scores,
+    Status,
+)
+
+__all__ = [
+    "PROVIDER_NAMES",
+    "Chain",
+    "Feature",
+    "FreeQuota",
+    "ModelSpec",
+    "RateLimits",
+    "Registry",
+    "Scores",
+    "Status",
+    "load_registry",
+]

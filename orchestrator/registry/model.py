@@ -1,19 +1,45 @@
-"""What the registry knows of one model."""
+"""What the registry knows of models and chains, and how they are found by name."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from ..errors import UsageError, did_you_mean
 from ..money import Price, price_at
 from ..types import Level
+
+# How each is reached stands in `orchestrator.providers.catalog`, which a test holds against this list.
+PROVIDER_NAMES = (
+    "anthropic",
+    "openai",
+    "google",
+    "cerebras",
+    "openrouter",
+    "deepseek",
+    "vllm",
+    "ollama",
+    "llamacpp",
+)
 
 
 class Status(StrEnum):
     CURRENT = "current"
     DEPRECATED = "deprecated"  # still answers; `retires` says until when, if it is known
     RETIRED = "retired"  # no longer answers
+
+
+class Feature(StrEnum):
+    """What a model may support beyond answering text with text."""
+
+    STREAMING = "streaming"
+    TOOLS = "tools"
+    JSON = "json"
+    VISION = "vision"
+    LOGPROBS = "logprobs"
+    TEMPERATURE = "temperature"  # it can be set; newer reasoning models refuse or ignore it
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +74,8 @@ class FreeQuota:
 class ModelSpec:
     """One model. `name` is what users type; `id` is what the provider is sent.
 
-    `levels` are the complexity levels it can handle. `supports` holds any of `tools`, `logprobs`, `vision`,
-    `streaming`, `temperature`, `json`. `tokens_per_second` is the throughput that a self-hosted model is priced by.
+    `levels` are the complexity levels it can handle. `supports` holds `Feature`s. `tokens_per_second` is the
+    throughput that a self-hosted model is priced by.
     """
 
     name: str
@@ -79,3 +105,53 @@ class ModelSpec:
     @property
     def top_level(self) -> Level:
         return max(self.levels, key=lambda level: level.rank)
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Models in the order in which they are tried, by name. `name` is what was asked for."""
+
+    name: str
+    models: tuple[str, ...]
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Models and chains by name. Aliases are resolved when a model or chain is looked up."""
+
+    models: Mapping[str, ModelSpec]
+    chains: Mapping[str, Chain]
+
+    def find(self, name: str) -> ModelSpec | None:
+        """A model by its name or an alias, or None."""
+        return self.models.get(name) or next((spec for spec in self.models.values() if name in spec.aliases), None)
+
+    def model(self, name: str) -> ModelSpec:
+        """A model by its name or an alias. Raises UsageError, with a suggestion where one is close."""
+        found = self.find(name)
+        if found is None:
+            known = [*self.models, *(alias for spec in self.models.values() for alias in spec.aliases)]
+            hint = did_you_mean(name, known) or "see: orch models"
+            raise UsageError(f"there is no model named {_shown(name)}", hint=hint)
+        return found
+
+    def chain(self, wanted: str) -> Chain:
+        """A chain by its name, or one made of models separated by commas. Raises UsageError."""
+        if wanted in self.chains:
+            return self.chains[wanted]
+        names = [name.strip() for name in wanted.split(",")]
+        if names == [""]:
+            raise UsageError("the chain is empty", hint=f"chains: {', '.join(self.chains)}")
+        if "" in names:
+            raise UsageError(
+                f"the chain {_shown(wanted)} has an empty element", hint="write models separated by single commas"
+            )
+        if len(names) == 1 and self.find(names[0]) is None:
+            hint = did_you_mean(names[0], [*self.chains, *self.models]) or f"chains: {', '.join(self.chains)}"
+            raise UsageError(f"there is no chain or model named {_shown(names[0])}", hint=hint)
+        return Chain(wanted, tuple(dict.fromkeys(self.model(name).name for name in names)))
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= 100 else f"{name[:99]}…")

@@ -1,0 +1,149 @@
+"""What answer a prompt asks for: its form, and how long it is expected to be."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import NamedTuple
+
+from ..types import Level
+from .phrases import PhraseTable
+from .prose import Prose
+from .tasks import Task
+from .vocabulary import HOW_TO, SENTENCE_START, YES_NO_VERB
+
+
+class AnswerForm(StrEnum):
+    """The form that an answer is asked to have. All but OPEN and CODE may be as short as one word."""
+
+    OPEN = "open"
+    BRIEF = "brief"  # asked to be short, or short by its nature: a label, a translation, small talk
+    NUMBER = "number"
+    NAME = "name"  # a name, place, date or other fact
+    YES_NO = "yes or no"
+    CHOICE = "one of the options given"
+    CODE = "code"
+    JSON = "JSON"
+
+    @property
+    def may_be_short(self) -> bool:
+        return self not in (AnswerForm.OPEN, AnswerForm.CODE)
+
+
+class _Sign(NamedTuple):
+    form: AnswerForm
+    pattern: str
+
+
+_ARITHMETIC = r"[0-9] ?(?:[-+*/^×÷]|plus|minus|times|divided by) ?[0-9]+"
+_IS = r"(?:is|are|was|were|has|have|did|does)"
+_ASKED = rf"{SENTENCE_START}{YES_NO_VERB}(?! you (?:please|write|give|tell|explain))"
+
+# The earliest row that a prompt has any phrase of decides. So what asks for reasons is open whatever else it asks
+# for, unless it also asks to be brief.
+_SIGNS: tuple[_Sign, ...] = (
+    _Sign(AnswerForm.JSON, r"(?:as|in|into|return|output|respond with|reply with|only|valid) (?:an? )?(?:valid )?json"),
+    _Sign(
+        AnswerForm.BRIEF,
+        r"(?:in|with|using) (?:just |only |exactly |at most )?(?:one|a single|two|three|[1-3]) (?:words?|sentences?)"
+        r"|one[- ]word answer|(?:only|just) (?:give|answer|reply|respond|output|return|print|say|the)"
+        r"|(?:answer|reply|output|result|number|name) only|no explanations?|without (?:any )?explanation"
+        r"|(?:be|very|as) (?:brief|concise|short)|briefly|short answer|tl;?dr|say(?= \ufffc)",
+    ),
+    _Sign(
+        AnswerForm.CHOICE, r"true or false|which of (?:the following|these)|(?:choose|pick|select) (?:one|from|between)"
+    ),
+    _Sign(AnswerForm.YES_NO, r"yes or no|yes/no"),
+    _Sign(
+        AnswerForm.OPEN,
+        rf"why|{HOW_TO}|explain|describe|discuss|compare|justify|analy[sz]e|prove|derive"
+        r"|step[ -]by[ -]step|show (?:your|the) (?:work|steps|reasoning)|in detail|detailed|elaborate|design|should",
+    ),
+    _Sign(
+        AnswerForm.NUMBER,
+        rf"{_ARITHMETIC}|how (?:many|much|old|long|far|tall|big|often)|calculate|compute|count(?:ing)?",
+    ),
+    _Sign(
+        AnswerForm.NAME,
+        r"who|whom|whose|where|when|what (?:year|date|day|time|colou?r|city|country|language|name)"
+        rf"|(?:what|which) \w+ {_IS}|(?:what|who)(?: {_IS}|'s) the \w+(?: \w+)? (?:of|in|for)|name (?:the|an?|one)|find the \w+",
+    ),
+    _Sign(AnswerForm.CHOICE, rf"{_ASKED}\b[^?\n]{{1,200}} or [^?\n]{{1,200}}\?"),
+    _Sign(AnswerForm.YES_NO, rf"{_ASKED}\b[^?\n]{{1,300}}\?"),
+)
+_SIGN_TABLE = PhraseTable(_SIGNS)
+_TASK_FORMS: dict[Task, AnswerForm] = {
+    Task.CODE: AnswerForm.CODE,
+    Task.CLASSIFICATION: AnswerForm.BRIEF,
+    Task.TRANSLATION: AnswerForm.BRIEF,
+    Task.EXTRACTION: AnswerForm.BRIEF,
+    Task.CHAT: AnswerForm.BRIEF,
+}
+
+# Expected tokens of the visible answer, by task, for basic, intermediate, advanced and expert prompts. Reasoning
+# tokens are not included. The scale is that of recorded conversations: answers average 215 tokens in LMSYS-Chat-1M
+# (2023) and 441 in WildChat (2024); the spread between tasks and levels is our own judgement, until recorded outcomes
+# replace it.
+_OUTPUT_TOKENS: dict[Task, tuple[int, int, int, int]] = {
+    Task.MATH: (60, 250, 600, 1_200),
+    Task.CODE: (200, 450, 900, 1_600),
+    Task.DEBUGGING: (200, 400, 700, 1_100),
+    Task.RESEARCH: (300, 600, 1_000, 1_800),
+    Task.PLANNING: (250, 500, 900, 1_500),
+    Task.WRITING: (150, 350, 700, 1_200),
+    Task.EXTRACTION: (60, 120, 200, 300),
+    Task.TRANSLATION: (30, 40, 60, 80),
+    Task.SUMMARY: (80, 150, 250, 400),
+    Task.CLASSIFICATION: (10, 20, 60, 120),
+    Task.ANALYSIS: (200, 400, 700, 1_200),
+    Task.EXPLANATION: (150, 350, 600, 1_000),
+    Task.QUESTION: (50, 150, 350, 700),
+    Task.CHAT: (40, 120, 300, 600),
+}
+# Some answers also grow with what they are made from: tokens of answer for each token of prompt.
+_PER_INPUT_TOKEN: dict[Task, float] = {
+    Task.TRANSLATION: 1.0,
+    Task.SUMMARY: 0.1,
+    Task.EXTRACTION: 0.1,
+    Task.CODE: 0.1,
+    Task.DEBUGGING: 0.1,
+    Task.WRITING: 0.1,
+}
+_SHORT_FORM_TOKENS = 40  # a model that is asked for a word often gives a sentence
+_LONGEST = 8_000
+
+_COUNT = r"([0-9]{1,2},[0-9]{3}|[0-9]{1,4}|one|two|three|four|five|a single)"
+_LENGTHS: tuple[tuple[str, str, float], ...] = (
+    ("word", rf"\b{_COUNT}[ -]words?\b", 4 / 3),  # a token is 3/4 of a word
+    ("sentence", rf"\b{_COUNT}[ -](?:\w+ )?sentences?\b", 27),
+    ("paragraph", rf"\b{_COUNT}[ -](?:\w+ )?paragraphs?\b", 110),
+    ("page", rf"\b{_COUNT}[ -]pages?\b", 650),
+)
+_NUMBERS = {"one": 1, "a single": 1, "two": 2, "three": 3, "four": 4, "five": 5}
+
+
+def answer_form(prose: Prose, task: Task) -> AnswerForm:
+    """The form of answer that a prompt asks for; OPEN where nothing says otherwise."""
+    sign = min(_SIGN_TABLE.find(prose.words), key=lambda match: match.place, default=None)
+    if sign is None or sign.row.form is AnswerForm.OPEN or task is Task.CODE:
+        return _TASK_FORMS.get(task, AnswerForm.OPEN)
+    return sign.row.form
+
+
+def expected_output_tokens(task: Task, level: Level, input_tokens: int, prose: Prose, form: AnswerForm) -> int:
+    """Tokens that the answer is expected to have: the length asked for, else by form, task, level and input."""
+    asked = _length_asked_for(prose.words)
+    if asked is not None:
+        return min(_LONGEST, max(1, asked))
+    if form in (AnswerForm.NUMBER, AnswerForm.NAME, AnswerForm.YES_NO, AnswerForm.CHOICE):
+        return min(_SHORT_FORM_TOKENS, _OUTPUT_TOKENS[task][level.rank])
+    usual = _OUTPUT_TOKENS[task][level.rank] + int(_PER_INPUT_TOKEN.get(task, 0) * input_tokens)
+    return min(_LONGEST, usual)
+
+
+def _length_asked_for(words: str) -> int | None:
+    for unit, pattern, tokens in _LENGTHS:
+        if unit in words and (found := re.search(pattern, words)):
+            number = found.group(1).replace(",", "")
+            return round(tokens * (_NUMBERS[number] if number in _NUMBERS else int(number)))
+    return None

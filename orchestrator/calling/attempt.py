@@ -1,0 +1,125 @@
+"""One attempt: reserve, send, settle. Every way out of it settles its row.
+
+reserve (a row, committed) ─► sent (committed) ─► provider ─► completed | failed | interrupted (committed)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import ParamSpec, TypeVar
+
+from ..errors import BadReplyError, DeadlineError, IncompleteError, ProviderError
+from ..events import CallEnded, CallStarted, Observer, TextArrived
+from ..ledger.records import CallRecord, CallStatus
+from ..ledger.store import Ledger
+from ..providers.base import Provider
+from ..types import Completion, Request
+from .settlement import Ended, Terms, completed, failed, interrupted, partial_reply
+
+P = ParamSpec("P")
+E = TypeVar("E", bound=ProviderError)
+
+Clock = Callable[[], datetime]  # aware, in the user's time zone
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A call that was completed."""
+
+    record: CallRecord
+    completion: Completion
+
+
+@dataclass(slots=True)
+class Attempt:
+    """An attempt that is about to be made. `deadline` is in seconds on the `monotonic` clock."""
+
+    ledger: Ledger
+    provider: Provider
+    record: CallRecord
+    terms: Terms
+    stream: bool
+    deadline: float
+    observe: Observer
+    clock: Clock
+    monotonic: Callable[[], float]
+    _started: float = 0.0
+    _pieces: list[str] = field(default_factory=list)
+
+    async def make(self, request: Request) -> Answered:
+        """Raises BudgetError with no row written, or a ProviderError with its row settled."""
+        self._started = self.monotonic()
+        await _commit(self.ledger.reserve, self.record)
+        try:
+            sent_at = self.clock()
+            await _commit(self.ledger.mark_sent, self.record.call_id, sent_at)
+            self.record = replace(self.record, status=CallStatus.SENT, sent_at=sent_at)
+            self.observe(CallStarted(self.record.call_id, self.record.model, self.record.attempt))
+            completion = await self._send(request)
+        except asyncio.CancelledError:
+            # Settled here and not in a thread: a second cancellation cannot come between.
+            self.ledger.settle(interrupted(self.record, self._partial(), self.terms, self._ended()))
+            raise
+        except ProviderError as error:
+            await self._settle(failed(self.record, error, self.terms, self._ended()), error.code)
+            raise
+        except Exception as error:
+            known = self._error(BadReplyError, f"unexpected {type(error).__name__}: {error}")
+            await self._settle(failed(self.record, known, self.terms, self._ended()), "unexpected error")
+            raise
+        await self._settle(completed(self.record, completion, self.terms, self._ended()), "completed")
+        return Answered(self.record, completion)
+
+    async def _send(self, request: Request) -> Completion:
+        left_s = self.deadline - self.monotonic()
+        try:
+            async with asyncio.timeout(left_s):
+                if self.stream:
+                    return await self._stream(replace(request, timeout_s=max(left_s, 0.001)))
+                return await self.provider.complete(replace(request, timeout_s=max(left_s, 0.001)))
+        except TimeoutError:
+            problem = f"{self.record.model} did not finish before the run's time was up"
+            if not self._pieces:
+                raise self._error(DeadlineError, problem) from None
+            cut_off = self._error(IncompleteError, problem)
+            cut_off.partial = self._partial()
+            raise cut_off from None
+
+    async def _stream(self, request: Request) -> Completion:
+        async with aclosing(self.provider.stream(request)) as events:
+            async for event in events:
+                if isinstance(event, Completion):
+                    return event
+                if isinstance(event, str):
+                    self._pieces.append(event)
+                    self.observe(TextArrived(self.record.call_id, event))
+        raise self._error(BadReplyError, "the stream ended without a reply")
+
+    async def _settle(self, record: CallRecord, outcome: str) -> None:
+        self.record = record
+        await _commit(self.ledger.settle, record)
+        self.observe(CallEnded(record.call_id, record.model, outcome, record.latency_ms, record.cost_nanousd))
+
+    def _ended(self) -> Ended:
+        return Ended(self.clock(), round(1000 * (self.monotonic() - self._started)))
+
+    def _partial(self) -> Completion:
+        return partial_reply("".join(self._pieces), self.record.provider_model, self._ended().latency_ms)
+
+    def _error(self, kind: type[E], message: str) -> E:
+        return kind(message, provider=self.record.provider, model=self.record.model)
+
+
+async def _commit(write: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+    """A write to the ledger, in a thread so that a busy database holds up nobody else. It is finished even if this
+    task is cancelled meanwhile: what is on disk is then known."""
+    writing = asyncio.ensure_future(asyncio.to_thread(write, *args, **kwargs))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait({writing})
+        raise

@@ -1,0 +1,120 @@
+"""What a call's row becomes when the call is over. Pure: a record in, a record out.
+
+What the provider counted is billed as it counted. What was certainly not billed costs 0. Where it may have been billed
+and nobody says how much, the worst case that was reserved stays as the cost, marked as an estimate: a sum over the
+ledger is never below the bill.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+
+from ..analysis.tokens import upper_bound_tokens
+from ..errors import Billed, ProviderError
+from ..ledger.records import CallRecord, CallStatus, CostSource
+from ..money import Price, cost_nanousd
+from ..quote import Load
+from ..types import Completion, FinishReason, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a call is settled on: the price that applied, its load, and whether its text may be kept."""
+
+    price: Price | None
+    load: Load
+    log_text: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """When a call was over, and after how many milliseconds."""
+
+    at: datetime
+    latency_ms: int
+
+
+def completed(record: CallRecord, completion: Completion, terms: Terms, ended: Ended) -> CallRecord:
+    record = _with_reply(_at(record, CallStatus.COMPLETED, ended), completion, terms)
+    if completion.usage is not None:
+        return _priced(record, completion.usage, CostSource.USAGE, terms.price)
+    counted = Usage(input_tokens=terms.load.input_bound, output_tokens=upper_bound_tokens(completion.text))
+    return _priced(record, counted, CostSource.ESTIMATE, terms.price)
+
+
+def failed(record: CallRecord, error: ProviderError, terms: Terms, ended: Ended) -> CallRecord:
+    record = _at(record, CallStatus.FAILED, ended)
+    record = replace(record, error_code=error.code, error_message=error.message, request_id=error.request_id)
+    partial = error.partial
+    if partial is not None:
+        record = _with_reply(record, partial, terms)
+        if partial.usage is not None and error.billed is Billed.YES:
+            return _priced(record, partial.usage, CostSource.USAGE, terms.price)
+    return _unbilled(record) if error.billed is Billed.NO else _at_worst(record)
+
+
+def interrupted(record: CallRecord, partial: Completion, terms: Terms, ended: Ended) -> CallRecord:
+    """A call that this program gave up on. One that was never sent costs nothing."""
+    record = _at(record, CallStatus.INTERRUPTED, ended)
+    record = replace(record, error_code="interrupted", error_message="interrupted before the reply was complete")
+    if record.sent_at is None:
+        return _unbilled(record)
+    return _at_worst(_with_reply(record, partial, terms) if partial.text else record)
+
+
+def partial_reply(text: str, model: str, latency_ms: int) -> Completion:
+    """What had arrived of a streamed reply when it stopped."""
+    return Completion(text, FinishReason.INCOMPLETE, usage=None, latency_ms=latency_ms, model=model)
+
+
+def sha256(text: str) -> str:
+    """Hex SHA-256 of a text's UTF-8 bytes."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def price_json(price: Price) -> str:
+    """The price that applied, as the ledger keeps it: every field, money as decimal text, dates as ISO text."""
+    return json.dumps({key: value for key, value in asdict(price).items() if value not in (None, ())}, default=str)
+
+
+def _at(record: CallRecord, status: CallStatus, ended: Ended) -> CallRecord:
+    return replace(record, status=status, ended_at=ended.at, latency_ms=ended.latency_ms)
+
+
+def _priced(record: CallRecord, usage: Usage, source: CostSource, price: Price | None) -> CallRecord:
+    return replace(
+        record,
+        cost_nanousd=None if price is None else cost_nanousd(price, usage, gpu_ms=record.latency_ms or 0),
+        cost_source=CostSource.UNPRICED if price is None else source,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cached_tokens=usage.cached_tokens,
+        cache_write_tokens=usage.cache_write_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        usage=json.dumps(usage.raw, default=str) if usage.raw else None,
+    )
+
+
+def _unbilled(record: CallRecord) -> CallRecord:
+    return replace(record, cost_nanousd=0, cost_source=CostSource.NONE)
+
+
+def _at_worst(record: CallRecord) -> CallRecord:
+    unpriced = record.reserved_nanousd is None
+    source = CostSource.UNPRICED if unpriced else CostSource.ESTIMATE
+    return replace(record, cost_nanousd=record.reserved_nanousd, cost_source=source)
+
+
+def _with_reply(record: CallRecord, completion: Completion, terms: Terms) -> CallRecord:
+    return replace(
+        record,
+        finish_reason=completion.finish_reason.value,
+        ttft_ms=completion.ttft_ms,
+        request_id=completion.request_id,
+        raw_model=completion.model,
+        response=completion.text if terms.log_text else None,
+        response_sha256=sha256(completion.text),
+    )

@@ -1,0 +1,45 @@
+"""Running a coroutine so that Ctrl-C and SIGTERM cancel it, and its end is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from ..errors import Interrupted
+
+T = TypeVar("T")
+
+_EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+@dataclass(slots=True)
+class Signals(Generic[T]):
+    """Runs one coroutine; `exit_code` is set once a signal has asked it to stop."""
+
+    exit_code: int | None = None
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """The coroutine's result, or its exception. Raises Interrupted if it was cancelled and had nothing to say."""
+        try:
+            return asyncio.run(self._watched(coroutine))
+        except asyncio.CancelledError:
+            raise Interrupted(exit_code=self.exit_code or 130) from None
+
+    async def _watched(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None
+
+        def stop(number: int) -> None:
+            self.exit_code = _EXIT_CODES[signal.Signals(number)]
+            task.cancel()
+
+        for number in _EXIT_CODES:
+            try:
+                loop.add_signal_handler(number, stop, number)
+            except NotImplementedError:  # Windows: asyncio.run itself cancels on Ctrl-C
+                break
+        return await coroutine

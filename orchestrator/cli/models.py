@@ -1,0 +1,134 @@
+"""`orch models`: what the registry holds, and what of it can be called here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..engine import local_now, registry_for
+from ..errors import UsageError, did_you_mean
+from ..providers.catalog import PROVIDERS, is_set_up
+from ..registry.model import ModelSpec
+from ..settings import Settings
+from ..types import Level
+from . import render
+from .options import ModelFlags, command
+from .output import Output
+from .setup import settings_from
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ModelListFlags(ModelFlags):
+    provider: Annotated[str | None, typer.Option(help="Only this provider's.")] = None
+    level: Annotated[str | None, typer.Option(help="Only those rated for basic, intermediate, advanced or expert.")] = (
+        None
+    )
+    available: Annotated[
+        bool, typer.Option("--available", help="Only those that can be chosen here: set up, not retired.")
+    ] = False
+
+
+@command(_ModelListFlags)
+def models(flags: _ModelListFlags) -> int:
+    """Prices are in dollars per million tokens, or per GPU hour for models that you host."""
+    return list_models(
+        settings_from(flags),
+        Output.parse(flags.output),
+        provider=_known("provider", flags.provider, list(PROVIDERS)),
+        level=_known("level", flags.level, [level.value for level in Level]),
+        available=flags.available,
+    )
+
+
+commands = {"models": models}
+
+
+def list_models(
+    settings: Settings,
+    output: Output,
+    *,
+    provider: str | None = None,
+    level: str | None = None,
+    available: bool = False,
+) -> int:
+    """Print the models, as a table or as `{"schema_version": 1, "models": [...]}`."""
+    registry = registry_for(settings)
+    now = local_now()
+    rows = [
+        _row(spec, settings, now.date())
+        for spec in registry.models.values()
+        if provider in (None, spec.provider) and (level is None or level in spec.levels)
+    ]
+    rows = [row for row in rows if row["available"] or not available]
+    output.emit({"schema_version": 1, "models": rows})
+    if not output.json:
+        render.table(_table(rows))
+    return 0
+
+
+def _known(what: str, wanted: str | None, known: Sequence[str]) -> str | None:
+    if wanted is not None and wanted not in known:
+        hint = did_you_mean(wanted, list(known)) or f"there are: {', '.join(known)}"
+        raise UsageError(f"no {what} {wanted!r}", hint=hint)
+    return wanted
+
+
+def _row(spec: ModelSpec, settings: Settings, today: date) -> dict[str, Any]:
+    price = spec.price_at(local_now())
+    rates = None if price is None else price.rates
+    set_up = (settings.simulate and not PROVIDERS[spec.provider].self_hosted) or is_set_up(spec.provider, os.environ)
+    return {
+        "name": spec.name,
+        "provider": spec.provider,
+        "id": spec.id,
+        "levels": [level.value for level in spec.levels],
+        "input_per_million": None if rates is None else str(rates.input),
+        "output_per_million": None if rates is None else str(rates.output),
+        "gpu_hour": None if price is None or price.gpu_hour is None else str(price.gpu_hour),
+        "price_from": None if price is None else price.start.isoformat(),
+        "price_source": None if price is None else price.source,
+        "context_window": spec.context_window,
+        "output_limit": spec.output_limit,
+        "scores": {
+            "coding": spec.scores.coding,
+            "reasoning": spec.scores.reasoning,
+            "speed": spec.scores.speed,
+            "long_context": spec.scores.long_context,
+        },
+        "supports": sorted(spec.supports),
+        "status": "retired" if spec.is_retired(today) else spec.status.value,
+        "retires": None if spec.retires is None else spec.retires.isoformat(),
+        "tags": sorted(spec.tags),
+        "available": set_up and not spec.is_retired(today),
+    }
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> Table:
+    from rich.table import Table  # heavy
+    from rich.text import Text  # heavy
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("model")
+    table.add_column("provider")
+    table.add_column("$ in", justify="right")
+    table.add_column("$ out", justify="right")
+    table.add_column("context", justify="right")
+    table.add_column("up to")
+    table.add_column("status")
+    for row in rows:
+        rates = (row["input_per_million"] or "unpriced", row["output_per_million"] or "")
+        prices = (f"{row['gpu_hour']}/h", "") if row["gpu_hour"] else rates
+        status = "ready" if row["available"] else ("no key" if row["status"] != "retired" else "retired")
+        if row["status"] == "deprecated":
+            status += f", ends {row['retires']}" if row["retires"] else ", deprecated"
+        cells = (row["name"], row["provider"], *prices, f"{row['context_window']:,}", row["levels"][-1], status)
+        table.add_row(*(Text(cell, no_wrap=True) for cell in cells), style=None if row["available"] else "dim")
+    return table

@@ -1,0 +1,155 @@
+"""The options of the command line, each defined once, as dataclasses that commands take whole.
+
+`command(Flags)` turns a function of one such record into one that Typer reads as having an option for each field.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+F = TypeVar("F")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputFlags:
+    output: Annotated[
+        str,
+        typer.Option("--output", "-o", metavar="text|json|FILE.json", help="What to print, or a file for the JSON."),
+    ] = "text"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigFlags:
+    config: Annotated[Path | None, typer.Option(help="Config file (ORCH_CONFIG).")] = None
+    models_file: Annotated[Path | None, typer.Option(help="More models, or other prices (ORCH_MODELS).")] = None
+    chains_file: Annotated[Path | None, typer.Option(help="More chains (ORCH_CHAINS).")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulateFlag:
+    simulate: Annotated[
+        bool,
+        typer.Option(
+            "--simulate",
+            help="Use the built-in simulator and its ledger: no key, no network, no cost (ORCH_SIMULATE).",
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerFlags(SimulateFlag):
+    ledger: Annotated[Path | None, typer.Option(help="Ledger file (ORCH_LEDGER).")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFlags(OutputFlags, ConfigFlags, SimulateFlag):
+    """What every command takes that looks at models."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
+    """A prompt, and how to go about answering it."""
+
+    prompt: Annotated[
+        str | None,
+        typer.Option("--prompt", "-p", help="The prompt; - reads it from standard input, as does leaving it out."),
+    ] = None
+    strategy: Annotated[
+        str | None, typer.Option("--strategy", "-s", help="cheapest, fallback or ensemble.", show_default="fallback")
+    ] = None
+    chain: Annotated[
+        str | None,
+        typer.Option(help="For fallback: a chain's name, or models separated by commas.", show_default="mixed"),
+    ] = None
+    models: Annotated[str | None, typer.Option(help="For ensemble: models separated by commas.")] = None
+    ensemble_size: Annotated[
+        int | None, typer.Option("--ensemble-size", "-e", help="For ensemble: how many models.", show_default="3")
+    ] = None
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="For fallback: accept an answer from this confidence on, 0 to 1.", show_default="0.6"),
+    ] = None
+    system: Annotated[str | None, typer.Option(help="System prompt.")] = None
+    temperature: Annotated[float | None, typer.Option(help="0 to 2, for models that take one.")] = None
+    max_cost: Annotated[
+        str | None,
+        typer.Option("--max-cost", "-c", metavar="DOLLARS", help="Never spend more than this."),
+    ] = None
+    max_tokens: Annotated[
+        int | None,
+        typer.Option(help="Longest reply of each call, in tokens.", show_default="8192"),
+    ] = None
+    timeout: Annotated[
+        float | None,
+        typer.Option(help="Seconds for the whole run.", show_default="600"),
+    ] = None
+    max_wait: Annotated[
+        float | None,
+        typer.Option(help="Seconds that retries may wait in all.", show_default="60"),
+    ] = None
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="Say on stderr what is decided, and why.")
+    ] = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFlags(PlanFlags):
+    stream: Annotated[
+        bool | None,
+        typer.Option(
+            "--stream/--no-stream",
+            help="Ask for replies piece by piece, and print them so where the first answer is the last.",
+            show_default="on a terminal",
+        ),
+    ] = None
+    category: Annotated[
+        str | None, typer.Option(help="Category of the run in reports.", show_default="orchestration")
+    ] = None
+    tag: Annotated[list[str] | None, typer.Option(help="Tag of the run; may be given more than once.")] = None
+    scenario: Annotated[
+        Path | None,
+        typer.Option(help="Simulator: faults to play (ORCH_SCENARIO)."),
+    ] = None
+
+
+def command(
+    flags: type[F], *, argument: str | None = None, omit: tuple[str, ...] = ()
+) -> Callable[[Callable[[F], int]], Callable[..., int]]:
+    """A decorator: the function takes one `flags` record; Typer sees an option for each field that is not omitted.
+
+    The field named by `argument` becomes a positional argument.
+    """
+
+    def decorate(function: Callable[[F], int]) -> Callable[..., int]:
+        def wrapper(**given: Any) -> int:
+            return function(flags(**{name: value for name, value in given.items() if value is not None}))
+
+        hints = get_type_hints(flags, include_extras=True)
+        parameters = [
+            inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=inspect.Parameter.empty if field.default is MISSING else field.default,
+                annotation=hints[field.name] if field.name != argument else _as_argument(hints[field.name]),
+            )
+            for field in fields(flags)  # type: ignore[arg-type]  # every caller passes a dataclass
+            if field.name not in omit
+        ]
+        wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        wrapper.__doc__ = function.__doc__
+        wrapper.__name__ = function.__name__
+        return wrapper
+
+    return decorate
+
+
+def _as_argument(hint: Any) -> Any:
+    kind, option = hint.__origin__, hint.__metadata__[0]
+    return Annotated[kind, typer.Argument(help=option.help, show_default=False)]

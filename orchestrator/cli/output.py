@@ -1,0 +1,59 @@
+"""What `--output` asks for: text, one JSON object on stdout, or text on stdout and the object in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from ..errors import UsageError
+from ..files import replacing
+from . import render
+
+_OPTIONS = ("--output", "-o")
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """`json` prints the object; `file` takes it."""
+
+    json: bool = False
+    file: Path | None = None
+
+    @classmethod
+    def parse(cls, wanted: str) -> Self:
+        """Raises UsageError for anything but `text`, `json` and a file name that ends in .json."""
+        if wanted in ("text", "json"):
+            return cls(json=wanted == "json")
+        if not wanted.endswith(".json"):
+            raise UsageError(f"--output takes text, json or a file name that ends in .json, not {wanted!r}")
+        file = Path(wanted)
+        if not file.parent.is_dir():
+            raise UsageError(f"--output: there is no folder {file.parent}")
+        return cls(file=file)
+
+    @classmethod
+    def asked_for_in(cls, argv: Sequence[str]) -> Self:
+        """What a command line asks for, as far as can be told of one that may not even parse."""
+        for word, following in zip(argv, [*argv[1:], ""], strict=True):
+            option, joined, value = word.partition("=")
+            if option in _OPTIONS:
+                wanted = value if joined else following
+            elif word.startswith("-o"):
+                wanted = word[2:]
+            else:
+                continue
+            try:
+                return cls.parse(wanted)
+            except UsageError:
+                break
+        return cls()
+
+    def emit(self, document: Mapping[str, Any]) -> None:
+        """Print or write the object, if it was asked for. Raises UsageError if the file cannot be written."""
+        if self.json:
+            render.line(render.as_json(document))
+        if self.file is not None:
+            with replacing(self.file) as stream:
+                stream.write(render.as_json(document, indent=2) + "\n")

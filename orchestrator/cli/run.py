@@ -1,0 +1,101 @@
+"""`orch run`, and its short forms `cheapest`, `fallback` and `ensemble`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Annotated
+
+import typer
+
+from ..engine import Engine, Planned, RunInterrupted, local_now
+from ..errors import OrchError
+from ..plan import Call
+from ..result import OrchestrationResult, refused_result
+from ..types import Prompt
+from . import render
+from .interrupts import Signals
+from .models import list_models
+from .options import RunFlags, command
+from .output import Output
+from .selftest import selftest
+from .setup import options_from, settings_from
+from .source import read_prompt
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RunFlags(RunFlags):
+    list_models: Annotated[bool, typer.Option("--list-models", help="List the models and stop.")] = False
+    test: Annotated[bool, typer.Option("--test", help="Check routing, fallback and ensemble on the simulator.")] = False
+
+
+@command(_RunFlags)
+def run(flags: _RunFlags) -> int:
+    """The answer goes to stdout, everything else to stderr. Piped input is added to the prompt as context.
+
+    Exit codes: 0 complete, 2 usage, 3 configuration, 4 no key, 5 refused by a budget, 6 temporary failure,
+    7 request rejected, 8 incomplete, 9 refused by the model, 11 ledger unavailable, 130 interrupted.
+    """
+    if flags.list_models:
+        return list_models(settings_from(flags), Output.parse(flags.output))
+    return selftest() if flags.test else answer(flags)
+
+
+def _short_form(strategy: str) -> Callable[..., int]:
+    @command(RunFlags, argument="prompt", omit=("strategy",))
+    def short_form(flags: RunFlags) -> int:
+        """The options are those of orch run."""
+        return answer(replace(flags, strategy=strategy))
+
+    return short_form
+
+
+commands = {"run": run} | {name: _short_form(name) for name in ("cheapest", "fallback", "ensemble")}
+
+
+def answer(flags: RunFlags) -> int:
+    """Answer a prompt and print what came of it; returns the exit code."""
+    output = Output.parse(flags.output)
+    settings = settings_from(flags)
+    on_terminal = render.is_terminal(sys.stdout) and not output.json
+    options = options_from(flags, settings.run, stream=on_terminal if flags.stream is None else flags.stream)
+    try:
+        prompt = Prompt(read_prompt(flags.prompt), flags.system)
+        engine = Engine(settings)
+        planned = engine.plan(prompt, options)
+        # Only a single call's pieces are sure to be the answer; a cascade may still prefer another one.
+        prints_pieces = options.stream and not output.json and isinstance(planned.plan, Call)
+        watcher = render.Watcher(verbose=flags.verbose, stream_answer=prints_pieces)
+        result, exit_code = _execute(engine, planned, watcher)
+    except OrchError as error:
+        refused = refused_result(error, strategy=options.strategy, simulated=settings.simulate, when=local_now())
+        output.emit(refused.to_dict())
+        render.error(error)
+        return error.exit_code
+    if not output.json and not watcher.streamed and result.status in ("complete", "incomplete"):
+        render.line(result.response)
+    output.emit(result.to_dict())
+    if result.exception is not None:
+        render.error(result.exception)
+    if flags.verbose or render.is_terminal(sys.stderr):
+        render.summary(result)
+    return exit_code
+
+
+def _execute(engine: Engine, planned: Planned, watcher: render.Watcher) -> tuple[OrchestrationResult, int]:
+    """The result and the exit code, for an interrupted run too."""
+
+    async def to_the_end() -> OrchestrationResult:
+        try:
+            return await engine.execute(planned, watcher)
+        except RunInterrupted as interrupted:
+            return interrupted.result
+
+    signals: Signals[OrchestrationResult] = Signals()
+    try:
+        result = signals.run(to_the_end())
+    finally:
+        watcher.close()
+    failed = 0 if result.exception is None else result.exception.exit_code
+    return result, signals.exit_code if result.status == "interrupted" and signals.exit_code else failed

@@ -1,0 +1,66 @@
+"""From flags to settings, options and an engine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+
+from ..errors import UsageError
+from ..money import dollars_to_nanousd
+from ..settings import RunOptions, Settings, load_settings
+from .options import ConfigFlags, LedgerFlags, PlanFlags, RunFlags, SimulateFlag
+
+
+def settings_from(flags: ConfigFlags | LedgerFlags | SimulateFlag) -> Settings:
+    """Settings for a command: its flags over the environment over the config file. Raises ConfigError."""
+    settings = load_settings(
+        os.environ,
+        config=getattr(flags, "config", None),
+        ledger=getattr(flags, "ledger", None),
+        models_file=getattr(flags, "models_file", None),
+        chains_file=getattr(flags, "chains_file", None),
+        simulate=True if getattr(flags, "simulate", False) else None,
+        scenario=getattr(flags, "scenario", None),
+    )
+    max_wait = getattr(flags, "max_wait", None)
+    if max_wait is not None:
+        settings = replace(settings, retry=replace(settings.retry, max_wait_s=max_wait))
+    return settings
+
+
+def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> RunOptions:
+    """A run's options: the flags that were given over the defaults. Raises UsageError for a cost that is none."""
+    given: dict[str, object] = {
+        "strategy": flags.strategy,
+        "chain": flags.chain,
+        "models": None if flags.models is None else _names(flags.models),
+        "ensemble_size": flags.ensemble_size,
+        "threshold": flags.threshold,
+        "max_cost_nanousd": None if flags.max_cost is None else _cost(flags.max_cost),
+        "timeout_s": flags.timeout,
+        "max_tokens": flags.max_tokens,
+        "temperature": flags.temperature,
+        "stream": stream,
+    }
+    if isinstance(flags, RunFlags):
+        given |= {"category": flags.category, "tags": None if flags.tag is None else tuple(dict.fromkeys(flags.tag))}
+    if flags.strategy is None and flags.models is not None:
+        given["strategy"] = "ensemble"
+    if flags.models is not None and flags.ensemble_size is None:
+        given["ensemble_size"] = len(_names(flags.models))
+    return replace(defaults, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # each value is of its field's type
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in listed.split(",")))
+    if "" in names:
+        raise UsageError(f"--models takes names separated by commas, not {listed!r}")
+    return names
+
+
+def _cost(written: str) -> int:
+    try:
+        return dollars_to_nanousd(Decimal(written))
+    except (InvalidOperation, ValueError) as error:
+        raise UsageError(f"--max-cost takes an amount in dollars such as 0.05, not {written!r}") from error

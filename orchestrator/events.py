@@ -1,0 +1,57 @@
+"""What a run tells whoever watches it, while it happens. Watching changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CallStarted:
+    call_id: str
+    model: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextArrived:
+    """A piece of a streamed reply."""
+
+    call_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """`outcome` in words: `completed`, or what went wrong."""
+
+    call_id: str
+    model: str
+    outcome: str
+    latency_ms: int | None
+    cost_nanousd: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nothing happens for a while, and why."""
+
+    model: str
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A decision, in words; a `loud` one is a warning that the user should see even without asking for detail."""
+
+    text: str
+    loud: bool = False
+
+
+Event = CallStarted | TextArrived | CallEnded | Waiting | Note
+Observer = Callable[[Event], None]
+
+
+def unobserved(_: Event) -> None:
+    """The observer of a run that nobody watches."""

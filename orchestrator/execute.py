@@ -1,0 +1,167 @@
+"""Walks a plan. This is the only place that does.
+
+A call gives an outcome or raises. A cascade goes on from an error that calls for it, and from an answer that is not
+trusted enough; when its last leg is no better, the best answer seen is the outcome. A panel runs its members at the
+same time and weighs what came of them; it fails only if all of them do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from .calling.caller import Caller, Order
+from .confidence.detector import ConfidenceDetector
+from .confidence.synthesis import Candidate, Weighed, capability, weigh
+from .errors import Disposition, IncompleteError, OrchError, ProviderError
+from .events import Note
+from .ledger.store import Ledger
+from .plan import Call, Cascade, Node, Panel
+from .quote import output_limit
+from .registry.model import ModelSpec, Registry
+from .types import Completion, FinishReason, Message, Prompt, Request, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An answer, which model gave it, and how far it can be trusted. `panel` is set where several were weighed."""
+
+    completion: Completion
+    spec: ModelSpec
+    verdict: Verdict
+    panel: tuple[Weighed, ...] = ()
+
+
+@dataclass(slots=True)
+class Execution:
+    """One walk over one plan. `decisions` grows as it goes: what was decided, and why, in words."""
+
+    prompt: Prompt
+    order: Order
+    registry: Registry
+    caller: Caller
+    ledger: Ledger
+    decisions: list[str] = field(default_factory=list)
+    detector: ConfidenceDetector = field(default_factory=ConfidenceDetector)
+
+    async def run(self, node: Node, *, order: Order | None = None) -> Outcome:
+        """The plan's outcome. Raises the error that it ended in."""
+        order = order or self.order
+        match node:
+            case Call():
+                return await self._call(node, order)
+            case Cascade():
+                return await self._cascade(node, order)
+            case Panel():
+                return await self._panel(node, order)
+
+    async def _call(self, node: Call, order: Order) -> Outcome:
+        spec = self.registry.model(node.model)
+        answered = await self.caller.call(spec, self._request(spec, order), order, step=node.name)
+        completion = answered.completion
+        verdict = self.detector.assess(completion.text, self.prompt.text, finish_reason=completion.finish_reason)
+        kept = json.dumps({"signals": dict(verdict.signals), "reasons": list(verdict.reasons)})
+        await asyncio.to_thread(self.ledger.judge, answered.record.call_id, verdict.confidence, kept)
+        if completion.finish_reason is FinishReason.LENGTH:
+            self._decide(f"{spec.name}'s answer was cut off at its output limit", loud=True)
+        return Outcome(completion, spec, verdict)
+
+    async def _cascade(self, node: Cascade, order: Order) -> Outcome:
+        best: Outcome | None = None
+        failures: list[OrchError] = []
+        for position, leg in enumerate(node.legs, start=1):
+            try:
+                outcome = await self.run(leg, order=order)
+            except ProviderError as error:
+                failures.append(error)
+                if error.disposition is Disposition.STOP:
+                    break
+                self._went_on(error, last=position == len(node.legs))
+                continue
+            except OrchError as error:
+                failures.append(error)
+                if error.disposition is Disposition.STOP:
+                    raise
+                self._decide(error.message)
+                continue
+            confidence, name = outcome.verdict.confidence, outcome.spec.name
+            if confidence >= node.threshold:
+                self._decide(f"{name} answered with confidence {confidence:.2f} ≥ {node.threshold:g}: accepted")
+                return outcome
+            self._decide(f"{name} answered with confidence {confidence:.2f} < {node.threshold:g}{_why(outcome)}")
+            if best is None or confidence > best.verdict.confidence:
+                best = outcome
+        if best is None:
+            raise _all_failed(failures)
+        self._decide(f"no answer reached {node.threshold:g}: the best seen is {best.spec.name}'s")
+        return best
+
+    async def _panel(self, node: Panel, order: Order) -> Outcome:
+        share = await self._share(order, len(node.members))
+        members = await asyncio.gather(
+            *(self.run(member, order=share) for member in node.members), return_exceptions=True
+        )
+        outcomes = [member for member in members if isinstance(member, Outcome)]
+        failures = [member for member in members if isinstance(member, OrchError)]
+        for member in members:
+            if isinstance(member, BaseException) and not isinstance(member, OrchError):
+                raise member
+        for failure in failures:
+            self._decide(f"a member failed: {failure.message}", loud=True)
+        if not outcomes:
+            raise _all_failed(failures)
+        weighed = weigh([_candidate(outcome) for outcome in outcomes])
+        winner = outcomes[weighed[0].index]
+        parts = ", ".join(f"{name} {value:.2f}" for name, value in weighed[0].parts.items())
+        self._decide(f"{winner.spec.name}'s answer weighs most: {weighed[0].score:.2f} = {parts}")
+        return replace(winner, panel=weighed)
+
+    async def _share(self, order: Order, members: int) -> Order:
+        """An equal share, for each member, of what the run's cap has left."""
+        cap = order.options.max_cost_nanousd
+        if cap is None:
+            return order
+        left = cap - await asyncio.to_thread(self.ledger.committed_nanousd, order.run_id)
+        return replace(order, allowance_nanousd=max(left, 0) // members)
+
+    def _request(self, spec: ModelSpec, order: Order) -> Request:
+        temperature = order.options.temperature
+        if temperature is not None and "temperature" not in spec.supports:
+            self._decide(f"{spec.name} takes no temperature: left out", loud=True)
+            temperature = None
+        return Request(
+            model=spec.id,
+            messages=(Message("user", self.prompt.text),),
+            max_tokens=max(output_limit(spec, order.load, order.options.max_tokens), 1),
+            system=self.prompt.system,
+            temperature=temperature,
+        )
+
+    def _went_on(self, error: ProviderError, *, last: bool) -> None:
+        self._decide(f"{error.message}{'' if last else ': going on to the next model'}", loud=error.loud)
+
+    def _decide(self, text: str, *, loud: bool = False) -> None:
+        self.decisions.append(text)
+        self.order.observe(Note(text, loud))
+
+
+def _candidate(outcome: Outcome) -> Candidate:
+    return Candidate(
+        model=outcome.spec.name,
+        text=outcome.completion.text,
+        confidence=outcome.verdict.confidence,
+        capability=capability(outcome.spec.top_level),
+        finish_reason=outcome.completion.finish_reason,
+    )
+
+
+def _why(outcome: Outcome) -> str:
+    return f" ({'; '.join(outcome.verdict.reasons)})" if outcome.verdict.reasons else ""
+
+
+def _all_failed(failures: Sequence[OrchError]) -> OrchError:
+    """The last failure; one that has a partial answer to show goes first."""
+    partial = next((f for f in failures if isinstance(f, IncompleteError) and f.partial is not None), None)
+    return partial or failures[-1]

@@ -1,0 +1,135 @@
+"""The two rows of the ledger, as Python sees them. Field names are column names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class RunStatus(StrEnum):
+    RUNNING = "running"
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"  # a partial answer
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class CallStatus(StrEnum):
+    RESERVED = "reserved"  # its worst case is set aside; nothing was sent
+    SENT = "sent"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+class CostSource(StrEnum):
+    """Where a cost comes from."""
+
+    USAGE = "usage"  # the provider's own token counts
+    ESTIMATE = "estimate"  # an upper estimate: the provider's counts never came
+    NONE = "none"  # certainly not billed
+    UNPRICED = "unpriced"  # no price is known; the cost is null, not 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One prompt answered, or tried. `day` is the user's calendar day when it started; `max_cost_nanousd` its cap."""
+
+    run_id: str
+    created_at: datetime
+    day: str
+    strategy: str
+    prompt_sha256: str
+    simulated: bool
+    status: RunStatus = RunStatus.RUNNING
+    ended_at: datetime | None = None
+    plan: str = "{}"
+    category: str | None = None
+    tags: tuple[str, ...] = ()
+    task: str | None = None
+    level: str | None = None
+    score: float | None = None
+    prompt: str | None = None
+    system: str | None = None
+    max_cost_nanousd: int | None = None
+    model_used: str | None = None
+    confidence: float | None = None
+    response: str | None = None
+    response_sha256: str | None = None
+    latency_ms: int | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    metadata: str = "{}"
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """One attempt at one completion. `reserved_nanousd` is its worst case; `price` and `usage` are JSON objects."""
+
+    call_id: str
+    run_id: str
+    created_at: datetime
+    day: str
+    provider: str
+    model: str
+    provider_model: str
+    attempt: int
+    simulated: bool
+    step: str | None = None
+    status: CallStatus = CallStatus.RESERVED
+    sent_at: datetime | None = None
+    ended_at: datetime | None = None
+    reserved_nanousd: int | None = None
+    cost_nanousd: int | None = None
+    cost_source: CostSource | None = None
+    price: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    usage: str | None = None
+    finish_reason: str | None = None
+    latency_ms: int | None = None
+    ttft_ms: int | None = None
+    request_id: str | None = None
+    raw_model: str | None = None
+    confidence: float | None = None
+    verdict: str | None = None
+    response: str | None = None
+    response_sha256: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunTotals:
+    """What a run's calls add up to. `cost_nanousd` is None as soon as one call is unpriced."""
+
+    calls: int = 0
+    cost_nanousd: int | None = 0
+    cost_source: CostSource = CostSource.NONE
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A run with its calls, in the order in which they were made."""
+
+    run: RunRecord
+    calls: tuple[CallRecord, ...] = field(default=())
+
+    @property
+    def totals(self) -> RunTotals:
+        costs = [call.cost_nanousd for call in self.calls if call.cost_source is not None]
+        sources = {call.cost_source for call in self.calls}
+        worst_first = (CostSource.UNPRICED, CostSource.ESTIMATE, CostSource.USAGE)
+        return RunTotals(
+            calls=len(self.calls),
+            cost_nanousd=None if None in costs else sum(cost for cost in costs if cost is not None),
+            cost_source=next((source for source in worst_first if source in sources), CostSource.NONE),
+            input_tokens=sum(call.input_tokens for call in self.calls),
+            output_tokens=sum(call.output_tokens for call in self.calls),
+        )

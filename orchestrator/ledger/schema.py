@@ -1,0 +1,120 @@
+"""The ledger's tables, and the migrations that lead to them.
+
+Times are integer microseconds since 1970 (UTC); money is integer nano-dollars. `day` is the user's calendar day
+(YYYY-MM-DD) when the row was made: it is decided once, so that a row belongs to exactly one day, week and month
+whatever the clock or the time zone do later. A run's cost is the sum over its calls and stands nowhere else; the view
+`run_totals` adds it up for people who open the file with other tools.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+_VERSION_1 = (
+    """
+    CREATE TABLE runs (
+        run_id            TEXT PRIMARY KEY,
+        created_at        INTEGER NOT NULL,
+        ended_at          INTEGER,
+        day               TEXT NOT NULL,
+        status            TEXT NOT NULL
+                          CHECK (status IN ('running', 'complete', 'incomplete', 'failed', 'interrupted')),
+        strategy          TEXT NOT NULL,
+        plan              TEXT NOT NULL CHECK (json_valid(plan)),
+        category          TEXT,
+        tags              TEXT NOT NULL CHECK (json_valid(tags)),
+        task              TEXT,
+        level             TEXT,
+        score             REAL,
+        prompt_sha256     TEXT NOT NULL,
+        prompt            TEXT,
+        system            TEXT,
+        max_cost_nanousd  INTEGER,
+        model_used        TEXT,
+        confidence        REAL,
+        response          TEXT,
+        response_sha256   TEXT,
+        latency_ms        INTEGER,
+        error_code        TEXT,
+        error_message     TEXT,
+        simulated         INTEGER NOT NULL CHECK (simulated IN (0, 1)),
+        metadata          TEXT NOT NULL CHECK (json_valid(metadata))
+    ) STRICT
+    """,
+    """
+    CREATE TABLE calls (
+        call_id            TEXT PRIMARY KEY,
+        run_id             TEXT NOT NULL REFERENCES runs (run_id),
+        created_at         INTEGER NOT NULL,
+        sent_at            INTEGER,
+        ended_at           INTEGER,
+        day                TEXT NOT NULL,
+        status             TEXT NOT NULL
+                           CHECK (status IN ('reserved', 'sent', 'completed', 'failed', 'interrupted')),
+        provider           TEXT NOT NULL,
+        model              TEXT NOT NULL,
+        provider_model     TEXT NOT NULL,
+        step               TEXT,
+        attempt            INTEGER NOT NULL CHECK (attempt >= 1),
+        reserved_nanousd   INTEGER CHECK (reserved_nanousd >= 0),
+        cost_nanousd       INTEGER CHECK (cost_nanousd >= 0),
+        cost_source        TEXT CHECK (cost_source IN ('usage', 'estimate', 'none', 'unpriced')),
+        price              TEXT CHECK (price IS NULL OR json_valid(price)),
+        input_tokens       INTEGER NOT NULL,
+        output_tokens      INTEGER NOT NULL,
+        cached_tokens      INTEGER NOT NULL,
+        cache_write_tokens INTEGER NOT NULL,
+        reasoning_tokens   INTEGER NOT NULL,
+        usage              TEXT CHECK (usage IS NULL OR json_valid(usage)),
+        finish_reason      TEXT,
+        latency_ms         INTEGER,
+        ttft_ms            INTEGER,
+        request_id         TEXT,
+        raw_model          TEXT,
+        confidence         REAL,
+        verdict            TEXT CHECK (verdict IS NULL OR json_valid(verdict)),
+        response           TEXT,
+        response_sha256    TEXT,
+        error_code         TEXT,
+        error_message      TEXT,
+        simulated          INTEGER NOT NULL CHECK (simulated IN (0, 1))
+    ) STRICT
+    """,
+    "CREATE INDEX runs_by_day ON runs (day)",
+    "CREATE INDEX calls_by_run ON calls (run_id)",
+    "CREATE INDEX calls_by_day ON calls (day)",
+    """
+    CREATE VIEW run_totals AS
+    SELECT runs.run_id,
+           count(calls.call_id) AS calls,
+           CASE WHEN sum(calls.cost_source = 'unpriced') > 0 THEN NULL
+                ELSE coalesce(sum(calls.cost_nanousd), 0) END AS cost_nanousd,
+           coalesce(sum(calls.input_tokens), 0) AS input_tokens,
+           coalesce(sum(calls.output_tokens), 0) AS output_tokens
+    FROM runs LEFT JOIN calls USING (run_id)
+    GROUP BY runs.run_id
+    """,
+)
+
+# One tuple of statements a version; the ledger's `user_version` counts how many have been carried out.
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring an open database to the newest version, each step in a transaction of its own. The caller holds the lock.
+
+    Raises ValueError if the database is of a version that this program does not know yet.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(MIGRATIONS):
+        raise ValueError(f"it was written by a newer orch (schema {version}; this one knows {len(MIGRATIONS)})")
+    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise

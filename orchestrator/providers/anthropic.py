@@ -1,0 +1,193 @@
+"""Anthropic's Messages API, over the `anthropic` SDK.
+
+The SDK's types are not used for replies: `AsyncStream[object]` gives the events as decoded JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from typing import Any, ClassVar
+
+import anthropic
+import httpx2
+
+from ..types import FinishReason, Message, Request, Usage
+from .base import Capabilities, Endpoint
+from .http import checked_base_url, checked_key, http_client, silence_sdk_logging
+from .payload import arguments_object, arguments_text, json_instruction
+from .reply import Draft, ErrorInReply, count_at, dig, items_at, text_at, usage_of
+from .sdk import Kind, SdkProvider, sse_events
+
+BASE_URL = "https://api.anthropic.com"
+
+_FINISH: Mapping[str, FinishReason] = {
+    "end_turn": FinishReason.STOP,
+    "stop_sequence": FinishReason.STOP,
+    "max_tokens": FinishReason.LENGTH,
+    "model_context_window_exceeded": FinishReason.LENGTH,
+    "tool_use": FinishReason.TOOL_CALLS,
+    "refusal": FinishReason.REFUSED,
+}
+
+
+def connect(target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> AnthropicProvider:
+    return AnthropicProvider(target, transport)
+
+
+class AnthropicProvider(SdkProvider):
+    sdk_errors: ClassVar[Mapping[type[Exception], Kind]] = {
+        anthropic.APIStatusError: Kind.ANSWERED,
+        anthropic.APIConnectionError: Kind.TRANSPORT,
+        anthropic.APIResponseValidationError: Kind.UNREADABLE,
+        anthropic.APIWebhookValidationError: Kind.UNREADABLE,
+        anthropic.RetryableError: Kind.TRANSPORT,
+        anthropic.CredentialsError: Kind.CREDENTIALS,
+    }
+
+    def __init__(self, target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> None:
+        silence_sdk_logging()
+        key, base_url = checked_key(target), checked_base_url(target, BASE_URL)
+        http = http_client(base_url, ("authorization", f"Bearer {key}"), transport, frozenset())
+        super().__init__(target, key, http)
+        # An explicit key keeps the SDK from ANTHROPIC_AUTH_TOKEN and from profiles on disk.
+        self._client = anthropic.AsyncAnthropic(
+            api_key=key, base_url=base_url, http_client=http, max_retries=0, open_telemetry=False
+        )
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(streaming=True, tools=True, json_schema=True, logprobs=False, stop=True)
+
+    async def _send(self, request: Request) -> None:
+        await self._client.messages.with_raw_response.create(**_parameters(request), timeout=request.timeout_s)
+
+    async def _events(self, request: Request) -> AsyncGenerator[object, None]:
+        async with self._client.messages.with_streaming_response.create(
+            **_parameters(request), stream=True, timeout=request.timeout_s
+        ) as response:
+            async for event in sse_events(response, anthropic.AsyncStream[object]):
+                yield event
+
+    async def _list_models(self, timeout_s: float) -> None:
+        await self._client.models.with_raw_response.list(limit=1, timeout=timeout_s)
+
+    def _read(self, body: object, draft: Draft) -> Iterator[str | Usage]:
+        if dig(body, "error") is not None:
+            raise ErrorInReply(body)
+        draft.model = text_at(body, "model")
+        draft.request_id = draft.request_id or text_at(body, "id") or None
+        if (usage := dig(body, "usage")) is not None:
+            yield from draft.report(lambda: _usage(usage))
+        for index, block in enumerate(items_at(body, "content")):
+            match text_at(block, "type"):
+                case "text":
+                    yield from draft.add_text(text_at(block, "text"))
+                case "tool_use":
+                    _open_call(draft, index, block, arguments_text(dig(block, "input")))
+        _finish(draft, body)
+
+    def _feed(self, event: object, draft: Draft) -> Iterator[str | Usage]:
+        match text_at(event, "type"):
+            case "message_start":
+                draft.model = text_at(event, "message", "model")
+                draft.request_id = draft.request_id or text_at(event, "message", "id") or None
+                yield from self._report(dig(event, "message", "usage"), draft)
+            case "content_block_start":
+                if text_at(event, "content_block", "type") == "tool_use":
+                    _open_call(draft, dig(event, "index"), dig(event, "content_block"), "")
+                else:
+                    yield from draft.add_text(text_at(event, "content_block", "text"))
+            case "content_block_delta":
+                match text_at(event, "delta", "type"):
+                    case "text_delta":
+                        yield from draft.add_text(text_at(event, "delta", "text"))
+                    case "input_json_delta" if dig(event, "index") in draft.calls:
+                        draft.add_call(dig(event, "index"), arguments=text_at(event, "delta", "partial_json"))
+            case "message_delta":
+                _finish(draft, dig(event, "delta"))
+                yield from self._report(dig(event, "usage"), draft)
+            case "message_stop":
+                draft.ended = True
+            case "error":
+                raise ErrorInReply(event)
+
+    def _report(self, usage: object, draft: Draft) -> Iterator[Usage]:
+        """Cumulative: what message_delta leaves out stands as message_start gave it."""
+        if isinstance(usage, Mapping):
+            known = dict(draft.usage.raw) if draft.usage else {}
+            merged = known | {name: value for name, value in usage.items() if value is not None}
+            yield from draft.report(lambda: _usage(merged))
+
+
+def _open_call(draft: Draft, key: object, block: object, arguments: str) -> None:
+    draft.add_call(key, call_id=text_at(block, "id"), name=text_at(block, "name"), arguments=arguments)
+
+
+def _finish(draft: Draft, node: object) -> None:
+    if reason := text_at(node, "stop_reason"):
+        draft.finish = _FINISH.get(reason, FinishReason.STOP)
+        draft.note = text_at(node, "stop_details", "category") or reason
+
+
+def _usage(raw: object) -> Usage:
+    """Anthropic counts cached tokens beside `input_tokens`; thinking is inside `output_tokens`."""
+    cached = count_at(raw, "cache_read_input_tokens")
+    written = count_at(raw, "cache_creation_input_tokens")
+    return usage_of(
+        raw,
+        input_tokens=count_at(raw, "input_tokens") + cached + written,
+        output_tokens=count_at(raw, "output_tokens"),
+        cached=cached,
+        written=written,
+        reasoning=count_at(raw, "output_tokens_details", "thinking_tokens"),
+    )
+
+
+def _parameters(request: Request) -> dict[str, Any]:
+    parameters: dict[str, Any] = {
+        "model": request.model,
+        "messages": list(_messages(request.messages)),
+        "max_tokens": request.max_tokens,
+    }
+    system = request.system or ""
+    if request.response_format is not None:
+        if request.response_format.schema is not None:
+            schema = dict(request.response_format.schema)
+            parameters["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
+        else:  # any JSON object is nothing that this API can be held to, only asked for
+            system = json_instruction(system, None)
+    if system:
+        parameters["system"] = system
+    if request.temperature is not None:
+        # No longer a parameter of the SDK's, since the newest models reject it; older ones still take it.
+        parameters["extra_body"] = {"temperature": request.temperature}
+    if request.stop:
+        parameters["stop_sequences"] = list(request.stop)
+    if request.tools:
+        parameters["tools"] = [
+            {"name": tool.name, "description": tool.description, "input_schema": dict(tool.parameters)}
+            for tool in request.tools
+        ]
+    return parameters
+
+
+def _messages(messages: tuple[Message, ...]) -> Iterator[dict[str, Any]]:
+    """Turns as this API has them: the results of one turn's tool calls share one user turn."""
+    results: list[dict[str, Any]] = []
+    for message in messages:
+        if message.role == "tool":
+            results.append({"type": "tool_result", "tool_use_id": message.tool_call_id, "content": message.content})
+            continue
+        if results:
+            yield {"role": "user", "content": results}
+            results = []
+        if not message.tool_calls:
+            yield {"role": message.role, "content": message.content}
+            continue
+        blocks: list[dict[str, Any]] = [{"type": "text", "text": message.content}] if message.content else []
+        blocks += [
+            {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments_object(call)}
+            for call in message.tool_calls
+        ]
+        yield {"role": message.role, "content": blocks}
+    if results:
+        yield {"role": "user", "content": results}

@@ -1,0 +1,131 @@
+"""What a reply's headers say of rate limits, and of when to come back. Pure; hostile values give None."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+
+from .base import RateLimitStatus
+
+MAX_ADVICE_S = 7 * 86_400.0  # no provider's limit is longer than a day; nobody waits longer than this
+_DURATION = re.compile(
+    r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m(?!s))?(?:(\d{1,9}(?:\.\d{1,20})?)s)?(?:(\d{1,12}(?:\.\d{1,20})?)ms)?",
+    re.ASCII,
+)
+_DURATION_UNITS_S = (86_400.0, 3_600.0, 60.0, 1.0, 0.001)
+_EPOCH_MS = 1e11  # above it a bare number counts milliseconds since 1970, not seconds
+_EPOCH_S = 1e9  # above it, seconds since 1970; below, seconds from now
+
+
+class _Names(NamedTuple):
+    limit: str
+    remaining: str
+    reset: str
+
+
+_REQUESTS = (  # the first family that is there counts
+    _Names(*(f"anthropic-ratelimit-requests-{what}" for what in _Names._fields)),
+    _Names(*(f"x-ratelimit-{what}-requests" for what in _Names._fields)),
+    _Names(*(f"x-ratelimit-{what}-requests-minute" for what in _Names._fields)),
+    _Names(*(f"x-ratelimit-{what}-requests-day" for what in _Names._fields)),  # Cerebras
+    _Names(*(f"x-ratelimit-{what}" for what in _Names._fields)),  # OpenRouter
+)
+_TOKENS = (
+    _Names(*(f"anthropic-ratelimit-tokens-{what}" for what in _Names._fields)),
+    _Names(*(f"anthropic-ratelimit-input-tokens-{what}" for what in _Names._fields)),
+    _Names(*(f"x-ratelimit-{what}-tokens" for what in _Names._fields)),
+    _Names(*(f"x-ratelimit-{what}-tokens-minute" for what in _Names._fields)),  # Cerebras
+)
+
+
+def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
+    """The provider's advice in seconds from `now` (0 or more, a week at most), or None. Header names in lower case."""
+    milliseconds = _number(headers.get("retry-after-ms", ""))
+    if milliseconds is not None:
+        return min(milliseconds / 1000, MAX_ADVICE_S)
+    text = headers.get("retry-after", "")
+    seconds = _number(text)
+    if seconds is not None:
+        return min(seconds, MAX_ADVICE_S)
+    try:
+        when = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return _until(when if when.tzinfo else when.replace(tzinfo=UTC), now)
+
+
+def reset_advice_s(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds until a limit that is used up is reset: advice where a 429 has no Retry-After."""
+    status = rate_limits(headers, now)
+    resets = [
+        reset
+        for remaining, reset in (
+            (status.requests_remaining, status.requests_reset),
+            (status.tokens_remaining, status.tokens_reset),
+        )
+        if remaining == 0 and reset is not None
+    ]
+    return _until(max(resets), now) if resets else None
+
+
+def rate_limits(headers: Mapping[str, str], now: datetime) -> RateLimitStatus:
+    """The limits in a reply's headers, which came at `now`. Header names in lower case."""
+    requests = _family(_REQUESTS, headers)
+    tokens = _family(_TOKENS, headers)
+    return RateLimitStatus(
+        requests_limit=_count(headers, requests and requests.limit),
+        requests_remaining=_count(headers, requests and requests.remaining),
+        requests_reset=parse_reset(headers.get(requests.reset, ""), now) if requests else None,
+        tokens_limit=_count(headers, tokens and tokens.limit),
+        tokens_remaining=_count(headers, tokens and tokens.remaining),
+        tokens_reset=parse_reset(headers.get(tokens.reset, ""), now) if tokens else None,
+    )
+
+
+def parse_reset(text: str, now: datetime) -> datetime | None:
+    """A moment: RFC 3339, a duration (`12ms`, `6m0s`), seconds from now, or seconds or milliseconds since 1970."""
+    text = text.strip()
+    try:
+        if (seconds := parse_duration_s(text)) is not None:
+            return now + timedelta(seconds=seconds)
+        if (number := _number(text)) is not None:
+            if number >= _EPOCH_S:
+                return datetime.fromtimestamp(number / 1000 if number >= _EPOCH_MS else number, UTC)
+            return now + timedelta(seconds=number)
+        when = datetime.fromisoformat(text)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def parse_duration_s(text: str) -> float | None:
+    """`12ms`, `6m0s`, `1h2m3.5s`, `34.07s` in seconds. None if it is no duration with units."""
+    found = _DURATION.fullmatch(text.strip().lower())
+    if found is None or not any(found.groups()):
+        return None
+    return sum(float(part) * unit for part, unit in zip(found.groups(), _DURATION_UNITS_S, strict=True) if part)
+
+
+def _family(families: tuple[_Names, ...], headers: Mapping[str, str]) -> _Names | None:
+    return next((names for names in families if any(name in headers for name in names)), None)
+
+
+def _count(headers: Mapping[str, str], name: str | None) -> int | None:
+    number = _number(headers.get(name, "")) if name else None
+    return None if number is None or number > 1e15 else int(number)
+
+
+def _number(text: str) -> float | None:
+    """A finite number, 0 or more. None for anything else: `nan`, `inf`, `1e999`, `-1`, words."""
+    if not re.fullmatch(r"\s*\+?\d{1,20}(?:\.\d{0,20})?(?:[eE][+-]?\d{1,3})?\s*", text, re.ASCII):
+        return None
+    number = float(text)
+    return number if math.isfinite(number) else None
+
+
+def _until(when: datetime, now: datetime) -> float:
+    return min(max((when - now).total_seconds(), 0.0), MAX_ADVICE_S)

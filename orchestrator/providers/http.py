@@ -1,0 +1,210 @@
+"""The HTTP client that every SDK is given: no redirects, no credentials but ours, and a record of each exchange.
+
+An SDK reads more of the environment than a key: OPENAI_CUSTOM_HEADERS and ANTHROPIC_CUSTOM_HEADERS may replace the
+key that it was handed, OPENAI_ORG_ID would go to any compatible server. So the client passes on only headers that it
+knows, sets the credential itself, and sends to no origin but the one that it was made for. Proxies are the standard
+library's usual ones (HTTPS_PROXY and so on) where no transport is given.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx2
+
+from ..errors import (
+    AuthenticationError,
+    BadReplyError,
+    ConfigError,
+    ConnectionFailedError,
+    OutcomeUnknownError,
+    ProviderError,
+    RequestRejectedError,
+)
+from .base import Endpoint
+
+CONNECT_TIMEOUT_S = 10.0
+NO_KEY = "none"  # what a self-hosted server without a key is sent: the SDKs refuse to send nothing
+_TAIL = 64  # bytes kept of the end of a stream: room for its last marker
+
+_PASSED = frozenset(
+    {
+        *("host", "connection", "accept", "accept-encoding", "user-agent"),
+        *("content-type", "content-length", "transfer-encoding"),
+        *("anthropic-version", "x-goog-api-client", "x-server-timeout"),
+    }
+)
+_PASSED_PREFIX = "x-stainless-"  # what anthropic and openai say of the platform
+_SDK_LOGGERS = ("anthropic", "openai", "google_genai", "httpx2", "httpcore2")
+
+# The transport's exceptions, none of which is an SDK class: the error for the nearest class in the method resolution
+# order. Certainly not billed is only what failed before anything was sent.
+TRANSPORT_ERRORS: Mapping[type[BaseException], type[ProviderError]] = {
+    httpx2.ConnectError: ConnectionFailedError,
+    httpx2.ConnectTimeout: ConnectionFailedError,
+    httpx2.PoolTimeout: ConnectionFailedError,
+    httpx2.ProxyError: ConnectionFailedError,
+    httpx2.UnsupportedProtocol: RequestRejectedError,
+    httpx2.LocalProtocolError: RequestRejectedError,
+    httpx2.InvalidURL: RequestRejectedError,
+    httpx2.TooManyRedirects: RequestRejectedError,
+    httpx2.TimeoutException: OutcomeUnknownError,
+    httpx2.NetworkError: OutcomeUnknownError,
+    httpx2.RemoteProtocolError: BadReplyError,
+    httpx2.DecodingError: BadReplyError,
+    httpx2.StreamError: BadReplyError,
+    httpx2.HTTPError: OutcomeUnknownError,
+    httpx2.CookieConflict: BadReplyError,
+    ssl.SSLCertVerificationError: ConnectionFailedError,
+    ConnectionRefusedError: ConnectionFailedError,
+    socket.gaierror: ConnectionFailedError,
+    OSError: OutcomeUnknownError,  # TimeoutError, ssl.SSLError and ConnectionResetError among them
+}
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its reply, as the client saw them; `tail` is the end of a streamed body, as it was sent."""
+
+    sent: bool = False
+    response: httpx2.Response | None = None
+    tail: bytes = b""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The reply's headers, names in lower case; empty if there was no reply."""
+        return {} if self.response is None else dict(self.response.headers)
+
+    @property
+    def media_type(self) -> str:
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """What this task sends inside the block belongs to this exchange."""
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
+    async def aclose(self) -> None:
+        """Drops the connection if the reply was not read to its end."""
+        if self.response is not None and not self.response.is_closed:
+            await self.response.aclose()
+
+
+_current: ContextVar[Exchange | None] = ContextVar("orchestrator.providers.exchange", default=None)
+
+
+class _Watched(httpx2.AsyncByteStream):
+    """A reply's body that leaves its last bytes in the exchange: the SDKs do not say whether `[DONE]` came."""
+
+    def __init__(self, body: httpx2.AsyncByteStream, exchange: Exchange) -> None:
+        self._body = body
+        self._exchange = exchange
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._body:
+            self._exchange.tail = (self._exchange.tail + chunk)[-_TAIL:]
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._body.aclose()
+
+
+def http_client(
+    base_url: str, credential: tuple[str, str], transport: httpx2.AsyncBaseTransport | None, passed: frozenset[str]
+) -> httpx2.AsyncClient:
+    """A client for one origin. `credential` is a header name and value; `passed` are further headers to let through."""
+    origin = _origin(httpx2.URL(base_url))
+
+    async def before(request: httpx2.Request) -> None:
+        if _origin(request.url) != origin:
+            raise httpx2.LocalProtocolError("a request to an address other than the provider's was stopped")
+        for name in [name for name in request.headers if not _may_pass(name, passed)]:
+            del request.headers[name]
+        request.headers[credential[0]] = credential[1]
+        timeouts = dict(request.extensions.get("timeout") or {})
+        # At most half of the time goes into connecting, so that a host which never answers is told apart from a
+        # reply which never comes: only the latter may have been billed.
+        whole = timeouts.get("connect")
+        timeouts["connect"] = CONNECT_TIMEOUT_S if whole is None else min(CONNECT_TIMEOUT_S, whole / 2)
+        request.extensions["timeout"] = timeouts
+        if (exchange := _current.get()) is not None:
+            exchange.sent = True
+
+    async def after(response: httpx2.Response) -> None:
+        if (exchange := _current.get()) is not None:
+            exchange.response = response
+            if isinstance(response.stream, httpx2.AsyncByteStream) and exchange.media_type == "text/event-stream":
+                response.stream = _Watched(response.stream, exchange)
+
+    return httpx2.AsyncClient(
+        transport=transport,
+        follow_redirects=False,
+        event_hooks={"request": [before], "response": [after]},
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
+    )
+
+
+def checked_base_url(target: Endpoint, default: str) -> str:
+    """The address to send to. Raises ConfigError if it is no http or https address."""
+    address = (target.base_url or default).strip()
+    try:
+        urlsplit(address)  # stricter about brackets
+        url = httpx2.URL(address)
+    except (httpx2.InvalidURL, ValueError):
+        url = httpx2.URL("")
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ConfigError(
+            f"the base URL of {target.provider} is not an http or https address",
+            hint="it looks like https://api.example.com/v1",
+        )
+    return address
+
+
+def checked_key(target: Endpoint) -> str:
+    """The key without surrounding white space. Raises AuthenticationError if it cannot be sent in a header."""
+    key = (target.api_key or "").strip() or NO_KEY
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise AuthenticationError(
+            f"the key for {target.provider} holds white space or characters that no key has", provider=target.provider
+        )
+    return key
+
+
+def silence_sdk_logging() -> None:
+    """Keeps the SDKs' warnings off stderr unless logging is set up: Python prints them where nobody listens."""
+    for name in _SDK_LOGGERS:
+        logger = logging.getLogger(name)
+        if not any(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+            logger.addHandler(logging.NullHandler())
+
+
+def transport_error(error: BaseException, exchange: Exchange) -> type[ProviderError] | None:
+    """The error for an exception of the transport, or for the one that it was raised from. None if it is neither."""
+    seen: BaseException | None = error
+    while seen is not None:
+        found = next((TRANSPORT_ERRORS[kind] for kind in type(seen).__mro__ if kind in TRANSPORT_ERRORS), None)
+        if found is BadReplyError and exchange.response is None:
+            return OutcomeUnknownError  # hung up before a reply began: nobody knows what it did
+        if found is not None:
+            return found
+        seen = seen.__cause__
+    return None
+
+
+def _may_pass(name: str, passed: frozenset[str]) -> bool:
+    return name in _PASSED or name in passed or name.startswith(_PASSED_PREFIX)
+
+
+def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port

@@ -1,0 +1,201 @@
+"""OpenAI's Chat Completions API, over the `openai` SDK, for OpenAI and for every server that speaks it too.
+
+The SDK's types are not used for replies: `AsyncStream[object]` gives the chunks as decoded JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import httpx2
+import openai
+
+from ..types import FinishReason, Message, Request, ToolCall, Usage
+from .base import Capabilities, Endpoint
+from .http import checked_base_url, checked_key, http_client, silence_sdk_logging
+from .payload import is_strict, json_instruction
+from .reply import Draft, ErrorInReply, count_at, dig, items_at, logprobs_of, text_at, usage_of
+from .sdk import Kind, SdkProvider, sse_events
+
+BASE_URL = "https://api.openai.com/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """Where a server's form of the API differs. `headers` are those of the SDK's own that it may be sent."""
+
+    output_limit: str = "max_tokens"
+    json_schema: bool = True
+    headers: frozenset[str] = frozenset()
+
+
+_COMPATIBLE = Dialect()
+_DIALECTS: Mapping[str, Dialect] = {
+    # OpenAI's reasoning models reject max_tokens. Organization and project are billing choices that the user makes
+    # with OPENAI_ORG_ID and OPENAI_PROJECT_ID, and are nobody else's to know.
+    "openai": Dialect("max_completion_tokens", headers=frozenset({"openai-organization", "openai-project"})),
+    "deepseek": Dialect(json_schema=False),
+}
+
+_FINISH: Mapping[str, FinishReason] = {
+    "stop": FinishReason.STOP,
+    "length": FinishReason.LENGTH,
+    "tool_calls": FinishReason.TOOL_CALLS,
+    "function_call": FinishReason.TOOL_CALLS,
+    "content_filter": FinishReason.REFUSED,
+    "error": FinishReason.INCOMPLETE,  # OpenRouter: the upstream failed
+    "abort": FinishReason.INCOMPLETE,  # vLLM
+    "insufficient_system_resource": FinishReason.INCOMPLETE,  # DeepSeek
+}
+
+
+def connect(target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> OpenAIProvider:
+    return OpenAIProvider(target, transport)
+
+
+class OpenAIProvider(SdkProvider):
+    sdk_errors: ClassVar[Mapping[type[Exception], Kind]] = {
+        openai.APIError: Kind.ANSWERED,  # without a status: an error inside a stream
+        openai.APIStatusError: Kind.ANSWERED,
+        openai.APIConnectionError: Kind.TRANSPORT,
+        openai.APIResponseValidationError: Kind.UNREADABLE,
+        openai.LengthFinishReasonError: Kind.UNREADABLE,
+        openai.ContentFilterFinishReasonError: Kind.UNREADABLE,
+    }
+    request_id_headers: ClassVar[tuple[str, ...]] = ("x-request-id",)
+
+    def __init__(self, target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> None:
+        silence_sdk_logging()
+        self._dialect = _DIALECTS.get(target.provider, _COMPATIBLE)
+        key, base_url = checked_key(target), checked_base_url(target, BASE_URL)
+        http = http_client(base_url, ("authorization", f"Bearer {key}"), transport, self._dialect.headers)
+        super().__init__(target, key, http)
+        # An address is always given: left out, the SDK takes OPENAI_BASE_URL, whoever's key this is.
+        self._client = openai.AsyncOpenAI(api_key=key, base_url=base_url, http_client=http, max_retries=0)
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(streaming=True, tools=True, json_schema=self._dialect.json_schema, logprobs=True, stop=True)
+
+    async def _send(self, request: Request) -> None:
+        await self._client.chat.completions.with_raw_response.create(
+            **_parameters(request, self._dialect), timeout=request.timeout_s
+        )
+
+    async def _events(self, request: Request) -> AsyncGenerator[object, None]:
+        async with self._client.chat.completions.with_streaming_response.create(
+            **_parameters(request, self._dialect),
+            stream=True,
+            stream_options={"include_usage": True},
+            timeout=request.timeout_s,
+        ) as response:
+            async for chunk in sse_events(response, openai.AsyncStream[object]):
+                yield chunk
+
+    async def _list_models(self, timeout_s: float) -> None:
+        await self._client.models.with_raw_response.list(timeout=timeout_s)
+
+    def _read(self, body: object, draft: Draft) -> Iterator[str | Usage]:
+        return self._take(body, draft, "message")
+
+    def _feed(self, event: object, draft: Draft) -> Iterator[str | Usage]:
+        return self._take(event, draft, "delta")
+
+    def _take(self, body: object, draft: Draft, part: str) -> Iterator[str | Usage]:
+        """A whole reply or one chunk of it: they differ in what holds the answer."""
+        if not items_at(body, "choices") and dig(body, "error"):
+            raise ErrorInReply(body)
+        draft.model = text_at(body, "model") or draft.model
+        draft.request_id = draft.request_id or text_at(body, "id") or None
+        if isinstance(usage := dig(body, "usage"), Mapping):
+            yield from draft.report(lambda: _usage(usage))
+        choice = dig(body, "choices", 0)
+        answer = dig(choice, part)
+        yield from draft.add_text(_content(dig(answer, "content")))
+        if refusal := text_at(answer, "refusal"):
+            draft.refusal.append(refusal)
+        _take_calls(answer, draft)
+        entries = items_at(choice, "logprobs", "content")
+        draft.logprobs += logprobs_of(entries, lambda e: text_at(e, "token"), lambda e: dig(e, "logprob"))
+        if reason := text_at(choice, "finish_reason"):
+            draft.finish, draft.note = _FINISH.get(reason, FinishReason.STOP), reason
+        if dig(choice, "error"):
+            raise ErrorInReply(choice)
+
+
+def _content(content: object) -> str:
+    """Plain text, or the text among a list of parts."""
+    if isinstance(content, list):
+        return "".join(text_at(part, "text") for part in content)
+    return content if isinstance(content, str) else ""
+
+
+def _take_calls(answer: object, draft: Draft) -> None:
+    for position, call in enumerate(items_at(answer, "tool_calls")):
+        index = dig(call, "index")
+        draft.add_call(
+            index if isinstance(index, int) else position,
+            call_id=text_at(call, "id"),
+            name=text_at(call, "function", "name"),
+            arguments=text_at(call, "function", "arguments"),
+        )
+
+
+def _usage(raw: object) -> Usage:
+    """`prompt_tokens` includes what was cached, `completion_tokens` the reasoning."""
+    prompt, completion = count_at(raw, "prompt_tokens"), count_at(raw, "completion_tokens")
+    reasoning = count_at(raw, "completion_tokens_details", "reasoning_tokens")
+    if reasoning and count_at(raw, "total_tokens") == prompt + completion + reasoning:
+        completion += reasoning  # a server that counts reasoning beside, as its own total shows
+    return usage_of(
+        raw,
+        input_tokens=prompt,
+        output_tokens=completion,
+        cached=count_at(raw, "prompt_tokens_details", "cached_tokens") or count_at(raw, "prompt_cache_hit_tokens"),
+        written=count_at(raw, "prompt_tokens_details", "cache_write_tokens"),
+        reasoning=reasoning,
+    )
+
+
+def _parameters(request: Request, dialect: Dialect) -> dict[str, Any]:
+    system = request.system or ""
+    parameters: dict[str, Any] = {"model": request.model, dialect.output_limit: request.max_tokens}
+    if request.response_format is not None:
+        schema = request.response_format.schema
+        if schema is not None and dialect.json_schema:
+            wanted = {"name": request.response_format.name, "schema": dict(schema), "strict": is_strict(schema)}
+            parameters["response_format"] = {"type": "json_schema", "json_schema": wanted}
+        else:  # the API insists that the prompt asks for JSON as well
+            parameters["response_format"] = {"type": "json_object"}
+            system = json_instruction(system, schema)
+    opening = [{"role": "system", "content": system}] if system else []
+    parameters["messages"] = [*opening, *(_message(message) for message in request.messages)]
+    if request.temperature is not None:
+        parameters["temperature"] = request.temperature
+    if request.stop:
+        parameters["stop"] = list(request.stop)
+    if request.logprobs:
+        parameters["logprobs"] = True
+    if request.tools:
+        parameters["tools"] = [
+            {
+                "type": "function",
+                "function": {"name": t.name, "description": t.description, "parameters": dict(t.parameters)},
+            }
+            for t in request.tools
+        ]
+    return parameters
+
+
+def _message(message: Message) -> dict[str, Any]:
+    if message.role == "tool":
+        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": message.content}
+    if message.tool_calls:
+        calls = [_call(call) for call in message.tool_calls]
+        return {"role": message.role, "content": message.content or None, "tool_calls": calls}
+    return {"role": message.role, "content": message.content}
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}

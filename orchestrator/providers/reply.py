@@ -1,0 +1,241 @@
+"""A reply as it is read, and what it comes to in the end: a completion, or one of the errors that carry a partial one.
+
+The adapters read decoded JSON, not the SDKs' models: a server that leaves a field out, or adds one, must not matter.
+`dig`, `text_at`, `items_at` and `count_at` therefore take JSON of any shape and never raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..errors import BadReplyError, Billed, EmptyReplyError, IncompleteError, ProviderError, RefusedError
+from ..types import Completion, FinishReason, TokenLogprob, ToolCall, Usage
+from .failures import Source, message
+from .text import scrub, scrub_json
+
+_MOST_TOKENS = 10**12  # more is no count of tokens
+
+
+class ErrorInReply(Exception):
+    """A reply with status 200 that holds an error instead of an answer, or after part of one."""
+
+    def __init__(self, body: object) -> None:
+        super().__init__("an error inside a reply")
+        self.body = body
+
+
+def dig(node: object, *path: str | int) -> object:
+    """What is at a path of keys and indices, or None."""
+    for step in path:
+        if isinstance(step, int):
+            node = node[step] if isinstance(node, list) and -len(node) <= step < len(node) else None
+        else:
+            node = node.get(step) if isinstance(node, Mapping) else None
+    return node
+
+
+def text_at(node: object, *path: str | int) -> str:
+    """The text at a path, or "" if there is something else."""
+    found = dig(node, *path)
+    return found if isinstance(found, str) else ""
+
+
+def items_at(node: object, *path: str | int) -> Sequence[object]:
+    """The list at a path, or an empty one."""
+    found = dig(node, *path)
+    return found if isinstance(found, list) else ()
+
+
+def count_at(node: object, *path: str | int) -> int:
+    """The number of tokens at a path; 0 if there is none. Raises ValueError for what is no count."""
+    found = dig(node, *path)
+    if found is None:
+        return 0
+    if isinstance(found, float) and found.is_integer():
+        found = int(found)
+    if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= _MOST_TOKENS:
+        raise ValueError("not a number of tokens")
+    return found
+
+
+def usage_of(
+    raw: object, *, input_tokens: int, output_tokens: int, cached: int = 0, written: int = 0, reasoning: int = 0
+) -> Usage:
+    """A Usage that adds up even where the provider's own does not: never fewer tokens than its parts."""
+    plain = scrub_json(raw)
+    return Usage(
+        input_tokens=max(input_tokens, cached + written),
+        output_tokens=max(output_tokens, reasoning),
+        cached_tokens=cached,
+        cache_write_tokens=written,
+        reasoning_tokens=reasoning,
+        raw=plain if isinstance(plain, dict) else {},
+    )
+
+
+def logprobs_of(
+    entries: Sequence[object], token: Callable[[object], str], value: Callable[[object], object]
+) -> Iterator[TokenLogprob]:
+    """Token logprobs out of a provider's list; entries without a number are left out."""
+    for entry in entries:
+        number = value(entry)
+        if isinstance(number, int | float) and not isinstance(number, bool):
+            yield TokenLogprob(scrub(token(entry)), float(number))
+
+
+@dataclass(slots=True)
+class _CallDraft:
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Draft:
+    """What has been read so far. `clock` gives seconds, of any origin; `note` is the provider's word for its ending."""
+
+    source: Source
+    clock: Callable[[], float]
+    started: float = field(init=False)
+    first: float | None = None
+    texts: list[str] = field(default_factory=list)
+    refusal: list[str] = field(default_factory=list)
+    calls: dict[object, _CallDraft] = field(default_factory=dict)
+    logprobs: list[TokenLogprob] = field(default_factory=list)
+    usage: Usage | None = None
+    finish: FinishReason | None = None
+    ended: bool = False  # the wire's own last marker came
+    note: str = ""
+    model: str = ""
+    request_id: str | None = None
+    _half: str = ""  # a high surrogate at the end of a piece, until the next piece brings the other half
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
+
+    @property
+    def text(self) -> str:
+        return "".join(self.texts)
+
+    @property
+    def begun(self) -> bool:
+        """Whether any of the answer has arrived."""
+        return bool(self.texts or self.calls)
+
+    def add_text(self, piece: str) -> Iterator[str]:
+        """Takes a piece of the answer and yields what can be passed on of it."""
+        piece = self._half + piece
+        self._half = ""
+        if piece and "\ud800" <= piece[-1] <= "\udbff":
+            piece, self._half = piece[:-1], piece[-1]
+        if piece:
+            self._touch()
+            piece = scrub(piece)
+            self.texts.append(piece)
+            yield piece
+
+    def finish_text(self) -> Iterator[str]:
+        """What is left of the answer when no more comes: a lone half of a pair, as U+FFFD."""
+        if self._half:
+            self._half = ""
+            self.texts.append("\ufffd")
+            yield "\ufffd"
+
+    def add_call(self, key: object, *, call_id: str = "", name: str = "", arguments: str = "") -> None:
+        """Takes a tool call, or a further piece of the one under this key."""
+        self._touch()
+        call = self.calls.setdefault(key, _CallDraft())
+        call.id = call.id or call_id
+        call.name = call.name or name
+        call.arguments.append(arguments)
+
+    def report(self, read: Callable[[], Usage]) -> Iterator[Usage]:
+        """Takes the usage that `read` makes and yields it if it is news. One that is not made of counts is no usage."""
+        try:
+            usage = read()
+        except ValueError:
+            return
+        if usage != self.usage:
+            self.usage = usage
+            yield usage
+
+    def completion(self, finish: FinishReason) -> Completion:
+        now = self.clock()
+        calls = tuple(
+            ToolCall(scrub(call.id) or f"call_{number}", scrub(call.name), scrub("".join(call.arguments)) or "{}")
+            for number, call in enumerate(self.calls.values())
+        )
+        return Completion(
+            text=self.text or scrub("".join(self.refusal)),
+            finish_reason=finish,
+            usage=self.usage,
+            latency_ms=_ms(now - self.started),
+            model=scrub(self.model) or self.source.model,
+            request_id=scrub(self.request_id) if self.request_id else None,
+            tool_calls=calls,
+            ttft_ms=None if self.first is None else _ms(self.first - self.started),
+            logprobs=tuple(self.logprobs) or None,
+        )
+
+    def partial(self) -> Completion | None:
+        """What there is, marked incomplete. None if neither text nor usage came."""
+        return self.completion(FinishReason.INCOMPLETE) if self.begun or self.usage else None
+
+    def deliver(self, *, streamed: bool) -> Completion:
+        """The completion, at the end of the reply.
+
+        Raises RefusedError, IncompleteError (some text, then no proper end), EmptyReplyError, or BadReplyError (a
+        stream that ended before it began). A reply that is not a stream has ended properly by being whole.
+        """
+        finish = self.finish
+        if finish is None and (self.ended or not streamed):
+            finish = FinishReason.STOP
+        if self.refusal and finish is not FinishReason.LENGTH:
+            finish = FinishReason.REFUSED
+        if finish is FinishReason.REFUSED:
+            raise self._error(RefusedError, "refused or filtered", FinishReason.REFUSED)
+        if finish is None or finish is FinishReason.INCOMPLETE:
+            if self.begun:
+                raise self._error(IncompleteError, "the reply was cut off", FinishReason.INCOMPLETE)
+            raise self._error(BadReplyError, "the reply ended before it began", FinishReason.INCOMPLETE)
+        if not self.begun and finish is not FinishReason.LENGTH:
+            raise self._error(EmptyReplyError, "an empty reply", finish)
+        return self.completion(finish)
+
+    def interrupt(self, error: ProviderError) -> ProviderError:
+        """The error for a reply that failed on the way: after any of the answer, what came is kept and it stops."""
+        if not self.begun:
+            error.partial = error.partial or self.partial()
+            return error
+        return IncompleteError(
+            message(self.source, "the reply was cut off", error.message.removeprefix(message(self.source, ""))),
+            provider=error.provider,
+            model=error.model,
+            status=error.status,
+            provider_code=error.provider_code,
+            request_id=error.request_id or self.request_id,
+            retry_after_s=error.retry_after_s,
+            partial=self.partial(),
+        )
+
+    def _error(self, kind: type[ProviderError], phrase: str, finish: FinishReason) -> ProviderError:
+        has_use = self.begun or self.refusal or self.usage is not None
+        return kind(
+            message(self.source, phrase, self.note),
+            provider=self.source.provider,
+            model=self.source.model,
+            provider_code=self.note.lower() or None,
+            request_id=self.request_id,
+            # Nothing came and no tokens were reported: whether it is charged, only the provider knows.
+            billed=None if has_use else Billed.UNKNOWN,
+            partial=self.completion(finish) if has_use else None,
+        )
+
+    def _touch(self) -> None:
+        if self.first is None:
+            self.first = self.clock()
+
+
+def _ms(seconds: float) -> int:
+    return max(round(seconds * 1000), 0)

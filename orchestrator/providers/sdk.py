@@ -1,0 +1,303 @@
+"""What the three adapters share: one call from start to end, one stream from start to end, over any SDK.
+
+    request ─► _send / _events (the SDK) ─► _read / _feed (decoded JSON) ─► Draft ─► Completion
+                      └───────── any exception ─► error_for ─► a ProviderError
+
+An adapter adds what is particular to its wire: how a request is written, how a reply is read, and which of its SDK's
+exceptions means what.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import Enum, auto
+from typing import ClassVar, Protocol, TypeVar
+
+import httpx2
+
+from ..errors import (
+    AuthenticationError,
+    BadReplyError,
+    ConnectionFailedError,
+    OutcomeUnknownError,
+    ProviderError,
+    RequestRejectedError,
+)
+from ..types import Completion, Request, Usage
+from .base import Capabilities, Endpoint, Health, RateLimitStatus, StreamEvent
+from .failures import Signal, Source, error_for, message, read_signal
+from .headers import rate_limits
+from .http import NO_KEY, Exchange, transport_error
+from .reply import Draft, ErrorInReply, text_at
+from .text import is_html
+
+HEALTH_TIMEOUT_S = 10.0
+
+
+class Kind(Enum):
+    """What an exception of an SDK tells."""
+
+    ANSWERED = auto()  # the provider answered with an error, as a status or inside a stream
+    TRANSPORT = auto()  # no answer came; the exception that it was raised from says why
+    UNREADABLE = auto()  # an answer came that is not what was promised
+    CREDENTIALS = auto()  # the SDK found no key that it could use
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A reply that came in one piece where a stream was asked for."""
+
+    body: object
+
+
+Stream = TypeVar("Stream", bound=AsyncIterator[object])
+
+
+class StreamedResponse(Protocol):
+    """What `with_streaming_response` gives, in anthropic and in openai alike."""
+
+    @property
+    def headers(self) -> httpx2.Headers: ...
+
+    async def read(self) -> bytes: ...
+
+    async def parse(self, *, to: type[Stream]) -> Stream: ...
+
+
+async def sse_events(response: StreamedResponse, stream: type[Stream]) -> AsyncIterator[object]:
+    """The events of a stream as decoded JSON; a Whole where the server sent one JSON document instead."""
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type.endswith("json"):
+        yield Whole(json.loads(await response.read()))
+    elif media_type == "text/html":
+        raise ErrorInReply((await response.read()).decode(errors="replace"))
+    else:
+        async for event in await response.parse(to=stream):
+            yield event
+
+
+class SdkProvider(ABC):
+    """A Provider over an SDK's client. `clock` counts seconds, `now` is the time of day: both for the tests to set."""
+
+    sdk_errors: ClassVar[Mapping[type[Exception], Kind]]  # the nearest class in the method resolution order counts
+    error_body: ClassVar[str] = "body"  # the attribute that holds the decoded body of an error event
+    request_id_headers: ClassVar[tuple[str, ...]] = ("request-id", "x-request-id")
+
+    def __init__(
+        self,
+        target: Endpoint,
+        key: str,
+        http: httpx2.AsyncClient,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._target = target
+        self._key = None if key == NO_KEY else key
+        self._http = http
+        self._clock = clock
+        self._now = now
+        self._limits = RateLimitStatus()
+
+    @property
+    def name(self) -> str:
+        return self._target.provider
+
+    @abstractmethod
+    def capabilities(self) -> Capabilities: ...
+
+    @abstractmethod
+    async def _send(self, request: Request) -> None:
+        """Has the SDK send the request; the reply is left in the exchange, read to its end."""
+
+    @abstractmethod
+    def _events(self, request: Request) -> AsyncGenerator[object, None]:
+        """Has the SDK stream the reply: decoded events, or a Whole."""
+
+    @abstractmethod
+    def _read(self, body: object, draft: Draft) -> Iterator[str | Usage]:
+        """Reads a whole reply. Raises ErrorInReply."""
+
+    @abstractmethod
+    def _feed(self, event: object, draft: Draft) -> Iterator[str | Usage]:
+        """Reads one event of a stream. Raises ErrorInReply."""
+
+    @abstractmethod
+    async def _list_models(self, timeout_s: float) -> None: ...
+
+    async def complete(self, request: Request) -> Completion:
+        source, exchange = self._source(request.model), Exchange()
+        draft = Draft(source, self._clock)
+        try:
+            with self._reporting(source, exchange, draft):
+                async with asyncio.timeout(request.timeout_s):
+                    with exchange.recording():
+                        await self._send(request)
+                for _ in self._read(_decode(exchange), draft):
+                    pass
+                for _ in draft.finish_text():
+                    pass
+                # Unlike a stream's, this first token came with all the others.
+                draft.first = None
+            self._identify(exchange, draft)
+            return draft.deliver(streamed=False)
+        finally:
+            self._take_note(exchange)
+            await exchange.aclose()
+
+    async def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
+        source, exchange = self._source(request.model), Exchange()
+        draft = Draft(source, self._clock)
+        deadline = asyncio.get_running_loop().time() + request.timeout_s
+        events = self._events(request)
+        try:
+            while True:
+                with self._reporting(source, exchange, draft):
+                    # Not around the yield below: the caller's own time is not the provider's.
+                    async with asyncio.timeout_at(deadline):
+                        with exchange.recording():
+                            event = await anext(events, None)
+                    if event is None:
+                        break
+                    self._identify(exchange, draft)
+                    read = self._read(event.body, draft) if isinstance(event, Whole) else self._feed(event, draft)
+                    pieces = list(read)
+                for piece in pieces:
+                    yield piece
+            for piece in draft.finish_text():
+                yield piece
+            draft.ended = draft.ended or exchange.tail.rstrip().endswith(b"[DONE]")
+            yield draft.deliver(streamed=True)
+        finally:
+            self._take_note(exchange)
+            # First the connection, so that no generator inside the SDK still waits for it.
+            await exchange.aclose()
+            await events.aclose()
+
+    async def health_check(self) -> Health:
+        started, exchange = self._clock(), Exchange()
+        try:
+            with self._reporting(self._source("health check"), exchange):
+                async with asyncio.timeout(HEALTH_TIMEOUT_S):
+                    with exchange.recording():
+                        await self._list_models(HEALTH_TIMEOUT_S)
+            ok, detail = True, "answers"
+        except ProviderError as error:
+            ok, detail = False, error.message
+        finally:
+            self._take_note(exchange)
+            await exchange.aclose()
+        return Health(ok, max(round((self._clock() - started) * 1000), 0), detail)
+
+    def rate_limit_status(self) -> RateLimitStatus:
+        return self._limits
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    def _source(self, model: str) -> Source:
+        return Source(self.name, model, self._key)
+
+    def _identify(self, exchange: Exchange, draft: Draft) -> None:
+        if found := _request_id(exchange, self.request_id_headers):
+            draft.request_id = found
+
+    def _take_note(self, exchange: Exchange) -> None:
+        if exchange.response is not None:
+            self._limits = rate_limits(exchange.headers, self._now())
+
+    @contextmanager
+    def _reporting(self, source: Source, exchange: Exchange, draft: Draft | None = None) -> Iterator[None]:
+        """The one place where an exception from below becomes one of ours. Cancellation passes through."""
+        try:
+            yield
+        except Exception as error:
+            found = self._classify(error, source, exchange)
+            raise (draft.interrupt(found) if draft is not None else found) from error
+
+    def _classify(self, error: Exception, source: Source, exchange: Exchange) -> ProviderError:
+        if isinstance(error, ProviderError):
+            return error
+        if isinstance(error, ErrorInReply):
+            return self._answered(error.body, source, exchange)
+        kind = next((self.sdk_errors[base] for base in type(error).__mro__ if base in self.sdk_errors), None)
+        if kind is Kind.ANSWERED:
+            return self._answered(_error_body(error, exchange, self.error_body), source, exchange, str(error))
+        if kind is Kind.CREDENTIALS:
+            return _plain(AuthenticationError, source, exchange, "no usable key", str(error))
+        if (transport := transport_error(error, exchange)) is not None:
+            return _plain(transport, source, exchange, _TRANSPORT_PHRASES[transport], _cause(error))
+        if kind is Kind.TRANSPORT:
+            unknown = OutcomeUnknownError if exchange.sent else ConnectionFailedError
+            return _plain(unknown, source, exchange, _TRANSPORT_PHRASES[unknown], _cause(error))
+        if not exchange.sent:
+            return _plain(RequestRejectedError, source, exchange, "it could not be sent", _cause(error))
+        if exchange.media_type == "text/html":
+            return error_for(Signal(200, html=True, message="an HTML page"), source)
+        return _plain(BadReplyError, source, exchange, "an unreadable reply", type(error).__name__)
+
+    def _answered(self, body: object, source: Source, exchange: Exchange, words: str = "") -> ProviderError:
+        status = exchange.response.status_code if exchange.response is not None else None
+        signal = read_signal(
+            body,
+            status=status,
+            headers=exchange.headers,
+            now=self._now(),
+            request_id=_request_id(exchange, self.request_id_headers) or text_at(body, "request_id") or None,
+        )
+        return error_for(signal if signal.message else replace(signal, message=words), source)
+
+
+_TRANSPORT_PHRASES: Mapping[type[ProviderError], str] = {
+    ConnectionFailedError: "could not connect",
+    OutcomeUnknownError: "no reply came after it was sent, and it may have been billed",
+    BadReplyError: "the connection broke off in the middle of the reply",
+    RequestRejectedError: "it could not be sent",
+}
+
+
+def _decode(exchange: Exchange) -> object:
+    """The JSON of a reply that was read to its end."""
+    if exchange.response is None:
+        raise ValueError("no reply")
+    try:
+        return json.loads(exchange.response.content)
+    except ValueError:
+        text = exchange.response.text
+        if is_html(text):
+            raise ErrorInReply(text) from None
+        raise
+
+
+def _error_body(error: Exception, exchange: Exchange, attribute: str) -> object:
+    """An error's body: the reply's own where the status was an error, else what the SDK read from the event."""
+    response = exchange.response
+    if response is None or response.is_success or not response.is_stream_consumed:
+        return getattr(error, attribute, None)
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        return response.text
+
+
+def _request_id(exchange: Exchange, names: tuple[str, ...]) -> str | None:
+    return next((exchange.headers[name] for name in names if exchange.headers.get(name)), None)
+
+
+def _cause(error: BaseException) -> str:
+    """The words of the innermost exception: an SDK's own say no more than `Connection error.`"""
+    if isinstance(error, TimeoutError | httpx2.TimeoutException):
+        return "timed out"
+    return _cause(error.__cause__) if error.__cause__ is not None else str(error) or type(error).__name__
+
+
+def _plain(kind: type[ProviderError], source: Source, exchange: Exchange, phrase: str, detail: str) -> ProviderError:
+    status = exchange.response.status_code if exchange.response is not None else None
+    return kind(message(source, phrase, detail), provider=source.provider, model=source.model, status=status)

@@ -1,0 +1,71 @@
+"""What a call to a model could cost, before it is made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+from .money import Price, cost_nanousd, worst_case_nanousd
+from .plan import CostRange
+from .registry.model import ModelSpec
+from .types import Usage
+
+DEFAULT_MAX_TOKENS = 8192  # of a reply, unless the user or the model's own limit says otherwise
+_PREFILL_SPEEDUP = 20  # a self-hosted model reads its prompt about this much faster than it writes (an assumption)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How many tokens a prompt will take: expected input and output, and an upper bound on the input."""
+
+    input_tokens: int
+    input_bound: int
+    output_tokens: int
+
+
+def output_limit(spec: ModelSpec, load: Load, max_tokens: int | None) -> int:
+    """The limit on a reply that the provider is asked to enforce; 0 or less if the prompt fills the window."""
+    wanted = max_tokens if max_tokens is not None else DEFAULT_MAX_TOKENS
+    return min(wanted, spec.output_limit, spec.context_window - load.input_tokens)
+
+
+def worst_case(price: Price, load: Load, limit: int, timeout_s: float) -> int:
+    """The most that a call can cost, in nano-dollars: it is what a budget sets aside."""
+    return worst_case_nanousd(
+        price, input_tokens=load.input_bound, output_tokens=limit, gpu_ms=math.ceil(timeout_s * 1000)
+    )
+
+
+def quote(spec: ModelSpec, load: Load, *, limit: int, timeout_s: float, when: datetime) -> CostRange:
+    """Least, expected and most, in nano-dollars; all None if the model has no price.
+
+    The least is a reply of one token to a prompt of half the estimated length that the provider had in its cache.
+    """
+    price = spec.price_at(when)
+    if price is None:
+        return CostRange(None, None, None)
+    short = load.input_tokens // 2
+    least = Usage(input_tokens=short, output_tokens=1, cached_tokens=short)
+    output = min(load.output_tokens, limit)
+    expected = Usage(input_tokens=load.input_tokens, output_tokens=output)
+    speed = spec.tokens_per_second or 1.0
+    busy_ms = math.ceil(1000 * (output + load.input_tokens / _PREFILL_SPEEDUP) / speed)
+    return CostRange(
+        minimum=cost_nanousd(price, least, gpu_ms=math.ceil(1000 / speed)),
+        expected=cost_nanousd(price, expected, gpu_ms=busy_ms),
+        maximum=worst_case(price, load, limit, timeout_s),
+    )
+
+
+def affordable_output(price: Price, load: Load, allowance_nanousd: int) -> int:
+    """How many tokens of reply an allowance pays for after the input's worst case. Negative if not even that.
+
+    Only for a price by the token: a price by the GPU hour does not depend on the limit.
+    """
+    rates = price.rates_for(load.input_bound)
+    input_cost = worst_case_nanousd(price, input_tokens=load.input_bound, output_tokens=0)
+    if rates is None or rates.output == 0:
+        return DEFAULT_MAX_TOKENS if input_cost <= allowance_nanousd else -1
+    return math.floor((allowance_nanousd - input_cost) / (Fraction(rates.output) * 1000))

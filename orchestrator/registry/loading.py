@@ -1,0 +1,130 @@
+"""Reads the shipped models and chains, and the user's over them, and checks them against each other.
+
+The user's files add entries, or replace those of the same name as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+from ..errors import ConfigError, did_you_mean
+from ..strict_yaml import Reader, Table, day, list_of, mapping_of, read, record, text
+from ..yaml_document import Value
+from . import records
+from .model import Chain, ModelSpec, Registry
+
+T = TypeVar("T")
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A model and where it was read, for the errors that only show between entries."""
+
+    spec: ModelSpec
+    place: Value
+
+
+def load_registry(*, models_file: Path | None, chains_file: Path | None, config_dir: Path) -> Registry:
+    """The shipped registry with the user's over it.
+
+    A file that is named must exist; without one, `models.yaml` and `chains.yaml` in `config_dir` are read if they are
+    there. Raises ConfigError, which names file, line and key, for the first mistake.
+    """
+    entries = _read_entries(shipped("models.yaml"))
+    if not entries:
+        raise ConfigError(f"{shipped('models.yaml')}: holds no models; orch is not installed properly")
+    models_file = models_file or _if_there(config_dir / "models.yaml")
+    if models_file is not None:
+        entries = _over(entries, _read_entries(models_file))
+    _check_aliases(entries)
+    models = MappingProxyType({name: entry.spec for name, entry in entries.items()})
+
+    chains = _read_chains(shipped("chains.yaml"), models)
+    chains_file = chains_file or _if_there(config_dir / "chains.yaml")
+    if chains_file is not None:
+        chains = _over(chains, _read_chains(chains_file, models))
+    return Registry(models, MappingProxyType(chains))
+
+
+def read_models(path: Path) -> dict[str, ModelSpec]:
+    """The models of one file by itself. Raises ConfigError."""
+    entries = _read_entries(path)
+    _check_aliases(entries)
+    return {name: entry.spec for name, entry in entries.items()}
+
+
+def shipped(name: str) -> Path:
+    """A file that comes with orch: among the package's modules in a wheel, one folder up in a checkout."""
+    inside = _PACKAGE / name
+    return inside if inside.exists() else _PACKAGE.parent / name
+
+
+def _if_there(path: Path) -> Path | None:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        return path  # reading it will say what is wrong
+    return path
+
+
+def _over(lower: Mapping[str, T], upper: Mapping[str, T]) -> dict[str, T]:
+    return {name: value for name, value in lower.items() if name not in upper} | dict(upper)
+
+
+def _read_entries(path: Path) -> dict[str, _Entry]:
+    def build(table: Table) -> dict[str, _Entry]:
+        provenance = records.Provenance(
+            source=table.optional("source", text, path.name),
+            checked=table.optional("checked", day, None),
+        )
+        read_model = records.model(provenance)
+        return table.optional("models", mapping_of(lambda value: _Entry(read_model(value), value)), {})
+
+    return read(path, record(build))
+
+
+def _check_aliases(entries: Mapping[str, _Entry]) -> None:
+    """Every name and alias must mean one model. The later entry, which is the user's own if one is, gets the blame."""
+    order = list(entries)
+    owners = {name: name for name in entries}
+    for name, entry in entries.items():
+        for alias in entry.spec.aliases:
+            owner = owners.setdefault(alias, name)
+            if alias in entries or owner != name:
+                blamed = max(name, owner, key=order.index)
+                other = name if blamed == owner else owner
+                raise entries[blamed].place.error(f"the name '{alias}' is also that of '{other}'")
+
+
+def _read_chains(path: Path, models: Mapping[str, ModelSpec]) -> dict[str, Chain]:
+    names = {alias: spec.name for spec in models.values() for alias in spec.aliases} | {name: name for name in models}
+    return read(path, mapping_of(_chain(names)))
+
+
+def _chain(names: Mapping[str, str]) -> Reader[Chain]:
+    """A reader for one chain. `names` leads from every name and alias to the name of the model."""
+
+    def leg(value: Value) -> str:
+        name = text(value)
+        if name not in names:
+            suggestion = did_you_mean(name, names)
+            raise value.error(f"there is no model named '{name}'" + (f" ({suggestion})" if suggestion else ""))
+        return names[name]
+
+    def read_chain(value: Value) -> Chain:
+        name = records.name_of(value)
+        if name in names:
+            raise value.error("a chain cannot have the name of a model")
+        if isinstance(value.content, dict):
+            raise value.error("a chain is a list of models; a mapping cannot be used here")
+        return Chain(name, list_of(leg, at_least=1)(value))
+
+    return read_chain

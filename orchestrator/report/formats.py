@@ -1,0 +1,107 @@
+"""Rows as CSV, JSON or JSON lines, one after the other, as UTF-8 bytes.
+
+A row maps column names to None, bool, int, float, str or a list of str. JSON keeps all of these as they are. CSV has
+an empty cell for None, `true` and `false`, and a JSON array for a list.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from typing import BinaryIO
+
+Value = None | bool | int | float | str | list[str]
+Row = dict[str, Value]
+
+
+class Format(StrEnum):
+    CSV = "csv"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+# What a spreadsheet may take for a formula (https://owasp.org/www-community/attacks/CSV_Injection), the full-width
+# signs included, behind anything that it may skip or strip first.
+_FORMULA = re.compile(r"[\s\x00-\x20\"'\ufeff]*[=+\-@＝＋－＠]|[\t\r\n]")
+_PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+
+
+def defused(text: str) -> str:
+    """The text with an apostrophe before it if a spreadsheet could run it as a formula; a plain number stays a number.
+
+    Text that already has the apostrophe gets another, so no two texts come out the same.
+    """
+    return f"'{text}" if _FORMULA.match(text) and not _PLAIN_NUMBER.fullmatch(text) else text
+
+
+def write_rows(rows: Iterable[Row], columns: Sequence[str], out: BinaryIO, file_format: Format) -> int:
+    """Write the rows, which have these columns in this order; gives their number. Errors of `out` pass through."""
+    count = 0
+
+    def counted() -> Iterator[Row]:
+        nonlocal count
+        for row in rows:
+            yield row
+            count += 1
+
+    _WRITERS[file_format](counted(), columns, out)
+    return count
+
+
+class _Utf8:
+    """A text stream as far as csv.writer needs one. csv breaks its own lines: nothing may translate them."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> int:
+        return self._out.write(text.encode())
+
+
+def _write_csv(rows: Iterable[Row], columns: Sequence[str], out: BinaryIO) -> None:
+    writer = csv.writer(_Utf8(out), lineterminator="\r\n")  # RFC 4180
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(row[column]) for column in columns])
+
+
+def _cell(value: Value) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return defused(value)
+        case list():
+            return _json(value)
+        case _:
+            return repr(value)
+
+
+def _write_jsonl(rows: Iterable[Row], columns: Sequence[str], out: BinaryIO) -> None:
+    for row in rows:
+        out.write(_json(row).encode() + b"\n")
+
+
+def _write_json(rows: Iterable[Row], columns: Sequence[str], out: BinaryIO) -> None:
+    before = b"[\n"
+    for row in rows:
+        out.write(before + _json(row).encode())
+        before = b",\n"
+    out.write(b"[]\n" if before == b"[\n" else b"\n]\n")
+
+
+def _json(value: object) -> str:
+    # ASCII alone: no control character of a prompt or an answer can reach a terminal this way.
+    return json.dumps(value, ensure_ascii=True, allow_nan=False)
+
+
+_WRITERS: Mapping[Format, Callable[[Iterable[Row], Sequence[str], BinaryIO], None]] = {
+    Format.CSV: _write_csv,
+    Format.JSON: _write_json,
+    Format.JSONL: _write_jsonl,
+}

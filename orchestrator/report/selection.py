@@ -1,0 +1,73 @@
+"""Which runs a report, the statistics or an export are about, and how they are asked for in SQL."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from ..ledger.rows import to_micros
+from ..ledger.store import Ledger
+from .period import ALL_TIME, Range
+
+T = TypeVar("T")
+
+# No time zone is further from UTC than this, so a day in the ledger is at most one away from the day in UTC.
+_ZONE_SPREAD = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Runs that answer to all of this. Simulated runs or real ones: never both.
+
+    `category` is compared as it is; `tag` must be one of the run's tags. None leaves all of them in.
+    """
+
+    simulated: bool
+    within: Range = ALL_TIME
+    category: str | None = None
+    tag: str | None = None
+
+    def where(self) -> tuple[str, tuple[str | int, ...]]:
+        """A condition on the table `runs`, and its parameters."""
+        terms: list[tuple[str, str | int]] = [("runs.simulated = ?", int(self.simulated))]
+        span = self.within
+        if span.first_day is not None:
+            terms.append(("runs.day >= ?", span.first_day.isoformat()))
+        if span.last_day is not None:
+            terms.append(("runs.day <= ?", span.last_day.isoformat()))
+        if span.since is not None:
+            # The day narrows the search to what the index by day can find; the moment decides.
+            terms.append(("runs.day >= ?", _day(span.since, -_ZONE_SPREAD)))
+            terms.append(("runs.created_at >= ?", to_micros(span.since)))
+        if span.until is not None:
+            terms.append(("runs.day <= ?", _day(span.until, _ZONE_SPREAD)))
+            terms.append(("runs.created_at < ?", to_micros(span.until)))
+        if self.category is not None:
+            terms.append(("runs.category = ?", self.category))
+        if self.tag is not None:
+            terms.append(("EXISTS (SELECT 1 FROM json_each(runs.tags) WHERE json_each.value = ?)", self.tag))
+        return " AND ".join(condition for condition, _ in terms), tuple(value for _, value in terms)
+
+
+def in_one_snapshot(ledger: Ledger, query: Callable[[sqlite3.Connection], T]) -> T:
+    """Run several SELECTs on one state of the ledger, whatever other processes write meanwhile."""
+
+    def read(connection: sqlite3.Connection) -> T:
+        connection.execute("BEGIN")
+        try:
+            return query(connection)
+        finally:
+            connection.execute("ROLLBACK")
+
+    return ledger.read(read)
+
+
+def _day(when: datetime, offset: timedelta) -> str:
+    day = when.astimezone(UTC).date()
+    try:
+        return (day + offset).isoformat()
+    except OverflowError:  # at either end of the calendar
+        return day.isoformat()

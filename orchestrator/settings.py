@@ -1,0 +1,168 @@
+"""Where settings come from: flags, then the environment, then the user's config file, then the defaults here.
+
+Nothing is read at import. Files live in the platform's user directories unless they are named; nothing in the current
+directory is read on its own, since a checked-out repository must not be able to change where a prompt or a key goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from platformdirs import PlatformDirs
+
+from .errors import ConfigError
+from .money import dollars_to_nanousd
+from .strict_yaml import Reader, Table, boolean, decimal, integer, read, record, text
+
+APP = "orch"
+_DAY_S = 86_400
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"", "0", "false", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When a call that failed is sent again to the same model.
+
+    Before retry n (from 1) the wait is drawn evenly from 0 to `initial_backoff_s` x `multiplier`^(n-1), at most
+    `max_backoff_s` ("full jitter": AWS Architecture Blog, Exponential Backoff And Jitter, 2015), or is what the
+    provider asked for. All waits of a call together stay under `max_wait_s`.
+    """
+
+    max_retries: int = 2
+    initial_backoff_s: float = 0.5
+    max_backoff_s: float = 30.0
+    multiplier: float = 2.0
+    max_wait_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What one run is asked to do. None leaves the choice to orch.
+
+    `models` is for an ensemble; `chain` (a name, or models separated by commas) for a cascade. `threshold` is the
+    confidence, 0 to 1, from which an answer is accepted. `timeout_s` covers the whole run. `max_tokens` caps each
+    reply. `stream` asks providers for their answers piece by piece.
+    """
+
+    strategy: str = "fallback"
+    chain: str = "mixed"
+    models: tuple[str, ...] = ()
+    ensemble_size: int = 3
+    threshold: float = 0.6
+    max_cost_nanousd: int | None = None
+    timeout_s: float = 600.0
+    max_tokens: int | None = None
+    temperature: float | None = None
+    stream: bool = False
+    category: str = "orchestration"
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that stays the same for a process. `environ` is where keys and addresses of providers come from."""
+
+    environ: Mapping[str, str]
+    ledger: Path
+    config_dir: Path
+    models_file: Path | None = None
+    chains_file: Path | None = None
+    simulate: bool = False
+    scenario: Path | None = None
+    log_text: bool = True
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    run: RunOptions = field(default_factory=RunOptions)
+
+
+def load_settings(
+    environ: Mapping[str, str],
+    *,
+    config: Path | None = None,
+    ledger: Path | None = None,
+    models_file: Path | None = None,
+    chains_file: Path | None = None,
+    simulate: bool | None = None,
+    scenario: Path | None = None,
+) -> Settings:
+    """Settings from the flags given here and everything below them. Raises ConfigError."""
+    dirs = PlatformDirs(APP, appauthor=False)
+    simulated = _switch(environ, "ORCH_SIMULATE", default=False) if simulate is None else simulate
+    named_config = config or _path(environ, "ORCH_CONFIG")
+    user_config = dirs.user_config_path / "config.yaml"
+    settings = Settings(
+        environ=environ,
+        ledger=ledger
+        or _path(environ, "ORCH_LEDGER")
+        or dirs.user_data_path / ("ledger-simulated.db" if simulated else "ledger.db"),
+        config_dir=dirs.user_config_path,
+        models_file=models_file or _path(environ, "ORCH_MODELS"),
+        chains_file=chains_file or _path(environ, "ORCH_CHAINS"),
+        simulate=simulated,
+        scenario=scenario or _path(environ, "ORCH_SCENARIO"),
+    )
+    if named_config is not None:
+        settings = read(named_config, record(_config_onto(settings)))
+    elif user_config.exists():
+        settings = read(user_config, record(_config_onto(settings)))
+    return replace(settings, log_text=_switch(environ, "ORCH_LOG_TEXT", default=settings.log_text))
+
+
+def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
+    """The config file: any field of a run, `log_text`, and a `retry` mapping."""
+    base = settings.run
+
+    def reader(table: Table) -> Settings:
+        max_cost = table.optional("max_cost", decimal(minimum=0), default=None)
+        run = RunOptions(
+            strategy=table.optional("strategy", text, default=base.strategy),
+            chain=table.optional("chain", text, default=base.chain),
+            ensemble_size=table.optional("ensemble_size", integer(minimum=1), default=base.ensemble_size),
+            threshold=table.optional("threshold", _number(0, 1), default=base.threshold),
+            max_cost_nanousd=None if max_cost is None else dollars_to_nanousd(max_cost),
+            timeout_s=table.optional("timeout", _number(0, _DAY_S), default=base.timeout_s),
+            max_tokens=table.optional("max_tokens", integer(minimum=1), default=None),
+            temperature=table.optional("temperature", _number(0, 2), default=None),
+            category=table.optional("category", text, default=base.category),
+        )
+        return replace(
+            settings,
+            run=run,
+            log_text=table.optional("log_text", boolean, default=settings.log_text),
+            retry=table.optional("retry", record(_retry), default=settings.retry),
+        )
+
+    return reader
+
+
+def _retry(table: Table) -> RetryPolicy:
+    base = RetryPolicy()
+    return RetryPolicy(
+        max_retries=table.optional("max_retries", integer(minimum=0, maximum=20), default=base.max_retries),
+        initial_backoff_s=table.optional("initial_backoff", _number(0, _DAY_S), default=base.initial_backoff_s),
+        max_backoff_s=table.optional("max_backoff", _number(0, _DAY_S), default=base.max_backoff_s),
+        multiplier=table.optional("multiplier", _number(1, 100), default=base.multiplier),
+        max_wait_s=table.optional("max_wait", _number(0, _DAY_S), default=base.max_wait_s),
+    )
+
+
+def _number(minimum: int, maximum: int) -> Reader[float]:
+    exact = decimal(minimum=minimum, maximum=maximum)
+    return lambda value: float(exact(value))
+
+
+def _path(environ: Mapping[str, str], name: str) -> Path | None:
+    return Path(environ[name]).expanduser() if environ.get(name) else None
+
+
+def _switch(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
+    word = environ.get(name)
+    if word is None:
+        return default
+    if word.strip().lower() in _TRUE:
+        return True
+    if word.strip().lower() in _FALSE:
+        return False
+    raise ConfigError(f"{name}={word!r}: expected 1 or 0")

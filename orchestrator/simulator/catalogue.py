@@ -1,0 +1,60 @@
+"""The models that the simulator plays, and how much of each one's allowance is used."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+
+from ..providers.catalog import PROVIDERS
+from ..registry.model import ModelSpec
+from .wires.base import Limits
+
+_MINUTE_S, _DAY_S = 60, 86_400
+
+
+class Catalogue:
+    def __init__(self, models: Iterable[ModelSpec]) -> None:
+        self._models = tuple(models)
+
+    def find(self, model_id: str, *, wire: str, provider: str, certain: bool) -> ModelSpec | None:
+        """The model that a provider knows by this id. Where the provider is not certain, the first that has it."""
+        candidates = [spec for spec in self.served(wire) if spec.id == model_id]
+        own = [spec for spec in candidates if spec.provider == provider]
+        if own or certain:
+            return own[0] if own else None
+        return candidates[0] if candidates else None
+
+    def served(self, wire: str, provider: str = "") -> list[ModelSpec]:
+        """The models reached over a wire, of one provider or of all."""
+        spoken = [spec for spec in self._models if PROVIDERS[spec.provider].module == wire]
+        return [spec for spec in spoken if provider in ("", spec.provider)]
+
+
+class Meter:
+    """Counts requests and tokens in whole minutes and days, for the headers that tell what is left."""
+
+    def __init__(self) -> None:
+        self._used: Counter[tuple[str, str, int]] = Counter()
+
+    def take(self, spec: ModelSpec, tokens: int, now: datetime) -> Limits:
+        """Count one request of so many tokens. Returns what is left after it; nothing is ever refused here."""
+        seconds = now.timestamp()
+        minute, day = int(seconds // _MINUTE_S), int(seconds // _DAY_S)
+        key = f"{spec.provider}/{spec.id}"
+        self._used[key, "requests", minute] += 1
+        self._used[key, "tokens", minute] += tokens
+        self._used[key, "day", day] += 1
+        limits = spec.limits
+        return Limits(
+            requests=limits.rpm,
+            requests_left=self._left(limits.rpm, (key, "requests", minute)),
+            tokens=limits.tpm,
+            tokens_left=self._left(limits.tpm, (key, "tokens", minute)),
+            requests_per_day=limits.rpd,
+            requests_left_today=self._left(limits.rpd, (key, "day", day)),
+            resets_in_s=_MINUTE_S - seconds % _MINUTE_S,
+        )
+
+    def _left(self, limit: int | None, key: tuple[str, str, int]) -> int | None:
+        return None if limit is None else max(0, limit - self._used[key])

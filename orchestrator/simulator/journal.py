@@ -1,0 +1,56 @@
+"""The bill: one entry for every request received, charged or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request, made when it arrives and updated as it goes.
+
+    `status` is None as long as no status has been sent. The tokens are those billed: `input_tokens` includes
+    `cached_tokens`, `output_tokens` includes reasoning. `delivered` is whether the whole reply was handed over.
+    """
+
+    at: datetime
+    wire: str
+    model: str = ""
+    status: int | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    delivered: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "at": self.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "wire": self.wire,
+            "model": self.model,
+            "status": self.status,
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "cached_tokens": self.cached_tokens,
+            "delivered": self.delivered,
+        }
+
+
+class Journal:
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self.entries: list[Entry] = []
+
+    def open(self, wire: str) -> Entry:
+        """A new entry, at the present time."""
+        entry = Entry(at=self._clock(), wire=wire)
+        self.entries.append(entry)
+        return entry
+
+    def clear(self) -> None:
+        self.entries.clear()
+
+    def as_json(self) -> dict[str, Any]:
+        return {"requests": [entry.as_json() for entry in self.entries]}

@@ -1,0 +1,97 @@
+"""Which provider and operation an address means.
+
+A path may start with a provider's name, so that over loopback every provider has an address of its own, such as
+`http://127.0.0.1:8099/cerebras/v1`; in process the host says which provider is meant.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from urllib.parse import parse_qs, urlsplit
+
+from ..providers.catalog import PROVIDERS
+from .connection import Scope
+from .wires import anthropic, google, openai
+from .wires.base import Wire
+
+WIRES: dict[str, Wire] = {"anthropic": anthropic, "openai": openai, "google": google}
+
+_HOSTS = {"api.openai.com": "openai"} | {
+    urlsplit(info.base_url).netloc: name for name, info in PROVIDERS.items() if info.base_url is not None
+}
+_OPENROUTER_PREFIX = "/api/v1/"
+_GEMINI_CALL = re.compile(r"/models/(?P<model>.+):(?P<verb>generateContent|streamGenerateContent)$")
+_MODELS = re.compile(r"/models(?:/(?P<model>.+))?$")
+
+
+class Operation(Enum):
+    GENERATE = auto()
+    MODELS = auto()
+    JOURNAL = auto()
+    UNKNOWN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`provider` is empty where the address does not say; `certain` is False where it is only likely.
+
+    `model`, `stream` and `sse` are what a Gemini path says of its request.
+    """
+
+    operation: Operation
+    wire: str = ""
+    provider: str = ""
+    certain: bool = True
+    model: str | None = None
+    stream: bool = False
+    sse: bool = True
+
+
+def route(scope: Scope) -> Route:
+    method, path = scope["method"], scope["path"]
+    if path == "/journal":
+        return Route(Operation.JOURNAL)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    provider, certain, path = _provider(headers.get("host", ""), path)
+    if method == "POST":
+        return _generation(provider, certain, path, scope)
+    listing = _MODELS.search(path)
+    if method == "GET" and listing:
+        wire = PROVIDERS[provider].module if provider else _wire_of_key(headers)
+        return Route(Operation.MODELS, wire, provider, certain, model=listing["model"])
+    return Route(Operation.UNKNOWN)
+
+
+def _provider(host: str, path: str) -> tuple[str, bool, str]:
+    """The provider that an address names, whether that is certain, and the rest of the path."""
+    first, _, rest = path.lstrip("/").partition("/")
+    if first in PROVIDERS:
+        return first, True, "/" + rest
+    if path.startswith(_OPENROUTER_PREFIX):
+        return "openrouter", True, path
+    # A self-hosted provider's usual port may as well be where this simulator listens.
+    provider = _HOSTS.get(host, "")
+    return provider, bool(provider) and not PROVIDERS[provider].self_hosted, path
+
+
+def _generation(provider: str, certain: bool, path: str, scope: Scope) -> Route:
+    gemini = _GEMINI_CALL.search(path)
+    if gemini:
+        query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
+        streams = gemini["verb"] == "streamGenerateContent"
+        sse = query.get("alt") == ["sse"]
+        return Route(Operation.GENERATE, "google", "google", model=gemini["model"], stream=streams, sse=sse)
+    if path.endswith("/v1/messages"):
+        return Route(Operation.GENERATE, "anthropic", "anthropic")
+    if path.endswith("/chat/completions"):
+        return Route(Operation.GENERATE, "openai", provider, certain)
+    return Route(Operation.UNKNOWN)
+
+
+def _wire_of_key(headers: dict[str, str]) -> str:
+    """Three providers list their models at the same path; they are told apart by how the key is sent."""
+    if "anthropic-version" in headers or "x-api-key" in headers:
+        return "anthropic"
+    return "google" if "x-goog-api-key" in headers else "openai"

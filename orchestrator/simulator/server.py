@@ -1,0 +1,96 @@
+"""The simulator over loopback, served by uvicorn until it is interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ..errors import UsageError
+from .app import App
+from .connection import HANG_UP
+
+_GRACE_S = 1  # for replies under way when the server is told to stop
+
+
+class _Protocol(H11Protocol):
+    """Gives the app a way to close its connection without the end that HTTP asks for."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, HANG_UP: transport.close}
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM end the server and nothing else: uvicorn's own would raise them again at the end."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        previous = {name: signal.signal(name, self.handle_exit) for name in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for name, handler in previous.items():
+                signal.signal(name, handler)
+
+
+def serve(app: App, port: int, host: str = "127.0.0.1", *, ready: Callable[[int], None]) -> None:
+    """Serve the app on a loopback address until Ctrl-C or SIGTERM, then return.
+
+    Port 0 chooses a free one; `ready` is called with the port once connections are accepted. Raises UsageError for an
+    address that is not loopback, or that cannot be had.
+    """
+    with _listening(host, port) as listener:
+        config = uvicorn.Config(
+            app,
+            http=_Protocol,
+            ws="none",
+            loop="asyncio",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_S,
+        )
+        chosen: int = listener.getsockname()[1]
+        server = _Server(config, lambda: ready(chosen))
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    address = "127.0.0.1" if host == "localhost" else host
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        raise UsageError(f"{host} is not an address; the simulator listens on 127.0.0.1 or ::1") from None
+    if not parsed.is_loopback:
+        raise UsageError(f"the simulator listens on loopback only, and {host} is not a loopback address")
+    if not 0 <= port <= 65_535:
+        raise UsageError(f"{port} is not a port")
+    listener = socket.socket(socket.AF_INET6 if parsed.version == 6 else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, port))
+    except OSError as error:
+        listener.close()
+        raise UsageError(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
+    return listener

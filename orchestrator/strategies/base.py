@@ -1,0 +1,138 @@
+"""What a strategy is given and what it gives back. A strategy is a pure function: it calls nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from ..errors import AuthenticationError, BudgetError, ContextTooLongError, OrchError, UsageError
+from ..money import format_nanousd
+from ..plan import CostRange, Node
+from ..quote import Load, output_limit, quote
+from ..registry.model import ModelSpec
+from ..settings import RunOptions
+from ..types import Analysis
+
+
+class Obstacle(StrEnum):
+    """Why a model cannot be called for this prompt."""
+
+    NO_KEY = "no key"
+    WINDOW = "prompt too long for its context window"
+    BUDGET = "over the cost cap"
+    UNPRICED = "no known price, which a cost cap does not allow"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model, what this prompt would cost on it, and what stands in the way of calling it."""
+
+    spec: ModelSpec
+    cost: CostRange
+    obstacle: Obstacle | None
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a strategy decides on. `chain` and `models` are names in `offers`, aliases already resolved."""
+
+    analysis: Analysis
+    offers: Mapping[str, Offer]
+    options: RunOptions
+    chain: tuple[str, ...]
+    models: tuple[str, ...]
+    when: datetime
+
+    def choosable(self) -> list[Offer]:
+        """The models that may be chosen without being named: nothing in the way, and neither retired nor unpriced."""
+        today = self.when.date()
+        return [
+            offer
+            for offer in self.offers.values()
+            if offer.obstacle is None and not offer.spec.is_retired(today) and offer.cost.expected is not None
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A plan and, in words, why it is this one."""
+
+    plan: Node
+    reasons: tuple[str, ...]
+
+
+# None: there is nothing that it could call.
+Strategy = Callable[[Situation], Decision | None]
+
+
+def survey(
+    specs: Iterable[ModelSpec],
+    load: Load,
+    options: RunOptions,
+    *,
+    has_access: Callable[[ModelSpec], bool],
+    when: datetime,
+) -> dict[str, Offer]:
+    """An offer for every model, by name. `has_access` says whether its provider has a key, or needs none."""
+    offers: dict[str, Offer] = {}
+    for spec in specs:
+        limit = output_limit(spec, load, options.max_tokens)
+        cost = quote(spec, load, limit=max(limit, 1), timeout_s=options.timeout_s, when=when)
+        obstacle = _obstacle(limit, cost, options.max_cost_nanousd)
+        if not has_access(spec):
+            obstacle = Obstacle.NO_KEY
+        offers[spec.name] = Offer(spec, cost, obstacle)
+    return offers
+
+
+def _obstacle(limit: int, cost: CostRange, cap: int | None) -> Obstacle | None:
+    if limit < 1:
+        return Obstacle.WINDOW
+    if cap is None:
+        return None
+    if cost.expected is None:
+        return Obstacle.UNPRICED
+    return Obstacle.BUDGET if cost.expected > cap else None
+
+
+def by_expected_cost(offer: Offer) -> tuple[int, str]:
+    """A sort key: cheapest first, unpriced last, ties by name."""
+    expected = offer.cost.expected
+    return (expected if expected is not None else 1 << 62, offer.spec.name)
+
+
+def nothing_to_call(offers: Iterable[Offer], key_names: Callable[[str], str]) -> OrchError:
+    """The error for when every model has something in the way: the obstacle that is easiest to remove decides."""
+    found = list(offers)
+    obstacles = {offer.obstacle for offer in found}
+    if Obstacle.BUDGET in obstacles or Obstacle.UNPRICED in obstacles:
+        return _over_budget(found)
+    if Obstacle.WINDOW in obstacles:
+        longest = max((o.spec for o in found if o.obstacle is Obstacle.WINDOW), key=lambda spec: spec.context_window)
+        return ContextTooLongError(
+            f"the prompt does not fit: the largest context window here is {longest.name}'s "
+            f"{longest.context_window:,} tokens",
+            provider=None,
+        )
+    if Obstacle.NO_KEY in obstacles:
+        names = sorted({key_names(offer.spec.provider) for offer in found})
+        return AuthenticationError(
+            f"no key is set for any model that could answer: set {' or '.join(names)}",
+            provider=None,
+            hint="without a key, try: orch run --simulate -p ...",
+        )
+    return UsageError("no model could answer: every one of them is retired")
+
+
+def _over_budget(offers: list[Offer]) -> BudgetError:
+    blocked = [offer for offer in offers if offer.obstacle is Obstacle.BUDGET]
+    if not blocked:
+        return BudgetError("no model has a known price, and a cost cap does not allow an unpriced one")
+    cheapest = min(blocked, key=by_expected_cost)
+    return BudgetError(
+        f"the cost cap is below the cheapest call: {cheapest.spec.name} is expected to cost "
+        f"{format_nanousd(cheapest.cost.expected)}",
+        hint="raise --max-cost or shorten the prompt",
+    )

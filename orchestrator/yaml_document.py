@@ -1,0 +1,259 @@
+"""A YAML file as values that know their line: what `strict_yaml` reads from.
+
+The YAML is a plain subset of 1.2: one document, no anchors, aliases, tags or merge keys, text for keys, no key twice.
+Whatever else a file holds is refused with a `ConfigError` that reads `file:line: key.path: what is wrong`, before it
+can cost time, memory or stack.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+import yaml
+
+from .errors import ConfigError
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 20  # far above any real file, far below what recursion can take
+MAX_VALUES = 50_000  # keeps a hostile file of the largest size well under a second
+_SHOWN = 60  # characters of a key or value that a message repeats
+
+_INTEGER = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*")
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLEAN = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
+# What YAML calls printable, less the line separators that editors do not count as the end of a line.
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_TAG_DIRECTIVE = re.compile(r"^%TAG", re.MULTILINE)  # libyaml takes quadratic time over many of them
+_NEVER_IN_TEXT = re.compile("[\0\ud800-\udfff]")  # what an escape in double quotes could still bring in
+
+
+class Kind(StrEnum):
+    """What a value is, in the words of a message."""
+
+    TEXT = "text"
+    INTEGER = "an integer"
+    NUMBER = "a number"
+    BOOLEAN = "a boolean"
+    DATE = "a date"
+    NULL = "nothing"
+    LIST = "a list"
+    MAPPING = "a mapping"
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A single value as it was written. `plain` is without quotes."""
+
+    written: str
+    plain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value and where it stands: `line` (from 1; that of its key, if it has one) and the `path` of keys to it.
+
+    `key` is the last of those keys, in full; empty for an item of a list.
+    """
+
+    source: str
+    line: int
+    path: str
+    content: Scalar | tuple[Value, ...] | dict[str, Value]
+    key: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        match self.content:
+            case Scalar(written, plain):
+                return _plain_kind(written) if plain else Kind.TEXT
+            case tuple():
+                return Kind.LIST
+            case _:
+                return Kind.MAPPING
+
+    @property
+    def written(self) -> str:
+        """A single value as it was written, without its quotes; empty for a list or a mapping."""
+        return self.content.written if isinstance(self.content, Scalar) else ""
+
+    def error(self, problem: str) -> ConfigError:
+        """The error to raise about this value."""
+        return _error(self.source, self.line, self.path, problem)
+
+    def expected(self, what: str, *, advice: str = "") -> ConfigError:
+        """The error for a value of another kind than `what`."""
+        kind = self.kind
+        if kind is Kind.NULL:
+            return self.error(f"has no value; expected {what}")
+        written = f" {shown(self.written)}" if isinstance(self.content, Scalar) else ""
+        return self.error(f"expected {what}, found {kind}{written}{advice}")
+
+
+def read_document(path: Path) -> Value:
+    """The one value of a file. Raises ConfigError if the file cannot be read or is not in the subset."""
+    return parse(_decode(_contents(path), str(path)), str(path))
+
+
+def parse(document: str, source: str) -> Value:
+    """The one value of a document; nothing at all is an empty mapping. `source` is what errors call the file."""
+    bad = _UNPRINTABLE.search(document)
+    if bad:
+        line = document.count("\n", 0, bad.start()) + 1
+        raise _error(source, line, "", f"the character U+{ord(bad[0]):04X} is not allowed")
+    directive = _TAG_DIRECTIVE.search(document)
+    if directive:
+        raise _error(source, document.count("\n", 0, directive.start()) + 1, "", "%TAG directives are not allowed")
+    try:
+        return _Document(document, source).root()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise _error(source, mark.line + 1 if mark else 1, "", f"is not YAML: {_reason(error)}") from None
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two: bad escapes, without libyaml
+        raise _error(source, 1, "", f"is not YAML: {_reason(error)}") from None
+
+
+class _EventSource(Protocol):
+    def get_event(self) -> yaml.Event: ...
+
+
+# A PyYAML built without libyaml gives the same events, slower.
+_parser: Callable[[str], _EventSource] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Document:
+    """Builds values from the parser's events, so that a hostile file is refused before it is held in memory."""
+
+    def __init__(self, document: str, source: str) -> None:
+        self._events = _parser(document)
+        self._source = source
+        self._count = 0
+
+    def root(self) -> Value:
+        self._events.get_event()  # the start of the stream
+        start = self._events.get_event()
+        if isinstance(start, yaml.StreamEndEvent):
+            return Value(self._source, 1, "", {})
+        value = self._value(self._events.get_event(), "", depth=1)
+        self._events.get_event()  # the end of the document
+        end = self._events.get_event()
+        if not isinstance(end, yaml.StreamEndEvent):
+            self._refuse(end, "", "a second document starts here; only one is allowed")
+        return Value(self._source, 1, "", {}) if value.kind is Kind.NULL else value
+
+    def _value(self, event: yaml.Event, path: str, *, depth: int, key: str = "", key_line: int | None = None) -> Value:
+        self._count += 1
+        if self._count > MAX_VALUES:
+            self._refuse(event, path, f"the file holds more than {MAX_VALUES:,} values")
+        if depth > MAX_DEPTH:
+            self._refuse(event, path, f"nested more than {MAX_DEPTH} deep")
+        content: Scalar | tuple[Value, ...] | dict[str, Value]
+        match event:
+            case yaml.AliasEvent(anchor=str(name)):
+                self._refuse(event, path, f"aliases (*{shown(name)}) are not allowed")
+            case yaml.ScalarEvent(anchor=str(name)) | yaml.CollectionStartEvent(anchor=str(name)):
+                self._refuse(event, path, f"anchors (&{shown(name)}) are not allowed")
+            case yaml.ScalarEvent(tag=str(tag)) | yaml.CollectionStartEvent(tag=str(tag)):
+                self._refuse(event, path, f"tags ({shown(tag)}) are not allowed")
+            case yaml.ScalarEvent(value=written, style=style):
+                if _NEVER_IN_TEXT.search(written):
+                    self._refuse(event, path, "holds a character that text cannot hold")
+                content = Scalar(written, plain=not style)  # '' with libyaml, None without
+            case yaml.SequenceStartEvent():
+                content = self._items(path, depth)
+            case _:
+                content = self._entries(path, depth)
+        return Value(self._source, key_line or _line(event), path, content, key)
+
+    def _items(self, path: str, depth: int) -> tuple[Value, ...]:
+        items: list[Value] = []
+        while not isinstance(event := self._events.get_event(), yaml.SequenceEndEvent):
+            items.append(self._value(event, f"{path}[{len(items)}]", depth=depth + 1))
+        return tuple(items)
+
+    def _entries(self, path: str, depth: int) -> dict[str, Value]:
+        entries: dict[str, Value] = {}
+        while not isinstance(event := self._events.get_event(), yaml.MappingEndEvent):
+            key = self._key(event, path, depth)
+            key_path = f"{path}.{shown(key)}" if path else shown(key)
+            if key in entries:
+                self._refuse(event, key_path, f"duplicate key; the first is on line {entries[key].line}")
+            value = self._events.get_event()
+            entries[key] = self._value(value, key_path, depth=depth + 1, key=key, key_line=_line(event))
+        return entries
+
+    def _key(self, event: yaml.Event, path: str, depth: int) -> str:
+        key = self._value(event, path, depth=depth + 1)
+        if key.written == "<<":
+            raise key.error("merge keys (<<) are not allowed")
+        if key.kind is not Kind.TEXT:
+            raise key.error(f"a key must be text, found {key.kind} {shown(key.written)}".rstrip())
+        if not key.written.strip():
+            raise key.error("a key must not be empty")
+        return key.written
+
+    def _refuse(self, event: yaml.Event, path: str, problem: str) -> NoReturn:
+        raise _error(self._source, _line(event), path, problem)
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
+
+
+def _contents(path: Path) -> bytes:
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):  # opening one could wait for ever
+            raise ConfigError(f"{path}: is not a regular file")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError(f"{path}: cannot be read: {reason}") from None
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{path}: is larger than {MAX_BYTES // 1024:,} KiB")
+    return data
+
+
+def _decode(data: bytes, source: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise _error(source, line, "", "is not UTF-8") from None
+
+
+def _plain_kind(written: str) -> Kind:
+    if written in _NULL:
+        return Kind.NULL
+    if written in _BOOLEAN:
+        return Kind.BOOLEAN
+    if written[0] not in "+-.0123456789":
+        return Kind.TEXT
+    if _INTEGER.fullmatch(written):
+        return Kind.INTEGER
+    if _NUMBER.fullmatch(written) or _NOT_FINITE.fullmatch(written):
+        return Kind.NUMBER
+    return Kind.DATE if _DATE.fullmatch(written) else Kind.TEXT
+
+
+def shown(written: str) -> str:
+    shortened = written if len(written) <= _SHOWN else f"{written[:_SHOWN]}..."
+    return shortened if shortened.isprintable() and shortened.strip() == shortened else repr(shortened)
+
+
+def _reason(error: Exception) -> str:
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    return " ".join(str(problem).split())
+
+
+def _error(source: str, line: int, path: str, problem: str) -> ConfigError:
+    return ConfigError(f"{source}:{line}: {path}: {problem}" if path else f"{source}:{line}: {problem}")

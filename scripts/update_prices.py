@@ -1,0 +1,245 @@
+"""Holds models.yaml against the pinned genai-prices, and adds what has changed: a maintainer's tool, never run by orch.
+
+    python scripts/update_prices.py              # print the differences; exit 1 if there are any
+    python scripts/update_prices.py --write      # add a dated entry for each changed price, in place
+
+A changed price is a new entry with the first day it holds, never an overwrite: past bills must stay reproducible. Where
+the file is right and the package is not, give the entry a `note` with the date and the reason; it is then left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
+
+from genai_prices import types as genai
+from genai_prices.data import providers
+
+from orchestrator.money import Price, Rates, Tier
+from orchestrator.registry.loading import read_models, shipped
+from orchestrator.registry.model import ModelSpec
+from orchestrator.yaml_document import Value, read_document
+
+SOURCE = f"genai-prices {version('genai-prices')}"
+_DATED = re.compile(r"\b20[0-9]{2}-[01][0-9]-[0-3][0-9]\b")
+_RATE_KEYS = ("input", "output", "cache_read", "cache_write")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A model whose price is not the package's from `at` on; either side is None where that side has no price."""
+
+    model: str
+    at: datetime
+    ours: Price | None
+    theirs: Price | None
+
+    def __str__(self) -> str:
+        when = f"{self.at:%Y-%m-%d %H:%M} UTC"
+        return f"{self.model} at {when}: {SOURCE} has {_flow(self.theirs)}; the file has {_flow(self.ours)}"
+
+
+def differences(models: Iterable[ModelSpec], since: date) -> Iterator[Difference]:
+    """The first unexplained difference of each model on or after a day. Self-hosted and unpriced models have none."""
+    for spec in models:
+        if not spec.prices or any(price.gpu_hour is not None for price in spec.prices):
+            continue
+        known = _known_prices(spec)
+        for at in _instants(spec.prices, known, since):
+            ours, theirs = spec.price_at(at), _their_price(known, at)
+            explained = ours is not None and ours.note is not None and _DATED.search(ours.note)
+            if not explained and not same_rates(ours, theirs):
+                yield Difference(spec.name, at, ours, theirs)
+                break
+
+
+def same_rates(ours: Price | None, theirs: Price | None) -> bool:
+    """Whether two prices charge the same for input of any length."""
+    if ours is None or theirs is None:
+        return ours is theirs
+    bounds = {tier.above for price in (ours, theirs) for tier in price.tiers}
+    return all(
+        _effective(ours, tokens) == _effective(theirs, tokens) for tokens in {0, *bounds, *(b + 1 for b in bounds)}
+    )
+
+
+def _effective(price: Price, input_tokens: int) -> tuple[Decimal, ...]:
+    rates = price.rates_for(input_tokens)
+    if rates is None:
+        raise ValueError("a price without rates cannot be compared")
+    cache = (rates.input if rate is None else rate for rate in (rates.cache_read, rates.cache_write))
+    return (rates.input, rates.output, *cache)
+
+
+def _known_prices(spec: ModelSpec) -> list[genai.ConditionalPrice]:
+    """The package's prices of a model, unconditional ones included; empty if it does not know the model."""
+    provider = next((provider for provider in providers if provider.id == spec.provider), None)
+    model = provider.find_model(spec.id) if provider else None
+    if model is None:
+        return []
+    return model.prices if isinstance(model.prices, list) else [genai.ConditionalPrice(prices=model.prices)]
+
+
+def _their_price(known: Sequence[genai.ConditionalPrice], at: datetime) -> Price | None:
+    """As the package resolves it: the last price whose condition is met, else the first."""
+    active = [price for price in known if price.constraint is None or price.constraint.active(at)]
+    chosen = active[-1] if active else next(iter(known), None)
+    return _converted(chosen.prices, at.date()) if chosen else None
+
+
+def _converted(prices: genai.ModelPrice, start: date) -> Price | None:
+    fields = {key: getattr(prices, f"{key}_mtok") for key in _RATE_KEYS}
+    if fields["input"] is None or fields["output"] is None:
+        return None
+    bounds = sorted({tier.start for field in fields.values() for tier in getattr(field, "tiers", ())})
+    return Price(
+        start=start,
+        source=SOURCE,
+        checked=start,
+        rates=_rates_above(fields, -1),
+        tiers=tuple(Tier(bound, _rates_above(fields, bound)) for bound in bounds),
+    )
+
+
+def _rates_above(fields: Mapping[str, Decimal | genai.TieredPrices | None], bound: int) -> Rates:
+    def rate(key: str) -> Decimal | None:
+        field = fields[key]
+        if not isinstance(field, genai.TieredPrices):
+            return field
+        reached = [tier.price for tier in field.tiers if tier.start <= bound]
+        return reached[-1] if reached else field.base
+
+    plain, written = rate("input"), rate("output")
+    assert plain is not None  # `_converted` looked
+    assert written is not None
+    return Rates(plain, written, rate("cache_read"), rate("cache_write"))
+
+
+def _instants(ours: Sequence[Price], theirs: Sequence[genai.ConditionalPrice], since: date) -> list[datetime]:
+    """Every moment from a day on at which either side may change, and the last minute before each."""
+    days, times = {since}, {time(0), time(23, 59)}
+    for price in ours:
+        days.add(price.start)
+        times.update(price.hours_utc or ())
+    for conditional in theirs:
+        match conditional.constraint:
+            case genai.StartDateConstraint(start_date=start):
+                days.add(start)
+            case genai.TimeOfDateConstraint(start_time=first, end_time=last):
+                times.update(edge.replace(tzinfo=None) for edge in (first, last))
+    moments = [datetime.combine(day, edge, UTC) for day in days if day >= since for edge in times]
+    before = [moment - timedelta(minutes=1) for moment in moments]
+    return sorted(moment for moment in {*moments, *before} if moment.date() >= since)
+
+
+def entries(spec: ModelSpec, start: date, checked: date) -> list[str]:
+    """The package's prices of a model from a day on, as entries of models.yaml: one a change, then its dearer hours."""
+    known = _known_prices(spec)
+    instants = _instants((), known, start)
+    windows = [c.constraint for c in known if isinstance(c.constraint, genai.TimeOfDateConstraint)]
+    lines: list[str] = []
+    written: list[str] = []
+    for day in sorted({instant.date() for instant in instants if instant.time() == time(0)}):
+        usual = _outside(windows)
+        base = _flow(_their_price(known, datetime.combine(day, usual, UTC)))
+        block = [base]
+        for window in windows:
+            first, last = (edge.replace(tzinfo=None) for edge in (window.start_time, window.end_time))
+            rates = _flow(_their_price(known, datetime.combine(day, first, UTC)))
+            if rates != base:
+                block.append(f'utc: "{first:%H:%M}-{last:%H:%M}", {rates}')
+        if block != written:
+            written = block
+            tail = f"source: {SOURCE}, checked: {checked}"
+            lines += [f"{{from: {day}, {base}, {tail}}}", *(f"{{{hours}, {tail}}}" for hours in block[1:])]
+    return lines
+
+
+def _outside(windows: Sequence[genai.TimeOfDateConstraint]) -> time:
+    """A time of the day that no window covers."""
+    day = datetime(2000, 1, 1, tzinfo=UTC)
+    minutes = (day + timedelta(minutes=minute) for minute in range(24 * 60))
+    return next(moment.time() for moment in minutes if not any(window.active(moment) for window in windows))
+
+
+def _flow(price: Price | None) -> str:
+    """Rates as they are written in models.yaml, without the braces."""
+    if price is None or price.rates is None:
+        return "no price"
+    tiers = ", ".join(f"{{above: {tier.above:_}, {_rates_flow(tier.rates)}}}" for tier in price.tiers)
+    return _rates_flow(price.rates) + (f", tiers: [{tiers}]" if tiers else "")
+
+
+def _rates_flow(rates: Rates) -> str:
+    known = ((key, getattr(rates, key)) for key in _RATE_KEYS)
+    return ", ".join(f"{key}: {rate.normalize():f}" for key, rate in known if rate is not None)
+
+
+def insert(path: Path, additions: Mapping[str, Sequence[str]]) -> None:
+    """Adds entries after the last price of each model named, and touches nothing else. The file is replaced whole.
+
+    Raises ConfigError, and leaves the file alone, if the result would not load.
+    """
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    places = {name: _last_price_line(path, name) for name in additions}
+    for name in sorted(additions, key=lambda name: places[name], reverse=True):
+        first = places[name] - 1
+        indent = re.match(r" *", lines[first])[0]  # type: ignore[index]  # ` *` matches any line
+        after = first + 1
+        while after < len(lines) and lines[after].startswith(indent + " "):
+            after += 1
+        lines[after:after] = [f"{indent}- {entry}\n" for entry in additions[name]]
+    draft = path.with_name(path.name + ".new")
+    draft.write_text("".join(lines), "utf-8")
+    try:
+        read_models(draft)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _last_price_line(path: Path, name: str) -> int:
+    place = read_document(path)
+    for key in ("models", name, "prices"):
+        assert isinstance(place.content, dict)  # the file has been read as a registry
+        place = place.content[key]
+    assert isinstance(place.content, tuple)
+    last: Value = place.content[-1]
+    return last.line
+
+
+def main(arguments: Sequence[str], today: date) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="add the changed prices to the file")
+    parser.add_argument(
+        "--since", type=date.fromisoformat, default=today, metavar="DAY", help="compare from this day on"
+    )
+    parser.add_argument("--file", type=Path, default=shipped("models.yaml"), metavar="FILE", help="another models.yaml")
+    options = parser.parse_args(arguments)
+    models = read_models(options.file)
+    found = list(differences(models.values(), options.since))
+    print("\n".join(map(str, found)) or f"{options.file} agrees with {SOURCE} from {options.since} on")
+    if not options.write or not found:
+        return 1 if found else 0
+    additions: dict[str, list[str]] = {}
+    for difference in found:
+        spec, start = models[difference.model], difference.at.date()
+        if difference.theirs is None or spec.prices[-1].start >= start:
+            print(f"{spec.name}: edit by hand: there is nothing to add, or an entry from {start} on is already there")
+        else:
+            additions[spec.name] = entries(spec, start, today)
+    insert(options.file, additions)
+    remaining = list(differences(read_models(options.file).values(), options.since))
+    print(f"added prices to {len(additions)} models; {len(remaining)} still differ")
+    return 1 if remaining else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], datetime.now(UTC).date()))

@@ -1,0 +1,126 @@
+"""The layout is the architecture: a module imports only what stands above it, and there is no cycle."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "orchestrator"
+
+# Top to bottom: each may import those before it. A folder stands for all of its modules.
+LAYERS = [
+    "errors",
+    "files",
+    "yaml_document",
+    "strict_yaml",
+    "types",
+    "money",
+    "plan",
+    "settings",
+    "registry",
+    "analysis",
+    "confidence",
+    "quote",
+    "strategies",
+    "providers",
+    "simulator",
+    "ledger",
+    "events",
+    "calling",
+    "execute",
+    "result",
+    "engine",
+    "api",
+    "report",
+    "cli",
+]
+
+# Modules that take their time to import, and where they may be imported at the top all the same: these are
+# themselves imported only when they are needed.
+HEAVY = {"anthropic", "openai", "google", "httpx2", "uvicorn", "rich"}
+HEAVY_AT_THE_TOP = {"providers", "simulator"}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def layer(module: Path) -> str:
+    first = module.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imports(module: Path) -> Iterator[tuple[str, ast.stmt]]:
+    """The dotted names that a module imports from this package, without the package's own name."""
+    package = list(module.relative_to(PACKAGE).parts[:-1])
+    tree = ast.parse(module.read_text())
+    only_for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level and id(node) not in only_for_types:
+            base = package[: len(package) - (node.level - 1)]
+            yield ".".join([*base, *(node.module or "").split(".")]).strip("."), node
+
+
+def top_level_names(module: Path) -> Iterator[str]:
+    for node in ast.parse(module.read_text()).body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_what_stands_above_it(module: Path) -> None:
+    if module == PACKAGE / "__init__.py":
+        return
+    own = LAYERS.index(layer(module))
+    for name, node in imports(module):
+        if name:
+            assert LAYERS.index(name.split(".")[0]) <= own, f"line {node.lineno}: imports {name}"
+
+
+def test_there_is_no_import_cycle() -> None:
+    files = {
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path for path in MODULES
+    }
+    files.pop("__init__", None)
+    graph: dict[str, set[str]] = {}
+    for name, path in files.items():
+        found = set()
+        for base, node in imports(path):
+            assert isinstance(node, ast.ImportFrom)
+            found |= {full for alias in node.names if (full := f"{base}.{alias.name}".strip(".")) in files}
+            if base in files and not all(f"{base}.{alias.name}" in files for alias in node.names):
+                found.add(base)
+        graph[name] = found - {name}
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join([*path, name])
+        if name not in done:
+            for other in graph[name]:
+                visit(other, (*path, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_heavy_modules_are_imported_when_first_used(module: Path) -> None:
+    if layer(module) in HEAVY_AT_THE_TOP or module == PACKAGE / "report" / "table.py":
+        return
+    heavy = {name for name in top_level_names(module) if name.split(".")[0] in HEAVY}
+    assert not heavy
+
+
+def test_only_the_render_module_prints() -> None:
+    for module in MODULES:
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id != "print", f"{module}: line {node.lineno}"
