@@ -43,7 +43,7 @@ async def orchestrate(
     system: str | None = None,
     temperature: float | None = None,
     max_tokens: int | None = None,
-    timeout: float | None = None,
+    timeout: float | None = None,  # noqa: ASYNC109  # the run's own, which ends in a result and not in a cancellation
     category: str | None = None,
     tags: Sequence[str] = (),
     simulate: bool | None = None,

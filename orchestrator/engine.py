@@ -13,17 +13,16 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from ulid import ULID
 
 from .analysis import ComplexityAnalyzer
 from .analysis.tokens import estimate_tokens, upper_bound_tokens
-from .calling.attempt import Clock
 from .calling.caller import Caller, Order
 from .calling.connections import Connections
 from .calling.limits import RateLimiter
 from .calling.settlement import sha256
+from .clock import Clock, local_now
 from .confidence.synthesis import agreement, consensus
 from .errors import IncompleteError, Interrupted, OrchError, ProviderError, UsageError, did_you_mean
 from .events import Note, Observer, unobserved
@@ -33,9 +32,9 @@ from .ledger.records import RunRecord, RunStatus
 from .ledger.store import Ledger
 from .plan import Call, CostRange, Node, price, to_dict
 from .providers.base import Provider
-from .providers.catalog import PROVIDERS, connect, endpoint, is_set_up
+from .providers.catalog import PROVIDERS, connect, endpoint, is_set_up, needed_to_set_up
 from .quote import Load
-from .registry.loading import load_registry
+from .registry.loading import registry_for
 from .registry.model import ModelSpec, Registry
 from .result import ErrorInfo, OrchestrationResult, build_result
 from .settings import RunOptions, Settings
@@ -44,18 +43,6 @@ from .strategies import STRATEGIES, Decision, Situation, nothing_to_call, survey
 from .types import Analysis, Prompt
 
 _MESSAGE_OVERHEAD = 64  # tokens that a provider wraps around one message and a system prompt, with room to spare
-
-
-def local_now() -> datetime:
-    """The time, in the user's time zone."""
-    return datetime.now().astimezone()
-
-
-def registry_for(settings: Settings) -> Registry:
-    """The shipped registry with the user's files over it. Raises ConfigError."""
-    return load_registry(
-        models_file=settings.models_file, chains_file=settings.chains_file, config_dir=settings.config_dir
-    )
 
 
 class RunInterrupted(asyncio.CancelledError):
@@ -124,7 +111,7 @@ class Engine:
         decision = strategy(situation)
         if decision is None:
             wanted = chain if options.strategy == "fallback" else models or tuple(offers)
-            raise nothing_to_call([offers[name] for name in wanted], lambda provider: PROVIDERS[provider].key_env)
+            raise nothing_to_call([offers[name] for name in wanted], needed_to_set_up)
         return _priced(prompt, decision, situation, load)
 
     async def run(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> OrchestrationResult:
@@ -226,7 +213,7 @@ class Engine:
         )
 
     def _access(self, named: set[str]) -> Callable[[ModelSpec], bool]:
-        """Whether a model can be reached. One that users host needs no key: to be named, or have an address, will do."""
+        """Whether a model can be reached. For one that the user hosts, being named or having an address will do."""
 
         def has_access(spec: ModelSpec) -> bool:
             hosted_by_user = PROVIDERS[spec.provider].self_hosted

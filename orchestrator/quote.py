@@ -13,7 +13,10 @@ from .registry.model import ModelSpec
 from .types import Usage
 
 DEFAULT_MAX_TOKENS = 8192  # of a reply, unless the user or the model's own limit says otherwise
-_PREFILL_SPEEDUP = 20  # a self-hosted model reads its prompt about this much faster than it writes (an assumption)
+REASONING = "reasoning"  # the tag of a model that thinks before it writes, and bills the thought as output
+# Assumptions, until a ledger has figures of its own: at its default effort a reasoning model bills about this many
+_REASONING_FACTOR = 3  # times the tokens that it shows, and
+_PREFILL_SPEEDUP = 20  # a self-hosted model reads its prompt this much faster than it writes
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,8 @@ def quote(spec: ModelSpec, load: Load, *, limit: int, timeout_s: float, when: da
         return CostRange(None, None, None)
     short = load.input_tokens // 2
     least = Usage(input_tokens=short, output_tokens=1, cached_tokens=short)
-    output = min(load.output_tokens, limit)
+    thinking = _REASONING_FACTOR if REASONING in spec.tags else 1
+    output = min(load.output_tokens * thinking, limit)
     expected = Usage(input_tokens=load.input_tokens, output_tokens=output)
     speed = spec.tokens_per_second or 1.0
     busy_ms = math.ceil(1000 * (output + load.input_tokens / _PREFILL_SPEEDUP) / speed)

@@ -74,7 +74,7 @@ class OrchestrationResult:
             "response": self.response,
             "model_used": self.model_used,
             "strategy": self.strategy,
-            "confidence": self.confidence,
+            "confidence": _rounded(self.confidence),
             "cost": self.cost,
             "cost_nanousd": self.cost_nanousd,
             "cost_source": self.cost_source,
@@ -154,6 +154,10 @@ def format_time(when: datetime) -> str:
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def _rounded(confidence: float | None) -> float | None:
+    return None if confidence is None else round(confidence, 4)
+
+
 def _call_dict(call: CallRecord) -> dict[str, Any]:
     failed = call.status is not CallStatus.COMPLETED and call.error_code is not None
     return {
@@ -172,6 +176,6 @@ def _call_dict(call: CallRecord) -> dict[str, Any]:
         "cost_source": call.cost_source and call.cost_source.value,
         "latency_ms": call.latency_ms,
         "ttft_ms": call.ttft_ms,
-        "confidence": call.confidence,
+        "confidence": _rounded(call.confidence),
         "error": {"code": call.error_code, "message": call.error_message} if failed else None,
     }

@@ -13,6 +13,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "orchestrator"
 # Top to bottom: each may import those before it. A folder stands for all of its modules.
 LAYERS = [
     "errors",
+    "clock",
     "files",
     "yaml_document",
     "strict_yaml",
@@ -36,6 +37,7 @@ LAYERS = [
     "api",
     "report",
     "cli",
+    "__main__",
 ]
 
 # Modules that take their time to import, and where they may be imported at the top all the same: these are

@@ -10,7 +10,7 @@ from ..types import Level
 from .phrases import PhraseTable
 from .prose import Prose
 from .tasks import Task
-from .vocabulary import HOW_TO, SENTENCE_START, YES_NO_VERB
+from .vocabulary import ARITHMETIC, HOW_TO, SENTENCE_START, YES_NO_VERB
 
 
 class AnswerForm(StrEnum):
@@ -32,46 +32,64 @@ class AnswerForm(StrEnum):
 
 class _Sign(NamedTuple):
     form: AnswerForm
+    stated: bool  # in so many words, and not only by the way of asking
     pattern: str
 
 
-_ARITHMETIC = r"[0-9] ?(?:[-+*/^×÷]|plus|minus|times|divided by) ?[0-9]+"
-_IS = r"(?:is|are|was|were|has|have|did|does)"
-_ASKED = rf"{SENTENCE_START}{YES_NO_VERB}(?! you (?:please|write|give|tell|explain))"
+_IS = r"(?:is|are|was|were|has|have|had|did|does)"
+# "What is the history of ..." asks for more than a name.
+_OPEN_NOUN = (
+    r"(?:history|meaning|purpose|impact|role|significance|process|structure|theory|relationship|causes?|effects?"
+    r"|point|concept|idea|differences?|benefits?|best|main|story|state|importance|implications?)\b"
+)
+_ASKED = rf"{SENTENCE_START}{YES_NO_VERB}(?! you )\b"
 
 # The earliest row that a prompt has any phrase of decides. So what asks for reasons is open whatever else it asks
 # for, unless it also asks to be brief.
 _SIGNS: tuple[_Sign, ...] = (
-    _Sign(AnswerForm.JSON, r"(?:as|in|into|return|output|respond with|reply with|only|valid) (?:an? )?(?:valid )?json"),
+    _Sign(
+        AnswerForm.JSON,
+        True,
+        r"(?:as|in|into|return|output|respond with|reply with|only|valid) (?:an? )?(?:valid )?json",
+    ),
     _Sign(
         AnswerForm.BRIEF,
+        True,
         r"(?:in|with|using) (?:just |only |exactly |at most )?(?:one|a single|two|three|[1-3]) (?:words?|sentences?)"
         r"|one[- ]word answer|(?:only|just) (?:give|answer|reply|respond|output|return|print|say|the)"
         r"|(?:answer|reply|output|result|number|name) only|no explanations?|without (?:any )?explanation"
         r"|(?:be|very|as) (?:brief|concise|short)|briefly|short answer|tl;?dr|say(?= \ufffc)",
     ),
     _Sign(
-        AnswerForm.CHOICE, r"true or false|which of (?:the following|these)|(?:choose|pick|select) (?:one|from|between)"
+        AnswerForm.CHOICE,
+        True,
+        r"true or false|which of (?:the following|these)|(?:choose|pick|select) (?:one|from|between)",
     ),
-    _Sign(AnswerForm.YES_NO, r"yes or no|yes/no"),
+    _Sign(AnswerForm.YES_NO, True, r"yes or no|yes/no"),
     _Sign(
         AnswerForm.OPEN,
+        True,
         rf"why|{HOW_TO}|explain|describe|discuss|compare|justify|analy[sz]e|prove|derive"
         r"|step[ -]by[ -]step|show (?:your|the) (?:work|steps|reasoning)|in detail|detailed|elaborate|design|should",
     ),
     _Sign(
         AnswerForm.NUMBER,
-        rf"{_ARITHMETIC}|how (?:many|much|old|long|far|tall|big|often)|calculate|compute|count(?:ing)?",
+        False,
+        rf"{ARITHMETIC}|how (?:many|much|old|long|far|tall|big|often)|calculate|compute|count(?:ing)?|solve",
     ),
     _Sign(
         AnswerForm.NAME,
-        r"who|whom|whose|where|when|what (?:year|date|day|time|colou?r|city|country|language|name)"
-        rf"|(?:what|which) \w+ {_IS}|(?:what|who)(?: {_IS}|'s) the \w+(?: \w+)? (?:of|in|for)|name (?:the|an?|one)|find the \w+",
+        False,
+        rf"{SENTENCE_START}(?:who|whom|whose|where|when)\b|name (?:the|an?|one)|find the \w+|(?:what|which) \w+ {_IS}"
+        r"|what (?:year|date|day|time|colou?r|city|country|language|name)"
+        rf"|(?:what|who)(?: {_IS}|'s) the (?!{_OPEN_NOUN})\w+(?: \w+)? (?:of|in|for)",
     ),
-    _Sign(AnswerForm.CHOICE, rf"{_ASKED}\b[^?\n]{{1,200}} or [^?\n]{{1,200}}\?"),
-    _Sign(AnswerForm.YES_NO, rf"{_ASKED}\b[^?\n]{{1,300}}\?"),
+    _Sign(AnswerForm.CHOICE, False, rf"{_ASKED}[^?\n]{{1,200}} or [^?\n]{{1,200}}\?"),
+    _Sign(AnswerForm.YES_NO, False, rf"{_ASKED}[^?\n]{{1,300}}\?"),
 )
 _SIGN_TABLE = PhraseTable(_SIGNS)
+# A question for a fact may be answered with the fact; an essay that asks one on its way may not.
+_FACTUAL = frozenset((Task.QUESTION, Task.MATH, Task.CLASSIFICATION, Task.EXTRACTION, Task.CHAT))
 _TASK_FORMS: dict[Task, AnswerForm] = {
     Task.CODE: AnswerForm.CODE,
     Task.CLASSIFICATION: AnswerForm.BRIEF,
@@ -98,7 +116,7 @@ _OUTPUT_TOKENS: dict[Task, tuple[int, int, int, int]] = {
     Task.ANALYSIS: (200, 400, 700, 1_200),
     Task.EXPLANATION: (150, 350, 600, 1_000),
     Task.QUESTION: (50, 150, 350, 700),
-    Task.CHAT: (40, 120, 300, 600),
+    Task.CHAT: (100, 250, 450, 800),
 }
 # Some answers also grow with what they are made from: tokens of answer for each token of prompt.
 _PER_INPUT_TOKEN: dict[Task, float] = {
@@ -112,22 +130,25 @@ _PER_INPUT_TOKEN: dict[Task, float] = {
 _SHORT_FORM_TOKENS = 40  # a model that is asked for a word often gives a sentence
 _LONGEST = 8_000
 
-_COUNT = r"([0-9]{1,2},[0-9]{3}|[0-9]{1,4}|one|two|three|four|five|a single)"
+# Not the length of what is given: "this 5,000-word report".
+_GIVEN = "".join(f"(?<!{word} )" for word in ("this", "the", "my", "our", "following", "attached"))
+_COUNT = rf"(?<![\w,.]){_GIVEN}([0-9]{{1,2}},[0-9]{{3}}|[0-9]{{1,5}}|one|two|three|four|five|a single)"
 _LENGTHS: tuple[tuple[str, str, float], ...] = (
-    ("word", rf"\b{_COUNT}[ -]words?\b", 4 / 3),  # a token is 3/4 of a word
-    ("sentence", rf"\b{_COUNT}[ -](?:\w+ )?sentences?\b", 27),
-    ("paragraph", rf"\b{_COUNT}[ -](?:\w+ )?paragraphs?\b", 110),
-    ("page", rf"\b{_COUNT}[ -]pages?\b", 650),
+    ("word", rf"{_COUNT}[ -]words?\b", 4 / 3),  # a token is 3/4 of a word
+    ("sentence", rf"{_COUNT}[ -](?:\w+ )?sentences?\b", 27),
+    ("paragraph", rf"{_COUNT}[ -](?:\w+ )?paragraphs?\b", 110),
+    ("page", rf"{_COUNT}[ -]pages?\b", 650),
 )
 _NUMBERS = {"one": 1, "a single": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 
 
 def answer_form(prose: Prose, task: Task) -> AnswerForm:
     """The form of answer that a prompt asks for; OPEN where nothing says otherwise."""
-    sign = min(_SIGN_TABLE.find(prose.words), key=lambda match: match.place, default=None)
-    if sign is None or sign.row.form is AnswerForm.OPEN or task is Task.CODE:
+    signs = (match for match in _SIGN_TABLE.find(prose.words) if match.row.stated or task in _FACTUAL)
+    first = min(signs, key=lambda match: match.place, default=None)
+    if first is None or first.row.form is AnswerForm.OPEN or task is Task.CODE:
         return _TASK_FORMS.get(task, AnswerForm.OPEN)
-    return sign.row.form
+    return first.row.form
 
 
 def expected_output_tokens(task: Task, level: Level, input_tokens: int, prose: Prose, form: AnswerForm) -> int:

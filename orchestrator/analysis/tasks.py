@@ -13,6 +13,7 @@ from typing import NamedTuple
 from .phrases import PhraseTable
 from .prose import Prose, count_words
 from .vocabulary import (
+    ARITHMETIC,
     DEBUG,
     DESIGN,
     HOW_TO,
@@ -62,7 +63,6 @@ _TEXT = (
     r"(?:e-?mails?|letters?|essays?|articles?|(?:blog )?posts?|stor(?:y|ies)|poems?|haikus?|songs?|lyrics"
     r"|speech(?:es)?|press releases?|paragraphs?|tweets?|slogans?|taglines?|descriptions?|jokes?|limericks?)"
 )
-_ARITHMETIC = r"[0-9][0-9.,]* ?(?:[-+*/^×÷=]|plus|minus|times|divided by|mod) ?[0-9(]|[0-9.]+ ?% of [0-9]"
 
 _EVIDENCE: tuple[Evidence, ...] = (
     Evidence(
@@ -75,10 +75,10 @@ _EVIDENCE: tuple[Evidence, ...] = (
     Evidence(
         Task.DEBUGGING,
         3,
-        rf"{DEBUG}|{WHY_IT_FAILS}|root[ -]causes?"
+        rf"{DEBUG}|{WHY_IT_FAILS}|root[ -]causes?|tests? fail(?:s|ing)?|find (?:the|a|any) bugs?"
         r"|fix(?:ing)?\b[^.?!\n]{0,40}? (?:bugs?|errors?|code|functions?|tests?|crash(?:es)?|issues?)",
     ),
-    Evidence(Task.MATH, 3, rf"prov(?:e|ing)|deriv(?:e|ing)|calculat(?:e|ing)|{_ARITHMETIC}"),
+    Evidence(Task.MATH, 3, rf"prov(?:e|ing)|deriv(?:e|ing)|calculat(?:e|ing)|{ARITHMETIC}"),
     Evidence(
         Task.RESEARCH, 3, order("research") + r"|(?:systematic|literature) (?:reviews?|surveys?)|meta-analys[ie]s"
     ),
@@ -132,7 +132,9 @@ _EVIDENCE: tuple[Evidence, ...] = (
     Evidence(Task.PLANNING, 2, r"brainstorm(?:ing)?|outlin(?:e|ing)|roadmaps?|schedules?"),
     Evidence(Task.EXPLANATION, 2, rf"{HOW_TO}|why|differences? between"),
     Evidence(Task.DEBUGGING, 1, r"(?:stack ?traces?|tracebacks?|exceptions?|segfaults?|bugs?)"),
-    Evidence(Task.CODE, 1, rf"(?:regex|sql|api|{_PROGRAMMING_LANGUAGE} (?:code|function|script|program))"),
+    Evidence(
+        Task.CODE, 1, rf"(?:regex|sql|api|html|css|schema|{_PROGRAMMING_LANGUAGE} (?:code|function|script|program))"
+    ),
     Evidence(Task.QUESTION, 1, r"what|who|whom|whose|when|where|which|how (?:many|much|old|long|far|tall|big|often)"),
     Evidence(
         Task.QUESTION, 1, "|".join(map(order, ("list", "name", "define", "identify"))) + "|definition of|capital of"

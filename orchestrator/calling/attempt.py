@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import ParamSpec, TypeVar
 
+from ..clock import Clock
 from ..errors import BadReplyError, DeadlineError, IncompleteError, ProviderError
 from ..events import CallEnded, CallStarted, Observer, TextArrived
 from ..ledger.records import CallRecord, CallStatus
@@ -22,8 +22,6 @@ from .settlement import Ended, Terms, completed, failed, interrupted, partial_re
 
 P = ParamSpec("P")
 E = TypeVar("E", bound=ProviderError)
-
-Clock = Callable[[], datetime]  # aware, in the user's time zone
 
 
 @dataclass(frozen=True, slots=True)

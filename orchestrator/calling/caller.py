@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import stamina
 from ulid import ULID
 
+from ..clock import Clock
 from ..errors import Billed, DeadlineError, ProviderError
 from ..events import Observer, Waiting
 from ..ledger.records import CallRecord
@@ -20,7 +21,7 @@ from ..quote import Load, affordable_output, worst_case
 from ..registry.model import ModelSpec
 from ..settings import RetryPolicy, RunOptions
 from ..types import Request
-from .attempt import Answered, Attempt, Clock
+from .attempt import Answered, Attempt
 from .connections import Connections
 from .limits import RateLimiter
 from .retry import Backoff

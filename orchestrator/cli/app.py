@@ -60,7 +60,7 @@ class _Commands(TyperGroup):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
 
-app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(cls=_Commands, add_completion=False, rich_markup_mode=None)
 
 
 def _print_version(wanted: bool) -> None:
@@ -90,11 +90,9 @@ def run(argv: list[str]) -> int:
     """Carry out one command line; returns the exit code."""
     output = Output.asked_for_in(argv)
     try:
-        code = app(args=argv, prog_name="orch", standalone_mode=False)
+        code = _dispatch(argv or ["--help"])
         render.flush()
-        return code if isinstance(code, int) else 0
-    except Exit as done:
-        return done.exit_code
+        return code
     except BrokenPipeError:
         render.abandon_stdout()
         return EXIT_CLOSED_PIPE
@@ -112,6 +110,17 @@ def run(argv: list[str]) -> int:
             hint="this is a bug in orch; ORCH_TRACEBACK=1 shows where it happened",
         )
         return _fail(bug, output)
+
+
+def _dispatch(argv: list[str]) -> int:
+    # Not by calling `app`: Click's own main would turn a closed pipe into exit code 1.
+    command: Any = typer.main.get_command(app)
+    try:
+        with command.make_context("orch", argv) as context:
+            code = command.invoke(context)
+    except Exit as done:
+        return done.exit_code
+    return code if isinstance(code, int) else 0
 
 
 def _fail(error: OrchError, output: Output) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..engine import registry_for
+from ..registry.loading import registry_for
 from . import render
 from .options import ConfigFlags, OutputFlags, command
 from .output import Output

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..engine import local_now, registry_for
+from ..clock import local_now
 from ..errors import UsageError, did_you_mean
 from ..providers.catalog import PROVIDERS, is_set_up
+from ..registry.loading import registry_for
 from ..registry.model import ModelSpec
 from ..settings import Settings
 from ..types import Level

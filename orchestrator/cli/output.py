@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,7 +37,7 @@ class Output:
     @classmethod
     def asked_for_in(cls, argv: Sequence[str]) -> Self:
         """What a command line asks for, as far as can be told of one that may not even parse."""
-        for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        for word, following in pairwise([*argv, ""]):
             option, joined, value = word.partition("=")
             if option in _OPTIONS:
                 wanted = value if joined else following

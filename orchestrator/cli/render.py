@@ -81,8 +81,12 @@ def table(renderable: RenderableType) -> None:
     """A table on stdout: as wide as it needs to be when piped, so that no cell is cut."""
     from rich.console import Console  # heavy
 
+    class Table(Console):
+        def on_broken_pipe(self) -> None:  # rich would exit with 1
+            raise BrokenPipeError
+
     terminal = is_terminal(sys.stdout)
-    console = Console(file=sys.stdout, width=None if terminal else 200, highlight=False, soft_wrap=not terminal)
+    console = Table(file=sys.stdout, width=None if terminal else 200, highlight=False, soft_wrap=not terminal)
     console.print(renderable)
 
 

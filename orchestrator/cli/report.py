@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ..engine import local_now
+from ..clock import local_now
 from ..ledger.store import Ledger
 from ..report.aggregate import summarise
 from ..report.model import By

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from ..engine import Engine, Planned, RunInterrupted, local_now
+from ..clock import local_now
+from ..engine import Engine, Planned, RunInterrupted
 from ..errors import OrchError
 from ..plan import Call
 from ..result import OrchestrationResult, refused_result

@@ -25,7 +25,7 @@ _DAMPED_FROM = 80  # words; each doubling beyond takes half of the weight again 
 
 
 class _Phrase(NamedTuple):
-    weight: float  # above 0 doubt, CERTAIN certainty
+    weight: float  # logits of doubt, or _CERTAIN
     pattern: str
 
 
@@ -57,7 +57,7 @@ _PHRASES: tuple[_Phrase, ...] = (
         MILD,
         r"might (?:be|have|not)|possibly(?! (?:empty|null|infinite|zero|negative))|perhaps|maybe"
         r"|i (?:(?:don't |do not )?think(?!,? therefore)|believe|guess|suppose|assume|suspect)|i'd (?:guess|assume|say)"
-        r"|(?:it )?seems? (?:like|to|that)|seemingly|(?:it )?appears? (?:to(?! (?:the|your|my)\b)|that|as)"
+        r"|(?:it )?seems? (?:like|to|that)|it seems|seemingly|(?:it )?appears? (?:to(?! (?:the|your|my)\b)|that|as)"
         r"|apparently|presumably|would need to|unclear"
         r"|as far as i (?:know|can tell|understand)|afaik|to the best of my (?:knowledge|recollection)"
         r"|if i (?:recall|remember|understand)(?: \w+ly)?|to be (?:confirmed|verified)",

@@ -40,10 +40,15 @@ PROVIDERS: dict[str, ProviderInfo] = {
 }
 
 
-def is_set_up(provider: str, environ: Environ) -> bool:
-    """Whether a provider can be chosen without being named: it has a key, or a self-hosted one has an address."""
+def needed_to_set_up(provider: str) -> str:
+    """The environment variable that a provider cannot do without: its key, or a self-hosted one's address."""
     info = PROVIDERS[provider]
-    return bool(environ.get(info.base_url_env if info.self_hosted else info.key_env))
+    return info.base_url_env if info.self_hosted else info.key_env
+
+
+def is_set_up(provider: str, environ: Environ) -> bool:
+    """Whether a provider can be chosen without being named."""
+    return bool(environ.get(needed_to_set_up(provider)))
 
 
 def endpoint(provider: str, environ: Environ) -> Endpoint:
@@ -60,7 +65,10 @@ def endpoint(provider: str, environ: Environ) -> Endpoint:
 
 
 def connect(target: Endpoint, transport: httpx2.AsyncBaseTransport | None = None) -> Provider:
-    """A connection to a provider, over the network or over the transport given. Imports that provider's SDK alone."""
+    """A connection to a provider, over the network or over the transport given. Imports that provider's SDK alone.
+
+    Raises ConfigError for a base URL that is no address, AuthenticationError for a key that no header can carry.
+    """
     module = import_module(f".{PROVIDERS[target.provider].module}", __package__)
     provider: Provider = module.connect(target, transport)
     return provider

@@ -207,6 +207,8 @@ class Draft:
         """The error for a reply that failed on the way: after any of the answer, what came is kept and it stops."""
         if not self.begun:
             error.partial = error.partial or self.partial()
+            if error.partial is not None and error.billed is Billed.NO:
+                error.billed = Billed.UNKNOWN  # tokens were reported before it failed
             return error
         return IncompleteError(
             message(self.source, "the reply was cut off", error.message.removeprefix(message(self.source, ""))),

@@ -160,7 +160,7 @@ class SdkProvider(ABC):
         try:
             while True:
                 with self._reporting(source, exchange, draft):
-                    # Not around the yield below: the caller's own time is not the provider's.
+                    # Not around the yield below: it must never cancel what the caller does between two pieces.
                     async with asyncio.timeout_at(deadline):
                         with exchange.recording():
                             event = await anext(events, None)

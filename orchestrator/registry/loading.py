@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from ..errors import ConfigError, did_you_mean
+from ..settings import Settings
 from ..strict_yaml import Reader, Table, day, list_of, mapping_of, read, record, text
 from ..yaml_document import Value
 from . import records
@@ -50,6 +51,13 @@ def load_registry(*, models_file: Path | None, chains_file: Path | None, config_
     if chains_file is not None:
         chains = _over(chains, _read_chains(chains_file, models))
     return Registry(models, MappingProxyType(chains))
+
+
+def registry_for(settings: Settings) -> Registry:
+    """The registry that a process's settings name. Raises ConfigError."""
+    return load_registry(
+        models_file=settings.models_file, chains_file=settings.chains_file, config_dir=settings.config_dir
+    )
 
 
 def read_models(path: Path) -> dict[str, ModelSpec]:

@@ -136,7 +136,8 @@ class ModelUse:
 class LatestRun:
     """One line of the list of latest runs. `cost_nanousd` is None if a call of the run is unpriced.
 
-    `created_at` is in the user's time zone. `prompt` is its beginning on one line, without control characters; None if only its hash was kept.
+    `created_at` is in the user's time zone. `prompt` is its beginning on one line, without control characters; None if
+    only its hash was kept.
     """
 
     run_id: str

@@ -19,7 +19,7 @@ from ..errors import UsageError
 Localise = Callable[[datetime], datetime]
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9].*", re.DOTALL)
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9].*")
 _RELATIVE = re.compile(r"([0-9]+)([hdw])", re.IGNORECASE)
 _DAYS = {"d": 1, "w": 7}
 _EXAMPLE = "for example 2026-11-21, 2026-11-21T14:30, 2026-11-21T14:30Z, 24h, 7d or 2w"

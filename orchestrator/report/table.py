@@ -105,7 +105,7 @@ class _RunFigure(NamedTuple):
 
 
 def _count(number: int) -> str:
-    return f"{number:,}"
+    return f"{number:,}" if number < 10**6 else _tokens(number)
 
 
 def _tokens(number: int) -> str:
@@ -138,13 +138,13 @@ def _cost(group: Group) -> str:
 
 
 _FIGURES = (
-    _Figure("Runs", lambda group: _count(group.runs)),
-    _Figure("Calls", lambda group: _count(group.calls)),
+    _Figure("Runs", lambda group: _count(group.runs), from_width=46),
+    _Figure("Calls", lambda group: _count(group.calls), from_width=36),
     _Figure("Failed", lambda group: _count(group.failed_calls), from_width=90),
     _Figure("Success", lambda group: _percent(group.success_rate), from_width=140),
     _Figure("Several models", lambda group: _percent(group.multi_model_share), from_width=150),
-    _Figure("Input", lambda group: _tokens(group.input_tokens)),
-    _Figure("Output", lambda group: _tokens(group.output_tokens)),
+    _Figure("Input", lambda group: _tokens(group.input_tokens), from_width=62),
+    _Figure("Output", lambda group: _tokens(group.output_tokens), from_width=62),
     _Figure("p50", lambda group: _latency(group.p50_latency_ms), from_width=100),
     _Figure("p95", lambda group: _latency(group.p95_latency_ms), from_width=110),
     _Figure("Conf.", lambda group: _ratio(group.mean_confidence), from_width=80),
@@ -153,7 +153,7 @@ _FIGURES = (
 )
 
 _LATEST = (
-    _RunFigure("Run", lambda run: run.run_id),
+    _RunFigure("Run", lambda run: run.run_id, from_width=40),
     _RunFigure("Time", lambda run: f"{run.created_at:%Y-%m-%d %H:%M}", 60),
     _RunFigure("Strategy", lambda run: run.strategy, 100),
     _RunFigure("Model", lambda run: run.model or "-", 110),
@@ -207,9 +207,9 @@ def _latest_table(runs: Sequence[LatestRun], width: int, draw: _Draw) -> Table:
 def _add_figures(
     table: Table, header: str, cells: Sequence[Text], *, footer: Text | None = None, justify: JustifyMethod = "right"
 ) -> int:
-    """Add a column that is never narrower than its cells: a figure must not lose a digit. Gives its width."""
+    """Add a column of cells that are not broken: names give way to them. Gives its width."""
     width = max(len(header), *(cell.cell_len for cell in cells))
-    table.add_column(header, footer=footer or "", justify=justify, no_wrap=True, min_width=width)
+    table.add_column(header, footer=footer or "", justify=justify, no_wrap=True)
     return width
 
 

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from ..registry.model import ModelSpec
 from .answers.compose import compose
 from .catalogue import Catalogue, Meter
-from .connection import Connection, Receive, Scope, Send
+from .connection import Connection, ConnectionRefused, Receive, Scope, Send
 from .generation import altered, check_limits, generate, input_tokens
 from .journal import Entry, Journal
 from .routes import WIRES, Operation, Route, route
@@ -122,7 +122,11 @@ class App:
         entry = self.journal.open(where.wire)
         self._received += 1
         script = self._script(where, body, entry)
-        await connection.unless_disconnected(play(script, connection, entry, self._sleep))
+        try:
+            await connection.unless_disconnected(play(script, connection, entry, self._sleep))
+        except ConnectionRefused:
+            self.journal.withdraw(entry)
+            raise
 
     def _script(self, where: Route, body: bytes, entry: Entry) -> Script:
         wire = WIRES[where.wire]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Entry:
     """One request, made when it arrives and updated as it goes.
 
@@ -48,6 +48,10 @@ class Journal:
         entry = Entry(at=self._clock(), wire=wire)
         self.entries.append(entry)
         return entry
+
+    def withdraw(self, entry: Entry) -> None:
+        """Take back an entry whose request was never received."""
+        self.entries.remove(entry)
 
     def clear(self) -> None:
         self.entries.clear()

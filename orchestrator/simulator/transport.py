@@ -64,25 +64,29 @@ class _Exchange:
     def __init__(self, app: App, request: httpx2.Request, body: bytes) -> None:
         self.request = request
         self._body: bytes | None = body
-        self._messages: asyncio.Queue[Message] = asyncio.Queue(maxsize=1)
+        self._messages: asyncio.Queue[Message | Exception] = asyncio.Queue(maxsize=1)
         self._timeout = _read_timeout(request.extensions.get("timeout", {}))
-        self._task = asyncio.ensure_future(app(_scope(request), self._receive, self._messages.put))
+        self._task = asyncio.ensure_future(self._run(app))
 
     async def next_message(self) -> Message:
         """What the app sends next. Raises what the app raises, and ReadTimeout when it takes too long."""
-        waiting = asyncio.ensure_future(self._messages.get())
         try:
-            await asyncio.wait((waiting, self._task), timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
-            if waiting.done():
-                return waiting.result()
-            if not self._task.done():
-                raise httpx2.ReadTimeout("", request=self.request)
-            if not self._messages.empty():
-                return self._messages.get_nowait()
-            self._task.result()
-            raise ConnectionCut
-        finally:
-            waiting.cancel()
+            async with asyncio.timeout(self._timeout):
+                message = await self._messages.get()
+        except TimeoutError:
+            raise httpx2.ReadTimeout("The read operation timed out", request=self.request) from None
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+    async def _run(self, app: App) -> None:
+        """The app, and then why there is nothing more of it."""
+        end: Exception = ConnectionCut()
+        try:
+            await app(_scope(self.request), self._receive, self._messages.put)
+        except Exception as error:  # noqa: BLE001 - it is raised again where the client waits
+            end = error
+        await self._messages.put(end)
 
     async def finished(self) -> None:
         """Let the app come to its end after its last message."""
@@ -92,8 +96,6 @@ class _Exchange:
         """The client leaves: whatever the app still does is cancelled, and waited for."""
         self._task.cancel()
         await asyncio.wait((self._task,))
-        if not self._task.cancelled():
-            self._task.exception()  # what it raised has been seen, or nobody is left to see it
 
     async def _receive(self) -> Message:
         if self._body is None:

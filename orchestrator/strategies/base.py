@@ -103,8 +103,8 @@ def by_expected_cost(offer: Offer) -> tuple[int, str]:
     return (expected if expected is not None else 1 << 62, offer.spec.name)
 
 
-def nothing_to_call(offers: Iterable[Offer], key_names: Callable[[str], str]) -> OrchError:
-    """The error for when every model has something in the way: the obstacle that is easiest to remove decides."""
+def nothing_to_call(offers: Iterable[Offer], needed: Callable[[str], str]) -> OrchError:
+    """The error for when every model has something in the way. `needed` names the variable that sets up a provider."""
     found = list(offers)
     obstacles = {offer.obstacle for offer in found}
     if Obstacle.BUDGET in obstacles or Obstacle.UNPRICED in obstacles:
@@ -117,9 +117,9 @@ def nothing_to_call(offers: Iterable[Offer], key_names: Callable[[str], str]) ->
             provider=None,
         )
     if Obstacle.NO_KEY in obstacles:
-        names = sorted({key_names(offer.spec.provider) for offer in found})
+        names = list(dict.fromkeys(needed(offer.spec.provider) for offer in found))
         return AuthenticationError(
-            f"no key is set for any model that could answer: set {' or '.join(names)}",
+            f"no provider is set up for any model that could answer: set {' or '.join(names)}",
             provider=None,
             hint="without a key, try: orch run --simulate -p ...",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -140,6 +141,67 @@ def test_a_reply_without_usage_id_model_or_ending_is_still_a_completion(target: 
     assert completion.request_id is None
 
 
+USAGES: dict[str, tuple[Target, dict[str, Any], Usage]] = {
+    "anthropic cache write": (
+        TARGETS[0],
+        {"input_tokens": 5, "cache_read_input_tokens": 7, "cache_creation_input_tokens": 11, "output_tokens": 2},
+        Usage(input_tokens=23, output_tokens=2, cached_tokens=7, cache_write_tokens=11),
+    ),
+    "anthropic nulls": (
+        TARGETS[0],
+        {"input_tokens": 5, "cache_read_input_tokens": None, "output_tokens": 2, "output_tokens_details": None},
+        Usage(input_tokens=5, output_tokens=2),
+    ),
+    "openai cache write": (
+        TARGETS[1],
+        {"prompt_tokens": 23, "completion_tokens": 2, "prompt_tokens_details": {"cache_write_tokens": 11}},
+        Usage(input_tokens=23, output_tokens=2, cache_write_tokens=11),
+    ),
+    "openai without details": (
+        TARGETS[1],
+        {"prompt_tokens": 23, "completion_tokens": 2, "total_tokens": 25},
+        Usage(input_tokens=23, output_tokens=2),
+    ),
+    "compatible, reasoning counted beside": (
+        TARGETS[3],
+        {
+            "prompt_tokens": 10,
+            "completion_tokens": 5,
+            "total_tokens": 115,
+            "completion_tokens_details": {"reasoning_tokens": 100},
+        },
+        Usage(input_tokens=10, output_tokens=105, reasoning_tokens=100),
+    ),
+    "compatible, more cached than prompt": (
+        TARGETS[3],
+        {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 90}},
+        Usage(input_tokens=90, output_tokens=5, cached_tokens=90),
+    ),
+    "deepseek cache hits": (
+        TARGETS[3],
+        {"prompt_tokens": 100, "completion_tokens": 5, "prompt_cache_hit_tokens": 64, "prompt_cache_miss_tokens": 36},
+        Usage(input_tokens=100, output_tokens=5, cached_tokens=64),
+    ),
+    "google tool prompt": (
+        TARGETS[2],
+        {"promptTokenCount": 10, "toolUsePromptTokenCount": 4, "candidatesTokenCount": 3},
+        Usage(input_tokens=14, output_tokens=3),
+    ),
+    "google thought only": (
+        TARGETS[2],
+        {"promptTokenCount": 10, "thoughtsTokenCount": 60},
+        Usage(input_tokens=10, output_tokens=60, reasoning_tokens=60),
+    ),
+}
+
+
+@pytest.mark.parametrize(("target", "raw", "usage"), USAGES.values(), ids=USAGES)
+def test_no_token_is_counted_twice_or_left_out(target: Target, raw: dict[str, Any], usage: Usage) -> None:
+    body = target.wire.whole(Answer()) | {"usageMetadata" if target.provider == "google" else "usage": raw}
+
+    assert complete(target, json_reply(body)).usage == usage
+
+
 @every_adapter
 @pytest.mark.parametrize("count", ["12", -1, 1.5, True, 10**30, [], {}], ids=repr)
 def test_usage_that_is_no_count_is_unknown_rather_than_wrong(target: Target, count: object) -> None:
@@ -162,8 +224,10 @@ def test_an_ending_nobody_knows_yet_counts_as_a_stop(target: Target) -> None:
 
     assert b"EXHAUSTED_MUSE" in whole
     assert b"EXHAUSTED_MUSE" in streamed
-    assert complete(target, httpx2.Response(200, content=whole, headers=headers)).finish_reason is FinishReason.STOP
-    assert last(stream(target, stream_reply([streamed]))).finish_reason is FinishReason.STOP
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # nor does an SDK get to talk of it on stderr
+        assert complete(target, httpx2.Response(200, content=whole, headers=headers)).finish_reason is FinishReason.STOP
+        assert last(stream(target, stream_reply([streamed]))).finish_reason is FinishReason.STOP
 
 
 @every_adapter
@@ -227,6 +291,20 @@ def test_a_stream_gives_pieces_then_usage_and_one_completion_at_the_end(target: 
     assert completion.request_id == "req-7"
     assert completion.ttft_ms is not None
     assert 0 <= completion.ttft_ms <= completion.latency_ms
+
+
+@every_adapter
+def test_a_stream_is_asked_for_and_with_its_usage(target: Target) -> None:
+    _, server = use(target, stream_reply(target.wire.stream(Answer())), collect)
+
+    if target.provider == "google":
+        assert server.requests[0].url.path.endswith(":streamGenerateContent")
+        assert server.requests[0].url.params["alt"] == "sse"
+    else:
+        assert server.body["stream"] is True
+        assert server.body.get("stream_options") == (
+            None if target.provider == "anthropic" else {"include_usage": True}
+        )
 
 
 def test_anthropic_reports_the_input_before_the_first_piece() -> None:
@@ -375,12 +453,49 @@ def test_cancelling_a_stream_closes_the_connection_and_stays_a_cancellation(targ
 
 @every_adapter
 def test_a_server_that_answers_a_stream_request_in_one_piece_is_understood(target: Target) -> None:
-    if target.provider == "google":
-        pytest.skip("its SDK reads JSON lines as events by itself")
     events = stream(target, json_reply(target.wire.whole(Answer())))
 
     assert text_of(events) == "Hello, world"
     assert last(events).usage == USAGE
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_google_does_not_go_on_to_further_requests_by_itself(streamed: bool) -> None:
+    target = TARGETS[2]
+    answer = Answer(finish="length")
+    body = target.wire.whole(answer) if not streamed else target.wire.events(answer)[-1]
+    body["candidates"][0] |= {"finishReason": "CONTINUATION", "continuationToken": "bW9yZQ=="}
+    body["candidates"][0]["content"]["parts"] = [{"text": "half"}]
+    server = FakeServer(lambda r: stream_reply([target.wire.encode(body)]) if streamed else json_reply(body))
+
+    async def main() -> Completion:
+        provider = connected(target, server)
+        try:
+            return last(await collect(provider)) if streamed else await provider.complete(REQUEST)
+        finally:
+            await provider.aclose()
+
+    completion = asyncio.run(main())
+    assert len(server.requests) == 1
+    assert (completion.text, completion.finish_reason) == ("half", FinishReason.LENGTH)
+
+
+@every_adapter
+def test_tokens_reported_before_an_error_event_make_it_possibly_billed(target: Target) -> None:
+    opening = target.wire.encode(target.wire.events(Answer(pieces=("",), finish=None))[0])
+    reply = stream_reply([opening, target.wire.fault("overloaded", "melting")])
+    error = failing(target, reply, errors.OverloadedError, streamed=True)
+
+    reported = error.partial is not None and error.partial.usage is not None
+    assert reported == (target.wire.name != "openai")  # which reports at the end only
+    assert error.billed is (Billed.UNKNOWN if reported else Billed.NO)
+
+
+@every_adapter
+def test_a_large_output_limit_needs_no_stream(target: Target) -> None:
+    request = replace(REQUEST, max_tokens=128_000, timeout_s=3600)
+
+    assert complete(target, json_reply(target.wire.whole(Answer())), request).text == "Hello, world"
 
 
 # Time

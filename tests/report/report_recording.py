@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -54,20 +54,28 @@ class Recorder:
         """Record a run with its calls, and give its id. Its day is that of `at` in `at`'s own time zone."""
         run_id = self._next("R")
         columns.setdefault("simulated", False)
-        started = {"run_id": run_id, "created_at": at, "day": (day or at.date()).isoformat()}
+        started: dict[str, Any] = {"run_id": run_id, "created_at": at, "day": (day or at.date()).isoformat()}
         self.ledger.start_run(replace(_RUN, **started, **columns))
         for call in calls:
             self.call(run_id, at=at, simulated=columns["simulated"], **call)
         return run_id
 
     def call(self, run_id: str, *, at: datetime = NOON, **columns: Any) -> None:
-        made = {"call_id": self._next("C"), "run_id": run_id, "created_at": at, "day": at.date().isoformat()}
+        made: dict[str, Any] = {
+            "call_id": self._next("C"),
+            "run_id": run_id,
+            "created_at": at,
+            "day": at.date().isoformat(),
+        }
         self.ledger.reserve(replace(_CALL, **made, **columns))
-
-    def runs(self, *runs: Sequence[dict[str, Any]]) -> None:
-        for calls in runs:
-            self.run(*calls)
 
     def _next(self, kind: str) -> str:
         self._rows += 1
         return f"01{kind}{self._rows:023d}"
+
+
+def recording(tmp_path: Path) -> Iterator[Recorder]:
+    """To be made a fixture where it is used."""
+    recorder = Recorder(tmp_path / "ledger.db")
+    with recorder.ledger:
+        yield recorder

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_recording import NOON, UNPRICED, Recorder, unsettled
+from report_recording import NOON, UNPRICED, Recorder, recording, unsettled
 
 from orchestrator.ledger.records import CallStatus, CostSource, RunStatus
 from orchestrator.report.aggregate import summarise
@@ -18,6 +18,7 @@ from orchestrator.report.model import By, Group, Report
 from orchestrator.report.period import Range
 from orchestrator.report.selection import Selection
 
+recorder = pytest.fixture(recording)
 REAL = Selection(simulated=False)
 SUMS = [
     "calls", "failed_calls", "interrupted_calls", "unsettled_calls", "unpriced_calls", "estimated_calls",
@@ -127,9 +128,12 @@ def test_a_free_call_is_not_an_unpriced_one(recorder: Recorder) -> None:
 
 def test_money_reserved_by_calls_that_have_not_ended_is_no_cost(recorder: Recorder) -> None:
     recorder.run(
-        unsettled(500), unsettled(20, CallStatus.RESERVED), unsettled(None), {"cost_nanousd": 3, "reserved_nanousd": 900},
+        unsettled(500),
+        unsettled(20, CallStatus.RESERVED),
+        unsettled(None),
+        {"cost_nanousd": 3, "reserved_nanousd": 900},
         status=RunStatus.RUNNING,
-    )  # fmt: skip
+    )
     total = report(recorder, By.DAY).total
     assert (total.cost_nanousd, total.reserved_nanousd, total.unsettled_calls, total.unpriced_calls) == (3, 520, 3, 0)
     assert (total.finished_runs, total.success_rate) == (0, None)
@@ -145,6 +149,13 @@ def test_latency_is_that_of_completed_calls(recorder: Recorder) -> None:
     recorder.run(*({"latency_ms": ms} for ms in range(1, 101)), {"latency_ms": 9_999, "status": CallStatus.FAILED})
     total = report(recorder, By.MODEL).total
     assert (total.mean_latency_ms, total.p50_latency_ms, total.p95_latency_ms) == (50.5, 50, 95)
+
+
+def test_the_latency_of_the_total_is_that_of_all_calls_and_not_of_the_groups(recorder: Recorder) -> None:
+    recorder.run(*({"model": model, "latency_ms": 10} for model in ("small", "large", "huge")))
+    recorder.run({"latency_ms": 20}, {"latency_ms": 30})
+    total = report(recorder, By.MODEL).total
+    assert (total.mean_latency_ms, total.p50_latency_ms, total.p95_latency_ms) == (16.0, 10, 30)
 
 
 def test_confidence_is_the_calls_by_model_and_the_runs_otherwise(recorder: Recorder) -> None:
@@ -187,9 +198,9 @@ def test_filters(recorder: Recorder, selection: dict[str, Any], cost: int) -> No
     assert report(recorder, By.DAY, Selection(simulated=False, **selection)).total.cost_nanousd == cost
 
 
-@pytest.mark.parametrize("hours", [-12, 14], ids=["the day before UTC's", "the day after UTC's"])
-def test_a_moment_finds_runs_of_any_time_zone(recorder: Recorder, hours: int) -> None:
-    recorder.run({"cost_nanousd": 1}, at=NOON, day=(NOON + timedelta(hours=hours)).date())
+@pytest.mark.parametrize("days", [-1, 1], ids=["the day before UTC's", "the day after UTC's"])
+def test_a_moment_finds_runs_of_any_time_zone(recorder: Recorder, days: int) -> None:
+    recorder.run({"cost_nanousd": 1}, at=NOON, day=NOON.date() + timedelta(days=days))
     just_then = Range(since=NOON, until=NOON + timedelta(microseconds=1))
     assert report(recorder, By.DAY, Selection(simulated=False, within=just_then)).total.calls == 1
 
@@ -224,6 +235,11 @@ def test_a_report_reads_while_a_ledger_is_open_for_reading_alone(recorder: Recor
         assert summarise(reader, REAL, by=By.MODEL).total.cost_nanousd == 11
 
 
+def steps_of(recorder: Recorder, sql: str) -> list[str]:
+    plan = recorder.ledger.read(lambda connection: connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall())
+    return [row["detail"] for row in plan]
+
+
 def test_the_days_of_a_report_are_found_by_their_index(recorder: Recorder) -> None:
     week = Selection(simulated=False, within=Range(first_day=date(2026, 11, 16), last_day=date(2026, 11, 22)))
     asked: list[str] = []
@@ -233,12 +249,9 @@ def test_the_days_of_a_report_are_found_by_their_index(recorder: Recorder) -> No
     selects = [sql for sql in asked if "SELECT" in sql]
     assert len(selects) == 3
     for sql in selects:
-        plan = recorder.ledger.read(
-            lambda connection, sql=sql: connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
-        )
-        steps = [row["detail"] for row in plan]
+        steps = steps_of(recorder, sql)
         assert any("runs_by_day" in step for step in steps)
-        assert not any(step.startswith("SCAN runs") or step.startswith("SCAN calls") for step in steps)
+        assert not any(step.startswith(("SCAN runs", "SCAN calls")) for step in steps)
 
 
 amounts = st.integers(min_value=0, max_value=10**15)

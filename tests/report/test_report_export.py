@@ -7,6 +7,7 @@ import os
 import stat
 import tempfile
 import threading
+import tracemalloc
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from report_recording import NOON, UNPRICED, Recorder, unsettled
+from report_recording import NOON, UNPRICED, Recorder, recording, unsettled
 
 from orchestrator.errors import UsageError
 from orchestrator.report.aggregate import summarise
@@ -24,6 +25,7 @@ from orchestrator.report.model import By
 from orchestrator.report.period import Range
 from orchestrator.report.selection import Selection
 
+recorder = pytest.fixture(recording)
 REAL = Selection(simulated=False)
 
 
@@ -113,6 +115,25 @@ def test_an_export_is_of_the_same_calls_as_a_report(recorder: Recorder) -> None:
         rows = exported(recorder, selection=selection)
         total = summarise(recorder.ledger, selection, by=By.DAY).total
         assert (len(rows), sum(row["cost_nanousd"] for row in rows)) == (total.calls, total.cost_nanousd)
+
+
+def test_a_call_after_midnight_has_the_day_of_its_run_as_in_a_report(recorder: Recorder) -> None:
+    run_id = recorder.run({})
+    recorder.call(run_id, at=NOON + timedelta(days=1))
+    assert [row["day"] for row in exported(recorder)] == ["2026-11-18"] * 2
+
+
+def test_memory_does_not_grow_with_the_texts(recorder: Recorder, tmp_path: Path) -> None:
+    for _ in range(100):
+        recorder.run({}, prompt="x" * 200_000)
+    tracemalloc.start()
+    try:
+        assert export(recorder.ledger, REAL, tmp_path / "all.jsonl", Format.JSONL, text=True) == 100
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "all.jsonl").stat().st_size > 20_000_000
+    assert peak < 8_000_000
 
 
 def test_rows_come_in_the_order_in_which_they_were_recorded_across_many_batches(recorder: Recorder) -> None:
@@ -286,6 +307,18 @@ def test_a_named_pipe_is_written_to_and_not_replaced(recorder: Recorder, tmp_pat
     reader.join(timeout=10)
     assert read == [b"[]\n"]
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+def test_a_named_pipe_that_is_closed_is_a_closed_pipe(recorder: Recorder, tmp_path: Path) -> None:
+    recorder.run({"error_message": "x" * 1_000_000})
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: pipe.open("rb").close(), daemon=True)
+    reader.start()
+    with pytest.raises(BrokenPipeError):
+        export(recorder.ledger, REAL, pipe, Format.JSON)
+    reader.join(timeout=10)
 
 
 def test_a_closed_pipe_is_not_the_ledger_s_fault(recorder: Recorder) -> None:

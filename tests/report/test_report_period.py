@@ -142,7 +142,7 @@ def test_hours_are_elapsed_ones_when_the_clock_is_put_back() -> None:
 
 
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="the system's zone cannot be set")
-def test_a_fixed_offset_reads_summer_times_with_the_system_s_rules_when_told_to(
+def test_a_fixed_offset_reads_summer_times_by_the_system_s_rules_if_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(os.environ, "TZ", "Europe/Berlin")

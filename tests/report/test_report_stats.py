@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from report_recording import NOON, UNPRICED, Recorder, unsettled
+from report_recording import NOON, UNPRICED, Recorder, recording, unsettled
 
 from orchestrator.ledger.records import CallStatus, RunStatus
 from orchestrator.report.model import ModelUse, Stats
@@ -14,6 +14,7 @@ from orchestrator.report.stats import stats
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOW = datetime(2026, 11, 18, 20, tzinfo=BERLIN)
+recorder = pytest.fixture(recording)
 REAL = Selection(simulated=False)
 
 

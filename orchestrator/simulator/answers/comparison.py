@@ -62,10 +62,10 @@ _FACTORS = ("team experience", "expected load", "operational effort", "how the d
 
 def options(prompt: Prompt) -> tuple[str, str] | None:
     """The two options that a question names, as it spells them; None if it does not choose between two."""
-    both = _BOTH.search(prompt.instruction) is not None
-    if not both and not _CHOICE.search(prompt.instruction):
+    both = _BOTH.search(prompt.question) is not None
+    if not both and not _CHOICE.search(prompt.question):
         return None
-    for found in _PAIR.finditer(prompt.instruction):
+    for found in _PAIR.finditer(prompt.question):
         a, b = found["a"].strip(".,"), found["b"].strip(".,")
         if found["link"].lower() == "and" and not both:
             continue

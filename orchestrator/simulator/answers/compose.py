@@ -71,7 +71,7 @@ def _known(prompt: Prompt) -> Known | None:
             "Hello!",
             "Hello! I am here and ready to help: ask me a question, or tell me what to write, explain or check.",
         )
-    solved = solve(prompt.instruction if prompt.material and len(prompt.text) > 200 else prompt.text)
+    solved = solve(prompt.question)
     if solved is None:
         return recall(prompt)
     expression, value = solved

@@ -171,8 +171,7 @@ DEFINITIONS: dict[str, tuple[str, tuple[str, str, str]]] = {
 
 def recall(prompt: Prompt) -> Known | None:
     """A fact that the prompt asks for, if it is in the tables."""
-    question = prompt.text if len(prompt.text) <= 300 else prompt.instruction
-    asked = _CAPITAL.search(question)
+    asked = _CAPITAL.search(prompt.question)
     if asked:
         country = (asked[1] or asked[2]).strip().lower()
         for name, capital in _CAPITALS.items():
@@ -180,6 +179,6 @@ def recall(prompt: Prompt) -> Known | None:
                 article = "the " if name.startswith(("Nether", "Phil", "United")) else ""
                 return Known(capital, f"The capital of {article}{name} is {capital}. {prompt.vary(_ASSURANCES)}")
     for pattern, short, full in _FACTS:
-        if pattern.search(question):
+        if pattern.search(prompt.question):
             return Known(short, f"{full}. {prompt.vary(_ASSURANCES)}")
     return None

@@ -14,6 +14,7 @@ _FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _QUOTED = re.compile(r"[\"“]([^\"“”]+)[\"”]|(?<!\w)'([^'\n]+)'(?!\w)")
 _MAX_INSTRUCTION = 800  # characters: an instruction stands at the head of a prompt or at its end, not in its middle
 _TAIL = 200
+_SHORT = 300
 _BRIEF = re.compile(
     r"\b(?:(?:in|with|using) (?:one|a single|1) word|one[- ]word|only (?:the|a|with)|just (?:the|a|give)|"
     r"nothing else|no explanation|yes or no|answer only|number only)\b",
@@ -34,6 +35,11 @@ class Prompt:
     material: str
     model: str
     depth: int = 1
+
+    @property
+    def question(self) -> str:
+        """All of a short prompt, and of a long one the instruction."""
+        return self.text if len(self.text) <= _SHORT else self.instruction
 
     @property
     def wants_brevity(self) -> bool:

@@ -27,8 +27,8 @@ def as_json(answer: str, short: str, prompt: Prompt, schema: Mapping[str, Any] |
     """The answer as JSON text that fits the schema. `short` goes into fields that want a word or a number."""
     if schema is not None:
         return json.dumps(_Filler(answer, short, prompt, schema).value(schema, "answer", 0), ensure_ascii=False)
-    listed = _KEY_LIST.search(prompt.instruction)
-    keys = re.findall(r"\w+", listed[1]) if listed else _KEYS.findall(prompt.instruction)
+    listed = _KEY_LIST.search(prompt.question)
+    keys = re.findall(r"\w+", listed[1]) if listed else _KEYS.findall(prompt.question)
     keys = [key for key in keys if key.lower() not in ("and", "json")]
     if not keys:
         return json.dumps({"answer": answer}, ensure_ascii=False)

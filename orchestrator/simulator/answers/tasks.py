@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from .code import program
 from .facts import DEFINITIONS
 from .prompt import Prompt
+from .words import DICTIONARIES, LISTS, NEGATIVE, POINTS, POSITIVE
 
 Task = Callable[[Prompt], str]
 
@@ -17,44 +18,6 @@ _NUMBER_WORDS = {word: value for value, word in enumerate(_NAMES_OF_NUMBERS, 1)}
 _COUNT = re.compile(rf"\b(\d{{1,2}}|{'|'.join(_NUMBER_WORDS)})\b", re.IGNORECASE)
 _MAX_ITEMS = 20
 
-_LISTS: tuple[tuple[str, str], ...] = (
-    ("fruit", "apple banana orange grape mango pear peach cherry lemon kiwi plum fig"),
-    ("colo", "red blue green yellow orange purple black white brown pink grey turquoise"),
-    ("planet", "Mercury Venus Earth Mars Jupiter Saturn Uranus Neptune"),
-    ("language", "Python JavaScript TypeScript Java Go Rust C++ C# Kotlin Swift Ruby PHP"),
-    ("animal", "dog cat horse elephant lion eagle dolphin bear wolf tiger fox owl"),
-    ("countr", "France Germany Japan Brazil Canada India Kenya Mexico Spain Norway Egypt Vietnam"),
-    ("vegetable", "carrot potato tomato onion spinach broccoli pepper leek pea bean celery beetroot"),
-    ("cit", "Paris London Tokyo Berlin Madrid Rome Cairo Nairobi Toronto Sydney Seoul Lima"),
-)
-_POINTS = (
-    "a clear goal that everybody can state in one sentence",
-    "a small first step that can be checked within days",
-    "measurements taken before and after each change",
-    "an owner for every open question",
-    "the cost of being wrong, written down beforehand",
-    "feedback from those who will use the result",
-    "a way back if the first attempt fails",
-    "regular review of what has been learned",
-    "simple tools that the team already knows",
-    "time set aside for the unexpected",
-)
-
-_DICTIONARIES = {
-    "french": "hello: bonjour|good morning: bonjour|good night: bonne nuit|thank you: merci|please: s'il vous plaît|"
-    "goodbye: au revoir|yes: oui|no: non|the: le|cat: chat|dog: chien|house: maison|is: est|and: et|where: où|"
-    "how are you: comment allez-vous|i love you: je t'aime|world: monde|friend: ami|water: eau|my: mon|book: livre",
-    "spanish": "hello: hola|good morning: buenos días|good night: buenas noches|thank you: gracias|please: por favor|"
-    "goodbye: adiós|yes: sí|no: no|the: el|cat: gato|dog: perro|house: casa|is: es|and: y|where: dónde|"
-    "how are you: cómo estás|i love you: te quiero|world: mundo|friend: amigo|water: agua|my: mi|book: libro",
-    "german": "hello: hallo|good morning: guten Morgen|good night: gute Nacht|thank you: danke|please: bitte|"
-    "goodbye: auf Wiedersehen|yes: ja|no: nein|the: die|cat: Katze|dog: Hund|house: Haus|is: ist|and: und|where: wo|"
-    "how are you: wie geht es dir|i love you: ich liebe dich|world: Welt|friend: Freund|water: Wasser|my: mein|"
-    "book: Buch",
-    "italian": "hello: ciao|good morning: buongiorno|good night: buonanotte|thank you: grazie|please: per favore|"
-    "goodbye: arrivederci|yes: sì|no: no|the: il|cat: gatto|dog: cane|house: casa|is: è|and: e|where: dove|"
-    "how are you: come stai|i love you: ti amo|world: mondo|friend: amico|water: acqua|my: mio|book: libro",
-}
 _TITLES = {
     "api": "an API",
     "dna": "DNA",
@@ -72,10 +35,6 @@ _PATTERNS = {
     "name": r"\b[A-Z][a-z]+ [A-Z][a-z]+\b",
     "number": r"\b\d[\d.,]*\b",
 }
-_PRAISE = "good great love loved excellent happy wonderful best fast helpful perfect enjoyed amazing nice"
-_COMPLAINT = "bad poor hate hated terrible slow broken worst awful disappointed angry never refund useless"
-_POSITIVE = frozenset(_PRAISE.split())
-_NEGATIVE = frozenset(_COMPLAINT.split())
 
 
 def summary(prompt: Prompt) -> str:
@@ -91,8 +50,8 @@ def summary(prompt: Prompt) -> str:
 
 def translation(prompt: Prompt) -> str:
     """Word for word from a small dictionary; what is not in it stays as it is."""
-    target = next((name for name in _DICTIONARIES if name in prompt.instruction.lower()), "french")
-    phrases = dict(entry.split(": ") for entry in _DICTIONARIES[target].split("|"))
+    target = next((name for name in DICTIONARIES if name in prompt.instruction.lower()), "french")
+    phrases = dict(entry.split(": ") for entry in DICTIONARIES[target].split("|"))
     known = "|".join(sorted(map(re.escape, phrases), key=len, reverse=True))
     text = prompt.material or re.sub(r"(?i)^.*?translate|\b(?:in)?to \w+\b", "", prompt.instruction)
     translated = re.sub(rf"\b(?:{known})\b", lambda m: phrases[m[0].lower()], text.strip(), flags=re.IGNORECASE)
@@ -114,7 +73,7 @@ def extracted(prompt: Prompt) -> list[str]:
 
 def sentiment(prompt: Prompt) -> str:
     words = set(re.findall(r"[a-z]+", (prompt.material or prompt.instruction).lower()))
-    balance = len(words & _POSITIVE) - len(words & _NEGATIVE)
+    balance = len(words & POSITIVE) - len(words & NEGATIVE)
     label = "Positive" if balance > 0 else "Negative" if balance < 0 else "Neutral"
     if prompt.wants_brevity:
         return label
@@ -128,7 +87,7 @@ def listing(prompt: Prompt) -> str:
     """As many items as were asked for, numbered; of a known kind, or points to consider."""
     count = wanted(prompt, default=5)
     asked = prompt.instruction.lower()
-    words = next((items.split() for stem, items in _LISTS if re.search(rf"\b{stem}", asked)), list(_POINTS))
+    words = next((items.split() for stem, items in LISTS if re.search(rf"\b{stem}", asked)), list(POINTS))
     return _numbered(words[:count])
 
 

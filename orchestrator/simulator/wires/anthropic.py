@@ -27,6 +27,7 @@ from .base import (
     Turn,
     event,
     joined,
+    offered,
     rfc3339,
 )
 
@@ -90,7 +91,7 @@ def parse(body: Json, *, model: str | None, stream: bool) -> Ask:
     return Ask(
         model=fields.text("model") or "",
         turns=turns,
-        prompt_text=joined([json.dumps(body.get("tools") or ""), system, *(turn.text for turn in turns)]),
+        prompt_text=joined([offered(body), system, *(turn.text for turn in turns)]),
         system=system,
         max_tokens=fields.integer("max_tokens"),
         stop=tuple(str(stop) for stop in fields.items("stop_sequences")),

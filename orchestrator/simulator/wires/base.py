@@ -258,6 +258,11 @@ def rfc3339(when: datetime) -> str:
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def offered(body: Json) -> str:
+    """The tools of a request as they count towards its input."""
+    return json.dumps(body["tools"]) if body.get("tools") else ""
+
+
 def joined(parts: Iterable[str]) -> str:
     return "\n".join(part for part in parts if part)
 

@@ -27,6 +27,7 @@ from .base import (
     encode,
     event,
     joined,
+    offered,
     plain,
     retry_hint,
 )
@@ -101,7 +102,7 @@ def parse(body: Json, *, model: str | None, stream: bool) -> Ask:
     return Ask(
         model=model or "",
         turns=turns,
-        prompt_text=joined([json.dumps(body.get("tools") or ""), system, *(turn.text for turn in turns)]),
+        prompt_text=joined([offered(body), system, *(turn.text for turn in turns)]),
         system=system,
         max_tokens=config.integer("maxOutputTokens"),
         max_tokens_name="maxOutputTokens",

@@ -6,7 +6,6 @@ differ, they differ here too: the shape of an error, the headers, the names of c
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -31,6 +30,7 @@ from .base import (
     Turn,
     event,
     joined,
+    offered,
 )
 
 _FINISH_REASONS = {
@@ -117,7 +117,7 @@ def parse(body: Json, *, model: str | None, stream: bool) -> Ask:
     return Ask(
         model=fields.text("model") or "",
         turns=said or (Turn("user", ""),),
-        prompt_text=joined([json.dumps(body.get("tools") or ""), *(turn.text for turn in turns)]),
+        prompt_text=joined([offered(body), *(turn.text for turn in turns)]),
         system=system,
         max_tokens=fields.integer("max_tokens") if current is None else current,
         max_tokens_name="max_tokens" if body.get("max_tokens") is not None else "max_completion_tokens",

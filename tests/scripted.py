@@ -1,0 +1,140 @@
+"""A provider that answers from a script, and an engine over it: the door through which the flow is tested."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from orchestrator.engine import Engine
+from orchestrator.errors import OrchError, ProviderError
+from orchestrator.events import Observer, unobserved
+from orchestrator.ledger.queries import find_run
+from orchestrator.ledger.records import Recorded
+from orchestrator.ledger.store import Ledger
+from orchestrator.providers.base import Capabilities, Health, RateLimitStatus, StreamEvent
+from orchestrator.result import OrchestrationResult
+from orchestrator.settings import RunOptions, load_settings
+from orchestrator.types import Completion, FinishReason, Prompt, Request, Usage
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+SURE = "The answer is certainly this one, clearly established and confirmed by every source that was looked at so far."
+UNSURE = "I'm not sure; it might be this, but I think I would need more context."
+
+
+def reply(text: str, *, tokens: tuple[int, int] = (10, 20), finish: FinishReason = FinishReason.STOP) -> Completion:
+    return Completion(text, finish, Usage(*tokens, raw={"seen": True}), 5, model="as-named", request_id="req_1")
+
+
+class Hang:
+    """Never answers."""
+
+
+Act = Completion | Exception | Hang | Callable[[Request], Completion]
+
+
+@dataclass(slots=True)
+class Script:
+    """What each model (by provider id) does, call after call; the last act is repeated. `sent` is the journal."""
+
+    acts: dict[str, Sequence[Act]]
+    sent: list[Request] = field(default_factory=list)
+    seen_in_ledger: list[Recorded] = field(default_factory=list)
+    ledger: Path | None = None
+    closed: int = 0
+    hanging: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def next_act(self, request: Request) -> Act:
+        number = sum(1 for earlier in self.sent if earlier.model == request.model)
+        self.sent.append(request)
+        if self.ledger is not None:
+            with suppress(OrchError), Ledger.open(self.ledger) as ledger:
+                self.seen_in_ledger.append(find_run(ledger, "last"))
+        acts = self.acts[request.model]
+        return acts[min(number, len(acts) - 1)]
+
+
+@dataclass(slots=True)
+class ScriptedProvider:
+    name: str
+    script: Script
+
+    async def complete(self, request: Request) -> Completion:
+        act = self.script.next_act(request)
+        if isinstance(act, Hang):
+            await self._hang()
+        if isinstance(act, Exception):
+            raise act
+        assert not isinstance(act, Hang)
+        return act if isinstance(act, Completion) else act(request)
+
+    async def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
+        act = self.script.next_act(request)
+        if isinstance(act, ProviderError) and act.partial is not None:
+            yield act.partial.text
+        if isinstance(act, Exception):
+            raise act
+        if isinstance(act, Hang):
+            yield "the first words"
+            await self._hang()
+        assert not isinstance(act, Hang)
+        completion = act if isinstance(act, Completion) else act(request)
+        for word in completion.text.split(" "):
+            yield f"{word} "
+        yield completion
+
+    async def _hang(self) -> None:
+        self.script.hanging.set()
+        await asyncio.sleep(3600)
+
+    def capabilities(self) -> Capabilities:
+        return Capabilities(streaming=True, tools=True, json_schema=True, logprobs=True, stop=True)
+
+    async def health_check(self) -> Health:
+        return Health(True, 1, "scripted")
+
+    def rate_limit_status(self) -> RateLimitStatus:
+        return RateLimitStatus()
+
+    async def aclose(self) -> None:
+        self.script.closed += 1
+
+
+@dataclass(slots=True)
+class Stage:
+    """An engine over a script, with a ledger in `folder`."""
+
+    folder: Path
+    script: Script
+    environ: dict[str, str] = field(
+        default_factory=lambda: {"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k", "GEMINI_API_KEY": "k"}
+    )
+
+    @property
+    def ledger(self) -> Path:
+        return self.folder / "ledger.db"
+
+    def engine(self) -> Engine:
+        settings = replace(load_settings(self.environ, ledger=self.ledger), config_dir=self.folder)
+        self.script.ledger = self.ledger
+        return Engine(
+            settings,
+            connect=lambda name: ScriptedProvider(name, self.script),
+            clock=lambda: NOW,
+            rng=random.Random(7),
+        )
+
+    def run(
+        self,
+        prompt: str = "Which one is it?",
+        *,
+        observe: Observer = unobserved,
+        system: str | None = None,
+        **options: Any,
+    ) -> OrchestrationResult:
+        return asyncio.run(self.engine().run(Prompt(prompt, system), replace(RunOptions(), **options), observe))

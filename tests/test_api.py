@@ -1,0 +1,138 @@
+"""The Python interface: names, and the examples that old callers run with the import changed."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+import orchestrator
+from orchestrator import (
+    ComplexityAnalyzer,
+    ConfidenceDetector,
+    ModelConfig,
+    OrchError,
+    OrchestrationResult,
+    RateLimiter,
+    orchestrate,
+    route_to_model,
+    run_ensemble,
+    run_orchestration,
+    run_with_fallback,
+    synthesize_responses,
+)
+from orchestrator.errors import AuthenticationError, UsageError
+
+
+@pytest.fixture(autouse=True)
+def simulated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ORCH_SIMULATE", "1")
+    monkeypatch.setenv("ORCH_LEDGER", str(tmp_path / "ledger.db"))
+
+
+def test_all_public_names_can_be_had_and_are_what_they_say() -> None:
+    for name in orchestrator.__all__:
+        assert getattr(orchestrator, name) is not None
+    assert set(orchestrator.__all__) == set(orchestrator._EXPORTS)
+    with pytest.raises(AttributeError, match="no attribute 'run_orchestra'"):
+        _ = orchestrator.run_orchestra
+
+
+def test_simple_usage() -> None:
+    result = run_orchestration(prompt="Explain neural networks", strategy="cheapest")
+    assert isinstance(result, OrchestrationResult)
+    assert result.model_used
+    assert result.cost is not None
+    assert result.cost > 0
+    assert result.response
+
+
+def test_ensemble_with_a_size_and_a_budget() -> None:
+    result = run_orchestration(prompt="Design a scalable system", strategy="ensemble", ensemble_size=3, max_cost=0.05)
+    assert len(result.ensemble_models) == 3
+    assert result.confidence is not None
+    assert 0 < result.confidence <= 1
+    assert result.latency >= 0
+    assert (result.cost or 1) <= 0.05
+
+
+def test_ensemble_with_models_of_old() -> None:
+    models = ["claude-sonnet-3.5", "gpt-4o", "claude-opus-3"]
+    result = run_ensemble(prompt="Evaluate this architecture", models=models, ensemble_size=3, max_cost=1.50)
+    assert list(result.ensemble_models) == models
+
+
+def test_fallback_with_a_chain_by_name_by_text_and_by_list() -> None:
+    prompt = "What is the capital of France?"
+    for chain in ("legacy-mixed", "gpt-4o-mini,claude-haiku-3.5", ["gpt-4o-mini", "claude-haiku-3.5"]):
+        result = run_with_fallback(prompt, chain=chain, confidence_threshold=0.6, max_cost=1)
+        assert result.model_used == "gpt-4o-mini"
+
+
+def test_routing_calls_nothing(tmp_path: Path) -> None:
+    name = route_to_model("What is 2+2?", max_cost=0.01)
+    assert isinstance(name, str)
+    assert not (tmp_path / "ledger.db").exists()
+
+
+def test_it_works_where_a_loop_is_running_already() -> None:
+    async def notebook() -> tuple[str, str]:
+        return run_orchestration("What is 2+2?", "cheapest").response, (await orchestrate("What is 2+2?")).status
+
+    response, status = asyncio.run(notebook())
+    assert "4" in response
+    assert status == "complete"
+
+
+def test_failures_are_errors_with_an_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="max_cost takes an amount"):
+        run_orchestration("hi", max_cost="a lot")
+    monkeypatch.delenv("ORCH_SIMULATE")
+    with pytest.raises(AuthenticationError) as caught:
+        run_orchestration("hi")
+    assert isinstance(caught.value, OrchError)
+    assert caught.value.exit_code == 4
+
+
+def test_a_prompt_is_analysed_and_an_answer_assessed() -> None:
+    analysis = ComplexityAnalyzer().analyze("Prove that there are infinitely many primes")
+    assert (analysis.level, analysis.task) == ("expert", "math")
+    assert 0 <= analysis.score <= 1
+    assert analysis.features
+    verdict = ConfidenceDetector().assess("I'm not sure, it might be 4.", prompt="What is 2+2?")
+    assert verdict.confidence < 0.6
+    assert verdict.reasons
+
+
+def test_responses_are_synthesised() -> None:
+    best = synthesize_responses(
+        [
+            {"model": "a", "response": "I'm not sure.", "confidence": 0.2, "capability": 0.5},
+            {"model": "b", "response": "Paris is the capital of France.", "confidence": 0.9, "capability": 0.75},
+        ]
+    )
+    assert best["model"] == "b"
+
+
+def test_a_rate_limiter_spaces_calls_in_the_order_in_which_they_came() -> None:
+    now, waits = [0.0], []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    limiter = RateLimiter({"gpt-4": 2}, clock=lambda: now[0], sleep=sleep)
+
+    async def five() -> None:
+        for _ in range(5):
+            await limiter.acquire("gpt-4")
+        await limiter.acquire("another")
+
+    asyncio.run(five())
+    assert waits == [60.0, 60.0, 120.0]
+    now[0] = 500.0
+    assert limiter.wait_s("gpt-4") == 0.0
+
+
+def test_a_model_is_described() -> None:
+    assert {"name", "prices", "levels", "limits"} <= set(ModelConfig.__dataclass_fields__)
