@@ -5,6 +5,7 @@ A command's module is imported when that command is run: `orch --version` and `o
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import traceback
@@ -52,7 +53,7 @@ class _Commands(TyperGroup):
         module, summary = COMMANDS[cmd_name]
         function = import_module(f"..{module}", __name__).commands[cmd_name]
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
-        app.command(cmd_name, help=f"{summary}\n\n{function.__doc__ or ''}")(function)
+        app.command(cmd_name, help=f"{summary}\n\n{inspect.cleandoc(function.__doc__ or '')}")(function)
         return typer.main.get_command(app)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

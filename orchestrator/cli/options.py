@@ -15,6 +15,9 @@ import typer
 
 F = TypeVar("F")
 
+# What most commands share is shown behind what is a command's own.
+_LAST = frozenset({"output", "simulate", "scenario", "ledger", "config", "models_file", "chains_file"})
+
 
 @dataclass(frozen=True, kw_only=True)
 class OutputFlags:
@@ -94,7 +97,8 @@ class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
         typer.Option(help="Seconds that retries may wait in all.", show_default="60"),
     ] = None
     verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="Say on stderr what is decided, and why.")
+        int,
+        typer.Option("--verbose", "-v", count=True, show_default=False, help="Say on stderr what is decided, and why."),
     ] = 0
 
 
@@ -138,7 +142,7 @@ def command(
                 default=inspect.Parameter.empty if field.default is MISSING else field.default,
                 annotation=hints[field.name] if field.name != argument else _as_argument(hints[field.name]),
             )
-            for field in fields(flags)  # type: ignore[arg-type]  # every caller passes a dataclass
+            for field in sorted(fields(flags), key=lambda field: field.name in _LAST)  # type: ignore[arg-type]  # every caller passes a dataclass
             if field.name not in omit
         ]
         wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -37,12 +37,13 @@ def simulate(flags: _SimulateFlags) -> int:
 
 commands = {"simulate": simulate}
 
-_PATHS = {"anthropic": "", "google": "", "openrouter": "/api/v1", "deepseek": ""}  # any other: /v1
+# Where each provider's wire starts. The path tells apart providers that serve models of the same id.
+_PATHS = {"anthropic": "", "google": "", "openai": "/v1", "openrouter": "/api/v1", "deepseek": "/deepseek"}
 
 
 def _announce(port: int) -> None:
     root = f"http://127.0.0.1:{port}"
     for name, info in PROVIDERS.items():
-        render.line(f"export {info.base_url_env}={root}{_PATHS.get(name, '/v1')} {info.key_env}=simulated")
+        render.line(f"export {info.base_url_env}={root}{_PATHS.get(name, f'/{name}/v1')} {info.key_env}=simulated")
     render.flush()
     render.say(f"simulating on {root}; the bill is at {root}/journal; Ctrl-C stops")

@@ -188,11 +188,11 @@ def _value(name: str, stored: Any) -> Value:
 def _replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` when all of it is on the disk, or else is removed again."""
     try:
-        target = path.resolve()  # a link goes on pointing at what is written
-        if target.exists() and not target.is_file() and not target.is_dir():
-            with target.open("wb") as stream:  # a pipe or a device is written to, not replaced
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with path.open("wb") as stream:  # a pipe or a device is written to, not replaced
                 yield stream
             return
+        target = path.resolve()  # a link goes on pointing at what is written
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".tmp", dir=target.parent)  # 0600
         temporary = Path(name)
         try:

@@ -22,6 +22,7 @@ _BARS_FROM_WIDTH = 72
 _PROMPT_FROM_WIDTH = 12
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _NAME_LENGTH = 60
+_UNKNOWN = "-"
 _NOTHING = "no runs in this period"
 _WINDOWS = {"today": "Today", "week": "This week", "month": "This month", "all": "All time", "selected": "Selected"}
 
@@ -117,16 +118,16 @@ def _tokens(number: int) -> str:
 
 def _latency(ms: float | None) -> str:
     if ms is None:
-        return "-"
+        return _UNKNOWN
     return f"{ms:.0f} ms" if ms < 1_000 else f"{ms / 1_000:.1f} s"
 
 
 def _ratio(share: float | None) -> str:
-    return "-" if share is None else f"{share:.2f}"
+    return _UNKNOWN if share is None else f"{share:.2f}"
 
 
 def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.0%}"
+    return _UNKNOWN if share is None else f"{share:.0%}"
 
 
 def _cost(group: Group) -> str:
@@ -156,7 +157,7 @@ _LATEST = (
     _RunFigure("Run", lambda run: run.run_id, from_width=40),
     _RunFigure("Time", lambda run: f"{run.created_at:%Y-%m-%d %H:%M}", 60),
     _RunFigure("Strategy", lambda run: run.strategy, 100),
-    _RunFigure("Model", lambda run: run.model or "-", 110),
+    _RunFigure("Model", lambda run: run.model or _UNKNOWN, 110),
     _RunFigure("Status", lambda run: run.status, 130),
     _RunFigure("Conf.", lambda run: _ratio(run.confidence), 100),
     _RunFigure("Cost", lambda run: format_short(run.cost_nanousd)),
@@ -166,14 +167,15 @@ _LATEST = (
 def _groups_table(
     first: str, names: Sequence[str], groups: Sequence[Group], total: Group | None, width: int, draw: _Draw
 ) -> Table:
-    """One row a group, with a bar for its cost; for its calls, if nothing cost anything."""
+    """One row a group, with a bar for its cost; for its calls, if nothing cost anything. No column of unknowns."""
     table = _table(Column(first, footer="Total", overflow="fold"), show_footer=total is not None)
     columns: list[list[Text]] = [[draw.text(name) for name in names]]
     for figure in _FIGURES:
         if width >= figure.from_width:
-            footer = draw.text(figure.show(total)) if total else Text()
-            columns.append([draw.text(figure.show(group)) for group in groups])
-            _add_figures(table, figure.header, [*columns[-1], footer], footer=footer)
+            cells = [draw.text(figure.show(group)) for group in ([*groups, total] if total else groups)]
+            if any(cell.plain != _UNKNOWN for cell in cells):
+                _add_figures(table, figure.header, cells, footer=cells[-1] if total else None)
+                columns.append(cells[: len(groups)])
     if width >= _BARS_FROM_WIDTH:
         lengths = [group.cost_nanousd for group in groups]
         if not any(lengths):
@@ -194,7 +196,7 @@ def _latest_table(runs: Sequence[LatestRun], width: int, draw: _Draw) -> Table:
             used += _add_figures(table, figure.header, columns[-1], justify="left") + len(_GAP)
     room = width - used
     if room >= _PROMPT_FROM_WIDTH:
-        prompts = [draw.text("-" if run.prompt is None else run.prompt) for run in runs]
+        prompts = [draw.text(_UNKNOWN if run.prompt is None else run.prompt) for run in runs]
         for prompt in prompts:
             prompt.truncate(room, overflow="crop")
         columns.append(prompts)

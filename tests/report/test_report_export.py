@@ -309,6 +309,17 @@ def test_a_named_pipe_is_written_to_and_not_replaced(recorder: Recorder, tmp_pat
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
+@pytest.mark.skipif(not Path("/dev/fd").is_dir(), reason="no /dev/fd")
+def test_a_pipe_can_be_named_by_its_descriptor_as_dev_stdout_is(recorder: Recorder) -> None:
+    read, write = os.pipe()
+    try:
+        export(recorder.ledger, REAL, Path(f"/dev/fd/{write}"), Format.JSON)
+        os.close(write)
+        assert os.read(read, 100) == b"[]\n"
+    finally:
+        os.close(read)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
 def test_a_named_pipe_that_is_closed_is_a_closed_pipe(recorder: Recorder, tmp_path: Path) -> None:
     recorder.run({"error_message": "x" * 1_000_000})

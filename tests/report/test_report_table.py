@@ -138,17 +138,18 @@ def test_more_room_shows_more_columns(recorder: Recorder) -> None:
     recorder.run({"latency_ms": 1_250, "cost_nanousd": 1}, {"latency_ms": 80, "status": "failed"})
     header, row = (line_of(by(recorder, By.STRATEGY, width=200), name) for name in ("Strategy", "fallback"))
     assert header.split() == [
-        "Strategy", "Runs", "Calls", "Failed", "Success", "Several", "models", "Input", "Output", "p50", "p95", "Conf.",
-        "Cost", "Share",
+        "Strategy", "Runs", "Calls", "Failed", "Success", "Several", "models", "Input", "Output", "p50", "p95", "Cost",
+        "Share",
     ]  # fmt: skip
     assert row.split()[1:] == [
-        "1", "2", "1", "100%", "0%", "0", "0", "1.2", "s", "1.2", "s", "-", "$0.000000001", "100%", "█" * 12,
+        "1", "2", "1", "100%", "0%", "0", "0", "1.2", "s", "1.2", "s", "$0.000000001", "100%", "█" * 12,
     ]  # fmt: skip
 
 
 def test_statistics_show_windows_models_and_the_latest_runs(recorder: Recorder) -> None:
     run_id = recorder.run({"cost_nanousd": 5_000_000}, at=NOON, prompt="why [b]?", model_used="small", confidence=0.75)
     text = shown(StatsTable(stats(recorder.ledger, REAL, now=NOW)), width=120)
+    assert "Share" not in text
     for window in ("Today", "This week", "This month", "All time"):
         assert "$0.005" in line_of(text, window)
     assert line_of(text, "Cheapest model") == "Cheapest model small: 1 call, $0.005 a call on average"
