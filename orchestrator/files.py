@@ -7,27 +7,36 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 from .errors import UsageError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[TextIO]:
-    """A stream that becomes `path` (mode 0600, UTF-8, line ends as written) when the block ends without an error.
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A stream that takes the place of `path` (mode 0600) when the block has ended and all of it is on the disk.
 
-    Raises UsageError if the file cannot be written.
+    A link goes on pointing at what is written; a pipe or a device is written to, not replaced. Raises UsageError if the
+    file cannot be written; a closed pipe stays a BrokenPipeError.
     """
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            yield stream
-        Path(temporary).replace(path)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise UsageError(f"cannot write {path}: {error.strerror}") from error
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with path.open("wb") as stream:
+                yield stream
+            return
+        target = path.resolve()
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".tmp", dir=target.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except BrokenPipeError:
         raise
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from .clock import rfc3339
 from .errors import OrchError, ProviderError
 from .ledger.records import CallRecord, CallStatus, CostSource, Recorded, RunStatus
 from .money import NANO_PER_DOLLAR
@@ -85,7 +86,7 @@ class OrchestrationResult:
             "simulated": self.simulated,
             "calls": [_call_dict(call) for call in self.calls],
             "metadata": dict(self.metadata),
-            "timestamp": format_time(self.timestamp),
+            "timestamp": rfc3339(self.timestamp),
             "error": None if self.error is None else asdict(self.error),
         }
 
@@ -147,11 +148,6 @@ def refused_result(error: OrchError, *, strategy: str | None, simulated: bool, w
         error=ErrorInfo.of(error),
         exception=error,
     )
-
-
-def format_time(when: datetime) -> str:
-    """RFC 3339, UTC, microseconds."""
-    return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _rounded(confidence: float | None) -> float | None:

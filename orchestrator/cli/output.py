@@ -57,4 +57,4 @@ class Output:
             render.line(render.as_json(document))
         if self.file is not None:
             with replacing(self.file) as stream:
-                stream.write(render.as_json(document, indent=2) + "\n")
+                stream.write(f"{render.as_json(document, indent=2)}\n".encode())

@@ -2,8 +2,9 @@
 
 Times are integer microseconds since 1970 (UTC); money is integer nano-dollars. `day` is the user's calendar day
 (YYYY-MM-DD) when the row was made: it is decided once, so that a row belongs to exactly one day, week and month
-whatever the clock or the time zone do later. A run's cost is the sum over its calls and stands nowhere else; the view
-`run_totals` adds it up for people who open the file with other tools.
+whatever the clock or the time zone do later. The columns that reports read stand before the long texts, which SQLite
+would have to read past. A run's cost is the sum over its calls and stands nowhere else; the view `run_totals` adds it
+up for people who open the file with other tools.
 """
 
 from __future__ import annotations
@@ -17,28 +18,28 @@ _VERSION_1 = (
         created_at        INTEGER NOT NULL,
         ended_at          INTEGER,
         day               TEXT NOT NULL,
+        simulated         INTEGER NOT NULL CHECK (simulated IN (0, 1)),
         status            TEXT NOT NULL
                           CHECK (status IN ('running', 'complete', 'incomplete', 'failed', 'interrupted')),
         strategy          TEXT NOT NULL,
-        plan              TEXT NOT NULL CHECK (json_valid(plan)),
         category          TEXT,
         tags              TEXT NOT NULL CHECK (json_valid(tags)),
         task              TEXT,
         level             TEXT,
         score             REAL,
+        confidence        REAL,
         prompt_sha256     TEXT NOT NULL,
-        prompt            TEXT,
-        system            TEXT,
         max_cost_nanousd  INTEGER,
         model_used        TEXT,
-        confidence        REAL,
-        response          TEXT,
         response_sha256   TEXT,
         latency_ms        INTEGER,
         error_code        TEXT,
+        plan              TEXT NOT NULL CHECK (json_valid(plan)),
+        metadata          TEXT NOT NULL CHECK (json_valid(metadata)),
         error_message     TEXT,
-        simulated         INTEGER NOT NULL CHECK (simulated IN (0, 1)),
-        metadata          TEXT NOT NULL CHECK (json_valid(metadata))
+        system            TEXT,
+        prompt            TEXT,
+        response          TEXT
     ) STRICT
     """,
     """
@@ -49,6 +50,7 @@ _VERSION_1 = (
         sent_at            INTEGER,
         ended_at           INTEGER,
         day                TEXT NOT NULL,
+        simulated          INTEGER NOT NULL CHECK (simulated IN (0, 1)),
         status             TEXT NOT NULL
                            CHECK (status IN ('reserved', 'sent', 'completed', 'failed', 'interrupted')),
         provider           TEXT NOT NULL,
@@ -59,29 +61,28 @@ _VERSION_1 = (
         reserved_nanousd   INTEGER CHECK (reserved_nanousd >= 0),
         cost_nanousd       INTEGER CHECK (cost_nanousd >= 0),
         cost_source        TEXT CHECK (cost_source IN ('usage', 'estimate', 'none', 'unpriced')),
-        price              TEXT CHECK (price IS NULL OR json_valid(price)),
         input_tokens       INTEGER NOT NULL,
         output_tokens      INTEGER NOT NULL,
         cached_tokens      INTEGER NOT NULL,
         cache_write_tokens INTEGER NOT NULL,
         reasoning_tokens   INTEGER NOT NULL,
-        usage              TEXT CHECK (usage IS NULL OR json_valid(usage)),
         finish_reason      TEXT,
         latency_ms         INTEGER,
         ttft_ms            INTEGER,
         request_id         TEXT,
         raw_model          TEXT,
         confidence         REAL,
-        verdict            TEXT CHECK (verdict IS NULL OR json_valid(verdict)),
-        response           TEXT,
         response_sha256    TEXT,
         error_code         TEXT,
+        price              TEXT CHECK (price IS NULL OR json_valid(price)),
+        usage              TEXT CHECK (usage IS NULL OR json_valid(usage)),
+        verdict            TEXT CHECK (verdict IS NULL OR json_valid(verdict)),
         error_message      TEXT,
-        simulated          INTEGER NOT NULL CHECK (simulated IN (0, 1))
+        response           TEXT
     ) STRICT
     """,
     "CREATE INDEX runs_by_day ON runs (day)",
-    "CREATE INDEX calls_by_run ON calls (run_id)",
+    "CREATE INDEX calls_by_run ON calls (run_id, model)",
     "CREATE INDEX calls_by_day ON calls (day)",
     """
     CREATE VIEW run_totals AS

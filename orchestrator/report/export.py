@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..errors import UsageError
+from ..clock import rfc3339
+from ..files import replacing
 from ..ledger.rows import from_micros
 from ..ledger.store import Ledger
 from ..money import NANO_PER_DOLLAR
 from .formats import Format, Row, Value, write_rows
-from .period import rfc3339
 from .selection import Selection
 
 
@@ -154,7 +152,7 @@ def export(
     names = columns(rows, text=text)
     with closing(_read(ledger, selection, rows, text=text)) as found:
         if isinstance(out, Path):
-            with _replacing(out) as stream:
+            with replacing(out) as stream:
                 return write_rows(found, names, stream, file_format)
         return write_rows(found, names, out, file_format)
 
@@ -182,29 +180,3 @@ def _value(name: str, stored: Any) -> Value:
     convert = _CONVERT.get(name)
     value: Value = stored if stored is None or convert is None else convert(stored)
     return value
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes the place of `path` when all of it is on the disk, or else is removed again."""
-    try:
-        if path.exists() and not path.is_file() and not path.is_dir():
-            with path.open("wb") as stream:  # a pipe or a device is written to, not replaced
-                yield stream
-            return
-        target = path.resolve()  # a link goes on pointing at what is written
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", suffix=".tmp", dir=target.parent)  # 0600
-        temporary = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                yield stream
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -10,8 +10,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from ..clock import rfc3339
 from ..money import NANO_PER_DOLLAR
-from .period import rfc3339
 from .selection import Selection
 
 SCHEMA_VERSION = 1

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
+from ..clock import rfc3339
 from ..errors import UsageError
 
 # Gives a time of day that was written without a zone the zone it was meant in.
@@ -81,11 +82,6 @@ class Range:
 
 
 ALL_TIME = Range()
-
-
-def rfc3339(when: datetime) -> str:
-    """A moment in UTC with microseconds: `2026-11-21T14:30:00.000000Z`."""
-    return when.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def calendar(period: Period, today: date) -> Range:
