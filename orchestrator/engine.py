@@ -169,7 +169,7 @@ class Engine:
                 response_sha256=sha256(text),
                 error_code=None if error is None else error.code,
                 error_message=None if error is None else error.message,
-                metadata=json.dumps(_metadata(planned, execution.decisions, outcome)),
+                metadata=json.dumps(_metadata(planned, execution.decisions, outcome, with_text=self.settings.log_text)),
             )
             ledger.finish_run(ended)
             info = None if error is None else ErrorInfo.of(error)
@@ -288,7 +288,7 @@ def _priced(prompt: Prompt, decision: Decision, situation: Situation, load: Load
     )
 
 
-def _metadata(planned: Planned, decisions: list[str], outcome: Outcome | None) -> dict[str, object]:
+def _metadata(planned: Planned, decisions: list[str], outcome: Outcome | None, *, with_text: bool) -> dict[str, object]:
     analysis = planned.analysis
     metadata: dict[str, object] = {
         "complexity": {"score": analysis.score, "level": analysis.level.value, "features": dict(analysis.features)},
@@ -303,7 +303,7 @@ def _metadata(planned: Planned, decisions: list[str], outcome: Outcome | None) -
             "all_confidences": [weighed.candidate.confidence for weighed in in_order],
             "all_scores": [weighed.score for weighed in in_order],
             "agreement": agreement(outcome.panel),
-            "consensus": list(consensus(outcome.panel)),
+            "consensus": list(consensus(outcome.panel)) if with_text else None,
         }
     return metadata
 
