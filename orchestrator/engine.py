@@ -24,11 +24,12 @@ from .calling.limits import RateLimiter
 from .calling.settlement import sha256
 from .clock import Clock, local_now
 from .confidence.synthesis import agreement, consensus
-from .errors import IncompleteError, Interrupted, OrchError, ProviderError, UsageError, did_you_mean
+from .errors import IncompleteError, Interrupted, LedgerError, OrchError, ProviderError, UsageError, did_you_mean
 from .events import Note, Observer, unobserved
 from .execute import Execution, Outcome
 from .ledger.queries import find_run
-from .ledger.records import RunRecord, RunStatus
+from .ledger.records import Recorded, RunRecord, RunStatus
+from .ledger.spool import spool
 from .ledger.store import Ledger
 from .plan import Call, CostRange, Node, price, to_dict
 from .providers.base import Provider
@@ -126,7 +127,7 @@ class Engine:
         for reason in planned.reasons:
             observe(Note(reason))
         with Ledger.open(self.settings.ledger) as ledger:
-            run = self._new_run(planned)
+            run = replace(self._new_run(planned), process=ledger.process)
             ledger.start_run(run)
             return await self._execute(run, planned, ledger, observe)
 
@@ -171,9 +172,14 @@ class Engine:
                 error_message=None if error is None else error.message,
                 metadata=json.dumps(_metadata(planned, execution.decisions, outcome, with_text=self.settings.log_text)),
             )
-            ledger.finish_run(ended)
+            try:
+                ledger.finish_run(ended)
+                recorded = find_run(ledger, run.run_id)
+            except LedgerError:  # an answer that was paid for is given all the same
+                spool(ledger.path, ended)
+                recorded = Recorded(ended, tuple(caller.records.values()))
             info = None if error is None else ErrorInfo.of(error)
-            return build_result(find_run(ledger, run.run_id), response=text, error=info, exception=error)
+            return build_result(recorded, response=text, error=info, exception=error)
 
         try:
             outcome = await execution.run(planned.plan)

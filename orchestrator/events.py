@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .ledger.budgets import Alert
+
 
 @dataclass(frozen=True, slots=True)
 class CallStarted:
@@ -49,7 +51,14 @@ class Note:
     loud: bool = False
 
 
-Event = CallStarted | TextArrived | CallEnded | Waiting | Note
+@dataclass(frozen=True, slots=True)
+class BudgetAlerted:
+    """A budget has been spent to a percentage that the user wants to hear of."""
+
+    alert: Alert
+
+
+Event = CallStarted | TextArrived | CallEnded | Waiting | Note | BudgetAlerted
 Observer = Callable[[Event], None]
 
 

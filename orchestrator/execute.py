@@ -12,10 +12,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from .calling.caller import Caller, Order
+from .calling.caller import Caller, Draft, Order
 from .confidence.detector import ConfidenceDetector
 from .confidence.synthesis import Candidate, Weighed, capability, weigh
-from .errors import Disposition, IncompleteError, OrchError, ProviderError
+from .errors import BudgetError, Disposition, IncompleteError, OrchError, ProviderError
 from .events import Note
 from .ledger.store import Ledger
 from .plan import Call, Cascade, Node, Panel
@@ -57,13 +57,14 @@ class Execution:
             case Panel():
                 return await self._panel(node, order)
 
-    async def _call(self, node: Call, order: Order) -> Outcome:
+    async def _call(self, node: Call, order: Order, reserved: Draft | None = None) -> Outcome:
         spec = self.registry.model(node.model)
-        answered = await self.caller.call(spec, self._request(spec, order), order, step=node.name)
+        request = self._request(spec, order) if reserved is None else reserved.request
+        answered = await self.caller.call(spec, request, order, step=node.name, reserved=reserved)
         completion = answered.completion
         verdict = self.detector.assess(completion.text, self.prompt.text, finish_reason=completion.finish_reason)
         kept = json.dumps({"signals": dict(verdict.signals), "reasons": list(verdict.reasons)})
-        await asyncio.to_thread(self.ledger.judge, answered.record.call_id, verdict.confidence, kept)
+        await self.caller.judge(answered.record.call_id, verdict.confidence, kept)
         if completion.finish_reason is FinishReason.LENGTH:
             self._decide(f"{spec.name}'s answer was cut off at its output limit", loud=True)
         return Outcome(completion, spec, verdict)
@@ -100,9 +101,13 @@ class Execution:
 
     async def _panel(self, node: Panel, order: Order) -> Outcome:
         share = await self._share(order, len(node.members))
-        members = await asyncio.gather(
-            *(self.run(member, order=share) for member in node.members), return_exceptions=True
-        )
+        drafts = await self._reserve_together(node, share)
+        runs = [
+            self._call(member, share, drafts[member]) if isinstance(member, Call) else self.run(member, order=share)
+            for member in node.members
+            if not isinstance(member, Call) or member in drafts
+        ]
+        members = await asyncio.gather(*runs, return_exceptions=True)
         outcomes = [member for member in members if isinstance(member, Outcome)]
         failures = [member for member in members if isinstance(member, OrchError)]
         for member in members:
@@ -117,6 +122,26 @@ class Execution:
         parts = ", ".join(f"{name} {value:.2f}" for name, value in weighed[0].parts.items())
         self._decide(f"{winner.spec.name}'s answer weighs most: {weighed[0].score:.2f} = {parts}")
         return replace(winner, panel=weighed)
+
+    async def _reserve_together(self, node: Panel, order: Order) -> dict[Call, Draft]:
+        """The panel's calls, reserved in one step. Where they do not all fit, the dearest are left out, one by one."""
+        drafts: dict[Call, Draft] = {}
+        for member in node.members:
+            if isinstance(member, Call):
+                spec = self.registry.model(member.model)
+                drafts[member] = await self.caller.draft(spec, self._request(spec, order), order, step=member.name)
+        while drafts:
+            try:
+                await self.caller.reserve(list(drafts.values()))
+            except BudgetError as error:
+                dearest = max(drafts, key=lambda call: drafts[call].record.reserved_nanousd or 0)
+                del drafts[dearest]
+                if not drafts and len(node.members) == sum(isinstance(member, Call) for member in node.members):
+                    raise
+                self._decide(f"left out {dearest.model}: {error.message}", loud=True)
+            else:
+                break
+        return drafts
 
     async def _share(self, order: Order, members: int) -> Order:
         """An equal share, for each member, of what the run's cap has left."""

@@ -45,6 +45,7 @@ class RunOptions:
     `models` is for an ensemble; `chain` (a name, or models separated by commas) for a cascade. `threshold` is the
     confidence, 0 to 1, from which an answer is accepted. `timeout_s` covers the whole run. `max_tokens` caps each
     reply. `stream` asks providers for their answers piece by piece.
+    `allow_unpriced` lets models without a known price be called under a cost cap or a budget.
     """
 
     strategy: str = "fallback"
@@ -59,6 +60,7 @@ class RunOptions:
     stream: bool = False
     category: str = "orchestration"
     tags: tuple[str, ...] = ()
+    allow_unpriced: bool = False
 
 
 @dataclass(frozen=True, slots=True)

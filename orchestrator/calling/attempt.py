@@ -1,6 +1,8 @@
-"""One attempt: reserve, send, settle. Every way out of it settles its row.
+"""One attempt whose row is in the ledger: send and settle. Every way out of it settles the row.
 
-reserve (a row, committed) ─► sent (committed) ─► provider ─► completed | failed | interrupted (committed)
+    reserved ─► sent (committed) ─► provider ─► completed | failed | interrupted (committed)
+
+If the ledger cannot take a settlement, the answer is not lost, and neither is its cost: the row waits in the spool.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import ParamSpec, TypeVar
 
 from ..clock import Clock
-from ..errors import BadReplyError, DeadlineError, IncompleteError, ProviderError
-from ..events import CallEnded, CallStarted, Observer, TextArrived
+from ..errors import BadReplyError, DeadlineError, IncompleteError, LedgerError, ProviderError
+from ..events import BudgetAlerted, CallEnded, CallStarted, Note, Observer, TextArrived
 from ..ledger.records import CallRecord, CallStatus
+from ..ledger.spool import spool
 from ..ledger.store import Ledger
 from ..providers.base import Provider
 from ..types import Completion, Request
@@ -22,6 +25,7 @@ from .settlement import Ended, Terms, completed, failed, interrupted, partial_re
 
 P = ParamSpec("P")
 E = TypeVar("E", bound=ProviderError)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,8 @@ class Answered:
 
 @dataclass(slots=True)
 class Attempt:
-    """An attempt that is about to be made. `deadline` is in seconds on the `monotonic` clock."""
+    """An attempt that is about to be made. `deadline` is in seconds on the `monotonic` clock; `keep` is given the row
+    each time that it changes."""
 
     ledger: Ledger
     provider: Provider
@@ -43,24 +48,26 @@ class Attempt:
     stream: bool
     deadline: float
     observe: Observer
+    keep: Callable[[CallRecord], None]
     clock: Clock
     monotonic: Callable[[], float]
     _started: float = 0.0
     _pieces: list[str] = field(default_factory=list)
 
     async def make(self, request: Request) -> Answered:
-        """Raises BudgetError with no row written, or a ProviderError with its row settled."""
+        """Raises a ProviderError with its row settled; LedgerError if the row cannot say `sent`, and nothing was."""
         self._started = self.monotonic()
-        await _commit(self.ledger.reserve, self.record)
         try:
             sent_at = self.clock()
-            await _commit(self.ledger.mark_sent, self.record.call_id, sent_at)
+            await commit(self.ledger.mark_sent, self.record.call_id, sent_at)
             self.record = replace(self.record, status=CallStatus.SENT, sent_at=sent_at)
             self.observe(CallStarted(self.record.call_id, self.record.model, self.record.attempt))
             completion = await self._send(request)
         except asyncio.CancelledError:
             # Settled here and not in a thread: a second cancellation cannot come between.
-            self.ledger.settle(interrupted(self.record, self._partial(), self.terms, self._ended()))
+            self._settle_now(interrupted(self.record, self._partial(), self.terms, self._ended()))
+            raise
+        except LedgerError:
             raise
         except ProviderError as error:
             await self._settle(failed(self.record, error, self.terms, self._ended()), error.code)
@@ -97,10 +104,40 @@ class Attempt:
                     self.observe(TextArrived(self.record.call_id, event))
         raise self._error(BadReplyError, "the stream ended without a reply")
 
+    async def give_up(self, error: ProviderError) -> None:
+        """Settle an attempt that is not going to be sent."""
+        await self._settle(failed(self.record, error, self.terms, self._ended()), error.code)
+
     async def _settle(self, record: CallRecord, outcome: str) -> None:
-        self.record = record
-        await _commit(self.ledger.settle, record)
+        self._keep(record)
+        try:
+            alerts = await commit(self.ledger.settle, record)
+        except LedgerError as error:
+            self._spool(error)
+        else:
+            for alert in alerts:
+                self.observe(BudgetAlerted(alert))
         self.observe(CallEnded(record.call_id, record.model, outcome, record.latency_ms, record.cost_nanousd))
+
+    def _settle_now(self, record: CallRecord) -> None:
+        self._keep(record)
+        try:
+            self.ledger.settle(record)
+        except LedgerError as error:
+            self._spool(error)
+
+    def _keep(self, record: CallRecord) -> None:
+        self.record = record
+        self.keep(record)
+
+    def _spool(self, error: LedgerError) -> None:
+        path = spool(self.ledger.path, self.record)
+        where = (
+            f"it is kept in {path} until the ledger can take it"
+            if path
+            else f"it cost {self.record.cost_nanousd} nano-dollars"
+        )
+        self.observe(Note(f"{error.message}; the call to {self.record.model} is not in it: {where}", loud=True))
 
     def _ended(self) -> Ended:
         return Ended(self.clock(), round(1000 * (self.monotonic() - self._started)))
@@ -112,12 +149,12 @@ class Attempt:
         return kind(message, provider=self.record.provider, model=self.record.model)
 
 
-async def _commit(write: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+async def commit(write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """A write to the ledger, in a thread so that a busy database holds up nobody else. It is finished even if this
     task is cancelled meanwhile: what is on disk is then known."""
     writing = asyncio.ensure_future(asyncio.to_thread(write, *args, **kwargs))
     try:
-        await asyncio.shield(writing)
+        return await asyncio.shield(writing)
     except asyncio.CancelledError:
         await asyncio.wait({writing})
         raise

@@ -1,27 +1,35 @@
-"""One call, attempt after attempt: rate limit, what the cost cap can pay for, and the retries."""
+"""One call, attempt after attempt: rate limit, what a cost cap can pay for, reservation, and the retries.
+
+    for each attempt:  wait in line ─► draft ─► reserve (a row, committed) ─► Attempt: send, settle
+
+Calls that are made at the same time can be reserved together first, and then sent.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import stamina
 from ulid import ULID
 
 from ..clock import Clock
-from ..errors import Billed, DeadlineError, ProviderError
+from ..errors import Billed, DeadlineError, LedgerError, ProviderError
 from ..events import Observer, Waiting
 from ..ledger.records import CallRecord
 from ..ledger.store import Ledger
 from ..money import Price
+from ..providers.base import Provider
+from ..providers.catalog import PROVIDERS
 from ..quote import Load, affordable_output, worst_case
 from ..registry.model import ModelSpec
 from ..settings import RetryPolicy, RunOptions
 from ..types import Request
-from .attempt import Answered, Attempt
+from .attempt import Answered, Attempt, commit
 from .connections import Connections
 from .limits import RateLimiter
 from .retry import Backoff
@@ -46,8 +54,22 @@ class Order:
     allowance_nanousd: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A call that is ready to be reserved and sent. An `exempt` one is not held against budgets."""
+
+    spec: ModelSpec
+    request: Request
+    record: CallRecord
+    terms: Terms
+    exempt: bool
+
+
 class Caller:
-    """Makes calls. `clock` dates the rows; `monotonic`, in seconds, measures."""
+    """Makes the calls of one run. `clock` dates the rows; `monotonic`, in seconds, measures.
+
+    `records` has every call of the run as it stands, by id, in the order in which they were made.
+    """
 
     def __init__(
         self,
@@ -67,11 +89,21 @@ class Caller:
         self._clock = clock
         self._rng = rng
         self._monotonic = monotonic
+        self.records: dict[str, CallRecord] = {}
 
-    async def call(self, spec: ModelSpec, request: Request, order: Order, *, step: str | None = None) -> Answered:
+    async def call(
+        self,
+        spec: ModelSpec,
+        request: Request,
+        order: Order,
+        *,
+        step: str | None = None,
+        reserved: Draft | None = None,
+    ) -> Answered:
         """A completion, after as many attempts as the policy allows. Raises the last attempt's error.
 
-        `request.max_tokens` is lowered to what the run's cap can pay for, unless the user set it.
+        `request.max_tokens` is lowered to what the run's cap can pay for, unless the user set it. With `reserved`, the
+        first attempt is one that has been reserved already.
         """
 
         def on_wait(seconds: float, error: ProviderError) -> None:
@@ -80,17 +112,19 @@ class Caller:
         backoff = Backoff(self._retry, lambda: order.deadline - self._monotonic(), self._rng, on_wait)
         async for attempt in stamina.retry_context(on=backoff, attempts=None, timeout=None):
             with attempt:
-                return await self._attempt(spec, request, order, attempt.num, step)
+                if attempt.num == 1 and reserved is not None:
+                    return await self._send_reserved(reserved, order)
+                return await self._send(spec, request, order, attempt.num, step)
         raise AssertionError("unreachable: retry_context raises the last error")
 
-    async def _attempt(
-        self, spec: ModelSpec, request: Request, order: Order, number: int, step: str | None
-    ) -> Answered:
-        provider = self._connections.get(spec.provider)
-        await self._wait_in_line(spec, order)
+    async def draft(
+        self, spec: ModelSpec, request: Request, order: Order, *, step: str | None = None, number: int = 1
+    ) -> Draft:
+        """A call as it would be made now: its price, its worst case and its row."""
         now = self._clock()
         price = spec.price_at(now)
         request = await self._within_allowance(request, price, order)
+        reserved = None if price is None else worst_case(price, order.load, request.max_tokens, order.options.timeout_s)
         record = CallRecord(
             call_id=str(ULID.from_datetime(now)),
             run_id=order.run_id,
@@ -102,21 +136,57 @@ class Caller:
             attempt=number,
             simulated=order.simulated,
             step=step,
-            reserved_nanousd=_reserved(price, request, order),
+            reserved_nanousd=reserved,
             price=None if price is None else price_json(price),
         )
-        attempt = Attempt(
+        exempt = PROVIDERS[spec.provider].self_hosted or (reserved is None and order.options.allow_unpriced)
+        return Draft(spec, request, record, Terms(price, order.load, order.log_text), exempt)
+
+    async def reserve(self, drafts: Sequence[Draft]) -> None:
+        """Set aside what the calls could cost together: all of them, or none. Raises BudgetError."""
+        exempt = [draft.record.call_id for draft in drafts if draft.exempt]
+        await commit(self._ledger.reserve, [draft.record for draft in drafts], exempt)
+        for draft in drafts:
+            self._keep(draft.record)
+
+    async def judge(self, call_id: str, confidence: float, verdict: str) -> None:
+        """Keep what was thought of an answer; `verdict` is a JSON object. Not worth failing a run for."""
+        self._keep(replace(self.records[call_id], confidence=confidence, verdict=verdict))
+        with contextlib.suppress(LedgerError):
+            await commit(self._ledger.judge, call_id, confidence, verdict)
+
+    async def _send(self, spec: ModelSpec, request: Request, order: Order, number: int, step: str | None) -> Answered:
+        provider = self._connections.get(spec.provider)
+        await self._wait_in_line(spec, order)
+        draft = await self.draft(spec, request, order, step=step, number=number)
+        await self.reserve([draft])
+        return await self._attempt(draft, order, provider).make(draft.request)
+
+    async def _send_reserved(self, draft: Draft, order: Order) -> Answered:
+        attempt = self._attempt(draft, order, self._connections.get(draft.spec.provider))
+        try:
+            await self._wait_in_line(draft.spec, order)
+        except ProviderError as error:
+            await attempt.give_up(error)
+            raise
+        return await attempt.make(draft.request)
+
+    def _attempt(self, draft: Draft, order: Order, provider: Provider) -> Attempt:
+        return Attempt(
             ledger=self._ledger,
             provider=provider,
-            record=record,
-            terms=Terms(price, order.load, order.log_text),
+            record=draft.record,
+            terms=draft.terms,
             stream=order.options.stream,
             deadline=order.deadline,
             observe=order.observe,
+            keep=self._keep,
             clock=self._clock,
             monotonic=self._monotonic,
         )
-        return await attempt.make(request)
+
+    def _keep(self, record: CallRecord) -> None:
+        self.records[record.call_id] = record
 
     async def _wait_in_line(self, spec: ModelSpec, order: Order) -> None:
         wait_s = self._limiter.wait_s(spec.name)
@@ -142,7 +212,3 @@ class Caller:
         if affordable >= request.max_tokens or affordable < order.load.output_tokens:
             return request
         return replace(request, max_tokens=affordable)
-
-
-def _reserved(price: Price | None, request: Request, order: Order) -> int | None:
-    return None if price is None else worst_case(price, order.load, request.max_tokens, order.options.timeout_s)

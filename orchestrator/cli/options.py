@@ -84,6 +84,9 @@ class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
         str | None,
         typer.Option("--max-cost", "-c", metavar="DOLLARS", help="Never spend more than this."),
     ] = None
+    allow_unpriced: Annotated[
+        bool, typer.Option("--allow-unpriced", help="Call models without a known price under a cap or a budget too.")
+    ] = False
     max_tokens: Annotated[
         int | None,
         typer.Option(help="Longest reply of each call, in tokens.", show_default="8192"),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated
 
+import stamina
 import typer
 
 from ..clock import local_now
@@ -57,6 +58,7 @@ commands = {"run": run} | {name: _short_form(name) for name in ("cheapest", "fal
 
 def answer(flags: RunFlags) -> int:
     """Answer a prompt and print what came of it; returns the exit code."""
+    stamina.instrumentation.set_on_retry_hooks([])  # it would log each retry to stderr; the watcher tells of them
     output = Output.parse(flags.output)
     settings = settings_from(flags)
     on_terminal = render.is_terminal(sys.stdout) and not output.json

@@ -42,6 +42,7 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> Run
         "max_tokens": flags.max_tokens,
         "temperature": flags.temperature,
         "stream": stream,
+        "allow_unpriced": flags.allow_unpriced or None,
     }
     if isinstance(flags, RunFlags):
         given |= {"category": flags.category, "tags": None if flags.tag is None else tuple(dict.fromkeys(flags.tag))}

@@ -34,7 +34,5 @@ def _find_run(connection: sqlite3.Connection, wanted: str) -> Recorded:
     if len(rows) > 1:
         raise UsageError(f"{wanted!r} is the beginning of more than one run: give more of the id")
     run = from_row(RunRecord, rows[0])
-    calls = connection.execute(
-        "SELECT * FROM calls WHERE run_id = ? ORDER BY created_at, call_id", (run.run_id,)
-    ).fetchall()
+    calls = connection.execute("SELECT * FROM calls WHERE run_id = ? ORDER BY rowid", (run.run_id,)).fetchall()
     return Recorded(run, tuple(from_row(CallRecord, row) for row in calls))

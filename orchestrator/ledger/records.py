@@ -42,6 +42,7 @@ class RunRecord:
     strategy: str
     prompt_sha256: str
     simulated: bool
+    process: str | None = None
     status: RunStatus = RunStatus.RUNNING
     ended_at: datetime | None = None
     plan: str = "{}"

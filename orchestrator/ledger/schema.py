@@ -97,8 +97,100 @@ _VERSION_1 = (
     """,
 )
 
+# What every call counts towards: everything, its provider, its model, and its run's category and tags.
+_SCOPES = """
+    SELECT 'all' AS scope, '' AS name
+    UNION ALL SELECT 'provider', NEW.provider
+    UNION ALL SELECT 'model', NEW.model
+    UNION ALL SELECT 'category', category FROM runs WHERE run_id = NEW.run_id AND category IS NOT NULL
+    UNION ALL SELECT DISTINCT 'tag', value FROM runs, json_each(runs.tags) WHERE run_id = NEW.run_id
+"""
+
+_VERSION_2 = (
+    # The process that a run belongs to: while it lives it holds a lock of this name (see process.py).
+    "ALTER TABLE runs ADD COLUMN process TEXT",
+    "CREATE INDEX runs_running ON runs (process) WHERE status = 'running'",
+    # Sums over calls by day, so that a budget of a month is checked without reading a month of calls. Only the
+    # triggers write them: whatever changes a call, they agree with the rows.
+    """
+    CREATE TABLE spending (
+        simulated          INTEGER NOT NULL,
+        scope              TEXT NOT NULL,
+        name               TEXT NOT NULL,
+        day                TEXT NOT NULL,
+        committed_nanousd  INTEGER NOT NULL,
+        settled_nanousd    INTEGER NOT NULL,
+        PRIMARY KEY (simulated, scope, name, day)
+    ) STRICT, WITHOUT ROWID
+    """,
+    f"""
+    CREATE TRIGGER spending_of_a_new_call AFTER INSERT ON calls BEGIN
+        INSERT INTO spending (simulated, scope, name, day, committed_nanousd, settled_nanousd)
+        SELECT NEW.simulated, scope, name, NEW.day,
+               coalesce(NEW.cost_nanousd, NEW.reserved_nanousd, 0), coalesce(NEW.cost_nanousd, 0)
+        FROM ({_SCOPES}) WHERE true
+        ON CONFLICT DO UPDATE SET committed_nanousd = committed_nanousd + excluded.committed_nanousd,
+                                  settled_nanousd = settled_nanousd + excluded.settled_nanousd;
+    END
+    """,
+    f"""
+    CREATE TRIGGER spending_of_a_changed_call AFTER UPDATE OF cost_nanousd, reserved_nanousd ON calls
+    WHEN NEW.cost_nanousd IS NOT OLD.cost_nanousd OR NEW.reserved_nanousd IS NOT OLD.reserved_nanousd BEGIN
+        UPDATE spending SET
+            committed_nanousd = committed_nanousd + coalesce(NEW.cost_nanousd, NEW.reserved_nanousd, 0)
+                                                  - coalesce(OLD.cost_nanousd, OLD.reserved_nanousd, 0),
+            settled_nanousd = settled_nanousd + coalesce(NEW.cost_nanousd, 0) - coalesce(OLD.cost_nanousd, 0)
+        WHERE simulated = NEW.simulated AND day = NEW.day AND (scope, name) IN ({_SCOPES});
+    END
+    """,
+    f"""
+    CREATE TRIGGER spending_of_a_deleted_call AFTER DELETE ON calls BEGIN
+        UPDATE spending SET
+            committed_nanousd = committed_nanousd - coalesce(OLD.cost_nanousd, OLD.reserved_nanousd, 0),
+            settled_nanousd = settled_nanousd - coalesce(OLD.cost_nanousd, 0)
+        WHERE simulated = OLD.simulated AND day = OLD.day AND (scope, name) IN ({_SCOPES.replace("NEW.", "OLD.")});
+    END
+    """,
+    # What was called before there were counters.
+    """
+    INSERT INTO spending (simulated, scope, name, day, committed_nanousd, settled_nanousd)
+    SELECT calls.simulated, scoped.scope, scoped.name, calls.day,
+           sum(coalesce(calls.cost_nanousd, calls.reserved_nanousd, 0)), sum(coalesce(calls.cost_nanousd, 0))
+    FROM calls JOIN (
+        SELECT call_id, 'all' AS scope, '' AS name FROM calls
+        UNION ALL SELECT call_id, 'provider', provider FROM calls
+        UNION ALL SELECT call_id, 'model', model FROM calls
+        UNION ALL SELECT call_id, 'category', category FROM calls JOIN runs USING (run_id) WHERE category IS NOT NULL
+        UNION ALL SELECT DISTINCT call_id, 'tag', value FROM calls JOIN runs USING (run_id), json_each(runs.tags)
+    ) AS scoped USING (call_id)
+    GROUP BY 1, 2, 3, 4
+    """,
+    """
+    CREATE TABLE budgets (
+        period         TEXT NOT NULL CHECK (period IN ('day', 'week', 'month')),
+        scope          TEXT NOT NULL CHECK (scope IN ('all', 'provider', 'model', 'category', 'tag')),
+        name           TEXT NOT NULL,
+        limit_nanousd  INTEGER NOT NULL CHECK (limit_nanousd >= 0),
+        PRIMARY KEY (period, scope, name)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # An alert is given once a window: the row says that it was.
+    """
+    CREATE TABLE budget_alerts (
+        simulated  INTEGER NOT NULL,
+        period     TEXT NOT NULL,
+        scope      TEXT NOT NULL,
+        name       TEXT NOT NULL,
+        first_day  TEXT NOT NULL,
+        percent    INTEGER NOT NULL,
+        at         INTEGER NOT NULL,
+        PRIMARY KEY (simulated, period, scope, name, first_day, percent)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
 # One tuple of statements a version; the ledger's `user_version` counts how many have been carried out.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1,)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

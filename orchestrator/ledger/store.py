@@ -9,19 +9,23 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from ..errors import BudgetError, LedgerError
 from ..money import format_nanousd
+from .budgets import Alert, check_budgets, new_alerts
+from .orphans import interrupt_calls, interrupt_orphans, running_processes
+from .process import Presence, is_gone, opening_lock
 from .records import CallRecord, CallStatus, RunRecord
 from .rows import columns_of, insert, update
 from .schema import MIGRATIONS, migrate
+from .spool import spooled, take_in
 
 BUSY_TIMEOUT_S = 30.0
 
@@ -31,37 +35,42 @@ T = TypeVar("T")
 class Ledger:
     """One open ledger. Safe to use from several threads of one process; each write is a transaction of its own."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, presence: Presence | None = None) -> None:
         self.path = path
         self._connection = connection
+        self._presence = presence
         self._lock = threading.Lock()
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open for writing, creating or migrating the file as needed. Raises LedgerError, before anything is spent."""
+        """Open for writing, creating or migrating the file as needed. Raises LedgerError, before anything is spent.
+
+        What earlier processes left unsettled is settled here: rows of those that died, and settlements in a spool.
+        """
         with _as_ledger_errors(path):
             if not path.parent.exists():
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-            with FileLock(f"{path}.lock", timeout=BUSY_TIMEOUT_S, mode=0o600):
+            with opening_lock(path, BUSY_TIMEOUT_S):
                 connection = _connect(path, "rwc")
                 try:
                     (journal_mode,) = connection.execute("PRAGMA journal_mode").fetchone()
                     if journal_mode != "wal":
                         connection.execute("PRAGMA journal_mode = WAL")
                     migrate(connection)
-                    # A write that changes nothing, so that a read-only ledger is refused now and not after a call.
-                    connection.execute("BEGIN IMMEDIATE")
-                    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-                    connection.execute("ROLLBACK")
+                    _tidy(connection, path)
+                    presence = Presence.announce(path)
                 except BaseException:
                     connection.close()
                     raise
-        return cls(path, connection)
+        return cls(path, connection, presence)
 
     @classmethod
     def open_for_reading(cls, path: Path) -> Self | None:
-        """Open without writing anything, or None if there is no ledger yet. Raises LedgerError if it is unusable."""
+        """Open to look things up, or None if there is no ledger yet. Raises LedgerError if it is unusable.
+
+        Nothing is written, unless the ledger needs a migration or holds what a dead process left unsettled.
+        """
         if not path.exists() or path.stat().st_size == 0:
             return None
         with _as_ledger_errors(path):
@@ -70,17 +79,31 @@ class Ledger:
                 (version,) = connection.execute("PRAGMA user_version").fetchone()
                 if version > len(MIGRATIONS):
                     migrate(connection)  # says that the file is too new
-                if version < len(MIGRATIONS):
-                    connection.close()
-                    return cls.open(path)
+                if version == len(MIGRATIONS) and not (spooled(path) or _gone(connection, path)):
+                    return cls(path, connection)
             except BaseException:
                 connection.close()
                 raise
-        return cls(path, connection)
+        try:
+            writable = cls.open(path)
+        except LedgerError:
+            if version < len(MIGRATIONS):
+                connection.close()
+                raise
+            return cls(path, connection)  # it cannot be tidied, but it can be read
+        connection.close()
+        return writable
 
     def close(self) -> None:
         with self._lock:
             self._connection.close()
+            if self._presence is not None:
+                self._presence.withdraw()
+
+    @property
+    def process(self) -> str | None:
+        """The name under which this process's runs are recorded; None if it only reads."""
+        return None if self._presence is None else self._presence.name
 
     def __enter__(self) -> Self:
         return self
@@ -94,27 +117,30 @@ class Ledger:
         with self._transaction() as connection:
             insert(connection, "runs", run)
 
-    def reserve(self, call: CallRecord) -> None:
-        """Insert a call with its worst case set aside, if the run's cap allows it; in one transaction.
+    def reserve(self, calls: Sequence[CallRecord], exempt: Collection[str] = ()) -> None:
+        """Insert calls of one run with their worst cases set aside, all of them or none, in one transaction.
 
-        Raises BudgetError, with nothing written, if what the run has spent and reserved plus this worst case is more
-        than its cap, or if the run has a cap and the call has no price.
+        Raises BudgetError, with nothing written, if they do not fit together into the run's cap and every budget that
+        applies. A free call, or one whose id is in `exempt`, is not held against them.
         """
         with self._transaction() as connection:
-            (cap,) = connection.execute("SELECT max_cost_nanousd FROM runs WHERE run_id = ?", (call.run_id,)).fetchone()
-            if cap is not None:
-                _check_cap(cap, _committed(connection, call.run_id), call)
-            insert(connection, "calls", call)
+            counted = [call for call in calls if call.call_id not in exempt and call.reserved_nanousd != 0]
+            if counted:
+                _check_cap(connection, counted)
+                check_budgets(connection, counted)
+            for call in calls:
+                insert(connection, "calls", call)
 
     def mark_sent(self, call_id: str, at: datetime) -> None:
         """The last thing before the request leaves."""
         with self._transaction() as connection:
             update(connection, "calls", "call_id", call_id, {"status": CallStatus.SENT, "sent_at": at})
 
-    def settle(self, call: CallRecord) -> None:
-        """What became of a call: status, usage, cost."""
+    def settle(self, call: CallRecord) -> tuple[Alert, ...]:
+        """What became of a call: status, usage, cost. Gives the budget alerts that this brings about."""
         with self._transaction() as connection:
             update(connection, "calls", "call_id", call.call_id, columns_of(call))
+            return new_alerts(connection, call, call.ended_at or call.created_at)
 
     def judge(self, call_id: str, confidence: float, verdict: str) -> None:
         """What was thought of a call's answer; `verdict` is a JSON object."""
@@ -122,7 +148,9 @@ class Ledger:
             update(connection, "calls", "call_id", call_id, {"confidence": confidence, "verdict": verdict})
 
     def finish_run(self, run: RunRecord) -> None:
+        """The end of a run. A call of it that is still open, as after a cancellation, is interrupted with it."""
         with self._transaction() as connection:
+            interrupt_calls(connection, "run_id = ?", (run.run_id,), run.ended_at or run.created_at)
             update(connection, "runs", "run_id", run.run_id, columns_of(run))
 
     def committed_nanousd(self, run_id: str) -> int:
@@ -135,6 +163,11 @@ class Ledger:
         """Run a query function on the connection, one at a time. Raises LedgerError."""
         with self._lock, _as_ledger_errors(self.path):
             return query(self._connection)
+
+    def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a function in one `BEGIN IMMEDIATE` transaction: all of what it changes is durable, or none of it."""
+        with self._transaction() as connection:
+            return change(connection)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -163,6 +196,26 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return connection
 
 
+def _gone(connection: sqlite3.Connection, path: Path) -> list[str | None]:
+    return [name for name in running_processes(connection) if name is None or is_gone(path, name)]
+
+
+def _tidy(connection: sqlite3.Connection, path: Path) -> None:
+    """Settle what was left unsettled. It writes in any case, so that a ledger that cannot be written is refused now
+    and not after a call."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        files = take_in(connection, path)
+        interrupt_orphans(connection, _gone(connection, path), datetime.now(UTC))
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    for file in files:
+        file.unlink(missing_ok=True)
+
+
 @contextmanager
 def _as_ledger_errors(path: Path) -> Iterator[None]:
     try:
@@ -183,13 +236,21 @@ def _committed(connection: sqlite3.Connection, run_id: str) -> int:
     return int(total)
 
 
-def _check_cap(cap: int, committed: int, call: CallRecord) -> None:
-    if call.reserved_nanousd is None:
-        raise BudgetError(f"{call.model} has no known price, so it cannot be called under a cost cap")
-    left = cap - committed
-    if call.reserved_nanousd > left:
+def _check_cap(connection: sqlite3.Connection, calls: Sequence[CallRecord]) -> None:
+    run_id, names = calls[0].run_id, " and ".join(call.model for call in calls)
+    (cap,) = connection.execute("SELECT max_cost_nanousd FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    if cap is None:
+        return
+    reserved = [call.reserved_nanousd for call in calls]
+    if None in reserved:
         raise BudgetError(
-            f"a call to {call.model} could cost {format_nanousd(call.reserved_nanousd)}, "
-            f"and {format_nanousd(max(left, 0))} of the run's {format_nanousd(cap)} is left",
+            f"{calls[reserved.index(None)].model} has no known price, so it cannot be called under a cost cap",
+            hint="give it a price in your models.yaml, or say --allow-unpriced",
+        )
+    worst, left = sum(amount or 0 for amount in reserved), cap - _committed(connection, run_id)
+    if worst > left:
+        raise BudgetError(
+            f"{names} could cost {format_nanousd(worst)}, and {format_nanousd(max(left, 0))} of the run's "
+            f"{format_nanousd(cap)} is left",
             hint="raise --max-cost, lower --max-tokens, or name a cheaper model",
         )

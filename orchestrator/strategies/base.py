@@ -80,7 +80,8 @@ def survey(
     for spec in specs:
         limit = output_limit(spec, load, options.max_tokens)
         cost = quote(spec, load, limit=max(limit, 1), timeout_s=options.timeout_s, when=when)
-        obstacle = _obstacle(limit, cost, options.max_cost_nanousd)
+        cap = None if cost.expected is None and options.allow_unpriced else options.max_cost_nanousd
+        obstacle = _obstacle(limit, cost, cap)
         if not has_access(spec):
             obstacle = Obstacle.NO_KEY
         offers[spec.name] = Offer(spec, cost, obstacle)

@@ -64,7 +64,7 @@ def test_it_is_durable_strict_and_in_wal_mode(path: Path) -> None:
 def test_a_row_stands_before_anything_is_sent_and_keeps_what_became_of_it(path: Path) -> None:
     with Ledger.open(path) as ledger:
         ledger.start_run(a_run(tags=("a", "b")))
-        ledger.reserve(a_call(reserved_nanousd=500))
+        ledger.reserve([a_call(reserved_nanousd=500)])
         assert find_run(ledger, "last").calls[0].status is CallStatus.RESERVED
         ledger.mark_sent("01CALL", NOW)
         assert find_run(ledger, "01RUN").calls[0].status is CallStatus.SENT
@@ -83,11 +83,11 @@ def test_a_row_stands_before_anything_is_sent_and_keeps_what_became_of_it(path: 
 def test_a_cap_counts_what_is_spent_and_what_is_set_aside(path: Path) -> None:
     with Ledger.open(path) as ledger:
         ledger.start_run(a_run(max_cost_nanousd=1000))
-        ledger.reserve(a_call("1", reserved_nanousd=600))
+        ledger.reserve([a_call("1", reserved_nanousd=600)])
         with pytest.raises(BudgetError, match=r"\$0\.0000004 of the run's \$0\.000001 is left"):
-            ledger.reserve(a_call("2", reserved_nanousd=401))
+            ledger.reserve([a_call("2", reserved_nanousd=401)])
         ledger.settle(a_call("1", reserved_nanousd=600, cost_nanousd=100, cost_source=CostSource.USAGE))
-        ledger.reserve(a_call("2", reserved_nanousd=900))
+        ledger.reserve([a_call("2", reserved_nanousd=900)])
         assert ledger.committed_nanousd("01RUN") == 1000
         assert len(find_run(ledger, "01RUN").calls) == 2
 
@@ -96,14 +96,14 @@ def test_an_unpriced_call_is_refused_under_a_cap(path: Path) -> None:
     with Ledger.open(path) as ledger:
         ledger.start_run(a_run(max_cost_nanousd=1000))
         with pytest.raises(BudgetError, match="no known price"):
-            ledger.reserve(a_call(reserved_nanousd=None))
+            ledger.reserve([a_call(reserved_nanousd=None)])
 
 
 def test_one_unpriced_call_makes_a_runs_cost_unknown(path: Path) -> None:
     with Ledger.open(path) as ledger:
         ledger.start_run(a_run())
         for call_id, cost, source in (("1", 5, CostSource.USAGE), ("2", None, CostSource.UNPRICED)):
-            ledger.reserve(a_call(call_id))
+            ledger.reserve([a_call(call_id)])
             ledger.settle(a_call(call_id, cost_nanousd=cost, cost_source=source))
         totals = find_run(ledger, "last").totals
         (view,) = ledger.read(lambda connection: connection.execute("SELECT cost_nanousd FROM run_totals").fetchone())
@@ -176,7 +176,7 @@ def test_records_come_back_as_they_went_in(tmp_path: Path, text: str, tags: list
             return
         ledger.start_run(run)
         call = a_call(run.run_id, run.run_id, response=text, input_tokens=tokens, sent_at=NOW)
-        ledger.reserve(call)
+        ledger.reserve([call])
         found = find_run(ledger, run.run_id)
     assert (found.run, found.calls) == (run, (call,))
 
@@ -193,7 +193,7 @@ def test_times_are_exact_to_the_microsecond(micros: int) -> None:
 def _open_and_write(path: str, number: int) -> None:
     with Ledger.open(Path(path)) as ledger:
         ledger.start_run(a_run(f"01RUN{number}"))
-        ledger.reserve(a_call(f"01CALL{number}", f"01RUN{number}", reserved_nanousd=1))
+        ledger.reserve([a_call(f"01CALL{number}", f"01RUN{number}", reserved_nanousd=1)])
 
 
 def test_many_processes_may_start_on_a_ledger_that_does_not_exist(path: Path) -> None:

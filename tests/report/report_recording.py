@@ -67,7 +67,7 @@ class Recorder:
             "created_at": at,
             "day": at.date().isoformat(),
         }
-        self.ledger.reserve(replace(_CALL, **made, **columns))
+        self.ledger.reserve([replace(_CALL, **made, **columns)])
 
     def _next(self, kind: str) -> str:
         self._rows += 1

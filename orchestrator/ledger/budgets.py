@@ -1,0 +1,180 @@
+"""Budgets: what may be spent in a day, a week or a month, on everything or on a part of it.
+
+A budget counts what is settled plus what is set aside. It is checked in the transaction that sets a call's worst case
+aside, so that no two processes can both be let through by what only one of them may spend. The windows are the user's
+calendar days, weeks (from Monday) and months: a call belongs to the window of its `day`, which is decided when it is
+reserved and never moves.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from ..errors import BudgetError
+from ..money import format_nanousd
+from .records import CallRecord
+from .rows import to_micros
+
+ALERT_PERCENTS = (50, 80, 100)
+
+
+class Period(StrEnum):
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+    def days(self, day: date) -> tuple[date, date]:
+        """The first and the last day of the window that a day lies in."""
+        match self:
+            case Period.DAY:
+                return day, day
+            case Period.WEEK:
+                monday = day - timedelta(days=day.weekday())
+                return monday, monday + timedelta(days=6)
+            case Period.MONTH:
+                first = day.replace(day=1)
+                return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+
+
+class Scope(StrEnum):
+    ALL = "all"
+    PROVIDER = "provider"
+    MODEL = "model"
+    CATEGORY = "category"
+    TAG = "tag"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """At most `limit_nanousd` a period, on what `scope` and `name` say; `name` is empty for everything."""
+
+    period: Period
+    scope: Scope
+    name: str
+    limit_nanousd: int
+
+    def __str__(self) -> str:
+        of = "" if self.scope is Scope.ALL else f" for {self.scope} {self.name}"
+        return f"{format_nanousd(self.limit_nanousd)} a {self.period}{of}"
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """A budget in its present window: what is settled, and what is committed (settled and set aside)."""
+
+    budget: Budget
+    first_day: date
+    settled_nanousd: int
+    committed_nanousd: int
+
+    @property
+    def left_nanousd(self) -> int:
+        return max(0, self.budget.limit_nanousd - self.committed_nanousd)
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A budget has been spent to this percentage, for the first time in its window."""
+
+    state: BudgetState
+    percent: int
+
+    def __str__(self) -> str:
+        budget = self.state.budget
+        return f"{self.percent} % of the budget of {budget} is spent ({format_nanousd(self.state.settled_nanousd)})"
+
+
+def set_budgets(connection: sqlite3.Connection, budgets: Iterable[Budget]) -> None:
+    """Set budgets; one for the same period, scope and name is replaced."""
+    rows = [(budget.period, budget.scope, budget.name, budget.limit_nanousd) for budget in budgets]
+    connection.executemany("INSERT OR REPLACE INTO budgets VALUES (?, ?, ?, ?)", rows)
+
+
+def clear_budgets(connection: sqlite3.Connection, periods: Iterable[Period], scope: Scope | None, name: str) -> int:
+    """Remove the budgets of these periods, of one scope and name or (None) of all; gives how many there were."""
+    condition, parameters = ("AND scope = ? AND name = ?", (scope.value, name)) if scope is not None else ("", ())
+    return sum(
+        connection.execute(f"DELETE FROM budgets WHERE period = ? {condition}", (period.value, *parameters)).rowcount
+        for period in periods
+    )
+
+
+def budget_states(connection: sqlite3.Connection, today: date, *, simulated: bool) -> list[BudgetState]:
+    """Every budget, and where it stands in the window that today lies in."""
+    states = []
+    for row in connection.execute("SELECT period, scope, name, limit_nanousd FROM budgets").fetchall():
+        budget = Budget(Period(row["period"]), Scope(row["scope"]), row["name"], row["limit_nanousd"])
+        first, last = budget.period.days(today)
+        settled, committed = connection.execute(
+            "SELECT coalesce(sum(settled_nanousd), 0), coalesce(sum(committed_nanousd), 0) FROM spending"
+            " WHERE simulated = ? AND scope = ? AND name = ? AND day BETWEEN ? AND ?",
+            (simulated, budget.scope.value, budget.name, first.isoformat(), last.isoformat()),
+        ).fetchone()
+        states.append(BudgetState(budget, first, settled, committed))
+    return states
+
+
+def check_budgets(connection: sqlite3.Connection, calls: Sequence[CallRecord]) -> None:
+    """Within the caller's transaction: raises BudgetError if the calls together do not fit into every budget.
+
+    The calls are of one run and one day, and not in the ledger yet. A call without a price fits into no budget.
+    """
+    first = calls[0]
+    own = _scopes(connection, first.run_id)
+    for state in budget_states(connection, date.fromisoformat(first.day), simulated=first.simulated):
+        budget = state.budget
+        counted = [call for call in calls if (budget.scope, budget.name) in own | _scopes_of(call)]
+        if not counted:
+            continue
+        if any(call.reserved_nanousd is None for call in counted):
+            name = next(call.model for call in counted if call.reserved_nanousd is None)
+            raise BudgetError(
+                f"{name} has no known price, and a budget of {budget} applies to it",
+                hint="give it a price in your models.yaml, or say --allow-unpriced",
+            )
+        worst = sum(call.reserved_nanousd or 0 for call in counted)
+        if worst > budget.limit_nanousd - state.committed_nanousd:
+            raise BudgetError(
+                f"the budget of {budget} has {format_nanousd(state.left_nanousd)} left, and "
+                f"{' and '.join(call.model for call in counted)} could cost {format_nanousd(worst)}",
+                hint="nothing was sent for it; see: orch budget show",
+            )
+
+
+def new_alerts(connection: sqlite3.Connection, call: CallRecord, at: datetime) -> tuple[Alert, ...]:
+    """Within the transaction that settles a call: the alerts that its cost brings about, each only once a window."""
+    own = _scopes(connection, call.run_id) | _scopes_of(call)
+    alerts = []
+    for state in budget_states(connection, date.fromisoformat(call.day), simulated=call.simulated):
+        budget = state.budget
+        if (budget.scope, budget.name) not in own:
+            continue
+        reached = [p for p in ALERT_PERCENTS if state.settled_nanousd * 100 >= p * budget.limit_nanousd]
+        fresh = [percent for percent in reached if _remember(connection, state, percent, at, call.simulated)]
+        if fresh:
+            alerts.append(Alert(state, max(fresh)))
+    return tuple(alerts)
+
+
+def _remember(connection: sqlite3.Connection, state: BudgetState, percent: int, at: datetime, simulated: bool) -> bool:
+    budget = state.budget
+    row = (simulated, budget.period, budget.scope, budget.name, state.first_day.isoformat(), percent, to_micros(at))
+    return connection.execute("INSERT OR IGNORE INTO budget_alerts VALUES (?, ?, ?, ?, ?, ?, ?)", row).rowcount > 0
+
+
+def _scopes(connection: sqlite3.Connection, run_id: str) -> set[tuple[Scope, str]]:
+    """What a run counts towards, whatever it calls."""
+    rows = connection.execute(
+        "SELECT 'category', category FROM runs WHERE run_id = :run AND category IS NOT NULL"
+        " UNION ALL SELECT 'tag', value FROM runs, json_each(runs.tags) WHERE run_id = :run",
+        {"run": run_id},
+    )
+    return {(Scope.ALL, ""), *((Scope(scope), name) for scope, name in rows)}
+
+
+def _scopes_of(call: CallRecord) -> set[tuple[Scope, str]]:
+    return {(Scope.PROVIDER, call.provider), (Scope.MODEL, call.model)}

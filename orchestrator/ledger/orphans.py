@@ -1,0 +1,43 @@
+"""Rows of processes that ended without settling them: marked `interrupted`, never silently refunded.
+
+What was only reserved was never sent, and costs nothing. What was sent may have been billed: it keeps its worst case.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+
+from .rows import to_micros
+
+_WHY = "it ended before the call was settled"
+
+
+def running_processes(connection: sqlite3.Connection) -> list[str | None]:
+    """The names of all processes that have a run which is not finished; None stands for rows from before names."""
+    return [name for (name,) in connection.execute("SELECT DISTINCT process FROM runs WHERE status = 'running'")]
+
+
+def interrupt_orphans(connection: sqlite3.Connection, gone: Sequence[str | None], at: datetime) -> None:
+    """Within a transaction: settle the runs, and their calls, of processes that are gone."""
+    for name in gone:
+        runs = "run_id IN (SELECT run_id FROM runs WHERE status = 'running' AND process IS ?)"
+        interrupt_calls(connection, runs, (name,), at)
+        connection.execute(
+            "UPDATE runs SET status = 'interrupted', ended_at = ?, error_code = 'interrupted', error_message = ?"
+            " WHERE status = 'running' AND process IS ?",
+            (to_micros(at), _WHY, name),
+        )
+
+
+def interrupt_calls(connection: sqlite3.Connection, which: str, parameters: Sequence[str | None], at: datetime) -> None:
+    """Within a transaction: settle those calls, of the ones that the condition `which` selects, that are still open."""
+    connection.execute(
+        "UPDATE calls SET ended_at = ?, error_code = 'interrupted', error_message = ?,"
+        " cost_nanousd = CASE status WHEN 'reserved' THEN 0 ELSE reserved_nanousd END,"
+        " cost_source = CASE WHEN status = 'reserved' THEN 'none'"
+        " WHEN reserved_nanousd IS NULL THEN 'unpriced' ELSE 'estimate' END, status = 'interrupted'"
+        f" WHERE status IN ('reserved', 'sent') AND {which}",
+        (to_micros(at), _WHY, *parameters),
+    )
