@@ -18,6 +18,7 @@ from ulid import ULID
 
 from .analysis import ComplexityAnalyzer
 from .analysis.tokens import estimate_tokens, upper_bound_tokens
+from .calling.alerts import tell
 from .calling.caller import Caller, Order
 from .calling.connections import Connections
 from .calling.limits import RateLimiter
@@ -111,8 +112,11 @@ class Engine:
         situation = Situation(analysis, offers, options, chain, models, now)
         decision = strategy(situation)
         if decision is None:
-            wanted = chain if options.strategy == "fallback" else models or tuple(offers)
-            raise nothing_to_call([offers[name] for name in wanted], needed_to_set_up)
+            named = chain if options.strategy == "fallback" else models
+            wanted = [offers[name] for name in named] or [
+                o for o in offers.values() if not o.spec.is_retired(now.date())
+            ]
+            raise nothing_to_call(wanted, needed_to_set_up)
         return _priced(prompt, decision, situation, load)
 
     async def run(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> OrchestrationResult:
@@ -195,6 +199,8 @@ class Engine:
             raise
         finally:
             await connections.aclose()
+            if self.settings.on_alert is not None:
+                await tell(self.settings.on_alert, caller.alerts, observe)
 
     def _new_run(self, planned: Planned) -> RunRecord:
         now = self._clock()
@@ -241,22 +247,28 @@ def check_prompt(prompt: Prompt) -> None:
     """Raises UsageError for a prompt that is empty or that cannot be sent as UTF-8."""
     if not prompt.text.strip():
         raise UsageError("the prompt is empty")
-    for name, text in (("prompt", prompt.text), ("system prompt", prompt.system or "")):
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise UsageError(
-                f"the {name} is not valid Unicode: {text[error.start]!a} at character {error.start}",
-                hint="convert it to UTF-8 first, for example with iconv",
-            ) from None
+    _check_text("prompt", prompt.text)
+    _check_text("system prompt", prompt.system or "")
+
+
+def _check_text(name: str, text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"the {name} is not valid Unicode: {text[error.start]!a} at character {error.start}",
+            hint="convert it to UTF-8 first, for example with iconv",
+        ) from None
 
 
 def check_options(options: RunOptions) -> None:
-    """Raises UsageError for a value that is out of range."""
+    """Raises UsageError for a value that is out of range, or a name that is not text."""
+    for name, text in (("category", options.category), *(("tag", tag) for tag in options.tags)):
+        _check_text(name, text)
     ranges: tuple[tuple[str, float | None, float, float], ...] = (
         ("threshold", options.threshold, 0, 1),
         ("ensemble size", options.ensemble_size, 1, 100),
-        ("cost cap", options.max_cost_nanousd, 0, float("inf")),
+        ("cost cap in nano-dollars", options.max_cost_nanousd, 0, 2**63 - 1),
         ("timeout", options.timeout_s, 0.001, 86_400),
         ("limit on tokens", options.max_tokens, 1, float("inf")),
         ("temperature", options.temperature, 0, 2),

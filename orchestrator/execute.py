@@ -62,12 +62,17 @@ class Execution:
         request = self._request(spec, order) if reserved is None else reserved.request
         answered = await self.caller.call(spec, request, order, step=node.name, reserved=reserved)
         completion = answered.completion
-        verdict = self.detector.assess(completion.text, self.prompt.text, finish_reason=completion.finish_reason)
+        verdict = self.detector.assess(completion.text, self.prompt.text, finish_reason=self._unasked_end(completion))
         kept = json.dumps({"signals": dict(verdict.signals), "reasons": list(verdict.reasons)})
         await self.caller.judge(answered.record.call_id, verdict.confidence, kept)
         if completion.finish_reason is FinishReason.LENGTH:
             self._decide(f"{spec.name}'s answer was cut off at its output limit", loud=True)
         return Outcome(completion, spec, verdict)
+
+    def _unasked_end(self, completion: Completion) -> FinishReason | None:
+        """Why the answer ended, as far as it speaks against it: a limit that the user set would cut any model's."""
+        asked_for = completion.finish_reason is FinishReason.LENGTH and self.order.options.max_tokens is not None
+        return None if asked_for else completion.finish_reason
 
     async def _cascade(self, node: Cascade, order: Order) -> Outcome:
         best: Outcome | None = None
@@ -100,7 +105,7 @@ class Execution:
         return best
 
     async def _panel(self, node: Panel, order: Order) -> Outcome:
-        share = await self._share(order, len(node.members))
+        share = self._share(order, len(node.members))
         drafts = await self._reserve_together(node, share)
         runs = [
             self._call(member, share, drafts[member]) if isinstance(member, Call) else self.run(member, order=share)
@@ -143,13 +148,10 @@ class Execution:
                 break
         return drafts
 
-    async def _share(self, order: Order, members: int) -> Order:
-        """An equal share, for each member, of what the run's cap has left."""
+    def _share(self, order: Order, members: int) -> Order:
+        """An equal share, for each member, of the run's cap; what is left of it the ledger knows."""
         cap = order.options.max_cost_nanousd
-        if cap is None:
-            return order
-        left = cap - await asyncio.to_thread(self.ledger.committed_nanousd, order.run_id)
-        return replace(order, allowance_nanousd=max(left, 0) // members)
+        return order if cap is None else replace(order, allowance_nanousd=cap // members)
 
     def _request(self, spec: ModelSpec, order: Order) -> Request:
         temperature = order.options.temperature
@@ -187,6 +189,8 @@ def _why(outcome: Outcome) -> str:
 
 
 def _all_failed(failures: Sequence[OrchError]) -> OrchError:
-    """The last failure; one that has a partial answer to show goes first."""
+    """The last failure of a call; one that has a partial answer to show goes first. A budget's refusal, which says
+    that nothing was sent, stands for all only if that is so: then it is the first leg's, which would cost least."""
     partial = next((f for f in failures if isinstance(f, IncompleteError) and f.partial is not None), None)
-    return partial or failures[-1]
+    called = [failure for failure in failures if isinstance(failure, ProviderError)]
+    return partial or (called[-1] if called else failures[0])

@@ -17,6 +17,7 @@ from fractions import Fraction
 from .types import Usage
 
 NANO_PER_DOLLAR = 1_000_000_000
+_MOST_DIGITS = 8  # of whole dollars, less one: a sum of such amounts fits into SQLite's 64 bits
 _NANO_PER_TOKEN = 1_000  # at a rate of 1 $ per million tokens
 
 
@@ -115,8 +116,8 @@ def worst_case_nanousd(price: Price, *, input_tokens: int, output_tokens: int, g
 def dollars_to_nanousd(dollars: Decimal | float | str) -> int:
     """Dollars to nano-dollars, rounded down: a cap is never raised by rounding. Raises ValueError if not a number."""
     amount = Decimal(str(dollars))
-    if not amount.is_finite():
-        raise ValueError(f"{dollars} is not an amount of money")
+    if not amount.is_finite() or amount.adjusted() > _MOST_DIGITS:
+        raise ValueError(f"{dollars} is not an amount of money that can be counted")
     return math.floor(Fraction(amount) * NANO_PER_DOLLAR)
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from .clock import rfc3339
-from .errors import OrchError, ProviderError
+from .errors import Interrupted, OrchError, ProviderError
 from .ledger.records import CallRecord, CallStatus, CostSource, Recorded, RunStatus
 from .money import NANO_PER_DOLLAR
 
@@ -130,7 +130,7 @@ def refused_result(error: OrchError, *, strategy: str | None, simulated: bool, w
     """The result of a run that failed before it began: nothing was called, and the ledger has no row of it."""
     return OrchestrationResult(
         run_id=None,
-        status=RunStatus.FAILED.value,
+        status=(RunStatus.INTERRUPTED if isinstance(error, Interrupted) else RunStatus.FAILED).value,
         response="",
         model_used=None,
         strategy=strategy,

@@ -65,7 +65,10 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that stays the same for a process. `environ` is where keys and addresses of providers come from."""
+    """Everything that stays the same for a process. `environ` is where keys and addresses of providers come from.
+
+    `on_alert` is a command that is run for each budget alert, with the alert as a JSON object on its standard input.
+    """
 
     environ: Mapping[str, str]
     ledger: Path
@@ -75,6 +78,7 @@ class Settings:
     simulate: bool = False
     scenario: Path | None = None
     log_text: bool = True
+    on_alert: str | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     run: RunOptions = field(default_factory=RunOptions)
 
@@ -113,7 +117,7 @@ def load_settings(
 
 
 def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
-    """The config file: any field of a run, `log_text`, and a `retry` mapping."""
+    """The config file: any field of a run, `log_text`, `on_alert`, and a `retry` mapping."""
     base = settings.run
 
     def reader(table: Table) -> Settings:
@@ -133,6 +137,7 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
             settings,
             run=run,
             log_text=table.optional("log_text", boolean, default=settings.log_text),
+            on_alert=table.optional("on_alert", text, default=settings.on_alert),
             retry=table.optional("retry", record(_retry), default=settings.retry),
         )
 

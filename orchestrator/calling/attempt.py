@@ -16,6 +16,7 @@ from typing import ParamSpec, TypeVar
 from ..clock import Clock
 from ..errors import BadReplyError, DeadlineError, IncompleteError, LedgerError, ProviderError
 from ..events import BudgetAlerted, CallEnded, CallStarted, Note, Observer, TextArrived
+from ..ledger.budgets import Alert
 from ..ledger.records import CallRecord, CallStatus
 from ..ledger.spool import spool
 from ..ledger.store import Ledger
@@ -38,8 +39,10 @@ class Answered:
 
 @dataclass(slots=True)
 class Attempt:
-    """An attempt that is about to be made. `deadline` is in seconds on the `monotonic` clock; `keep` is given the row
-    each time that it changes."""
+    """An attempt that is about to be made. `deadline` is in seconds on the `monotonic` clock.
+
+    `keep` is given the row each time that it changes; `alerts` grows by what its cost brings about.
+    """
 
     ledger: Ledger
     provider: Provider
@@ -49,6 +52,7 @@ class Attempt:
     deadline: float
     observe: Observer
     keep: Callable[[CallRecord], None]
+    alerts: list[Alert]
     clock: Clock
     monotonic: Callable[[], float]
     _started: float = 0.0
@@ -111,11 +115,12 @@ class Attempt:
     async def _settle(self, record: CallRecord, outcome: str) -> None:
         self._keep(record)
         try:
-            alerts = await commit(self.ledger.settle, record)
+            fresh = await commit(self.ledger.settle, record)
         except LedgerError as error:
             self._spool(error)
         else:
-            for alert in alerts:
+            self.alerts += fresh
+            for alert in fresh:
                 self.observe(BudgetAlerted(alert))
         self.observe(CallEnded(record.call_id, record.model, outcome, record.latency_ms, record.cost_nanousd))
 

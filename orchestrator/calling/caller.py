@@ -19,7 +19,8 @@ from ulid import ULID
 
 from ..clock import Clock
 from ..errors import Billed, DeadlineError, LedgerError, ProviderError
-from ..events import Observer, Waiting
+from ..events import Note, Observer, Waiting
+from ..ledger.budgets import Alert
 from ..ledger.records import CallRecord
 from ..ledger.store import Ledger
 from ..money import Price
@@ -68,7 +69,8 @@ class Draft:
 class Caller:
     """Makes the calls of one run. `clock` dates the rows; `monotonic`, in seconds, measures.
 
-    `records` has every call of the run as it stands, by id, in the order in which they were made.
+    `records` has every call of the run as it stands, by id, in the order in which they were made; `alerts` what their
+    cost has brought about.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Caller:
         self._rng = rng
         self._monotonic = monotonic
         self.records: dict[str, CallRecord] = {}
+        self.alerts: list[Alert] = []
 
     async def call(
         self,
@@ -102,8 +105,8 @@ class Caller:
     ) -> Answered:
         """A completion, after as many attempts as the policy allows. Raises the last attempt's error.
 
-        `request.max_tokens` is lowered to what the run's cap can pay for, unless the user set it. With `reserved`, the
-        first attempt is one that has been reserved already.
+        `request.max_tokens` is lowered to what the run's cap and the budgets can pay for, unless the user set it. With
+        `reserved`, the first attempt is one that has been reserved already.
         """
 
         def on_wait(seconds: float, error: ProviderError) -> None:
@@ -123,8 +126,6 @@ class Caller:
         """A call as it would be made now: its price, its worst case and its row."""
         now = self._clock()
         price = spec.price_at(now)
-        request = await self._within_allowance(request, price, order)
-        reserved = None if price is None else worst_case(price, order.load, request.max_tokens, order.options.timeout_s)
         record = CallRecord(
             call_id=str(ULID.from_datetime(now)),
             run_id=order.run_id,
@@ -136,10 +137,15 @@ class Caller:
             attempt=number,
             simulated=order.simulated,
             step=step,
-            reserved_nanousd=reserved,
             price=None if price is None else price_json(price),
         )
-        exempt = PROVIDERS[spec.provider].self_hosted or (reserved is None and order.options.allow_unpriced)
+        hosted_by_user = PROVIDERS[spec.provider].self_hosted
+        if price is not None:
+            if not hosted_by_user and order.options.max_tokens is None:
+                request = await self._affordable(request, price, record, order)
+            worst = worst_case(price, order.load, request.max_tokens, order.options.timeout_s)
+            record = replace(record, reserved_nanousd=worst)
+        exempt = hosted_by_user or (price is None and order.options.allow_unpriced)
         return Draft(spec, request, record, Terms(price, order.load, order.log_text), exempt)
 
     async def reserve(self, drafts: Sequence[Draft]) -> None:
@@ -181,6 +187,7 @@ class Caller:
             deadline=order.deadline,
             observe=order.observe,
             keep=self._keep,
+            alerts=self.alerts,
             clock=self._clock,
             monotonic=self._monotonic,
         )
@@ -199,16 +206,16 @@ class Caller:
             order.observe(Waiting(spec.name, wait_s, "rate limit"))
         await self._limiter.acquire(spec.name)
 
-    async def _within_allowance(self, request: Request, price: Price | None, order: Order) -> Request:
-        """The request with a limit on the reply that the cap can pay for, unless the user set the limit."""
-        cap = order.options.max_cost_nanousd
-        if cap is None or price is None or price.gpu_hour is not None or order.options.max_tokens is not None:
+    async def _affordable(self, request: Request, price: Price, record: CallRecord, order: Order) -> Request:
+        """The request with a limit on the reply that the cap and the budgets can pay for."""
+        left = await asyncio.to_thread(self._ledger.left_nanousd, record)
+        if left is None:
             return request
-        left = cap - await asyncio.to_thread(self._ledger.committed_nanousd, order.run_id)
         if order.allowance_nanousd is not None:
             left = min(left, order.allowance_nanousd)
         affordable = affordable_output(price, order.load, left)
-        # A limit below the expected length would buy a truncated answer: rather let the cap refuse the call.
+        # A limit below the expected length would buy a truncated answer: rather let the call be refused.
         if affordable >= request.max_tokens or affordable < order.load.output_tokens:
             return request
+        order.observe(Note(f"{record.model}: the reply is limited to the {affordable} tokens that can be paid for"))
         return replace(request, max_tokens=affordable)

@@ -5,6 +5,7 @@ A command's module is imported when that command is run: `orch --version` and `o
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import sys
@@ -35,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("report", "Costs and counts over a period."),
     "stats": ("report", "Totals, and the latest runs."),
     "export": ("export", "Write the ledger as CSV, JSON or JSON lines."),
+    "budget": ("budget", "Set, show or clear what may be spent in a day, a week or a month."),
     "show": ("show", "Show a past run: prompt, answer and every call."),
     "why": ("show", "Explain a past run: what was decided, and why."),
     "simulate": ("simulate", "Serve the simulator on this machine, for other programs to call."),
@@ -82,11 +84,6 @@ def _root(
     """
 
 
-def main() -> None:
-    """The console script."""
-    sys.exit(run(sys.argv[1:]))
-
-
 def run(argv: list[str]) -> int:
     """Carry out one command line; returns the exit code."""
     output = Output.asked_for_in(argv)
@@ -96,6 +93,10 @@ def run(argv: list[str]) -> int:
         return code
     except BrokenPipeError:
         render.abandon_stdout()
+        return EXIT_CLOSED_PIPE
+    except render.OutputError as error:
+        render.abandon_stdout()
+        render.say(f"orch: {error}")
         return EXIT_CLOSED_PIPE
     except (KeyboardInterrupt, Abort):
         return _fail(Interrupted(), output)
@@ -125,12 +126,13 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def _fail(error: OrchError, output: Output) -> int:
+    refused = refused_result(error, strategy=None, simulated="--simulate" in sys.argv, when=datetime.now(UTC))
     try:
-        refused = refused_result(error, strategy=None, simulated="--simulate" in sys.argv, when=datetime.now(UTC))
-        output.emit(refused.to_dict())
+        with contextlib.suppress(OrchError):  # the file for the JSON may be what is at fault
+            output.emit(refused.to_dict())
         render.error(error)
         render.flush()
-    except BrokenPipeError:
+    except (BrokenPipeError, render.OutputError):
         render.abandon_stdout()
         return EXIT_CLOSED_PIPE
     return error.exit_code

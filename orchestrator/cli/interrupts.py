@@ -1,4 +1,4 @@
-"""Running a coroutine so that Ctrl-C and SIGTERM cancel it, and its end is waited for."""
+"""Running a coroutine so that Ctrl-C, SIGTERM and a closed terminal cancel it, and its end is waited for."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from ..errors import Interrupted
 T = TypeVar("T")
 
 _EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+if hasattr(signal, "SIGHUP"):
+    _EXIT_CODES[signal.SIGHUP] = 129  # the terminal was closed
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..errors import OrchError
-from ..events import CallEnded, CallStarted, Event, Note, TextArrived, Waiting
+from ..events import BudgetAlerted, CallEnded, CallStarted, Event, Note, TextArrived, Waiting
 from ..money import format_short
 from ..result import OrchestrationResult
 
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 # Everything that a terminal might obey: C0 and C1 controls but tab and newline, and the invisible characters that
 # reorder text. What is not for a terminal goes out as it came.
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+class OutputError(Exception):
+    """stdout can take no more, for another reason than that its reader is gone."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"the answer cannot be written to stdout: {error.strerror}")
 
 
 def for_terminal(text: str) -> str:
@@ -45,7 +52,7 @@ def line(text: str) -> None:
 def piece(text: str) -> None:
     """A piece of an answer, at once."""
     _write(sys.stdout, text)
-    sys.stdout.flush()
+    flush()
 
 
 def say(text: str) -> None:
@@ -64,13 +71,20 @@ def error(problem: OrchError) -> None:
 
 
 def flush() -> None:
-    """Force out what is still in the buffer, so that a closed pipe is met here and not at exit."""
-    sys.stdout.flush()
+    """Force out what is still in the buffer, so that a closed pipe or a full disk is met here and not at exit."""
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(error) from error
 
 
 def abandon_stdout() -> None:
     """After a closed pipe: nothing more can be written, and Python must not try to at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -91,14 +105,24 @@ def table(renderable: RenderableType) -> None:
 
 
 def _write(stream: TextIO | None, text: str) -> None:
+    """Raises BrokenPipeError or OutputError where stdout cannot take it. A stderr that cannot is let be."""
     if stream is None:
         return
-    if stream.isatty():
-        text = for_terminal(text)
-        stream.write(text.encode(stream.encoding, "replace").decode(stream.encoding))
-        return
-    stream.flush()
-    stream.buffer.write(text.encode("utf-8", "backslashreplace"))
+    try:
+        if stream.isatty():
+            text = for_terminal(text)
+            stream.write(text.encode(stream.encoding, "replace").decode(stream.encoding))
+            return
+        stream.flush()
+        stream.buffer.write(text.encode("utf-8", "backslashreplace"))
+        if stream is not sys.stdout:
+            stream.flush()
+    except BrokenPipeError:
+        if stream is sys.stdout:
+            raise
+    except OSError as error:
+        if stream is sys.stdout:
+            raise OutputError(error) from error
 
 
 class Watcher:
@@ -130,6 +154,9 @@ class Watcher:
             case CallEnded(model=model, outcome=outcome, latency_ms=latency_ms, cost_nanousd=cost):
                 if self._verbose:
                     say(f"· {model}: {outcome}, {(latency_ms or 0) / 1000:.2f} s, {format_short(cost)}")
+            case BudgetAlerted(alert=alert):
+                self._clear_status()
+                warn(str(alert))
             case Note(text=text, loud=loud):
                 if loud:
                     self._clear_status()

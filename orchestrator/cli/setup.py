@@ -25,6 +25,8 @@ def settings_from(flags: ConfigFlags | LedgerFlags | SimulateFlag) -> Settings:
     )
     max_wait = getattr(flags, "max_wait", None)
     if max_wait is not None:
+        if not 0 <= max_wait <= 86_400:
+            raise UsageError(f"--max-wait takes seconds from 0 to 86400, not {max_wait:g}")
         settings = replace(settings, retry=replace(settings.retry, max_wait_s=max_wait))
     return settings
 
@@ -62,6 +64,8 @@ def _names(listed: str) -> tuple[str, ...]:
 
 def _cost(written: str) -> int:
     try:
-        return dollars_to_nanousd(Decimal(written))
+        if (amount := Decimal(written)) >= 0:
+            return dollars_to_nanousd(amount)
+        raise UsageError(f"--max-cost cannot be less than nothing: {written[:40]}")
     except (InvalidOperation, ValueError) as error:
-        raise UsageError(f"--max-cost takes an amount in dollars such as 0.05, not {written!r}") from error
+        raise UsageError(f"--max-cost takes an amount in dollars such as 0.05, not {written[:40]!r}") from error

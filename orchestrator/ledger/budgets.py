@@ -145,6 +145,13 @@ def check_budgets(connection: sqlite3.Connection, calls: Sequence[CallRecord]) -
             )
 
 
+def left_nanousd(connection: sqlite3.Connection, call: CallRecord) -> int | None:
+    """What all budgets that apply to a call leave for it, at least 0; None if there are none."""
+    own = _scopes(connection, call.run_id) | _scopes_of(call)
+    states = budget_states(connection, date.fromisoformat(call.day), simulated=call.simulated)
+    return min((s.left_nanousd for s in states if (s.budget.scope, s.budget.name) in own), default=None)
+
+
 def new_alerts(connection: sqlite3.Connection, call: CallRecord, at: datetime) -> tuple[Alert, ...]:
     """Within the transaction that settles a call: the alerts that its cost brings about, each only once a window."""
     own = _scopes(connection, call.run_id) | _scopes_of(call)

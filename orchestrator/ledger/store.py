@@ -19,7 +19,7 @@ from filelock import Timeout
 
 from ..errors import BudgetError, LedgerError
 from ..money import format_nanousd
-from .budgets import Alert, check_budgets, new_alerts
+from .budgets import Alert, check_budgets, left_nanousd, new_alerts
 from .orphans import interrupt_calls, interrupt_orphans, running_processes
 from .process import Presence, is_gone, opening_lock
 from .records import CallRecord, CallStatus, RunRecord
@@ -28,6 +28,7 @@ from .schema import MIGRATIONS, migrate
 from .spool import spooled, take_in
 
 BUSY_TIMEOUT_S = 30.0
+_MAGIC = b"SQLite format 3\0"  # https://www.sqlite.org/fileformat2.html, 1.3
 
 T = TypeVar("T")
 
@@ -50,6 +51,7 @@ class Ledger:
         with _as_ledger_errors(path):
             if not path.parent.exists():
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _check_is_ours(path)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
             with opening_lock(path, BUSY_TIMEOUT_S):
                 connection = _connect(path, "rwc")
@@ -153,9 +155,16 @@ class Ledger:
             interrupt_calls(connection, "run_id = ?", (run.run_id,), run.ended_at or run.created_at)
             update(connection, "runs", "run_id", run.run_id, columns_of(run))
 
-    def committed_nanousd(self, run_id: str) -> int:
-        """What a run has spent and reserved so far."""
-        return self.read(lambda connection: _committed(connection, run_id))
+    def left_nanousd(self, call: CallRecord) -> int | None:
+        """What the run's cap and the budgets leave for a call that is not in the ledger yet; None is no limit."""
+
+        def query(connection: sqlite3.Connection) -> int | None:
+            cap = _cap(connection, call.run_id)
+            of_cap = None if cap is None else max(0, cap - _committed(connection, call.run_id))
+            amounts = [amount for amount in (of_cap, left_nanousd(connection, call)) if amount is not None]
+            return min(amounts, default=None)
+
+        return self.read(query)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -196,6 +205,18 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return connection
 
 
+def _check_is_ours(path: Path) -> None:
+    """Raises ValueError for what is no database, before anything is put beside it."""
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise ValueError("it is not a file")
+    with path.open("rb") as file:
+        head = file.read(len(_MAGIC))
+    if head and head != _MAGIC:
+        raise ValueError("it is not an SQLite database")
+
+
 def _gone(connection: sqlite3.Connection, path: Path) -> list[str | None]:
     return [name for name in running_processes(connection) if name is None or is_gone(path, name)]
 
@@ -210,7 +231,8 @@ def _tidy(connection: sqlite3.Connection, path: Path) -> None:
         interrupt_orphans(connection, _gone(connection, path), datetime.now(UTC))
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
     for file in files:
         file.unlink(missing_ok=True)
@@ -229,6 +251,12 @@ def _as_ledger_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
+def _cap(connection: sqlite3.Connection, run_id: str) -> int | None:
+    row = connection.execute("SELECT max_cost_nanousd FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    cap: int | None = row["max_cost_nanousd"]
+    return cap
+
+
 def _committed(connection: sqlite3.Connection, run_id: str) -> int:
     (total,) = connection.execute(
         "SELECT coalesce(sum(coalesce(cost_nanousd, reserved_nanousd, 0)), 0) FROM calls WHERE run_id = ?", (run_id,)
@@ -238,7 +266,7 @@ def _committed(connection: sqlite3.Connection, run_id: str) -> int:
 
 def _check_cap(connection: sqlite3.Connection, calls: Sequence[CallRecord]) -> None:
     run_id, names = calls[0].run_id, " and ".join(call.model for call in calls)
-    (cap,) = connection.execute("SELECT max_cost_nanousd FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    cap = _cap(connection, run_id)
     if cap is None:
         return
     reserved = [call.reserved_nanousd for call in calls]

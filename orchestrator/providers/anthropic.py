@@ -90,6 +90,7 @@ class AnthropicProvider(SdkProvider):
             case "message_start":
                 draft.model = text_at(event, "message", "model")
                 draft.request_id = draft.request_id or text_at(event, "message", "id") or None
+                draft.provisional = True
                 yield from self._report(dig(event, "message", "usage"), draft)
             case "content_block_start":
                 if text_at(event, "content_block", "type") == "tool_use":
@@ -104,6 +105,7 @@ class AnthropicProvider(SdkProvider):
                         draft.add_call(dig(event, "index"), arguments=text_at(event, "delta", "partial_json"))
             case "message_delta":
                 _finish(draft, dig(event, "delta"))
+                draft.provisional &= dig(event, "usage", "output_tokens") is None
                 yield from self._report(dig(event, "usage"), draft)
             case "message_stop":
                 draft.ended = True

@@ -104,6 +104,7 @@ class Draft:
     calls: dict[object, _CallDraft] = field(default_factory=dict)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     usage: Usage | None = None
+    provisional: bool = False  # the usage so far is from before the answer was written
     finish: FinishReason | None = None
     ended: bool = False  # the wire's own last marker came
     note: str = ""
@@ -160,6 +161,13 @@ class Draft:
             self.usage = usage
             yield usage
 
+    def _counted(self) -> Usage | None:
+        """The usage, if it can be the bill: a prompt has tokens, and so has an answer. A zero never was a count."""
+        usage = self.usage
+        if usage is None or self.provisional or usage.input_tokens == 0 or (self.begun and usage.output_tokens == 0):
+            return None
+        return usage
+
     def completion(self, finish: FinishReason) -> Completion:
         now = self.clock()
         calls = tuple(
@@ -169,7 +177,7 @@ class Draft:
         return Completion(
             text=self.text or scrub("".join(self.refusal)),
             finish_reason=finish,
-            usage=self.usage,
+            usage=self.usage if finish is FinishReason.INCOMPLETE else self._counted(),
             latency_ms=_ms(now - self.started),
             model=scrub(self.model) or self.source.model,
             request_id=scrub(self.request_id) if self.request_id else None,

@@ -1,0 +1,135 @@
+"""`orch budget`: limits on what may be spent in a day, a week or a month."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+
+from ..clock import local_now
+from ..errors import UsageError
+from ..ledger.budgets import Budget, BudgetState, Period, Scope, budget_states, clear_budgets, set_budgets
+from ..ledger.store import Ledger
+from ..money import dollars_to_nanousd, format_nanousd, format_short
+from ..settings import Settings
+from . import render
+from .options import ConfigFlags, LedgerFlags, OutputFlags, command
+from .output import Output
+from .setup import settings_from
+
+
+@dataclass(frozen=True, kw_only=True)
+class _BudgetFlags(OutputFlags, LedgerFlags, ConfigFlags):
+    action: Annotated[str, typer.Option(help="set, show or clear.")] = "show"
+    daily: Annotated[str | None, typer.Option(metavar="DOLLARS", help="At most this much a day.")] = None
+    weekly: Annotated[str | None, typer.Option(metavar="DOLLARS", help="At most this much a week, from Monday.")] = None
+    monthly: Annotated[str | None, typer.Option(metavar="DOLLARS", help="At most this much a month.")] = None
+    provider: Annotated[str | None, typer.Option(help="Count only this provider.")] = None
+    model: Annotated[str | None, typer.Option(help="Count only this model.")] = None
+    category: Annotated[str | None, typer.Option(help="Count only runs of this category.")] = None
+    tag: Annotated[str | None, typer.Option(help="Count only runs with this tag.")] = None
+    period: Annotated[
+        list[Period] | None, typer.Option(help="For clear: only the budget of a day, a week or a month.")
+    ] = None
+    all: Annotated[bool, typer.Option("--all", help="For clear: every budget there is.")] = False
+
+
+@command(_BudgetFlags, argument="action")
+def budget(flags: _BudgetFlags) -> int:
+    """orch budget set --daily 5 --category batch; orch budget show; orch budget clear --category batch.
+
+    Before a call is sent, its worst case is set aside in every budget that applies, in one transaction shared by all
+    processes; a call that does not fit is not sent (exit code 5). Free models, and those that you host, are never
+    refused. Days, weeks and months are yours, by your time zone. Alerts at 50, 80 and 100 % go to stderr and to the
+    command that on_alert names in the config file.
+    """
+    action = _ACTIONS.get(flags.action)
+    if action is None:
+        raise UsageError(f"orch budget takes set, show or clear, not {flags.action!r}")
+    output, settings = Output.parse(flags.output), settings_from(flags)
+    action(flags, settings)
+    return _show(settings, output)
+
+
+commands = {"budget": budget}
+
+
+def _set(flags: _BudgetFlags, settings: Settings) -> None:
+    scope, name = _scope(flags)
+    amounts = {Period.DAY: flags.daily, Period.WEEK: flags.weekly, Period.MONTH: flags.monthly}
+    budgets = [Budget(period, scope, name, _amount(amount)) for period, amount in amounts.items() if amount is not None]
+    if not budgets:
+        raise UsageError("how much? for example: orch budget set --daily 5")
+    with Ledger.open(settings.ledger) as ledger:
+        ledger.write(lambda connection: set_budgets(connection, budgets))
+
+
+def _clear(flags: _BudgetFlags, settings: Settings) -> None:
+    scope, name = (None, "") if flags.all else _scope(flags)
+    periods = flags.period or list(Period)
+    with Ledger.open(settings.ledger) as ledger:
+        removed = ledger.write(lambda connection: clear_budgets(connection, periods, scope, name))
+    render.say(f"{removed} cleared")
+
+
+def _nothing(flags: _BudgetFlags, settings: Settings) -> None:
+    """Showing changes nothing."""
+
+
+_ACTIONS: dict[str, Callable[[_BudgetFlags, Settings], None]] = {"set": _set, "clear": _clear, "show": _nothing}
+
+
+def _show(settings: Settings, output: Output) -> int:
+    states: list[BudgetState] = []
+    ledger = Ledger.open_for_reading(settings.ledger)
+    if ledger is not None:
+        today = local_now().date()
+        with ledger:
+            states = ledger.read(lambda c: budget_states(c, today, simulated=settings.simulate))
+    output.emit({"schema_version": 1, "simulated": settings.simulate, "budgets": [_document(s) for s in states]})
+    if not output.json:
+        for state in states:
+            spent, aside = state.settled_nanousd, state.committed_nanousd - state.settled_nanousd
+            set_aside = f", {format_short(aside)} set aside" if aside else ""
+            render.line(
+                f"{state.budget} (since {state.first_day}): {format_short(spent)} spent{set_aside}, "
+                f"{format_short(state.left_nanousd)} left"
+            )
+        if not states:
+            render.line("no budgets")
+    return 0
+
+
+def _document(state: BudgetState) -> dict[str, Any]:
+    budget = state.budget
+    return {
+        "period": budget.period.value,
+        "scope": budget.scope.value,
+        "name": budget.name,
+        "first_day": state.first_day.isoformat(),
+        "limit_nanousd": budget.limit_nanousd,
+        "spent_nanousd": state.settled_nanousd,
+        "reserved_nanousd": state.committed_nanousd - state.settled_nanousd,
+        "left_nanousd": state.left_nanousd,
+    }
+
+
+def _scope(flags: _BudgetFlags) -> tuple[Scope, str]:
+    given = [(scope, getattr(flags, scope.value)) for scope in Scope if scope is not Scope.ALL]
+    named = [(scope, name) for scope, name in given if name is not None]
+    if len(named) > 1:
+        raise UsageError("a budget is for one of --provider, --model, --category and --tag, or for everything")
+    return named[0] if named else (Scope.ALL, "")
+
+
+def _amount(written: str) -> int:
+    try:
+        nanousd = dollars_to_nanousd(Decimal(written))
+    except (ArithmeticError, ValueError) as error:
+        raise UsageError(f"a budget is an amount in dollars such as 5 or 0.50, not {written[:40]!r}") from error
+    if nanousd < 0:
+        raise UsageError(f"a budget cannot be less than nothing: {format_nanousd(nanousd)}")
+    return nanousd
