@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+
+from .errors import ConfigError
 
 Clock = Callable[[], datetime]  # aware, in the user's time zone
 
 
 def local_now() -> datetime:
-    """The time now, in the user's time zone."""
-    return datetime.now().astimezone()
+    """The time now, in the user's time zone. Raises ConfigError if TZ names none."""
+    try:
+        return datetime.now().astimezone()
+    except ValueError as error:
+        raise ConfigError(f"the time zone cannot be used (TZ={os.environ.get('TZ')!r}): {error}") from error
 
 
 def rfc3339(when: datetime) -> str:

@@ -190,6 +190,9 @@ class Engine:
             return finish(RunStatus.COMPLETE, outcome.completion.text, outcome)
         except asyncio.CancelledError:
             raise RunInterrupted(finish(RunStatus.INTERRUPTED, error=Interrupted())) from None
+        except OSError:  # the watcher's: nobody reads the answer any more
+            finish(RunStatus.INTERRUPTED, error=Interrupted("interrupted: the answer could not be shown"))
+            raise
         except OrchError as error:
             text = _partial_text(error)
             partial = bool(text) and isinstance(error, IncompleteError)

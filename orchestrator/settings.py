@@ -125,10 +125,10 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
         run = RunOptions(
             strategy=table.optional("strategy", text, default=base.strategy),
             chain=table.optional("chain", text, default=base.chain),
-            ensemble_size=table.optional("ensemble_size", integer(minimum=1), default=base.ensemble_size),
+            ensemble_size=table.optional("ensemble_size", integer(minimum=1, maximum=100), default=base.ensemble_size),
             threshold=table.optional("threshold", _number(0, 1), default=base.threshold),
             max_cost_nanousd=None if max_cost is None else dollars_to_nanousd(max_cost),
-            timeout_s=table.optional("timeout", _number(0, _DAY_S), default=base.timeout_s),
+            timeout_s=table.optional("timeout", _number(1, _DAY_S), default=base.timeout_s),
             max_tokens=table.optional("max_tokens", integer(minimum=1), default=None),
             temperature=table.optional("temperature", _number(0, 2), default=None),
             category=table.optional("category", text, default=base.category),

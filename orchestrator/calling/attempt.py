@@ -67,7 +67,8 @@ class Attempt:
             self.record = replace(self.record, status=CallStatus.SENT, sent_at=sent_at)
             self.observe(CallStarted(self.record.call_id, self.record.model, self.record.attempt))
             completion = await self._send(request)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, OSError):
+            # An OSError is the watcher's: nobody reads the answer any more. Adapter and ledger have errors of their own.
             # Settled here and not in a thread: a second cancellation cannot come between.
             self._settle_now(interrupted(self.record, self._partial(), self.terms, self._ended()))
             raise

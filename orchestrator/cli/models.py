@@ -51,6 +51,8 @@ def models(flags: _ModelListFlags) -> int:
 
 commands = {"models": models}
 
+_ALL_COLUMNS_FROM = 110  # characters
+
 
 def list_models(
     settings: Settings,
@@ -116,20 +118,24 @@ def _table(rows: Sequence[dict[str, Any]]) -> Table:
     from rich.table import Table  # heavy
     from rich.text import Text  # heavy
 
+    wide = render.columns() >= _ALL_COLUMNS_FROM
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("model")
-    table.add_column("provider")
+    table.add_column("model", no_wrap=True)
     table.add_column("$ in", justify="right")
     table.add_column("$ out", justify="right")
-    table.add_column("context", justify="right")
     table.add_column("up to")
     table.add_column("status")
+    if wide:
+        table.add_column("context", justify="right")
+        table.add_column("provider")
     for row in rows:
         rates = (row["input_per_million"] or "unpriced", row["output_per_million"] or "")
         prices = (f"{row['gpu_hour']}/h", "") if row["gpu_hour"] else rates
         status = "ready" if row["available"] else ("no key" if row["status"] != "retired" else "retired")
         if row["status"] == "deprecated":
             status += f", ends {row['retires']}" if row["retires"] else ", deprecated"
-        cells = (row["name"], row["provider"], *prices, f"{row['context_window']:,}", row["levels"][-1], status)
+        cells = [row["name"], *prices, row["levels"][-1], status]
+        if wide:
+            cells += [f"{row['context_window']:,}", row["provider"]]
         table.add_row(*(Text(cell, no_wrap=True) for cell in cells), style=None if row["available"] else "dim")
     return table

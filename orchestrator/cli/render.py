@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
@@ -17,12 +18,14 @@ from ..result import OrchestrationResult
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+_PIPED_WIDTH = 200
+
 # Everything that a terminal might obey: C0 and C1 controls but tab and newline, and the invisible characters that
 # reorder text. What is not for a terminal goes out as it came.
 _OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-class OutputError(Exception):
+class OutputError(OSError):
     """stdout can take no more, for another reason than that its reader is gone."""
 
     def __init__(self, error: OSError) -> None:
@@ -91,6 +94,11 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
+def columns() -> int:
+    """How wide a table may be: as the terminal is, or as wide as it likes when piped."""
+    return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else _PIPED_WIDTH
+
+
 def table(renderable: RenderableType) -> None:
     """A table on stdout: as wide as it needs to be when piped, so that no cell is cut."""
     from rich.console import Console  # heavy
@@ -100,7 +108,7 @@ def table(renderable: RenderableType) -> None:
             raise BrokenPipeError
 
     terminal = is_terminal(sys.stdout)
-    console = Table(file=sys.stdout, width=None if terminal else 200, highlight=False, soft_wrap=not terminal)
+    console = Table(file=sys.stdout, width=None if terminal else _PIPED_WIDTH, highlight=False, soft_wrap=not terminal)
     console.print(renderable)
 
 
@@ -173,7 +181,8 @@ class Watcher:
         if self._verbose:
             say(f"· {text}")
         elif self._shows_status:
-            sys.stderr.write(f"\r\x1b[2K{for_terminal(text)[:100]}")
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write(f"\r\x1b[2K{for_terminal(text)[:width]}")
             sys.stderr.flush()
             self._status_shown = True
 
@@ -190,6 +199,6 @@ def summary(result: OrchestrationResult) -> None:
     source = " (estimate)" if result.cost_source == "estimate" else ""
     kind = " · simulated" if result.simulated else ""
     say(
-        f"{result.model_used} · {format_short(result.cost_nanousd)}{source} · {result.latency:.2f} s"
+        f"{result.model_used or result.status} · {format_short(result.cost_nanousd)}{source} · {result.latency:.2f} s"
         f"{confidence} · run {result.run_id}{kind}"
     )

@@ -76,7 +76,7 @@ class Ledger:
         if not path.exists() or path.stat().st_size == 0:
             return None
         with _as_ledger_errors(path):
-            connection = _connect(path, "ro")
+            connection = _connect_for_reading(path)
             try:
                 (version,) = connection.execute("PRAGMA user_version").fetchone()
                 if version > len(MIGRATIONS):
@@ -236,6 +236,19 @@ def _tidy(connection: sqlite3.Connection, path: Path) -> None:
         raise
     for file in files:
         file.unlink(missing_ok=True)
+
+
+def _connect_for_reading(path: Path) -> sqlite3.Connection:
+    connection = _connect(path, "ro")
+    try:
+        connection.execute("PRAGMA user_version")
+    except sqlite3.OperationalError:
+        connection.close()
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        # On a read-only medium SQLite cannot make the shared memory that a WAL database wants; nobody writes there.
+        connection = _connect(path, "ro&immutable=1")
+    return connection
 
 
 @contextmanager
