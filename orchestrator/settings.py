@@ -8,18 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 
 from platformdirs import PlatformDirs
 
 from .errors import ConfigError
 from .money import dollars_to_nanousd
-from .strict_yaml import Reader, Table, boolean, decimal, integer, read, record, text
+from .strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_of, read, record, text
 
 APP = "orch"
 _DAY_S = 86_400
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
+
+
+class RetryKind(StrEnum):
+    """The failures that may be retried, by the codes of their errors."""
+
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    CONNECTION_FAILED = "connection_failed"
+    BAD_REPLY = "bad_reply"
+    EMPTY_REPLY = "empty_reply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +39,7 @@ class RetryPolicy:
 
     Before retry n (from 1) the wait is drawn evenly from 0 to `initial_backoff_s` x `multiplier`^(n-1), at most
     `max_backoff_s` ("full jitter": AWS Architecture Blog, Exponential Backoff And Jitter, 2015), or is what the
-    provider asked for. All waits of a call together stay under `max_wait_s`.
+    provider asked for. All waits of a call together stay under `max_wait_s`. Failures of other `kinds` are not retried.
     """
 
     max_retries: int = 2
@@ -36,6 +47,7 @@ class RetryPolicy:
     max_backoff_s: float = 30.0
     multiplier: float = 2.0
     max_wait_s: float = 60.0
+    kinds: tuple[RetryKind, ...] = tuple(RetryKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +164,7 @@ def _retry(table: Table) -> RetryPolicy:
         max_backoff_s=table.optional("max_backoff", _number(0, _DAY_S), default=base.max_backoff_s),
         multiplier=table.optional("multiplier", _number(1, 100), default=base.multiplier),
         max_wait_s=table.optional("max_wait", _number(0, _DAY_S), default=base.max_wait_s),
+        kinds=table.optional("kinds", list_of(one_of(RetryKind)), default=base.kinds),
     )
 
 

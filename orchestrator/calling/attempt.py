@@ -21,7 +21,7 @@ from ..ledger.records import CallRecord, CallStatus
 from ..ledger.spool import spool
 from ..ledger.store import Ledger
 from ..providers.base import Provider
-from ..types import Completion, Request
+from ..types import Completion, Request, Usage
 from .settlement import Ended, Terms, completed, failed, interrupted, partial_reply
 
 P = ParamSpec("P")
@@ -57,6 +57,7 @@ class Attempt:
     monotonic: Callable[[], float]
     _started: float = 0.0
     _pieces: list[str] = field(default_factory=list)
+    _usage: Usage | None = None
 
     async def make(self, request: Request) -> Answered:
         """Raises a ProviderError with its row settled; LedgerError if the row cannot say `sent`, and nothing was."""
@@ -68,7 +69,7 @@ class Attempt:
             self.observe(CallStarted(self.record.call_id, self.record.model, self.record.attempt))
             completion = await self._send(request)
         except (asyncio.CancelledError, OSError):
-            # An OSError is the watcher's: nobody reads the answer any more. Adapter and ledger have errors of their own.
+            # An OSError is the watcher's: nobody reads the answer any more. Adapters and ledger have their own errors.
             # Settled here and not in a thread: a second cancellation cannot come between.
             self._settle_now(interrupted(self.record, self._partial(), self.terms, self._ended()))
             raise
@@ -107,6 +108,8 @@ class Attempt:
                 if isinstance(event, str):
                     self._pieces.append(event)
                     self.observe(TextArrived(self.record.call_id, event))
+                else:
+                    self._usage = event
         raise self._error(BadReplyError, "the stream ended without a reply")
 
     async def give_up(self, error: ProviderError) -> None:
@@ -149,7 +152,8 @@ class Attempt:
         return Ended(self.clock(), round(1000 * (self.monotonic() - self._started)))
 
     def _partial(self) -> Completion:
-        return partial_reply("".join(self._pieces), self.record.provider_model, self._ended().latency_ms)
+        text = "".join(self._pieces)
+        return partial_reply(text, self.record.provider_model, self._ended().latency_ms, self._usage)
 
     def _error(self, kind: type[E], message: str) -> E:
         return kind(message, provider=self.record.provider, model=self.record.model)

@@ -12,6 +12,7 @@ from orchestrator.calling.retry import Backoff
 from orchestrator.errors import (
     BadReplyError,
     ConnectionFailedError,
+    Disposition,
     EmptyReplyError,
     OutcomeUnknownError,
     OverloadedError,
@@ -19,8 +20,9 @@ from orchestrator.errors import (
     QuotaExhaustedError,
     RateLimitedError,
     RequestRejectedError,
+    TemporaryError,
 )
-from orchestrator.settings import RetryPolicy
+from orchestrator.settings import RetryKind, RetryPolicy
 
 
 def a_backoff(policy: RetryPolicy | None = None, *, time_left_s: float = 600.0) -> Backoff:
@@ -50,6 +52,17 @@ def retries(backoff: Backoff, error: Exception, at_most: int = 50) -> int:
 )
 def test_each_kind_of_failure_is_tried_again_so_often(kind: type[ProviderError], times: int) -> None:
     assert retries(a_backoff(), an_error(kind)) == times
+
+
+def test_a_kind_that_the_user_left_out_is_not_tried_again() -> None:
+    policy = RetryPolicy(kinds=(RetryKind.RATE_LIMITED,))
+    assert retries(a_backoff(policy), an_error(OverloadedError)) == 0
+    assert retries(a_backoff(policy), an_error(RateLimitedError)) == 2
+
+
+def test_every_kind_that_can_be_named_is_an_error_that_is_retried() -> None:
+    kinds = {kind.code: kind for kind in TemporaryError.__subclasses__() if kind.disposition is Disposition.RETRY}
+    assert set(kinds) == set(RetryKind)
 
 
 def test_an_error_of_our_own_is_never_tried_again() -> None:

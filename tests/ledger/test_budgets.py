@@ -192,7 +192,9 @@ def _delete(call_id: str, connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM calls WHERE call_id = ?", (call_id,))
 
 
-def _sums_and_counters(scope: str, connection: sqlite3.Connection) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+def _sums_and_counters(
+    scope: str, connection: sqlite3.Connection
+) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
     rows = connection.execute(
         "SELECT calls.day, sum(coalesce(cost_nanousd, reserved_nanousd, 0)), sum(coalesce(cost_nanousd, 0))"
         " FROM calls JOIN runs USING (run_id) WHERE category = 'a' GROUP BY calls.day"
