@@ -109,7 +109,12 @@ def table(renderable: RenderableType) -> None:
 
     terminal = is_terminal(sys.stdout)
     console = Table(file=sys.stdout, width=None if terminal else _PIPED_WIDTH, highlight=False, soft_wrap=not terminal)
-    console.print(renderable)
+    try:
+        console.print(renderable)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(error) from error
 
 
 def _write(stream: TextIO | None, text: str) -> None:
@@ -157,8 +162,9 @@ class Watcher:
                     self._ends_line = text.endswith("\n")
             case CallStarted(model=model, attempt=attempt):
                 self._status(f"asking {model}{'' if attempt == 1 else f', attempt {attempt}'} …")
-            case Waiting(model=model, seconds=seconds, reason=reason):
-                self._status(f"{model}: waiting {seconds:.1f} s: {reason}")
+            case Waiting(model=model, seconds=seconds, reason=reason, position=position):
+                place = "" if position is None else f", number {position} in the queue"
+                self._status(f"{model}: waiting {seconds:.1f} s: {reason}{place}")
             case CallEnded(model=model, outcome=outcome, latency_ms=latency_ms, cost_nanousd=cost):
                 if self._verbose:
                     say(f"· {model}: {outcome}, {(latency_ms or 0) / 1000:.2f} s, {format_short(cost)}")

@@ -189,18 +189,105 @@ _VERSION_2 = (
     """,
 )
 
+_VERSION_3 = (
+    # Places in the queue of a model, in the order of arrival: `at` is when the request may leave, `taken_at` when the
+    # place was taken. Tokens are an estimate until the call is over. Places older than a minute are deleted.
+    """
+    CREATE TABLE rate_slots (
+        slot_id    INTEGER PRIMARY KEY AUTOINCREMENT,
+        simulated  INTEGER NOT NULL,
+        model      TEXT NOT NULL,
+        taken_at   INTEGER NOT NULL,
+        at         INTEGER NOT NULL,
+        tokens     INTEGER NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX rate_slots_by_time ON rate_slots (simulated, model, at, tokens)",
+    # What a model with a daily limit has used, in buckets of some minutes that start at `since`.
+    """
+    CREATE TABLE rate_days (
+        simulated  INTEGER NOT NULL,
+        model      TEXT NOT NULL,
+        since      INTEGER NOT NULL,
+        requests   INTEGER NOT NULL,
+        tokens     INTEGER NOT NULL,
+        PRIMARY KEY (simulated, model, since)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # What providers say of their limits. It was `noted_at`; the limits are forgotten after a while.
+    """
+    CREATE TABLE learned_limits (
+        simulated      INTEGER NOT NULL,
+        model          TEXT NOT NULL,
+        noted_at       INTEGER NOT NULL,
+        rpm            INTEGER,
+        tpm            INTEGER,
+        blocked_until  INTEGER NOT NULL,
+        PRIMARY KEY (simulated, model)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # Circuit breakers: a row while there is something to hold against a model, or against a provider (model '').
+    """
+    CREATE TABLE breakers (
+        simulated    INTEGER NOT NULL,
+        provider     TEXT NOT NULL,
+        model        TEXT NOT NULL,
+        failures     INTEGER NOT NULL,
+        openings     INTEGER NOT NULL,
+        failed_at    INTEGER NOT NULL,
+        open_until   INTEGER,
+        probe_until  INTEGER,
+        reason       TEXT NOT NULL,
+        PRIMARY KEY (simulated, provider, model)
+    ) STRICT, WITHOUT ROWID
+    """,
+)
+
+_VERSION_4 = (
+    # What a call was recorded as before it was priced again, and as what since: one row a call and repricing, kept
+    # when the repricing is undone.
+    """
+    CREATE TABLE repricings (
+        reprice_id        TEXT NOT NULL,
+        call_id           TEXT NOT NULL REFERENCES calls (call_id),
+        at                INTEGER NOT NULL,
+        undone_at         INTEGER,
+        old_cost_nanousd  INTEGER,
+        old_cost_source   TEXT NOT NULL,
+        old_price         TEXT CHECK (old_price IS NULL OR json_valid(old_price)),
+        new_cost_nanousd  INTEGER NOT NULL,
+        new_cost_source   TEXT NOT NULL,
+        new_price         TEXT NOT NULL CHECK (json_valid(new_price)),
+        reason            TEXT NOT NULL,
+        PRIMARY KEY (reprice_id, call_id)
+    ) STRICT, WITHOUT ROWID
+    """,
+    "CREATE INDEX repricings_by_call ON repricings (call_id)",
+)
+
 # One tuple of statements a version; the ledger's `user_version` counts how many have been carried out.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """The schema number of a ledger; 0 for a new file.
+
+    Raises ValueError if it is newer than this program, or if the database is not a ledger.
+    """
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise ValueError("it is another program's database")
+    if version > len(MIGRATIONS):
+        raise ValueError(f"it was written by a newer orch (schema {version}; this one knows {len(MIGRATIONS)})")
+    return version
 
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring an open database to the newest version, each step in a transaction of its own. The caller holds the lock.
 
-    Raises ValueError if the database is of a version that this program does not know yet.
+    Raises ValueError as `version_of` does.
     """
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(MIGRATIONS):
-        raise ValueError(f"it was written by a newer orch (schema {version}; this one knows {len(MIGRATIONS)})")
+    version = version_of(connection)
     for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
         connection.execute("BEGIN IMMEDIATE")
         try:

@@ -24,7 +24,7 @@ from .orphans import interrupt_calls, interrupt_orphans, running_processes
 from .process import Presence, is_gone, opening_lock
 from .records import CallRecord, CallStatus, RunRecord
 from .rows import columns_of, insert, update
-from .schema import MIGRATIONS, migrate
+from .schema import MIGRATIONS, migrate, version_of
 from .spool import spooled, take_in
 
 BUSY_TIMEOUT_S = 30.0
@@ -56,6 +56,7 @@ class Ledger:
             with opening_lock(path, BUSY_TIMEOUT_S):
                 connection = _connect(path, "rwc")
                 try:
+                    version_of(connection)  # before anything is changed in a file that is not ours
                     (journal_mode,) = connection.execute("PRAGMA journal_mode").fetchone()
                     if journal_mode != "wal":
                         connection.execute("PRAGMA journal_mode = WAL")
@@ -78,9 +79,7 @@ class Ledger:
         with _as_ledger_errors(path):
             connection = _connect_for_reading(path)
             try:
-                (version,) = connection.execute("PRAGMA user_version").fetchone()
-                if version > len(MIGRATIONS):
-                    migrate(connection)  # says that the file is too new
+                version = version_of(connection)
                 if version == len(MIGRATIONS) and not (spooled(path) or _gone(connection, path)):
                     return cls(path, connection)
             except BaseException:

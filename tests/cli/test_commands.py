@@ -31,21 +31,6 @@ CALL_CONTRACT = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def orch(user_files: Path) -> Orch:
-    def run(*argv: str | bytes, stdin: bytes | None = None, **environ: str) -> Run:
-        return subprocess.run(
-            [sys.executable, "-m", "orchestrator", *argv],
-            input=b"" if stdin is None else stdin,
-            capture_output=True,
-            env={**os.environ, **environ},
-            timeout=60,
-            check=False,
-        )
-
-    return run
-
-
 def one_object(run: Run) -> dict[str, object]:
     """stdout must hold exactly one JSON object, on one line."""
     text = run.stdout.decode()

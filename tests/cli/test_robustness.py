@@ -1,0 +1,166 @@
+"""What a shell can do to a command: closed and full outputs, odd environments, other people's files."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = subprocess.CompletedProcess[bytes]
+Orch = Callable[..., Run]
+ASK = ["run", "--simulate", "-p", "What is the capital of France?"]
+
+
+def shell(redirection: str, *argv: str) -> Run:
+    line = f'exec "$0" -m orchestrator "$@" {redirection}'
+    return subprocess.run(
+        ["sh", "-c", line, sys.executable, *argv],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&-", ">&- 2>&-"])
+@pytest.mark.parametrize(
+    "argv", [ASK, [*ASK, "-o", "json"], ["--help"], ["report"]], ids=["text", "json", "help", "table"]
+)
+def test_closed_standard_streams_are_no_bug(user_files: Path, redirection: str, argv: list[str]) -> None:
+    run = shell(redirection, *argv)
+    assert run.returncode == 0, run.stderr
+    assert b"Traceback" not in run.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("argv", [ASK, [*ASK, "-o", "json"], ["models"]], ids=["text", "json", "table"])
+def test_an_output_that_is_full_is_said_to_be(user_files: Path, argv: list[str]) -> None:
+    run = shell("> /dev/full", *argv)
+    assert run.returncode == 141
+    assert b"cannot be written to stdout: No space left" in run.stderr
+    assert b"Traceback" not in run.stderr
+
+
+def test_a_file_for_the_json_that_cannot_be_written_keeps_the_answer(orch: Orch, tmp_path: Path) -> None:
+    (tmp_path / "taken.json").mkdir()
+    run = orch(*ASK, "-o", str(tmp_path / "taken.json"))
+    assert run.returncode == 2
+    assert b"Paris" in run.stdout
+    assert b"cannot be written" in run.stderr
+    assert b"Traceback" not in run.stderr
+
+
+def test_a_failing_call_leaves_no_log_lines_of_libraries(orch: Orch, tmp_path: Path) -> None:
+    scenario = tmp_path / "faults.yaml"
+    scenario.write_text("rules:\n  - {fault: overloaded}\n")
+    config = tmp_path / "config.yaml"
+    config.write_text("retry: {initial_backoff: 0, max_backoff: 0}\n")
+    run = orch("cheapest", "hi", "--simulate", "--scenario", str(scenario), "--config", str(config))
+    assert run.returncode == 6
+    assert run.stdout == b""
+    (line,) = run.stderr.decode().splitlines()
+    assert line.startswith("orch: ")
+
+
+@pytest.mark.parametrize("amount", ["1e12", "1e99999999", "nan", "inf", "-1", "", "0x10"])
+def test_what_is_no_amount_is_refused_at_once(orch: Orch, amount: str) -> None:
+    run = orch(*ASK, f"--max-cost={amount}")
+    assert run.returncode == 2
+    assert b"--max-cost" in run.stderr
+
+
+@pytest.mark.parametrize("option", ["--max-wait=-5", "--max-wait=nan", "--timeout=nan", "--threshold=nan"])
+def test_a_number_that_is_out_of_range_is_refused(orch: Orch, option: str) -> None:
+    assert orch(*ASK, option).returncode == 2
+
+
+@pytest.mark.parametrize("option", ["--category", "--tag", "--system"])
+def test_a_name_that_is_not_text_is_a_usage_error(orch: Orch, option: str) -> None:
+    assert orch(*ASK, option, b"\xff").returncode == 2
+
+
+def test_a_time_zone_that_is_none_is_a_configuration_error(orch: Orch) -> None:
+    run = orch("report", TZ="UTC+25")
+    assert run.returncode == 3
+    assert b"TZ='UTC+25'" in run.stderr
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX"])
+def test_output_is_utf8_whatever_the_locale(orch: Orch, locale: str) -> None:
+    run = orch("plan", "--simulate", "-p", "naïve?", LC_ALL=locale, LANG=locale, PYTHONIOENCODING="latin-1")
+    assert run.returncode == 0
+    assert "≥" in run.stdout.decode("utf-8")
+
+
+def test_another_programs_file_is_refused_and_left_alone(orch: Orch, tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign.db"
+    with sqlite3.connect(foreign) as connection:
+        connection.execute("CREATE TABLE precious (x)")
+    connection.close()
+    before = foreign.read_bytes()
+    for ledger in (str(foreign), "/dev/null", str(tmp_path)):
+        run = orch(*ASK, "--ledger", ledger)
+        assert run.returncode == 11, ledger
+        assert b"Traceback" not in run.stderr
+    assert foreign.read_bytes() == before
+    text = tmp_path / "notes.txt"
+    text.write_text("not a ledger at all")
+    assert orch(*ASK, "--ledger", str(text)).returncode == 11
+    assert not Path(f"{text}.lock").exists()
+
+
+def test_a_budget_is_set_shown_kept_to_and_cleared(orch: Orch, user_files: Path) -> None:
+    told = user_files / "told.jsonl"
+    command = user_files / "tell"
+    command.write_text(f"#!/bin/sh\ncat >> {told}\necho >> {told}\n")
+    command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    config = user_files / "config.yaml"
+    config.write_text(f"on_alert: {command}\n")
+    shown = orch("budget", "set", "--daily", "0.00005", "--category", "batch", "--simulate", "-o", "json")
+    (budget,) = json.loads(shown.stdout)["budgets"]
+    assert (budget["period"], budget["scope"], budget["name"]) == ("day", "category", "batch")
+    assert budget["limit_nanousd"] == budget["left_nanousd"] == 50_000
+
+    ask = [*ASK, "--chain", "claude-haiku-5-5", "--category", "batch", "-o", "json", "--config", str(config)]
+    results = [json.loads(orch(*ask, "--max-tokens", "20").stdout) for _ in range(6)]
+    assert results[0]["status"] == "complete"
+    last = results[-1]
+    assert (last["status"], last["error"]["code"], last["calls"]) == ("failed", "budget", [])
+    assert "a day for category batch has" in last["error"]["message"]
+    assert sum(result["cost_nanousd"] for result in results) <= 50_000
+    alerts = [json.loads(line) for line in told.read_text().splitlines() if line]
+    assert [alert["percent"] for alert in alerts] in ([50, 80], [50], [80])
+
+    elsewhere = orch(*ASK, "--chain", "claude-haiku-5-5", "-o", "json")
+    assert json.loads(elsewhere.stdout)["status"] == "complete"
+    assert b"no budgets" in orch("budget", "clear", "--all", "--simulate").stdout
+
+
+def test_an_unpriced_model_has_no_cost_and_needs_leave_under_a_budget(orch: Orch, tmp_path: Path) -> None:
+    models = tmp_path / "models.yaml"
+    models.write_text(
+        "models:\n  mystery:\n    provider: openai\n    id: gpt-4o\n"
+        "    context_window: 100000\n    output_limit: 1000\n"
+        "    levels: [basic]\n    scores: {coding: 0.5, reasoning: 0.5, speed: 0.5, long_context: 0.5}\n"
+        "    supports: [streaming]\n    prices: unpriced\n"
+    )
+    ask = [*ASK, "--chain", "mystery", "--models-file", str(models), "-o", "json"]
+    free = json.loads(orch(*ask).stdout)
+    assert (free["status"], free["cost"], free["cost_nanousd"], free["cost_source"]) == (
+        "complete",
+        None,
+        None,
+        "unpriced",
+    )
+    assert orch(*ask, "--max-cost", "1").returncode == 5
+    assert json.loads(orch(*ask, "--max-cost", "1", "--allow-unpriced").stdout)["cost"] is None
+    assert "unpriced" in orch("report", "--simulate").stdout.decode()
+    orch("budget", "set", "--daily", "100", "--simulate")
+    refused = json.loads(orch(*ask).stdout)
+    assert "no known price" in refused["error"]["message"]
