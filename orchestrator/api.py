@@ -19,10 +19,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from .engine import Engine, Planned
+from .engine import Engine
 from .errors import UsageError
 from .money import dollars_to_nanousd
 from .plan import calls
+from .planning import Planned
 from .result import OrchestrationResult
 from .settings import RunOptions, Settings, load_settings
 from .types import Prompt

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..engine import Engine, Planned
+from ..engine import Engine
 from ..money import format_short
 from ..plan import Call, Cascade, CostRange, Node, Panel, to_dict
+from ..planning import Planned
 from ..types import Prompt
 from . import render
 from .options import PlanFlags, command

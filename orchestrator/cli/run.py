@@ -11,9 +11,10 @@ import stamina
 import typer
 
 from ..clock import local_now
-from ..engine import Engine, Planned, RunInterrupted
+from ..engine import Engine, RunInterrupted
 from ..errors import OrchError
 from ..plan import Call
+from ..planning import Planned
 from ..result import OrchestrationResult, refused_result
 from ..types import Prompt
 from . import render

@@ -1,0 +1,106 @@
+"""A run's row: how it begins, and what it becomes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+
+from ulid import ULID
+
+from .calling.settlement import sha256
+from .confidence.synthesis import agreement, consensus
+from .errors import LedgerError, OrchError
+from .execute import Outcome
+from .ledger.queries import find_run
+from .ledger.records import CallRecord, Recorded, RunRecord, RunStatus
+from .ledger.spool import spool
+from .ledger.store import Ledger
+from .plan import to_dict
+from .planning import Planned
+
+Metadata = dict[str, object]  # what JSON can hold
+
+
+def begin(ledger: Ledger, planned: Planned, *, now: datetime, simulated: bool, with_text: bool) -> RunRecord:
+    """A new run, in the ledger. `with_text` keeps the prompt itself and not only its hash. Raises LedgerError."""
+    prompt, options, analysis = planned.prompt, planned.options, planned.analysis
+    run = RunRecord(
+        run_id=str(ULID.from_datetime(now)),
+        created_at=now,
+        day=now.date().isoformat(),
+        process=ledger.process,
+        strategy=options.strategy,
+        plan=json.dumps(to_dict(planned.plan)),
+        category=options.category,
+        tags=tuple(dict.fromkeys(options.tags)),
+        task=analysis.task,
+        level=analysis.level.value,
+        score=analysis.score,
+        prompt_sha256=sha256(prompt.text),
+        prompt=prompt.text if with_text else None,
+        system=prompt.system if with_text else None,
+        max_cost_nanousd=options.max_cost_nanousd,
+        simulated=simulated,
+    )
+    ledger.start_run(run)
+    return run
+
+
+def ended(
+    run: RunRecord,
+    status: RunStatus,
+    *,
+    at: datetime,
+    latency_ms: int,
+    text: str,
+    outcome: Outcome | None,
+    error: OrchError | None,
+    metadata: Metadata,
+    with_text: bool,
+) -> RunRecord:
+    """What a run has become."""
+    return replace(
+        run,
+        status=status,
+        ended_at=at,
+        latency_ms=latency_ms,
+        model_used=None if outcome is None else outcome.spec.name,
+        confidence=None if outcome is None else outcome.verdict.confidence,
+        response=text if with_text else None,
+        response_sha256=sha256(text),
+        error_code=None if error is None else error.code,
+        error_message=None if error is None else error.message,
+        metadata=json.dumps(metadata),
+    )
+
+
+def finish(ledger: Ledger, run: RunRecord, calls: tuple[CallRecord, ...]) -> Recorded:
+    """Write a run's end. If the ledger cannot take it, it goes into the spool: an answer that was paid for is given
+    all the same, with the calls as they are known here."""
+    try:
+        ledger.finish_run(run)
+        return find_run(ledger, run.run_id)
+    except LedgerError:
+        spool(ledger.path, run)
+        return Recorded(run, calls)
+
+
+def metadata_of(planned: Planned, decisions: list[str], outcome: Outcome | None, *, with_text: bool) -> Metadata:
+    analysis = planned.analysis
+    metadata: Metadata = {
+        "complexity": {"score": analysis.score, "level": analysis.level.value, "features": dict(analysis.features)},
+        "task": analysis.task,
+        "decisions": decisions,
+    }
+    if outcome is not None and outcome.panel:
+        in_order = sorted(outcome.panel, key=lambda weighed: weighed.index)
+        metadata |= {
+            "ensemble_size": len(in_order),
+            "ensemble_models": [weighed.candidate.model for weighed in in_order],
+            "all_confidences": [weighed.candidate.confidence for weighed in in_order],
+            "all_scores": [weighed.score for weighed in in_order],
+            "agreement": agreement(outcome.panel),
+            "consensus": list(consensus(outcome.panel)) if with_text else None,
+        }
+    return metadata
