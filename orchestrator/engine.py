@@ -18,22 +18,20 @@ from .calling.caller import Caller, Order
 from .calling.connections import Connections
 from .calling.line import Line
 from .clock import Clock, local_now
-from .errors import IncompleteError, Interrupted, OrchError, ProviderError
+from .errors import ConfigError, IncompleteError, Interrupted, OrchError, ProviderError, did_you_mean
 from .events import Note, Observer, unobserved
 from .execute import Execution, Outcome
 from .ledger.records import RunRecord, RunStatus
 from .ledger.store import Ledger
 from .planning import Planned, make_plan
 from .providers.base import Provider
-from .providers.catalog import connect, endpoint
+from .providers.catalog import PROVIDERS, connect, endpoint
 from .registry.loading import registry_for
 from .registry.model import Registry
 from .result import ErrorInfo, OrchestrationResult, build_result
 from .settings import RunOptions, Settings
 from .simulator.connect import simulated_connections
 from .types import Prompt
-
-_MESSAGE_OVERHEAD = 64  # tokens that a provider wraps around one message and a system prompt, with room to spare
 
 
 class RunInterrupted(asyncio.CancelledError):
@@ -58,15 +56,12 @@ class Engine:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
+        _check_free_tier(settings)
         self.registry = registry or registry_for(settings)
         self._connect = connect or self._default_connect()
         self._clock = clock
         self._rng = rng or random.Random()
         self._monotonic = monotonic
-        self._limiter = RateLimiter(
-            {spec.name: spec.limits.rpm for spec in self.registry.models.values() if spec.limits.rpm is not None},
-            clock=monotonic,
-        )
 
     def plan(self, prompt: Prompt, options: RunOptions) -> Planned:
         """What `run` would do, without calling anything. Raises an OrchError if there is nothing it could do."""
@@ -124,7 +119,9 @@ class Engine:
             log_text=self.settings.log_text,
             observe=observe,
         )
-        execution = Execution(planned.prompt, order, self.registry, caller, ledger, list(planned.reasons))
+        execution = Execution(
+            planned.prompt, order, self.registry, caller, ledger, planned.call_costs, list(planned.reasons)
+        )
 
         def finish(
             status: RunStatus, text: str = "", outcome: Outcome | None = None, error: OrchError | None = None
@@ -148,7 +145,9 @@ class Engine:
             outcome = await execution.run(planned.plan)
             return finish(RunStatus.COMPLETE, outcome.completion.text, outcome)
         except asyncio.CancelledError:
-            raise RunInterrupted(finish(RunStatus.INTERRUPTED, error=Interrupted())) from None
+            best = execution.best  # an answer that a cascade had put by while it asked for a better one
+            text = "" if best is None else best.completion.text
+            raise RunInterrupted(finish(RunStatus.INTERRUPTED, text, best, Interrupted())) from None
         except OSError:  # the watcher's: nobody reads the answer any more
             finish(RunStatus.INTERRUPTED, error=Interrupted("interrupted: the answer could not be shown"))
             raise
@@ -173,3 +172,11 @@ class Engine:
 def _partial_text(error: OrchError) -> str:
     partial = error.partial if isinstance(error, ProviderError) else None
     return "" if partial is None else partial.text
+
+
+def _check_free_tier(settings: Settings) -> None:
+    """Raises ConfigError for a name that is no provider's: its free quota would be exceeded without a word."""
+    for name in settings.free_tier:
+        if name not in PROVIDERS:
+            suggestion = did_you_mean(name, PROVIDERS) or f"there are: {', '.join(PROVIDERS)}"
+            raise ConfigError(f"free_tier: there is no provider {name!r}", hint=suggestion)

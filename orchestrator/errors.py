@@ -14,7 +14,8 @@
         │   ├── ConnectionFailedError refused, DNS, TLS: certainly not billed
         │   ├── OutcomeUnknownError   read timeout, reset after sending: may be billed (next*)
         │   ├── BadReplyError         not the JSON, chunking or shape that was promised
-        │   └── EmptyReplyError       status 200 with nothing in it
+        │   ├── EmptyReplyError       status 200 with nothing in it
+        │   └── SetAsideError         it kept failing and is left alone for a while; nothing was sent (next)
         ├── QuotaExhaustedError    6  out of credit, or a daily quota                      next
         ├── DeadlineError          6  the run's time is up                                 stop
         ├── RequestRejectedError   7  the request itself is at fault                       stop
@@ -179,6 +180,13 @@ class BadReplyError(TemporaryError):
 class EmptyReplyError(TemporaryError):
     code = "empty_reply"
     default_billed = Billed.YES
+
+
+class SetAsideError(TemporaryError):
+    """The model, or its provider, kept failing and is not asked for a while. Nothing was sent."""
+
+    code = "set_aside"
+    disposition = Disposition.NEXT
 
 
 class AuthenticationError(ProviderError):

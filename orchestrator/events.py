@@ -36,11 +36,12 @@ class CallEnded:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Nothing happens for a while, and why."""
+    """Nothing happens for a while, and why. `position` is the place in a queue, from 1, where there is one."""
 
     model: str
     seconds: float
     reason: str
+    position: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

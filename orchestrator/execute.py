@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from .calling.caller import Caller, Draft, Order
@@ -18,7 +18,7 @@ from .confidence.synthesis import Candidate, Weighed, capability, weigh
 from .errors import BudgetError, Disposition, IncompleteError, OrchError, ProviderError
 from .events import Note
 from .ledger.store import Ledger
-from .plan import Call, Cascade, Node, Panel
+from .plan import Call, Cascade, CostRange, Node, Panel
 from .quote import output_limit
 from .registry.model import ModelSpec, Registry
 from .types import Completion, FinishReason, Message, Prompt, Request, Verdict
@@ -36,15 +36,20 @@ class Outcome:
 
 @dataclass(slots=True)
 class Execution:
-    """One walk over one plan. `decisions` grows as it goes: what was decided, and why, in words."""
+    """One walk over one plan. `decisions` grows as it goes: what was decided, and why, in words.
+
+    `call_costs` has what each model is expected to cost. `best` is the best answer that a cascade has put by so far.
+    """
 
     prompt: Prompt
     order: Order
     registry: Registry
     caller: Caller
     ledger: Ledger
+    call_costs: Mapping[str, CostRange]
     decisions: list[str] = field(default_factory=list)
     detector: ConfidenceDetector = field(default_factory=ConfidenceDetector)
+    best: Outcome | None = None
 
     async def run(self, node: Node, *, order: Order | None = None) -> Outcome:
         """The plan's outcome. Raises the error that it ended in."""
@@ -83,6 +88,7 @@ class Execution:
             except ProviderError as error:
                 failures.append(error)
                 if error.disposition is Disposition.STOP:
+                    self._decide(error.message)
                     break
                 self._went_on(error, last=position == len(node.legs))
                 continue
@@ -98,17 +104,16 @@ class Execution:
                 return outcome
             self._decide(f"{name} answered with confidence {confidence:.2f} < {node.threshold:g}{_why(outcome)}")
             if best is None or confidence > best.verdict.confidence:
-                best = outcome
+                best = self.best = outcome
         if best is None:
             raise _all_failed(failures)
         self._decide(f"no answer reached {node.threshold:g}: the best seen is {best.spec.name}'s")
         return best
 
     async def _panel(self, node: Panel, order: Order) -> Outcome:
-        share = self._share(order, len(node.members))
-        drafts = await self._reserve_together(node, share)
+        drafts = await self._reserve_together(node, order)
         runs = [
-            self._call(member, share, drafts[member]) if isinstance(member, Call) else self.run(member, order=share)
+            self._call(member, order, drafts[member]) if isinstance(member, Call) else self.run(member, order=order)
             for member in node.members
             if not isinstance(member, Call) or member in drafts
         ]
@@ -131,27 +136,31 @@ class Execution:
     async def _reserve_together(self, node: Panel, order: Order) -> dict[Call, Draft]:
         """The panel's calls, reserved in one step. Where they do not all fit, the dearest are left out, one by one."""
         drafts: dict[Call, Draft] = {}
-        for member in node.members:
-            if isinstance(member, Call):
-                spec = self.registry.model(member.model)
-                drafts[member] = await self.caller.draft(spec, self._request(spec, order), order, step=member.name)
+        members = [member for member in node.members if isinstance(member, Call)]
+        for member, share in zip(members, self._shares(members, order), strict=True):
+            spec = self.registry.model(member.model)
+            drafts[member] = await self.caller.draft(spec, self._request(spec, share), share, step=member.name)
         while drafts:
             try:
                 await self.caller.reserve(list(drafts.values()))
             except BudgetError as error:
                 dearest = max(drafts, key=lambda call: drafts[call].record.reserved_nanousd or 0)
                 del drafts[dearest]
-                if not drafts and len(node.members) == sum(isinstance(member, Call) for member in node.members):
+                if not drafts and len(members) == len(node.members):
                     raise
                 self._decide(f"left out {dearest.model}: {error.message}", loud=True)
             else:
                 break
         return drafts
 
-    def _share(self, order: Order, members: int) -> Order:
-        """An equal share, for each member, of the run's cap; what is left of it the ledger knows."""
+    def _shares(self, members: Sequence[Call], order: Order) -> list[Order]:
+        """The run's cap divided among calls at the same time, by what each of them is expected to cost."""
         cap = order.options.max_cost_nanousd
-        return order if cap is None else replace(order, allowance_nanousd=cap // members)
+        if cap is None:
+            return [order] * len(members)
+        expected = [self.call_costs[member.model].expected or 0 for member in members]
+        total = sum(expected) or 1
+        return [replace(order, allowance_nanousd=cap * cost // total) for cost in expected]
 
     def _request(self, spec: ModelSpec, order: Order) -> Request:
         temperature = order.options.temperature

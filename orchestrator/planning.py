@@ -72,7 +72,9 @@ def _access(settings: Settings, named: set[str]) -> Callable[[ModelSpec], bool]:
 
 
 def check_prompt(prompt: Prompt) -> None:
-    """Raises UsageError for a prompt that is empty or that cannot be sent as UTF-8."""
+    """Raises UsageError for a prompt that is empty, no text at all, or that cannot be sent as UTF-8."""
+    if not isinstance(prompt.text, str):
+        raise UsageError(f"the prompt must be text, not {type(prompt.text).__name__}")
     if not prompt.text.strip():
         raise UsageError("the prompt is empty")
     _check_text("prompt", prompt.text)

@@ -20,7 +20,7 @@ from .strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_
 APP = "orch"
 _DAY_S = 86_400
 _TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"", "0", "false", "no", "off"})
+_FALSE = frozenset({"0", "false", "no", "off"})
 
 
 class RetryKind(StrEnum):
@@ -48,6 +48,22 @@ class RetryPolicy:
     multiplier: float = 2.0
     max_wait_s: float = 60.0
     kinds: tuple[RetryKind, ...] = tuple(RetryKind)
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerPolicy:
+    """When a model that keeps failing is set aside, and for how long.
+
+    `failures` in a row, none later than `window_s` after the one before, open its breaker; 0 never does. Two calls with
+    their retries are six attempts, so five tell a provider that is down from one that stumbled once. It is set aside
+    for `cooling_s`, about what a restart takes, and for twice as long each time that it fails again, at most for
+    `max_cooling_s`: longer, and a provider that is back would not be noticed.
+    """
+
+    failures: int = 5
+    window_s: float = 300.0
+    cooling_s: float = 30.0
+    max_cooling_s: float = 900.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +96,7 @@ class Settings:
     """Everything that stays the same for a process. `environ` is where keys and addresses of providers come from.
 
     `on_alert` is a command that is run for each budget alert, with the alert as a JSON object on its standard input.
+    `free_tier` names the providers whose free quota a day is kept to as a limit.
     """
 
     environ: Mapping[str, str]
@@ -92,6 +109,8 @@ class Settings:
     log_text: bool = True
     on_alert: str | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    free_tier: tuple[str, ...] = ()
     run: RunOptions = field(default_factory=RunOptions)
 
 
@@ -129,7 +148,7 @@ def load_settings(
 
 
 def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
-    """The config file: any field of a run, `log_text`, `on_alert`, and a `retry` mapping."""
+    """The config file: any field of a run, `log_text`, `on_alert`, `free_tier`, `retry` and `breaker`."""
     base = settings.run
 
     def reader(table: Table) -> Settings:
@@ -151,6 +170,8 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
             log_text=table.optional("log_text", boolean, default=settings.log_text),
             on_alert=table.optional("on_alert", text, default=settings.on_alert),
             retry=table.optional("retry", record(_retry), default=settings.retry),
+            breaker=table.optional("breaker", record(_breaker), default=settings.breaker),
+            free_tier=table.optional("free_tier", list_of(text), default=settings.free_tier),
         )
 
     return reader
@@ -168,6 +189,16 @@ def _retry(table: Table) -> RetryPolicy:
     )
 
 
+def _breaker(table: Table) -> BreakerPolicy:
+    base = BreakerPolicy()
+    return BreakerPolicy(
+        failures=table.optional("failures", integer(minimum=0, maximum=1000), default=base.failures),
+        window_s=table.optional("window", _number(0, _DAY_S), default=base.window_s),
+        cooling_s=table.optional("cooling", _number(0, _DAY_S), default=base.cooling_s),
+        max_cooling_s=table.optional("max_cooling", _number(0, _DAY_S), default=base.max_cooling_s),
+    )
+
+
 def _number(minimum: int, maximum: int) -> Reader[float]:
     exact = decimal(minimum=minimum, maximum=maximum)
     return lambda value: float(exact(value))
@@ -179,7 +210,7 @@ def _path(environ: Mapping[str, str], name: str) -> Path | None:
 
 def _switch(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
     word = environ.get(name)
-    if word is None:
+    if not word:
         return default
     if word.strip().lower() in _TRUE:
         return True

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 import stamina
 
-# No time limit for an example, since a machine may be busy; no database, since it would be written into the checkout.
-hypothesis.settings.register_profile("orch", deadline=None, database=None)
+# The same examples in every run; no time limit for one, since a machine may be busy; no database, since it would be
+# written into the checkout.
+hypothesis.settings.register_profile("orch", deadline=None, database=None, derandomize=True)
 hypothesis.settings.load_profile("orch")
 
 _OURS = ("ORCH_", "ANTHROPIC_", "OPENAI_", "GEMINI_", "GOOGLE_", "CEREBRAS_", "OPENROUTER_", "DEEPSEEK_", "VLLM_")
@@ -35,3 +38,20 @@ def no_waiting() -> Iterator[None]:
     """Retries happen at once; how long they would have waited is tested where it is decided."""
     with stamina.set_testing(True, attempts=10, cap=True):
         yield
+
+
+@pytest.fixture
+def orch(user_files: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """Runs a command line in a process of its own, with a home of its own; `environ` is added to the environment."""
+
+    def run(*argv: str | bytes, stdin: bytes = b"", **environ: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-m", "orchestrator", *argv],
+            input=stdin,
+            capture_output=True,
+            env={**os.environ, **environ},
+            timeout=60,
+            check=False,
+        )
+
+    return run

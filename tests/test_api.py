@@ -59,7 +59,7 @@ def test_ensemble_with_a_size_and_a_budget() -> None:
 
 def test_ensemble_with_models_of_old() -> None:
     models = ["claude-sonnet-3.5", "gpt-4o", "claude-opus-3"]
-    result = run_ensemble(prompt="Evaluate this architecture", models=models, ensemble_size=3, max_cost=1.50)
+    result = run_ensemble(prompt="Evaluate this architecture", models=models, ensemble_size=3, max_cost=0.10)
     assert list(result.ensemble_models) == models
 
 

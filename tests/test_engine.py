@@ -33,6 +33,7 @@ from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.records import CallStatus, CostSource
 from orchestrator.ledger.store import Ledger
 from orchestrator.plan import Call
+from orchestrator.providers.base import RateLimitStatus
 from orchestrator.settings import RunOptions
 from orchestrator.types import Completion, FinishReason, Prompt
 
@@ -246,6 +247,9 @@ def test_members_run_at_the_same_time(stage: Stage) -> None:
         async def complete(self, _: object) -> Completion:
             await both()
             return reply(SURE)
+
+        def rate_limit_status(self) -> RateLimitStatus:
+            return RateLimitStatus()
 
         async def aclose(self) -> None: ...
 

@@ -18,7 +18,7 @@ import stamina
 from ulid import ULID
 
 from ..clock import Clock
-from ..errors import Billed, DeadlineError, LedgerError, ProviderError
+from ..errors import LedgerError, ProviderError
 from ..events import Note, Observer, Waiting
 from ..ledger.budgets import Alert
 from ..ledger.records import CallRecord
@@ -32,9 +32,10 @@ from ..settings import RetryPolicy, RunOptions
 from ..types import Request
 from .attempt import Answered, Attempt, commit
 from .connections import Connections
-from .limits import RateLimiter
+from .line import Line
 from .retry import Backoff
 from .settlement import Terms, price_json
+from .turn import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class Caller:
         *,
         ledger: Ledger,
         connections: Connections,
-        limiter: RateLimiter,
+        line: Line,
         retry: RetryPolicy,
         clock: Clock,
         rng: random.Random,
@@ -86,7 +87,7 @@ class Caller:
     ) -> None:
         self._ledger = ledger
         self._connections = connections
-        self._limiter = limiter
+        self._line = line
         self._retry = retry
         self._clock = clock
         self._rng = rng
@@ -164,19 +165,26 @@ class Caller:
 
     async def _send(self, spec: ModelSpec, request: Request, order: Order, number: int, step: str | None) -> Answered:
         provider = self._connections.get(spec.provider)
-        await self._wait_in_line(spec, order)
-        draft = await self.draft(spec, request, order, step=step, number=number)
-        await self.reserve([draft])
-        return await self._attempt(draft, order, provider).make(draft.request)
+        async with await self._wait_in_line(spec, order) as turn:
+            draft = await self.draft(spec, request, order, step=step, number=number)
+            await self.reserve([draft])
+            return await self._make(draft, self._attempt(draft, order, provider), turn)
 
     async def _send_reserved(self, draft: Draft, order: Order) -> Answered:
         attempt = self._attempt(draft, order, self._connections.get(draft.spec.provider))
         try:
-            await self._wait_in_line(draft.spec, order)
+            turn = await self._wait_in_line(draft.spec, order)
         except ProviderError as error:
             await attempt.give_up(error)
             raise
-        return await attempt.make(draft.request)
+        async with turn:
+            return await self._make(draft, attempt, turn)
+
+    async def _make(self, draft: Draft, attempt: Attempt, turn: Turn) -> Answered:
+        turn.begin(attempt.provider)
+        answered = await attempt.make(draft.request)
+        turn.used(answered.completion.usage)
+        return answered
 
     def _attempt(self, draft: Draft, order: Order, provider: Provider) -> Attempt:
         return Attempt(
@@ -196,16 +204,9 @@ class Caller:
     def _keep(self, record: CallRecord) -> None:
         self.records[record.call_id] = record
 
-    async def _wait_in_line(self, spec: ModelSpec, order: Order) -> None:
-        wait_s = self._limiter.wait_s(spec.name)
-        if self._monotonic() + wait_s >= order.deadline:
-            problem = (
-                "no time is left for a call" if wait_s == 0 else f"its rate limit asks for a wait of {wait_s:.0f} s"
-            )
-            raise DeadlineError(f"{spec.name}: {problem}", provider=spec.provider, model=spec.name, billed=Billed.NO)
-        if wait_s > 0:
-            order.observe(Waiting(spec.name, wait_s, "rate limit"))
-        await self._limiter.acquire(spec.name)
+    async def _wait_in_line(self, spec: ModelSpec, order: Order) -> Turn:
+        expected = order.load.input_tokens + order.load.output_tokens
+        return await self._line.enter(spec, expected, deadline=order.deadline, observe=order.observe)
 
     async def _affordable(self, request: Request, price: Price, record: CallRecord, order: Order) -> Request:
         """The request with a limit on the reply that the cap and the budgets can pay for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,6 +33,8 @@ class Output:
         file = Path(wanted)
         if not file.parent.is_dir():
             raise UsageError(f"--output: there is no folder {file.parent}")
+        if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+            raise UsageError(f"--output: {file} cannot be written")
         return cls(file=file)
 
     @classmethod

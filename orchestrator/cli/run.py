@@ -42,7 +42,7 @@ def run(flags: _RunFlags) -> int:
     """
     if flags.list_models:
         return list_models(settings_from(flags), Output.parse(flags.output))
-    return selftest() if flags.test else answer(flags)
+    return selftest(Output.parse(flags.output)) if flags.test else answer(flags)
 
 
 def _short_form(strategy: str) -> Callable[..., int]:

@@ -18,6 +18,7 @@ from ..result import OrchestrationResult
 from ..settings import RunOptions, Settings, load_settings
 from ..types import Level, Prompt
 from . import render
+from .output import Output
 
 _LEVELS = {
     "What is the capital of France?": Level.BASIC,
@@ -30,16 +31,19 @@ _EASY, _HARD = "What is the capital of France?", "Design a distributed rate limi
 Check = tuple[str, bool, str]
 
 
-def selftest() -> int:
-    """Prints one line a check; returns 0 if all passed, else 1."""
+def selftest(output: Output) -> int:
+    """Prints one line a check, or one object with all of them; returns 0 if all passed, else 1."""
     checks = (_complexity, _routing, _fallback, _ensemble)
     with tempfile.TemporaryDirectory() as folder:
         engine = Engine(_settings(Path(folder)))
         results = [result for check in checks for result in check(engine)]
-    for name, passed, detail in results:
-        render.line(f"{'pass' if passed else 'FAIL'}  {name}: {detail}")
     failed = sum(not passed for _, passed, _ in results)
-    render.line(f"{len(results) - failed} passed, {failed} failed")
+    documents = [{"name": name, "passed": passed, "detail": detail} for name, passed, detail in results]
+    output.emit({"schema_version": 1, "failed": failed, "checks": documents})
+    if not output.json:
+        for name, passed, detail in results:
+            render.line(f"{'pass' if passed else 'FAIL'}  {name}: {detail}")
+        render.line(f"{len(results) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 

@@ -84,10 +84,13 @@ def _show_lines(recorded: Recorded) -> Iterator[str]:
     yield ""
     for number, call in enumerate(recorded.calls, start=1):
         yield f"{number}. {_call_line(call)}"
-    for title, text in (("prompt", run.prompt), ("answer", run.response)):
+    for title, text, digest in (
+        ("prompt", run.prompt, run.prompt_sha256),
+        ("answer", run.response, run.response_sha256),
+    ):
         yield ""
         yield f"{title}:"
-        yield text if text is not None else "(not kept: only its hash is in the ledger)"
+        yield text if text is not None else ("(not kept: only its hash is in the ledger)" if digest else "(none)")
 
 
 def _call_line(call: CallRecord) -> str:

@@ -124,8 +124,9 @@ class Recorded:
 
     @property
     def totals(self) -> RunTotals:
-        costs = [call.cost_nanousd for call in self.calls if call.cost_source is not None]
-        sources = {call.cost_source for call in self.calls}
+        # What is not settled yet counts with its worst case.
+        costs = [call.reserved_nanousd if call.cost_source is None else call.cost_nanousd for call in self.calls]
+        sources = {CostSource.ESTIMATE if call.cost_source is None else call.cost_source for call in self.calls}
         worst_first = (CostSource.UNPRICED, CostSource.ESTIMATE, CostSource.USAGE)
         return RunTotals(
             calls=len(self.calls),

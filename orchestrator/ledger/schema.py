@@ -89,7 +89,7 @@ _VERSION_1 = (
     SELECT runs.run_id,
            count(calls.call_id) AS calls,
            CASE WHEN sum(calls.cost_source = 'unpriced') > 0 THEN NULL
-                ELSE coalesce(sum(calls.cost_nanousd), 0) END AS cost_nanousd,
+                ELSE coalesce(sum(coalesce(calls.cost_nanousd, calls.reserved_nanousd)), 0) END AS cost_nanousd,
            coalesce(sum(calls.input_tokens), 0) AS input_tokens,
            coalesce(sum(calls.output_tokens), 0) AS output_tokens
     FROM runs LEFT JOIN calls USING (run_id)

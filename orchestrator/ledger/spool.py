@@ -26,6 +26,8 @@ from .records import CallRecord, RunRecord
 from .rows import columns_of, to_sql
 
 _PATIENCE_S = 1.0
+# In a folder that others may write to, the name may be a link or a pipe that somebody else has put there.
+_FOR_APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _TABLES = {"calls": ("call_id", CallRecord), "runs": ("run_id", RunRecord)}
 
 
@@ -42,9 +44,9 @@ def spool(ledger: Path, record: CallRecord | RunRecord) -> Path | None:
 def _append(ledger: Path, line: bytes) -> Path | None:
     for path in _paths(ledger):
         with contextlib.suppress(OSError):
-            handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+            handle = os.open(path, _FOR_APPENDING, 0o600)
             try:
-                if os.write(handle, line) == len(line):
+                if _is_ours(os.fstat(handle)) and os.write(handle, line) == len(line):
                     os.fsync(handle)
                     return path
             finally:
@@ -84,7 +86,11 @@ def _size(path: Path) -> int:
         found = path.lstat()
     except OSError:
         return 0
-    return found.st_size if stat.S_ISREG(found.st_mode) and found.st_uid == _uid() else 0
+    return found.st_size if _is_ours(found) else 0
+
+
+def _is_ours(found: os.stat_result) -> bool:
+    return stat.S_ISREG(found.st_mode) and found.st_uid == _uid()
 
 
 def _uid() -> int:

@@ -238,16 +238,15 @@ def _tidy(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _connect_for_reading(path: Path) -> sqlite3.Connection:
-    connection = _connect(path, "ro")
     try:
-        connection.execute("PRAGMA user_version")
+        connection = _connect(path, "ro")
+        connection.execute("PRAGMA user_version").fetchone()
+        return connection
     except sqlite3.OperationalError:
-        connection.close()
         if path.with_name(f"{path.name}-wal").exists():
             raise
         # On a read-only medium SQLite cannot make the shared memory that a WAL database wants; nobody writes there.
-        connection = _connect(path, "ro&immutable=1")
-    return connection
+        return _connect(path, "ro&immutable=1")
 
 
 @contextmanager

@@ -46,7 +46,7 @@ class AnthropicProvider(SdkProvider):
 
     def __init__(self, target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> None:
         silence_sdk_logging()
-        key, base_url = checked_key(target), checked_base_url(target, BASE_URL)
+        key, base_url = checked_key(target), checked_base_url(target, BASE_URL, ("v1",))
         http = http_client(base_url, ("authorization", f"Bearer {key}"), transport, frozenset())
         super().__init__(target, key, http)
         # An explicit key keeps the SDK from ANTHROPIC_AUTH_TOKEN and from profiles on disk.

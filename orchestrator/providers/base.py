@@ -37,11 +37,15 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Whether an endpoint answers, checked without spending: it lists models or fails trying."""
+    """Whether an endpoint answers, checked without spending: it lists models or fails trying.
+
+    `server_time` is what the reply's Date header says, to the second.
+    """
 
     ok: bool
     latency_ms: int
     detail: str
+    server_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

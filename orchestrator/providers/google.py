@@ -61,7 +61,7 @@ class GoogleProvider(SdkProvider):
         silence_sdk_logging()
         # A finish reason that is newer than the SDK is none of the user's business.
         warnings.filterwarnings("ignore", message=r".* is not a valid \w+$", module=r"google\.genai\._common")
-        key, base_url = checked_key(target), checked_base_url(target, BASE_URL)
+        key, base_url = checked_key(target), checked_base_url(target, BASE_URL, ("v1", "v1beta", "v1alpha"))
         http = http_client(base_url, ("x-goog-api-key", key), transport, frozenset())
         super().__init__(target, key, http)
         # Kept, with its reference: a temporary Client closes itself. `vertexai` and `debug_config` are given so that

@@ -86,6 +86,15 @@ def rate_limits(headers: Mapping[str, str], now: datetime) -> RateLimitStatus:
     )
 
 
+def server_time(headers: Mapping[str, str]) -> datetime | None:
+    """What the server's clock said when it replied; None if it did not say."""
+    try:
+        when = parsedate_to_datetime(headers["date"])
+    except (KeyError, ValueError):
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
 def parse_reset(text: str, now: datetime) -> datetime | None:
     """A moment: RFC 3339, a duration (`12ms`, `6m0s`), seconds from now, or seconds or milliseconds since 1970."""
     text = text.strip()

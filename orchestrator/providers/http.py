@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -155,8 +155,11 @@ def http_client(
     )
 
 
-def checked_base_url(target: Endpoint, default: str) -> str:
-    """The address to send to. Raises ConfigError if it is no http or https address."""
+def checked_base_url(target: Endpoint, default: str, versions: Sequence[str] = ()) -> str:
+    """The address to send to. Raises ConfigError if it is no http or https address.
+
+    Where the SDK adds the API's version by itself, one at the end of the address is taken off: `versions` has those.
+    """
     address = (target.base_url or default).strip()
     try:
         urlsplit(address)  # stricter about brackets
@@ -168,7 +171,8 @@ def checked_base_url(target: Endpoint, default: str) -> str:
             f"the base URL of {target.provider} is not an http or https address",
             hint="it looks like https://api.example.com/v1",
         )
-    return address
+    path = address.rstrip("/")
+    return next((path.removesuffix(f"/{version}") for version in versions if path.endswith(f"/{version}")), address)
 
 
 def checked_key(target: Endpoint) -> str:

@@ -33,7 +33,7 @@ from ..errors import (
 from ..types import Completion, Request, Usage
 from .base import Capabilities, Endpoint, Health, RateLimitStatus, StreamEvent
 from .failures import Signal, Source, error_for, message, read_signal
-from .headers import rate_limits
+from .headers import rate_limits, server_time
 from .http import NO_KEY, Exchange, transport_error
 from .reply import Draft, ErrorInReply, text_at
 from .text import is_html
@@ -194,7 +194,8 @@ class SdkProvider(ABC):
         finally:
             self._take_note(exchange)
             await exchange.aclose()
-        return Health(ok, max(round((self._clock() - started) * 1000), 0), detail)
+        latency_ms = max(round((self._clock() - started) * 1000), 0)
+        return Health(ok, latency_ms, detail, server_time(exchange.headers))
 
     def rate_limit_status(self) -> RateLimitStatus:
         return self._limits

@@ -66,14 +66,16 @@ def route(scope: Scope) -> Route:
 
 def _provider(host: str, path: str) -> tuple[str, bool, str]:
     """The provider that an address names, whether that is certain, and the rest of the path."""
+    provider = _HOSTS.get(host, "")
+    if provider and not PROVIDERS[provider].self_hosted:
+        return provider, True, path
     first, _, rest = path.lstrip("/").partition("/")
     if first in PROVIDERS:
         return first, True, "/" + rest
     if path.startswith(_OPENROUTER_PREFIX):
         return "openrouter", True, path
     # A self-hosted provider's usual port may as well be where this simulator listens.
-    provider = _HOSTS.get(host, "")
-    return provider, bool(provider) and not PROVIDERS[provider].self_hosted, path
+    return provider, False, path
 
 
 def _generation(provider: str, certain: bool, path: str, scope: Scope) -> Route:

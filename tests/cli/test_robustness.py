@@ -47,13 +47,14 @@ def test_an_output_that_is_full_is_said_to_be(user_files: Path, argv: list[str])
     assert b"Traceback" not in run.stderr
 
 
-def test_a_file_for_the_json_that_cannot_be_written_keeps_the_answer(orch: Orch, tmp_path: Path) -> None:
+def test_a_file_for_the_json_that_cannot_be_written_is_refused_before_spending(orch: Orch, tmp_path: Path) -> None:
     (tmp_path / "taken.json").mkdir()
-    run = orch(*ASK, "-o", str(tmp_path / "taken.json"))
-    assert run.returncode == 2
-    assert b"Paris" in run.stdout
-    assert b"cannot be written" in run.stderr
-    assert b"Traceback" not in run.stderr
+    for file in (tmp_path / "taken.json", tmp_path / "absent" / "out.json", Path("result.txt")):
+        run = orch(*ASK, "-o", str(file))
+        assert run.returncode == 2
+        assert run.stdout == b""
+        assert b"--output" in run.stderr
+    assert orch("show", "--simulate").returncode == 2
 
 
 def test_a_failing_call_leaves_no_log_lines_of_libraries(orch: Orch, tmp_path: Path) -> None:
@@ -164,3 +165,25 @@ def test_an_unpriced_model_has_no_cost_and_needs_leave_under_a_budget(orch: Orch
     orch("budget", "set", "--daily", "100", "--simulate")
     refused = json.loads(orch(*ask).stdout)
     assert "no known price" in refused["error"]["message"]
+
+
+def test_a_command_that_fails_leaves_the_file_for_its_output_as_it_was(orch: Orch, tmp_path: Path) -> None:
+    kept = tmp_path / "out.json"
+    kept.write_text("precious")
+    assert orch("export", "--format", "json", "-o", str(kept), "--since", "soonish").returncode == 2
+    assert orch("run", "-p", f"-o{kept}", "--frobnicate").returncode == 2
+    assert kept.read_text() == "precious"
+
+
+def test_the_self_test_is_one_object_under_json(orch: Orch) -> None:
+    run = orch("run", "--test", "-o", "json")
+    assert json.loads(run.stdout)["failed"] == 0
+
+
+def test_a_leg_that_stops_a_chain_is_among_the_decisions(orch: Orch, tmp_path: Path) -> None:
+    scenario = tmp_path / "faults.yaml"
+    scenario.write_text("rules:\n  - {model: claude-haiku-5-5, fault: redirect}\n")
+    ask = ["run", "--simulate", "-p", "Should I use REST or GraphQL?", "--scenario", str(scenario), "-o", "json"]
+    result = json.loads(orch(*ask, "--chain", "gpt-6-luna,claude-haiku-5-5").stdout)
+    assert result["model_used"] == "gpt-6-luna"
+    assert any("claude-haiku-5-5" in decision for decision in result["metadata"]["decisions"][1:])
