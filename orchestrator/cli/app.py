@@ -5,11 +5,11 @@ A command's module is imported when that command is run: `orch --version` and `o
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import os
 import sys
 import traceback
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
@@ -39,6 +39,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "budget": ("budget", "Set, show or clear what may be spent in a day, a week or a month."),
     "show": ("show", "Show a past run: prompt, answer and every call."),
     "why": ("show", "Explain a past run: what was decided, and why."),
+    "doctor": ("doctor", "Check what orch runs on: configuration, ledger, keys, endpoints, clock."),
+    "reconcile": ("reconcile", "Compare the ledger with a provider's usage export, by model and day."),
+    "reprice": ("reprice", "Work out past costs again by the prices that the registry has now."),
     "simulate": ("simulate", "Serve the simulator on this machine, for other programs to call."),
 }
 
@@ -128,8 +131,8 @@ def _dispatch(argv: list[str]) -> int:
 def _fail(error: OrchError, output: Output) -> int:
     refused = refused_result(error, strategy=None, simulated="--simulate" in sys.argv, when=datetime.now(UTC))
     try:
-        with contextlib.suppress(OrchError):  # the file for the JSON may be what is at fault
-            output.emit(refused.to_dict())
+        # A file that was named is not touched: it may be meant for something else than this object.
+        replace(output, file=None).emit(refused.to_dict())
         render.error(error)
         render.flush()
     except (BrokenPipeError, render.OutputError):

@@ -1,0 +1,137 @@
+"""`orch reprice`: work out past costs again by today's registry, or take that back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..calling.settlement import price_json
+from ..clock import local_now
+from ..errors import UsageError
+from ..ledger.repricing import ModelChange, Repricing, Scope, undo
+from ..ledger.repricing import reprice as reprice_calls
+from ..ledger.store import Ledger
+from ..money import format_nanousd
+from ..registry.loading import registry_for
+from ..report.period import resolve
+from ..settings import Settings
+from . import render
+from .options import ConfigFlags, LedgerFlags, OutputFlags, command
+from .output import Output
+from .setup import settings_from
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RepriceFlags(OutputFlags, LedgerFlags, ConfigFlags):
+    since: Annotated[
+        str | None, typer.Option(metavar="DAY", help="From this day on: 2026-11-01, or 7d for a week ago.")
+    ] = None
+    model: Annotated[str | None, typer.Option(help="Only calls of this model.")] = None
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing.")] = False
+    undo: Annotated[
+        str | None, typer.Option(metavar="ID", help="Take a repricing back: the id that it printed, or: last.")
+    ] = None
+
+
+@command(_RepriceFlags)
+def reprice(flags: _RepriceFlags) -> int:
+    """For when a price in the registry was wrong. Each call gets the price that the registry now gives for the time
+    when it was made; what it was recorded to cost is kept, and --undo brings it back.
+
+    Calls that have no price in the registry, and failed ones whose tokens nobody counted, stay as they are.
+    """
+    output, settings = Output.parse(flags.output), settings_from(flags)
+    if (flags.since is None) == (flags.undo is None):
+        raise UsageError("orch reprice takes either --since DAY or --undo ID")
+    if flags.undo is not None and (flags.dry_run or flags.model is not None):
+        raise UsageError("--undo takes back the whole of a repricing: it goes with neither --model nor --dry-run")
+    found = _carried_out(flags, settings)
+    output.emit(_document(found, flags, simulated=settings.simulate))
+    if not output.json:
+        if found.models:
+            render.table(_table(found))
+        render.line(_summary(found, flags))
+    return 0
+
+
+commands = {"reprice": reprice}
+
+
+def _carried_out(flags: _RepriceFlags, settings: Settings) -> Repricing:
+    if not settings.ledger.exists():
+        raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
+    now = local_now()
+    if flags.undo is not None:
+        with Ledger.open(settings.ledger) as ledger:
+            return undo(ledger, flags.undo, at=now)
+    registry = registry_for(settings)
+    model = None if flags.model is None else registry.model(flags.model).name
+    scope = Scope(_day(flags.since, now), settings.simulate, model)
+    with Ledger.open(settings.ledger) as ledger:
+        return reprice_calls(ledger, registry, scope, at=now, describe=price_json, dry_run=flags.dry_run)
+
+
+def _day(since: str | None, now: datetime) -> date:
+    first = resolve(since=since, now=now, localise=datetime.astimezone).first_day
+    if first is None:
+        raise UsageError(f"--since takes a day, not {since!r}", hint="such as 2026-11-01, or 7d for a week ago")
+    return first
+
+
+def _document(found: Repricing, flags: _RepriceFlags, *, simulated: bool) -> dict[str, Any]:
+    return {
+        "schema_version": 1,
+        "kind": "reprice",
+        "simulated": simulated,
+        "reprice_id": found.reprice_id,
+        "dry_run": flags.dry_run,
+        "undone": flags.undo is not None,
+        "models": [_change(change) for change in found.models],
+        "total": _change(found.total),
+    }
+
+
+def _change(change: ModelChange) -> dict[str, Any]:
+    return asdict(change) | {"difference_nanousd": change.difference_nanousd}
+
+
+def _summary(found: Repricing, flags: _RepriceFlags) -> str:
+    total = found.total
+    without = f"; {total.without_price} have no price in the registry and stay" if total.without_price else ""
+    if flags.undo is not None:
+        return f"undone: {total.changed} of {total.calls} calls have their earlier cost again"
+    if not total.changed:
+        return f"nothing to change: {total.calls} calls looked at{without}"
+    if found.reprice_id is None:
+        return f"{total.changed} of {total.calls} calls would change{without}; nothing was changed"
+    return f"{total.changed} of {total.calls} calls changed{without}; to undo: orch reprice --undo {found.reprice_id}"
+
+
+def _table(found: Repricing) -> Table:
+    from rich.table import Table  # heavy
+    from rich.text import Text  # heavy
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("model")
+    for name in ("calls", "changed", "before", "after", "difference"):
+        table.add_column(name, justify="right")
+    rows: Sequence[ModelChange] = (*found.models, found.total) if len(found.models) > 1 else found.models
+    for change in rows:
+        unpriced = f" + {change.unpriced_before} unpriced" if change.unpriced_before else ""
+        cells = (
+            change.model,
+            f"{change.calls:,}",
+            f"{change.changed:,}",
+            f"{format_nanousd(change.before_nanousd)}{unpriced}",
+            format_nanousd(change.after_nanousd),
+            format_nanousd(change.difference_nanousd),
+        )
+        table.add_row(*(Text(cell, no_wrap=True) for cell in cells))
+    return table

@@ -1,0 +1,238 @@
+"""One row of a usage export, as a line in our own terms. How the formats differ is in `usage_exports`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import Any
+
+from ..errors import UsageError
+
+_MAX_EXPONENT, _MIN_EXPONENT = 30, -60  # beyond these it is no amount, and its exact value would fill the memory
+_NO_MODEL = "(no model)"
+
+# Google: `Generate content cached input token count gemini 2.5 flash short input text`; of Vertex AI also
+# `Gemini 2.5 Pro Thinking Text Output - Predictions`, where the amount is not in tokens.
+_SKU_MODEL = re.compile(r"\bgemini[ _-]+\d[\w.]*(?:[ _-]+[\w.]+)*", re.IGNORECASE)
+_SKU_COUNT = re.compile(r"\b(cached )?(input|output) token count\b", re.IGNORECASE)
+_SKU_DETAIL = frozenset(
+    {
+        *("text", "image", "audio", "video", "input", "output", "short", "long", "batch", "flex", "priority", "live"),
+        *("thinking", "non", "cached", "caching", "global", "ga", "predictions", "tuning", "tuned", "storage"),
+        *("tokens", "token", "count", "for", "on", "off", "offpeak", "hours", "grounding"),
+    }
+)
+# OpenAI: `gpt-5.4-mini-2026-03-17, cached input`, `priority | gpt-5.6-sol, output, long context`.
+_LINE_ITEM = re.compile(r"(?:[\w ]+\| *)?(?P<model>[\w.:/-]+)(?: +\w+)*,.*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageLine:
+    """What a provider counted on a UTC day for one model, by its own name for it; None is what it does not say.
+
+    Tokens as in `types.Usage`. `cost` is in dollars, exact. A line in which everything is None says only that the
+    export covers its day.
+    """
+
+    day: date
+    model: str
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    cost: Fraction | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return all(part is None for part in (self.input_tokens, self.output_tokens, self.cached_tokens, self.cost))
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """A row of a table by our names for its columns. Reading one raises UsageError, which says where."""
+
+    where: str
+    row: Sequence[str]
+    places: Mapping[str, int]
+
+    def text(self, field: str) -> str:
+        place = self.places.get(field)
+        return self.row[place].strip() if place is not None and place < len(self.row) else ""
+
+    def day(self) -> date:
+        with located(self.where):
+            return utc_day(self.text("day"))
+
+    def tokens(self, field: str) -> int | None:
+        with located(f"{self.where}: {field}"):
+            return whole(self.text(field)) if self.text(field) else None
+
+    def dollars(self) -> Fraction | None:
+        with located(f"{self.where}: cost"):
+            _check_currency(self.text("currency") or "usd")
+            return Fraction(exact(self.text("cost").removeprefix("$"))) if self.text("cost") else None
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Say where in the file a value is that cannot be understood."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UsageError(f"{where}: not of the form that its format has ({error})") from error
+    except (ValueError, ArithmeticError, OSError) as error:
+        raise UsageError(f"{where}: {error}") from error
+
+
+def exact(text: object) -> Decimal:
+    """A number as it is written, thousands separators aside. Raises ValueError."""
+    try:
+        number = Decimal(str(text).replace(",", "").strip())
+    except InvalidOperation as error:
+        raise ValueError(f"{str(text)[:40]!r} is not a number") from error
+    if not number.is_finite() or not _MIN_EXPONENT <= _exponent(number) <= number.adjusted() <= _MAX_EXPONENT:
+        raise ValueError(f"{str(text)[:40]!r} is not a number of a credible size")
+    return number
+
+
+def whole(value: object) -> int:
+    """A number of tokens, which some exports write as 59200.0. Raises ValueError."""
+    number = exact(value)
+    if number != int(number) or number < 0:
+        raise ValueError(f"{value!r} is not a number of tokens")
+    return int(number)
+
+
+def utc_day(value: object) -> date:
+    """The UTC day of a date, an ISO 8601 time (UTC unless it says otherwise) or seconds since 1970."""
+    text = str(value).strip()
+    if re.fullmatch(r"\d{9,11}(\.0*)?", text):
+        return datetime.fromtimestamp(int(float(text)), UTC).date()
+    try:
+        when = datetime.fromisoformat(text.removesuffix(" UTC"))
+    except ValueError as error:
+        raise ValueError(f"{text[:40]!r} is not a day such as 2026-11-01, nor a time in UTC") from error
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC).date()
+
+
+def nothing_on(start: object, where: str) -> UsageLine:
+    with located(where):
+        return UsageLine(utc_day(start), _NO_MODEL)
+
+
+# -- rows of tables --------------------------------------------------------------------------------------------------
+
+
+def whole_input(cells: Cells) -> UsageLine:
+    """Input tokens are given as a whole, or not at all."""
+    return UsageLine(
+        cells.day(),
+        cells.text("model") or cells.text("kind") or _NO_MODEL,
+        cells.tokens("input"),
+        cells.tokens("output"),
+        cells.tokens("cached"),
+        cells.dollars(),
+    )
+
+
+def parts_of_input(cells: Cells) -> UsageLine:
+    """Input tokens are given in parts: not cached, written to the cache, read from it."""
+    parts = [cells.tokens(field) for field in ("uncached", "written", "written_5m", "written_1h", "cached")]
+    given = [part for part in parts if part is not None]
+    return UsageLine(
+        cells.day(),
+        cells.text("model") or _NO_MODEL,
+        sum(given) if given else None,
+        cells.tokens("output"),
+        cells.tokens("cached"),
+    )
+
+
+def line_item(cells: Cells) -> UsageLine:
+    return UsageLine(cells.day(), model_of_line_item(cells.text("item")), cost=cells.dollars())
+
+
+def sku(cells: Cells) -> UsageLine | None:
+    """A row about Gemini; None for any other. Cached input is a SKU of its own there, beside the rest of the input."""
+    description = cells.text("sku")
+    named = _SKU_MODEL.search(description.replace("_", " "))
+    if named is None:
+        return None
+    words = re.split(r"[\s-]+", named[0])
+    details = (place for place, word in enumerate(words) if place > 1 and word.casefold() in _SKU_DETAIL)
+    model = "-".join(words[: next(details, len(words))]).lower()
+    counted = _SKU_COUNT.search(description.replace("_", " "))
+    amount = cells.tokens("amount") if counted else None
+    is_output = counted is not None and counted[2].casefold() == "output"
+    return UsageLine(
+        cells.day(),
+        model,
+        None if is_output else amount,
+        amount if is_output else None,
+        amount if counted is not None and counted[1] else None,
+        cells.dollars(),
+    )
+
+
+def model_of_line_item(item: str) -> str:
+    """The model that a line item of OpenAI's costs is about, or the item as it is if it names none."""
+    found = _LINE_ITEM.fullmatch(item.strip())
+    return found["model"] if found else item.strip() or _NO_MODEL
+
+
+# -- results of reports in JSON --------------------------------------------------------------------------------------
+
+
+def anthropic_usage(result: Mapping[str, Any], start: object) -> UsageLine:
+    """GET /v1/organizations/usage_report/messages, grouped by model."""
+    cached = whole(result.get("cache_read_input_tokens") or 0)
+    by_lifetime = dict(result.get("cache_creation") or {})
+    creation = by_lifetime.values() or (result.get("cache_creation_input_tokens"),)
+    return UsageLine(
+        utc_day(start),
+        str(result.get("model") or _NO_MODEL),
+        whole(result["uncached_input_tokens"] or 0) + cached + sum(whole(count or 0) for count in creation),
+        whole(result.get("output_tokens") or 0),
+        cached,
+    )
+
+
+def anthropic_cost(result: Mapping[str, Any], start: object) -> UsageLine:
+    """GET /v1/organizations/cost_report, grouped by description. The amount is in cents, as a decimal string."""
+    _check_currency(result.get("currency") or "usd")
+    name = result.get("model") or result.get("description") or result.get("cost_type") or _NO_MODEL
+    return UsageLine(utc_day(start), str(name), cost=Fraction(exact(result["amount"])) / 100)
+
+
+def openai_usage(result: Mapping[str, Any], start: object) -> UsageLine:
+    """GET /v1/organization/usage/completions, grouped by model. Input includes cached tokens there too."""
+    return UsageLine(
+        utc_day(start),
+        str(result.get("model") or _NO_MODEL),
+        whole(result["input_tokens"] or 0),
+        whole(result.get("output_tokens") or 0),
+        whole(result.get("input_cached_tokens") or 0),
+    )
+
+
+def openai_cost(result: Mapping[str, Any], start: object) -> UsageLine:
+    """GET /v1/organization/costs, grouped by line item. The amount is in dollars."""
+    amount = result["amount"]
+    _check_currency(amount.get("currency") or "usd")
+    cost = Fraction(exact(amount["value"]))
+    return UsageLine(utc_day(start), model_of_line_item(str(result.get("line_item") or "")), cost=cost)
+
+
+def _check_currency(currency: str) -> None:
+    if currency.strip().casefold() not in ("usd", "$"):
+        raise ValueError(f"the amount is in {currency[:10]}; only US dollars can be compared")
+
+
+def _exponent(number: Decimal) -> int:
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int)  # it is finite
+    return exponent
