@@ -118,6 +118,7 @@ class Engine:
             simulated=self.settings.simulate,
             log_text=self.settings.log_text,
             observe=observe,
+            free_tier=self.settings.free_tier,
         )
         execution = Execution(
             planned.prompt, order, self.registry, caller, ledger, planned.call_costs, list(planned.reasons)

@@ -49,7 +49,9 @@ def make_plan(
     chain = tuple(registry.model(name).name for name in registry.chain(options.chain).models)
     models = tuple(registry.model(name).name for name in options.models)
     has_access = _access(settings, {*chain, *models})
-    offers = survey(registry.models.values(), load, options, has_access=has_access, when=when)
+    offers = survey(
+        registry.models.values(), load, options, has_access=has_access, free_tier=settings.free_tier, when=when
+    )
     situation = Situation(analysis, offers, options, chain, models, when)
     decision = strategy(situation)
     if decision is None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from fractions import Fraction
 
-from .money import Price, cost_nanousd, worst_case_nanousd
+from .money import Price, Rates, cost_nanousd, worst_case_nanousd
 from .plan import CostRange
 from .registry.model import ModelSpec
 from .types import Usage
@@ -19,6 +21,10 @@ _REASONING_FACTOR = 3  # times the tokens that it shows, and
 _PREFILL_SPEEDUP = 20  # a self-hosted model reads its prompt this much faster than it writes
 
 
+FREE_TIER = "free-tier"  # the tag of a model that is only had for nothing, up to its free quota
+_NOTHING = Price(date.min, "free tier", date.min, Rates(Decimal(0), Decimal(0)))
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """How many tokens a prompt will take: expected input and output, and an upper bound on the input."""
@@ -26,6 +32,19 @@ class Load:
     input_tokens: int
     input_bound: int
     output_tokens: int
+
+
+def is_free(spec: ModelSpec, free_tier: Collection[str]) -> bool:
+    """Whether the user is on the free tier of a model's provider: its quota is kept to as a limit, and costs nothing.
+
+    `free_tier` names the providers that the user has said so of.
+    """
+    return spec.free_quota is not None and (FREE_TIER in spec.tags or spec.provider in free_tier)
+
+
+def price_for(spec: ModelSpec, when: datetime, free_tier: Collection[str]) -> Price | None:
+    """The price that applies to this user at a time, or None: unpriced, which is not the same as free."""
+    return _NOTHING if is_free(spec, free_tier) else spec.price_at(when)
 
 
 def output_limit(spec: ModelSpec, load: Load, max_tokens: int | None) -> int:
@@ -41,12 +60,11 @@ def worst_case(price: Price, load: Load, limit: int, timeout_s: float) -> int:
     )
 
 
-def quote(spec: ModelSpec, load: Load, *, limit: int, timeout_s: float, when: datetime) -> CostRange:
+def quote(spec: ModelSpec, price: Price | None, load: Load, *, limit: int, timeout_s: float) -> CostRange:
     """Least, expected and most, in nano-dollars; all None if the model has no price.
 
     The least is a reply of one token to a prompt of half the estimated length that the provider had in its cache.
     """
-    price = spec.price_at(when)
     if price is None:
         return CostRange(None, None, None)
     short = load.input_tokens // 2

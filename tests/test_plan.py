@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from orchestrator.money import Price, Rates, cost_nanousd
 from orchestrator.plan import Call, Cascade, CostRange, Panel, calls, price, to_dict
-from orchestrator.quote import Load, affordable_output, output_limit, quote, worst_case
-from orchestrator.registry.model import ModelSpec, Scores
+from orchestrator.quote import FREE_TIER, Load, affordable_output, output_limit, price_for, quote, worst_case
+from orchestrator.registry.model import FreeQuota, ModelSpec, Scores
 from orchestrator.types import Level, Usage
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -71,7 +71,7 @@ def test_a_call_never_costs_more_than_its_quote_and_the_quote_is_in_order(
     spec = a_model((applied,))
     load = Load(tokens, 4 * tokens + 64, expected)
     limit = output_limit(spec, load, max_tokens)
-    found = quote(spec, load, limit=limit, timeout_s=600, when=NOW)
+    found = quote(spec, applied, load, limit=limit, timeout_s=600)
     assert found.minimum is not None
     assert found.expected is not None
     assert found.maximum is not None
@@ -103,11 +103,25 @@ def test_the_limit_on_a_reply_leaves_room_for_the_prompt() -> None:
 
 
 def test_a_model_without_a_price_is_unpriced_and_not_free() -> None:
-    assert quote(a_model(()), Load(1, 4, 1), limit=1, timeout_s=1, when=NOW) == CostRange(None, None, None)
+    assert quote(a_model(()), None, Load(1, 4, 1), limit=1, timeout_s=1) == CostRange(None, None, None)
+
+
+def test_a_model_on_its_free_tier_costs_nothing_while_the_others_keep_their_price() -> None:
+    applied = Price(DAY, "test", DAY, Rates(Decimal(1), Decimal(2)))
+    given_away = FreeQuota(tokens_per_day=1000)
+    spec, tagged = (
+        a_model((applied,), free_quota=given_away),
+        a_model((), free_quota=given_away, tags=frozenset({FREE_TIER})),
+    )
+    assert price_for(spec, NOW, ()) == price_for(a_model((applied,)), NOW, ["openai"]) == applied
+    for found in (price_for(spec, NOW, ["openai"]), price_for(tagged, NOW, ())):
+        assert found is not None
+        assert cost_nanousd(found, Usage(10**6, 10**6)) == 0
 
 
 def test_a_self_hosted_model_cannot_cost_more_than_its_gpu_until_the_deadline() -> None:
-    spec = a_model((Price(DAY, "test", DAY, gpu_hour=Decimal("0.36")),), tokens_per_second=20.0)
-    found = quote(spec, Load(200, 800, 100), limit=1000, timeout_s=60, when=NOW)
+    by_gpu = Price(DAY, "test", DAY, gpu_hour=Decimal("0.36"))
+    spec = a_model((by_gpu,), tokens_per_second=20.0)
+    found = quote(spec, by_gpu, Load(200, 800, 100), limit=1000, timeout_s=60)
     assert found.maximum == 60 * 100_000
     assert found.expected == pytest.approx(5.5 * 100_000)

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import stamina
@@ -26,7 +26,7 @@ from ..ledger.store import Ledger
 from ..money import Price
 from ..providers.base import Provider
 from ..providers.catalog import PROVIDERS
-from ..quote import REASONING, Load, affordable_output, worst_case
+from ..quote import REASONING, Load, affordable_output, price_for, worst_case
 from ..registry.model import ModelSpec
 from ..settings import RetryPolicy, RunOptions
 from ..types import Request
@@ -42,7 +42,8 @@ from .turn import Turn
 class Order:
     """What a run asks of its calls.
 
-    `deadline` is in seconds on the monotonic clock. `allowance_nanousd` is what one of several calls at the same time
+    `deadline` is in seconds on the monotonic clock. `free_tier` names the providers that cost the user nothing.
+    `allowance_nanousd` is what one of several calls at the same time
     may set aside when the run has a cost cap; the cap itself is the ledger's to enforce.
     """
 
@@ -53,6 +54,7 @@ class Order:
     simulated: bool
     log_text: bool
     observe: Observer
+    free_tier: Collection[str] = ()
     allowance_nanousd: int | None = None
 
 
@@ -126,7 +128,7 @@ class Caller:
     ) -> Draft:
         """A call as it would be made now: its price, its worst case and its row."""
         now = self._clock()
-        price = spec.price_at(now)
+        price = price_for(spec, now, order.free_tier)
         record = CallRecord(
             call_id=str(ULID.from_datetime(now)),
             run_id=order.run_id,

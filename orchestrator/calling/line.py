@@ -32,13 +32,13 @@ from ..ledger.limits import (
 )
 from ..ledger.rows import from_micros, to_micros
 from ..ledger.store import Ledger
+from ..quote import is_free
 from ..registry.model import ModelSpec, RateLimits
 from ..settings import BreakerPolicy
 from .attempt import commit
 from .health import set_aside_error
 from .turn import Books, Turn
 
-FREE_TIER = "free-tier"  # the tag of a model that is used for as long as it costs nothing
 _LOOK_EVERY_S = 1.0  # while waiting: whether the queue has moved
 _PROBE_LEASE = 120 * SECOND  # a probe whose process died holds up the others for so long at most
 _REASONS = {
@@ -100,7 +100,7 @@ class Line:
 
     def _limits(self, spec: ModelSpec) -> RateLimits:
         quota, limits = spec.free_quota, spec.limits
-        if quota is None or not (FREE_TIER in spec.tags or spec.provider in self._free_tier):
+        if quota is None or not is_free(spec, self._free_tier):
             return limits
         return replace(
             limits,

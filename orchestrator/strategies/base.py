@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -10,7 +10,7 @@ from enum import StrEnum
 from ..errors import AuthenticationError, BudgetError, ContextTooLongError, OrchError, UsageError
 from ..money import format_nanousd
 from ..plan import CostRange, Node
-from ..quote import Load, output_limit, quote
+from ..quote import Load, output_limit, price_for, quote
 from ..registry.model import ModelSpec
 from ..settings import RunOptions
 from ..types import Analysis
@@ -73,13 +73,14 @@ def survey(
     options: RunOptions,
     *,
     has_access: Callable[[ModelSpec], bool],
+    free_tier: Collection[str],
     when: datetime,
 ) -> dict[str, Offer]:
     """An offer for every model, by name. `has_access` says whether its provider has a key, or needs none."""
     offers: dict[str, Offer] = {}
     for spec in specs:
         limit = output_limit(spec, load, options.max_tokens)
-        cost = quote(spec, load, limit=max(limit, 1), timeout_s=options.timeout_s, when=when)
+        cost = quote(spec, price_for(spec, when, free_tier), load, limit=max(limit, 1), timeout_s=options.timeout_s)
         cap = None if cost.expected is None and options.allow_unpriced else options.max_cost_nanousd
         obstacle = _obstacle(limit, cost, cap)
         if not has_access(spec):
