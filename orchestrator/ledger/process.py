@@ -7,11 +7,14 @@ another: whoever gets the lock knows that the process is gone.
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 from typing import Self
 
 from filelock import FileLock, Timeout
 from ulid import ULID
+
+_SUFFIX = ".alive"
 
 
 def opening_lock(ledger: Path, timeout_s: float) -> FileLock:
@@ -37,6 +40,12 @@ class Presence:
         self._lock.release()
 
 
+def remove_dead(ledger: Path) -> None:
+    """Remove the signs of life of processes that ended without withdrawing them, and had nothing open."""
+    for path in ledger.parent.glob(f"{glob.escape(ledger.name)}.*{_SUFFIX}"):
+        is_gone(ledger, path.name.removeprefix(f"{ledger.name}.").removesuffix(_SUFFIX))
+
+
 def is_gone(ledger: Path, name: str) -> bool:
     """Whether the process of this name has ended. Removes what it left behind."""
     path = _path(ledger, name)
@@ -53,4 +62,4 @@ def is_gone(ledger: Path, name: str) -> bool:
 
 
 def _path(ledger: Path, name: str) -> Path:
-    return ledger.with_name(f"{ledger.name}.{name}.alive")
+    return ledger.with_name(f"{ledger.name}.{name}{_SUFFIX}")

@@ -7,8 +7,10 @@ that many processes may start on a ledger that does not exist yet: the first one
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -21,13 +23,14 @@ from ..errors import BudgetError, LedgerError
 from ..money import format_nanousd
 from .budgets import Alert, check_budgets, left_nanousd, new_alerts
 from .orphans import interrupt_calls, interrupt_orphans, running_processes
-from .process import Presence, is_gone, opening_lock
+from .process import Presence, is_gone, opening_lock, remove_dead
 from .records import CallRecord, CallStatus, RunRecord
 from .rows import columns_of, insert, update
 from .schema import MIGRATIONS, migrate, version_of
 from .spool import spooled, take_in
 
 BUSY_TIMEOUT_S = 30.0
+_SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.0002, 0.004
 _MAGIC = b"SQLite format 3\0"  # https://www.sqlite.org/fileformat2.html, 1.3
 
 T = TypeVar("T")
@@ -180,7 +183,7 @@ class Ledger:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._lock, _as_ledger_errors(self.path):
-            self._connection.execute("BEGIN IMMEDIATE")
+            _begin(self._connection)
             try:
                 yield self._connection
                 self._connection.execute("COMMIT")
@@ -235,6 +238,29 @@ def _tidy(connection: sqlite3.Connection, path: Path) -> None:
         raise
     for file in files:
         file.unlink(missing_ok=True)
+    remove_dead(path)
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """`BEGIN IMMEDIATE`, waiting up to the busy timeout for other writers.
+
+    SQLite's own waits grow to 100 ms; a transaction here takes well under a millisecond, so asking again soon lets
+    many processes write one after the other with hardly a pause.
+    """
+    deadline, wait_s = time.monotonic() + BUSY_TIMEOUT_S, _SHORTEST_WAIT_S
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(random.uniform(_SHORTEST_WAIT_S, wait_s))
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {round(1000 * BUSY_TIMEOUT_S)}")
 
 
 def _connect_for_reading(path: Path) -> sqlite3.Connection:

@@ -211,12 +211,15 @@ class Draft:
             raise self._error(EmptyReplyError, "an empty reply", finish)
         return self.completion(finish)
 
-    def interrupt(self, error: ProviderError) -> ProviderError:
-        """The error for a reply that failed on the way: after any of the answer, what came is kept and it stops."""
+    def interrupt(self, error: ProviderError, *, accepted: bool) -> ProviderError:
+        """The error for a reply that failed on the way: after any of the answer, what came is kept and it stops.
+
+        `accepted` says that the provider had begun to stream a reply (status 200) before it failed.
+        """
         if not self.begun:
             error.partial = error.partial or self.partial()
-            if error.partial is not None and error.billed is Billed.NO:
-                error.billed = Billed.UNKNOWN  # tokens were reported before it failed
+            if accepted and error.billed is Billed.NO:
+                error.billed = Billed.UNKNOWN  # it was at work on it, and nobody says what it charges for that
             return error
         return IncompleteError(
             message(self.source, "the reply was cut off", error.message.removeprefix(message(self.source, ""))),

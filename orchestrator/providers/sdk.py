@@ -159,7 +159,7 @@ class SdkProvider(ABC):
         events = self._events(request)
         try:
             while True:
-                with self._reporting(source, exchange, draft):
+                with self._reporting(source, exchange, draft, streamed=True):
                     # Not around the yield below: it must never cancel what the caller does between two pieces.
                     async with asyncio.timeout_at(deadline):
                         with exchange.recording():
@@ -215,13 +215,18 @@ class SdkProvider(ABC):
             self._limits = rate_limits(exchange.headers, self._now())
 
     @contextmanager
-    def _reporting(self, source: Source, exchange: Exchange, draft: Draft | None = None) -> Iterator[None]:
+    def _reporting(
+        self, source: Source, exchange: Exchange, draft: Draft | None = None, *, streamed: bool = False
+    ) -> Iterator[None]:
         """The one place where an exception from below becomes one of ours. Cancellation passes through."""
         try:
             yield
         except Exception as error:
             found = self._classify(error, source, exchange)
-            raise (draft.interrupt(found) if draft is not None else found) from error
+            if draft is not None:
+                accepted = streamed and exchange.response is not None and exchange.response.is_success
+                found = draft.interrupt(found, accepted=accepted)
+            raise found from error
 
     def _classify(self, error: Exception, source: Source, exchange: Exchange) -> ProviderError:
         if isinstance(error, ProviderError):
