@@ -74,9 +74,8 @@ def rewritten(script: Script, fault: Fault, wire: Wire, envelope: Envelope) -> S
         case FaultKind.ERROR_IN_STREAM if script.streamed:
             kept = _until(script, fault.after_tokens)
             error = wire.error_frame(Complaint(Problem.OVERLOADED), envelope)
-            spent = kept[-1].output_tokens if kept else 0
-            # An error in the place of an answer costs nothing; one that breaks an answer off, what was generated.
-            return replace(script, frames=(*kept, Frame(error, spent, Stage.TEXT)), whole=False, billed=spent > 0)
+            last = Frame(error, kept[-1].output_tokens if kept else 0, Stage.TEXT)
+            return replace(script, frames=(*kept, last), whole=False)
         case _:
             return script
 

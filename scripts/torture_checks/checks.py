@@ -1,0 +1,36 @@
+"""All checks, in the order in which they are run."""
+
+from __future__ import annotations
+
+from . import (
+    budget,
+    calendars,
+    faults,
+    interrupts,
+    kill9,
+    ledger_faults,
+    mixed,
+    pricing,
+    quota,
+    registries,
+    retry_after,
+)
+from .check import Check
+
+CHECKS: dict[str, Check] = {
+    check.name: check
+    for check in (
+        budget.CHECK,
+        kill9.CHECK,
+        interrupts.CHECK,
+        interrupts.AFTER_SUSPENSION,
+        faults.CHECK,
+        mixed.CHECK,
+        quota.CHECK,
+        retry_after.CHECK,
+        registries.CHECK,
+        calendars.CHECK,
+        ledger_faults.CHECK,
+        pricing.CHECK,
+    )
+}
