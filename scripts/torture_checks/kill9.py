@@ -45,7 +45,8 @@ def _run(trial: Trial) -> Findings:
     expect_consistent(ledger, findings)
     rows = calls_of(ledger)
     _compare(journal, rows, models, findings)
-    findings.figure(f"{len(list(trial.folder.glob('ledger.db.*.alive')))} locks of dead processes left behind")
+    left = list(trial.folder.glob("ledger.db.*.alive"))
+    findings.expect(not left, f"{len(left)} locks of dead processes are left behind")
     return findings
 
 
