@@ -405,9 +405,7 @@ def test_a_cancelled_run_is_settled_as_interrupted(stage: Stage, stream: bool) -
     call = found.calls[0]
     assert (found.run.status.value, call.status.value, call.cost_source) == ("interrupted", "interrupted", "estimate")
     assert call.response == ("the first words" if stream else None)
-    # gpt-4o-mini does not think in secret: what a stream of it has brought bounds what it costs.
-    arrived = 600 * (len("the first words") + 256) + 150 * call.input_tokens
-    assert call.cost_nanousd == (arrived if stream else call.reserved_nanousd)
+    assert call.cost_nanousd == call.reserved_nanousd
     assert call.input_tokens > 0
 
 

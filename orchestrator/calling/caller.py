@@ -26,7 +26,7 @@ from ..ledger.store import Ledger
 from ..money import Price
 from ..providers.base import Provider
 from ..providers.catalog import PROVIDERS
-from ..quote import REASONING, Load, affordable_output, price_for, worst_case
+from ..quote import Load, affordable_output, price_for, worst_case
 from ..registry.model import ModelSpec
 from ..settings import RetryPolicy, RunOptions
 from ..types import Request
@@ -149,8 +149,7 @@ class Caller:
             worst = worst_case(price, order.load, request.max_tokens, order.options.timeout_s)
             record = replace(record, reserved_nanousd=worst)
         exempt = hosted_by_user or (price is None and order.options.allow_unpriced)
-        shows = order.options.stream and REASONING not in spec.tags
-        return Draft(spec, request, record, Terms(price, order.load, order.log_text, shows), exempt)
+        return Draft(spec, request, record, Terms(price, order.load, order.log_text), exempt)
 
     async def reserve(self, drafts: Sequence[Draft]) -> None:
         """Set aside what the calls could cost together: all of them, or none. Raises BudgetError."""

@@ -1,8 +1,8 @@
 """What a call's row becomes when the call is over. Pure: a record in, a record out.
 
 What the provider counted is billed as it counted. What was certainly not billed costs 0. Where it may have been billed
-and nobody says how much, the cost is an estimate that is never below the bill: the worst case that was reserved, or,
-for a streamed reply of a model that does not think in secret, what had arrived by then with room to spare.
+and nobody says how much, the worst case that was reserved stays as the cost, marked as an estimate: it is never below
+the bill. What had arrived of a stream is no bound: a provider writes on until it notices that nobody is listening.
 """
 
 from __future__ import annotations
@@ -19,20 +19,14 @@ from ..money import Price, cost_nanousd
 from ..quote import Load
 from ..types import Completion, FinishReason, Usage
 
-_ON_THE_WAY = 256  # tokens that a provider may write, and bill, before it notices that nobody is listening
-
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a call is settled on: the price that applied, its load, and whether its text may be kept.
-
-    `all_output_shows` says that whatever output is billed is streamed as it is written, with no reasoning before it.
-    """
+    """What a call is settled on: the price that applied, its load, and whether its text may be kept."""
 
     price: Price | None
     load: Load
     log_text: bool
-    all_output_shows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +64,7 @@ def interrupted(record: CallRecord, partial: Completion, terms: Terms, ended: En
         return _unbilled(record)
     record = _at_worst(_with_reply(record, partial, terms) if partial.text else record)
     known = partial.usage.input_tokens if partial.usage is not None else terms.load.input_bound
-    usage = Usage(input_tokens=known, output_tokens=upper_bound_tokens(partial.text) + _ON_THE_WAY)
-    if terms.price is None or terms.price.gpu_hour is not None or not (terms.all_output_shows and partial.text):
-        return replace(record, input_tokens=usage.input_tokens, output_tokens=upper_bound_tokens(partial.text))
-    estimate = _priced(record, usage, CostSource.ESTIMATE, terms.price)
-    worst = record.reserved_nanousd
-    return estimate if worst is None else replace(estimate, cost_nanousd=min(estimate.cost_nanousd or 0, worst))
+    return replace(record, input_tokens=known, output_tokens=upper_bound_tokens(partial.text))
 
 
 def partial_reply(text: str, model: str, latency_ms: int, usage: Usage | None = None) -> Completion:
