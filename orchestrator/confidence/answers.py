@@ -134,7 +134,7 @@ def _final(text: str, asked: _Asked) -> FinalAnswer:
     marked = _marked(text)
     if asked.options and (choice := _choice(text, marked, asked.options)) is not None:
         return choice
-    if asked.form is AnswerForm.JSON and (value := _json(text)) is not None:
+    if asked.form is AnswerForm.JSON and (value := json_in(text)) is not None:
         return FinalAnswer(AnswerKind.JSON, text, value)
     code = code_of(text)
     if code is not None and (asked.form is AnswerForm.CODE or (marked is None and len(code) > len(text) / 2)):
@@ -350,7 +350,7 @@ def _across(one: FinalAnswer, other: FinalAnswer) -> float:
     return 0.0
 
 
-def _json(text: str) -> str | None:
+def json_in(text: str) -> str | None:
     """The JSON value that a reply holds, in one form for equal values; None if there is none."""
     fenced = re.search(r"```(?:json)?\s*\n(.*?)```", text, re.DOTALL)
     body = fenced.group(1) if fenced else text
