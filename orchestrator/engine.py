@@ -60,7 +60,7 @@ class Engine:
         self.registry = registry or registry_for(settings)
         self._connect = connect or self._default_connect()
         self._clock = clock
-        self._rng = rng or random.Random()
+        self._rng = rng or random.SystemRandom()
         self._monotonic = monotonic
 
     def plan(self, prompt: Prompt, options: RunOptions) -> Planned:
@@ -121,7 +121,14 @@ class Engine:
             free_tier=self.settings.free_tier,
         )
         execution = Execution(
-            planned.prompt, order, self.registry, caller, ledger, planned.call_costs, list(planned.reasons)
+            planned.prompt,
+            order,
+            self.registry,
+            caller,
+            planned.costs,
+            list(planned.reasons),
+            rng=self._rng,
+            monotonic=self._monotonic,
         )
 
         def finish(

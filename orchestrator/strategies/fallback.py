@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..plan import Call, Cascade
+from ..plan import Accept, Call, Cascade
 from .base import Decision, Situation
 
 
@@ -16,4 +16,4 @@ def fallback(situation: Situation) -> Decision | None:
     threshold = situation.options.threshold
     reasons = [f"chain: {' → '.join(leg.model for leg in legs)}; the first answer with confidence ≥ {threshold:g} wins"]
     reasons += [f"left out {offer.spec.name}: {offer.obstacle}" for offer in offers if offer.obstacle is not None]
-    return Decision(Cascade(legs, threshold), tuple(reasons))
+    return Decision(Cascade(legs, Accept(threshold)), tuple(reasons))

@@ -6,23 +6,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from .analysis import ComplexityAnalyzer
-from .analysis.tokens import estimate_tokens, upper_bound_tokens
-from .errors import UsageError, did_you_mean
-from .plan import Call, CostRange, Node, price
-from .providers.catalog import PROVIDERS, is_set_up, needed_to_set_up
-from .quote import Load
-from .registry.model import ModelSpec, Registry
-from .settings import RunOptions, Settings
-from .strategies import STRATEGIES, Decision, Situation, nothing_to_call, survey
-from .types import Analysis, Prompt
-
-_MESSAGE_OVERHEAD = 64  # tokens that a provider wraps around one message and a system prompt, with room to spare
+from ..analysis import ComplexityAnalyzer
+from ..analysis.tokens import estimate_tokens, upper_bound_tokens
+from ..errors import UsageError, did_you_mean
+from ..plan import Call, CostRange, Node, price
+from ..providers.catalog import PROVIDERS, is_set_up, needed_to_set_up
+from ..quote import MESSAGE_OVERHEAD, Load
+from ..registry.model import ModelSpec, Registry
+from ..settings import RunOptions, Settings
+from ..strategies import STRATEGIES, Decision, Situation, nothing_to_call, survey
+from ..types import Analysis, Prompt
+from .costs import CallCosts
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What would be done with a prompt, what it could cost in nano-dollars, and why."""
+    """What would be done with a prompt, what it could cost in nano-dollars, and why.
+
+    `costs` has every call of the plan; `call_costs`, by name, what the prompt by itself would cost on any model.
+    """
 
     prompt: Prompt
     options: RunOptions
@@ -30,6 +32,7 @@ class Planned:
     load: Load
     plan: Node
     cost: CostRange
+    costs: Mapping[Call, CostRange]
     call_costs: Mapping[str, CostRange]
     reasons: tuple[str, ...]
 
@@ -58,7 +61,7 @@ def make_plan(
         named = [offers[name] for name in (chain if options.strategy == "fallback" else models)]
         alive = [offer for offer in offers.values() if not offer.spec.is_retired(when.date())]
         raise nothing_to_call(named or alive, needed_to_set_up)
-    return _priced(prompt, decision, situation, load)
+    return _priced(prompt, decision, situation, load, settings)
 
 
 def _access(settings: Settings, named: set[str]) -> Callable[[ModelSpec], bool]:
@@ -115,24 +118,24 @@ def _load(prompt: Prompt, analysis: Analysis) -> Load:
     system = prompt.system or ""
     return Load(
         input_tokens=analysis.input_tokens + estimate_tokens(system),
-        input_bound=upper_bound_tokens(prompt.text) + upper_bound_tokens(system) + _MESSAGE_OVERHEAD,
+        input_bound=upper_bound_tokens(prompt.text) + upper_bound_tokens(system) + MESSAGE_OVERHEAD,
         output_tokens=analysis.output_tokens,
     )
 
 
-def _priced(prompt: Prompt, decision: Decision, situation: Situation, load: Load) -> Planned:
-    def price_call(call: Call) -> CostRange:
-        return situation.offers[call.model].cost
-
-    call_costs = {name: offer.cost for name, offer in situation.offers.items()}
-    cost = price(decision.plan, price_call)
+def _priced(prompt: Prompt, decision: Decision, situation: Situation, load: Load, settings: Settings) -> Planned:
+    options = situation.options
+    costs = CallCosts(
+        prompt, options, load, lambda name: situation.offers[name].spec, settings.free_tier, situation.when
+    ).of(decision.plan)
     return Planned(
         prompt=prompt,
-        options=situation.options,
+        options=options,
         analysis=situation.analysis,
         load=load,
         plan=decision.plan,
-        cost=cost,
-        call_costs=call_costs,
+        cost=price(decision.plan, costs.__getitem__),
+        costs=costs,
+        call_costs={name: offer.cost for name, offer in situation.offers.items()},
         reasons=decision.reasons,
     )
