@@ -9,6 +9,10 @@ from ..confidence.answers import AGREES_FROM, same_answer
 from ..confidence.synthesis import weigh
 from .outcome import Outcome
 
+# An answer that is trusted less than this by itself refuses, or doubts itself in every sentence: that another one does
+# the same speaks for neither.
+HARDLY_AN_ANSWER = 0.2
+
 
 @dataclass(frozen=True, slots=True)
 class Reduced:
@@ -50,7 +54,8 @@ def vote(outcomes: Sequence[Outcome], prompt: str) -> Reduced:
 def agree(outcomes: Sequence[Outcome], costs: Sequence[int | None], prompt: str) -> Reduced:
     """The cheapest one's answer if all of them are the same, else the one that weighs most, which is not accepted.
 
-    `costs` are what the members were expected to cost. Of an answer that stands alone nothing can be said.
+    `costs` are what the members were expected to cost. Of an answer that stands alone nothing can be said. Answers that
+    agree in being hardly an answer at all are not accepted either.
     """
     found = best(outcomes)
     if len(outcomes) < 2:
@@ -58,11 +63,12 @@ def agree(outcomes: Sequence[Outcome], costs: Sequence[int | None], prompt: str)
     texts = [outcome.completion.text for outcome in outcomes]
     likeness = min(same_answer(one, other, prompt) for number, one in enumerate(texts) for other in texts[number + 1 :])
     agreed = likeness >= AGREES_FROM
-    if agreed:
-        cheapest = min(range(len(outcomes)), key=lambda index: (costs[index] is None, costs[index] or 0))
-        outcome = replace(outcomes[cheapest], panel=found.outcome.panel)
-    else:
-        outcome = found.outcome
     names = " and ".join(outcome.spec.name for outcome in outcomes)
     reason = f"{names} {'agree' if agreed else 'do not agree'}: {likeness:.2f}"
-    return Reduced(replace(outcome.with_evidence("agreement", likeness, reason), accepted=agreed), reason)
+    in_order = sorted(range(len(outcomes)), key=lambda index: (costs[index] is None, costs[index] or 0))
+    answers = [outcomes[index] for index in in_order if outcomes[index].confidence >= HARDLY_AN_ANSWER]
+    accepted = agreed and bool(answers)
+    if agreed and not answers:
+        reason += ", in what is hardly an answer"
+    outcome = replace(answers[0], panel=found.outcome.panel) if accepted else found.outcome
+    return Reduced(replace(outcome.with_evidence("agreement", likeness, reason), accepted=accepted), reason)

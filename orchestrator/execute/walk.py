@@ -123,7 +123,8 @@ class Execution(Context):
         kept: Outcome | None = None
         inner = replace(order, final=False)
         for number in range(1, node.max_rounds + 1):
-            self.decide(f"{called(node)}: round {number} of at most {node.max_rounds}")
+            if node.max_rounds > 1:
+                self.decide(f"{called(node)}: round {number} of at most {node.max_rounds}")
             try:
                 outcome = await self._walk(node.body, given, inner)
             except (ProviderError, BudgetError) as error:
