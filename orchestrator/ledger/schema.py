@@ -265,7 +265,17 @@ _VERSION_4 = (
     "CREATE INDEX repricings_by_call ON repricings (call_id)",
 )
 
-_VERSION_5: tuple[str, ...] = ()
+_VERSION_5 = (
+    # What the user thought of a run's answer: the outcome that confidence and routing are measured by.
+    """
+    CREATE TABLE ratings (
+        run_id    TEXT PRIMARY KEY REFERENCES runs (run_id),
+        rating    REAL NOT NULL CHECK (rating BETWEEN 0 AND 1),
+        rated_at  INTEGER NOT NULL,
+        note      TEXT
+    ) STRICT
+    """,
+)
 
 _VERSION_6 = (
     # The named plan that a run carried out, and the role in which a call was made.
