@@ -3,6 +3,8 @@
 from .checking import PlanError, check_plan
 from .nodes import (
     FREE_SIGNALS,
+    LOGPROBS,
+    SELF_CHECK,
     SIGNALS,
     Accept,
     AcceptRule,
@@ -26,6 +28,8 @@ from .pricing import CostRange, needed, price
 
 __all__ = [
     "FREE_SIGNALS",
+    "LOGPROBS",
+    "SELF_CHECK",
     "SIGNALS",
     "Accept",
     "AcceptRule",

@@ -19,8 +19,8 @@ class CostRange(NamedTuple):
 def price(node: Node, price_call: Callable[[Call], CostRange]) -> CostRange:
     """The cost range of a plan.
 
-    A cascade costs its first leg at least, and all of its legs at most; a loop one round at least, and all of them at
-    most. Their expected cost is that of the first leg and of one round: what more they take depends on how often an
+    A cascade costs its first leg at least, and all of its legs at most, each but the last with a self-check where
+    that is asked for; a loop one round at least, and all of them at most. Their expected cost is that of the first leg and of one round: what more they take depends on how often an
     answer is accepted, which is not known before the calls are made. A step that may fail costs nothing at least. A
     single unpriced call makes every sum that it enters unknown.
     """
@@ -50,8 +50,11 @@ def needed(node: Node, price_call: Callable[[Call], CostRange]) -> int | None:
 
 def _combined(node: Cascade | Panel | Sequence | Loop, ranges: list[CostRange]) -> CostRange:
     match node:
-        case Cascade():
-            return CostRange(ranges[0].minimum, ranges[0].expected, _total(found.maximum for found in ranges))
+        case Cascade(legs=legs):
+            checks = ranges[len(legs) :] * (len(legs) - 1)
+            most = _total(found.maximum for found in [*ranges[: len(legs)], *checks])
+            first = _sum([ranges[0], *checks[:1]])
+            return CostRange(ranges[0].minimum, first.expected, most)
         case Panel() | Sequence():
             return _sum(ranges)
         case Loop(max_rounds=rounds):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ..plan import Call, Cascade, Check, CostRange, Loop, Node, Panel, calls, children, nodes
+from ..plan import Accept, Call, Cascade, Check, CostRange, Loop, Node, Panel, calls, children, nodes
 from ..plan import Sequence as Steps
 from ..quote import DEFAULT_MAX_TOKENS, Load, output_limit, price_for, quote
 from ..registry.model import ModelSpec
@@ -44,9 +44,14 @@ class CallCosts:
         match node:
             case Call():
                 self._price(node, sizes, found)
-            case Cascade() | Steps():
-                for child in children(node):
-                    after = self._visit(child, after, found)
+            case Cascade(legs=below, accept=Accept(checker=checker)):
+                for leg in below:
+                    after = self._visit(leg, after, found)
+                    if checker is not None:
+                        self._price(checker, after, found, answer=self._size(leg))
+            case Steps(steps=below):
+                for step in below:
+                    after = self._visit(step, after, found)
             case Panel(members=members, synthesiser=synthesiser):
                 for member in members:
                     after |= self._visit(member, sizes, found)

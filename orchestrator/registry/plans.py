@@ -18,6 +18,7 @@ from typing import TypedDict, TypeVar
 from ..errors import did_you_mean
 from ..plan import (
     FREE_SIGNALS,
+    SELF_CHECK,
     SIGNALS,
     Accept,
     AcceptRule,
@@ -230,7 +231,7 @@ class _PlanReader:
         )
 
     def _cascade(self, table: Table) -> Cascade:
-        return Cascade(table.required("legs", self._nodes(1)), _accept(table), **_common(table))
+        return Cascade(table.required("legs", self._nodes(1)), self._accept(table), **_common(table))
 
     def _panel(self, table: Table) -> Panel:
         synthesiser = table.optional("synthesiser", self._call, None)
@@ -250,11 +251,21 @@ class _PlanReader:
             **_common(table),
         )
 
+    def _accept(self, table: Table) -> Accept:
+        checker = table.optional("checker", self._call, None)
+        usual = FREE_SIGNALS if checker is None else (*FREE_SIGNALS, SELF_CHECK)
+        return Accept(
+            threshold=table.optional("threshold", _SHARE, None),
+            rule=table.optional("accept", _RULE, AcceptRule.CONFIDENCE),
+            signals=table.optional("signals", _SIGNALS, usual),
+            checker=checker,
+        )
+
     def _until(self, value: Value) -> Check | Accept:
         if value.kind is Kind.TEXT:
             return Accept(rule=_RULE(value))
         if isinstance(value.content, dict) and "check" not in value.content:
-            return record(_accept)(value)
+            return record(self._accept)(value)
         return record(lambda table: Check(table.required("check", self._call), table.required("score", _SHARE)))(value)
 
 
@@ -305,14 +316,6 @@ def _common(table: Table) -> _Common:
         "budget_share": table.optional("budget_share", _SHARE, None),
         "time_share": table.optional("time_share", _SHARE, None),
     }
-
-
-def _accept(table: Table) -> Accept:
-    return Accept(
-        threshold=table.optional("threshold", _SHARE, None),
-        rule=table.optional("accept", _RULE, AcceptRule.CONFIDENCE),
-        signals=table.optional("signals", _SIGNALS, FREE_SIGNALS),
-    )
 
 
 def _signal(value: Value) -> str:
