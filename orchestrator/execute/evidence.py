@@ -1,0 +1,62 @@
+"""Evidence on an answer beyond its text: a schema, the user's command, a self-check by another model.
+
+In this order, from what is free to what costs a call, and no further than it takes: what does not fit the schema is
+not verified, and what the user's command has decided nobody else is asked about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..calling.caller import Order
+from ..calling.verify import verify
+from ..confidence.schema import schema_signal
+from ..errors import BudgetError, ProviderError
+from ..plan import Accept
+from ..rendering import Material
+from .context import Context, Given, given_by
+from .outcome import Outcome
+
+
+async def examined(context: Context, accept: Accept, outcome: Outcome, order: Order) -> Outcome:
+    """The outcome with what the schema and the command of the run's options say of it. Both cost nothing."""
+    options = order.options
+    if outcome.examined:
+        return outcome
+    outcome = replace(outcome, examined=True)
+    text, before = outcome.completion.text, outcome
+    if options.schema is not None and "schema" in accept.signals:
+        found = schema_signal(text, options.schema)
+        unfit = found.reason if found.logit < 0 else None
+        outcome = replace(outcome.with_signal(found), unfit=unfit)
+    if options.verify is not None and "verify" in accept.signals and outcome.unfit is None:
+        found = await verify(options.verify, text, timeout_s=order.deadline - context.monotonic())
+        accepted = found.logit > 0
+        outcome = replace(outcome.with_signal(found), accepted=accepted, unfit=None if accepted else found.reason)
+    if outcome.unfit is not None:
+        outcome = replace(outcome, accepted=False)
+    if outcome is not before:
+        context.decide(f"{outcome.spec.name}'s answer: {outcome.verdict.reasons[-1]}")
+        await context.asker.keep(outcome)
+    return outcome
+
+
+async def self_checked(context: Context, accept: Accept, outcome: Outcome, given: Given, order: Order) -> Outcome:
+    """The outcome with what the checker of a cascade says of it: a score, as evidence. Where it cannot be asked, or
+    gives no verdict, nothing is said."""
+    checker = accept.checker
+    if checker is None or outcome.accepted is not None:
+        return outcome
+    try:
+        material = Material(given, answer=given_by(outcome))
+        judgement, _ = await context.asker.judge(checker, material, context.limited(checker, order))
+    except (ProviderError, BudgetError) as error:
+        context.decide(f"the answer is not checked: {error.message}", loud=True)
+        return outcome
+    if judgement is None:
+        context.decide(f"{checker.model}'s reply is no verdict: it counts for nothing", loud=True)
+        return outcome
+    outcome = outcome.with_evidence("self-check", judgement.score, f"{checker.model} gives it {judgement.score:.2f}")
+    context.decide(f"{outcome.spec.name}'s answer: {outcome.verdict.reasons[-1]}")
+    await context.asker.keep(outcome)
+    return outcome
