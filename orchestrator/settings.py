@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from platformdirs import PlatformDirs
 
@@ -75,7 +76,10 @@ class RunOptions:
     name, or models separated by commas) for a cascade. `role` narrows the models down to those of a role, whose
     instructions go with the prompt. `threshold` is the confidence, 0 to 1, from which an answer is accepted, `accept`
     the rule. `timeout_s` covers the whole run. `max_tokens` caps each reply. `stream` asks providers for their answers
-    piece by piece. `allow_unpriced` lets models without a known price be called under a cost cap or a budget.
+    piece by piece. `schema` is a JSON Schema that an answer must fit, `verify` a command that accepts one by exit code
+    0, `self_check` a model that is asked what it thinks of each answer of a cascade, and with `logprobs` it counts how
+    sure models were of their tokens. `allow_unpriced` lets models without a known price be called under a cost cap or a
+    budget.
     """
 
     strategy: str = "fallback"
@@ -85,6 +89,10 @@ class RunOptions:
     ensemble_size: int = 3
     threshold: float = 0.6
     accept: AcceptRule = AcceptRule.CONFIDENCE
+    schema: Mapping[str, Any] | None = None
+    verify: str | None = None
+    self_check: str | None = None
+    logprobs: bool = False
     max_cost_nanousd: int | None = None
     timeout_s: float = 600.0
     max_tokens: int | None = None
@@ -163,6 +171,9 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
             ensemble_size=table.optional("ensemble_size", integer(minimum=1, maximum=100), default=base.ensemble_size),
             threshold=table.optional("threshold", _number(0, 1), default=base.threshold),
             accept=table.optional("accept", one_of(AcceptRule), default=base.accept),
+            verify=table.optional("verify", text, default=base.verify),
+            self_check=table.optional("self_check", text, default=base.self_check),
+            logprobs=table.optional("logprobs", boolean, default=base.logprobs),
             max_cost_nanousd=None if max_cost is None else dollars_to_nanousd(max_cost),
             timeout_s=table.optional("timeout", _number(1, _DAY_S), default=base.timeout_s),
             max_tokens=table.optional("max_tokens", integer(minimum=1), default=None),

@@ -12,10 +12,10 @@ from ..calling.caller import Order
 from ..calling.verify import verify
 from ..confidence.schema import schema_signal
 from ..errors import BudgetError, ProviderError
-from ..plan import Accept
+from ..plan import SELF_CHECK, Accept
 from ..rendering import Material
 from .context import Context, Given, given_by
-from .outcome import Outcome
+from .outcome import Outcome, opinion
 
 
 async def examined(context: Context, accept: Accept, outcome: Outcome, order: Order) -> Outcome:
@@ -28,11 +28,12 @@ async def examined(context: Context, accept: Accept, outcome: Outcome, order: Or
     if options.schema is not None and "schema" in accept.signals:
         found = schema_signal(text, options.schema)
         unfit = found.reason if found.logit < 0 else None
-        outcome = replace(outcome.with_signal(found), unfit=unfit)
+        outcome = replace(outcome.with_evidence(found, context.detector), unfit=unfit)
     if options.verify is not None and "verify" in accept.signals and outcome.unfit is None:
         found = await verify(options.verify, text, timeout_s=order.deadline - context.monotonic())
         accepted = found.logit > 0
-        outcome = replace(outcome.with_signal(found), accepted=accepted, unfit=None if accepted else found.reason)
+        outcome = replace(outcome.with_evidence(found, context.detector), accepted=accepted)
+        outcome = replace(outcome, unfit=None if accepted else found.reason)
     if outcome.unfit is not None:
         outcome = replace(outcome, accepted=False)
     if outcome is not before:
@@ -42,11 +43,15 @@ async def examined(context: Context, accept: Accept, outcome: Outcome, order: Or
 
 
 async def self_checked(context: Context, accept: Accept, outcome: Outcome, given: Given, order: Order) -> Outcome:
-    """The outcome with what the checker of a cascade says of it: a score, as evidence. Where it cannot be asked, or
-    gives no verdict, nothing is said."""
-    checker = accept.checker
+    """The outcome with what the checker of a cascade says of it: a score, as evidence. It is not asked where no score
+    could change what is decided. Where it cannot be asked, or gives no verdict, nothing is said."""
+    checker, threshold = accept.checker, context.threshold(accept)
     if checker is None or outcome.accepted is not None:
         return outcome
+    extremes = [outcome.with_evidence(opinion("self-check", score, ""), context.detector) for score in (0.0, 1.0)]
+    if len({extreme.confidence >= threshold for extreme in extremes}) == 1:
+        return outcome
+    checker = replace(checker, name=checker.name or SELF_CHECK)  # so that the ledger says what the call was for
     try:
         material = Material(given, answer=given_by(outcome))
         judgement, _ = await context.asker.judge(checker, material, context.limited(checker, order))
@@ -56,7 +61,8 @@ async def self_checked(context: Context, accept: Accept, outcome: Outcome, given
     if judgement is None:
         context.decide(f"{checker.model}'s reply is no verdict: it counts for nothing", loud=True)
         return outcome
-    outcome = outcome.with_evidence("self-check", judgement.score, f"{checker.model} gives it {judgement.score:.2f}")
+    signal = opinion("self-check", judgement.score, f"{checker.model} gives it {judgement.score:.2f}")
+    outcome = outcome.with_evidence(signal, context.detector)
     context.decide(f"{outcome.spec.name}'s answer: {outcome.verdict.reasons[-1]}")
     await context.asker.keep(outcome)
     return outcome

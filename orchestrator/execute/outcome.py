@@ -19,8 +19,9 @@ _OPINION_RANGE = 4.0
 class Outcome:
     """An answer, which model gave it, and how far it can be trusted.
 
-    `panel` is set where several were weighed. `accepted` is what agreement or a check said of it; None if nobody was
-    asked. `max_tokens` is the limit that the answer was written under, and `call_id` its row.
+    `panel` is set where several were weighed. `accepted` is what agreement, a check or the user's command said of it;
+    None if nobody was asked. `unfit` says why the user's own schema or command does not take it; `examined`, that they
+    were asked. `max_tokens` is the limit that the answer was written under, and `call_id` its row.
     """
 
     completion: Completion
@@ -30,6 +31,8 @@ class Outcome:
     max_tokens: int
     panel: tuple[Weighed, ...] = ()
     accepted: bool | None = None
+    examined: bool = False
+    unfit: str | None = None
 
     @property
     def confidence(self) -> float:

@@ -11,7 +11,21 @@ import re
 from collections.abc import Iterable
 
 from ..errors import did_you_mean
-from .nodes import SELF_CHECK, Accept, AcceptRule, Call, Cascade, Check, Loop, Node, Panel, Reduce, Sequence, most_calls, nodes
+from .nodes import (
+    SELF_CHECK,
+    Accept,
+    AcceptRule,
+    Call,
+    Cascade,
+    Check,
+    Loop,
+    Node,
+    Panel,
+    Reduce,
+    Sequence,
+    most_calls,
+    nodes,
+)
 from .template import ANSWER, ANSWERS, TemplateError, parse
 
 MOST_ROUNDS = 20

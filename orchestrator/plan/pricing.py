@@ -19,10 +19,11 @@ class CostRange(NamedTuple):
 def price(node: Node, price_call: Callable[[Call], CostRange]) -> CostRange:
     """The cost range of a plan.
 
-    A cascade costs its first leg at least, and all of its legs at most, each but the last with a self-check where
-    that is asked for; a loop one round at least, and all of them at most. Their expected cost is that of the first leg and of one round: what more they take depends on how often an
-    answer is accepted, which is not known before the calls are made. A step that may fail costs nothing at least. A
-    single unpriced call makes every sum that it enters unknown.
+    A cascade costs its first leg at least, and all of its legs at most, each but the last with a self-check where that
+    is asked for; a loop one round at least, and all of them at most. Their expected cost is that of the first leg and
+    of one round: what more they take depends on how often an answer is accepted, which is not known before the calls
+    are made. A step that may fail costs nothing at least. A single unpriced call makes every sum that it enters
+    unknown.
     """
     if isinstance(node, Call):
         found = price_call(node)

@@ -44,13 +44,13 @@ class CallCosts:
         match node:
             case Call():
                 self._price(node, sizes, found)
-            case Cascade(legs=below, accept=Accept(checker=checker)):
-                for leg in below:
+            case Cascade(legs=legs, accept=Accept(checker=checker)):
+                for leg in legs:
                     after = self._visit(leg, after, found)
                     if checker is not None:
                         self._price(checker, after, found, answer=self._size(leg))
-            case Steps(steps=below):
-                for step in below:
+            case Steps(steps=steps):
+                for step in steps:
                     after = self._visit(step, after, found)
             case Panel(members=members, synthesiser=synthesiser):
                 for member in members:

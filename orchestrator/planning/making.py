@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ..analysis import ComplexityAnalyzer
@@ -52,6 +52,8 @@ def make_plan(
     analysis = ComplexityAnalyzer().analyze(prompt.text)
     load = _load(prompt, analysis)
     models = tuple(registry.model(name).name for name in options.models)
+    if options.self_check is not None:
+        options = replace(options, self_check=registry.model(options.self_check).name)
     has_access = _access(settings, {*chain.models, *models})
     offers = survey(
         registry.models.values(), load, options, has_access=has_access, free_tier=settings.free_tier, when=when

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..plan import AcceptRule, Call, Cascade, Node, agreeing
+from dataclasses import replace
+
+from ..plan import LOGPROBS, SELF_CHECK, AcceptRule, Call, Cascade, Node, agreeing
 from .assignment import Assignment
 from .base import Decision, Situation
 
@@ -15,12 +17,30 @@ def fallback(situation: Situation) -> Decision | None:
     if plan is None:
         return None
     reasons = list(assignment.reasons)
+    plan = _on_evidence(plan, situation, reasons)
     if situation.options.accept == AcceptRule.AGREEMENT:
         if isinstance(plan, Cascade):
             plan = agreeing(plan)
         else:
             reasons.append(f"--accept agreement is for a cascade; this is a {type(plan).__name__.lower()}")
     return Decision(plan, (_described(plan, situation), *reasons))
+
+
+def _on_evidence(plan: Node, situation: Situation, reasons: list[str]) -> Node:
+    """A cascade that also rests on the signals of the options; they are for a cascade alone."""
+    options = situation.options
+    asked = [name for name, wanted in ((LOGPROBS, options.logprobs), (SELF_CHECK, options.self_check)) if wanted]
+    if not asked:
+        return plan
+    if not isinstance(plan, Cascade):
+        reasons.append(f"{' and '.join(asked)} is for a cascade; this is a {type(plan).__name__.lower()}")
+        return plan
+    accept = plan.accept
+    if options.self_check is not None:
+        accept = replace(accept, checker=Call(model=options.self_check))
+    signals = tuple(dict.fromkeys((*accept.signals, *asked)))
+    reasons.append(f"trusts an answer by {', '.join(signals)}")
+    return replace(plan, accept=replace(accept, signals=signals))
 
 
 def _described(plan: Node, situation: Situation) -> str:
