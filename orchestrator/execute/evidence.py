@@ -19,17 +19,21 @@ from .outcome import Outcome, opinion
 
 
 async def examined(context: Context, accept: Accept, outcome: Outcome, order: Order) -> Outcome:
-    """The outcome with what the schema and the command of the run's options say of it. Both cost nothing."""
+    """The outcome with what the schema and the command of the run's options say of it. Both cost nothing.
+
+    A cascade that may not use them leaves the run's answer to be examined in the end.
+    """
     options = order.options
-    if outcome.examined:
+    asked = {name for name, given in (("schema", options.schema), ("verify", options.verify)) if given is not None}
+    if outcome.examined or not asked or not asked <= set(accept.signals):
         return outcome
     outcome = replace(outcome, examined=True)
     text, before = outcome.completion.text, outcome
-    if options.schema is not None and "schema" in accept.signals:
+    if options.schema is not None:
         found = schema_signal(text, options.schema)
         unfit = found.reason if found.logit < 0 else None
         outcome = replace(outcome.with_evidence(found, context.detector), unfit=unfit)
-    if options.verify is not None and "verify" in accept.signals and outcome.unfit is None:
+    if options.verify is not None and outcome.unfit is None:
         found = await verify(options.verify, text, timeout_s=order.deadline - context.monotonic())
         accepted = found.logit > 0
         outcome = replace(outcome.with_evidence(found, context.detector), accepted=accepted)
