@@ -11,6 +11,8 @@ from plans import plans
 
 from orchestrator.errors import ConfigError
 from orchestrator.plan import (
+    FREE_SIGNALS,
+    SELF_CHECK,
     Accept,
     AcceptRule,
     Call,
@@ -37,6 +39,9 @@ def load(tmp_path: Path, text: str) -> Registry:
     return load_registry(models_file=None, chains_file=path, config_dir=NOWHERE)
 
 
+CHECKED = (*FREE_SIGNALS, SELF_CHECK)
+
+
 @pytest.mark.parametrize(
     ("written", "plan"),
     [
@@ -50,8 +55,13 @@ def load(tmp_path: Path, text: str) -> Registry:
         ),
         pytest.param(
             "{cascade: {accept: agreement, threshold: 0.7, signals: [text], legs: [gpt-4o, {call: {tier: exec}}]}}",
-            Cascade((Call("gpt-4o"), Call(tier="exec")), Accept(0.7, AcceptRule.AGREEMENT)),
+            Cascade((Call("gpt-4o"), Call(tier="exec")), Accept(0.7, AcceptRule.AGREEMENT, ("text",))),
             id="a cascade",
+        ),
+        pytest.param(
+            "{cascade: {legs: [gpt-4o, gpt-4], checker: {role: critic}}}",
+            Cascade((Call("gpt-4o"), Call("gpt-4")), Accept(signals=CHECKED, checker=Call(role="critic"))),
+            id="a cascade with a self-check",
         ),
         pytest.param("{panel: [gpt-4o, gpt-4]}", Panel((Call("gpt-4o"), Call("gpt-4"))), id="a panel in short"),
         pytest.param(
