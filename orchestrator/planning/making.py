@@ -63,7 +63,8 @@ def make_plan(
     if decision is None:
         named = named_in(chain.plan, situation) if strategy is fallback else situation.models
         alive = [offer for offer in situation.offers.values() if not offer.spec.is_retired(when.date())]
-        raise nothing_to_call([offers[name] for name in named] or alive, needed_to_set_up)
+        blocked = [offers[name] for name in named if offers[name].obstacle is not None]
+        raise nothing_to_call(blocked or alive, needed_to_set_up)
     if options.role is not None:
         decision = with_role(decision, registry.role(options.role))
     pattern = chain.name if strategy is fallback and chain.name in registry.chains else None
