@@ -12,9 +12,9 @@ from ..confidence.second_opinion import agreement_signal
 from ..confidence.synthesis import weigh
 from .outcome import Outcome, opinion
 
-# The signals of an answer that is none, and the logits from which it is: a refusal, or doubt in every sentence. That
+# The signals of an answer that is none, and the logits from which it is: a refusal, or doubt of the whole of it. That
 # another one says the same speaks for neither.
-_OF_NO_ANSWER, _NO_ANSWER = ("hedging", "refusal"), -2.0
+_OF_NO_ANSWER, _NO_ANSWER = ("hedging", "refusal"), -1.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,8 @@ def make_plan(
     if decision is None:
         named = named_in(chain.plan, situation) if strategy is fallback else situation.models
         alive = [offer for offer in situation.offers.values() if not offer.spec.is_retired(when.date())]
-        raise nothing_to_call([offers[name] for name in named] or alive, needed_to_set_up)
+        blocked = [offers[name] for name in named if offers[name].obstacle is not None]
+        raise nothing_to_call(blocked or alive, needed_to_set_up)
     if options.role is not None:
         decision = with_role(decision, registry.role(options.role))
     pattern = chain.name if strategy is fallback and chain.name in registry.chains else None
@@ -77,7 +78,7 @@ def _strategy_and_chain(options: RunOptions, registry: Registry) -> tuple[Strate
     name = options.strategy
     if name not in STRATEGIES and name in registry.chains:
         if options.role is not None:
-            raise UsageError(f"the calls of the plan {name!r} have roles of their own; leave out --role or -s {name}")
+            raise UsageError(f"the calls of the plan {name!r} have roles of their own", hint="leave out --role")
         return fallback, registry.chains[name]
     if name not in STRATEGIES:
         known = [*STRATEGIES, *registry.chains]

@@ -516,6 +516,20 @@ def test_a_debate_without_end_ends(stage: Stage) -> None:
     assert (result.status, len(result.calls)) == ("complete", 6)
 
 
+def test_without_texts_the_ledger_keeps_no_step_no_issue_and_no_answer(stage: Stage) -> None:
+    stage.environ["ORCH_LOG_TEXT"] = "0"
+    acts: dict[str, list[Act]] = {MIDDLE: [reply("A hidden draft.")], CHEAP: [reply(verdict(0.5, "A hidden issue."))]}
+    assert play(stage, CHECKED, acts).response == "A hidden draft."
+    for file in stage.folder.glob("ledger.db*"):
+        assert b"hidden" not in file.read_bytes()
+
+
+def test_a_check_keeps_to_its_own_limit_and_answers_to_the_runs(stage: Stage) -> None:
+    plan = CHECKED.replace("name: check,", "name: check, max_tokens: 900,")
+    play(stage, plan, {CHEAP: [reply(verdict(1))]}, max_tokens=20)
+    assert [request.max_tokens for request in stage.script.sent] == [20, 900]
+
+
 # -- money and time --------------------------------------------------------------------------------------------------
 
 
@@ -621,6 +635,13 @@ def test_a_role_without_a_model_that_can_be_called_gets_the_cheapest_of_its_rank
     (stage.folder / "chains.yaml").write_text(ROLES)
     planned = stage.engine().plan(Prompt("Which?"), RunOptions(strategy="mine"))
     assert any("none of gpt-4o-mini, claude-haiku-4-5 can be called (no key)" in reason for reason in planned.reasons)
+
+
+def test_a_step_that_cannot_be_called_is_said_to_need_its_key_and_no_other(stage: Stage) -> None:
+    stage.environ = {"OPENAI_API_KEY": "k"}
+    with pytest.raises(AuthenticationError, match=r"set ANTHROPIC_API_KEY$"):
+        play(stage, NOTES_FIRST)
+    assert stage.script.sent == []
 
 
 def test_without_any_key_the_error_says_what_would_do(stage: Stage) -> None:
