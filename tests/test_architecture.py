@@ -36,6 +36,7 @@ LAYERS = [
     "recording",
     "result",
     "engine",
+    "bench",
     "api",
     "report",
     "cli",
