@@ -72,6 +72,13 @@ class Ledger:
         return cls(path, connection, presence)
 
     @classmethod
+    def in_memory(cls) -> Self:
+        """A ledger like any other that is gone when it is closed: for runs that only play what was recorded."""
+        connection = _set_up(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False))
+        migrate(connection)
+        return cls(Path(":memory:"), connection)
+
+    @classmethod
     def open_for_reading(cls, path: Path) -> Self | None:
         """Open to look things up, or None if there is no ledger yet. Raises LedgerError if it is unusable.
 
@@ -201,6 +208,10 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         isolation_level=None,  # transactions are begun and ended here, in words
         check_same_thread=False,  # guarded by a lock
     )
+    return _set_up(connection)
+
+
+def _set_up(connection: sqlite3.Connection) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
