@@ -157,7 +157,7 @@ def ledger_file(home: Path) -> Path:
     return found
 
 
-@pytest.mark.parametrize("table", ["runs", "calls"])
+@pytest.mark.parametrize("table", ["runs", "calls", "ratings"])
 def test_every_column_of_the_ledger_is_documented_and_no_other(table: str, tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         found = ledger.read(lambda connection: connection.execute(f"PRAGMA table_info({table})").fetchall())

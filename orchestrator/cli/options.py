@@ -119,6 +119,12 @@ class RunFlags(PlanFlags):
         str | None, typer.Option(help="Category of the run in reports.", show_default="orchestration")
     ] = None
     tag: Annotated[list[str] | None, typer.Option(help="Tag of the run; may be given more than once.")] = None
+    rate_last: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RATING", help="First rate the latest run: good, bad, 0 to 1, none. Without a prompt, only that."
+        ),
+    ] = None
     scenario: Annotated[
         Path | None,
         typer.Option(help="Simulator: faults to play (ORCH_SCENARIO)."),
@@ -126,12 +132,16 @@ class RunFlags(PlanFlags):
 
 
 def command(
-    flags: type[F], *, argument: str | None = None, omit: tuple[str, ...] = ()
+    flags: type[F], *, argument: str | tuple[str, ...] | None = None, omit: tuple[str, ...] = ()
 ) -> Callable[[Callable[[F], int]], Callable[..., int]]:
     """A decorator: the function takes one `flags` record; Typer sees an option for each field that is not omitted.
 
-    The field named by `argument` becomes a positional argument.
+    The field named by `argument` becomes a positional argument; of several, in the order in which they are named.
     """
+    positional = (argument,) if isinstance(argument, str) else argument or ()
+
+    def place(name: str) -> tuple[int, bool]:
+        return positional.index(name) if name in positional else len(positional), name in _LAST
 
     def decorate(function: Callable[[F], int]) -> Callable[..., int]:
         def wrapper(**given: Any) -> int:
@@ -143,9 +153,9 @@ def command(
                 field.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=inspect.Parameter.empty if field.default is MISSING else field.default,
-                annotation=hints[field.name] if field.name != argument else _as_argument(hints[field.name]),
+                annotation=hints[field.name] if field.name not in positional else _as_argument(hints[field.name]),
             )
-            for field in sorted(fields(flags), key=lambda field: field.name in _LAST)  # type: ignore[arg-type]  # every caller passes a dataclass
+            for field in sorted(fields(flags), key=lambda field: place(field.name))  # type: ignore[arg-type]  # every caller passes a dataclass
             if field.name not in omit
         ]
         wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

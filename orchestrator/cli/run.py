@@ -13,6 +13,7 @@ import typer
 from ..clock import local_now
 from ..engine import Engine, RunInterrupted
 from ..errors import OrchError
+from ..ledger.queries import LAST
 from ..plan import Call
 from ..planning import Planned
 from ..result import OrchestrationResult, refused_result
@@ -22,6 +23,7 @@ from .interrupts import Signals
 from .models import list_models
 from .options import RunFlags, command
 from .output import Output
+from .rate import rate_one
 from .selftest import selftest
 from .setup import options_from, settings_from
 from .source import read_prompt
@@ -62,6 +64,12 @@ def answer(flags: RunFlags) -> int:
     stamina.instrumentation.set_on_retry_hooks([])  # it would log each retry to stderr; the watcher tells of them
     output = Output.parse(flags.output)
     settings = settings_from(flags)
+    if flags.rate_last is not None:
+        rated = rate_one(settings, LAST, flags.rate_last)
+        render.say(str(rated))
+        if flags.prompt is None:
+            output.emit(rated.to_dict())
+            return 0
     on_terminal = render.is_terminal(sys.stdout) and not output.json
     options = options_from(flags, settings.run, stream=on_terminal if flags.stream is None else flags.stream)
     try:
