@@ -130,6 +130,7 @@ BAD = {
     "no score": (changed(outcomes={"small": {}}), "line 2: the outcome of small has no 'score'"),
     "a score of 2": (changed(outcomes={"small": {"score": 2}}), "from 0 to 1, not 2"),
     "a score of NaN": (b'{"id": "a", "prompt": "b", "outcomes": {"m": {"score": NaN}}}\n', "NaN is not a number"),
+    "a score of 88": (changed(outcomes={"small": {"score": 88}}), "from 0 to 1, not 88"),
     "half a token": (changed(outcomes={"m": {"score": 1, "input_tokens": 0.5}}), "'input_tokens' must be a whole"),
     "negative tokens": (changed(outcomes={"m": {"score": 1, "output_tokens": -1}}), "'output_tokens' must be a whole"),
     "latency true": (changed(outcomes={"m": {"score": 1, "latency_ms": True}}), "'latency_ms' must be a whole"),
@@ -182,6 +183,11 @@ def test_a_line_without_end_is_not_read_into_memory(tmp_path: Path, monkeypatch:
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match=str(tmp_path)):
         read_items(tmp_path / name)
+
+
+def test_a_grader_that_goes_a_little_below_nothing_is_taken_at_its_word(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.jsonl", changed(outcomes={"small": {"score": -0.03}}))
+    assert read_items(path)[1].outcomes["small"].score == -0.03
 
 
 def test_an_item_can_be_read_from_plain_data() -> None:
