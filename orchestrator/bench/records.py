@@ -10,10 +10,7 @@ ACCEPTABLE = 0.5  # the score from which an answer counts as right where only ri
 
 @dataclass(frozen=True, slots=True)
 class RecordedOutcome:
-    """What a model answered and how it was graded: `score` is 0 (wrong) to 1 (right). None is not recorded.
-
-    A score is kept as the grader gave it, which may be a little below 0 or above 1.
-    """
+    """What a model answered and how it was graded: `score` is 0 (wrong) to 1 (right). None is not recorded."""
 
     score: float
     text: str | None = None
