@@ -66,7 +66,7 @@ class Engine:
         self._connect = connect or self._default_connect()
         self._ledger = ledger
         self._clock = clock
-        self._rng = rng or random.Random()
+        self._rng = rng or random.SystemRandom()
         self._monotonic = monotonic
 
     def plan(self, prompt: Prompt, options: RunOptions) -> Planned:
@@ -127,7 +127,14 @@ class Engine:
             free_tier=self.settings.free_tier,
         )
         execution = Execution(
-            planned.prompt, order, self.registry, caller, ledger, planned.call_costs, list(planned.reasons)
+            planned.prompt,
+            order,
+            self.registry,
+            caller,
+            planned.costs,
+            list(planned.reasons),
+            rng=self._rng,
+            monotonic=self._monotonic,
         )
 
         def finish(

@@ -32,7 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ensemble": ("run", "Ask several models at the same time and take the best answer."),
     "plan": ("plan", "Show what a run would call and cost, and why; call nothing."),
     "models": ("models", "List the models: prices, levels, limits, and which are set up."),
-    "chains": ("chains", "List the chains."),
+    "chains": ("chains", "List, show and check the named plans."),
     "report": ("report", "Costs and counts over a period."),
     "stats": ("report", "Totals, and the latest runs."),
     "export": ("export", "Write the ledger as CSV, JSON or JSON lines."),

@@ -154,14 +154,15 @@ class Watcher:
 
     def __call__(self, event: Event) -> None:
         match event:
-            case TextArrived(text=text):
-                if self._stream_answer:
+            case TextArrived(text=text, final=final):
+                if self._stream_answer and final:  # of other replies it is not known yet whether they are the answer
                     self._clear_status()
                     piece(text)
                     self.streamed = True
                     self._ends_line = text.endswith("\n")
-            case CallStarted(model=model, attempt=attempt):
-                self._status(f"asking {model}{'' if attempt == 1 else f', attempt {attempt}'} …")
+            case CallStarted(model=model, attempt=attempt, step=step):
+                again = "" if attempt == 1 else f", attempt {attempt}"
+                self._status(f"{'' if step is None else f'{step}: '}asking {model}{again} …")
             case Waiting(model=model, seconds=seconds, reason=reason, position=position):
                 place = "" if position is None else f", number {position} in the queue"
                 self._status(f"{model}: waiting {seconds:.1f} s: {reason}{place}")
