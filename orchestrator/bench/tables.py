@@ -71,6 +71,10 @@ def confidence(title: str, found: Sequence[Calibration]) -> Table:
     )
 
 
+def auc(estimate: Estimate) -> str:
+    return f"AUC {_decimal(estimate)}"
+
+
 def rates(model: ModelReport) -> str:
     if model.rates is None:
         return "unpriced: its costs are unknown"

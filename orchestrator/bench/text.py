@@ -40,8 +40,13 @@ def notes_of(report: SetReport) -> Iterator[str]:
     """What is to be said of a set besides its figures, a sentence each."""
     yield f"tokens: {'; '.join(dict.fromkeys(model.tokens for model in report.models))}"
     yield from report.notes
-    for name in report.needs_live:
-        yield f"{name}: asks what was not recorded; it can be compared with --live"
+    if report.needs_live:
+        yield f"{', '.join(report.needs_live)}: asks more than was recorded; --live compares it"
+    if report.agreement_auc is not None:
+        yield (
+            "agreement: whether the strong model says the same tells the weak one's right answers from wrong ones: "
+            + tables.auc(report.agreement_auc)
+        )
     for ordering in report.orderings:
         if ordering.threshold is not None and ordering.share_at_95.value is not None:
             yield (
