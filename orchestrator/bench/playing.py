@@ -43,11 +43,14 @@ class Passes:
         options = RunOptions(strategy=CASCADE, chain=CHAIN, threshold=threshold)
         return self._trial(CASCADE, threshold, await self._play(f"cascade {threshold:g}", self._engine(), options))
 
-    async def ensemble(self) -> Trial:
-        """`ensemble` of all models that are looked at."""
+    async def ensemble(self) -> tuple[Trial, dict[str, list[float]]]:
+        """`ensemble` of all models that are looked at; with the confidence in each of their answers."""
         models = self.replay.lineup.models
         options = RunOptions(strategy=ENSEMBLE, chain=CHAIN, models=models, ensemble_size=len(models))
-        return self._trial(ENSEMBLE, None, await self._play("ensemble", self._engine(), options))
+        plays = await self._play("ensemble", self._engine(), options)
+        return self._trial(ENSEMBLE, None, plays), {
+            model: [play.confidences[model] for play in plays] for model in models
+        }
 
     async def agreeing(self) -> Trial:
         """`fallback --accept agreement` over all models, the strong one last."""
