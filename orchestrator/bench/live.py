@@ -8,7 +8,7 @@ answer between fences, and replies with a score by a schema; nothing but that re
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..calling.settlement import sha256
@@ -20,6 +20,7 @@ from ..execute.judgement import read_judgement
 from ..ledger.records import CallRecord, CallStatus
 from ..plan import Call, Check, Loop
 from ..planning import Planned
+from ..providers.base import Provider
 from ..registry.model import Chain, Registry
 from ..result import OrchestrationResult
 from ..settings import RunOptions, Settings
@@ -61,19 +62,23 @@ class Gathered:
 
 @dataclass(slots=True)
 class Gathering:
-    """Asks prompts that a file has not all the outcomes of. What is gathered is in the file as soon as it is there."""
+    """Asks prompts that a file has not all the outcomes of. What is gathered is in the file as soon as it is there.
+
+    `connect` is the engine's.
+    """
 
     settings: Settings
     registry: Registry
     options: LiveOptions
     file: RecordFile
     progress: Progress = unwatched
+    connect: Callable[[str], Provider] | None = None
     engine: Engine = field(init=False)
     found: Gathered = field(default_factory=Gathered)
     _purse: Purse = field(init=False)
 
     def __post_init__(self) -> None:
-        self.engine = Engine(self.settings, replace(self.registry, chains=self._chains()))
+        self.engine = Engine(self.settings, replace(self.registry, chains=self._chains()), connect=self.connect)
         self._purse = Purse(self.options.max_cost_nanousd)
 
     async def gather(self, prompts: Sequence[Asked]) -> Gathered:

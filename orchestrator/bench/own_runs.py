@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ..errors import UsageError
@@ -57,7 +58,7 @@ def observe(name: str, runs: Sequence[RatedRun], replayable: int, *, resamples: 
     held = [_calibration(ALL, runs, figures)]
     held += [
         _calibration(model, [run if run.model_used == model else None for run in runs], figures)
-        for model in dict.fromkeys(run.model_used for run in runs)
+        for model, _ in Counter(run.model_used for run in runs).most_common()
         if model is not None
     ]
     found = figures.estimate()
