@@ -8,8 +8,9 @@ from datetime import datetime
 
 from ..analysis import ComplexityAnalyzer
 from ..analysis.tokens import estimate_tokens, upper_bound_tokens
-from ..errors import UsageError, did_you_mean
-from ..plan import Call, CostRange, Node, price
+from ..errors import BudgetError, UsageError, did_you_mean
+from ..money import format_nanousd
+from ..plan import Call, CostRange, Node, needed, price
 from ..providers.catalog import PROVIDERS, is_set_up, needed_to_set_up
 from ..quote import MESSAGE_OVERHEAD, Load
 from ..registry.model import Chain, ModelSpec, Registry
@@ -74,7 +75,7 @@ def _strategy_and_chain(options: RunOptions, registry: Registry) -> tuple[Strate
     name = options.strategy
     if name not in STRATEGIES and name in registry.chains:
         if options.role is not None:
-            raise UsageError(f"the calls of the plan {name!r} have roles of their own; leave out --role or -s {name}")
+            raise UsageError(f"the calls of the plan {name!r} have roles of their own", hint="leave out --role")
         return fallback, registry.chains[name]
     if name not in STRATEGIES:
         known = [*STRATEGIES, *registry.chains]
@@ -152,6 +153,12 @@ def _priced(
     costs = CallCosts(
         prompt, options, load, lambda name: situation.offers[name].spec, settings.free_tier, situation.when
     ).of(decision.plan)
+    least, cap = needed(decision.plan, costs.__getitem__), options.max_cost_nanousd
+    if cap is not None and least is not None and least > cap:
+        raise BudgetError(
+            f"the cost cap is below what the plan is expected to cost at the least: {format_nanousd(least)}",
+            hint="raise --max-cost or shorten the prompt; orch plan shows what each step costs",
+        )
     return Planned(
         prompt=prompt,
         options=options,
