@@ -35,7 +35,7 @@ class Passes:
 
     async def routing(self, cut: float) -> tuple[Trial, list[float]]:
         """`cheapest` with its first cut there; with the complexity scores of the prompts."""
-        plays = await self._play(f"routing {cut:g}", self._engine(), RunOptions(strategy=ROUTING, chain=CHAIN))
+        plays = await self._play(f"routing {cut:g}", self._engine(cut), RunOptions(strategy=ROUTING, chain=CHAIN))
         return self._trial(ROUTING, cut, plays), [play.score for play in plays]
 
     async def cascade(self, threshold: float) -> Trial:
@@ -74,8 +74,8 @@ class Passes:
         options = RunOptions(strategy=CASCADE, chain=CHAIN)
         return [play.confidences[model] for play in await self._play(f"confidence in {model}", engine, options)]
 
-    def _engine(self) -> Engine:
-        return self.replay.engine([self.replay.lineup.weak, self.replay.lineup.strong])
+    def _engine(self, first_cut: float | None = None) -> Engine:
+        return self.replay.engine([self.replay.lineup.weak, self.replay.lineup.strong], first_cut)
 
     def _trial(
         self, strategy: str, threshold: float | None, plays: Sequence[Played], label: str | None = None

@@ -15,9 +15,10 @@ from orchestrator.bench.pricing import parse_prices
 from orchestrator.bench.records import Item, RecordedOutcome
 from orchestrator.bench.report import Row, SetReport
 from orchestrator.confidence import ConfidenceDetector
+from orchestrator.confidence.answers import AGREES_FROM, same_answer
 from orchestrator.errors import UsageError
 
-THRESHOLDS = tuple(step / 10 for step in range(11))
+EVENLY = tuple(step / 10 for step in range(0, 11, 2))
 
 
 def rows(report: SetReport) -> dict[str, Row]:
@@ -38,12 +39,16 @@ def mean(values: list[float]) -> float:
 # -- what is derived is what the engine does -------------------------------------------------------------------------
 
 
-def test_a_sweep_of_the_cascade_is_what_the_engine_gives_at_every_threshold(tmp_path: Path) -> None:
+@pytest.mark.parametrize("strategy", ["cheapest", "fallback"])
+def test_a_sweep_is_what_the_engine_gives_at_every_threshold(tmp_path: Path, strategy: str) -> None:
     recorded = items(40)
-    played = bench(tmp_path, recorded, strategies=("fallback",), thresholds=THRESHOLDS)
-    swept = bench(tmp_path, recorded, strategies=("fallback",), sweep=THRESHOLDS)
+    (ordering,) = bench(tmp_path, recorded, strategies=(strategy,), resamples=0).orderings
+    where_it_changes = [point.threshold for point in ordering.curve if point.threshold is not None]
+    thresholds = tuple(sorted({*EVENLY, *where_it_changes[::3]}))
+    played = bench(tmp_path, recorded, strategies=(strategy,), thresholds=thresholds)
+    swept = bench(tmp_path, recorded, strategies=(strategy,), sweep=thresholds)
     engine = [row for row in played.rows if row.source == "engine"]
-    assert [row.threshold for row in engine] == [row.threshold for row in swept.sweep] == list(THRESHOLDS)
+    assert [row.threshold for row in engine] == [row.threshold for row in swept.sweep] == list(thresholds)
     shares = set()
     for row, derived in zip(engine, swept.sweep, strict=True):
         assert (derived.source, derived.name) == ("derived", row.name)
@@ -156,7 +161,10 @@ def test_three_models_make_a_wider_panel_and_an_agreement_cascade(tmp_path: Path
     assert ensemble.cost_nanousd.value == pytest.approx(whole)
     assert agreement.cost_nanousd is not None
     assert (agreement.cost_nanousd.value or 0) < whole
-    agreed = [item.outcomes[WEAK].text == item.outcomes[OTHER].text for item in recorded]
+    agreed = [
+        same_answer(item.outcomes[WEAK].text or "", item.outcomes[OTHER].text or "", item.prompt) >= AGREES_FROM
+        for item in recorded
+    ]
     assert agreement.strong_share.value == pytest.approx(1 - mean([float(same) for same in agreed]))
     assert 0 < (agreement.strong_share.value or 0) < 1
     assert found[f"all {OTHER}"].quality.value == pytest.approx(mean([item.outcomes[OTHER].score for item in recorded]))
