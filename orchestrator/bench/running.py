@@ -34,7 +34,6 @@ from .trials import (
     routing_by_score,
 )
 
-_SIMULATED = "the simulator answered: nothing here says anything of a real model"
 _TO_AGREE = 3  # models: two that are held against each other, and one that is asked where they differ
 
 
@@ -199,9 +198,16 @@ def _report(
         confidence=[calibration(found) for calibration in held],
         agreement_auc=None if agreement is None else found[agreement],
         needs_live=[name for name in options.plans if name not in plans],
-        notes=[*played.notes, *([_SIMULATED] if any(item.simulated for item in items) else [])],
+        notes=[*played.notes, *_notes(items, lineup, weak, strong)],
     )
     return report, answers
+
+
+def _notes(items: Sequence[Item], lineup: Lineup, weak: Column, strong: Column) -> Iterator[str]:
+    if any(item.simulated for item in items):
+        yield "the simulator answered: nothing here says anything of a real model"
+    if weak.cost is not None and strong.cost is not None and sum(weak.cost) > sum(strong.cost):
+        yield f"{lineup.weak} costs more than {lineup.strong}: there is nothing to save by it"
 
 
 def _baselines(lineup: Lineup, columns: Mapping[str, Column]) -> Iterator[Trial]:

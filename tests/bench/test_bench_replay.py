@@ -127,6 +127,8 @@ def test_routing_does_not_ask_which_of_the_two_is_cheaper(tmp_path: Path) -> Non
     dear, cheap = (bench(tmp_path, recorded, strategies=("cheapest",), prices=p) for p in (prices, {}))
     name = f"routing {CUTS[0]:g}"
     assert rows(dear)[name].strong_share == rows(cheap)[name].strong_share
+    assert any("costs more than" in note for note in dear.notes)
+    assert not any("costs more than" in note for note in cheap.notes)
 
 
 def test_a_cascade_pays_for_both_answers_and_an_ensemble_for_all(tmp_path: Path) -> None:
