@@ -11,6 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from . import recording
 from .calling.alerts import tell
@@ -43,7 +44,10 @@ class RunInterrupted(asyncio.CancelledError):
 
 
 class Engine:
-    """Answers prompts. `connect` makes a connection to a provider by name; by default, a real or a simulated one."""
+    """Answers prompts. `connect` makes a connection to a provider by name; by default, a real or a simulated one.
+
+    `ledger` is one that its owner keeps open over many runs; by default the settings' is opened for each.
+    """
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class Engine:
         registry: Registry | None = None,
         *,
         connect: Callable[[str], Provider] | None = None,
+        ledger: Ledger | None = None,
         clock: Clock = local_now,
         rng: random.Random | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -59,6 +64,7 @@ class Engine:
         _check_free_tier(settings)
         self.registry = registry or registry_for(settings)
         self._connect = connect or self._default_connect()
+        self._ledger = ledger
         self._clock = clock
         self._rng = rng or random.SystemRandom()
         self._monotonic = monotonic
@@ -78,7 +84,7 @@ class Engine:
         """
         for reason in planned.reasons:
             observe(Note(reason))
-        with Ledger.open(self.settings.ledger) as ledger:
+        with Ledger.open(self.settings.ledger) if self._ledger is None else nullcontext(self._ledger) as ledger:
             run = recording.begin(
                 ledger,
                 planned,

@@ -21,6 +21,7 @@ from .strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_
 
 APP = "orch"
 _DAY_S = 86_400
+COMPLEXITY_CUTS = (0.25, 0.5, 0.75)  # of the score: basic below the first, expert from the last
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -123,6 +124,7 @@ class Settings:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     free_tier: tuple[str, ...] = ()
+    complexity_cuts: tuple[float, ...] = COMPLEXITY_CUTS
     run: RunOptions = field(default_factory=RunOptions)
 
 

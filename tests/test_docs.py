@@ -349,6 +349,8 @@ EXAMPLES = [
 def test_a_simulated_command_in_a_document_runs(command: Command, shell: pytest.MonkeyPatch) -> None:
     if command.words[1] in ("show", "why", "report", "stats", "export"):
         assert run(["run", "--simulate", "-p", "What is the capital of France?"]) == 0
+    if command.words[1] == "bench":
+        Path("prompts.jsonl").write_text('{"prompt": "What is 2 + 2?", "expected": 4}\n')
     if command.piped:
         shell.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"ERROR: connection refused")))
     for name, value in command.environ.items():

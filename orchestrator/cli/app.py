@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("report", "Costs and counts over a period."),
     "stats": ("report", "Totals, and the latest runs."),
     "export": ("export", "Write the ledger as CSV, JSON or JSON lines."),
+    "bench": ("bench", "Measure routing, cascades and confidence on recorded outcomes of models."),
     "budget": ("budget", "Set, show or clear what may be spent in a day, a week or a month."),
     "show": ("show", "Show a past run: prompt, answer and every call."),
     "why": ("show", "Explain a past run: what was decided, and why."),

@@ -51,7 +51,7 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> Run
         "logprobs": flags.logprobs or None,
         "ensemble_size": flags.ensemble_size,
         "threshold": flags.threshold,
-        "max_cost_nanousd": None if flags.max_cost is None else _cost(flags.max_cost),
+        "max_cost_nanousd": None if flags.max_cost is None else cost_from(flags.max_cost),
         "timeout_s": flags.timeout,
         "max_tokens": flags.max_tokens,
         "temperature": flags.temperature,
@@ -89,7 +89,8 @@ def _names(listed: str) -> tuple[str, ...]:
     return names
 
 
-def _cost(written: str) -> int:
+def cost_from(written: str) -> int:
+    """Nano-dollars from what --max-cost was given. Raises UsageError."""
     try:
         if (amount := Decimal(written)) >= 0:
             return dollars_to_nanousd(amount)

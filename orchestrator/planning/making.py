@@ -49,7 +49,7 @@ def make_plan(
     check_prompt(prompt)
     check_options(options)
     strategy, chain = _strategy_and_chain(options, registry)
-    analysis = ComplexityAnalyzer().analyze(prompt.text)
+    analysis = ComplexityAnalyzer(cuts=settings.complexity_cuts).analyze(prompt.text)
     load = _load(prompt, analysis)
     models = tuple(registry.model(name).name for name in options.models)
     if options.self_check is not None:

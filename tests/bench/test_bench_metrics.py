@@ -147,7 +147,7 @@ def test_a_weight_is_how_often_a_prompt_counts(prompts: list[tuple[float, float,
     assert weighted.apgr(weights) == pytest.approx(plain.apgr())
     assert weighted.cpt(0.8, weights) == pytest.approx(plain.cpt(0.8))
     assert weighted.saving_at_quality(0.95, weights) == pytest.approx(plain.saving_at_quality(0.95))
-    assert weighted.curve(weights)[-1] == pytest.approx(plain.curve()[-1])
+    assert weighted.curve(weights)[-1][1:] == pytest.approx(plain.curve()[-1][1:])
 
 
 @given(PROMPTS)
@@ -155,11 +155,52 @@ def test_the_curve_leads_from_the_weak_model_to_the_strong_one(prompts: list[tup
     scores, weak, strong = columns(prompts)
     size = len(scores)
     curve = Routing(scores, weak, strong, ([1.0] * size, [5.0] * size)).curve()
-    assert curve[0] == pytest.approx((0, sum(weak) / size, 1))
-    assert curve[-1] == pytest.approx((1, sum(strong) / size, 5))
+    assert (curve[0].threshold, curve[-1].threshold) == (None, min(scores))
+    assert curve[0][1:] == pytest.approx((0, sum(weak) / size, 1))
+    assert curve[-1][1:] == pytest.approx((1, sum(strong) / size, 5))
     assert len(curve) == len(set(scores)) + 1
+    routing = Routing(scores, weak, strong, ([1.0] * size, [5.0] * size))
     for point in curve:
         assert point.cost == pytest.approx(1 + 4 * point.share)
+        assert (
+            point.share == sum(score >= (2 if point.threshold is None else point.threshold) for score in scores) / size
+        )
+        if point.threshold is not None:
+            assert routing.passed_on(point.threshold) == point
+        assert routing.quality_at(point.share) == pytest.approx(point.quality)
+        assert routing.cost_at(point.share) == pytest.approx(point.cost)
+
+
+def test_a_threshold_is_named_that_reaches_the_quality_on_these_prompts() -> None:
+    routing = Routing([0.9, 0.5, 0.1], [0, 0, 1], [1, 1, 1])
+    assert routing.threshold_at_quality(0.95) == pytest.approx(0.3)
+    assert routing.threshold_at_quality(0.3) is None  # the weak model does that by itself
+    assert Routing([0.9], [0.0], [0.5], reference=([1.0], None)).threshold_at_quality(0.95) is None
+
+
+def test_prompts_that_score_as_much_as_the_threshold_are_passed_on() -> None:
+    routing = Routing([0.9, 0.5, 0.5, 0.1], [0, 0, 0, 0], [1, 1, 1, 1])
+    found = {threshold: routing.passed_on(threshold) for threshold in (2, 0.9, 0.6, 0.5, 0.1, 0)}
+    assert {threshold: point and point.share for threshold, point in found.items()} == {
+        2: 0,
+        0.9: 0.25,
+        0.6: 0.25,
+        0.5: 0.75,
+        0.1: 1,
+        0: 1,
+    }
+
+
+def test_a_cascade_is_measured_by_what_the_strong_model_does_alone() -> None:
+    # Passed on, the first prompt gets the strong model's answer and the second keeps the weak one's; both cost 1 + 9.
+    weak, strong = [0.0, 0.0], [1.0, 1.0]
+    costs, alone = ([1.0, 1.0], [10.0, 10.0]), [9.0, 9.0]
+    cascade = Routing([0.9, 0.1], weak, [1.0, 0.0], costs, reference=(strong, alone))
+    assert cascade.apgr() == pytest.approx((0.25 + 0.5) / 2)
+    assert cascade.cpt(0.5) == pytest.approx(0.5)
+    assert cascade.cpt(0.8) is None
+    assert cascade.saving_at_quality(0.5) == pytest.approx(1 - 11 / 18)
+    assert cascade.saving_at_quality(0.95) is None
 
 
 # -- confidence ------------------------------------------------------------------------------------------------------
