@@ -42,20 +42,25 @@ async def orchestrate(
     confidence_threshold: float | None = None,
     max_cost: Dollars | None = None,
     system: str | None = None,
+    context: str | None = None,
     temperature: float | None = None,
     max_tokens: int | None = None,
     timeout: float | None = None,  # noqa: ASYNC109  # the run's own, which ends in a result and not in a cancellation
     category: str | None = None,
     tags: Sequence[str] = (),
     simulate: bool | None = None,
+    engine: Engine | None = None,
 ) -> OrchestrationResult:
     """Answer a prompt. `max_cost` is in dollars, `timeout` in seconds. None takes the user's setting or the default.
 
+    `strategy` may be the name of a plan in chains.yaml. `context` goes with the prompt, behind it, as piped input does.
+    `engine` has settings and models of its own, in place of the user's.
+
     Raises an `OrchError`: its class says what is wrong, and `exit_code` how the command line would have ended.
     """
-    settings = load_settings(os.environ, simulate=simulate)
+    engine = engine or Engine(load_settings(os.environ, simulate=simulate))
     options = _options(
-        settings,
+        engine.settings,
         strategy=strategy,
         chain=chain if chain is None or isinstance(chain, str) else ",".join(chain),
         models=None if models is None else tuple(models),
@@ -68,7 +73,8 @@ async def orchestrate(
         category=category,
         tags=tuple(tags),
     )
-    result = await Engine(settings).run(Prompt(prompt, system), options)
+    asked = f"{prompt}\n\n{context}" if context and context.strip() else prompt
+    result = await engine.run(Prompt(asked, system, context or ""), options)
     if result.exception is not None:
         raise result.exception
     return result
@@ -76,7 +82,7 @@ async def orchestrate(
 
 def run_orchestration(prompt: str, strategy: str = "fallback", **options: Any) -> OrchestrationResult:
     """Answer a prompt with a strategy: `cheapest`, `fallback` or `ensemble`. Options are those of `orchestrate`."""
-    return _waited_for(orchestrate(prompt, strategy, **options))
+    return waited_for(orchestrate(prompt, strategy, **options))
 
 
 def run_with_fallback(
@@ -131,7 +137,7 @@ def _nanousd(dollars: Dollars | None) -> int | None:
         raise UsageError(f"max_cost takes an amount in dollars, not {dollars!r}") from error
 
 
-def _waited_for(coroutine: Coroutine[Any, Any, T]) -> T:
+def waited_for(coroutine: Coroutine[Any, Any, T]) -> T:
     """The coroutine's result, also where a loop is running already, as in a notebook."""
     try:
         asyncio.get_running_loop()

@@ -42,12 +42,13 @@ LAYERS = [
     "api",
     "report",
     "cli",
+    "integrations",
     "__main__",
 ]
 
 # Modules that take their time to import, and where they may be imported at the top all the same: these are
 # themselves imported only when they are needed.
-HEAVY = {"anthropic", "openai", "google", "httpx2", "jsonschema", "uvicorn", "rich"}
+HEAVY = {"anthropic", "openai", "google", "httpx2", "jsonschema", "uvicorn", "rich", "langchain_core", "langgraph"}
 HEAVY_AT_THE_TOP = {"providers", "simulator"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
