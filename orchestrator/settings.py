@@ -118,6 +118,11 @@ class Settings:
     run: RunOptions = field(default_factory=RunOptions)
 
 
+def user_config_dir() -> Path:
+    """Where the user's config.yaml, models.yaml and chains.yaml are."""
+    return PlatformDirs(APP, appauthor=False).user_config_path
+
+
 def load_settings(
     environ: Mapping[str, str],
     *,
@@ -132,13 +137,14 @@ def load_settings(
     dirs = PlatformDirs(APP, appauthor=False)
     simulated = _switch(environ, "ORCH_SIMULATE", default=False) if simulate is None else simulate
     named_config = config or _path(environ, "ORCH_CONFIG")
-    user_config = dirs.user_config_path / "config.yaml"
+    config_dir = user_config_dir()
+    user_config = config_dir / "config.yaml"
     settings = Settings(
         environ=environ,
         ledger=ledger
         or _path(environ, "ORCH_LEDGER")
         or dirs.user_data_path / ("ledger-simulated.db" if simulated else "ledger.db"),
-        config_dir=dirs.user_config_path,
+        config_dir=config_dir,
         models_file=models_file or _path(environ, "ORCH_MODELS"),
         chains_file=chains_file or _path(environ, "ORCH_CHAINS"),
         simulate=simulated,

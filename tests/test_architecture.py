@@ -41,6 +41,7 @@ LAYERS = [
     "bench",
     "api",
     "report",
+    "starter",
     "cli",
     "integrations",
     "__main__",
