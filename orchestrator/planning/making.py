@@ -8,8 +8,9 @@ from datetime import datetime
 
 from ..analysis import ComplexityAnalyzer
 from ..analysis.tokens import estimate_tokens, upper_bound_tokens
-from ..errors import UsageError
-from ..plan import Call, Cascade, CostRange, Node, nodes, price
+from ..errors import BudgetError, UsageError
+from ..money import format_nanousd
+from ..plan import Call, Cascade, CostRange, Node, needed, nodes, price
 from ..providers.catalog import PROVIDERS, is_set_up, needed_to_set_up
 from ..quote import MESSAGE_OVERHEAD, Load, with_tools
 from ..registry.model import ModelSpec, Registry
@@ -68,28 +69,17 @@ def make_plan(
     decision = _decide(choice, situation, registry)
     if limited.tools:
         _check_takes_tools(decision.plan)
-    reasons = [] if choice.assigned is None else [choice.assigned.reason]
-    reasons += decision.reasons
+    pattern = choice.chain.name if choice.strategy is fallback and choice.chain.name in registry.chains else None
+    planned = _priced(prompt, decision, situation, _load(prompt, analysis, limited), settings, pattern)
+    reasons = list(planned.reasons)
+    if choice.assigned is not None:
+        reasons.insert(0, choice.assigned.reason)
     if limited.max_tokens != options.max_tokens:
         reasons.append(f"replies to a task like this one, {analysis.task}, have at most {limited.max_tokens:,} tokens")
-    pattern = choice.chain.name if choice.strategy is fallback and choice.chain.name in registry.chains else None
-    load = _load(prompt, analysis, limited)
-    costs = CallCosts(prompt, limited, load, lambda name: situation.offers[name].spec, settings.free_tier, when).of(
-        decision.plan
-    )
-    return Planned(
-        prompt=prompt,
+    return replace(
+        planned,
         options=replace(options, max_tokens=limited.max_tokens),
-        analysis=analysis,
-        load=load,
-        plan=decision.plan,
-        pattern=pattern,
-        cost=price(decision.plan, costs.__getitem__),
-        costs=costs,
-        call_costs={name: offer.cost for name, offer in situation.offers.items()},
         reasons=tuple(reasons),
-        ring=decision.ring,
-        observed=observed,
         assigned=choice.assigned,
     )
 
@@ -226,3 +216,32 @@ def _load(prompt: Prompt, analysis: Analysis, options: RunOptions) -> Load:
         output_tokens=analysis.output_tokens,
     )
     return with_tools(load, options.tools)
+
+
+def _priced(
+    prompt: Prompt, decision: Decision, situation: Situation, load: Load, settings: Settings, pattern: str | None
+) -> Planned:
+    options = situation.options
+    costs = CallCosts(
+        prompt, options, load, lambda name: situation.offers[name].spec, settings.free_tier, situation.when
+    ).of(decision.plan)
+    least, cap = needed(decision.plan, costs.__getitem__), options.max_cost_nanousd
+    if cap is not None and least is not None and least > cap:
+        raise BudgetError(
+            f"the cost cap is below what the plan is expected to cost at the least: {format_nanousd(least)}",
+            hint="raise --max-cost or shorten the prompt; orch plan shows what each step costs",
+        )
+    return Planned(
+        prompt=prompt,
+        options=options,
+        analysis=situation.analysis,
+        load=load,
+        plan=decision.plan,
+        pattern=pattern,
+        cost=price(decision.plan, costs.__getitem__),
+        costs=costs,
+        call_costs={name: offer.cost for name, offer in situation.offers.items()},
+        reasons=decision.reasons,
+        ring=decision.ring,
+        observed=situation.observed,
+    )
