@@ -19,6 +19,7 @@ LAYERS = [
     "strict_yaml",
     "fencing",
     "types",
+    "tool_definitions",
     "money",
     "plan",
     "settings",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from ..calling.caller import Caller, Draft, Order
 from ..confidence.detector import ConfidenceDetector
+from ..confidence.tool_use import tool_signals
 from ..plan import Call
 from ..quote import output_limit
 from ..registry.model import ModelSpec, Registry
@@ -49,8 +50,12 @@ class Asker:
         # A limit that the user or the plan set would cut any model's answer: it is not held against this one.
         limited = (call.max_tokens or order.options.max_tokens) is not None
         cut = completion.finish_reason is FinishReason.LENGTH
+        ended = FinishReason.TOOL_CALLS if completion.tool_calls and not cut else completion.finish_reason
         verdict = self.detector.assess(
-            completion.text, self.prompt.text, finish_reason=None if cut and limited else completion.finish_reason
+            completion.text,
+            self.prompt.text,
+            finish_reason=None if cut and limited else ended,
+            evidence=tool_signals(completion.tool_calls, request.tools),
         )
         if cut:
             self.decide(f"{spec.name}'s answer was cut off at its output limit", loud=True)
@@ -88,6 +93,7 @@ class Asker:
             max_tokens=limit,
             system=composed.system,
             temperature=self._temperature(call, spec, order),
+            tools=order.options.tools if call.template is None and not material.judging else (),
             response_format=VERDICT_FORMAT if material.judging else None,
         )
         return request, replace(order, load=replace(composed.load, output_tokens=expected))
