@@ -22,14 +22,14 @@ from . import render
 from .options import OutputFlags, command
 from .output import Output
 
-_NAMED_ELSEWHERE = ("ORCH_CONFIG", "ORCH_CHAINS", "ORCH_MODELS")
+_NAMED_ELSEWHERE = ("ORCH_CONFIG", "ORCH_CHAINS", "ORCH_MODELS", "ORCH_ROUTING")
 
 
 @dataclass(frozen=True, kw_only=True)
 class _InitFlags(OutputFlags):
     from_openclaw: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="An openclaw.json: its agents become roles, its routing becomes chains."),
+        typer.Option(metavar="FILE", help="An openclaw.json: its agents become roles, its routing chains and a table."),
     ] = None
     print_only: Annotated[bool, typer.Option("--print", help="Print the files; write nothing.")] = False
     force: Annotated[

@@ -1,7 +1,8 @@
-"""From openclaw.json to orch's own files: kinds of work to chains, agents to roles.
+"""From openclaw.json to orch's own files: kinds of work to chains and a task table, agents to roles.
 
 A chain has the model that the work goes to, then what stands in for it when a call fails; its first answer is accepted,
-whatever its confidence, as there. A model that no longer answers is replaced by its successor.
+whatever its confidence, as there. The chains' models are the rows of a task table too, which says which kind of work a
+prompt is. A model that no longer answers is replaced by its successor.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ from ..registry.model import ModelSpec, Registry, Status
 from ..report.model_names import ModelNames
 from ..report.plain import one_line
 from ..strategies import STRATEGIES
-from .files import CHAINS, CONFIG, MODELS
+from .files import CHAINS, CONFIG, MODELS, ROUTING
 from .openclaw import OpenClaw, Use
+from .task_table import table
 
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]+")
 _YAML_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
-_RESERVED = frozenset({"roles", "tiers"})
+_TABLE = "openclaw"
+_RESERVED = frozenset({"roles", "tiers", _TABLE})
 _DESCRIBED = 200  # characters of a description
 _MAKERS = (("claude", "anthropic"), ("gemini", "google"), ("gpt", "openai"), ("o1", "openai"), ("deepseek", "deepseek"))
 
@@ -61,8 +64,10 @@ class _Conversion:
         chains = {name: (use, self._legs(use, cheap_first)) for name, use in work.items()}
         roles = {name: (use, self._legs(use, cheap_first)) for name, use in agents.items()}
         self._converted.files[CHAINS] = "".join(f"{line}\n" for line in self._chains(chains, roles))
-        default = next((name for name, (_, legs) in chains.items() if legs), None)
-        self._converted.files[CONFIG] = self._config(default)
+        models = {name: legs for name, (_, legs) in chains.items() if legs}
+        if models and found.routing:
+            self._converted.files[ROUTING] = "".join(f"{line}\n" for line in self._routing(models))
+        self._converted.files[CONFIG] = self._config(models, routed=bool(models and found.routing))
         if self._unknown:
             self._converted.files[MODELS] = "".join(f"{line}\n" for line in self._models())
         self._converted.providers = list(dict.fromkeys(spec.provider for spec in known.values()))
@@ -183,7 +188,7 @@ class _Conversion:
             yield f"  cascade: {{threshold: 0, legs: {_listed(legs)}}}  # was: {self._written(use)}"
         if any(legs for _, legs in roles.values()):
             yield ""
-            yield "# The agents: orch run --role NAME, and for calls of plans. `system` would be their instructions."
+            yield "# The agents: orch run -s fallback --role NAME, or in calls of plans. `system` would be their instructions."
             yield "roles:"
         for name, (use, legs) in roles.items():
             if not legs:
@@ -196,15 +201,26 @@ class _Conversion:
     def _written(self, use: Use) -> str:
         return _comment(", ".join(use.models))
 
-    def _config(self, chain: str | None) -> str:
-        lines = [
-            f"# Written by orch init from {self._source}. All keys: docs/configuration.md",
-            "",
-            "strategy: fallback",
-        ]
-        if chain is not None:
-            lines += ["", "# What a plain `orch run` asks; for the other kinds of work: orch run -s NAME"]
-            lines += [f"chain: {_text(chain)}"]
+    def _routing(self, models: Mapping[str, list[str]]) -> Iterable[str]:
+        yield f"# Written by orch init from {self._source}. The first row whose `when` holds for a prompt counts, the"
+        yield "# last takes what is left. MODEL_OVERRIDE_NAME in the environment puts another model first in a row."
+        yield ""
+        yield from table(_TABLE, models, description=f"which model a prompt goes to, as in {self._source}")
+
+    def _config(self, models: Mapping[str, list[str]], *, routed: bool) -> str:
+        lines = [f"# Written by orch init from {self._source}. All keys: docs/configuration.md", ""]
+        if routed:
+            lines += [
+                "# What a plain `orch run` goes by: the table in routing.yaml. orch run -s NAME for one kind of work."
+            ]
+        lines += [f"strategy: {_TABLE if routed else 'fallback'}"]
+        if models and not routed:
+            default = next(iter(models))
+            lines += [
+                "",
+                "# What a plain `orch run` asks; for the others: orch run -s NAME",
+                f"chain: {_text(default)}",
+            ]
         lines += ["", "# If you are on the free tier of a provider, say so: its quota of a day is used up first."]
         lines += ["#free_tier: [google]"]
         return "".join(f"{line}\n" for line in lines)

@@ -14,7 +14,7 @@ from ..settings import load_settings
 
 Files = Mapping[str, str]  # the name of a file in the config directory -> its text
 
-CONFIG, CHAINS, MODELS = "config.yaml", "chains.yaml", "models.yaml"
+CONFIG, CHAINS, MODELS, ROUTING = "config.yaml", "chains.yaml", "models.yaml", "routing.yaml"
 _TEMPLATES = Path(__file__).resolve().parent
 
 

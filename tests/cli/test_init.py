@@ -85,7 +85,11 @@ def test_openclaw_is_carried_over_and_answers(orch: Orch, folder: Path, openclaw
     assert orch("chains", "check", str(folder / "chains.yaml")).returncode == 0
     answered = json.loads(orch("run", "--simulate", "-p", "What is the capital of France?", "-o", "json").stdout)
     assert answered["model_used"] == "gemini-2.5-flash-lite"
-    worked = json.loads(orch("run", "--simulate", "--role", "work", "-p", "Hello", "-o", "json").stdout)
+    overridden = orch("run", "--simulate", "-p", "Hello", "-o", "json", MODEL_OVERRIDE_ORCHESTRATION="claude-haiku-5-5")
+    assert json.loads(overridden.stdout)["model_used"] == "claude-haiku-5-5"
+    worked = json.loads(
+        orch("run", "--simulate", "-s", "fallback", "--role", "work", "-p", "Hello", "-o", "json").stdout
+    )
     assert worked["model_used"] == "claude-haiku-4-5"
 
 

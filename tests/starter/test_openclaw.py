@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from orchestrator.errors import ConfigError
 from orchestrator.plan import calls
 from orchestrator.registry import Registry, load_registry
+from orchestrator.registry.routes import Condition
 from orchestrator.starter.conversion import Converted, convert
 from orchestrator.starter.files import check
 from orchestrator.starter.openclaw import OpenClaw, Use, read_openclaw
@@ -65,6 +66,32 @@ def test_work_becomes_chains_and_agents_become_roles(tmp_path: Path) -> None:
         "work": "claude-haiku-4-5",
         "personal": "claude-sonnet-5-5",
     }
+
+
+def test_the_routing_becomes_a_task_table_that_config_yaml_names(tmp_path: Path) -> None:
+    found = converted(DOCUMENT, tmp_path)
+    table = loaded(found, tmp_path).routing.tables["openclaw"]
+    assert [(row.name, row.models[0]) for row in table.rows] == [
+        ("reasoning", "claude-sonnet-5-5"),
+        ("implementation", "claude-haiku-4-5"),
+        ("orchestration", "gemini-2.5-flash-lite"),
+    ]
+    assert "strategy: openclaw" in found.files["config.yaml"]
+
+
+def test_other_kinds_of_work_come_first_by_their_task_or_by_their_name(tmp_path: Path) -> None:
+    routing = {"orchestration": "gemini-2.5-flash", "code_review": "claude-sonnet-5-5", "summary": "claude-haiku-5-5"}
+    table = loaded(converted({"routing": routing}, tmp_path), tmp_path).routing.tables["openclaw"]
+    when = {row.name: row.when for row in table.rows}
+    assert list(when) == ["code_review", "summary", "orchestration"]
+    assert when["code_review"] == Condition(words=("code review",))
+    assert when["summary"] == Condition(tasks=frozenset({"summary"}))
+
+
+def test_agents_alone_become_chains_without_a_table(tmp_path: Path) -> None:
+    found = converted({"agents": {"main": "claude-haiku-5-5"}}, tmp_path)
+    assert "routing.yaml" not in found.files
+    assert 'chain: "main"' in found.files["config.yaml"]
 
 
 def test_a_model_that_no_longer_answers_is_replaced_and_that_is_said(tmp_path: Path) -> None:
