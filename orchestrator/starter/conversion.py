@@ -188,7 +188,7 @@ class _Conversion:
             yield f"  cascade: {{threshold: 0, legs: {_listed(legs)}}}  # was: {self._written(use)}"
         if any(legs for _, legs in roles.values()):
             yield ""
-            yield "# The agents: orch run -s fallback --role NAME, or in calls of plans. `system` would be their instructions."
+            yield "# The agents: orch run -s fallback --role NAME, or in a plan. `system` would be instructions."
             yield "roles:"
         for name, (use, legs) in roles.items():
             if not legs:
