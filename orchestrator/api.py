@@ -24,9 +24,10 @@ from .errors import UsageError
 from .money import dollars_to_nanousd
 from .plan import calls
 from .planning import Planned
+from .registry.routes import EXPERIMENT
 from .result import OrchestrationResult
 from .settings import RunOptions, Settings, load_settings
-from .types import Prompt
+from .types import Prompt, Tool
 
 T = TypeVar("T")
 Dollars = Decimal | float | str
@@ -47,16 +48,22 @@ async def orchestrate(
     timeout: float | None = None,  # noqa: ASYNC109  # the run's own, which ends in a result and not in a cancellation
     category: str | None = None,
     tags: Sequence[str] = (),
+    task: str | None = None,
+    experiment: str | None = None,
+    subject: str | None = None,
+    max_latency: float | None = None,
+    tools: Sequence[Tool] = (),
     simulate: bool | None = None,
 ) -> OrchestrationResult:
-    """Answer a prompt. `max_cost` is in dollars, `timeout` in seconds. None takes the user's setting or the default.
+    """Answer a prompt. `max_cost` is in dollars, `timeout` and `max_latency` in seconds. None takes the user's setting
+    or the default. `experiment` implies its strategy.
 
     Raises an `OrchError`: its class says what is wrong, and `exit_code` how the command line would have ended.
     """
     settings = load_settings(os.environ, simulate=simulate)
     options = _options(
         settings,
-        strategy=strategy,
+        strategy=strategy if experiment is None else EXPERIMENT,
         chain=chain if chain is None or isinstance(chain, str) else ",".join(chain),
         models=None if models is None else tuple(models),
         ensemble_size=ensemble_size,
@@ -67,6 +74,12 @@ async def orchestrate(
         timeout_s=timeout,
         category=category,
         tags=tuple(tags),
+        task=task,
+        experiment=experiment,
+        subject=subject,
+        max_latency_s=max_latency,
+        tools=tuple(tools),
+        max_tokens_by_task=None if max_tokens is None else {},
     )
     result = await Engine(settings).run(Prompt(prompt, system), options)
     if result.exception is not None:

@@ -74,7 +74,7 @@ def make_plan(
     reasons = list(planned.reasons)
     if choice.assigned is not None:
         reasons.insert(0, choice.assigned.reason)
-    if limited.max_tokens != options.max_tokens:
+    if analysis.task in limited.max_tokens_by_task:
         reasons.append(f"replies to a task like this one, {analysis.task}, have at most {limited.max_tokens:,} tokens")
     return replace(
         planned,
