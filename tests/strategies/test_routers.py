@@ -51,7 +51,7 @@ ANSWERS = {name: [reply(SURE)] for name in RING}
 
 def test_runs_go_round_and_a_plan_shows_whose_turn_it_is_without_taking_it(tmp_path: Path) -> None:
     theatre = stage(tmp_path, ANSWERS)
-    asked = {"strategy": "round-robin", "models": RING}
+    asked: dict[str, Any] = {"strategy": "round-robin", "models": RING}
     seen: list[str | None] = []
     for _ in range(7):
         for _ in range(2):
