@@ -22,11 +22,12 @@ from typing import Any, TypeVar
 from .engine import Engine
 from .errors import UsageError
 from .money import dollars_to_nanousd
-from .plan import calls
+from .plan import AcceptRule, calls
 from .planning import Planned
+from .registry.routes import EXPERIMENT
 from .result import OrchestrationResult
 from .settings import RunOptions, Settings, load_settings
-from .types import Prompt
+from .types import Prompt, Tool
 
 T = TypeVar("T")
 Dollars = Decimal | float | str
@@ -38,8 +39,10 @@ async def orchestrate(
     *,
     chain: str | Sequence[str] | None = None,
     models: Sequence[str] | None = None,
+    role: str | None = None,
     ensemble_size: int | None = None,
     confidence_threshold: float | None = None,
+    accept: str | None = None,
     max_cost: Dollars | None = None,
     system: str | None = None,
     context: str | None = None,
@@ -48,30 +51,45 @@ async def orchestrate(
     timeout: float | None = None,  # noqa: ASYNC109  # the run's own, which ends in a result and not in a cancellation
     category: str | None = None,
     tags: Sequence[str] = (),
+    task: str | None = None,
+    experiment: str | None = None,
+    subject: str | None = None,
+    max_latency: float | None = None,
+    tools: Sequence[Tool] = (),
     simulate: bool | None = None,
     engine: Engine | None = None,
 ) -> OrchestrationResult:
-    """Answer a prompt. `max_cost` is in dollars, `timeout` in seconds. None takes the user's setting or the default.
+    """Answer a prompt. `max_cost` is in dollars, `timeout` and `max_latency` in seconds. None takes the user's setting
+    or the default. `experiment` implies its strategy.
 
-    `strategy` may be the name of a plan in chains.yaml. `context` goes with the prompt, behind it, as piped input does.
-    `engine` has settings and models of its own, in place of the user's.
+    `strategy` is `cheapest`, `fallback`, `ensemble` or the name of a plan in chains.yaml, such as `pipeline`; `accept`
+    is `confidence` or `agreement`. `context` goes with the prompt, behind it, as piped input does. `engine` has settings
+    and models of its own, in place of the user's; `simulate` is its own affair then.
 
     Raises an `OrchError`: its class says what is wrong, and `exit_code` how the command line would have ended.
     """
     engine = engine or Engine(load_settings(os.environ, simulate=simulate))
     options = _options(
         engine.settings,
-        strategy=strategy,
+        strategy=strategy if experiment is None else EXPERIMENT,
         chain=chain if chain is None or isinstance(chain, str) else ",".join(chain),
         models=None if models is None else tuple(models),
+        role=role,
         ensemble_size=ensemble_size,
         threshold=confidence_threshold,
+        accept=_accept(accept),
         max_cost_nanousd=_nanousd(max_cost),
         temperature=temperature,
         max_tokens=max_tokens,
         timeout_s=timeout,
         category=category,
         tags=tuple(tags),
+        task=task,
+        experiment=experiment,
+        subject=subject,
+        max_latency_s=max_latency,
+        tools=tuple(tools),
+        max_tokens_by_task=None if max_tokens is None else {},
     )
     asked = f"{prompt}\n\n{context}" if context and context.strip() else prompt
     result = await engine.run(Prompt(asked, system, context or ""), options)
@@ -81,7 +99,10 @@ async def orchestrate(
 
 
 def run_orchestration(prompt: str, strategy: str = "fallback", **options: Any) -> OrchestrationResult:
-    """Answer a prompt with a strategy: `cheapest`, `fallback` or `ensemble`. Options are those of `orchestrate`."""
+    """Answer a prompt with a strategy: `cheapest`, `fallback`, `ensemble`, or the name of a plan in chains.yaml.
+
+    Options are those of `orchestrate`.
+    """
     return waited_for(orchestrate(prompt, strategy, **options))
 
 
@@ -128,6 +149,13 @@ def plan_run(
 
 def _options(settings: Settings, **given: Any) -> RunOptions:
     return replace(settings.run, **{name: value for name, value in given.items() if value is not None})
+
+
+def _accept(rule: str | None) -> AcceptRule | None:
+    try:
+        return None if rule is None else AcceptRule(rule)
+    except ValueError as error:
+        raise UsageError(f"accept takes {' or '.join(AcceptRule)}, not {rule!r}") from error
 
 
 def _nanousd(dollars: Dollars | None) -> int | None:

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("plan", "Show what a run would call and cost, and why; call nothing."),
     "models": ("models", "List the models: prices, levels, limits, and which are set up."),
     "chains": ("chains", "List, show and check the named plans."),
+    "experiment": ("experiment", "Compare ways of answering: list, results, stop."),
     "report": ("report", "Costs and counts over a period."),
     "stats": ("report", "Totals, and the latest runs."),
     "export": ("export", "Write the ledger as CSV, JSON or JSON lines."),

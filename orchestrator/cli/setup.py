@@ -44,7 +44,7 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> Run
         "accept": flags.accept,
         "ensemble_size": flags.ensemble_size,
         "threshold": flags.threshold,
-        "max_cost_nanousd": None if flags.max_cost is None else _cost(flags.max_cost),
+        "max_cost_nanousd": None if flags.max_cost is None else parse_cost(flags.max_cost),
         "timeout_s": flags.timeout,
         "max_tokens": flags.max_tokens,
         "temperature": flags.temperature,
@@ -78,7 +78,8 @@ def _names(listed: str) -> tuple[str, ...]:
     return names
 
 
-def _cost(written: str) -> int:
+def parse_cost(written: str) -> int:
+    """An amount of dollars, such as 0.05, in nano-dollars. Raises UsageError."""
     try:
         if (amount := Decimal(written)) >= 0:
             return dollars_to_nanousd(amount)

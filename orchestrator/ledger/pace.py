@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from .rows import to_micros
@@ -21,6 +22,11 @@ _LATEST = """
 """
 
 
+def nearest_rank(values: Sequence[int], percent: int) -> int:
+    """A percentile of values in order, at least one: the smallest that so many per cent of them do not exceed."""
+    return values[-(-percent * len(values) // 100) - 1]
+
+
 def measured_p95(ledger: Ledger, *, simulated: bool, now: datetime) -> dict[str, tuple[int, int]]:
     """By model: its p95 latency in milliseconds, by nearest rank, and of how many calls. Raises LedgerError.
 
@@ -34,8 +40,4 @@ def measured_p95(ledger: Ledger, *, simulated: bool, now: datetime) -> dict[str,
     latencies: dict[str, list[int]] = {}
     for model, latency_ms in ledger.read(query):
         latencies.setdefault(model, []).append(latency_ms)
-    return {
-        model: (found[-(-95 * len(found) // 100) - 1], len(found))
-        for model, found in latencies.items()
-        if len(found) >= _FEWEST
-    }
+    return {model: (nearest_rank(found, 95), len(found)) for model, found in latencies.items() if len(found) >= _FEWEST}

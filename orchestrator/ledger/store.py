@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
@@ -31,7 +31,6 @@ from .spool import spooled, take_in
 
 BUSY_TIMEOUT_S = 30.0
 _SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.0002, 0.004
-_MAGIC = b"SQLite format 3\0"  # https://www.sqlite.org/fileformat2.html, 1.3
 
 T = TypeVar("T")
 
@@ -55,7 +54,7 @@ class Ledger:
             if not path.parent.exists():
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _check_is_ours(path)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            _create(path)
             with opening_lock(path, BUSY_TIMEOUT_S):
                 connection = _connect(path, "rwc")
                 try:
@@ -207,16 +206,30 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return connection
 
 
+# The file itself is never opened but by SQLite: closing it would drop the locks of every other connection that this
+# process has to it, and another process could take the log away from under them. https://sqlite.org/howtocorrupt.html,
+# 2.2
+
+
 def _check_is_ours(path: Path) -> None:
     """Raises ValueError for what is no database, before anything is put beside it."""
     if not path.exists():
         return
     if not path.is_file():
         raise ValueError("it is not a file")
-    with path.open("rb") as file:
-        head = file.read(len(_MAGIC))
-    if head and head != _MAGIC:
-        raise ValueError("it is not an SQLite database")
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S)) as connection:
+        try:
+            connection.execute("PRAGMA schema_version").fetchone()
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_NOTADB:
+                raise ValueError("it is not an SQLite database") from error
+
+
+def _create(path: Path) -> None:
+    """An empty file with mode 0600, unless there is one."""
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _gone(connection: sqlite3.Connection, path: Path) -> list[str | None]:

@@ -77,7 +77,7 @@ def _named_by(options: RunOptions, registry: Registry) -> tuple[Strategy, Chain,
     name = options.strategy
     if name not in STRATEGIES and name in registry.chains:
         if options.role is not None:
-            raise UsageError(f"the calls of the plan {name!r} have roles of their own; leave out --role or -s {name}")
+            raise UsageError(f"the calls of the plan {name!r} have roles of their own", hint="leave out --role")
         return fallback, registry.chains[name], None
     table = None if name in STRATEGIES else registry.routing.tables.get(name)
     if table is None and name not in STRATEGIES:

@@ -74,7 +74,7 @@ def make_plan(
     reasons = list(planned.reasons)
     if choice.assigned is not None:
         reasons.insert(0, choice.assigned.reason)
-    if limited.max_tokens != options.max_tokens:
+    if analysis.task in limited.max_tokens_by_task:
         reasons.append(f"replies to a task like this one, {analysis.task}, have at most {limited.max_tokens:,} tokens")
     return replace(
         planned,
@@ -103,11 +103,12 @@ def _situation(
     observed: Observed,
 ) -> Situation:
     options = choice.options
+    overrides = {} if choice.table is None else overrides_in(settings.environ, registry)
     offers = survey(
         registry.models.values(),
         _load(prompt, analysis, options),
         options,
-        has_access=_access(settings, choice.named(registry)),
+        has_access=_access(settings, choice.named(registry) | set(overrides.values())),
         free_tier=settings.free_tier,
         when=when,
     )
@@ -123,7 +124,7 @@ def _situation(
         prompt=prompt,
         routing=registry.routing,
         table=choice.table,
-        overrides={} if choice.table is None else overrides_in(settings.environ, registry),
+        overrides=overrides,
         observed=observed,
     )
 

@@ -109,7 +109,7 @@ class Arm:
     def target(self) -> str:
         """What it answers with, in words."""
         kinds = (("model", self.model), ("chain", self.chain), ("strategy", self.strategy))
-        return next(f"{kind} {name}" for kind, name in kinds if name is not None)
+        return next((f"{kind} {name}" for kind, name in kinds if name is not None), "what is defined no more")
 
 
 @dataclass(frozen=True, slots=True)

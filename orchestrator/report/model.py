@@ -44,8 +44,8 @@ class Group:
     an upper estimate for a cost, as the provider's own counts never came.
 
     Latencies are those of completed calls; percentiles are by nearest rank. Run latencies are those of complete runs,
-    from the prompt to the answer; None in a report by model or provider. `mean_confidence` is that of the judged answers:
-    the calls' in a group by model or provider, the runs' otherwise. `complete_runs`, `finished_runs` and
+    from the prompt to the answer; None in a report by model or provider. `mean_confidence` is that of the judged
+    answers: the calls' in a group by model or provider, the runs' otherwise. `complete_runs`, `finished_runs` and
     `multi_model_runs` (more than one model called, by escalation or in an ensemble) are None in a group by model or
     provider, to which a run does not belong as a whole. `mean_rating`, 0 to 1, is that of `rated_runs`; by model or
     provider, of those whose answer it gave.

@@ -24,7 +24,7 @@ class Latency:
     source: str
 
     def __str__(self) -> str:
-        return f"{self.seconds:.1f} s ({self.source})"
+        return f"{self.seconds:.{1 if self.seconds >= 1 else 2}f} s ({self.source})"
 
 
 def expected_latency(spec: ModelSpec, situation: Situation) -> Latency:
