@@ -63,8 +63,8 @@ async def orchestrate(
     or the default. `experiment` implies its strategy.
 
     `strategy` is `cheapest`, `fallback`, `ensemble` or the name of a plan in chains.yaml, such as `pipeline`; `accept`
-    is `confidence` or `agreement`. `context` goes with the prompt, behind it, as piped input does. `engine` has settings
-    and models of its own, in place of the user's; `simulate` is its own affair then.
+    is `confidence` or `agreement`. `context` goes with the prompt, behind it, as piped input does. `engine` has
+    settings and models of its own, in place of the user's; `simulate` is its own affair then.
 
     Raises an `OrchError`: its class says what is wrong, and `exit_code` how the command line would have ended.
     """
