@@ -48,10 +48,11 @@ def read_openclaw(path: Path) -> OpenClaw:
 
 def _parsed(path: Path) -> object:
     try:
-        raw = path.read_bytes() if path.stat().st_size <= _MAX_BYTES else None
+        with path.open("rb") as stream:  # which may be a pipe
+            raw = stream.read(_MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error
-    if raw is None:
+    if len(raw) > _MAX_BYTES:
         raise ConfigError(f"{path} is larger than {_MAX_BYTES >> 20} MiB: that is no openclaw.json")
     try:
         return json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_no_number)

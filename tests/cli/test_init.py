@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from documents import section
 
+JSON = (Path(__file__).resolve().parents[2] / "docs" / "json.md").read_text("utf-8")
 Orch = Callable[..., CompletedProcess[bytes]]
 
 OPENCLAW = {
@@ -71,8 +74,9 @@ def test_printing_writes_nothing(orch: Orch, folder: Path, openclaw: str) -> Non
     assert run.returncode == 0
     assert b"orchestration:" in run.stdout
     assert not folder.exists()
-    files = json.loads(orch("init", "--print", "-o", "json").stdout)["files"]
-    assert set(files) == {"config.yaml", "chains.yaml", "models.yaml"}
+    document = json.loads(orch("init", "--print", "-o", "json").stdout)
+    assert set(document["files"]) == {"config.yaml", "chains.yaml", "models.yaml"}
+    assert set(document) == set(re.findall(r"`([a-z_]+)`", section(JSON, "Init")))
 
 
 def test_openclaw_is_carried_over_and_answers(orch: Orch, folder: Path, openclaw: str) -> None:

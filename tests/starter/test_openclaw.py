@@ -182,6 +182,11 @@ def test_what_is_not_as_expected_is_refused_with_its_place(text: str, problem: s
     assert "openclaw.json" in refused.value.message
 
 
+def test_a_file_without_an_end_is_not_read_to_its_end() -> None:
+    with pytest.raises(ConfigError, match="larger than 1 MiB"):
+        read_openclaw(Path("/dev/zero"))
+
+
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "openclaw.json"
     path.write_bytes(b'{"routing": {"a": "\xff"}}')
