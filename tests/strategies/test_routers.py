@@ -36,7 +36,7 @@ def stage(folder: Path, acts: dict[str, Any] | None = None, **environ: str) -> S
 
 
 def planned(folder: Path, prompt: str, environ: dict[str, str] | None = None, **options: Any) -> Planned:
-    return stage(folder, **(environ or {})).engine().plan(Prompt(prompt), replace(RunOptions(), **options))
+    return stage(folder, None, **(environ or {})).engine().plan(Prompt(prompt), replace(RunOptions(), **options))
 
 
 def models(plan: Planned) -> list[str]:
