@@ -294,6 +294,11 @@ def test_outside_its_days_everybody_gets_the_control_and_no_run_counts(tmp_path:
         assert (run.model_used, run.experiment, run.arm) == ("claude-haiku-5-5", None, None)
 
 
+def test_an_empty_subject_is_a_variable_that_was_not_set(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="the subject is empty"):
+        planned(tmp_path, "Why?", strategy="experiment", subject=" ")
+
+
 def test_an_arm_with_an_unknown_strategy_is_a_mistake_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "routing.yaml").write_text(EXPERIMENT)
     with pytest.raises(ConfigError, match=r"experiment broken: .*chepest"):
