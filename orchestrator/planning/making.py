@@ -194,6 +194,8 @@ def check_options(options: RunOptions) -> None:
         *(("tag", tag) for tag in options.tags),
     ):
         _check_text(name, text)
+    if options.subject is not None and not options.subject.strip():
+        raise UsageError("the subject is empty", hint="without --subject, the arm is drawn for the prompt")
     ranges: tuple[tuple[str, float | None, float, float], ...] = (
         ("threshold", options.threshold, 0, 1),
         ("ensemble size", options.ensemble_size, 1, 100),

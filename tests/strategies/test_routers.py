@@ -36,7 +36,7 @@ def stage(folder: Path, acts: dict[str, Any] | None = None, **environ: str) -> S
 
 
 def planned(folder: Path, prompt: str, environ: dict[str, str] | None = None, **options: Any) -> Planned:
-    return stage(folder, **(environ or {})).engine().plan(Prompt(prompt), replace(RunOptions(), **options))
+    return stage(folder, None, **(environ or {})).engine().plan(Prompt(prompt), replace(RunOptions(), **options))
 
 
 def models(plan: Planned) -> list[str]:
@@ -292,6 +292,11 @@ def test_outside_its_days_everybody_gets_the_control_and_no_run_counts(tmp_path:
         with Ledger.open(theatre.ledger) as ledger:
             run = find_run(ledger, str(result.run_id)).run
         assert (run.model_used, run.experiment, run.arm) == ("claude-haiku-5-5", None, None)
+
+
+def test_an_empty_subject_is_a_variable_that_was_not_set(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="the subject is empty"):
+        planned(tmp_path, "Why?", strategy="experiment", subject=" ")
 
 
 def test_an_arm_with_an_unknown_strategy_is_a_mistake_in_the_file(tmp_path: Path) -> None:
