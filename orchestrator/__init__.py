@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from .errors import OrchError
     from .registry.model import ModelSpec as ModelConfig
     from .result import OrchestrationResult
-    from .types import Analysis, Prompt, Verdict
+    from .tool_definitions import parse_tools, read_tools
+    from .types import Analysis, Prompt, Tool, ToolCall, Verdict
 
 __all__ = [
     "Analysis",
@@ -38,9 +39,13 @@ __all__ = [
     "OrchestrationResult",
     "Prompt",
     "RateLimiter",
+    "Tool",
+    "ToolCall",
     "Verdict",
     "orchestrate",
+    "parse_tools",
     "plan_run",
+    "read_tools",
     "route_to_model",
     "run_ensemble",
     "run_orchestration",
@@ -59,9 +64,13 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "OrchestrationResult": ("result", "OrchestrationResult"),
     "Prompt": ("types", "Prompt"),
     "RateLimiter": ("calling.limits", "RateLimiter"),
+    "Tool": ("types", "Tool"),
+    "ToolCall": ("types", "ToolCall"),
     "Verdict": ("types", "Verdict"),
     "orchestrate": ("api", "orchestrate"),
+    "parse_tools": ("tool_definitions", "parse_tools"),
     "plan_run": ("api", "plan_run"),
+    "read_tools": ("tool_definitions", "read_tools"),
     "route_to_model": ("api", "route_to_model"),
     "run_ensemble": ("api", "run_ensemble"),
     "run_orchestration": ("api", "run_orchestration"),

@@ -24,9 +24,10 @@ from .errors import UsageError
 from .money import dollars_to_nanousd
 from .plan import AcceptRule, calls
 from .planning import Planned
+from .registry.routes import EXPERIMENT
 from .result import OrchestrationResult
 from .settings import RunOptions, Settings, load_settings
-from .types import Prompt
+from .types import Prompt, Tool
 
 T = TypeVar("T")
 Dollars = Decimal | float | str
@@ -44,24 +45,33 @@ async def orchestrate(
     accept: str | None = None,
     max_cost: Dollars | None = None,
     system: str | None = None,
+    context: str | None = None,
     temperature: float | None = None,
     max_tokens: int | None = None,
     timeout: float | None = None,  # noqa: ASYNC109  # the run's own, which ends in a result and not in a cancellation
     category: str | None = None,
     tags: Sequence[str] = (),
+    task: str | None = None,
+    experiment: str | None = None,
+    subject: str | None = None,
+    max_latency: float | None = None,
+    tools: Sequence[Tool] = (),
     simulate: bool | None = None,
+    engine: Engine | None = None,
 ) -> OrchestrationResult:
-    """Answer a prompt. `max_cost` is in dollars, `timeout` in seconds. None takes the user's setting or the default.
+    """Answer a prompt. `max_cost` is in dollars, `timeout` and `max_latency` in seconds. None takes the user's setting
+    or the default. `experiment` implies its strategy.
 
     `strategy` is `cheapest`, `fallback`, `ensemble` or the name of a plan in chains.yaml, such as `pipeline`; `accept`
-    is `confidence` or `agreement`.
+    is `confidence` or `agreement`. `context` goes with the prompt, behind it, as piped input does. `engine` has
+    settings and models of its own, in place of the user's; `simulate` is its own affair then.
 
     Raises an `OrchError`: its class says what is wrong, and `exit_code` how the command line would have ended.
     """
-    settings = load_settings(os.environ, simulate=simulate)
+    engine = engine or Engine(load_settings(os.environ, simulate=simulate))
     options = _options(
-        settings,
-        strategy=strategy,
+        engine.settings,
+        strategy=strategy if experiment is None else EXPERIMENT,
         chain=chain if chain is None or isinstance(chain, str) else ",".join(chain),
         models=None if models is None else tuple(models),
         role=role,
@@ -74,8 +84,15 @@ async def orchestrate(
         timeout_s=timeout,
         category=category,
         tags=tuple(tags),
+        task=task,
+        experiment=experiment,
+        subject=subject,
+        max_latency_s=max_latency,
+        tools=tuple(tools),
+        max_tokens_by_task=None if max_tokens is None else {},
     )
-    result = await Engine(settings).run(Prompt(prompt, system), options)
+    asked = f"{prompt}\n\n{context}" if context and context.strip() else prompt
+    result = await engine.run(Prompt(asked, system, context or ""), options)
     if result.exception is not None:
         raise result.exception
     return result
@@ -86,7 +103,7 @@ def run_orchestration(prompt: str, strategy: str = "fallback", **options: Any) -
 
     Options are those of `orchestrate`.
     """
-    return _waited_for(orchestrate(prompt, strategy, **options))
+    return waited_for(orchestrate(prompt, strategy, **options))
 
 
 def run_with_fallback(
@@ -148,7 +165,7 @@ def _nanousd(dollars: Dollars | None) -> int | None:
         raise UsageError(f"max_cost takes an amount in dollars, not {dollars!r}") from error
 
 
-def _waited_for(coroutine: Coroutine[Any, Any, T]) -> T:
+def waited_for(coroutine: Coroutine[Any, Any, T]) -> T:
     """The coroutine's result, also where a loop is running already, as in a notebook."""
     try:
         asyncio.get_running_loop()

@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 
 from . import recording
 from .calling.alerts import tell
@@ -22,16 +23,21 @@ from .clock import Clock, local_now
 from .errors import ConfigError, IncompleteError, Interrupted, NotAcceptedError, OrchError, ProviderError, did_you_mean
 from .events import Note, Observer, unobserved
 from .execute import Execution, Outcome
+from .ledger.experiments import stops
+from .ledger.pace import measured_p95
 from .ledger.records import RunRecord, RunStatus
 from .ledger.store import Ledger
+from .ledger.turns import take_turn, turns_taken
 from .planning import Planned, make_plan
 from .providers.base import Provider
 from .providers.catalog import PROVIDERS, connect, endpoint
 from .registry.loading import registry_for
 from .registry.model import Registry
+from .registry.routes import EXPERIMENT, ROUND_ROBIN
 from .result import ErrorInfo, OrchestrationResult, build_result
 from .settings import RunOptions, Settings
 from .simulator.connect import simulated_connections
+from .strategies import Observed, Pace
 from .types import Prompt
 
 
@@ -71,7 +77,12 @@ class Engine:
 
     def plan(self, prompt: Prompt, options: RunOptions) -> Planned:
         """What `run` would do, without calling anything. Raises an OrchError if there is nothing it could do."""
-        return make_plan(prompt, options, registry=self.registry, settings=self.settings, when=self._clock())
+        return self._plan(prompt, options, self._observed(options))
+
+    def _plan(self, prompt: Prompt, options: RunOptions, observed: Observed) -> Planned:
+        return make_plan(
+            prompt, options, registry=self.registry, settings=self.settings, when=self._clock(), observed=observed
+        )
 
     async def run(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> OrchestrationResult:
         """Plan and execute. Raises an OrchError if nothing could be called, and RunInterrupted if cancelled."""
@@ -82,9 +93,10 @@ class Engine:
 
         Raises LedgerError, before anything is sent, if the ledger cannot be written, and RunInterrupted if cancelled.
         """
-        for reason in planned.reasons:
-            observe(Note(reason))
         with Ledger.open(self.settings.ledger) if self._ledger is None else nullcontext(self._ledger) as ledger:
+            planned = self._in_turn(planned, ledger)
+            for reason in planned.reasons:
+                observe(Note(reason))
             run = recording.begin(
                 ledger,
                 planned,
@@ -153,7 +165,8 @@ class Engine:
             )
             recorded = recording.finish(ledger, row, tuple(caller.records.values()))
             info = None if error is None else ErrorInfo.of(error)
-            return build_result(recorded, response=text, error=info, exception=error)
+            called = None if outcome is None else outcome.completion.tool_calls
+            return build_result(recorded, response=text, error=info, exception=error, tool_calls=called)
 
         try:
             outcome = await execution.run(planned.plan)
@@ -179,6 +192,30 @@ class Engine:
             await connections.aclose()
             if self.settings.on_alert is not None:
                 await tell(self.settings.on_alert, caller.alerts, observe)
+
+    def _observed(self, options: RunOptions) -> Observed:
+        """What the ledger has seen that the options make a decision rest on. Nothing is written."""
+        if options.max_latency_s is None and options.strategy not in (ROUND_ROBIN, EXPERIMENT):
+            return Observed()
+        ledger = Ledger.open_for_reading(self.settings.ledger)
+        if ledger is None:
+            return Observed()
+        simulated = self.settings.simulate
+        with ledger:
+            paces = measured_p95(ledger, simulated=simulated, now=self._clock()) if options.max_latency_s else {}
+            return Observed(
+                turns=turns_taken(ledger, simulated=simulated),
+                pace={model: Pace(p95_ms, calls) for model, (p95_ms, calls) in paces.items()},
+                stopped={name: stop.arm for name, stop in stops(ledger, simulated=simulated).items()},
+            )
+
+    def _in_turn(self, planned: Planned, ledger: Ledger) -> Planned:
+        """The plan for the turn that this run takes: others may have taken theirs since it was made."""
+        if planned.ring is None:
+            return planned
+        turn = take_turn(ledger, planned.ring, simulated=self.settings.simulate)
+        observed = replace(planned.observed, turns={**planned.observed.turns, planned.ring: turn})
+        return self._plan(planned.prompt, planned.options, observed)
 
     def _default_connect(self) -> Callable[[str], Provider]:
         if self.settings.simulate:

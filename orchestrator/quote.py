@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
+from .analysis.tokens import estimate_tokens, upper_bound_tokens
 from .money import Price, Rates, cost_nanousd, worst_case_nanousd
 from .plan import CostRange
 from .registry.model import ModelSpec
-from .types import Usage
+from .types import Tool, Usage
 
 MESSAGE_OVERHEAD = 64  # tokens that a provider wraps around one message and a system prompt, with room to spare
+# Tokens of the instructions that a provider puts before tools. Anthropic documents 290 to 530 by model ("Tool use",
+# pricing); the others do not say.
+_TOOL_PREAMBLE = 600
 DEFAULT_MAX_TOKENS = 8192  # of a reply, unless the user or the model's own limit says otherwise
 REASONING = "reasoning"  # the tag of a model that thinks before it writes, and bills the thought as output
 # Assumptions, until a ledger has figures of its own: at its default effort a reasoning model bills about this many
-_REASONING_FACTOR = 3  # times the tokens that it shows, and
+REASONING_FACTOR = 3  # times the tokens that it shows, and
 _PREFILL_SPEEDUP = 20  # a self-hosted model reads its prompt this much faster than it writes
 
 
@@ -28,11 +33,36 @@ _NOTHING = Price(date.min, "free tier", date.min, Rates(Decimal(0), Decimal(0)))
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How many tokens a prompt will take: expected input and output, and an upper bound on the input."""
+    """How many tokens a prompt will take: expected input and output, and an upper bound on the input.
+
+    `tool_tokens` and `tool_bound` are what definitions of tools make of the input and of its bound.
+    """
 
     input_tokens: int
     input_bound: int
     output_tokens: int
+    tool_tokens: int = 0
+    tool_bound: int = 0
+
+
+def with_tools(load: Load, tools: Sequence[Tool]) -> Load:
+    """The load with the definitions of tools beside the prompt.
+
+    How a provider writes them into its own prompt is not known: twice their JSON is a bound, as for a schema, and
+    _TOOL_PREAMBLE for what goes before them.
+    """
+    if not tools:
+        return load
+    written = json.dumps([asdict(tool) for tool in tools], ensure_ascii=False)
+    tokens = estimate_tokens(written) + _TOOL_PREAMBLE // 2
+    bound = 2 * upper_bound_tokens(written) + _TOOL_PREAMBLE + MESSAGE_OVERHEAD * len(tools)
+    return replace(
+        load,
+        input_tokens=load.input_tokens + tokens,
+        input_bound=load.input_bound + bound,
+        tool_tokens=tokens,
+        tool_bound=bound,
+    )
 
 
 def is_free(spec: ModelSpec, free_tier: Collection[str]) -> bool:
@@ -70,7 +100,7 @@ def quote(spec: ModelSpec, price: Price | None, load: Load, *, limit: int, timeo
         return CostRange(None, None, None)
     short = load.input_tokens // 2
     least = Usage(input_tokens=short, output_tokens=1, cached_tokens=short)
-    thinking = _REASONING_FACTOR if REASONING in spec.tags else 1
+    thinking = REASONING_FACTOR if REASONING in spec.tags else 1
     output = min(load.output_tokens * thinking, limit)
     expected = Usage(input_tokens=load.input_tokens, output_tokens=output)
     speed = spec.tokens_per_second or 1.0

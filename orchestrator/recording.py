@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from ulid import ULID
@@ -19,12 +19,14 @@ from .ledger.store import Ledger
 from .plan import to_dict
 from .planning import Planned
 
+TOOL_CALLS = "tool_calls"  # the key of a run's metadata under which the ledger keeps them
 Metadata = dict[str, object]  # what JSON can hold
 
 
 def begin(ledger: Ledger, planned: Planned, *, now: datetime, simulated: bool, with_text: bool) -> RunRecord:
     """A new run, in the ledger. `with_text` keeps the prompt itself and not only its hash. Raises LedgerError."""
     prompt, options, analysis = planned.prompt, planned.options, planned.analysis
+    assigned = planned.assigned if planned.assigned is not None and planned.assigned.counts else None
     run = RunRecord(
         run_id=str(ULID.from_datetime(now)),
         created_at=now,
@@ -42,6 +44,9 @@ def begin(ledger: Ledger, planned: Planned, *, now: datetime, simulated: bool, w
         prompt=prompt.text if with_text else None,
         system=prompt.system if with_text else None,
         max_cost_nanousd=options.max_cost_nanousd,
+        experiment=None if assigned is None else assigned.experiment.name,
+        arm=None if assigned is None else assigned.arm.name,
+        subject_sha256=None if assigned is None else assigned.subject,
         simulated=simulated,
     )
     ledger.start_run(run)
@@ -94,6 +99,15 @@ def metadata_of(planned: Planned, decisions: list[str], outcome: Outcome | None,
         "task": analysis.task,
         "decisions": decisions,
     }
+    if planned.assigned is not None:
+        metadata["experiment"] = {
+            "name": planned.assigned.experiment.name,
+            "arm": planned.assigned.arm.name,
+            "subject_sha256": planned.assigned.subject,
+            "counts": planned.assigned.counts,
+        }
+    if outcome is not None and outcome.completion.tool_calls and with_text:
+        metadata[TOOL_CALLS] = [asdict(call) for call in outcome.completion.tool_calls]
     if outcome is not None and outcome.panel:
         in_order = sorted(outcome.panel, key=lambda weighed: weighed.index)
         metadata |= {

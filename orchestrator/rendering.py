@@ -10,7 +10,7 @@ import json
 import random
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .analysis.tokens import estimate_tokens, upper_bound_tokens
 from .fencing import MARKER_LENGTH, explained, fenced, new_marker
@@ -102,7 +102,8 @@ def compose(call: Call, prompt: Prompt, material: Material, base: Load, rng: ran
     template = template_of(call, judging=material.judging, synthesising=bool(material.answers))
     system = system_of(call, prompt, judging=material.judging)
     if template is None:
-        return Composed(prompt.text, system, base if system == prompt.system else _load(prompt.text, system, base, 0))
+        load = base if system == prompt.system else _with_tools_of(base, _load(prompt.text, system, base, 0))
+        return Composed(prompt.text, system, load)
     texts = [prompt.text, *material.steps.values(), *material.answers, material.answer or ""]
     marker = new_marker(rng, texts)
     text = template.render(_values(template, prompt, material, marker)) or prompt.text
@@ -156,7 +157,7 @@ def expected_loads(
     template = template_of(call, judging=judging, synthesising=bool(answers))
     system = system_of(call, prompt, judging=judging)
     if template is None:
-        load = base if system == prompt.system else _load(prompt.text, system, base, 0)
+        load = base if system == prompt.system else _with_tools_of(base, _load(prompt.text, system, base, 0))
         return load, load
     known = _values(template, prompt, Material({}, answer="" if judging else None), "x" * MARKER_LENGTH)
     given = {f"{STEPS}{name}": size for name, size in sizes.items()}
@@ -223,4 +224,15 @@ def _load(text: str, system: str | None, base: Load, extra: int) -> Load:
         input_tokens=estimate_tokens(text) + estimate_tokens(system or ""),
         input_bound=upper_bound_tokens(text) + upper_bound_tokens(system or "") + MESSAGE_OVERHEAD + extra,
         output_tokens=base.output_tokens,
+    )
+
+
+def _with_tools_of(base: Load, load: Load) -> Load:
+    """Tools go with the user's own prompt alone: a call that has a template is not offered them."""
+    return replace(
+        load,
+        input_tokens=load.input_tokens + base.tool_tokens,
+        input_bound=load.input_bound + base.tool_bound,
+        tool_tokens=base.tool_tokens,
+        tool_bound=base.tool_bound,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,8 @@ from .clock import rfc3339
 from .errors import Interrupted, OrchError, ProviderError
 from .ledger.records import CallRecord, CallStatus, CostSource, Recorded, RunStatus
 from .money import NANO_PER_DOLLAR
+from .recording import TOOL_CALLS
+from .types import ToolCall
 
 SCHEMA_VERSION = 1
 
@@ -39,8 +41,8 @@ class OrchestrationResult:
     """One prompt answered, or not: `status` is `complete`, `incomplete`, `failed` or `interrupted`.
 
     `cost` is in dollars and a convenience; `cost_nanousd` is exact. Both are None if a call was unpriced.
-    `latency` is in seconds; token counts are sums over all calls. `exception` is what a failed run ended in, where
-    it was run by this process.
+    `tool_calls` are the tools that the model asks to be called. `latency` is in seconds; token counts are sums over all
+    calls. `exception` is what a failed run ended in, where it was run by this process.
     """
 
     run_id: str | None
@@ -60,6 +62,7 @@ class OrchestrationResult:
     metadata: Mapping[str, Any]
     timestamp: datetime
     error: ErrorInfo | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
     exception: OrchError | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -73,6 +76,7 @@ class OrchestrationResult:
             "run_id": self.run_id,
             "status": self.status,
             "response": self.response,
+            "tool_calls": [tool_call_dict(call) for call in self.tool_calls],
             "model_used": self.model_used,
             "strategy": self.strategy,
             "confidence": _rounded(self.confidence),
@@ -92,11 +96,18 @@ class OrchestrationResult:
 
 
 def build_result(
-    recorded: Recorded, *, response: str, error: ErrorInfo | None, exception: OrchError | None = None
+    recorded: Recorded,
+    *,
+    response: str,
+    error: ErrorInfo | None,
+    exception: OrchError | None = None,
+    tool_calls: Sequence[ToolCall] | None = None,
 ) -> OrchestrationResult:
-    """A result from a run's rows. `response` is given, since the ledger may hold no text."""
+    """A result from a run's rows. `response` is given, since the ledger may hold no text; so may `tool_calls` be."""
     run, totals = recorded.run, recorded.totals
     metadata = json.loads(run.metadata)
+    kept = metadata.pop(TOOL_CALLS, None) or ()
+    called = [ToolCall(**call) for call in kept] if tool_calls is None else tool_calls
     return OrchestrationResult(
         run_id=run.run_id,
         status=run.status.value,
@@ -115,6 +126,7 @@ def build_result(
         metadata={key: value for key, value in metadata.items() if key != "ensemble_models"},
         timestamp=run.created_at,
         error=error,
+        tool_calls=tuple(called),
         exception=exception,
     )
 
@@ -148,6 +160,15 @@ def refused_result(error: OrchError, *, strategy: str | None, simulated: bool, w
         error=ErrorInfo.of(error),
         exception=error,
     )
+
+
+def tool_call_dict(call: ToolCall) -> dict[str, Any]:
+    """A call of a tool as JSON. `arguments` is an object; what the model wrote, as text, if that is none."""
+    try:
+        arguments = json.loads(call.arguments)
+    except (ValueError, RecursionError):
+        arguments = None
+    return {"id": call.id, "name": call.name, "arguments": arguments if isinstance(arguments, dict) else call.arguments}
 
 
 def _rounded(confidence: float | None) -> float | None:

@@ -18,6 +18,8 @@ from .errors import ConfigError
 from .money import dollars_to_nanousd
 from .plan import AcceptRule
 from .strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_of, read, record, text
+from .types import Task, Tool
+from .yaml_document import Value
 
 APP = "orch"
 _DAY_S = 86_400
@@ -81,6 +83,11 @@ class RunOptions:
     0, `self_check` a model that is asked what it thinks of each answer of a cascade, and with `logprobs` it counts how
     sure models were of their tokens. `allow_unpriced` lets models without a known price be called under a cost cap or a
     budget.
+    piece by piece. `allow_unpriced` lets models without a known price be called under a cost cap or a budget.
+
+    `task` says what kind of task the prompt is, where the analysis is not to. `experiment` is the one to take part in,
+    `subject` whom its arm is drawn for (None: the prompt). Models whose p95 latency is above `max_latency_s` are passed
+    over. `tools` are offered to the model with the prompt. `max_tokens_by_task` goes before `max_tokens`.
     """
 
     strategy: str = "fallback"
@@ -102,6 +109,12 @@ class RunOptions:
     category: str = "orchestration"
     tags: tuple[str, ...] = ()
     allow_unpriced: bool = False
+    task: str | None = None
+    experiment: str | None = None
+    subject: str | None = None
+    max_latency_s: float | None = None
+    tools: tuple[Tool, ...] = ()
+    max_tokens_by_task: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +130,7 @@ class Settings:
     config_dir: Path
     models_file: Path | None = None
     chains_file: Path | None = None
+    routing_file: Path | None = None
     simulate: bool = False
     scenario: Path | None = None
     log_text: bool = True
@@ -128,6 +142,11 @@ class Settings:
     run: RunOptions = field(default_factory=RunOptions)
 
 
+def user_config_dir() -> Path:
+    """Where the user's config.yaml, models.yaml and chains.yaml are."""
+    return PlatformDirs(APP, appauthor=False).user_config_path
+
+
 def load_settings(
     environ: Mapping[str, str],
     *,
@@ -135,6 +154,7 @@ def load_settings(
     ledger: Path | None = None,
     models_file: Path | None = None,
     chains_file: Path | None = None,
+    routing_file: Path | None = None,
     simulate: bool | None = None,
     scenario: Path | None = None,
 ) -> Settings:
@@ -142,15 +162,17 @@ def load_settings(
     dirs = PlatformDirs(APP, appauthor=False)
     simulated = _switch(environ, "ORCH_SIMULATE", default=False) if simulate is None else simulate
     named_config = config or _path(environ, "ORCH_CONFIG")
-    user_config = dirs.user_config_path / "config.yaml"
+    config_dir = user_config_dir()
+    user_config = config_dir / "config.yaml"
     settings = Settings(
         environ=environ,
         ledger=ledger
         or _path(environ, "ORCH_LEDGER")
         or dirs.user_data_path / ("ledger-simulated.db" if simulated else "ledger.db"),
-        config_dir=dirs.user_config_path,
+        config_dir=config_dir,
         models_file=models_file or _path(environ, "ORCH_MODELS"),
         chains_file=chains_file or _path(environ, "ORCH_CHAINS"),
+        routing_file=routing_file or _path(environ, "ORCH_ROUTING"),
         simulate=simulated,
         scenario=scenario or _path(environ, "ORCH_SCENARIO"),
     )
@@ -181,6 +203,8 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
             max_tokens=table.optional("max_tokens", integer(minimum=1), default=None),
             temperature=table.optional("temperature", _number(0, 2), default=None),
             category=table.optional("category", text, default=base.category),
+            max_latency_s=table.optional("max_latency", _number(0, _DAY_S), default=None),
+            max_tokens_by_task=table.optional("max_tokens_by_task", _limits_by_task, default=base.max_tokens_by_task),
         )
         return replace(
             settings,
@@ -193,6 +217,14 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
         )
 
     return reader
+
+
+def _limits_by_task(value: Value) -> dict[str, int]:
+    def build(table: Table) -> dict[str, int]:
+        found = {task.value: table.optional(task.value, integer(minimum=1), None) for task in Task}
+        return {task: limit for task, limit in found.items() if limit is not None}
+
+    return record(build)(value)
 
 
 def _retry(table: Table) -> RetryPolicy:

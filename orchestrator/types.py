@@ -25,6 +25,25 @@ class Level(StrEnum):
         return list(Level).index(self)
 
 
+class Task(StrEnum):
+    """What kind of task a prompt is: `Analysis.task` is one of these."""
+
+    MATH = "math"
+    CODE = "code"
+    DEBUGGING = "debugging"
+    RESEARCH = "research"
+    PLANNING = "planning"  # plans, schedules, the design of systems
+    WRITING = "writing"
+    EXTRACTION = "extraction"
+    TRANSLATION = "translation"
+    SUMMARY = "summary"
+    CLASSIFICATION = "classification"
+    ANALYSIS = "analysis"  # comparing, weighing, judging
+    EXPLANATION = "explanation"
+    QUESTION = "question"  # facts
+    CHAT = "chat"  # anything else
+
+
 class FinishReason(StrEnum):
     """Why a model stopped, in one vocabulary for all providers."""
 

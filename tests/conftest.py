@@ -17,7 +17,8 @@ import stamina
 hypothesis.settings.register_profile("orch", deadline=None, database=None, derandomize=True)
 hypothesis.settings.load_profile("orch")
 
-_OURS = ("ORCH_", "ANTHROPIC_", "OPENAI_", "GEMINI_", "GOOGLE_", "CEREBRAS_", "OPENROUTER_", "DEEPSEEK_", "VLLM_")
+_PROVIDERS = ("ANTHROPIC_", "OPENAI_", "GEMINI_", "GOOGLE_", "CEREBRAS_", "OPENROUTER_", "DEEPSEEK_", "VLLM_")
+_OURS = ("ORCH_", "MODEL_OVERRIDE_", *_PROVIDERS)
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ LAYERS = [
     "strict_yaml",
     "fencing",
     "types",
+    "tool_definitions",
     "money",
     "plan",
     "settings",
@@ -41,13 +42,15 @@ LAYERS = [
     "bench",
     "api",
     "report",
+    "starter",
     "cli",
+    "integrations",
     "__main__",
 ]
 
 # Modules that take their time to import, and where they may be imported at the top all the same: these are
 # themselves imported only when they are needed.
-HEAVY = {"anthropic", "openai", "google", "httpx2", "jsonschema", "uvicorn", "rich"}
+HEAVY = {"anthropic", "openai", "google", "httpx2", "jsonschema", "uvicorn", "rich", "langchain_core", "langgraph"}
 HEAVY_AT_THE_TOP = {"providers", "simulator"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

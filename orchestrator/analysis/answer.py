@@ -6,10 +6,9 @@ import re
 from enum import StrEnum
 from typing import NamedTuple
 
-from ..types import Level
+from ..types import Level, Task
 from .phrases import PhraseTable
 from .prose import Prose
-from .tasks import Task
 from .vocabulary import ARITHMETIC, HOW_TO, SENTENCE_START, YES_NO_VERB
 
 

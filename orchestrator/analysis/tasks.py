@@ -7,9 +7,9 @@ that mostly means it, 1 a hint. The strongest phrase found decides; among equals
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import NamedTuple
 
+from ..types import Task
 from .phrases import PhraseTable
 from .prose import Prose, count_words
 from .vocabulary import (
@@ -27,25 +27,6 @@ from .vocabulary import (
     YES_NO_VERB,
     order,
 )
-
-
-class Task(StrEnum):
-    """`Analysis.task` is one of these."""
-
-    MATH = "math"
-    CODE = "code"
-    DEBUGGING = "debugging"
-    RESEARCH = "research"
-    PLANNING = "planning"  # plans, schedules, the design of systems
-    WRITING = "writing"
-    EXTRACTION = "extraction"
-    TRANSLATION = "translation"
-    SUMMARY = "summary"
-    CLASSIFICATION = "classification"
-    ANALYSIS = "analysis"  # comparing, weighing, judging
-    EXPLANATION = "explanation"
-    QUESTION = "question"  # facts
-    CHAT = "chat"  # anything else
 
 
 class Evidence(NamedTuple):

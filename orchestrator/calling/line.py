@@ -51,7 +51,8 @@ _REASONS = {
 class Line:
     """The lines in front of all models, for the calls of one ledger. `monotonic` is in seconds, and so are deadlines.
 
-    `max_wait_s` is the longest wait for a place; what would take longer is refused, so that a chain goes on.
+    `max_wait_s` is the longest wait for a place; what would take longer is refused, so that a chain goes on. If it is
+    as long as a window, the window's margin is allowed for: else what follows a burst would be refused, not queued.
     `free_tier` names the providers whose free quota is not to be exceeded.
     """
 
@@ -73,7 +74,9 @@ class Line:
         self._clock = clock
         self._window = window or Window()
         self._simulated = simulated
-        self._max_wait_s = max_wait_s
+        # Whoever would wait for a minute waits for a whole window, and for the one before who was late.
+        slack = 2 * self._window.margin if max_wait_s * SECOND >= self._window.length else 0
+        self._max_wait_s = max_wait_s + slack / SECOND
         self._free_tier = frozenset(free_tier)
         self._monotonic = monotonic
         self._sleep = sleep

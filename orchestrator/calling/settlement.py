@@ -19,6 +19,8 @@ from ..money import Price, cost_nanousd
 from ..quote import Load
 from ..types import Completion, FinishReason, Usage
 
+_TOOL_CALL_OVERHEAD = 64  # tokens that mark a call of a tool in a reply, with room to spare
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -41,7 +43,9 @@ def completed(record: CallRecord, completion: Completion, terms: Terms, ended: E
     record = _with_reply(_at(record, CallStatus.COMPLETED, ended), completion, terms)
     if completion.usage is not None:
         return _priced(record, completion.usage, CostSource.USAGE, terms.price)
-    counted = Usage(input_tokens=terms.load.input_bound, output_tokens=upper_bound_tokens(completion.text))
+    written = completion.text + "".join(f"{call.name}{call.arguments}" for call in completion.tool_calls)
+    calls = _TOOL_CALL_OVERHEAD * len(completion.tool_calls)
+    counted = Usage(input_tokens=terms.load.input_bound, output_tokens=upper_bound_tokens(written) + calls)
     return _priced(record, counted, CostSource.ESTIMATE, terms.price)
 
 

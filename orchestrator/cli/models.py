@@ -18,28 +18,61 @@ from ..registry.model import ModelSpec
 from ..settings import Settings
 from ..types import Level
 from . import render
-from .options import ModelFlags, command
+from .models_bench import DEFAULT_CAP, bench_models
+from .options import LedgerFlags, ModelFlags, command
 from .output import Output
-from .setup import settings_from
+from .setup import cost_from, settings_from
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
 @dataclass(frozen=True, kw_only=True)
-class _ModelListFlags(ModelFlags):
+class _ModelListFlags(ModelFlags, LedgerFlags):
     provider: Annotated[str | None, typer.Option(help="Only this provider's.")] = None
     level: Annotated[str | None, typer.Option(help="Only those rated for basic, intermediate, advanced or expert.")] = (
         None
     )
+    action: Annotated[str, typer.Option(help="list, or bench.")] = "list"
+    names: Annotated[list[str] | None, typer.Option(metavar="MODEL", help="For bench: the models.")] = None
+    rounds: Annotated[int | None, typer.Option(help="For bench: calls of each prompt and model.", show_default="1")] = (
+        None
+    )
+    max_cost: Annotated[
+        str | None,
+        typer.Option(
+            "--max-cost", "-c", metavar="DOLLARS", help="For bench: spend no more than this.", show_default="0.05"
+        ),
+    ] = None
     available: Annotated[
         bool, typer.Option("--available", help="Only those that can be chosen here: set up, not retired.")
     ] = False
 
 
-@command(_ModelListFlags)
+@command(_ModelListFlags, argument=("action", "names"))
 def models(flags: _ModelListFlags) -> int:
-    """Prices are in dollars per million tokens, or per GPU hour for models that you host."""
+    """orch models; orch models bench haiku gpt-6-luna: measures latency, time to first token and tokens per second.
+
+    Prices are in dollars per million tokens, or per GPU hour for models that you host. What bench measures is in the
+    ledger, under the category models-bench, and is what --max-latency goes by.
+    """
+    if flags.action == "bench":
+        if flags.provider is not None or flags.level is not None or flags.available:
+            raise UsageError(
+                "orch models bench takes the names of models; --provider, --level, --available are for list"
+            )
+        return bench_models(
+            settings_from(flags),
+            Output.parse(flags.output),
+            flags.names or [],
+            rounds=1 if flags.rounds is None else flags.rounds,
+            max_cost_nanousd=cost_from(flags.max_cost or DEFAULT_CAP),
+        )
+    if flags.action != "list" or flags.names:
+        hint = did_you_mean(flags.action, ("list", "bench")) or f"to measure one: orch models bench {flags.action}"
+        raise UsageError(f"orch models takes list or bench, not {flags.action!r}", hint=hint)
+    if flags.rounds is not None or flags.max_cost is not None:
+        raise UsageError("--rounds and --max-cost are for: orch models bench MODEL...")
     return list_models(
         settings_from(flags),
         Output.parse(flags.output),

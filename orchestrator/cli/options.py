@@ -18,7 +18,7 @@ from ..plan import AcceptRule
 F = TypeVar("F")
 
 # What most commands share is shown behind what is a command's own.
-_LAST = frozenset({"output", "simulate", "scenario", "ledger", "config", "models_file", "chains_file"})
+_LAST = frozenset({"output", "simulate", "scenario", "ledger", "config", "models_file", "chains_file", "routing_file"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,7 @@ class ConfigFlags:
     config: Annotated[Path | None, typer.Option(help="Config file (ORCH_CONFIG).")] = None
     models_file: Annotated[Path | None, typer.Option(help="More models, or other prices (ORCH_MODELS).")] = None
     chains_file: Annotated[Path | None, typer.Option(help="More chains (ORCH_CHAINS).")] = None
+    routing_file: Annotated[Path | None, typer.Option(help="Other routing (ORCH_ROUTING).")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +71,8 @@ class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
         typer.Option(
             "--strategy",
             "-s",
-            help="cheapest, fallback, ensemble, or the name of a plan: see orch chains.",
+            help="cheapest, fallback, ensemble, round-robin, cost, capability, experiment, the name of a task table "
+            "(tasks, matrix), or that of a plan: see orch chains.",
             show_default="fallback",
         ),
     ] = None
@@ -82,7 +84,7 @@ class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
         str | None,
         typer.Option(help="Answer as retriever, planner, critic, reasoner, builder ...: its models, its instructions."),
     ] = None
-    models: Annotated[str | None, typer.Option(help="For ensemble: models separated by commas.")] = None
+    models: Annotated[str | None, typer.Option(help="For ensemble and round-robin: models separated by commas.")] = None
     ensemble_size: Annotated[
         int | None, typer.Option("--ensemble-size", "-e", help="For ensemble: how many models.", show_default="3")
     ] = None
@@ -111,6 +113,23 @@ class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
     logprobs: Annotated[
         bool, typer.Option("--logprobs", help="For fallback: count how sure models were of their tokens.")
     ] = False
+    task: Annotated[
+        str | None, typer.Option(help="What kind of task it is, or a row of a task table.", show_default="by its words")
+    ] = None
+    experiment: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Take part in this experiment; implies -s experiment.")
+    ] = None
+    subject: Annotated[
+        str | None,
+        typer.Option(help="Whom an experiment's arm is drawn for: always the same one.", show_default="the prompt"),
+    ] = None
+    tools: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Tools to offer, as OpenAI or Anthropic define them.")
+    ] = None
+    max_latency: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Pass over models of which one answer in 20 takes longer."),
+    ] = None
     system: Annotated[str | None, typer.Option(help="System prompt.")] = None
     temperature: Annotated[float | None, typer.Option(help="0 to 2, for models that take one.")] = None
     max_cost: Annotated[

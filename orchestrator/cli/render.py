@@ -9,8 +9,10 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
+from ..clock import Clock, local_now
 from ..errors import OrchError
 from ..events import BudgetAlerted, CallEnded, CallStarted, Event, Note, TextArrived, Waiting
 from ..money import format_short
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _PIPED_WIDTH = 200
 _PROGRESS_EVERY_S = 0.2
+_LONG_S = 5.0  # a wait of which it is worth knowing when it ends
 
 # Everything that a terminal might obey: C0 and C1 controls but tab and newline, and the invisible characters that
 # reorder text. What is not for a terminal goes out as it came.
@@ -146,8 +149,9 @@ class Watcher:
     `stream_answer` prints the pieces of the reply as they come; `streamed` then tells that some were printed.
     """
 
-    def __init__(self, *, verbose: int, stream_answer: bool) -> None:
+    def __init__(self, *, verbose: int, stream_answer: bool, clock: Clock = local_now) -> None:
         self._verbose = verbose
+        self._clock = clock
         self._stream_answer = stream_answer
         self._status_shown = False
         self._shows_status = is_terminal(sys.stderr) and not verbose
@@ -167,7 +171,9 @@ class Watcher:
                 self._status(f"{'' if step is None else f'{step}: '}asking {model}{again} …")
             case Waiting(model=model, seconds=seconds, reason=reason, position=position):
                 place = "" if position is None else f", number {position} in the queue"
-                self._status(f"{model}: waiting {seconds:.1f} s: {reason}{place}")
+                # What is shown stays for as long as the place in the queue is the same: a time of day stays true.
+                until = f", until {self._clock() + timedelta(seconds=seconds):%H:%M:%S}" if seconds >= _LONG_S else ""
+                self._status(f"{model}: waiting {seconds:.1f} s{until}: {reason}{place}")
             case CallEnded(model=model, outcome=outcome, latency_ms=latency_ms, cost_nanousd=cost):
                 if self._verbose:
                     say(f"· {model}: {outcome}, {(latency_ms or 0) / 1000:.2f} s, {format_short(cost)}")

@@ -11,15 +11,19 @@ from typing import Annotated
 import typer
 
 from ..clock import local_now
+from ..errors import UsageError
 from ..ledger.store import Ledger
+from ..registry.loading import registry_for
 from ..report.aggregate import summarise
 from ..report.model import By
 from ..report.period import Period, resolve
+from ..report.projection import Horizon, project
 from ..report.selection import Selection
 from ..report.stats import stats as statistics
 from . import render
 from .options import ConfigFlags, LedgerFlags, OutputFlags, command
 from .output import Output
+from .projection import projection_lines
 from .setup import settings_from
 
 
@@ -46,19 +50,37 @@ class _StatsFlags(OutputFlags, SelectionFlags):
 @dataclass(frozen=True, kw_only=True)
 class _ReportFlags(_StatsFlags):
     by: Annotated[By, typer.Option(help="What to group by.")] = By.MODEL
+    project: Annotated[
+        Horizon | None, typer.Option(help="What the cost so far comes to in a week, in 30 days or in a year.")
+    ] = None
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="For --project: compare with everything on this model.",
+            show_default="the dearest one called",
+        ),
+    ] = None
 
 
 @command(_ReportFlags)
 def report(flags: _ReportFlags) -> int:
     """Weeks start on Monday; days are yours, by your time zone. Simulated runs are counted only with --simulate."""
-    output = Output.parse(flags.output)
-    with selected(flags) as (ledger, selection, _):
+    output, horizon, projected = Output.parse(flags.output), flags.project, None
+    if flags.against is not None and horizon is None:
+        raise UsageError("--against is for a projection", hint=f"--project monthly --against {flags.against}")
+    with selected(flags) as (ledger, selection, now):
         found = summarise(ledger, selection, by=flags.by)
-    output.emit(found.to_dict())
+        if horizon is not None:
+            registry = registry_for(settings_from(flags))
+            projected = project(ledger, selection, registry, horizon=horizon, against=flags.against, now=now)
+    output.emit(found.to_dict() | ({} if projected is None else {"projection": projected.to_dict()}))
     if not output.json:
         from ..report.table import ReportTable  # heavy
 
         render.table(ReportTable(found))
+        for line in () if projected is None else projection_lines(projected):
+            render.line(line)
     return 0
 
 

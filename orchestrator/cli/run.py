@@ -15,7 +15,7 @@ from ..engine import Engine, RunInterrupted
 from ..errors import OrchError
 from ..ledger.queries import LAST
 from ..planning import Planned
-from ..result import OrchestrationResult, refused_result
+from ..result import OrchestrationResult, refused_result, tool_call_dict
 from . import render
 from .interrupts import Signals
 from .models import list_models
@@ -81,14 +81,22 @@ def answer(flags: RunFlags) -> int:
         output.emit(refused.to_dict())
         render.error(error)
         return error.exit_code
-    if not output.json and not watcher.streamed and result.status in ("complete", "incomplete"):
-        render.line(result.response)
+    if not output.json and result.status in ("complete", "incomplete"):
+        _print_answer(result, streamed=watcher.streamed)
     output.emit(result.to_dict())
     if result.exception is not None:
         render.error(result.exception)
     if flags.verbose or render.is_terminal(sys.stderr):
         render.summary(result)
     return exit_code
+
+
+def _print_answer(result: OrchestrationResult, *, streamed: bool) -> None:
+    """The text, unless it was printed as it came, then each call of a tool as a line of JSON."""
+    if not streamed and (result.response or not result.tool_calls):
+        render.line(result.response)
+    for call in result.tool_calls:
+        render.line(render.as_json(tool_call_dict(call)))
 
 
 def _execute(engine: Engine, planned: Planned, watcher: render.Watcher) -> tuple[OrchestrationResult, int]:

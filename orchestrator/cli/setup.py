@@ -14,7 +14,9 @@ from ..calling.verify import check_command
 from ..confidence.schema import check_schema
 from ..errors import UsageError
 from ..money import dollars_to_nanousd
+from ..registry.routes import EXPERIMENT
 from ..settings import RunOptions, Settings, load_settings
+from ..tool_definitions import read_tools
 from .options import ConfigFlags, LedgerFlags, PlanFlags, RunFlags, SimulateFlag
 
 
@@ -26,6 +28,7 @@ def settings_from(flags: ConfigFlags | LedgerFlags | SimulateFlag) -> Settings:
         ledger=getattr(flags, "ledger", None),
         models_file=getattr(flags, "models_file", None),
         chains_file=getattr(flags, "chains_file", None),
+        routing_file=getattr(flags, "routing_file", None),
         simulate=True if getattr(flags, "simulate", False) else None,
         scenario=getattr(flags, "scenario", None),
     )
@@ -57,10 +60,21 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> Run
         "temperature": flags.temperature,
         "stream": stream,
         "allow_unpriced": flags.allow_unpriced or None,
+        "task": flags.task,
+        "experiment": flags.experiment,
+        "subject": flags.subject,
+        "max_latency_s": flags.max_latency,
+        "tools": None if flags.tools is None else read_tools(flags.tools),
+        # A limit on the command line is for this run, whatever its task.
+        "max_tokens_by_task": None if flags.max_tokens is None else {},
     }
+    if flags.experiment is not None:
+        if flags.strategy not in (None, EXPERIMENT):
+            raise UsageError(f"--experiment decides on the strategy: leave out -s {flags.strategy}")
+        given["strategy"] = EXPERIMENT
     if isinstance(flags, RunFlags):
         given |= {"category": flags.category, "tags": None if flags.tag is None else tuple(dict.fromkeys(flags.tag))}
-    if flags.strategy is None and flags.models is not None:
+    if flags.strategy is None and flags.models is not None and flags.experiment is None:
         given["strategy"] = "ensemble"
     if flags.models is not None and flags.ensemble_size is None:
         given["ensemble_size"] = len(_names(flags.models))

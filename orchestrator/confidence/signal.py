@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from ..analysis.answer import AnswerForm
 from ..analysis.prose import Prose
-from ..analysis.tasks import Task
-from ..types import FinishReason
+from ..types import FinishReason, Task
 from .answers import SHORT_WORDS, AnswerKind, FinalAnswer
 
 _UNASKED = frozenset((Task.CHAT, Task.WRITING, Task.TRANSLATION, Task.SUMMARY))

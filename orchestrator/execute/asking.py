@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from ..calling.caller import Caller, Draft, Order
 from ..confidence.detector import ConfidenceDetector
 from ..confidence.logprobs import logprob_signal
+from ..confidence.tool_use import tool_signals
 from ..plan import Call
 from ..quote import output_limit
 from ..registry.model import Feature, ModelSpec, Registry
@@ -49,10 +50,11 @@ class Asker:
         completion = answered.completion
         cut = completion.finish_reason is FinishReason.LENGTH
         sure = logprob_signal(completion.logprobs or ())
-        evidence = () if sure is None else (sure,)
+        evidence = (*tool_signals(completion.tool_calls, request.tools), *(() if sure is None else (sure,)))
+        ended = FinishReason.TOOL_CALLS if completion.tool_calls and not cut else completion.finish_reason
         # A limit that the user set would cut any model's answer: it is not held against this one.
         asked_for = cut and order.options.max_tokens is not None
-        finish_reason = None if asked_for else completion.finish_reason
+        finish_reason = None if asked_for else ended
         verdict = self.detector.assess(
             completion.text, self.prompt.text, finish_reason=finish_reason, evidence=evidence
         )
@@ -94,6 +96,7 @@ class Asker:
             temperature=self._temperature(call, spec, order),
             response_format=VERDICT_FORMAT if material.judging else self._format(call, spec, order),
             logprobs=order.logprobs and Feature.LOGPROBS in spec.supports and not material.judging,
+            tools=order.options.tools if call.template is None and not material.judging else (),
         )
         return request, replace(order, load=replace(composed.load, output_tokens=expected))
 

@@ -34,7 +34,10 @@ class CostSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One prompt answered, or tried. `day` is the user's calendar day when it started; `max_cost_nanousd` its cap."""
+    """One prompt answered, or tried. `day` is the user's calendar day when it started; `max_cost_nanousd` its cap.
+
+    `experiment`, `arm` and `subject_sha256` are set if it was part of one.
+    """
 
     run_id: str
     created_at: datetime
@@ -55,6 +58,9 @@ class RunRecord:
     prompt: str | None = None
     system: str | None = None
     max_cost_nanousd: int | None = None
+    experiment: str | None = None
+    arm: str | None = None
+    subject_sha256: str | None = None
     model_used: str | None = None
     confidence: float | None = None
     response: str | None = None

@@ -283,8 +283,45 @@ _VERSION_6 = (
     "ALTER TABLE calls ADD COLUMN role TEXT",
 )
 
+_VERSION_7 = (
+    # The experiment that a run was part of, the arm that it took, and whom that was drawn for.
+    "ALTER TABLE runs ADD COLUMN experiment TEXT",
+    "ALTER TABLE runs ADD COLUMN arm TEXT",
+    "ALTER TABLE runs ADD COLUMN subject_sha256 TEXT",
+    "CREATE INDEX runs_of_experiments ON runs (experiment, arm) WHERE experiment IS NOT NULL",
+    # Experiments that were stopped, and the arm that everybody gets since.
+    """
+    CREATE TABLE stopped_experiments (
+        simulated   INTEGER NOT NULL,
+        experiment  TEXT NOT NULL,
+        arm         TEXT NOT NULL,
+        stopped_at  INTEGER NOT NULL,
+        PRIMARY KEY (simulated, experiment)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # How many turns were taken among models that take turns: `ring` is their names, separated by commas.
+    """
+    CREATE TABLE turns (
+        simulated  INTEGER NOT NULL,
+        ring       TEXT NOT NULL,
+        taken      INTEGER NOT NULL,
+        PRIMARY KEY (simulated, ring)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # For the latency of a model: its latest calls.
+    "CREATE INDEX calls_by_model ON calls (simulated, model, created_at)",
+)
+
 # One tuple of statements a version; the ledger's `user_version` counts how many have been carried out.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    _VERSION_1,
+    _VERSION_2,
+    _VERSION_3,
+    _VERSION_4,
+    _VERSION_5,
+    _VERSION_6,
+    _VERSION_7,
+)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

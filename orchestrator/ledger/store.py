@@ -218,6 +218,11 @@ def _set_up(connection: sqlite3.Connection) -> sqlite3.Connection:
     return connection
 
 
+# The file itself is never opened but by SQLite: closing it would drop the locks of every other connection that this
+# process has to it, and another process could take the log away from under them. https://sqlite.org/howtocorrupt.html,
+# 2.2
+
+
 def _check_is_ours(path: Path) -> None:
     """Raises ValueError for what is no database, before anything is put beside it.
 

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ..analysis import ComplexityAnalyzer
 from ..analysis.tokens import estimate_tokens, upper_bound_tokens
-from ..errors import BudgetError, UsageError, did_you_mean
+from ..errors import BudgetError, UsageError
 from ..money import format_nanousd
-from ..plan import Call, CostRange, Node, needed, price
+from ..plan import Call, Cascade, CostRange, Node, needed, nodes, price
 from ..providers.catalog import PROVIDERS, is_set_up, needed_to_set_up
-from ..quote import MESSAGE_OVERHEAD, Load
-from ..registry.model import Chain, ModelSpec, Registry
+from ..quote import MESSAGE_OVERHEAD, Load, with_tools
+from ..registry.model import ModelSpec, Registry
 from ..settings import RunOptions, Settings
-from ..strategies import STRATEGIES, Decision, Situation, Strategy, fallback, nothing_to_call, survey
+from ..strategies import Decision, Observed, Situation, fallback, nothing_to_call, survey
 from ..strategies.assignment import named_in
+from ..strategies.experiment import Assigned
+from ..strategies.latency import within_latency
 from ..strategies.role import in_role, with_role
-from ..types import Analysis, Prompt
+from ..types import Analysis, Prompt, Task
+from .choosing import Choice, choose, overrides_in
 from .costs import CallCosts
 
 
@@ -27,7 +30,8 @@ class Planned:
     """What would be done with a prompt, what it could cost in nano-dollars, and why.
 
     `pattern` is the name of the plan in chains.yaml, if it is one. `costs` has every call of the plan; `call_costs`, by
-    name, what the prompt by itself would cost on any model.
+    name, what the prompt by itself would cost on any model. `ring` is the one in which carrying it out takes a turn,
+    `observed` what the decision rests on, and `assigned` the arm of the experiment that it is part of.
     """
 
     prompt: Prompt
@@ -40,54 +44,117 @@ class Planned:
     costs: Mapping[Call, CostRange]
     call_costs: Mapping[str, CostRange]
     reasons: tuple[str, ...]
+    ring: str | None = None
+    observed: Observed = field(default_factory=Observed)
+    assigned: Assigned | None = None
 
 
 def make_plan(
-    prompt: Prompt, options: RunOptions, *, registry: Registry, settings: Settings, when: datetime
+    prompt: Prompt,
+    options: RunOptions,
+    *,
+    registry: Registry,
+    settings: Settings,
+    when: datetime,
+    observed: Observed | None = None,
 ) -> Planned:
     """What a run would do, without calling anything. Raises an OrchError if there is nothing it could do."""
     check_prompt(prompt)
     check_options(options)
-    strategy, chain = _strategy_and_chain(options, registry)
-    analysis = ComplexityAnalyzer(cuts=settings.complexity_cuts).analyze(prompt.text)
-    load = _load(prompt, analysis)
-    models = tuple(registry.model(name).name for name in options.models)
+    observed = observed or Observed()
     if options.self_check is not None:
         options = replace(options, self_check=registry.model(options.self_check).name)
-    has_access = _access(settings, {*chain.models, *models})
-    offers = survey(
-        registry.models.values(), load, options, has_access=has_access, free_tier=settings.free_tier, when=when
+    choice = choose(options, registry, prompt, today=when.date(), observed=observed)
+    analysis, limited = _analysis(prompt, choice.options, settings)
+    choice = replace(choice, options=limited)
+    situation = _situation(prompt, analysis, choice, registry, settings, when, observed)
+    decision = _decide(choice, situation, registry)
+    if limited.tools:
+        _check_takes_tools(decision.plan)
+    pattern = choice.chain.name if choice.strategy is fallback and choice.chain.name in registry.chains else None
+    planned = _priced(prompt, decision, situation, _load(prompt, analysis, limited), settings, pattern)
+    reasons = list(planned.reasons)
+    if choice.assigned is not None:
+        reasons.insert(0, choice.assigned.reason)
+    if analysis.task in limited.max_tokens_by_task:
+        reasons.append(f"replies to a task like this one, {analysis.task}, have at most {limited.max_tokens:,} tokens")
+    return replace(
+        planned,
+        options=replace(options, max_tokens=limited.max_tokens),
+        reasons=tuple(reasons),
+        assigned=choice.assigned,
     )
-    situation = Situation(analysis, offers, options, chain, models, when, registry.roles, registry.tiers)
-    if options.role is not None and strategy is not fallback:
-        situation = in_role(situation, registry.role(options.role))
-    decision = strategy(situation)
-    if decision is None:
-        named = named_in(chain.plan, situation) if strategy is fallback else situation.models
-        alive = [offer for offer in situation.offers.values() if not offer.spec.is_retired(when.date())]
-        blocked = [offers[name] for name in named if offers[name].obstacle is not None]
-        raise nothing_to_call(blocked or alive, needed_to_set_up)
-    if options.role is not None:
-        decision = with_role(decision, registry.role(options.role))
-    pattern = chain.name if strategy is fallback and chain.name in registry.chains else None
-    return _priced(prompt, decision, situation, load, settings, pattern)
 
 
-def _strategy_and_chain(options: RunOptions, registry: Registry) -> tuple[Strategy, Chain]:
-    """What decides on the plan, and on what: a plan's name is as good as a strategy's. Raises UsageError."""
-    name = options.strategy
-    if name not in STRATEGIES and name in registry.chains:
-        if options.role is not None:
-            raise UsageError(f"the calls of the plan {name!r} have roles of their own", hint="leave out --role")
-        return fallback, registry.chains[name]
-    if name not in STRATEGIES:
-        known = [*STRATEGIES, *registry.chains]
-        raise UsageError(f"no strategy {name!r}", hint=did_you_mean(name, known) or f"there are: {', '.join(known)}")
-    chain = registry.chain(options.chain)
+def _analysis(prompt: Prompt, options: RunOptions, settings: Settings) -> tuple[Analysis, RunOptions]:
+    """What is known of the prompt, and the options with the limit on a reply that its task has."""
+    analysis = ComplexityAnalyzer(cuts=settings.complexity_cuts).analyze(prompt.text)
+    if options.task in list(Task):
+        analysis = replace(analysis, task=options.task or analysis.task)
+    limit = options.max_tokens_by_task.get(analysis.task)
+    return analysis, options if limit is None else replace(options, max_tokens=limit)
+
+
+def _situation(
+    prompt: Prompt,
+    analysis: Analysis,
+    choice: Choice,
+    registry: Registry,
+    settings: Settings,
+    when: datetime,
+    observed: Observed,
+) -> Situation:
+    options = choice.options
+    overrides = {} if choice.table is None else overrides_in(settings.environ, registry)
+    offers = survey(
+        registry.models.values(),
+        _load(prompt, analysis, options),
+        options,
+        has_access=_access(settings, choice.named(registry) | set(overrides.values())),
+        free_tier=settings.free_tier,
+        when=when,
+    )
+    return Situation(
+        analysis,
+        offers,
+        options,
+        choice.chain,
+        tuple(registry.model(name).name for name in options.models),
+        when,
+        registry.roles,
+        registry.tiers,
+        prompt=prompt,
+        routing=registry.routing,
+        table=choice.table,
+        overrides=overrides,
+        observed=observed,
+    )
+
+
+def _decide(choice: Choice, situation: Situation, registry: Registry) -> Decision:
+    """The strategy's decision, in the role and within the latency asked for. Raises what stands in the way."""
+    options, role = choice.options, None
     if options.role is not None:
         role = registry.role(options.role)
-        chain = Chain(role.name, Call(role=role.name))
-    return STRATEGIES[name], chain
+        situation = in_role(situation, role) if choice.ranks_all else situation
+    if options.max_latency_s is None:
+        decision = choice.strategy(situation)
+    else:
+        decision = within_latency(choice.strategy, situation, options.max_latency_s)
+    if decision is None:
+        named = named_in(choice.chain.plan, situation) if choice.strategy is fallback else situation.models
+        alive = [offer for offer in situation.offers.values() if not offer.spec.is_retired(situation.when.date())]
+        blocked = [situation.offers[name] for name in named if situation.offers[name].obstacle is not None]
+        raise nothing_to_call(blocked or alive, needed_to_set_up)
+    return decision if role is None else with_role(decision, role)
+
+
+def _check_takes_tools(plan: Node) -> None:
+    if any(not isinstance(node, Call | Cascade) or getattr(node, "template", None) is not None for node in nodes(plan)):
+        raise UsageError(
+            "tools go with one model at a time: a plan that puts answers together has no use for a call of a tool",
+            hint="use them with cheapest, cost, capability, round-robin, a task table, or a chain of models",
+        )
 
 
 def _access(settings: Settings, named: set[str]) -> Callable[[ModelSpec], bool]:
@@ -124,13 +191,20 @@ def _check_text(name: str, text: str) -> None:
 
 def check_options(options: RunOptions) -> None:
     """Raises UsageError for a value that is out of range, or a name that is not text."""
-    for name, text in (("category", options.category), *(("tag", tag) for tag in options.tags)):
+    for name, text in (
+        ("category", options.category),
+        ("subject", options.subject or ""),
+        *(("tag", tag) for tag in options.tags),
+    ):
         _check_text(name, text)
+    if options.subject is not None and not options.subject.strip():
+        raise UsageError("the subject is empty", hint="without --subject, the arm is drawn for the prompt")
     ranges: tuple[tuple[str, float | None, float, float], ...] = (
         ("threshold", options.threshold, 0, 1),
         ("ensemble size", options.ensemble_size, 1, 100),
         ("cost cap in nano-dollars", options.max_cost_nanousd, 0, 2**63 - 1),
         ("timeout", options.timeout_s, 0.001, 86_400),
+        ("limit on latency in seconds", options.max_latency_s, 0.001, 86_400),
         ("limit on tokens", options.max_tokens, 1, float("inf")),
         ("temperature", options.temperature, 0, 2),
     )
@@ -140,13 +214,14 @@ def check_options(options: RunOptions) -> None:
             raise UsageError(f"the {name} must be {bounds}, not {value:g}")
 
 
-def _load(prompt: Prompt, analysis: Analysis) -> Load:
+def _load(prompt: Prompt, analysis: Analysis, options: RunOptions) -> Load:
     system = prompt.system or ""
-    return Load(
+    load = Load(
         input_tokens=analysis.input_tokens + estimate_tokens(system),
         input_bound=upper_bound_tokens(prompt.text) + upper_bound_tokens(system) + MESSAGE_OVERHEAD,
         output_tokens=analysis.output_tokens,
     )
+    return with_tools(load, options.tools)
 
 
 def _priced(
@@ -173,4 +248,6 @@ def _priced(
         costs=costs,
         call_costs={name: offer.cost for name, offer in situation.offers.items()},
         reasons=decision.reasons,
+        ring=decision.ring,
+        observed=situation.observed,
     )

@@ -1,4 +1,4 @@
-"""Reads the shipped models and chains, and the user's over them, and checks them against each other.
+"""Reads the shipped models, chains and routing, and the user's over them, and checks them against each other.
 
 The user's files add entries, or replace those of the same name as a whole.
 """
@@ -6,7 +6,7 @@ The user's files add entries, or replace those of the same name as a whole.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -18,6 +18,8 @@ from ..yaml_document import Value, read_document
 from . import records
 from .chains import ChainsDocument
 from .model import Chain, ModelSpec, Registry, Role
+from .routes import STRATEGY_NAMES, Routing
+from .routing import RoutingReader
 
 T = TypeVar("T")
 
@@ -32,11 +34,13 @@ class _Entry:
     place: Value
 
 
-def load_registry(*, models_file: Path | None, chains_file: Path | None, config_dir: Path) -> Registry:
+def load_registry(
+    *, models_file: Path | None, chains_file: Path | None, config_dir: Path, routing_file: Path | None = None
+) -> Registry:
     """The shipped registry with the user's over it.
 
-    A file that is named must exist; without one, `models.yaml` and `chains.yaml` in `config_dir` are read if they are
-    there. Raises ConfigError, which names file, line and key, for the first mistake.
+    A file that is named must exist; without one, `models.yaml`, `chains.yaml` and `routing.yaml` in `config_dir` are
+    read if they are there. Raises ConfigError, which names file, line and key, for the first mistake.
     """
     entries = _read_entries(shipped("models.yaml"))
     if not entries:
@@ -48,13 +52,18 @@ def load_registry(*, models_file: Path | None, chains_file: Path | None, config_
     models = MappingProxyType({name: entry.spec for name, entry in entries.items()})
 
     chains_file = chains_file or _if_there(config_dir / "chains.yaml")
-    return _with_chains(models, [shipped("chains.yaml"), *([] if chains_file is None else [chains_file])])
+    registry = _with_chains(models, [shipped("chains.yaml"), *([] if chains_file is None else [chains_file])])
+    routing_file = routing_file or _if_there(config_dir / "routing.yaml")
+    return _with_routing(registry, [shipped("routing.yaml"), *([] if routing_file is None else [routing_file])])
 
 
 def registry_for(settings: Settings) -> Registry:
     """The registry that a process's settings name. Raises ConfigError."""
     return load_registry(
-        models_file=settings.models_file, chains_file=settings.chains_file, config_dir=settings.config_dir
+        models_file=settings.models_file,
+        chains_file=settings.chains_file,
+        config_dir=settings.config_dir,
+        routing_file=settings.routing_file,
     )
 
 
@@ -117,7 +126,7 @@ def _check_aliases(entries: Mapping[str, _Entry]) -> None:
 
 def _with_chains(models: Mapping[str, ModelSpec], files: Sequence[Path]) -> Registry:
     """The chains, roles and tiers of files, of which the later ones count for more. All of them may use all roles."""
-    names = {alias: spec.name for spec in models.values() for alias in spec.aliases} | {name: name for name in models}
+    names = _names(models)
     documents = [ChainsDocument(read_document(file), names) for file in files]
     roles: dict[str, Role] = {}
     tiers: dict[str, tuple[str, ...]] = {}
@@ -127,3 +136,19 @@ def _with_chains(models: Mapping[str, ModelSpec], files: Sequence[Path]) -> Regi
     for document in documents:
         chains = _over(chains, document.chains(roles, tiers))
     return Registry(models, MappingProxyType(chains), MappingProxyType(roles), MappingProxyType(tiers))
+
+
+def _with_routing(registry: Registry, files: Sequence[Path]) -> Registry:
+    """The routing of files, of which the later ones count for more. A table of the user's that has the name of a chain
+    would never be reached; a chain of the user's may have that of a shipped table, and is what the name means then."""
+    names, routing = _names(registry.models), Routing()
+    taken: frozenset[str] = STRATEGY_NAMES
+    for file in files:
+        routing = RoutingReader(names, registry.chains, taken).over(routing, read_document(file))
+        taken |= set(registry.chains)
+    return replace(registry, routing=routing)
+
+
+def _names(models: Mapping[str, ModelSpec]) -> dict[str, str]:
+    """The name of a model by each of its names."""
+    return {alias: spec.name for spec in models.values() for alias in spec.aliases} | {name: name for name in models}

@@ -11,6 +11,7 @@ from ..errors import UsageError, did_you_mean
 from ..money import Price, price_at
 from ..plan import Call, Cascade, Node, calls
 from ..types import Level
+from .routes import Routing
 
 # How each is reached stands in `orchestrator.providers.catalog`, which a test holds against this list.
 PROVIDER_NAMES = (
@@ -149,13 +150,14 @@ class Role:
 class Registry:
     """Models, chains, roles and tiers by name. Aliases are resolved when a model or chain is looked up.
 
-    A tier is a list of models in order of preference.
+    A tier is a list of models in order of preference. `routing` is what routers go by.
     """
 
     models: Mapping[str, ModelSpec]
     chains: Mapping[str, Chain]
     roles: Mapping[str, Role] = field(default_factory=dict)
     tiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    routing: Routing = field(default_factory=Routing)
 
     def find(self, name: str) -> ModelSpec | None:
         """A model by its name or an alias, or None."""

@@ -1,4 +1,4 @@
-"""Adding up the ledger: calls joined to their runs, grouped, in four SELECTs on one snapshot.
+"""Adding up the ledger: calls joined to their runs, grouped, in a few SELECTs on one snapshot.
 
 A run's cost stands nowhere in the ledger: it is the sum over its calls. SQLite adds in 64-bit integers and fails,
 rather than wrap around, above nine thousand million dollars.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..ledger.store import Ledger
@@ -72,6 +73,14 @@ _LATENCIES = """
     GROUP BY 1, 2
 """
 
+# What the user waited for: a run is as long as its calls, one after the other, and the waits between them.
+_RUN_LATENCIES = """
+    SELECT {key} AS key, runs.latency_ms AS latency_ms, count(*) AS runs
+    FROM runs
+    WHERE runs.status = 'complete' AND runs.latency_ms IS NOT NULL AND {where}
+    GROUP BY 1, 2
+"""
+
 # A rating is of the run's answer, so it counts for the model that gave it, and for that model's provider.
 _RATINGS = """
     SELECT {key} AS key, count(*) AS rated_runs, total(ratings.rating) AS rating
@@ -111,6 +120,7 @@ class _Sums(NamedTuple):
     runs: dict[_Key, _Row]
     calls: dict[_Key, _Row]
     latencies: dict[_Key, Counter[int]]
+    run_latencies: dict[_Key, Counter[int]]
     ratings: dict[_Key, _Row]
 
 
@@ -119,7 +129,7 @@ def summarise(ledger: Ledger | None, selection: Selection, *, by: By) -> Report:
 
     Raises LedgerError.
     """
-    sums = _Sums({}, {}, {}, {})
+    sums = _Sums({}, {}, {}, {}, {})
     if ledger is not None:
         sums = in_one_snapshot(ledger, lambda connection: _sums(connection, selection, by))
     total = _total(sums, by)
@@ -149,13 +159,17 @@ def _sums(connection: sqlite3.Connection, selection: Selection, by: By | None) -
     def rows(sql: str, key: str) -> Iterable[sqlite3.Row]:
         return connection.execute(sql.format(key=key, where=where), parameters)
 
-    latencies: dict[_Key, Counter[int]] = defaultdict(Counter)
-    for group, ms, count in rows(_LATENCIES, key):
-        latencies[group][ms] = count
+    def histograms(sql: str) -> dict[_Key, Counter[int]]:
+        found: dict[_Key, Counter[int]] = defaultdict(Counter)
+        for group, ms, count in rows(sql, key):
+            found[group][ms] = count
+        return found
+
     return _Sums(
         runs={row["key"]: dict(row) for row in rows(_RUN_SUMS, run_key)},
         calls={row["key"]: dict(row) for row in rows(_CALL_SUMS, key)},
-        latencies=latencies,
+        latencies=histograms(_LATENCIES),
+        run_latencies={} if by and by.is_of_calls else histograms(_RUN_LATENCIES),
         ratings={row["key"]: dict(row) for row in rows(_RATINGS, rating_key)},
     )
 
@@ -167,22 +181,33 @@ def _group(sums: _Sums, key: _Key, by: By) -> Group:
         unknown = dict.fromkeys(_RUN_COUNTS) | {"runs": calls["runs"]}
         return _figures(key, unknown, calls, latencies, judged=[calls], rated=rated)
     runs = sums.runs[key]
-    return _figures(key, runs, calls, latencies, judged=[runs], rated=rated)
+    found = _figures(key, runs, calls, latencies, judged=[runs], rated=rated)
+    return _with_run_latencies(found, sums.run_latencies.get(key, Counter()))
 
 
 def _total(sums: _Sums, by: By | None, *, name: str | None = None) -> Group:
     """The sum over all groups; runs are counted on the runs themselves, so each of them once."""
-    latencies: Counter[int] = Counter()
-    for histogram in sums.latencies.values():
-        latencies.update(histogram)
-    return _figures(
+    found = _figures(
         name,
         {column: sum(row[column] for row in sums.runs.values()) for column in _RUN_COUNTS},
         {column: sum(row[column] for row in sums.calls.values()) for column in _CALL_COUNTS},
-        latencies,
+        _all(sums.latencies),
         judged=(sums.calls if by and by.is_of_calls else sums.runs).values(),
         rated=sums.ratings.values(),
     )
+    return _with_run_latencies(found, _all(sums.run_latencies))
+
+
+def _all(histograms: Mapping[_Key, Counter[int]]) -> Counter[int]:
+    together: Counter[int] = Counter()
+    for histogram in histograms.values():
+        together.update(histogram)
+    return together
+
+
+def _with_run_latencies(group: Group, latencies: Counter[int]) -> Group:
+    p50, p95 = percentile(latencies, 50), percentile(latencies, 95)
+    return replace(group, p50_run_latency_ms=p50, p95_run_latency_ms=p95)
 
 
 def _figures(

@@ -101,6 +101,9 @@ _RUN_COLUMNS = {
     "rated_at": "ratings.rated_at",
     "rating_note": "ratings.note",
     "pattern": "runs.pattern",
+    "experiment": "runs.experiment",
+    "arm": "runs.arm",
+    "subject_sha256": "runs.subject_sha256",
 }
 _RUN_TEXT = {"system": "runs.system", "prompt": "runs.prompt", "response": "runs.response"}
 

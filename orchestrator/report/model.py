@@ -43,7 +43,8 @@ class Group:
     have neither ended nor been given up, may still cost at most; it is not part of the cost. `estimated_calls` have
     an upper estimate for a cost, as the provider's own counts never came.
 
-    Latencies are those of completed calls; percentiles are by nearest rank. `mean_confidence` is that of the judged
+    Latencies are those of completed calls; percentiles are by nearest rank. Run latencies are those of complete runs,
+    from the prompt to the answer; None in a report by model or provider. `mean_confidence` is that of the judged
     answers: the calls' in a group by model or provider, the runs' otherwise. `complete_runs`, `finished_runs` and
     `multi_model_runs` (more than one model called, by escalation or in an ensemble) are None in a group by model or
     provider, to which a run does not belong as a whole. `mean_rating`, 0 to 1, is that of `rated_runs`; by model or
@@ -71,6 +72,8 @@ class Group:
     mean_latency_ms: float | None = None
     p50_latency_ms: int | None = None
     p95_latency_ms: int | None = None
+    p50_run_latency_ms: int | None = None
+    p95_run_latency_ms: int | None = None
     mean_confidence: float | None = None
     rated_runs: int = 0
     mean_rating: float | None = None

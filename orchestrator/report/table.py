@@ -124,6 +124,11 @@ def _latency(ms: float | None) -> str:
     return f"{ms:.0f} ms" if ms < 1_000 else f"{ms / 1_000:.1f} s"
 
 
+def _of_runs(run_ms: int | None, call_ms: int | None) -> int | None:
+    """What the user waited for; in a table of models, what the calls took."""
+    return call_ms if run_ms is None else run_ms
+
+
 def _ratio(share: float | None) -> str:
     return _UNKNOWN if share is None else f"{share:.2f}"
 
@@ -152,8 +157,8 @@ _FIGURES = (
     _Figure("Several models", lambda group: _percent(group.multi_model_share), from_width=150),
     _Figure("Input", lambda group: _tokens(group.input_tokens), from_width=62),
     _Figure("Output", lambda group: _tokens(group.output_tokens), from_width=62),
-    _Figure("p50", lambda group: _latency(group.p50_latency_ms), from_width=100),
-    _Figure("p95", lambda group: _latency(group.p95_latency_ms), from_width=110),
+    _Figure("p50", lambda group: _latency(_of_runs(group.p50_run_latency_ms, group.p50_latency_ms)), from_width=100),
+    _Figure("p95", lambda group: _latency(_of_runs(group.p95_run_latency_ms, group.p95_latency_ms)), from_width=84),
     _Figure("Conf.", lambda group: _ratio(group.mean_confidence), from_width=80),
     _Figure("Rated", lambda group: _rating(group.mean_rating, group.rated_runs), from_width=80),
     _Figure("Cost", _cost),

@@ -9,20 +9,24 @@ from enum import StrEnum
 
 from ..errors import AuthenticationError, BudgetError, ContextTooLongError, OrchError, UsageError
 from ..money import format_nanousd
-from ..plan import CostRange, Node
+from ..plan import CostRange, Node, calls
 from ..quote import Load, output_limit, price_for, quote
-from ..registry.model import Chain, ModelSpec, Role
+from ..registry.model import Chain, Feature, ModelSpec, Role
+from ..registry.routes import Routing, TaskTable
 from ..settings import RunOptions
-from ..types import Analysis
+from ..types import Analysis, Prompt
+from .observed import Observed
 
 
 class Obstacle(StrEnum):
     """Why a model cannot be called for this prompt."""
 
     NO_KEY = "no key"
+    NO_TOOLS = "does not support tools"
     WINDOW = "prompt too long for its context window"
     BUDGET = "over the cost cap"
     UNPRICED = "no known price, which a cost cap does not allow"
+    SLOW = "slower than was asked for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,8 @@ class Offer:
 class Situation:
     """All that a strategy decides on. The models of `chain`, and `models`, are names in `offers`, aliases resolved.
 
-    `roles` and `tiers` are those that the calls of the chain's plan may name.
+    `roles` and `tiers` are those that the calls of the chain's plan may name. `routing` is what routers go by: `table`,
+    the one of its tables that was chosen, and `overrides`, the models that the environment puts first, by task.
     """
 
     analysis: Analysis
@@ -49,6 +54,11 @@ class Situation:
     when: datetime
     roles: Mapping[str, Role] = field(default_factory=dict)
     tiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    prompt: Prompt = field(default_factory=lambda: Prompt(""))
+    routing: Routing = field(default_factory=Routing)
+    table: TaskTable | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    observed: Observed = field(default_factory=Observed)
 
     def choosable(self) -> list[Offer]:
         """The models that may be chosen without being named: nothing in the way, and neither retired nor unpriced."""
@@ -62,10 +72,15 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A plan and, in words, why it is this one."""
+    """A plan and, in words, why it is this one. `ring` is the one in which carrying it out takes a turn."""
 
     plan: Node
     reasons: tuple[str, ...]
+    ring: str | None = None
+
+    def models(self) -> list[str]:
+        """The models that the plan calls, each once."""
+        return list(dict.fromkeys(call.model for call in calls(self.plan)))
 
 
 # None: there is nothing that it could call.
@@ -88,6 +103,8 @@ def survey(
         cost = quote(spec, price_for(spec, when, free_tier), load, limit=max(limit, 1), timeout_s=options.timeout_s)
         cap = None if cost.expected is None and options.allow_unpriced else options.max_cost_nanousd
         obstacle = _obstacle(limit, cost, cap)
+        if options.tools and Feature.TOOLS not in spec.supports:
+            obstacle = Obstacle.NO_TOOLS
         if not has_access(spec):
             obstacle = Obstacle.NO_KEY
         offers[spec.name] = Offer(spec, cost, obstacle)
@@ -123,6 +140,11 @@ def nothing_to_call(offers: Iterable[Offer], needed: Callable[[str], str]) -> Or
             f"{longest.context_window:,} tokens",
             provider=None,
         )
+    if Obstacle.NO_TOOLS in obstacles:
+        return UsageError(
+            f"no model that could answer supports tools: not {', '.join(_named(found, Obstacle.NO_TOOLS))}",
+            hint="orch models --output json has what each supports",
+        )
     if Obstacle.NO_KEY in obstacles:
         names = list(dict.fromkeys(needed(offer.spec.provider) for offer in found))
         return AuthenticationError(
@@ -131,6 +153,10 @@ def nothing_to_call(offers: Iterable[Offer], needed: Callable[[str], str]) -> Or
             hint="without a key, try: orch run --simulate -p ...",
         )
     return UsageError("no model could answer: every one of them is retired")
+
+
+def _named(offers: Iterable[Offer], obstacle: Obstacle) -> list[str]:
+    return [offer.spec.name for offer in offers if offer.obstacle is obstacle]
 
 
 def _over_budget(offers: list[Offer]) -> BudgetError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..plan import Call, Panel
+from ..plan import Call, Cascade, Panel
 from ..registry.model import Role
 from .base import Decision, Situation
 
@@ -19,10 +19,12 @@ def in_role(situation: Situation, role: Role) -> Situation:
 
 
 def with_role(decision: Decision, role: Role) -> Decision:
-    """The decision with the role in its calls: one call, a panel of some, or calls that have it already."""
+    """The decision with the role in its calls: one call, a panel or cascade of some, or calls that have it already."""
     match decision.plan:
         case Call() as call:
-            plan: Call | Panel = _in(role, call)
+            plan: Call | Cascade | Panel = _in(role, call)
+        case Cascade(legs=legs) as cascade:
+            plan = replace(cascade, legs=tuple(_in(role, leg) if isinstance(leg, Call) else leg for leg in legs))
         case Panel(members=members) as panel:
             plan = replace(panel, members=tuple(_in(role, m) if isinstance(m, Call) else m for m in members))
         case _:

@@ -28,7 +28,7 @@ from orchestrator.ledger.limits import SECOND, Full, Slot, Wanted, Window, take_
 from orchestrator.ledger.store import Ledger
 from orchestrator.providers.base import RateLimitStatus
 from orchestrator.registry.model import FreeQuota, ModelSpec, RateLimits, Scores
-from orchestrator.settings import BreakerPolicy, load_settings
+from orchestrator.settings import BreakerPolicy, RetryPolicy, load_settings
 from orchestrator.types import Level, Usage
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -235,8 +235,27 @@ def test_a_wait_longer_than_the_user_allows_moves_on_at_once(desk: Desk) -> None
     spec = a_model(RateLimits(rpm=1))
     desk.enter(spec)
     with pytest.raises(QuotaExhaustedError) as caught:
-        desk.enter(spec, line=desk.line(max_wait_s=60.0))
+        desk.enter(spec, line=desk.line(max_wait_s=59.0))
     assert (caught.value.billed, slots(desk.ledger), desk.clock.slept) == (Billed.NO, 1, [])
+
+
+def test_whoever_would_wait_a_minute_is_queued_behind_a_burst_and_told_the_place(desk: Desk) -> None:
+    spec, line = a_model(RateLimits(rpm=6)), desk.line(max_wait_s=RetryPolicy().max_wait_s)
+    for _ in range(6):
+        desk.enter(spec, line=line)
+    begun: list[float] = []
+
+    async def three_more() -> None:
+        async def one() -> None:
+            await line.enter(spec, 0, deadline=1e9, observe=desk.events.append)
+            begun.append(desk.clock.monotonic_s)
+
+        await asyncio.gather(*(one() for _ in range(3)))
+
+    asyncio.run(three_more())
+    told = [event.position for event in desk.events if isinstance(event, Waiting)]
+    assert told[:3] == [1, 2, 3]
+    assert min(begun) >= SPAN_S
 
 
 def test_a_waiter_that_is_cancelled_gives_its_place_back(desk: Desk) -> None:

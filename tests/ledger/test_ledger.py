@@ -244,3 +244,21 @@ def test_a_ledger_in_memory_is_like_any_other_and_leaves_nothing_behind(
             ledger.reserve([a_call("01OTHER", reserved_nanousd=1)])
         assert find_run(ledger, "01RUN").run.max_cost_nanousd == 10
     assert list(tmp_path.iterdir()) == []
+
+
+def test_opening_a_ledger_again_takes_no_lock_away_from_what_this_process_has_open(tmp_path: Path) -> None:
+    """POSIX drops all locks that a process has on a file when it closes any descriptor of it. Another process that
+    finds the ledger unlocked takes its log away, as whoever closes a database last does, and it is corrupt."""
+    path = tmp_path / "ledger.db"
+    take_away = (
+        "import sqlite3, sys\n"
+        "connection = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)\n"
+        "print(connection.execute('PRAGMA journal_mode = DELETE').fetchone()[0])"
+    )
+    with Ledger.open(path):
+        with Ledger.open(path):
+            pass
+        found = subprocess.run(
+            [sys.executable, "-c", take_away, str(path)], capture_output=True, text=True, timeout=60, check=False
+        )
+    assert "database is locked" in found.stderr

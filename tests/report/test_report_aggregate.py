@@ -101,6 +101,18 @@ def test_a_run_of_two_models_counts_for_both_and_once_in_the_total(recorder: Rec
     assert found.total.multi_model_share == 0.5
 
 
+def test_the_latency_of_a_task_is_that_of_its_complete_runs(recorder: Recorder) -> None:
+    for ms in range(1, 101):
+        recorder.run({"latency_ms": 1}, {"latency_ms": 2}, task="code", latency_ms=10 * ms)
+    recorder.run({"latency_ms": 1}, task="code", latency_ms=99_999, status=RunStatus.FAILED)
+    recorder.run({"latency_ms": 7}, task="math", latency_ms=70)
+    found = report(recorder, By.TASK)
+    latencies = {key: (group.p50_run_latency_ms, group.p95_run_latency_ms) for key, group in keyed(found).items()}
+    assert latencies == {"code": (500, 950), "math": (70, 70)}
+    assert (found.total.p50_run_latency_ms, found.total.p95_latency_ms) == (500, 2)
+    assert report(recorder, By.MODEL).total.p95_run_latency_ms is None
+
+
 def test_a_retry_of_the_same_model_is_not_a_second_model(recorder: Recorder) -> None:
     recorder.run({"attempt": 1, "status": CallStatus.FAILED}, {"attempt": 2})
     assert report(recorder, By.STRATEGY).total.multi_model_runs == 0

@@ -134,7 +134,9 @@ def _text(parts: Sequence[Any]) -> str:
 
 def _tool(function: Fields) -> Tool:
     function.require("name")
-    schema = function.table("parametersJsonSchema").content or function.table("parameters").content
+    # The JSON of protocol buffers may have a field's own name, and google-genai sends this one so.
+    keys = ("parametersJsonSchema", "parameters_json_schema", "parameters")
+    schema = next((found for key in keys if (found := function.table(key).content)), {})
     return Tool(function.text("name") or "", function.text("description") or "", schema)
 
 

@@ -1,0 +1,233 @@
+"""`orch experiment`: which ways of answering are compared, and what has come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..clock import local_now
+from ..errors import UsageError, did_you_mean
+from ..ledger.experiments import Stop, resume, runs_by_arm, stop, stops, trial_runs
+from ..ledger.store import Ledger
+from ..registry.loading import registry_for
+from ..registry.routes import Arm, Experiment
+from ..report.experiment import METRICS, Results, results, state_of
+from ..report.significance import Estimate
+from ..settings import Settings
+from . import render
+from .options import ConfigFlags, LedgerFlags, OutputFlags, command
+from .output import Output
+from .setup import settings_from
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_NOT_DEFINED = "not defined"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ExperimentFlags(OutputFlags, LedgerFlags, ConfigFlags):
+    action: Annotated[str, typer.Option(help="list, show, stop or resume.")] = "list"
+    name: Annotated[str | None, typer.Option(help="The experiment.")] = None
+    arm: Annotated[
+        str | None, typer.Option(help="For stop: the arm that everybody gets from now on.", show_default="the first")
+    ] = None
+
+
+@command(_ExperimentFlags, argument=("action", "name"))
+def experiment(flags: _ExperimentFlags) -> int:
+    """orch experiment; orch experiment show NAME; orch experiment stop NAME --arm ARM; orch experiment resume NAME.
+
+    Experiments are defined in routing.yaml; a run takes part with: orch run --experiment NAME [--subject WHO].
+    """
+    action = _ACTIONS.get(flags.action)
+    if action is None:
+        hint = did_you_mean(flags.action, _ACTIONS) or f"for its results: orch experiment show {flags.action}"
+        raise UsageError(f"orch experiment takes list, show, stop or resume, not {flags.action!r}", hint=hint)
+    if flags.arm is not None and flags.action != "stop":
+        raise UsageError("--arm is for: orch experiment stop NAME --arm ARM")
+    return action(flags, Output.parse(flags.output), settings_from(flags))
+
+
+commands = {"experiment": experiment}
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the ledger has of experiments."""
+
+    runs: Mapping[str, Mapping[str, int]]
+    stops: Mapping[str, Stop]
+
+
+def _kept(settings: Settings) -> _Kept:
+    ledger = Ledger.open_for_reading(settings.ledger)
+    if ledger is None:
+        return _Kept({}, {})
+    with ledger:
+        return _Kept(runs_by_arm(ledger, simulated=settings.simulate), stops(ledger, simulated=settings.simulate))
+
+
+def _all(settings: Settings, kept: _Kept) -> dict[str, Experiment]:
+    """Those that are defined, and those that only have runs in the ledger any more."""
+    defined = registry_for(settings).routing.experiments
+    gone = {
+        name: Experiment(name, tuple(Arm(arm, 1 / len(arms)) for arm in arms))
+        for name, arms in kept.runs.items()
+        if name not in defined
+    }
+    return {**defined, **gone}
+
+
+def _state(found: Experiment, kept: _Kept, settings: Settings) -> str:
+    if found.name not in registry_for(settings).routing.experiments:
+        return _NOT_DEFINED
+    return state_of(found, kept.stops.get(found.name), local_now())
+
+
+def _list(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
+    if flags.name is not None:
+        raise UsageError(
+            "orch experiment list takes no name", hint=f"for its results: orch experiment show {flags.name}"
+        )
+    kept = _kept(settings)
+    rows = [_row(found, kept, _state(found, kept, settings)) for found in _all(settings, kept).values()]
+    output.emit({"schema_version": 1, "simulated": settings.simulate, "experiments": rows})
+    if not output.json:
+        for row in rows:
+            arms = ", ".join(f"{arm['name']} {arm['share']:.0%} ({arm['target']})" for arm in row["arms"])
+            runs = sum(arm["runs"] for arm in row["arms"])
+            render.line(f"{row['name']}: {row['state']}, {runs:,} run{'' if runs == 1 else 's'}; {arms}")
+        if not rows:
+            render.line("no experiments; docs/routing.md says how to define one")
+    return 0
+
+
+def _row(found: Experiment, kept: _Kept, state: str) -> dict[str, Any]:
+    runs = kept.runs.get(found.name, {})
+    return {
+        "name": found.name,
+        "description": found.description,
+        "state": state,
+        "arms": [
+            {"name": arm.name, "target": arm.target, "share": arm.share, "runs": runs.get(arm.name, 0)}
+            for arm in found.arms
+        ],
+    }
+
+
+def _find(flags: _ExperimentFlags, known: Mapping[str, Experiment]) -> Experiment:
+    if flags.name is None:
+        example = next(iter(known), "NAME")
+        raise UsageError(f"which experiment? for example: orch experiment {flags.action} {example}")
+    if flags.name not in known:
+        hint = did_you_mean(flags.name, known) or "orch experiment lists them"
+        raise UsageError(f"there is no experiment {flags.name!r}", hint=hint)
+    return known[flags.name]
+
+
+def _show(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
+    kept = _kept(settings)
+    found = _find(flags, _all(settings, kept))
+    ledger = Ledger.open_for_reading(settings.ledger)
+    runs = []
+    if ledger is not None:
+        with ledger:
+            runs = trial_runs(ledger, found.name, simulated=settings.simulate)
+    shown = results(found, runs, stop=kept.stops.get(found.name), state=_state(found, kept, settings))
+    output.emit({"schema_version": 1, "kind": "experiment", "simulated": settings.simulate} | shown.to_dict())
+    if not output.json:
+        _print(shown)
+    return 0
+
+
+def _print(shown: Results) -> None:
+    found = shown.experiment
+    about = f": {found.description}" if found.description else ""
+    kept = "" if shown.stop is None else f"; everybody gets {shown.stop.arm} since {shown.stop.at:%Y-%m-%d}"
+    render.line(f"{found.name}{about} ({shown.state}{kept})\n")
+    render.table(_table(shown))
+    render.line("")
+    for text in _verdicts(shown):
+        render.line(text)
+    for warning in shown.warnings:
+        render.warn(warning)
+
+
+def _table(shown: Results) -> Table:
+    from rich.table import Table  # heavy
+    from rich.text import Text  # heavy
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in (
+        "arm",
+        "answers with",
+        "subjects",
+        "runs",
+        "success",
+        "cost $",
+        "latency s",
+        "confidence",
+        "rating",
+    ):
+        table.add_column(heading, justify="left" if heading in ("arm", "answers with") else "right")
+    for found in shown.arms:
+        cells = [found.arm.name, found.arm.target, f"{found.subjects:,}", f"{found.runs:,}"]
+        cells += [_cell(metric.name, found.estimates[metric.name]) for metric in METRICS]
+        table.add_row(*(Text(cell, no_wrap=True) for cell in cells))
+    return table
+
+
+def _cell(metric: str, estimate: Estimate) -> str:
+    if estimate.mean is None:
+        return "-"
+    mean = f"{estimate.mean:.1%}" if metric == "success" else f"{estimate.mean:.3g}"
+    if estimate.low is None or estimate.high is None:
+        return mean
+    half = (estimate.high - estimate.low) / 2
+    return f"{mean} ± {half:.1%}" if metric == "success" else f"{mean} ± {half:.2g}"
+
+
+def _verdicts(shown: Results) -> Iterator[str]:
+    for found in shown.comparisons:
+        yield f"{found.metric:<10}  {found.verdict}"
+
+
+def _stop(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
+    found = _find(flags, registry_for(settings).routing.experiments)
+    arm = found.arms[0].name if flags.arm is None else flags.arm
+    if found.arm(arm) is None:
+        names = [each.name for each in found.arms]
+        raise UsageError(
+            f"{found.name} has no arm {arm!r}", hint=did_you_mean(arm, names) or f"arms: {', '.join(names)}"
+        )
+    with Ledger.open(settings.ledger) as ledger:
+        stop(ledger, found.name, arm, simulated=settings.simulate, at=local_now())
+    output.emit({"schema_version": 1, "name": found.name, "state": "stopped", "kept_arm": arm})
+    if not output.json:
+        render.line(
+            f"{found.name} is stopped: everybody gets {arm}; take that back with: orch experiment resume {found.name}"
+        )
+    return 0
+
+
+def _resume(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
+    found = _find(flags, registry_for(settings).routing.experiments)
+    with Ledger.open(settings.ledger) as ledger:
+        was_stopped = resume(ledger, found.name, simulated=settings.simulate)
+    state = state_of(found, None, local_now())
+    output.emit({"schema_version": 1, "name": found.name, "state": state, "kept_arm": None})
+    if not output.json:
+        render.line(f"{found.name}: {state}" if was_stopped else f"{found.name} was not stopped: {state}")
+    return 0
+
+
+_ACTIONS: dict[str, Callable[[_ExperimentFlags, Output, Settings], int]] = {
+    "list": _list,
+    "show": _show,
+    "stop": _stop,
+    "resume": _resume,
+}

@@ -1,0 +1,82 @@
+"""`orch models bench`: how fast models are, measured."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import stamina
+
+from ..bench.speed import Speed, measure
+from ..engine import Engine
+from ..errors import UsageError
+from ..ledger.pace import nearest_rank
+from ..money import format_nanousd, format_short
+from ..settings import Settings
+from . import render
+from .output import Output
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+DEFAULT_CAP = "0.05"  # dollars
+_MOST_ROUNDS = 100
+
+
+def bench_models(
+    settings: Settings, output: Output, names: Sequence[str], *, rounds: int, max_cost_nanousd: int
+) -> int:
+    """Measure models and print what was found; the exit code is that of the first error if nothing was measured."""
+    if not names:
+        raise UsageError("which models? for example: orch models bench haiku gpt-6-luna", hint="orch models lists them")
+    if not 1 <= rounds <= _MOST_ROUNDS:
+        raise UsageError(f"--rounds takes 1 to {_MOST_ROUNDS}, not {rounds}")
+    stamina.instrumentation.set_on_retry_hooks([])  # it would log each retry to stderr
+    speeds = asyncio.run(
+        measure(Engine(settings), names, rounds=rounds, max_cost_nanousd=max_cost_nanousd, watch=_watch)
+    )
+    costs = [speed.cost_nanousd for speed in speeds]
+    total = None if None in costs else sum(cost for cost in costs if cost is not None)
+    output.emit(
+        {
+            "schema_version": 1,
+            "kind": "models-bench",
+            "simulated": settings.simulate,
+            "max_cost_nanousd": max_cost_nanousd,
+            "cost_nanousd": total,
+            "models": [speed.to_dict() for speed in speeds],
+        }
+    )
+    if not output.json:
+        render.table(_table(speeds))
+        render.line(f"\ncost: {format_nanousd(total)} of at most {format_nanousd(max_cost_nanousd)}")
+    failed = [speed for speed in speeds if speed.error is not None]
+    for speed in failed:
+        render.warn(f"{speed.model}: {speed.error and speed.error.message}")
+    first = next((speed.error for speed in failed if speed.error is not None), None)
+    return 0 if first is None or any(speed.completed for speed in speeds) else first.exit_code
+
+
+def _watch(model: str, done: int, of: int) -> None:
+    if render.is_terminal(sys.stderr):
+        render.say(f"{done + 1} of {of}: {model}")
+
+
+def _table(speeds: Sequence[Speed]) -> Table:
+    from rich.table import Table  # heavy
+    from rich.text import Text  # heavy
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("model")
+    for heading in ("answered", "p50 s", "p95 s", "first token s", "tokens/s", "cost"):
+        table.add_column(heading, justify="right")
+    for speed in sorted(speeds, key=lambda found: found.latencies_ms or [sys.maxsize]):
+        latencies = speed.latencies_ms
+        cells = [speed.model, f"{len(speed.completed)} of {len(speed.calls)}"]
+        cells += [f"{nearest_rank(latencies, percent) / 1000:.2f}" if latencies else "-" for percent in (50, 95)]
+        cells.append("-" if speed.ttft_ms is None else f"{speed.ttft_ms / 1000:.2f}")
+        cells.append("-" if speed.tokens_per_second is None else f"{speed.tokens_per_second:,.0f}")
+        table.add_row(*(Text(cell, no_wrap=True) for cell in [*cells, format_short(speed.cost_nanousd)]))
+    return table

@@ -1,0 +1,157 @@
+"""orch inside a LangGraph `StateGraph`: any plan as a node, and a conditional edge from the analysis of a prompt.
+
+    from orchestrator.integrations.langgraph import AnalysisEdge, plan_node
+
+    graph.add_node("answer", plan_node("pipeline", context="documents"))
+    edge = AnalysisEdge({"expert": "answer"}, default="quick")
+    graph.add_conditional_edges("router", edge, edge.destinations)
+
+Needs the extra `orch[langgraph]`. What a node runs is in the ledger, under its budgets and limits, as from a shell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from ..analysis import ComplexityAnalyzer, Task
+from ..api import orchestrate, waited_for
+from ..engine import Engine
+from ..errors import ConfigError, UsageError, did_you_mean
+from ..result import OrchestrationResult
+from ..types import Analysis, Level
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import Runnable
+
+Read = str | Callable[[Any], Any]  # a key of the state, or a function of the state
+Write = str | Callable[[OrchestrationResult], Any]  # a field of the result, or a function of the result
+
+# state key -> what is put there. LangGraph ignores those that a graph's state does not have.
+WRITES: Mapping[str, Write] = MappingProxyType(
+    {"answer": "response", "cost": "cost", "run_id": "run_id", "confidence": "confidence"}
+)
+
+_RULES = (*(task.value for task in Task), *(level.value for level in Level))
+
+
+def plan_node(
+    plan: str = "fallback",
+    *,
+    prompt: Read = "prompt",
+    context: Read | None = None,
+    writes: Mapping[str, Write] = WRITES,
+    engine: Engine | None = None,
+    **options: Any,
+) -> Runnable[Any, dict[str, Any]]:
+    """A node that runs a plan of chains.yaml, or a strategy, on what the state holds; for `invoke` and `ainvoke`.
+
+    `prompt` and `context` name keys of the state, or are functions of it. Either value may be text, a message or a
+    document of LangChain, or a list: of a prompt's, the last item counts, as in a state of messages; of a context's,
+    all do. `writes` maps keys of the state to fields of the `OrchestrationResult`, or to functions of it; `cost` is in
+    dollars, None if a call was unpriced. `engine` has settings and models of its own; without one they are the user's,
+    read at each run. Other `options` are those of `orchestrate`.
+
+    The node raises the `OrchError` that a run ended in: a `TemporaryError` may be retried, `retryable` says so of any.
+    plan_node itself raises ConfigError if LangGraph is not installed, and UsageError for a field that no result has.
+    """
+    fields = {key: _field(wanted) for key, wanted in writes.items()}
+
+    async def run(state: Any) -> dict[str, Any]:
+        given = None if context is None else _as_text(_read(state, context), "\n\n".join)
+        result = await orchestrate(
+            _as_text(_read(state, prompt), lambda texts: texts[-1]), plan, context=given, engine=engine, **options
+        )
+        return {key: write(result) for key, write in fields.items()}
+
+    def run_and_wait(state: Any) -> dict[str, Any]:
+        return waited_for(run(state))
+
+    try:
+        from langchain_core.runnables import RunnableLambda  # heavy
+    except ImportError as error:
+        raise ConfigError("LangGraph is not installed", hint="pip install 'orch[langgraph]'") from error
+    return RunnableLambda(run_and_wait, afunc=run, name=f"orch {plan}")
+
+
+class AnalysisEdge:
+    """A conditional edge: the name of the node that a prompt goes to, by what its analysis says. It calls nobody.
+
+    `rules` maps tasks (`code`, `planning` ...) and levels (`basic`, `intermediate`, `advanced`, `expert`) to nodes; the
+    first one that fits decides, else `default`. Or it is a function from the `Analysis` to a node, and then
+    `destinations` says which there are. `prompt` is as in `plan_node`.
+
+    `destinations`, the nodes that the edge may lead to, is what `add_conditional_edges` draws it by. Raises UsageError
+    for a rule that is no task or level, and when a prompt fits none and there is no default.
+    """
+
+    def __init__(
+        self,
+        rules: Mapping[str, str] | Callable[[Analysis], str],
+        *,
+        default: str | None = None,
+        destinations: Sequence[str] = (),
+        prompt: Read = "prompt",
+        analyzer: ComplexityAnalyzer | None = None,
+    ) -> None:
+        if isinstance(rules, Mapping):
+            _check_rules(rules)
+            destinations = [*destinations, *rules.values()]
+        self._rules = rules
+        self._default = default
+        self._prompt = prompt
+        self._analyzer = analyzer or ComplexityAnalyzer()
+        self.destinations = list(dict.fromkeys([*destinations, *([] if default is None else [default])]))
+
+    def __call__(self, state: Any) -> str:
+        analysis = self._analyzer.analyze(_as_text(_read(state, self._prompt), lambda texts: texts[-1]))
+        if not isinstance(self._rules, Mapping):
+            return self._rules(analysis)
+        fitting = (node for rule, node in self._rules.items() if rule in (analysis.task, analysis.level))
+        found = next(fitting, self._default)
+        if found is None:
+            kind = f"{analysis.level} {analysis.task}"
+            raise UsageError(f"no rule of the edge fits a prompt that is {kind}", hint="give the edge a default")
+        return found
+
+
+def _check_rules(rules: Mapping[str, str]) -> None:
+    for rule in rules:
+        if rule not in _RULES:
+            hint = did_you_mean(rule, _RULES) or f"there are: {', '.join(_RULES)}"
+            raise UsageError(f"an edge cannot go by {rule!r}: it is no task and no level", hint=hint)
+
+
+def _field(wanted: Write) -> Callable[[OrchestrationResult], Any]:
+    if not isinstance(wanted, str):
+        return wanted
+    known = [name for name in dir(OrchestrationResult) if not name.startswith("_")]
+    if wanted not in known:
+        hint = did_you_mean(wanted, known) or f"there are: {', '.join(known)}"
+        raise UsageError(f"a result has no field {wanted!r}", hint=hint)
+    return lambda result: getattr(result, wanted)
+
+
+def _read(state: Any, wanted: Read) -> Any:
+    """A value of the state, which LangGraph lets be a mapping, a dataclass or a pydantic model."""
+    if not isinstance(wanted, str):
+        return wanted(state)
+    try:
+        return state[wanted] if isinstance(state, Mapping) else getattr(state, wanted)
+    except (KeyError, AttributeError):
+        raise UsageError(f"the graph's state has no {wanted!r}") from None
+
+
+def _as_text(value: Any, several: Callable[[list[str]], str]) -> str:
+    """Text, or that of a message or a document; `several` makes one text of those of a list."""
+    if isinstance(value, list | tuple):
+        texts = [_as_text(item, several) for item in value]
+        return several(texts) if texts else ""
+    for attribute in ("page_content", "text"):  # a document's, a message's
+        value = getattr(value, attribute, value)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise UsageError(f"the graph's state holds {type(value).__name__} where text is needed")
+    return str(value)

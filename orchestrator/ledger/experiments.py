@@ -1,0 +1,89 @@
+"""What the ledger keeps of experiments: which were stopped, and the runs that were part of one."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from .rows import from_micros, to_micros
+from .store import Ledger
+
+_RUNS = """
+    SELECT runs.arm, runs.subject_sha256, runs.status, runs.latency_ms, runs.confidence, ratings.rating,
+           (SELECT CASE WHEN sum(cost_source = 'unpriced') > 0 THEN NULL
+                        ELSE coalesce(sum(coalesce(cost_nanousd, reserved_nanousd)), 0) END
+            FROM calls WHERE calls.run_id = runs.run_id) AS cost_nanousd
+    FROM runs LEFT JOIN ratings USING (run_id)
+    WHERE runs.experiment = ? AND runs.simulated = ? AND runs.status <> 'running'
+    ORDER BY runs.run_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """When an experiment was stopped, and the arm that everybody gets since."""
+
+    arm: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRun:
+    """A finished run of an experiment. None is unknown: an unpriced cost, the confidence of a run without an answer."""
+
+    arm: str
+    subject: str
+    complete: bool
+    cost_nanousd: int | None
+    latency_ms: int | None
+    confidence: float | None
+    rating: float | None
+
+
+def stops(ledger: Ledger, *, simulated: bool) -> dict[str, Stop]:
+    """The experiments that were stopped, by name. Raises LedgerError."""
+    query = "SELECT experiment, arm, stopped_at FROM stopped_experiments WHERE simulated = ?"
+    rows = ledger.read(lambda db: db.execute(query, (int(simulated),)).fetchall())
+    return {row["experiment"]: Stop(row["arm"], from_micros(row["stopped_at"])) for row in rows}
+
+
+def stop(ledger: Ledger, experiment: str, arm: str, *, simulated: bool, at: datetime) -> None:
+    """From now on everybody gets this arm; stopping again replaces it. Raises LedgerError."""
+    change = "INSERT OR REPLACE INTO stopped_experiments VALUES (?, ?, ?, ?)"
+    ledger.write(lambda db: db.execute(change, (int(simulated), experiment, arm, to_micros(at))))
+
+
+def resume(ledger: Ledger, experiment: str, *, simulated: bool) -> bool:
+    """Take a stop back; gives whether there was one. Raises LedgerError."""
+    change = "DELETE FROM stopped_experiments WHERE simulated = ? AND experiment = ?"
+    return ledger.write(lambda db: db.execute(change, (int(simulated), experiment)).rowcount) > 0
+
+
+def runs_by_arm(ledger: Ledger, *, simulated: bool) -> dict[str, dict[str, int]]:
+    """How many runs each arm of each experiment has had. Raises LedgerError."""
+    query = "SELECT experiment, arm, count(*) FROM runs WHERE experiment IS NOT NULL AND simulated = ? GROUP BY 1, 2"
+    found: dict[str, dict[str, int]] = {}
+    for experiment, arm, runs in ledger.read(lambda db: db.execute(query, (int(simulated),)).fetchall()):
+        found.setdefault(experiment, {})[arm] = runs
+    return found
+
+
+def trial_runs(ledger: Ledger, experiment: str, *, simulated: bool) -> list[TrialRun]:
+    """The finished runs of an experiment, in the order in which they were made. Raises LedgerError."""
+
+    def query(connection: sqlite3.Connection) -> list[sqlite3.Row]:
+        return connection.execute(_RUNS, (experiment, int(simulated))).fetchall()
+
+    return [
+        TrialRun(
+            arm=row["arm"],
+            subject=row["subject_sha256"],
+            complete=row["status"] == "complete",
+            cost_nanousd=row["cost_nanousd"],
+            latency_ms=row["latency_ms"],
+            confidence=row["confidence"],
+            rating=row["rating"],
+        )
+        for row in ledger.read(query)
+    ]

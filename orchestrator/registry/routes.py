@@ -1,0 +1,139 @@
+"""What routers go by: records of routing.yaml. Pure data, and whether a condition holds for a prompt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from ..types import Analysis, Level
+
+# Names that no table can have. The strategies themselves are in `orchestrator.strategies`; a test holds this to them.
+EXPERIMENT, ROUND_ROBIN = "experiment", "round-robin"
+STRATEGY_NAMES = frozenset({"fallback", "ensemble", "cheapest", ROUND_ROBIN, "cost", "capability", EXPERIMENT})
+_MOST_SEARCHED = 4_000  # characters of a prompt: what it asks for stands at its head
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a prompt must be like: of one of the tasks, of one of the levels, at least so many tokens long, and with one
+    of the words in it. What is empty does not count; all that is given must hold."""
+
+    tasks: frozenset[str] = frozenset()
+    levels: frozenset[Level] = frozenset()
+    from_tokens: int = 0
+    words: tuple[str, ...] = ()
+
+    def holds(self, analysis: Analysis, text: str) -> bool:
+        return (
+            (not self.tasks or analysis.task in self.tasks)
+            and (not self.levels or analysis.level in self.levels)
+            and analysis.input_tokens >= self.from_tokens
+            and (not self.words or self._mentioned(text))
+        )
+
+    def _mentioned(self, text: str) -> bool:
+        words = (r"\s+".join(re.escape(part) for part in word.split()) for word in self.words)
+        return re.search(rf"(?<!\w)(?:{'|'.join(words)})(?!\w)", text[:_MOST_SEARCHED], re.IGNORECASE) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """How much one of a model's scores counts: `usual`, or `raised` for the prompts that `when` holds for."""
+
+    usual: float
+    raised: float
+    when: Condition
+
+    def of(self, analysis: Analysis, text: str) -> float:
+        return self.raised if self.when.holds(analysis, text) else self.usual
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How well a model fits a prompt: its scores by their weights, less its price.
+
+    `weights` are by the name of the score. The price is the mean of a million tokens of which `output_share` is output,
+    in dollars; `cost_per` of them count as 1, times `cost_weight`. `scores` replaces some of a model's own.
+    """
+
+    weights: Mapping[str, Weight] = field(default_factory=dict)
+    cost_weight: float = 0.0
+    cost_per: float = 100.0
+    output_share: float = 0.25
+    scores: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """Which models a kind of task goes to. `models` has the primary one first, then what it falls back on.
+
+    `kind` is a further name, shared by rows, that a model can be set for in the environment.
+    """
+
+    name: str
+    models: tuple[str, ...]
+    when: Condition | None = None
+    kind: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTable:
+    """A task-to-model table: the first row whose condition holds counts; the last one takes everything.
+
+    With `free_first`, models that cost nothing within the free quota of a day come before those that are paid for.
+    """
+
+    name: str
+    rows: tuple[TaskRow, ...]
+    free_first: bool = False
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One way to answer, of those that an experiment compares: exactly one of the three names is given.
+
+    `share`, above 0, is its part of the subjects; the shares of all arms sum to 1.
+    """
+
+    name: str
+    share: float
+    model: str | None = None
+    chain: str | None = None
+    strategy: str | None = None
+
+    @property
+    def target(self) -> str:
+        """What it answers with, in words."""
+        kinds = (("model", self.model), ("chain", self.chain), ("strategy", self.strategy))
+        return next((f"{kind} {name}" for kind, name in kinds if name is not None), "what is defined no more")
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """A comparison of arms; the first is the control. It runs from `start` to `end`, both days included."""
+
+    name: str
+    arms: tuple[Arm, ...]
+    start: date | None = None
+    end: date | None = None
+    description: str | None = None
+
+    def runs_on(self, today: date) -> bool:
+        return (self.start is None or self.start <= today) and (self.end is None or today <= self.end)
+
+    def arm(self, name: str) -> Arm | None:
+        return next((arm for arm in self.arms if arm.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """All of routing.yaml. `round_robin` are the models that take turns."""
+
+    round_robin: tuple[str, ...] = ()
+    fit: Fit = field(default_factory=Fit)
+    tables: Mapping[str, TaskTable] = field(default_factory=dict)
+    experiments: Mapping[str, Experiment] = field(default_factory=dict)

@@ -1,0 +1,279 @@
+"""From what days cost so far to what a month will cost, as it is and with everything on one model.
+
+A day's cost is that of the runs started on it; days without runs count. Today, which is not over, does not.
+
+With everything on one model, each run is one call: the one that gave the answer, with the tokens that the ledger has of
+it, by the model's price at that time. What went before it in a cascade, and what was weighed against it in an ensemble,
+would not have been called. Another model would have counted, and written, other tokens; nobody knows which.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from statistics import fmean
+from typing import Any
+
+from ..errors import UsageError
+from ..ledger.rows import from_micros
+from ..ledger.store import Ledger
+from ..money import NANO_PER_DOLLAR, cost_nanousd
+from ..registry.model import ModelSpec, Registry
+from ..types import Usage
+from .estimate import LEAST_DAYS, LEVEL, Estimate, estimate
+from .selection import Selection, in_one_snapshot
+
+_DAY = timedelta(days=1)
+
+
+class Horizon(StrEnum):
+    """What a projection is to: so many days from now."""
+
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    YEARLY = "yearly"
+
+    @property
+    def days(self) -> int:
+        return {Horizon.WEEKLY: 7, Horizon.MONTHLY: 30, Horizon.YEARLY: 365}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """What `days_ahead` days will cost, from `days` whole days that are known: `first_day` to `last_day`, inclusive.
+
+    `known_nanousd` is what these days did cost, `against_nanousd` what they would have on `model`; `expected`,
+    `against` and `saved` are for the days ahead. All but the first is None without a day, or without a model to compare
+    with. `runs` were made in these days; `unanswered_runs` of them gave no answer, and count as nothing on the other
+    model; `unpriced_calls` are missing from the cost.
+    """
+
+    horizon: Horizon
+    days: int
+    first_day: date | None = None
+    last_day: date | None = None
+    runs: int = 0
+    unanswered_runs: int = 0
+    unpriced_calls: int = 0
+    known_nanousd: int = 0
+    expected: Estimate | None = None
+    model: str | None = None
+    against_nanousd: int | None = None
+    against: Estimate | None = None
+    saved: Estimate | None = None
+
+    @property
+    def has_interval(self) -> bool:
+        return self.days >= LEAST_DAYS
+
+    @property
+    def saved_share(self) -> float | None:
+        """Of the cost on the other model, in the days that are known; negative if that would have been cheaper."""
+        return 1 - self.known_nanousd / self.against_nanousd if self.against_nanousd else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As documented in docs/json.md."""
+        found = asdict(self) | {"horizon": self.horizon.value, "days_ahead": self.horizon.days}
+        found |= {name: None if found[name] is None else found[name].isoformat() for name in ("first_day", "last_day")}
+        expected = self.expected
+        dollars = None if expected is None else expected.expected_nanousd / NANO_PER_DOLLAR
+        return found | {"level": LEVEL, "cost": dollars, "saved_share": self.saved_share}
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """The call that gave a run's answer."""
+
+    day: str
+    at: datetime
+    usage: Usage
+
+
+@dataclass(slots=True)
+class _Days:
+    """What the ledger has of the days: figures by day, and of all of them."""
+
+    spent: dict[str, int]
+    runs: int
+    unpriced: int
+    answers: Sequence[_Answer]
+    models: Sequence[tuple[str, str]]  # the models that were called, and their providers
+
+
+def project(
+    ledger: Ledger | None,
+    selection: Selection,
+    registry: Registry,
+    *,
+    horizon: Horizon,
+    against: str | None,
+    now: datetime,
+) -> Projection:
+    """Project the selected runs' cost. `against` names a model to compare with; None takes the dearest one called.
+
+    `now` is in the user's time zone.
+
+    Raises UsageError for a model that there is not or that is not priced by tokens, and LedgerError.
+    """
+    spec = None if against is None else _priced_by_tokens(registry.model(against))
+    if ledger is None:
+        return Projection(horizon, 0)
+    return in_one_snapshot(ledger, lambda db: _project(db, selection, registry, horizon, spec, now))
+
+
+def _project(
+    db: sqlite3.Connection,
+    selection: Selection,
+    registry: Registry,
+    horizon: Horizon,
+    spec: ModelSpec | None,
+    now: datetime,
+) -> Projection:
+    span = _whole_days(db, selection, now)
+    if span is None:
+        return Projection(horizon, 0)
+    first, last = span
+    days = [(first + number * _DAY).isoformat() for number in range((last - first).days + 1)]
+    found = _days(db, selection, days[0], days[-1])
+    spec = spec or _dearest(found, registry)
+    spent = [found.spent.get(day, 0) for day in days]
+    known = Projection(
+        horizon,
+        days=len(days),
+        first_day=first,
+        last_day=last,
+        runs=found.runs,
+        unanswered_runs=found.runs - len(found.answers),
+        unpriced_calls=found.unpriced,
+        known_nanousd=sum(spent),
+        expected=estimate(spent, horizon.days, least=0),
+    )
+    if spec is None:
+        return known
+    by_day = _costs_on(spec, found.answers)
+    other = [by_day.get(day, 0) for day in days]
+    return replace(
+        known,
+        model=spec.name,
+        against_nanousd=sum(other),
+        against=estimate(other, horizon.days, least=0),
+        saved=estimate([on_it - cost for on_it, cost in zip(other, spent, strict=True)], horizon.days),
+    )
+
+
+# -- what the ledger has ---------------------------------------------------------------------------------------------
+
+_CALLS = """
+    SELECT runs.day AS day, coalesce(sum(calls.cost_nanousd), 0) AS spent,
+           coalesce(sum(calls.cost_source IS 'unpriced'), 0) AS unpriced, count(DISTINCT runs.run_id) AS runs
+    FROM runs LEFT JOIN calls ON calls.run_id = runs.run_id
+    WHERE runs.day BETWEEN ? AND ? AND {where}
+    GROUP BY 1
+"""
+# Several calls of a run may have completed: the answer's is the one whose text it is.
+_ANSWERS = """
+    SELECT day, created_at, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens
+    FROM (
+        SELECT runs.day AS day, calls.*, row_number() OVER (
+                   PARTITION BY runs.run_id
+                   ORDER BY calls.response_sha256 IS runs.response_sha256 DESC, calls.model IS runs.model_used DESC,
+                            calls.rowid DESC
+               ) AS place
+        FROM runs JOIN calls ON calls.run_id = runs.run_id
+        WHERE calls.status = 'completed' AND runs.model_used IS NOT NULL AND runs.day BETWEEN ? AND ? AND {where}
+    )
+    WHERE place = 1
+"""
+_MODELS = """
+    SELECT DISTINCT calls.model, calls.provider FROM runs JOIN calls ON calls.run_id = runs.run_id
+    WHERE runs.day BETWEEN ? AND ? AND {where}
+"""
+
+
+def _whole_days(db: sqlite3.Connection, selection: Selection, now: datetime) -> tuple[date, date] | None:
+    """The first and the last day of the selection that are known whole; None if there is none."""
+    within = selection.within
+    kind = Selection(selection.simulated)
+    anything = kind if within.first_day or within.since else selection  # a bound that was asked for counts from there
+    where, parameters = anything.where()
+    (day,) = db.execute(f"SELECT min(runs.day) FROM runs WHERE {where}", parameters).fetchone()
+    if day is None:
+        return None
+    starts = [date.fromisoformat(day), *([within.first_day] if within.first_day else [])]
+    ends = [now.date() - _DAY, *([within.last_day] if within.last_day else [])]
+    if within.since is not None:
+        starts.append(within.since.astimezone(now.tzinfo).date() + _DAY)
+    if within.until is not None:
+        ends.append(within.until.astimezone(now.tzinfo).date() - _DAY)
+    first, last = max(starts), min(ends)
+    return (first, last) if first <= last else None
+
+
+def _days(db: sqlite3.Connection, selection: Selection, first: str, last: str) -> _Days:
+    where, parameters = selection.where()
+
+    def rows(sql: str) -> Iterable[sqlite3.Row]:
+        return db.execute(sql.format(where=where), (first, last, *parameters))
+
+    by_day = {row["day"]: row for row in rows(_CALLS)}
+    return _Days(
+        spent={day: row["spent"] for day, row in by_day.items()},
+        runs=sum(row["runs"] for row in by_day.values()),
+        unpriced=sum(row["unpriced"] for row in by_day.values()),
+        answers=[_Answer(row[0], from_micros(row[1]), Usage(*row[2:])) for row in rows(_ANSWERS)],
+        models=[(row[0], row[1]) for row in rows(_MODELS)],
+    )
+
+
+# -- the other model -------------------------------------------------------------------------------------------------
+
+
+def _priced_by_tokens(spec: ModelSpec) -> ModelSpec:
+    if not spec.prices or any(price.gpu_hour is not None for price in spec.prices):
+        kind = "is priced by the GPU hour" if spec.prices else "has no known price"
+        raise UsageError(
+            f"--against {spec.name}: it {kind}, so that tokens do not say what it would have cost",
+            hint="name a model with a price per token: orch models lists them",
+        )
+    return spec
+
+
+def _dearest(found: _Days, registry: Registry) -> ModelSpec | None:
+    """Of the models that were called, the one on which an average answer costs most; None if none has such a price."""
+    if not found.answers:
+        return None
+    means = [round(fmean(counts)) for counts in zip(*(_counts(answer.usage) for answer in found.answers), strict=True)]
+    mean = Usage(means[0], means[1], means[2], means[3], means[4])
+    at = found.answers[-1].at
+    costs = {}
+    for name, provider in found.models:
+        spec = registry.find(name)
+        price = spec.price_at(at) if spec is not None and spec.provider == provider else None
+        if spec is not None and price is not None and price.rates is not None:
+            costs[spec.name] = cost_nanousd(price, mean)
+    return registry.model(min(costs, key=lambda name: (-costs[name], name))) if costs else None
+
+
+def _costs_on(spec: ModelSpec, answers: Iterable[_Answer]) -> Mapping[str, int]:
+    """What the answers would have cost on a model, by day: each by the price of its time, rounded up as a call is."""
+    by_day: dict[str, int] = defaultdict(int)
+    for answer in answers:
+        price = spec.price_at(answer.at)
+        if price is None:
+            raise UsageError(f"--against {spec.name}: it has no known price for {answer.day}")
+        by_day[answer.day] += cost_nanousd(price, answer.usage)
+    return by_day
+
+
+def _counts(usage: Usage) -> tuple[int, ...]:
+    return (
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_tokens,
+        usage.cache_write_tokens,
+        usage.reasoning_tokens,
+    )

@@ -1,0 +1,1 @@
+"""The files that `orch init` writes: a commented start, or what another tool's configuration comes to."""

@@ -1,0 +1,70 @@
+"""Which arm of an experiment a subject gets: always the same, by a hash, without anything being kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from ..errors import UsageError, did_you_mean
+from ..registry.routes import Arm, Experiment
+
+_RESOLUTION = 2**64
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """The arm that a run takes, and why. `subject` is the SHA-256, in hex, of whom it was drawn for.
+
+    `counts` is False for a run that is no part of the experiment, which has ended or not begun.
+    """
+
+    experiment: Experiment
+    arm: Arm
+    subject: str
+    counts: bool
+    reason: str
+
+
+def assign(experiment: Experiment, subject: str, *, today: date, stopped: Mapping[str, str]) -> Assigned:
+    """A subject's arm. Outside the experiment's days everybody gets the control; once it is stopped, what it was
+    stopped with."""
+    digest = hashlib.sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()
+    name, control = experiment.name, experiment.arms[0]
+    if name in stopped:
+        kept = experiment.arm(stopped[name]) or control
+        return Assigned(experiment, kept, digest, False, f"experiment {name} was stopped: everybody gets {kept.name}")
+    if not experiment.runs_on(today):
+        when = f"begins on {experiment.start}" if experiment.start and today < experiment.start else "has ended"
+        return Assigned(experiment, control, digest, False, f"experiment {name} {when}: everybody gets {control.name}")
+    arm = draw(experiment, subject)
+    reason = f"experiment {name}: {arm.name} ({arm.share:.0%}), {arm.target}"
+    return Assigned(experiment, arm, digest, True, reason)
+
+
+def draw(experiment: Experiment, subject: str) -> Arm:
+    """The arm that a subject falls to by SHA-256 of the experiment's name and the subject.
+
+    With the name in it, who is in one experiment's treatment says nothing of who is in another's.
+    """
+    digest = hashlib.sha256(f"{experiment.name}\0{subject}".encode("utf-8", "surrogatepass")).digest()
+    point = int.from_bytes(digest[:8], "big") / _RESOLUTION
+    for arm in experiment.arms:
+        if point < arm.share:
+            return arm
+        point -= arm.share
+    return experiment.arms[-1]  # the shares sum to 1 but for the last bit of a float
+
+
+def choose(experiments: Mapping[str, Experiment], wanted: str | None) -> Experiment:
+    """The experiment that is meant: the one named, else the only one that there is. Raises UsageError."""
+    if wanted is None:
+        if len(experiments) == 1:
+            return next(iter(experiments.values()))
+        hint = f"there are: {', '.join(experiments)}" if experiments else "docs/routing.md says how to define one"
+        raise UsageError("which experiment? name it with --experiment", hint=hint)
+    if wanted not in experiments:
+        hint = did_you_mean(wanted, experiments) or f"there are: {', '.join(experiments) or 'none'}"
+        raise UsageError(f"there is no experiment {wanted!r}", hint=hint)
+    return experiments[wanted]

@@ -1,0 +1,82 @@
+"""How long a model may take for an answer: as measured, or until there is a measurement as its speed suggests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from ..quote import REASONING, REASONING_FACTOR
+from ..registry.model import ModelSpec
+from .base import Decision, Obstacle, Situation
+
+# Tokens per second by a model's score for speed, as the head of models.yaml defines the score; between the points, and
+# below the first, its logarithm is taken to be linear.
+_SPEEDS = ((0.3, 20.0), (0.7, 80.0), (1.0, 1_500.0))
+_FIRST_TOKEN_S = 0.7  # until a hosted model begins to write; an assumption, until the ledger has measured it
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Seconds that a model's answer is within, 95 times in 100, and what that rests on, in words."""
+
+    seconds: float
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.{1 if self.seconds >= 1 else 2}f} s ({self.source})"
+
+
+def expected_latency(spec: ModelSpec, situation: Situation) -> Latency:
+    """The p95 that the ledger has measured; without one, what the registry's speed makes of the expected answer."""
+    pace = situation.observed.pace.get(spec.name)
+    if pace is not None:
+        return Latency(pace.p95_ms / 1000, f"p95 of {pace.calls} calls measured")
+    factor = REASONING_FACTOR if REASONING in spec.tags else 1
+    tokens = min(situation.analysis.output_tokens * factor, situation.options.max_tokens or spec.output_limit)
+    speed = spec.tokens_per_second or tokens_per_second(spec.scores.speed)
+    return Latency(_FIRST_TOKEN_S + tokens / speed, "by its speed in the registry, not measured yet")
+
+
+def tokens_per_second(score: float) -> float:
+    """What a score for speed, 0 to 1, stands for."""
+    for (low, slow), (high, fast) in pairwise(_SPEEDS):
+        if score <= high:
+            return float(slow * (fast / slow) ** ((score - low) / (high - low)))
+    return _SPEEDS[-1][1]
+
+
+def within_latency(
+    decide: Callable[[Situation], Decision | None], situation: Situation, limit_s: float
+) -> Decision | None:
+    """What a strategy decides on the models that are quick enough.
+
+    Where there is nothing for it among those, the quickest of the others are let in until there is.
+    """
+    waits = {name: expected_latency(offer.spec, situation) for name, offer in situation.offers.items()}
+    slow = sorted(
+        (name for name, wait in waits.items() if wait.seconds > limit_s), key=lambda name: waits[name].seconds
+    )
+    for let_in in range(len(slow) + 1):
+        decision = decide(_without(slow[let_in:], situation))
+        if decision is not None:
+            return replace(decision, reasons=(*decision.reasons, *_reasons(decision, waits, limit_s, let_in > 0)))
+    return None
+
+
+def _without(slow: Collection[str], situation: Situation) -> Situation:
+    offers = {
+        name: replace(offer, obstacle=Obstacle.SLOW) if name in slow and offer.obstacle is None else offer
+        for name, offer in situation.offers.items()
+    }
+    return replace(situation, offers=offers)
+
+
+def _reasons(decision: Decision, waits: Mapping[str, Latency], limit_s: float, relaxed: bool) -> list[str]:
+    named = decision.models()
+    left_out = [name for name in waits if any(reason.startswith(f"left out {name}") for reason in decision.reasons)]
+    reasons = [f"{name} answers within {waits[name]}" for name in named]
+    reasons += [f"{name} would take {waits[name]}" for name in left_out if waits[name].seconds > limit_s]
+    if relaxed:
+        reasons.insert(0, f"nothing that could answer is within {limit_s:g} s: the quickest is taken")
+    return reasons
