@@ -11,7 +11,7 @@ from ..calling.caller import Caller, Draft, Order
 from ..confidence.detector import ConfidenceDetector
 from ..plan import Call
 from ..quote import output_limit
-from ..registry.model import ModelSpec, Registry
+from ..registry.model import Feature, ModelSpec, Registry
 from ..rendering import VERDICT_FORMAT, VERDICT_TOKENS, Material, compose, insertable, reply_limit
 from ..types import FinishReason, Message, Prompt, Request
 from .judgement import Judgement, read_judgement
@@ -87,7 +87,7 @@ class Asker:
             max_tokens=limit,
             system=composed.system,
             temperature=self._temperature(call, spec, order),
-            response_format=VERDICT_FORMAT if material.judging else None,
+            response_format=VERDICT_FORMAT if material.judging and Feature.JSON in spec.supports else None,
         )
         return request, replace(order, load=replace(composed.load, output_tokens=expected))
 
