@@ -94,17 +94,21 @@ class Asker:
             max_tokens=limit,
             system=composed.system,
             temperature=self._temperature(call, spec, order),
-            response_format=VERDICT_FORMAT if material.judging else self._format(call, spec, order),
+            response_format=self._format(call, spec, material, order),
             logprobs=order.logprobs and Feature.LOGPROBS in spec.supports and not material.judging,
             tools=order.options.tools if call.template is None and not material.judging else (),
         )
         return request, replace(order, load=replace(composed.load, output_tokens=expected))
 
-    def _format(self, call: Call, spec: ModelSpec, order: Order) -> ResponseFormat | None:
-        """The run's schema, for a call that answers the prompt as it is or gives the run's answer."""
-        schema = order.options.schema
-        answers = call.template is None or order.final
-        return ResponseFormat(schema) if schema is not None and answers and Feature.JSON in spec.supports else None
+    def _format(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> ResponseFormat | None:
+        """A verdict for a check; the run's schema for a call that answers the prompt as it is or gives the run's answer.
+        None where the model's API knows no such thing."""
+        if Feature.JSON not in spec.supports:
+            return None
+        if material.judging:
+            return VERDICT_FORMAT
+        schema, answers = order.options.schema, call.template is None or order.final
+        return ResponseFormat(schema) if schema is not None and answers else None
 
     def _temperature(self, call: Call, spec: ModelSpec, order: Order) -> float | None:
         temperature = order.options.temperature if call.temperature is None else call.temperature

@@ -81,6 +81,13 @@ def test_a_verdict_may_stand_in_a_block_and_say_more(stage: Stage, said: str) ->
     assert len(play(stage, CHECKED, {CHEAP: [reply(said)]}).calls) == 2
 
 
+def test_a_judge_that_knows_no_json_format_is_asked_in_words_alone(stage: Stage) -> None:
+    plan = CHECKED.replace(f"model: {CHEAP}", "model: gpt-4")
+    assert len(play(stage, plan, {"gpt-4": [reply(verdict(0.9))]}).calls) == 2
+    assert stage.script.sent[1].response_format is None
+    assert "Reply with one JSON object" in prompts(stage)[1]
+
+
 def test_a_verdict_that_was_cut_off_is_none(stage: Stage) -> None:
     cut = reply(verdict(0.9), finish=FinishReason.LENGTH)
     assert len(play(stage, CHECKED, {CHEAP: [cut, reply(verdict(0.9))]}).calls) == 4
