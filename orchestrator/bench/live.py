@@ -82,7 +82,8 @@ class Gathering:
         self._purse = Purse(self.options.max_cost_nanousd)
 
     async def gather(self, prompts: Sequence[Asked]) -> Gathered:
-        """Ask what is missing, some prompts at a time. Raises an OrchError if the first prompt could not be asked."""
+        """Ask what is missing, some prompts at a time. Raises an OrchError if the first prompt could not be asked,
+        and UsageError if the file can take no more."""
         for asked in prompts:
             self._check(asked)
         waiting = [asked for asked in prompts if self._missing(asked)]
@@ -104,6 +105,8 @@ class Gathering:
             async with asyncio.TaskGroup() as group:
                 for _ in range(_AT_ONCE):
                     group.create_task(work())
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
         finally:
             self.found.spent_nanousd = self._purse.spent_nanousd
         return self.found

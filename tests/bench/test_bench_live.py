@@ -202,6 +202,16 @@ def test_an_interrupt_keeps_what_had_come_of_a_prompt(bench: Bench) -> None:
     assert set(read_items(bench.file)[0].outcomes) == {SMALL}
 
 
+def test_a_file_that_can_take_no_more_ends_it(bench: Bench) -> None:
+    folder = bench.folder / "gone"
+    folder.mkdir()
+    bench.script = Script({name: [act] for name, act in GOOD_ACTS.items()})
+    with RecordFile.open(folder / "a.jsonl") as file:
+        folder.rmdir()
+        with pytest.raises(UsageError, match="cannot be written"):
+            asyncio.run(bench.gathering(file).gather([WHY]))
+
+
 def test_another_prompt_under_a_known_id_is_refused(bench: Bench) -> None:
     bench.gather([WHY], GOOD_ACTS)
     with pytest.raises(UsageError, match="another prompt under the id 'why'"):
