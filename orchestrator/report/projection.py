@@ -24,8 +24,9 @@ from ..ledger.store import Ledger
 from ..money import NANO_PER_DOLLAR, cost_nanousd
 from ..registry.model import ModelSpec, Registry
 from ..types import Usage
-from .estimate import LEAST_DAYS, LEVEL, Estimate, estimate
+from .estimate import LEAST_DAYS, Estimate, estimate
 from .selection import Selection, in_one_snapshot
+from .significance import LEVEL
 
 _DAY = timedelta(days=1)
 

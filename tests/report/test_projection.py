@@ -17,7 +17,7 @@ from orchestrator.errors import UsageError
 from orchestrator.ledger.records import CallStatus, CostSource, RunStatus
 from orchestrator.money import cost_nanousd
 from orchestrator.registry import load_registry
-from orchestrator.report.estimate import Estimate, estimate, student_t
+from orchestrator.report.estimate import Estimate, estimate
 from orchestrator.report.period import Range
 from orchestrator.report.projection import Horizon, Projection, project
 from orchestrator.report.selection import Selection
@@ -162,13 +162,6 @@ def test_other_horizons_are_as_many_days(recorder: Recorder) -> None:
         "monthly": 30 * 10**9,
         "yearly": 365 * 10**9,
     }
-
-
-@pytest.mark.parametrize(
-    ("freedom", "quantile"), [(6, 2.446912), (9, 2.262157), (13, 2.160369), (29, 2.045230), (100, 1.983972)]
-)
-def test_the_quantiles_of_t_are_those_of_the_tables(freedom: int, quantile: float) -> None:
-    assert student_t(0.975, freedom) == pytest.approx(quantile, abs=2e-4)
 
 
 def test_ninety_five_of_a_hundred_months_lie_in_their_interval() -> None:
