@@ -28,7 +28,7 @@ from orchestrator.plan import (
     to_dict,
 )
 from orchestrator.registry import Registry, load_registry
-from orchestrator.registry.plans import ChainsDocument
+from orchestrator.registry.chains import ChainsDocument
 from orchestrator.types import Level
 from orchestrator.yaml_document import read_document
 
