@@ -142,9 +142,10 @@ def _decide(choice: Choice, situation: Situation, registry: Registry) -> Decisio
     else:
         decision = within_latency(choice.strategy, situation, options.max_latency_s)
     if decision is None:
+        offers = situation.offers
         named = named_in(choice.chain.plan, situation) if choice.strategy is fallback else situation.models
-        alive = [offer for offer in situation.offers.values() if not offer.spec.is_retired(situation.when.date())]
-        blocked = [situation.offers[name] for name in named if situation.offers[name].obstacle is not None]
+        alive = [offer for offer in offers.values() if not offer.spec.is_retired(situation.when.date())]
+        blocked = [offers[name] for name in named if offers[name].obstacle is not None]
         raise nothing_to_call(blocked or alive, needed_to_set_up)
     return decision if role is None else with_role(decision, role)
 

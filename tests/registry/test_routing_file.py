@@ -14,9 +14,11 @@ from test_registry_mutations import MUTATIONS
 from orchestrator.errors import ConfigError
 from orchestrator.registry import Registry, load_registry
 from orchestrator.registry.loading import shipped
-from orchestrator.registry.routes import EXPERIMENT, STRATEGY_NAMES
+from orchestrator.registry.routes import EXPERIMENT, STRATEGY_NAMES, Routing
+from orchestrator.registry.routing import RoutingReader
 from orchestrator.strategies import STRATEGIES
 from orchestrator.strategies.tasks import names_of, variable
+from orchestrator.yaml_document import read_document
 
 Load = Callable[..., Registry]
 
@@ -159,13 +161,15 @@ def test_a_mistake_in_a_users_routing_is_named(load: Load, tmp_path: Path, routi
 def test_a_damaged_file_loads_or_is_refused_with_its_name_and_a_line(tmp_path: Path) -> None:
     shipped_file, rng = shipped("routing.yaml").read_bytes(), random.Random(11)
     damaged, refused = tmp_path / "damaged.yaml", 0
+    registry = load_registry(models_file=None, chains_file=None, config_dir=tmp_path)
+    reader = RoutingReader({name: name for name in registry.models}, registry.chains, STRATEGY_NAMES)
     for _ in range(150):
         data = shipped_file
         for _ in range(rng.randrange(1, 4)):
             data = rng.choice(MUTATIONS)(data, rng) or b"\n"
         damaged.write_bytes(data)
         try:
-            load_registry(models_file=None, chains_file=None, config_dir=tmp_path / "none", routing_file=damaged)
+            reader.over(Routing(), read_document(damaged))
         except ConfigError as error:
             refused += 1
             assert re.match(rf"{re.escape(str(damaged))}(:\d+)?: ", error.message), error.message  # noqa: PT017
