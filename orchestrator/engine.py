@@ -19,6 +19,7 @@ from .calling.caller import Caller, Order
 from .calling.connections import Connections
 from .calling.line import Line
 from .clock import Clock, local_now
+from .confidence.detector import ConfidenceDetector
 from .errors import ConfigError, IncompleteError, Interrupted, OrchError, ProviderError, did_you_mean
 from .events import Note, Observer, unobserved
 from .execute import Execution, Outcome
@@ -126,8 +127,16 @@ class Engine:
             observe=observe,
             free_tier=self.settings.free_tier,
         )
+        calibration = self.settings.calibration
         execution = Execution(
-            planned.prompt, order, self.registry, caller, ledger, planned.call_costs, list(planned.reasons)
+            planned.prompt,
+            order,
+            self.registry,
+            caller,
+            ledger,
+            planned.call_costs,
+            list(planned.reasons),
+            ConfidenceDetector(slope=calibration.slope, intercept=calibration.intercept),
         )
 
         def finish(

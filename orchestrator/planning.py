@@ -44,7 +44,7 @@ def make_plan(
     if strategy is None:
         suggestion = did_you_mean(options.strategy, STRATEGIES) or f"there are: {', '.join(STRATEGIES)}"
         raise UsageError(f"no strategy {options.strategy!r}", hint=suggestion)
-    analysis = ComplexityAnalyzer().analyze(prompt.text)
+    analysis = ComplexityAnalyzer(cuts=settings.complexity_cuts).analyze(prompt.text)
     load = _load(prompt, analysis)
     chain = tuple(registry.model(name).name for name in registry.chain(options.chain).models)
     models = tuple(registry.model(name).name for name in options.models)

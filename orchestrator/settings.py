@@ -1,4 +1,5 @@
-"""Where settings come from: flags, then the environment, then the user's config file, then the defaults here.
+"""Where settings come from: flags, then the environment, then the user's config file, then what `orch tune` fitted,
+then the defaults here.
 
 Nothing is read at import. Files live in the platform's user directories unless they are named; nothing in the current
 directory is read on its own, since a checked-out repository must not be able to change where a prompt or a key goes.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,9 +18,12 @@ from platformdirs import PlatformDirs
 from .errors import ConfigError
 from .money import dollars_to_nanousd
 from .strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_of, read, record, text
+from .yaml_document import Value
 
 APP = "orch"
 _DAY_S = 86_400
+LEAST_SLOPE = Decimal("0.001")
+COMPLEXITY_CUTS = (0.25, 0.5, 0.75)  # of the score: basic below the first, expert from the last
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -67,6 +72,19 @@ class BreakerPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """What makes a sum of evidence, a logit, the chance that an answer is acceptable:
+
+        confidence = 1 / (1 + exp(-(slope * logit + intercept)))
+
+    (Platt, Probabilistic Outputs for Support Vector Machines, 1999.) As it is here the logit is taken for what it says.
+    """
+
+    slope: float = 1.0
+    intercept: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class RunOptions:
     """What one run is asked to do. None leaves the choice to orch.
 
@@ -96,12 +114,15 @@ class Settings:
     """Everything that stays the same for a process. `environ` is where keys and addresses of providers come from.
 
     `on_alert` is a command that is run for each budget alert, with the alert as a JSON object on its standard input.
-    `free_tier` names the providers whose free quota a day is kept to as a limit.
+    `free_tier` names the providers whose free quota a day is kept to as a limit. `config_file` is what was read, None
+    if there is none; `tuned_file` is where `orch tune` writes, whether it is there or not.
     """
 
     environ: Mapping[str, str]
     ledger: Path
     config_dir: Path
+    config_file: Path | None = None
+    tuned_file: Path | None = None
     models_file: Path | None = None
     chains_file: Path | None = None
     simulate: bool = False
@@ -111,6 +132,8 @@ class Settings:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     free_tier: tuple[str, ...] = ()
+    calibration: Calibration = field(default_factory=Calibration)
+    complexity_cuts: tuple[float, ...] = COMPLEXITY_CUTS
     run: RunOptions = field(default_factory=RunOptions)
 
 
@@ -126,29 +149,76 @@ def load_settings(
 ) -> Settings:
     """Settings from the flags given here and everything below them. Raises ConfigError."""
     dirs = PlatformDirs(APP, appauthor=False)
-    simulated = _switch(environ, "ORCH_SIMULATE", default=False) if simulate is None else simulate
+    simulated = is_simulated(environ) if simulate is None else simulate
     named_config = config or _path(environ, "ORCH_CONFIG")
     user_config = dirs.user_config_path / "config.yaml"
+    tuned = tuned_file(environ, config=config, simulate=simulated)
     settings = Settings(
         environ=environ,
         ledger=ledger
         or _path(environ, "ORCH_LEDGER")
         or dirs.user_data_path / ("ledger-simulated.db" if simulated else "ledger.db"),
         config_dir=dirs.user_config_path,
+        config_file=named_config or (user_config if user_config.exists() else None),
+        tuned_file=tuned,
         models_file=models_file or _path(environ, "ORCH_MODELS"),
         chains_file=chains_file or _path(environ, "ORCH_CHAINS"),
         simulate=simulated,
         scenario=scenario or _path(environ, "ORCH_SCENARIO"),
     )
-    if named_config is not None:
-        settings = read(named_config, record(_config_onto(settings)))
-    elif user_config.exists():
-        settings = read(user_config, record(_config_onto(settings)))
+    if tuned.exists():
+        settings = read_tuned(tuned).onto(settings)
+    if settings.config_file is not None:
+        settings = read(settings.config_file, record(_config_onto(settings)))
     return replace(settings, log_text=_switch(environ, "ORCH_LOG_TEXT", default=settings.log_text))
 
 
+def is_simulated(environ: Mapping[str, str]) -> bool:
+    """Whether the environment asks for the simulator. Raises ConfigError."""
+    return _switch(environ, "ORCH_SIMULATE", default=False)
+
+
+def tuned_file(environ: Mapping[str, str], *, config: Path | None, simulate: bool) -> Path:
+    """Where `orch tune` writes: beside the config file in use. What simulated answers teach is for simulated runs."""
+    named = config or _path(environ, "ORCH_CONFIG")
+    folder = PlatformDirs(APP, appauthor=False).user_config_path if named is None else named.parent
+    return folder / ("tuned-simulated.yaml" if simulate else "tuned.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What `orch tune` fitted, as its file has it. None was not fitted."""
+
+    threshold: float | None = None
+    complexity_cuts: tuple[float, ...] | None = None
+    calibration: Calibration | None = None
+
+    def onto(self, settings: Settings) -> Settings:
+        """The settings with what was fitted in place of the defaults."""
+        run = settings.run if self.threshold is None else replace(settings.run, threshold=self.threshold)
+        return replace(
+            settings,
+            run=run,
+            complexity_cuts=self.complexity_cuts or settings.complexity_cuts,
+            calibration=self.calibration or settings.calibration,
+        )
+
+
+def read_tuned(path: Path) -> Tuned:
+    """What was fitted. Raises ConfigError for a file that holds anything else."""
+
+    def reader(table: Table) -> Tuned:
+        return Tuned(
+            threshold=table.optional("threshold", _number(0, 1), default=None),
+            complexity_cuts=table.optional("complexity", record(_complexity), default=None),
+            calibration=table.optional("confidence", record(_confidence), default=None),
+        )
+
+    return read(path, record(reader))
+
+
 def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
-    """The config file: any field of a run, `log_text`, `on_alert`, `free_tier`, `retry` and `breaker`."""
+    """The config file: any field of a run, and the others that are asked for here."""
     base = settings.run
 
     def reader(table: Table) -> Settings:
@@ -172,9 +242,31 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
             retry=table.optional("retry", record(_retry), default=settings.retry),
             breaker=table.optional("breaker", record(_breaker), default=settings.breaker),
             free_tier=table.optional("free_tier", list_of(text), default=settings.free_tier),
+            complexity_cuts=table.optional("complexity", record(_complexity), default=settings.complexity_cuts),
+            calibration=table.optional("confidence", record(_confidence), default=settings.calibration),
         )
 
     return reader
+
+
+def _complexity(table: Table) -> tuple[float, ...]:
+    return table.required("cuts", _cuts)
+
+
+def _cuts(value: Value) -> tuple[float, ...]:
+    cuts = list_of(_number(0, 1))(value)
+    if len(cuts) != len(COMPLEXITY_CUTS) or list(cuts) != sorted(cuts):
+        raise value.error(f"expected {len(COMPLEXITY_CUTS)} numbers in rising order")
+    return cuts
+
+
+def _confidence(table: Table) -> Calibration:
+    """The slope is positive: more evidence for an answer never makes it less likely to be good."""
+    base = Calibration()
+    return Calibration(
+        slope=table.optional("slope", _number(LEAST_SLOPE, 100), default=base.slope),
+        intercept=table.optional("intercept", _number(-50, 50), default=base.intercept),
+    )
 
 
 def _retry(table: Table) -> RetryPolicy:
@@ -199,7 +291,7 @@ def _breaker(table: Table) -> BreakerPolicy:
     )
 
 
-def _number(minimum: int, maximum: int) -> Reader[float]:
+def _number(minimum: Decimal | int, maximum: int) -> Reader[float]:
     exact = decimal(minimum=minimum, maximum=maximum)
     return lambda value: float(exact(value))
 

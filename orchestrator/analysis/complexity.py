@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Iterable
 
+from ..settings import COMPLEXITY_CUTS
 from ..types import Analysis, Level
 from .answer import answer_form, expected_output_tokens
 from .indicators import Indicator, find_indicators
@@ -25,8 +26,6 @@ from .tokens import estimate_tokens
 
 BASELINE = -1.9  # a prompt without any evidence scores 0.13
 LEVEL_WEIGHTS: dict[Level, float] = {Level.INTERMEDIATE: 1.35, Level.ADVANCED: 2.45, Level.EXPERT: 3.9}
-CUTS: tuple[float, ...] = (0.25, 0.5, 0.75)  # basic below the first, expert from the last
-
 _FURTHER_WEIGHT, _FURTHER_CAP = 0.15, 0.45  # each indicator besides the strongest, and all of them
 _MODIFIER_WEIGHT, _MODIFIER_CAP = 0.2, 0.4  # "what is", "simple", "quick": each, and all of them
 _LENGTH_WEIGHT, _LENGTH_CAP, _LENGTH_FROM = 0.12, 0.5, 64  # each doubling of the tokens beyond _LENGTH_FROM
@@ -36,13 +35,16 @@ _STEP = r"(?m)^ ?(?:[0-9]{1,2}[.)]|\([0-9a-z]\)|step [0-9]{1,2}\b) "
 _QUESTION = r"？|\?(?=\s|$)"
 
 
-def level_of(score: float) -> Level:
+def level_of(score: float, cuts: tuple[float, ...] = COMPLEXITY_CUTS) -> Level:
     """The level that a score from 0 to 1 stands for."""
-    return list(Level)[sum(score >= cut for cut in CUTS)]
+    return list(Level)[sum(score >= cut for cut in cuts)]
 
 
 class ComplexityAnalyzer:
     """Reads a prompt and says how hard it is, what kind of task, and how many tokens. Pure, and without state."""
+
+    def __init__(self, *, cuts: tuple[float, ...] = COMPLEXITY_CUTS) -> None:
+        self._cuts = cuts
 
     def analyze(self, prompt: str) -> Analysis:
         """Analyse any string; nothing is raised. The cost is bounded: the middle of a very long prompt is not read."""
@@ -50,7 +52,7 @@ class ComplexityAnalyzer:
         input_tokens = estimate_tokens(prompt)
         features = _features(prose, input_tokens)
         score = 1 / (1 + math.exp(-sum(features.values())))
-        level = level_of(score)
+        level = level_of(score, self._cuts)
         task = classify(prose)
         output_tokens = expected_output_tokens(task, level, input_tokens, prose, answer_form(prose, task))
         return Analysis(score, level, task, features, input_tokens, output_tokens)

@@ -31,6 +31,10 @@ SIGNALS: tuple[Callable[[Answer], Iterator[Signal]], ...] = (hedging, completene
 class ConfidenceDetector:
     """Reads an answer, and the prompt where it is known, and says how far to trust it. Pure, and without state."""
 
+    def __init__(self, *, slope: float = 1.0, intercept: float = 0.0) -> None:
+        self._slope = slope
+        self._intercept = intercept
+
     def assess(self, response: str, prompt: str | None = None, *, finish_reason: FinishReason | None = None) -> Verdict:
         """Assess any string; nothing is raised. The cost is bounded: the middle of a very long answer is not read.
 
@@ -45,7 +49,8 @@ class ConfidenceDetector:
             signals = [signal for read in SIGNALS for signal in read(answer)]
         logits = {"baseline": BASELINE} | {signal.name: signal.logit for signal in signals}
         reasons = tuple(signal.reason for signal in signals) or ("complete, without hedging",)
-        return Verdict(1 / (1 + math.exp(-sum(logits.values()))), logits, reasons)
+        logit = self._slope * math.fsum(logits.values()) + self._intercept
+        return Verdict(1 / (1 + math.exp(-logit)), logits, reasons)
 
 
 def _read(response: str, prompt: str | None, finish_reason: FinishReason | None) -> Answer:
