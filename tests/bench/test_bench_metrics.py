@@ -165,15 +165,30 @@ def test_the_curve_leads_from_the_weak_model_to_the_strong_one(prompts: list[tup
         assert (
             point.share == sum(score >= (2 if point.threshold is None else point.threshold) for score in scores) / size
         )
+        if point.threshold is not None:
+            assert routing.passed_on(point.threshold) == point
         assert routing.quality_at(point.share) == pytest.approx(point.quality)
         assert routing.cost_at(point.share) == pytest.approx(point.cost)
 
 
 def test_a_threshold_is_named_that_reaches_the_quality_on_these_prompts() -> None:
     routing = Routing([0.9, 0.5, 0.1], [0, 0, 1], [1, 1, 1])
-    assert routing.threshold_at_quality(0.95) == 0.5
+    assert routing.threshold_at_quality(0.95) == pytest.approx(0.3)
     assert routing.threshold_at_quality(0.3) is None  # the weak model does that by itself
     assert Routing([0.9], [0.0], [0.5], reference=([1.0], None)).threshold_at_quality(0.95) is None
+
+
+def test_prompts_that_score_as_much_as_the_threshold_are_passed_on() -> None:
+    routing = Routing([0.9, 0.5, 0.5, 0.1], [0, 0, 0, 0], [1, 1, 1, 1])
+    found = {threshold: routing.passed_on(threshold) for threshold in (2, 0.9, 0.6, 0.5, 0.1, 0)}
+    assert {threshold: point and point.share for threshold, point in found.items()} == {
+        2: 0,
+        0.9: 0.25,
+        0.6: 0.25,
+        0.5: 0.75,
+        0.1: 1,
+        0: 1,
+    }
 
 
 def test_a_cascade_is_measured_by_what_the_strong_model_does_alone() -> None:

@@ -7,7 +7,7 @@ order is worked out once. A figure that the data do not define (no gap between t
 from __future__ import annotations
 
 from .confidence import BINS, Bin, Confidence, auc, brier, ece, reliability
-from .intervals import LEVEL, RESAMPLES, Estimate, Statistic, estimates, mean, resampled
+from .intervals import LEVEL, RESAMPLES, Estimate, Statistic, estimates, mean, remembered, resampled
 from .routing import Point, Routing, apgr, cpt, saving_at_quality
 from .weighing import Numbers, Weights
 
@@ -31,6 +31,7 @@ __all__ = [
     "estimates",
     "mean",
     "reliability",
+    "remembered",
     "resampled",
     "saving_at_quality",
 ]

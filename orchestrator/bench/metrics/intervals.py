@@ -28,16 +28,25 @@ Statistic = Callable[[Weights], float | None]
 
 
 def estimates(
-    size: int, statistics: Sequence[Statistic], *, resamples: int = RESAMPLES, seed: int = 0, level: float = LEVEL
+    size: int,
+    statistics: Sequence[Statistic],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    level: float = LEVEL,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Estimate]:
     """Each figure with a percentile bootstrap interval (Efron, 1979): prompts are drawn again with replacement.
 
     All figures see the same draws, so a difference of two figures, as a statistic of its own, is a paired one. A draw
     that does not define a figure counts for nothing; if those are more than one in twenty there is no interval.
+    `progress` is told how many draws of how many are done.
     """
     draws = random.Random(seed)
     found: list[list[float]] = [[] for _ in statistics]
-    for _ in range(resamples if size > 1 else 0):
+    for done in range(resamples if size > 1 else 0):
+        if progress is not None:
+            progress(done, resamples)
         weights = resampled(size, draws)
         for values, statistic in zip(found, statistics, strict=True):
             if (value := statistic(weights)) is not None:
@@ -64,6 +73,18 @@ def mean(values: Numbers) -> Statistic:
         return (sum(values) if weights is None else weighed(values, weights)) / total if total else None
 
     return statistic
+
+
+def remembered(statistic: Statistic) -> Statistic:
+    """The same statistic, worked out once for weights that it is asked for several times in a row."""
+    latest: list[tuple[Weights, float | None]] = []
+
+    def once(weights: Weights) -> float | None:
+        if not latest or latest[0][0] is not weights:
+            latest[:] = [(weights, statistic(weights))]
+        return latest[0][1]
+
+    return once
 
 
 def _percentiles(values: list[float], level: float) -> tuple[float, float]:

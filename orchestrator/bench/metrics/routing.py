@@ -17,10 +17,10 @@ that tells nothing apart has an APGR of exactly 0.5.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import accumulate, compress, count, pairwise, repeat
-from operator import ge, mul
+from operator import ge, mul, neg
 from typing import NamedTuple
 
 from .weighing import Numbers, Weights, picked, twice_the_area, weighed
@@ -81,7 +81,7 @@ class Routing:
         self._weak = picked(weak, order)
         self._gains = [strong[index] - weak[index] for index in order]
         self._ends = [a != b for a, b in pairwise(scores[index] for index in order)] + [True] * bool(order)
-        self._thresholds = [None, *compress((scores[index] for index in order), self._ends)]
+        self._thresholds = list(compress((scores[index] for index in order), self._ends))
         self._costs = self._strong_costs = None
         self._strong = None if reference is None else picked(reference[0], order)
         if costs is not None:
@@ -100,22 +100,42 @@ class Routing:
         place = sums.crossing(share * sums.gap) if sums.gap > 0 else None
         return None if place is None else place / sums.counts[-1]
 
-    def saving_at_quality(self, quality: float, weights: Weights = None) -> float | None:
-        """None as well where no share of calls gets that far."""
+    def share_at_quality(self, quality: float, weights: Weights = None) -> float | None:
+        """The smallest share of strong calls that reaches `quality` times the strong model's; None if none does."""
         sums = self._sums(weights)
         place = sums.crossing(quality * (sums.weak + sums.gap) - sums.weak)
-        if place is None or not sums.counts[-1]:
+        return None if place is None or not sums.counts[-1] else place / sums.counts[-1]
+
+    def saving_at_quality(self, quality: float, weights: Weights = None) -> float | None:
+        """None as well where no share of calls gets that far."""
+        share, sums = self.share_at_quality(quality, weights), self._sums(weights)
+        if share is None:
             return None
+        place = share * sums.counts[-1]
         if sums.costs is None:
-            return 1 - place / sums.counts[-1]
+            return 1 - share
         return 1 - sums.at(place, sums.costs) / sums.strong_cost if sums.strong_cost > 0 else None
 
     def threshold_at_quality(self, quality: float) -> float | None:
-        """The highest threshold that reaches `quality` times the strong model's; None where none does or none is
-        needed."""
+        """A threshold that reaches `quality` times the strong model's, midway between two scores; None where none does
+        or none is needed."""
         sums = self._sums(None)
         wanted = quality * (sums.weak + sums.gap) - sums.weak
-        return next((t for t, gain in zip(self._thresholds, sums.gains, strict=True) if gain >= wanted), None)
+        place = next(compress(count(), map(ge, sums.gains, repeat(wanted))), 0)
+        if not place:
+            return None
+        reached, *lower = self._thresholds[place - 1 : place + 1]
+        return (reached + lower[0]) / 2 if lower else reached
+
+    def passed_on(self, threshold: float, weights: Weights = None) -> Point | None:
+        """What it comes to if the prompts that score at least `threshold` go to the strong model. None without any."""
+        sums = self._sums(weights)
+        total = sums.counts[-1]
+        if not total:
+            return None
+        place = bisect_right(self._thresholds, -threshold, key=neg)
+        cost = None if sums.costs is None else sums.costs[place] / total
+        return Point(threshold, sums.counts[place] / total, (sums.weak + sums.gains[place]) / total, cost)
 
     def quality_at(self, share: float, weights: Weights = None) -> float | None:
         sums = self._sums(weights)
@@ -136,7 +156,7 @@ class Routing:
         costs: Sequence[float | None] = [None] * len(sums.counts)
         if sums.costs is not None:
             costs = [cost / total for cost in sums.costs]
-        columns = zip(self._thresholds, sums.counts, sums.gains, costs, strict=True)
+        columns = zip([None, *self._thresholds], sums.counts, sums.gains, costs, strict=True)
         return [Point(threshold, n / total, (sums.weak + gain) / total, cost) for threshold, n, gain, cost in columns]
 
     def _sums(self, weights: Weights) -> _Sums:
