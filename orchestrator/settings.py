@@ -121,8 +121,8 @@ class Settings:
     environ: Mapping[str, str]
     ledger: Path
     config_dir: Path
+    tuned_file: Path
     config_file: Path | None = None
-    tuned_file: Path | None = None
     models_file: Path | None = None
     chains_file: Path | None = None
     simulate: bool = False

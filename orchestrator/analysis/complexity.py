@@ -25,6 +25,7 @@ from .tasks import classify
 from .tokens import estimate_tokens
 
 BASELINE = -1.9  # a prompt without any evidence scores 0.13
+CUTS = COMPLEXITY_CUTS
 LEVEL_WEIGHTS: dict[Level, float] = {Level.INTERMEDIATE: 1.35, Level.ADVANCED: 2.45, Level.EXPERT: 3.9}
 _FURTHER_WEIGHT, _FURTHER_CAP = 0.15, 0.45  # each indicator besides the strongest, and all of them
 _MODIFIER_WEIGHT, _MODIFIER_CAP = 0.2, 0.4  # "what is", "simple", "quick": each, and all of them
@@ -35,7 +36,7 @@ _STEP = r"(?m)^ ?(?:[0-9]{1,2}[.)]|\([0-9a-z]\)|step [0-9]{1,2}\b) "
 _QUESTION = r"？|\?(?=\s|$)"
 
 
-def level_of(score: float, cuts: tuple[float, ...] = COMPLEXITY_CUTS) -> Level:
+def level_of(score: float, cuts: tuple[float, ...] = CUTS) -> Level:
     """The level that a score from 0 to 1 stands for."""
     return list(Level)[sum(score >= cut for cut in cuts)]
 
@@ -43,7 +44,7 @@ def level_of(score: float, cuts: tuple[float, ...] = COMPLEXITY_CUTS) -> Level:
 class ComplexityAnalyzer:
     """Reads a prompt and says how hard it is, what kind of task, and how many tokens. Pure, and without state."""
 
-    def __init__(self, *, cuts: tuple[float, ...] = COMPLEXITY_CUTS) -> None:
+    def __init__(self, *, cuts: tuple[float, ...] = CUTS) -> None:
         self._cuts = cuts
 
     def analyze(self, prompt: str) -> Analysis:

@@ -108,7 +108,7 @@ def _of_outcome(
 ) -> GradedAnswer:
     cost = None
     if model is not None and model.price is not None:
-        cost = cost_nanousd(model.price, usage_of(item, outcome, analysis)[0])
+        cost = cost_nanousd(model.price, usage_of(item, outcome, analysis.output_tokens)[0])
     if outcome.text is None:
         return GradedAnswer(outcome.score, cost_nanousd=cost)
     signals = detector.assess(outcome.text, item.prompt).signals

@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from .metrics import Estimate, Statistic, Weights, estimates
+from .metrics import Estimate, Statistic, Weights, estimates, remembered
 
 FOLDS = 5
 # Bytes of the digest that choose the part. Not the first, by which files of prompts may have been halved already.
 _FOLD_BYTES = slice(8, 16)
 _SURE, _POWER = 1.96, 0.84  # standard normal quantiles at 0.975 and 0.80
+
+_ROUNDING = 1e-9  # a smaller difference may come from the order in which floats are added
 
 T = TypeVar("T")
 Fitted = TypeVar("Fitted")
@@ -56,16 +58,8 @@ class Sample:
         self._weights: list[int] = []
 
     def statistic(self, of_cases: Statistic) -> Statistic:
-        """A statistic that takes weights of cases, as one that takes weights of prompts. The last value is kept, since
-        a figure is wanted on its own and in a difference."""
-        kept: list[tuple[Weights, float | None]] = []
-
-        def of_prompts(drawn: Weights) -> float | None:
-            if not kept or kept[0][0] is not drawn:
-                kept[:] = [(drawn, of_cases(self._of_cases(drawn)))]
-            return kept[0][1]
-
-        return of_prompts
+        """A statistic that takes weights of cases, as one that takes weights of prompts."""
+        return remembered(lambda drawn: of_cases(self._of_cases(drawn)))
 
     def _of_cases(self, drawn: Weights) -> Weights:
         if drawn is None:
@@ -88,12 +82,12 @@ class Change:
     @property
     def falls(self) -> bool:
         """Whether all of the difference's interval is below 0."""
-        return self.difference.high is not None and self.difference.high < 0
+        return self.difference.high is not None and self.difference.high < -_ROUNDING
 
     @property
     def rises(self) -> bool:
         """Whether all of it is above 0."""
-        return self.difference.low is not None and self.difference.low > 0
+        return self.difference.low is not None and self.difference.low > _ROUNDING
 
     def __str__(self) -> str:
         found = self.difference
@@ -105,7 +99,7 @@ def digits(value: float | None) -> str:
     """A figure for people: three decimals, or two significant digits of a small one."""
     if value is None:
         return "-"
-    return f"{value:.3f}" if abs(value) >= 0.01 or value == 0 else f"{value:.2g}"
+    return f"{value:.3f}" if abs(value) >= 0.01 or abs(value) < _ROUNDING else f"{value:.2g}"
 
 
 def changes(sample: Sample, figures: Sequence[tuple[str, Statistic, Statistic]]) -> tuple[Change, ...]:

@@ -35,6 +35,11 @@ class Tuning:
     prompts: int
     answers: int
 
+    @property
+    def could_tell(self) -> bool:
+        """Whether the data were enough to judge anything."""
+        return any(part.finding in (Finding.IMPROVED, Finding.NO_IMPROVEMENT) for part in self.parts)
+
     def accepted(self, *, force: bool) -> Tuned:
         """What is to be written: what improves, or with `force` whatever could be fitted."""
         values = {
@@ -62,7 +67,7 @@ def tune(
 ) -> Tuning:
     """Every setting that these cases have something to say about. `weak` and `strong` name the models to decide
     between; `quality` is the share of the strong one's that is to be kept."""
-    confidence = tune_confidence(cases, settings.calibration)
+    confidence = tune_confidence(cases, settings.calibration, settings.run.threshold)
     taken = confidence.fitted is not None and (force or confidence.finding is Finding.IMPROVED)
     pair = choose_pair(cases, weak, strong)
     return Tuning(
@@ -80,8 +85,9 @@ def tune(
 def _threshold(cases: Sequence[Case], settings: Settings, pair: Pair | None, quality: float, *, refit: bool) -> Part:
     calibrations: dict[int | None, Calibration] = dict.fromkeys([None, *range(FOLDS)], settings.calibration)
     if refit:
-        others = {fold: [case for case in cases if fold_of(case.digest) != fold] for fold in range(FOLDS)}
-        calibrations = {fold: fit_confidence(others.get(fold, cases)) for fold in calibrations}
+        calibrations = {None: fit_confidence(cases)}
+        for fold in range(FOLDS):
+            calibrations[fold] = fit_confidence([case for case in cases if fold_of(case.digest) != fold])
 
     def after(duel: Duel, fold: int | None) -> Choice:
         return acceptance(duel, calibrations[fold])

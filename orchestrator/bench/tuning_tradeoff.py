@@ -119,22 +119,28 @@ def duels_of(cases: Iterable[Case], pair: Pair, *, wanted: Callable[[GradedAnswe
 
 
 def choose_pair(cases: Sequence[Case], weak: str | None, strong: str | None) -> Pair | None:
-    """The two models that have most prompts in common, the better one as the strong one; or those that are named."""
+    """The two models to decide between, as they are named, else those that have most prompts in common.
+
+    Of such pairs it is the one with the best strong model, and the cheapest weak one where costs are known.
+    """
     models = sorted({model for case in cases for model in case.answers})
-    best: tuple[int, float, Pair] | None = None
+    found: list[tuple[tuple[float, ...], Pair]] = []
     for one, other in combinations(models, 2):
-        both = [(a.outcome, b.outcome) for case in cases if (a := case.of(one)) and (b := case.of(other))]
+        both = [(a, b) for case in cases if (a := case.of(one)) and (b := case.of(other))]
         if not both:
             continue
-        gap = fmean(b for _, b in both) - fmean(a for a, _ in both)
-        pair = Pair(one, other) if gap > 0 else Pair(other, one)
-        if {weak, strong} == {one, other}:
-            pair = Pair(weak or "", strong or "")
-        if weak not in (None, pair.weak) or strong not in (None, pair.strong):
+        means = {one: fmean(a.outcome for a, _ in both), other: fmean(b.outcome for _, b in both)}
+        pair = Pair(one, other) if means[one] < means[other] else Pair(other, one)
+        if weak in (one, other) or strong in (one, other):
+            named = weak or (one if strong == other else other), strong or (one if weak == other else other)
+            pair = Pair(*named)
+        if weak not in (None, pair.weak) or strong not in (None, pair.strong) or {*pair} != {one, other}:
             continue
-        if best is None or (len(both), abs(gap)) > best[:2]:
-            best = len(both), abs(gap), pair
-    return None if best is None else best[2]
+        costs = [answers[pair.weak == other].cost_nanousd for answers in both]
+        known = [cost for cost in costs if cost is not None]
+        cheapness = -fmean(known) if known and len(known) == len(costs) else 0.0
+        found.append(((len(both), means[pair.strong], cheapness, -means[pair.weak]), pair))
+    return max(found, default=(None, None))[1]
 
 
 def tune_number(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 
 from ..errors import UsageError
 from ..money import dollars_to_nanousd
-from ..settings import RunOptions, Settings, load_settings
+from ..settings import RunOptions, Settings, is_simulated, load_settings, tuned_file
 from .options import ConfigFlags, LedgerFlags, PlanFlags, RunFlags, SimulateFlag
 
 
@@ -29,6 +30,12 @@ def settings_from(flags: ConfigFlags | LedgerFlags | SimulateFlag) -> Settings:
             raise UsageError(f"--max-wait takes seconds from 0 to 86400, not {max_wait:g}")
         settings = replace(settings, retry=replace(settings.retry, max_wait_s=max_wait))
     return settings
+
+
+def tuned_file_from(flags: ConfigFlags | LedgerFlags) -> Path:
+    """Where `orch tune` writes for these flags, whatever is in it."""
+    simulate = getattr(flags, "simulate", False) or is_simulated(os.environ)
+    return tuned_file(os.environ, config=getattr(flags, "config", None), simulate=simulate)
 
 
 def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> RunOptions:
