@@ -45,7 +45,7 @@ LAYERS = [
 
 # Modules that take their time to import, and where they may be imported at the top all the same: these are
 # themselves imported only when they are needed.
-HEAVY = {"anthropic", "openai", "google", "httpx2", "uvicorn", "rich"}
+HEAVY = {"anthropic", "openai", "google", "httpx2", "jsonschema", "uvicorn", "rich"}
 HEAVY_AT_THE_TOP = {"providers", "simulator"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

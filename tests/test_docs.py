@@ -278,7 +278,7 @@ def test_the_recipe_for_a_strategy_works(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_recipe_for_a_signal_works(monkeypatch: pytest.MonkeyPatch) -> None:
     read = carried_out("orchestrator/confidence/repetition.py")["repetition"]
-    monkeypatch.setattr(detector, "SIGNALS", (*detector.SIGNALS, read))
+    monkeypatch.setattr(detector, "BY_HAND", (*detector.BY_HAND, read))
     tests = carried_out("tests/confidence/test_confidence_repetition.py")
     tests["test_an_answer_that_goes_round_in_circles_is_not_trusted"]()
     tests["test_three_times_is_a_refrain"]()

@@ -22,6 +22,7 @@ from ..errors import UsageError, did_you_mean
 from .records import Item, RecordedOutcome
 
 LONGEST_LINE = 64 * 1024 * 1024  # bytes: a longer one is no prompt with its answers, and is not read into memory
+_SLACK = 0.05  # a measure of overlap, as translations are graded by, may fall a little short of 0: such a score is 0
 _GZIP_MAGIC = b"\x1f\x8b"  # RFC 1952, 2.3.1
 _CSV_NEEDED = ("id", "prompt", "model", "score")
 _WORDS = {"true": 1.0, "false": 0.0}
@@ -189,9 +190,9 @@ def _text(value: Any, key: str, fail: Fail) -> str | None:
 def _score(value: Any, model: str, fail: Fail) -> float:
     if value is None:
         fail(f"the outcome of {model} has no 'score'")
-    if not isinstance(value, int | float) or not 0 <= value <= 1:
+    if not isinstance(value, int | float) or not -_SLACK <= value <= 1 + _SLACK:
         fail(f"the score of {model} must be a number from 0 to 1, not {_shown(value)}")
-    return float(value)
+    return min(1.0, max(0.0, float(value)))
 
 
 def _count(value: Any, key: str, fail: Fail) -> int | None:

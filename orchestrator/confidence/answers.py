@@ -26,7 +26,7 @@ from .keypoints import agree, key_points
 
 AGREES_FROM = 0.5  # of `same_answer`: the two replies say the same
 _PROGRAMS = 0.45  # programs that are not of one form may still do the same, but nothing here says so
-_SHORT_WORDS = 12  # a reply of at most so many words is its own answer
+SHORT_WORDS = 12  # a reply of at most so many words is its own answer
 _MARKED_WORDS = 40  # what is marked as the answer but longer than this is an explanation
 
 
@@ -134,7 +134,7 @@ def _final(text: str, asked: _Asked) -> FinalAnswer:
     marked = _marked(text)
     if asked.options and (choice := _choice(text, marked, asked.options)) is not None:
         return choice
-    if asked.form is AnswerForm.JSON and (value := _json(text)) is not None:
+    if asked.form is AnswerForm.JSON and (value := json_in(text)) is not None:
         return FinalAnswer(AnswerKind.JSON, text, value)
     code = code_of(text)
     if code is not None and (asked.form is AnswerForm.CODE or (marked is None and len(code) > len(text) / 2)):
@@ -143,7 +143,7 @@ def _final(text: str, asked: _Asked) -> FinalAnswer:
         return _classified(marked, marked=True)
     if asked.form is AnswerForm.NUMBER and (number := _concluding_number(text)) is not None:
         return number
-    if count_words(text) <= _SHORT_WORDS:
+    if count_words(text) <= SHORT_WORDS:
         return _classified(text.strip(), marked=False)
     if asked.form is AnswerForm.YES_NO and (word := re.match(r"\W*(yes|no|true|false)\b", text, re.IGNORECASE)):
         return FinalAnswer(AnswerKind.SHORT, word.group(1), word.group(1).lower())
@@ -154,7 +154,7 @@ def _final(text: str, asked: _Asked) -> FinalAnswer:
 
 def _marked(text: str) -> str | None:
     """What the reply points out as its answer: the last box, else the last mark, else the last "the answer is"."""
-    boxes = _boxes(text)
+    boxes = boxes_in(text)
     if boxes:
         return boxes[-1]
     if marks := _MARKS.findall(text):
@@ -168,7 +168,7 @@ def _marked(text: str) -> str | None:
     return bold.group(1) if bold and re.search(r"[0-9]", bold.group(1)) else None
 
 
-def _boxes(text: str) -> list[str]:
+def boxes_in(text: str) -> list[str]:
     """The contents of every `\\boxed{...}`, with braces balanced; doubled braces count as one pair."""
     found = []
     for start in re.finditer(r"\\(?:boxed|fbox)\s*\{", text):
@@ -221,8 +221,13 @@ _NUMBER = re.compile(
 
 def number_in(text: str) -> Fraction | None:
     """The one number that a text is, units and currency aside; None if it is none or several."""
-    numbers = _numbers(_unlatex(text))
+    numbers = _numbers(unlatex(text))
     return numbers[0] if len(numbers) == 1 else None
+
+
+def numbers_in(text: str) -> list[Fraction]:
+    """Every number that a text writes in digits, in order. Of a very long text the beginning and the end are read."""
+    return _numbers(unlatex(_edges(text)))
 
 
 def _numbers(text: str) -> list[Fraction]:
@@ -251,7 +256,7 @@ def _concluding_number(text: str) -> FinalAnswer | None:
     """The number that a worked answer ends with: of those in its last sentence with a number, the one after its last
     `=`, else the one that was worked out last before ("109 years old, 10 years from now"), else the last. It counts
     as marked if the answer shows how it came about."""
-    sentences = [sentence for sentence in _SENTENCE_END.split(_unlatex(text).strip()) if _numbers(sentence)]
+    sentences = [sentence for sentence in _SENTENCE_END.split(unlatex(text).strip()) if _numbers(sentence)]
     if not sentences:
         return None
     last = sentences[-1]
@@ -271,7 +276,7 @@ def _classified(text: str, *, marked: bool) -> FinalAnswer:
     number = number_in(text)
     if number is not None and count_words(re.sub(r"\\?[a-z]+\{|[\d.,/{}$%\\-]+", " ", text)) <= 3:
         return FinalAnswer(AnswerKind.NUMBER, text, str(number), marked)
-    if marked and (numbers := _numbers(_unlatex(text))) and "=" in text:
+    if marked and (numbers := _numbers(unlatex(text))) and "=" in text:
         return FinalAnswer(AnswerKind.NUMBER, text, str(numbers[-1]), marked)
     return FinalAnswer(AnswerKind.SHORT, text, _plain(text), marked)
 
@@ -289,7 +294,8 @@ _LATEX: tuple[tuple[str, str], ...] = (
 )
 
 
-def _unlatex(text: str) -> str:
+def unlatex(text: str) -> str:
+    """A text with its LaTeX written plainly, as far as numbers and words go."""
     for pattern, plain in _LATEX:
         text = re.sub(pattern, plain, text)
     return text
@@ -297,7 +303,7 @@ def _unlatex(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Words alone: no case, no punctuation, no article."""
-    words = re.findall(r"\w+(?:[.,]\d+)*|[+<>=*/^-]", _unlatex(text).lower().replace("’", "'"))
+    words = re.findall(r"\w+(?:[.,]\d+)*|[+<>=*/^-]", unlatex(text).lower().replace("’", "'"))
     return " ".join(word for word in words if word not in ("a", "an", "the", "-"))
 
 
@@ -344,7 +350,7 @@ def _across(one: FinalAnswer, other: FinalAnswer) -> float:
     return 0.0
 
 
-def _json(text: str) -> str | None:
+def json_in(text: str) -> str | None:
     """The JSON value that a reply holds, in one form for equal values; None if there is none."""
     fenced = re.search(r"```(?:json)?\s*\n(.*?)```", text, re.DOTALL)
     body = fenced.group(1) if fenced else text

@@ -128,6 +128,7 @@ BAD = {
     "a slip": (lines({"id": "a", "prompt": "b", "outcome": {}}), "did you mean 'outcome'?"),
     "an outcome that is a number": (changed(outcomes={"small": 1}), "line 2: the outcome of small must be an object"),
     "no score": (changed(outcomes={"small": {}}), "line 2: the outcome of small has no 'score'"),
+    "a score of -0.2": (changed(outcomes={"small": {"score": -0.2}}), "from 0 to 1, not -0.2"),
     "a score of 2": (changed(outcomes={"small": {"score": 2}}), "from 0 to 1, not 2"),
     "a score of NaN": (b'{"id": "a", "prompt": "b", "outcomes": {"m": {"score": NaN}}}\n', "NaN is not a number"),
     "half a token": (changed(outcomes={"m": {"score": 1, "input_tokens": 0.5}}), "'input_tokens' must be a whole"),
@@ -191,3 +192,9 @@ def test_an_item_can_be_read_from_plain_data() -> None:
     assert item_from(FIRST, fail) == ITEMS[0]
     with pytest.raises(ValueError, match="expected an object"):
         item_from([], fail)
+
+
+def test_a_score_that_falls_a_little_short_of_0_is_0(tmp_path: Path) -> None:
+    line = json.dumps({"id": "a", "prompt": "b", "outcomes": {"m": {"score": -0.03}, "n": {"score": 1.01}}})
+    (item,) = read_items(write(tmp_path, "a.jsonl", line.encode()))
+    assert [outcome.score for outcome in item.outcomes.values()] == [0.0, 1.0]
