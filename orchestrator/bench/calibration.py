@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import fmean, pstdev
 
 from ..settings import Calibration
 
 _ITERATIONS = 100
-_GRADIENT = 1e-9  # of the mean loss: the fit is over
 _RIDGE = 1e-12  # keeps the Hessian invertible where all logits are the same
 _SMALLEST_STEP = 1e-10
+_LEAST_DESCENT = 1e-14  # of the mean loss, in nats: the fit is over
 _SURE = 1e-15  # a chance of exactly 0 or 1 has no finite loss when it is wrong
 
 
@@ -43,31 +44,40 @@ def losses(confidences: Sequence[float], outcomes: Sequence[float]) -> list[floa
 
 
 def fit_calibration(logits: Sequence[float], outcomes: Sequence[float]) -> Calibration:
-    """The likeliest line. Outcomes are 0 to 1, and both kinds should be there; with neither it is the identity.
+    """The likeliest line. Outcomes are 0 to 1. Without any answer it is the identity; where all logits are the same it
+    is level.
 
     Newton's method with backtracking, as in Lin, Lin and Weng, A Note on Platt's Probabilistic Outputs for Support
-    Vector Machines (Machine Learning 68, 2007). The loss is convex, so there is one answer.
+    Vector Machines (Machine Learning 68, 2007), on logits brought to mean 0 and deviation 1. The loss is convex, so
+    there is one answer; from a level line at the mean target Newton's steps never start where the loss is flat.
     """
     if not logits:
         return Calibration()
     targets = _targets(outcomes)
-    slope, intercept = 1.0, 0.0
+    center, scale = fmean(logits), pstdev(logits) or 1.0
+    slope, intercept = _descend([(logit - center) / scale for logit in logits], targets)
+    return Calibration(slope / scale, intercept - slope * center / scale)
+
+
+def _descend(logits: Sequence[float], targets: Sequence[float]) -> tuple[float, float]:
+    mean = fmean(targets)
+    slope, intercept = 0.0, math.log(mean / (1 - mean))
     loss = _loss(logits, targets, slope, intercept)
     for _ in range(_ITERATIONS):
         to_slope, to_intercept, descent = _newton(logits, targets, slope, intercept)
-        if descent < _GRADIENT**2:
+        if descent < _LEAST_DESCENT:
             break
         step = 1.0
         while step >= _SMALLEST_STEP:
             new = slope + step * to_slope, intercept + step * to_intercept
             new_loss = _loss(logits, targets, *new)
-            if new_loss <= loss - 1e-4 * step * descent:  # Armijo's rule
+            if new_loss < loss - 1e-4 * step * descent:  # Armijo's rule
                 break
             step /= 2
         else:
-            break  # as near as floating point gets
+            break  # as low as floating point gets
         (slope, intercept), loss = new, new_loss
-    return Calibration(slope, intercept)
+    return slope, intercept
 
 
 def _targets(outcomes: Sequence[float]) -> list[float]:

@@ -4,7 +4,8 @@
           ─► threshold:  the confidence from which a cascade accepts
           ─► complexity: the score from which routing takes a prompt for harder
 
-Each is judged on its own; the threshold by the calibration that it would go with.
+Each is judged on its own; the threshold by the confidence that it would go with, so by the new calibration where that
+is taken.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from typing import Any
 from ..settings import Calibration, Settings, Tuned
 from ..types import Level
 from .cases import Case, GradedAnswer
+from .duels import Choice, Duel, Duels, Pair, acceptance, choose_pair, difficulty, duels_of
 from .held_out import FOLDS, fold_of
 from .part import Finding, Part
 from .tuning_confidence import fit_confidence, tune_confidence
-from .tuning_tradeoff import Choice, Duel, Duels, Pair, acceptance, choose_pair, difficulty, duels_of, tune_number
+from .tuning_tradeoff import tune_number
 
 QUALITY = 0.95  # of the strong model's: where RouteLLM compares costs
 
@@ -89,7 +91,7 @@ def _threshold(cases: Sequence[Case], settings: Settings, pair: Pair | None, qua
         for fold in range(FOLDS):
             calibrations[fold] = fit_confidence([case for case in cases if fold_of(case.digest) != fold])
 
-    def after(duel: Duel, fold: int | None) -> Choice:
+    def read(duel: Duel, fold: int | None) -> Choice:
         return acceptance(duel, calibrations[fold])
 
     def judged(answer: GradedAnswer) -> bool:
@@ -100,9 +102,8 @@ def _threshold(cases: Sequence[Case], settings: Settings, pair: Pair | None, qua
         _duels(cases, pair, judged),
         settings.run.threshold,
         quality,
-        before=lambda duel: acceptance(duel, settings.calibration),
-        after=after,
-        settings=lambda number: {"threshold": number},
+        read,
+        lambda number: {"threshold": number},
     )
 
 
@@ -117,9 +118,8 @@ def _complexity(cases: Sequence[Case], settings: Settings, pair: Pair | None, qu
         _duels([case for case in cases if case.score is not None], pair, lambda _: True),
         cuts[place],
         quality,
-        before=difficulty,
-        after=lambda duel, _: difficulty(duel),
-        settings=lambda number: {"cuts": _with_cut(cuts, place, number)},
+        lambda duel, _: difficulty(duel),
+        lambda number: {"cuts": _with_cut(cuts, place, number)},
     )
 
 

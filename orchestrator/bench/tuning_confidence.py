@@ -49,6 +49,8 @@ def tune_confidence(cases: Sequence[Case], in_force: Calibration, threshold: flo
     else:
         figures = _held_out(answers, in_force, threshold)
         finding, reason, more = _judged(figures, fitted, prompts, size)
+        if fitted == in_force:
+            finding, reason, more = Finding.NO_IMPROVEMENT, "it is what the data would have it be", None
     return Part(NAME, finding, reason, _settings(in_force), proposed, prompts, size, figures, more)
 
 
