@@ -67,7 +67,7 @@ class Engine:
         self._connect = connect or self._default_connect()
         self._ledger = ledger
         self._clock = clock
-        self._rng = rng or random.Random()
+        self._rng = rng or random.SystemRandom()
         self._monotonic = monotonic
 
     def plan(self, prompt: Prompt, options: RunOptions) -> Planned:
@@ -133,10 +133,11 @@ class Engine:
             order,
             self.registry,
             caller,
-            ledger,
-            planned.call_costs,
+            planned.costs,
             list(planned.reasons),
-            ConfidenceDetector(slope=calibration.slope, intercept=calibration.intercept),
+            detector=ConfidenceDetector(slope=calibration.slope, intercept=calibration.intercept),
+            rng=self._rng,
+            monotonic=self._monotonic,
         )
 
         def finish(

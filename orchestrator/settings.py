@@ -17,6 +17,7 @@ from platformdirs import PlatformDirs
 
 from .errors import ConfigError
 from .money import dollars_to_nanousd
+from .plan import AcceptRule
 from .strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_of, read, record, text
 from .yaml_document import Value
 
@@ -88,17 +89,20 @@ class Calibration:
 class RunOptions:
     """What one run is asked to do. None leaves the choice to orch.
 
-    `models` is for an ensemble; `chain` (a name, or models separated by commas) for a cascade. `threshold` is the
-    confidence, 0 to 1, from which an answer is accepted. `timeout_s` covers the whole run. `max_tokens` caps each
-    reply. `stream` asks providers for their answers piece by piece.
-    `allow_unpriced` lets models without a known price be called under a cost cap or a budget.
+    `strategy` is one of the strategies, or the name of a plan in chains.yaml. `models` is for an ensemble; `chain` (a
+    name, or models separated by commas) for a cascade. `role` narrows the models down to those of a role, whose
+    instructions go with the prompt. `threshold` is the confidence, 0 to 1, from which an answer is accepted, `accept`
+    the rule. `timeout_s` covers the whole run. `max_tokens` caps each reply. `stream` asks providers for their answers
+    piece by piece. `allow_unpriced` lets models without a known price be called under a cost cap or a budget.
     """
 
     strategy: str = "fallback"
     chain: str = "mixed"
     models: tuple[str, ...] = ()
+    role: str | None = None
     ensemble_size: int = 3
     threshold: float = 0.6
+    accept: AcceptRule = AcceptRule.CONFIDENCE
     max_cost_nanousd: int | None = None
     timeout_s: float = 600.0
     max_tokens: int | None = None
@@ -228,6 +232,7 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
             chain=table.optional("chain", text, default=base.chain),
             ensemble_size=table.optional("ensemble_size", integer(minimum=1, maximum=100), default=base.ensemble_size),
             threshold=table.optional("threshold", _number(0, 1), default=base.threshold),
+            accept=table.optional("accept", one_of(AcceptRule), default=base.accept),
             max_cost_nanousd=None if max_cost is None else dollars_to_nanousd(max_cost),
             timeout_s=table.optional("timeout", _number(1, _DAY_S), default=base.timeout_s),
             max_tokens=table.optional("max_tokens", integer(minimum=1), default=None),

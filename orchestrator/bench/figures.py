@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -20,6 +19,7 @@ from .metrics import (
     mean,
     remembered,
 )
+from .pareto import frontier
 from .report import Calibration, Ordering, Row
 from .trials import Column, Source, Trial
 
@@ -212,16 +212,8 @@ def with_frontier(rows: Sequence[Row], *, by_cost: bool) -> list[Row]:
             return None if row.cost_nanousd is None else row.cost_nanousd.value
         return row.strong_share.value if row.of_pair else None
 
-    candidates = [
-        (where, -row.quality.value, index)
-        for index, row in enumerate(rows)
-        if row.attainable and row.quality.value is not None and (where := place(row)) is not None
-    ]
-    best, marked = -math.inf, set()
-    for _, turned, index in sorted(candidates):
-        if -turned > best:
-            best = -turned
-            marked.add(index)
+    places = [place(row) if row.attainable else None for row in rows]
+    marked = frontier([(where, row.quality.value) for where, row in zip(places, rows, strict=True)])
     return [replace(row, on_frontier=True) if index in marked else row for index, row in enumerate(rows)]
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ..confidence.answers import same_answer
 from ..engine import Engine
+from ..plan import AcceptRule
 from ..settings import RunOptions
 from .records import Item
 from .replay import CHAIN, Played, Replay
@@ -47,6 +49,22 @@ class Passes:
         options = RunOptions(strategy=ENSEMBLE, chain=CHAIN, models=models, ensemble_size=len(models))
         return self._trial(ENSEMBLE, None, await self._play("ensemble", self._engine(), options))
 
+    async def agreeing(self) -> Trial:
+        """`fallback --accept agreement` over all models, the strong one last."""
+        lineup = self.replay.lineup
+        chain = [*(model for model in lineup.models if model != lineup.strong), lineup.strong]
+        options = RunOptions(strategy=CASCADE, chain=CHAIN, accept=AcceptRule.AGREEMENT)
+        plays = await self._play("agreement", self.replay.engine(chain), options)
+        return self._trial(CASCADE, None, plays, "agreement")
+
+    def agreement(self) -> list[float]:
+        """How far the two models' answers to each prompt are the same, 0 to 1."""
+        weak, strong = self.replay.lineup.weak, self.replay.lineup.strong
+        return [
+            same_answer(item.outcomes[weak].text or "", item.outcomes[strong].text or "", item.prompt)
+            for item in self.items
+        ]
+
     async def confidences(self, model: str) -> list[float]:
         """How far each answer of a model is trusted, when it is asked alone."""
         engine = self.replay.engine([model])
@@ -56,8 +74,10 @@ class Passes:
     def _engine(self) -> Engine:
         return self.replay.engine([self.replay.lineup.weak, self.replay.lineup.strong])
 
-    def _trial(self, strategy: str, threshold: float | None, plays: Sequence[Played]) -> Trial:
-        label = LABELS[strategy]
+    def _trial(
+        self, strategy: str, threshold: float | None, plays: Sequence[Played], label: str | None = None
+    ) -> Trial:
+        label = label or LABELS[strategy]
         pair = {self.replay.lineup.weak, self.replay.lineup.strong}
         return played(
             label if threshold is None else f"{label} {threshold:g}",

@@ -53,7 +53,7 @@ def recorded_model(name: str, registry: Registry, prices: Prices, when: datetime
 
 
 def usage_of(item: Item, outcome: RecordedOutcome, expected_output: int) -> tuple[Usage, TokenSource]:
-    """An outcome's tokens: as recorded, else estimated from prompt and answer, else `expected_output` for the answer."""
+    """An outcome's tokens: as recorded, else estimated from the texts, else `expected_output` for the answer."""
     source = TokenSource.RECORDED
     read, written = outcome.input_tokens, outcome.output_tokens
     if read is None or written is None:

@@ -22,7 +22,7 @@ from ..errors import OrchError, RequestRejectedError, UsageError
 from ..ledger.records import CallStatus
 from ..ledger.store import Ledger
 from ..money import Price, Rates
-from ..plan import Call, Cascade, Node, Panel
+from ..plan import Call, Node, Panel, children
 from ..providers.base import Capabilities, Health, RateLimitStatus, StreamEvent
 from ..registry.model import Chain, ModelSpec, Registry, Scores
 from ..registry.records import MAX_TOKENS
@@ -88,7 +88,7 @@ class Replay:
                 breaker=BreakerPolicy(failures=0),
                 free_tier=(),
             ),
-            Registry(specs, {CHAIN: Chain(CHAIN, tuple(chain))}),
+            Registry(specs, {CHAIN: Chain.of(CHAIN, chain)}),
             connect=lambda _: _Recorded(self),
             ledger=self._ledger,
             clock=self.clock,
@@ -151,15 +151,13 @@ class Replay:
 
 def latency_of(node: Node, latencies: Mapping[str, int | None]) -> int | None:
     """How long a plan takes whose calls took so many milliseconds each; models that it did not call are left out."""
-    match node:
-        case Call(model=model):
-            return latencies.get(model, 0)
-        case Cascade(legs=children):
-            found = [latency_of(child, latencies) for child in children]
-            return None if None in found else sum(latency for latency in found if latency is not None)
-        case Panel(members=children):
-            found = [latency_of(child, latencies) for child in children]
-            return None if None in found else max(latency for latency in found if latency is not None)
+    if isinstance(node, Call):
+        return latencies.get(node.model, 0)
+    found = [latency_of(child, latencies) for child in children(node)]
+    known = [latency for latency in found if latency is not None]
+    if len(known) < len(found):
+        return None
+    return max(known) if isinstance(node, Panel) else sum(known)
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,11 @@ class ModelReport:
 
 @dataclass(frozen=True, slots=True)
 class SetReport:
-    """One file of recorded outcomes. `left_out` prompts lack an outcome of a model that is looked at."""
+    """One file of recorded outcomes. `left_out` prompts lack an outcome of a model that is looked at.
+
+    `agreement_auc` is how well the strong model's saying the same tells the weak one's right answers from wrong ones.
+    `needs_live` are plans that ask what no record of single answers has.
+    """
 
     name: str
     prompts: int
@@ -140,6 +144,7 @@ class SetReport:
     sweep: Sequence[Row]
     orderings: Sequence[Ordering]
     confidence: Sequence[Calibration]
+    agreement_auc: Estimate | None = None
     needs_live: Sequence[str] = ()
     notes: Sequence[str] = ()
 
@@ -156,6 +161,7 @@ class SetReport:
             "sweep": [row.to_dict() for row in self.sweep],
             "orderings": [ordering.to_dict() for ordering in self.orderings],
             "confidence": [calibration.to_dict() for calibration in self.confidence],
+            "agreement_auc": _estimate(self.agreement_auc),
             "needs_live": list(self.needs_live),
             "notes": list(self.notes),
         }

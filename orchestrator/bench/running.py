@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import accumulate
 from math import inf, nextafter
 from typing import NamedTuple
 
@@ -15,22 +16,25 @@ from ..errors import UsageError
 from ..registry.model import Registry
 from ..settings import Settings
 from .figures import Figures, Sweep, calibration_of, ordering_of, row_of, sweep_row_of, with_frontier
-from .metrics import RESAMPLES, Routing
+from .metrics import RESAMPLES, Confidence, Routing
 from .playing import CASCADE, ENSEMBLE, LABELS, REPLAYABLE, ROUTING, Passes, Progress, unwatched
 from .pricing import Prices, RecordedModel, TokenSource, recorded_model, usage_of
 from .records import Item
 from .replay import Replay
-from .report import ModelReport, SetReport
+from .report import Calibration, ModelReport, SetReport
 from .selecting import Lineup, choose_models
 from .trials import Column, Trial, alone, cascade_by_confidence, coin_flip, column_of, oracle, routing_by_score
+
+_TO_AGREE = 3  # models: two that are held against each other, and one that is asked where they differ
 
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """What is asked of a bench. `thresholds` are played by the engine, those of `sweep` are derived; without any of the
+    """What is asked of a bench. `plans` are named ones, which can only be compared live. `thresholds` are played by the engine, those of `sweep` are derived; without any of the
     former it is what the settings say. `prices` are of recorded models, and stand over the registry's."""
 
     strategies: tuple[str, ...] = REPLAYABLE
+    plans: tuple[str, ...] = ()
     thresholds: tuple[float, ...] = ()
     sweep: tuple[float, ...] = ()
     weak: str | None = None
@@ -81,12 +85,31 @@ async def bench_set(
 
 @dataclass(slots=True)
 class _Played:
-    """All that the engine was run for. `scores` are of complexity; None where no strategy goes by them."""
+    """All that the engine was run for.
+
+    `scores` are of complexity; None where no strategy goes by them. `agreement` is how far the weak model's answers are
+    the strong one's; None without texts.
+    """
 
     trials: list[Trial] = field(default_factory=list)
     scores: list[float] | None = None
     confidences: dict[str, list[float]] = field(default_factory=dict)
+    agreement: list[float] | None = None
     notes: list[str] = field(default_factory=list)
+
+
+def together(sets: Sequence[Answers], options: BenchOptions) -> Calibration | None:
+    """What confidence is worth over the answers of several sets; None if there are none."""
+    confidences = [value for found in sets for value in found.confidences]
+    outcomes = [value for found in sets for value in found.outcomes]
+    starts = accumulate((found.prompts for found in sets), initial=0)
+    owners = [start + owner for start, found in zip(starts, sets, strict=False) for owner in found.owners]
+    if not confidences:
+        return None
+    prompts = Column([0.0] * sum(found.prompts for found in sets), None, None)
+    figures = Figures(prompts, prompts, options.resamples, options.seed)
+    calibration = calibration_of("all answers", confidences, outcomes, figures, owners)
+    return calibration(figures.estimate())
 
 
 async def _play(passes: Passes, options: BenchOptions, settings: Settings) -> _Played:
@@ -104,11 +127,14 @@ async def _play(passes: Passes, options: BenchOptions, settings: Settings) -> _P
         return found
     for model in passes.replay.lineup.models:
         found.confidences[model] = await passes.confidences(model)
+    found.agreement = passes.agreement()
     if CASCADE in options.strategies:
         for threshold in options.thresholds or (settings.run.threshold,):
             found.trials.append(await passes.cascade(threshold))
     if ENSEMBLE in options.strategies:
         found.trials.append(await passes.ensemble())
+    if CASCADE in options.strategies and len(passes.replay.lineup.models) >= _TO_AGREE:
+        found.trials.append(await passes.agreeing())
     return found
 
 
@@ -136,6 +162,9 @@ def _report(
         calibration_of(model, confidences, _acceptable(items, model), figures)
         for model, confidences in played.confidences.items()
     ]
+    agreement = None
+    if played.agreement is not None:
+        agreement = figures.add(Confidence(played.agreement, _acceptable(items, lineup.weak)).auc)
     found = figures.estimate()
     report = SetReport(
         name=name,
@@ -149,6 +178,8 @@ def _report(
         sweep=[row(found) for row in sweep],
         orderings=[ordering(found) for ordering in orderings],
         confidence=[calibration(found) for calibration in held],
+        agreement_auc=None if agreement is None else found[agreement],
+        needs_live=options.plans,
         notes=played.notes,
     )
     return report, answers
@@ -187,7 +218,7 @@ def _ways(lineup: Lineup, columns: Mapping[str, Column], played: _Played) -> lis
     ways = []
     if played.scores is not None:
         ways.append(_Way(ROUTING, "complexity score", routing_by_score(played.scores, weak, strong)))
-    if any(trial.strategy == CASCADE for trial in played.trials):
+    if any(trial.strategy == CASCADE and trial.threshold is not None for trial in played.trials):
         sure, surer = played.confidences[lineup.weak], played.confidences[lineup.strong]
         cascade = cascade_by_confidence(sure, surer, weak, strong)
         ways.append(_Way(CASCADE, "confidence in the weak answer", cascade, turned=True))

@@ -13,6 +13,8 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from ..plan import AcceptRule
+
 F = TypeVar("F")
 
 # What most commands share is shown behind what is a command's own.
@@ -64,11 +66,21 @@ class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
         typer.Option("--prompt", "-p", help="The prompt; - reads it from standard input, as does leaving it out."),
     ] = None
     strategy: Annotated[
-        str | None, typer.Option("--strategy", "-s", help="cheapest, fallback or ensemble.", show_default="fallback")
+        str | None,
+        typer.Option(
+            "--strategy",
+            "-s",
+            help="cheapest, fallback, ensemble, or the name of a plan: see orch chains.",
+            show_default="fallback",
+        ),
     ] = None
     chain: Annotated[
         str | None,
         typer.Option(help="For fallback: a chain's name, or models separated by commas.", show_default="mixed"),
+    ] = None
+    role: Annotated[
+        str | None,
+        typer.Option(help="Answer as retriever, planner, critic, reasoner, builder ...: its models, its instructions."),
     ] = None
     models: Annotated[str | None, typer.Option(help="For ensemble: models separated by commas.")] = None
     ensemble_size: Annotated[
@@ -77,6 +89,13 @@ class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
     threshold: Annotated[
         float | None,
         typer.Option(help="For fallback: accept an answer from this confidence on, 0 to 1.", show_default="0.6"),
+    ] = None
+    accept: Annotated[
+        AcceptRule | None,
+        typer.Option(
+            help="For fallback: accept one answer that can be trusted, or the first two models' if they agree.",
+            show_default="confidence",
+        ),
     ] = None
     system: Annotated[str | None, typer.Option(help="System prompt.")] = None
     temperature: Annotated[float | None, typer.Option(help="0 to 2, for models that take one.")] = None

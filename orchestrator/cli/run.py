@@ -14,7 +14,6 @@ from ..clock import local_now
 from ..engine import Engine, RunInterrupted
 from ..errors import OrchError
 from ..ledger.queries import LAST
-from ..plan import Call
 from ..planning import Planned
 from ..result import OrchestrationResult, refused_result
 from ..types import Prompt
@@ -76,9 +75,7 @@ def answer(flags: RunFlags) -> int:
         prompt = Prompt(read_prompt(flags.prompt), flags.system)
         engine = Engine(settings)
         planned = engine.plan(prompt, options)
-        # Only a single call's pieces are sure to be the answer; a cascade may still prefer another one.
-        prints_pieces = options.stream and not output.json and isinstance(planned.plan, Call)
-        watcher = render.Watcher(verbose=flags.verbose, stream_answer=prints_pieces)
+        watcher = render.Watcher(verbose=flags.verbose, stream_answer=options.stream and not output.json)
         result, exit_code = _execute(engine, planned, watcher)
     except OrchError as error:
         refused = refused_result(error, strategy=options.strategy, simulated=settings.simulate, when=local_now())

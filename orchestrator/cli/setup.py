@@ -44,6 +44,8 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> Run
         "strategy": flags.strategy,
         "chain": flags.chain,
         "models": None if flags.models is None else _names(flags.models),
+        "role": flags.role,
+        "accept": flags.accept,
         "ensemble_size": flags.ensemble_size,
         "threshold": flags.threshold,
         "max_cost_nanousd": None if flags.max_cost is None else _cost(flags.max_cost),

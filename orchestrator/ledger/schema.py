@@ -277,8 +277,14 @@ _VERSION_5 = (
     """,
 )
 
+_VERSION_6 = (
+    # The named plan that a run carried out, and the role in which a call was made.
+    "ALTER TABLE runs ADD COLUMN pattern TEXT",
+    "ALTER TABLE calls ADD COLUMN role TEXT",
+)
+
 # One tuple of statements a version; the ledger's `user_version` counts how many have been carried out.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6)
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -131,6 +131,7 @@ BAD = {
     "a score of -0.2": (changed(outcomes={"small": {"score": -0.2}}), "from 0 to 1, not -0.2"),
     "a score of 2": (changed(outcomes={"small": {"score": 2}}), "from 0 to 1, not 2"),
     "a score of NaN": (b'{"id": "a", "prompt": "b", "outcomes": {"m": {"score": NaN}}}\n', "NaN is not a number"),
+    "a score of 88": (changed(outcomes={"small": {"score": 88}}), "from 0 to 1, not 88"),
     "half a token": (changed(outcomes={"m": {"score": 1, "input_tokens": 0.5}}), "'input_tokens' must be a whole"),
     "negative tokens": (changed(outcomes={"m": {"score": 1, "output_tokens": -1}}), "'output_tokens' must be a whole"),
     "latency true": (changed(outcomes={"m": {"score": 1, "latency_ms": True}}), "'latency_ms' must be a whole"),

@@ -6,30 +6,37 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from .analysis import ComplexityAnalyzer
-from .analysis.tokens import estimate_tokens, upper_bound_tokens
-from .errors import UsageError, did_you_mean
-from .plan import Call, CostRange, Node, price
-from .providers.catalog import PROVIDERS, is_set_up, needed_to_set_up
-from .quote import Load
-from .registry.model import ModelSpec, Registry
-from .settings import RunOptions, Settings
-from .strategies import STRATEGIES, Decision, Situation, nothing_to_call, survey
-from .types import Analysis, Prompt
-
-_MESSAGE_OVERHEAD = 64  # tokens that a provider wraps around one message and a system prompt, with room to spare
+from ..analysis import ComplexityAnalyzer
+from ..analysis.tokens import estimate_tokens, upper_bound_tokens
+from ..errors import UsageError, did_you_mean
+from ..plan import Call, CostRange, Node, price
+from ..providers.catalog import PROVIDERS, is_set_up, needed_to_set_up
+from ..quote import MESSAGE_OVERHEAD, Load
+from ..registry.model import Chain, ModelSpec, Registry
+from ..settings import RunOptions, Settings
+from ..strategies import STRATEGIES, Decision, Situation, Strategy, fallback, nothing_to_call, survey
+from ..strategies.assignment import named_in
+from ..strategies.role import in_role, with_role
+from ..types import Analysis, Prompt
+from .costs import CallCosts
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What would be done with a prompt, what it could cost in nano-dollars, and why."""
+    """What would be done with a prompt, what it could cost in nano-dollars, and why.
+
+    `pattern` is the name of the plan in chains.yaml, if it is one. `costs` has every call of the plan; `call_costs`, by
+    name, what the prompt by itself would cost on any model.
+    """
 
     prompt: Prompt
     options: RunOptions
     analysis: Analysis
     load: Load
     plan: Node
+    pattern: str | None
     cost: CostRange
+    costs: Mapping[Call, CostRange]
     call_costs: Mapping[str, CostRange]
     reasons: tuple[str, ...]
 
@@ -40,25 +47,43 @@ def make_plan(
     """What a run would do, without calling anything. Raises an OrchError if there is nothing it could do."""
     check_prompt(prompt)
     check_options(options)
-    strategy = STRATEGIES.get(options.strategy)
-    if strategy is None:
-        suggestion = did_you_mean(options.strategy, STRATEGIES) or f"there are: {', '.join(STRATEGIES)}"
-        raise UsageError(f"no strategy {options.strategy!r}", hint=suggestion)
+    strategy, chain = _strategy_and_chain(options, registry)
     analysis = ComplexityAnalyzer(cuts=settings.complexity_cuts).analyze(prompt.text)
     load = _load(prompt, analysis)
-    chain = tuple(registry.model(name).name for name in registry.chain(options.chain).models)
     models = tuple(registry.model(name).name for name in options.models)
-    has_access = _access(settings, {*chain, *models})
+    has_access = _access(settings, {*chain.models, *models})
     offers = survey(
         registry.models.values(), load, options, has_access=has_access, free_tier=settings.free_tier, when=when
     )
-    situation = Situation(analysis, offers, options, chain, models, when)
+    situation = Situation(analysis, offers, options, chain, models, when, registry.roles, registry.tiers)
+    if options.role is not None and strategy is not fallback:
+        situation = in_role(situation, registry.role(options.role))
     decision = strategy(situation)
     if decision is None:
-        named = [offers[name] for name in (chain if options.strategy == "fallback" else models)]
-        alive = [offer for offer in offers.values() if not offer.spec.is_retired(when.date())]
-        raise nothing_to_call(named or alive, needed_to_set_up)
-    return _priced(prompt, decision, situation, load)
+        named = named_in(chain.plan, situation) if strategy is fallback else situation.models
+        alive = [offer for offer in situation.offers.values() if not offer.spec.is_retired(when.date())]
+        raise nothing_to_call([offers[name] for name in named] or alive, needed_to_set_up)
+    if options.role is not None:
+        decision = with_role(decision, registry.role(options.role))
+    pattern = chain.name if strategy is fallback and chain.name in registry.chains else None
+    return _priced(prompt, decision, situation, load, settings, pattern)
+
+
+def _strategy_and_chain(options: RunOptions, registry: Registry) -> tuple[Strategy, Chain]:
+    """What decides on the plan, and on what: a plan's name is as good as a strategy's. Raises UsageError."""
+    name = options.strategy
+    if name not in STRATEGIES and name in registry.chains:
+        if options.role is not None:
+            raise UsageError(f"the calls of the plan {name!r} have roles of their own; leave out --role or -s {name}")
+        return fallback, registry.chains[name]
+    if name not in STRATEGIES:
+        known = [*STRATEGIES, *registry.chains]
+        raise UsageError(f"no strategy {name!r}", hint=did_you_mean(name, known) or f"there are: {', '.join(known)}")
+    chain = registry.chain(options.chain)
+    if options.role is not None:
+        role = registry.role(options.role)
+        chain = Chain(role.name, Call(role=role.name))
+    return STRATEGIES[name], chain
 
 
 def _access(settings: Settings, named: set[str]) -> Callable[[ModelSpec], bool]:
@@ -115,24 +140,27 @@ def _load(prompt: Prompt, analysis: Analysis) -> Load:
     system = prompt.system or ""
     return Load(
         input_tokens=analysis.input_tokens + estimate_tokens(system),
-        input_bound=upper_bound_tokens(prompt.text) + upper_bound_tokens(system) + _MESSAGE_OVERHEAD,
+        input_bound=upper_bound_tokens(prompt.text) + upper_bound_tokens(system) + MESSAGE_OVERHEAD,
         output_tokens=analysis.output_tokens,
     )
 
 
-def _priced(prompt: Prompt, decision: Decision, situation: Situation, load: Load) -> Planned:
-    def price_call(call: Call) -> CostRange:
-        return situation.offers[call.model].cost
-
-    call_costs = {name: offer.cost for name, offer in situation.offers.items()}
-    cost = price(decision.plan, price_call)
+def _priced(
+    prompt: Prompt, decision: Decision, situation: Situation, load: Load, settings: Settings, pattern: str | None
+) -> Planned:
+    options = situation.options
+    costs = CallCosts(
+        prompt, options, load, lambda name: situation.offers[name].spec, settings.free_tier, situation.when
+    ).of(decision.plan)
     return Planned(
         prompt=prompt,
-        options=situation.options,
+        options=options,
         analysis=situation.analysis,
         load=load,
         plan=decision.plan,
-        cost=cost,
-        call_costs=call_costs,
+        pattern=pattern,
+        cost=price(decision.plan, costs.__getitem__),
+        costs=costs,
+        call_costs={name: offer.cost for name, offer in situation.offers.items()},
         reasons=decision.reasons,
     )

@@ -1,0 +1,51 @@
+"""Plans as data: the nodes, the templates of their prompts, what is wrong with a plan, and what one costs."""
+
+from .checking import PlanError, check_plan
+from .nodes import (
+    FREE_SIGNALS,
+    SIGNALS,
+    Accept,
+    AcceptRule,
+    Call,
+    Cascade,
+    Check,
+    Loop,
+    Node,
+    Panel,
+    Reduce,
+    Sequence,
+    agreeing,
+    calls,
+    children,
+    most_calls,
+    must_agree,
+    nodes,
+    to_dict,
+)
+from .pricing import CostRange, price
+
+__all__ = [
+    "FREE_SIGNALS",
+    "SIGNALS",
+    "Accept",
+    "AcceptRule",
+    "Call",
+    "Cascade",
+    "Check",
+    "CostRange",
+    "Loop",
+    "Node",
+    "Panel",
+    "PlanError",
+    "Reduce",
+    "Sequence",
+    "agreeing",
+    "calls",
+    "check_plan",
+    "children",
+    "most_calls",
+    "must_agree",
+    "nodes",
+    "price",
+    "to_dict",
+]
