@@ -18,7 +18,8 @@ from ..registry.model import ModelSpec
 from ..settings import Settings
 from ..types import Level
 from . import render
-from .options import ModelFlags, command
+from .models_by_task import show_by_task
+from .options import LedgerFlags, ModelFlags, command
 from .output import Output
 from .setup import settings_from
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _ModelListFlags(ModelFlags):
+class _ModelListFlags(ModelFlags, LedgerFlags):
     provider: Annotated[str | None, typer.Option(help="Only this provider's.")] = None
     level: Annotated[str | None, typer.Option(help="Only those rated for basic, intermediate, advanced or expert.")] = (
         None
@@ -35,11 +36,22 @@ class _ModelListFlags(ModelFlags):
     available: Annotated[
         bool, typer.Option("--available", help="Only those that can be chosen here: set up, not retired.")
     ] = False
+    by_task: Annotated[
+        bool, typer.Option("--by-task", help="Which models your rated runs say do best at which task.")
+    ] = False
 
 
 @command(_ModelListFlags)
 def models(flags: _ModelListFlags) -> int:
-    """Prices are in dollars per million tokens, or per GPU hour for models that you host."""
+    """Prices are in dollars per million tokens, or per GPU hour for models that you host.
+
+    orch models --by-task shows how answers were rated (orch rate) by task and model, with 95 % intervals, and which
+    differences the ratings cannot tell. Cost and latency are those of whole runs.
+    """
+    if flags.by_task:
+        if flags.provider or flags.level or flags.available:
+            raise UsageError("--by-task goes without --provider, --level and --available")
+        return show_by_task(settings_from(flags), Output.parse(flags.output))
     return list_models(
         settings_from(flags),
         Output.parse(flags.output),

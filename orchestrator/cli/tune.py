@@ -11,8 +11,9 @@ import typer
 
 from ..analysis import ComplexityAnalyzer
 from ..bench.cases import Case, cases_of_items, cases_of_runs
-from ..bench.pricing import parse_prices, recorded_model
+from ..bench.pricing import parse_prices, read_prices, recorded_model
 from ..bench.reading import read_items
+from ..bench.selecting import parse_split
 from ..bench.tuned_file import history, merged, undo, write_tuned
 from ..bench.tuning import QUALITY
 from ..bench.tuning import tune as tune_settings
@@ -44,7 +45,12 @@ class _TuneFlags(OutputFlags, LedgerFlags, ConfigFlags):
     strong: Annotated[str | None, typer.Option(help="The model that is asked where the weak one will not do.")] = None
     price: Annotated[
         list[str] | None,
-        typer.Option(metavar="MODEL=INPUT/OUTPUT", help="Price of a recorded model, $ per million tokens."),
+        typer.Option(metavar="MODEL=IN/OUT", help="Dollars per million tokens; may be given more than once."),
+    ] = None
+    prices: Annotated[Path | None, typer.Option(help="A file of lines MODEL: IN/OUT.")] = None
+    split: Annotated[
+        str | None,
+        typer.Option(help="Of FILES only a part of the prompts, by hash: dev, test, a share 0.5, or a range 0.5:1."),
     ] = None
     quality: Annotated[
         float, typer.Option(help="Share of the strong model's quality that is to be kept, at the least cost.")
@@ -80,6 +86,8 @@ def _check(flags: _TuneFlags) -> None:
         raise UsageError("--undo and --show do not go together")
     if (flags.undo or flags.show) and (flags.files or flags.dry_run or flags.force):
         raise UsageError(f"--{'undo' if flags.undo else 'show'} takes neither FILES nor --dry-run nor --force")
+    if not flags.files and (flags.price or flags.prices or flags.split):
+        raise UsageError("--price, --prices and --split are for FILES: runs have their costs in the ledger")
     if not 0 < flags.quality <= 1:
         raise UsageError(f"--quality takes a share above 0 and up to 1, not {flags.quality:g}")
     if flags.weak is not None and flags.weak == flags.strong:
@@ -156,8 +164,12 @@ def _from_ledger(settings: Settings) -> tuple[list[Case], Mapping[str, Sequence[
 
 
 def _from_files(flags: _TuneFlags, settings: Settings) -> tuple[list[Case], Mapping[str, Sequence[Level]]]:
-    prices, registry, now = parse_prices(flags.price or ()), registry_for(settings), local_now()
-    items = [item for path in flags.files or () for item in read_items(path)]
+    prices = ({} if flags.prices is None else read_prices(flags.prices)) | parse_prices(flags.price or ())
+    chosen = parse_split(flags.split or "0:1")
+    registry, now = registry_for(settings), local_now()
+    items = [item for path in flags.files or () for item in read_items(path) if chosen(item.prompt)]
+    if not items:
+        raise UsageError(f"no prompt of these files is in the part {flags.split}")
     names = {name for item in items for name in item.outcomes}
     models = {name: recorded_model(name, registry, prices, now) for name in sorted(names)}
     cases = cases_of_items(items, models, ComplexityAnalyzer(cuts=settings.complexity_cuts).analyze)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from orchestrator.ledger.ratings import Rating, rate
 from orchestrator.ledger.records import CallRecord, CallStatus, CostSource, RunRecord, RunStatus
 from orchestrator.ledger.store import Ledger
 
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 Run = subprocess.CompletedProcess[bytes]
 Orch = Callable[..., Run]
@@ -142,6 +144,18 @@ def test_what_users_rated_makes_confidence_truer_and_every_later_run_uses_it(
     assert shown["confidence"]["source"] == str(tuned)
     assert shown["threshold"] == {"key": "threshold", "value": 0.6, "source": "default"}
     assert part(document(orch("tune", "-o", "json", "--dry-run")), "confidence")["finding"] == "no_improvement"
+
+
+def test_every_key_of_its_json_is_documented(orch: Orch, overconfident: Path) -> None:
+    def keys(value: Any) -> set[str]:
+        if isinstance(value, dict):
+            return set(value).union(*(keys(item) for item in value.values()))
+        return set().union(*(keys(item) for item in value)) if isinstance(value, list) else set()
+
+    text = DOCUMENT.split("\n## Tune\n")[1].split("\n## ")[0]
+    marked = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`]+)`", text))))
+    values = {"slope", "intercept", "cuts"}  # config keys, where the values stand
+    assert keys(document(orch("tune", "--dry-run", "-o", "json"))) <= marked | values
 
 
 def test_the_text_says_before_and_after_and_how_to_take_it_back(orch: Orch, overconfident: Path, tuned: Path) -> None:
