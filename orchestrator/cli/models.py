@@ -99,6 +99,8 @@ def _known(what: str, wanted: str | None, known: Sequence[str]) -> str | None:
 def _row(spec: ModelSpec, settings: Settings, today: date) -> dict[str, Any]:
     price = spec.price_at(local_now())
     rates = None if price is None else price.rates
+    by_batch = None if price is None else price.by_batch()
+    batch = None if by_batch is None else by_batch.rates
     set_up = (settings.simulate and not PROVIDERS[spec.provider].self_hosted) or is_set_up(spec.provider, os.environ)
     return {
         "name": spec.name,
@@ -107,6 +109,8 @@ def _row(spec: ModelSpec, settings: Settings, today: date) -> dict[str, Any]:
         "levels": [level.value for level in spec.levels],
         "input_per_million": None if rates is None else str(rates.input),
         "output_per_million": None if rates is None else str(rates.output),
+        "batch_input_per_million": None if batch is None else str(batch.input),
+        "batch_output_per_million": None if batch is None else str(batch.output),
         "gpu_hour": None if price is None or price.gpu_hour is None else str(price.gpu_hour),
         "price_from": None if price is None else price.start.isoformat(),
         "price_source": None if price is None else price.source,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ..analysis import ComplexityAnalyzer
@@ -67,6 +67,22 @@ def make_plan(
         decision = with_role(decision, registry.role(options.role))
     pattern = chain.name if strategy is fallback and chain.name in registry.chains else None
     return _priced(prompt, decision, situation, load, settings, pattern)
+
+
+def cost_by_batch(planned: Planned, *, registry: Registry, settings: Settings, when: datetime) -> CostRange:
+    """What the same calls would cost through the providers' batch interfaces, which orch does not use; unpriced if the
+    batch rate of one of them is not known."""
+
+    def at_batch_rates(name: str) -> ModelSpec:
+        spec = registry.model(name)
+        price_now = spec.price_at(when)
+        by_batch = None if price_now is None else price_now.by_batch()
+        return replace(spec, prices=() if by_batch is None else (by_batch,))
+
+    costs = CallCosts(planned.prompt, planned.options, planned.load, at_batch_rates, settings.free_tier, when).of(
+        planned.plan
+    )
+    return price(planned.plan, costs.__getitem__)
 
 
 def _strategy_and_chain(options: RunOptions, registry: Registry) -> tuple[Strategy, Chain]:
