@@ -147,8 +147,8 @@ def test_writing_adds_dated_entries_and_changes_nothing_else(update_prices: Modu
     assert added == [
         f"      - {{from: 2026-11-21, input: 4, output: 20, cache_read: 0.2, cache_write: 5, batch: 0.5,"
         f" {tail(update_prices)}}}",
-        "      - {from: 2026-11-21, input: 2, output: 8, cache_read: 0.5, batch: {input: 1, output: 4, cache_read: 0.5},"
-        f" {tail(update_prices)}}}",
+        "      - {from: 2026-11-21, input: 2, output: 8, cache_read: 0.5,"
+        f" batch: {{input: 1, output: 4, cache_read: 0.5}}, {tail(update_prices)}}}",
         f"      - {{from: 2026-11-21, input: 0.15, output: 0.6, cache_read: 0.003, {tail(update_prices)}}}",
         f'      - {{utc: "01:00-04:00", input: 0.3, output: 1.2, cache_read: 0.006, {tail(update_prices)}}}',
         f'      - {{utc: "06:00-10:00", input: 0.3, output: 1.2, cache_read: 0.006, {tail(update_prices)}}}',
