@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
@@ -18,13 +17,11 @@ from platformdirs import PlatformDirs
 from .errors import ConfigError
 from .money import dollars_to_nanousd
 from .plan import AcceptRule
-from .strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_of, read, record, text
-from .yaml_document import Value
+from .strict_yaml import Table, boolean, decimal, integer, list_of, one_of, read, record, text
+from .tuned import Adjustment, Calibration, Tuned, cuts, intercept, number, read_tuned, slope, threshold
 
 APP = "orch"
 _DAY_S = 86_400
-LEAST_SLOPE = Decimal("0.001")
-COMPLEXITY_CUTS = (0.25, 0.5, 0.75)  # of the score: basic below the first, expert from the last
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -73,16 +70,15 @@ class BreakerPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """What makes a sum of evidence, a logit, the chance that an answer is acceptable:
+class Complexity:
+    """How hard a prompt counts as.
 
-        confidence = 1 / (1 + exp(-(slope * logit + intercept)))
-
-    (Platt, Probabilistic Outputs for Support Vector Machines, 1999.) As it is here the logit is taken for what it says.
+    `cuts` are three scores that rise: where intermediate, advanced and expert begin; None leaves them to the analyser.
+    `adjustment` is what `orch tune --weights` fitted.
     """
 
-    slope: float = 1.0
-    intercept: float = 0.0
+    cuts: tuple[float, ...] | None = None
+    adjustment: Adjustment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +133,7 @@ class Settings:
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     free_tier: tuple[str, ...] = ()
     calibration: Calibration = field(default_factory=Calibration)
-    complexity_cuts: tuple[float, ...] = COMPLEXITY_CUTS
+    complexity: Complexity = field(default_factory=Complexity)
     run: RunOptions = field(default_factory=RunOptions)
 
 
@@ -171,7 +167,7 @@ def load_settings(
         scenario=scenario or _path(environ, "ORCH_SCENARIO"),
     )
     if tuned.exists():
-        settings = read_tuned(tuned).onto(settings)
+        settings = _tuned_onto(settings, read_tuned(tuned))
     if settings.config_file is not None:
         settings = read(settings.config_file, record(_config_onto(settings)))
     return replace(settings, log_text=_switch(environ, "ORCH_LOG_TEXT", default=settings.log_text))
@@ -189,36 +185,14 @@ def tuned_file(environ: Mapping[str, str], *, config: Path | None, simulate: boo
     return folder / ("tuned-simulated.yaml" if simulate else "tuned.yaml")
 
 
-@dataclass(frozen=True, slots=True)
-class Tuned:
-    """What `orch tune` fitted, as its file has it. None was not fitted."""
-
-    threshold: float | None = None
-    complexity_cuts: tuple[float, ...] | None = None
-    calibration: Calibration | None = None
-
-    def onto(self, settings: Settings) -> Settings:
-        """The settings with what was fitted in place of the defaults."""
-        run = settings.run if self.threshold is None else replace(settings.run, threshold=self.threshold)
-        return replace(
-            settings,
-            run=run,
-            complexity_cuts=self.complexity_cuts or settings.complexity_cuts,
-            calibration=self.calibration or settings.calibration,
-        )
-
-
-def read_tuned(path: Path) -> Tuned:
-    """What was fitted. Raises ConfigError for a file that holds anything else."""
-
-    def reader(table: Table) -> Tuned:
-        return Tuned(
-            threshold=table.optional("threshold", _number(0, 1), default=None),
-            complexity_cuts=table.optional("complexity", record(_complexity), default=None),
-            calibration=table.optional("confidence", record(_confidence), default=None),
-        )
-
-    return read(path, record(reader))
+def _tuned_onto(settings: Settings, tuned: Tuned) -> Settings:
+    run = settings.run if tuned.threshold is None else replace(settings.run, threshold=tuned.threshold)
+    return replace(
+        settings,
+        run=run,
+        calibration=tuned.calibration or settings.calibration,
+        complexity=Complexity(tuned.cuts, tuned.adjustment),
+    )
 
 
 def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
@@ -227,16 +201,17 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
 
     def reader(table: Table) -> Settings:
         max_cost = table.optional("max_cost", decimal(minimum=0), default=None)
+        levels = table.optional("complexity", record(_complexity), default=None)
         run = RunOptions(
             strategy=table.optional("strategy", text, default=base.strategy),
             chain=table.optional("chain", text, default=base.chain),
             ensemble_size=table.optional("ensemble_size", integer(minimum=1, maximum=100), default=base.ensemble_size),
-            threshold=table.optional("threshold", _number(0, 1), default=base.threshold),
+            threshold=table.optional("threshold", threshold, default=base.threshold),
             accept=table.optional("accept", one_of(AcceptRule), default=base.accept),
             max_cost_nanousd=None if max_cost is None else dollars_to_nanousd(max_cost),
-            timeout_s=table.optional("timeout", _number(1, _DAY_S), default=base.timeout_s),
+            timeout_s=table.optional("timeout", number(1, _DAY_S), default=base.timeout_s),
             max_tokens=table.optional("max_tokens", integer(minimum=1), default=None),
-            temperature=table.optional("temperature", _number(0, 2), default=None),
+            temperature=table.optional("temperature", number(0, 2), default=None),
             category=table.optional("category", text, default=base.category),
         )
         return replace(
@@ -247,41 +222,33 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
             retry=table.optional("retry", record(_retry), default=settings.retry),
             breaker=table.optional("breaker", record(_breaker), default=settings.breaker),
             free_tier=table.optional("free_tier", list_of(text), default=settings.free_tier),
-            complexity_cuts=table.optional("complexity", record(_complexity), default=settings.complexity_cuts),
+            complexity=settings.complexity if levels is None else replace(settings.complexity, cuts=levels),
             calibration=table.optional("confidence", record(_confidence), default=settings.calibration),
         )
 
     return reader
 
 
-def _complexity(table: Table) -> tuple[float, ...]:
-    return table.required("cuts", _cuts)
-
-
-def _cuts(value: Value) -> tuple[float, ...]:
-    cuts = list_of(_number(0, 1))(value)
-    if len(cuts) != len(COMPLEXITY_CUTS) or list(cuts) != sorted(cuts):
-        raise value.error(f"expected {len(COMPLEXITY_CUTS)} numbers in rising order")
-    return cuts
-
-
 def _confidence(table: Table) -> Calibration:
-    """The slope is positive: more evidence for an answer never makes it less likely to be good."""
     base = Calibration()
     return Calibration(
-        slope=table.optional("slope", _number(LEAST_SLOPE, 100), default=base.slope),
-        intercept=table.optional("intercept", _number(-50, 50), default=base.intercept),
+        slope=table.optional("slope", slope, default=base.slope),
+        intercept=table.optional("intercept", intercept, default=base.intercept),
     )
+
+
+def _complexity(table: Table) -> tuple[float, ...] | None:
+    return table.optional("cuts", cuts, default=None)
 
 
 def _retry(table: Table) -> RetryPolicy:
     base = RetryPolicy()
     return RetryPolicy(
         max_retries=table.optional("max_retries", integer(minimum=0, maximum=20), default=base.max_retries),
-        initial_backoff_s=table.optional("initial_backoff", _number(0, _DAY_S), default=base.initial_backoff_s),
-        max_backoff_s=table.optional("max_backoff", _number(0, _DAY_S), default=base.max_backoff_s),
-        multiplier=table.optional("multiplier", _number(1, 100), default=base.multiplier),
-        max_wait_s=table.optional("max_wait", _number(0, _DAY_S), default=base.max_wait_s),
+        initial_backoff_s=table.optional("initial_backoff", number(0, _DAY_S), default=base.initial_backoff_s),
+        max_backoff_s=table.optional("max_backoff", number(0, _DAY_S), default=base.max_backoff_s),
+        multiplier=table.optional("multiplier", number(1, 100), default=base.multiplier),
+        max_wait_s=table.optional("max_wait", number(0, _DAY_S), default=base.max_wait_s),
         kinds=table.optional("kinds", list_of(one_of(RetryKind)), default=base.kinds),
     )
 
@@ -290,15 +257,10 @@ def _breaker(table: Table) -> BreakerPolicy:
     base = BreakerPolicy()
     return BreakerPolicy(
         failures=table.optional("failures", integer(minimum=0, maximum=1000), default=base.failures),
-        window_s=table.optional("window", _number(0, _DAY_S), default=base.window_s),
-        cooling_s=table.optional("cooling", _number(0, _DAY_S), default=base.cooling_s),
-        max_cooling_s=table.optional("max_cooling", _number(0, _DAY_S), default=base.max_cooling_s),
+        window_s=table.optional("window", number(0, _DAY_S), default=base.window_s),
+        cooling_s=table.optional("cooling", number(0, _DAY_S), default=base.cooling_s),
+        max_cooling_s=table.optional("max_cooling", number(0, _DAY_S), default=base.max_cooling_s),
     )
-
-
-def _number(minimum: Decimal | int, maximum: int) -> Reader[float]:
-    exact = decimal(minimum=minimum, maximum=maximum)
-    return lambda value: float(exact(value))
 
 
 def _path(environ: Mapping[str, str], name: str) -> Path | None:

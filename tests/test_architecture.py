@@ -21,6 +21,7 @@ LAYERS = [
     "types",
     "money",
     "plan",
+    "tuned",
     "settings",
     "registry",
     "analysis",

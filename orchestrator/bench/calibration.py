@@ -13,21 +13,10 @@ import math
 from collections.abc import Sequence
 from statistics import fmean, pstdev
 
-from ..settings import Calibration
+from ..tuned import Calibration
+from .regression import fit_logistic, logistic
 
-_ITERATIONS = 100
-_RIDGE = 1e-12  # keeps the Hessian invertible where all logits are the same
-_SMALLEST_STEP = 1e-10
-_LEAST_DESCENT = 1e-14  # of the mean loss, in nats: the fit is over
 _SURE = 1e-15  # a chance of exactly 0 or 1 has no finite loss when it is wrong
-
-
-def logistic(logit: float) -> float:
-    """1 / (1 + exp(-logit)), for any finite logit."""
-    if logit >= 0:
-        return 1 / (1 + math.exp(-logit))
-    power = math.exp(logit)
-    return power / (1 + power)
 
 
 def calibrated(logit: float, calibration: Calibration) -> float:
@@ -47,37 +36,17 @@ def fit_calibration(logits: Sequence[float], outcomes: Sequence[float]) -> Calib
     """The likeliest line. Outcomes are 0 to 1. Without any answer it is the identity; where all logits are the same it
     is level.
 
-    Newton's method with backtracking, as in Lin, Lin and Weng, A Note on Platt's Probabilistic Outputs for Support
-    Vector Machines (Machine Learning 68, 2007), on logits brought to mean 0 and deviation 1. The loss is convex, so
-    there is one answer; from a level line at the mean target Newton's steps never start where the loss is flat.
+    Logits are brought to mean 0 and deviation 1 first, and the search starts from a level line at the mean target,
+    where the loss is never flat (Lin, Lin and Weng, A Note on Platt's Probabilistic Outputs for Support Vector
+    Machines, Machine Learning 68, 2007).
     """
     if not logits:
         return Calibration()
     targets = _targets(outcomes)
-    center, scale = fmean(logits), pstdev(logits) or 1.0
-    slope, intercept = _descend([(logit - center) / scale for logit in logits], targets)
+    center, scale, mean = fmean(logits), pstdev(logits) or 1.0, fmean(targets)
+    columns = [[1.0] * len(logits), [(logit - center) / scale for logit in logits]]
+    intercept, slope = fit_logistic(columns, targets, (0.0, 0.0), (math.log(mean / (1 - mean)), 0.0), (0.0, 0.0))
     return Calibration(slope / scale, intercept - slope * center / scale)
-
-
-def _descend(logits: Sequence[float], targets: Sequence[float]) -> tuple[float, float]:
-    mean = fmean(targets)
-    slope, intercept = 0.0, math.log(mean / (1 - mean))
-    loss = _loss(logits, targets, slope, intercept)
-    for _ in range(_ITERATIONS):
-        to_slope, to_intercept, descent = _newton(logits, targets, slope, intercept)
-        if descent < _LEAST_DESCENT:
-            break
-        step = 1.0
-        while step >= _SMALLEST_STEP:
-            new = slope + step * to_slope, intercept + step * to_intercept
-            new_loss = _loss(logits, targets, *new)
-            if new_loss < loss - 1e-4 * step * descent:  # Armijo's rule
-                break
-            step /= 2
-        else:
-            break  # as low as floating point gets
-        (slope, intercept), loss = new, new_loss
-    return slope, intercept
 
 
 def _targets(outcomes: Sequence[float]) -> list[float]:
@@ -85,36 +54,3 @@ def _targets(outcomes: Sequence[float]) -> list[float]:
     wrong = len(outcomes) - right
     high, low = (right + 1) / (right + 2), 1 / (wrong + 2)
     return [outcome * high + (1 - outcome) * low for outcome in outcomes]
-
-
-def _loss(logits: Sequence[float], targets: Sequence[float], slope: float, intercept: float) -> float:
-    """The mean loss, by log(1 + exp(z)) - t z, which no size of z overflows."""
-    total = 0.0
-    for logit, target in zip(logits, targets, strict=True):
-        z = slope * logit + intercept
-        total += max(z, 0.0) + math.log1p(math.exp(-abs(z))) - target * z
-    return total / len(logits)
-
-
-def _newton(
-    logits: Sequence[float], targets: Sequence[float], slope: float, intercept: float
-) -> tuple[float, float, float]:
-    """The Newton step for slope and intercept, and how steeply the mean loss falls along it."""
-    g_slope = g_intercept = 0.0
-    h_ss, h_si, h_ii = _RIDGE, 0.0, _RIDGE
-    for logit, target in zip(logits, targets, strict=True):
-        chance = logistic(slope * logit + intercept)
-        off, curvature = chance - target, chance * (1 - chance)
-        g_slope += off * logit
-        g_intercept += off
-        h_ss += curvature * logit * logit
-        h_si += curvature * logit
-        h_ii += curvature
-    size = len(logits)
-    g_slope, g_intercept, h_ss, h_si, h_ii = (sum_ / size for sum_ in (g_slope, g_intercept, h_ss, h_si, h_ii))
-    determinant = h_ss * h_ii - h_si * h_si
-    if determinant <= 0:  # by rounding: a plain step downhill
-        return -g_slope, -g_intercept, g_slope * g_slope + g_intercept * g_intercept
-    to_slope = (h_si * g_intercept - h_ii * g_slope) / determinant
-    to_intercept = (h_si * g_slope - h_ss * g_intercept) / determinant
-    return to_slope, to_intercept, -(to_slope * g_slope + to_intercept * g_intercept)

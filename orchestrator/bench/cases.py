@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from ..analysis import ComplexityAnalyzer
+from ..analysis.complexity import ComplexityAnalyzer, Evidence
 from ..confidence import ConfidenceDetector
 from ..ledger.ratings import RatedRun
 from ..money import cost_nanousd
@@ -35,11 +35,15 @@ class GradedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One prompt, by its digest, with every graded answer of every model. `score` is how hard it looks, 0 to 1."""
+    """One prompt, by its digest, with every graded answer of every model.
+
+    `score` is how hard it looks, 0 to 1, and `evidence` what the built-in score is made of, where that is wanted.
+    """
 
     digest: str
     score: float | None
     answers: Mapping[str, Sequence[GradedAnswer]] = field(default_factory=dict)
+    evidence: Evidence | None = None
 
     def graded(self) -> Iterable[GradedAnswer]:
         """All answers, of all models."""
@@ -60,17 +64,23 @@ class Case:
         )
 
 
-def cases_of_runs(runs: Iterable[RatedRun], analyzer: ComplexityAnalyzer) -> list[Case]:
+def cases_of_runs(runs: Iterable[RatedRun], analyzer: ComplexityAnalyzer, *, with_evidence: bool = False) -> list[Case]:
     """Rated runs by prompt (and system prompt). A run that was not finished has no model and is left out."""
-    found: dict[tuple[str, str | None], tuple[float | None, dict[str, list[GradedAnswer]]]] = {}
-    detector = ConfidenceDetector()
+    found: dict[tuple[str, str | None], dict[str, list[RatedRun]]] = {}
     for run in runs:
-        if run.model_used is None:
-            continue
-        score = run.score if run.prompt is None else analyzer.analyze(run.prompt).score
-        _, answers = found.setdefault((run.prompt_sha256, run.system), (score, {}))
-        answers.setdefault(run.model_used, []).append(_of_run(run, detector))
-    return [Case(digest, score, answers) for (digest, _), (score, answers) in found.items()]
+        if run.model_used is not None:
+            found.setdefault((run.prompt_sha256, run.system), {}).setdefault(run.model_used, []).append(run)
+    detector = ConfidenceDetector()
+    cases = []
+    for (digest, _), by_model in found.items():
+        first = next(run for runs in by_model.values() for run in runs)
+        answers = {model: tuple(_of_run(run, detector) for run in runs) for model, runs in by_model.items()}
+        if first.prompt is None:
+            cases.append(Case(digest, first.score, answers))
+        else:
+            evidence = analyzer.evidence(first.prompt) if with_evidence else None
+            cases.append(Case(digest, analyzer.analyze(first.prompt).score, answers, evidence))
+    return cases
 
 
 def _of_run(run: RatedRun, detector: ConfidenceDetector) -> GradedAnswer:
@@ -88,18 +98,23 @@ def _of_run(run: RatedRun, detector: ConfidenceDetector) -> GradedAnswer:
 
 
 def cases_of_items(
-    items: Iterable[Item], models: Mapping[str, RecordedModel], analyze: Callable[[str], Analysis]
+    items: Iterable[Item],
+    models: Mapping[str, RecordedModel],
+    analyzer: ComplexityAnalyzer,
+    *,
+    with_evidence: bool = False,
 ) -> list[Case]:
-    """Recorded outcomes. `models` has what each costs, as far as it is known; `analyze` is the analyser in force."""
+    """Recorded outcomes. `models` has what each costs, as far as it is known; `analyzer` is the one in force."""
     detector = ConfidenceDetector()
     found = []
     for item in items:
-        analysis = analyze(item.prompt)
+        analysis = analyzer.analyze(item.prompt)
+        evidence = analyzer.evidence(item.prompt) if with_evidence else None
         answers = {
             name: (_of_outcome(item, outcome, analysis, models.get(name), detector),)
             for name, outcome in item.outcomes.items()
         }
-        found.append(Case(digest_of(item.prompt), analysis.score, answers))
+        found.append(Case(digest_of(item.prompt), analysis.score, answers, evidence))
     return found
 
 

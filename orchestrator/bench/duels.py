@@ -7,7 +7,8 @@ from itertools import combinations
 from statistics import fmean
 from typing import NamedTuple
 
-from ..settings import Calibration
+from ..analysis.complexity import Evidence
+from ..tuned import Calibration
 from .calibration import calibrated
 from .cases import Case, GradedAnswer
 
@@ -26,6 +27,7 @@ class Duel(NamedTuple):
 
     digest: str
     score: float | None
+    evidence: Evidence | None
     weak: GradedAnswer
     strong: GradedAnswer
     weak_cost: float
@@ -69,11 +71,11 @@ def acceptance(duel: Duel, calibration: Calibration) -> Choice:
     )
 
 
-def difficulty(duel: Duel) -> Choice:
+def difficulty(duel: Duel, score: float) -> Choice:
     """Routing: the strong model is asked where the prompt's score reaches the number, else the weak one."""
     return Choice(
         duel.digest,
-        duel.score or 0.0,
+        score,
         reached=Course(duel.strong.outcome, duel.strong_cost),
         below=Course(duel.weak.outcome, duel.weak_cost),
         strong=duel.strong.outcome,
@@ -100,7 +102,7 @@ def duels_of(cases: Iterable[Case], pair: Pair, *, wanted: Callable[[GradedAnswe
         pair,
         priced,
         [
-            Duel(case.digest, case.score, weak, strong, *_costs(weak, strong) if priced else (0.0, 1.0))
+            Duel(case.digest, case.score, case.evidence, weak, strong, *_costs(weak, strong) if priced else (0.0, 1.0))
             for case, weak, strong in both
         ],
     )

@@ -27,7 +27,7 @@ class Finding(StrEnum):
 class Part:
     """One setting: its value in force, the value that was fitted to all of the data (None if there is none), and what
     both come to on held-out prompts. `more_needed` is how many more rated answers would settle it, as far as can be
-    told. Values are those of the config keys in `settings`.
+    told. `settings` and `fitted` have the values by config key.
     """
 
     name: str

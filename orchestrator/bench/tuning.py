@@ -2,10 +2,11 @@
 
     cases ─► confidence: the calibration's slope and intercept
           ─► threshold:  the confidence from which a cascade accepts
+          ─► weights:    what makes a prompt hard for the user's own models, if that is asked for
           ─► complexity: the score from which routing takes a prompt for harder
 
-Each is judged on its own; the threshold by the confidence that it would go with, so by the new calibration where that
-is taken.
+Each is judged on its own: the threshold by the confidence and the cuts by the score that they would go with, so by new
+ones where those are taken.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..settings import Calibration, Settings, Tuned
+from ..analysis.complexity import CUTS
+from ..settings import Settings
+from ..tuned import Adjustment, Calibration, Tuned
 from ..types import Level
 from .cases import Case, GradedAnswer
 from .duels import Choice, Duel, Duels, Pair, acceptance, choose_pair, difficulty, duels_of
@@ -22,6 +25,7 @@ from .held_out import FOLDS, fold_of
 from .part import Finding, Part
 from .tuning_confidence import fit_confidence, tune_confidence
 from .tuning_tradeoff import tune_number
+from .tuning_weights import adjusted_score, as_adjustment, fit_adjustment, tune_weights
 
 QUALITY = 0.95  # of the strong model's: where RouteLLM compares costs
 
@@ -49,11 +53,14 @@ class Tuning:
             for part in self.parts
             if part.fitted is not None and (force or part.finding is Finding.IMPROVED)
         }
-        confidence, threshold, complexity = (values.get(name) for name in ("confidence", "threshold", "complexity"))
+        confidence, threshold, weights, cuts = (
+            values.get(name) for name in ("confidence", "threshold", "weights", "complexity")
+        )
         return Tuned(
             threshold=None if threshold is None else threshold["threshold"],
-            complexity_cuts=None if complexity is None else tuple(complexity["cuts"]),
             calibration=None if confidence is None else Calibration(**confidence),
+            cuts=None if cuts is None else tuple(cuts["cuts"]),
+            adjustment=None if weights is None else as_adjustment(weights),
         )
 
 
@@ -65,23 +72,29 @@ def tune(
     weak: str | None = None,
     strong: str | None = None,
     quality: float = QUALITY,
+    weights: bool = False,
     force: bool = False,
 ) -> Tuning:
     """Every setting that these cases have something to say about. `weak` and `strong` name the models to decide
-    between; `quality` is the share of the strong one's that is to be kept."""
+    between; `quality` is the share of the strong one's that is to be kept. `weights` asks for a correction of the
+    complexity score, for which the cases need their evidence."""
+
+    def taken(part: Part) -> bool:
+        return part.fitted is not None and (force or part.finding is Finding.IMPROVED)
+
     confidence = tune_confidence(cases, settings.calibration, settings.run.threshold)
-    taken = confidence.fitted is not None and (force or confidence.finding is Finding.IMPROVED)
     pair = choose_pair(cases, weak, strong)
-    return Tuning(
-        parts=(
-            confidence,
-            _threshold(cases, settings, pair, quality, refit=taken),
-            _complexity(cases, settings, pair, quality, levels),
-        ),
-        pair=pair,
-        prompts=len(cases),
-        answers=sum(1 for case in cases for _ in case.graded()),
-    )
+    parts = [confidence, _threshold(cases, settings, pair, quality, refit=taken(confidence))]
+    in_force = settings.complexity.adjustment or Adjustment()
+    scored = _duels([case for case in cases if case.score is not None], pair, lambda _: True)
+    adjusts = False
+    if weights:
+        known = scored._replace(found=[duel for duel in scored.found if duel.evidence is not None])
+        parts.append(tune_weights(known, in_force))
+        adjusts = taken(parts[-1])
+    parts.append(_complexity(scored, settings, quality, levels, refit=adjusts))
+    answers = sum(1 for case in cases for _ in case.graded())
+    return Tuning(tuple(parts), pair, prompts=len(cases), answers=answers)
 
 
 def _threshold(cases: Sequence[Case], settings: Settings, pair: Pair | None, quality: float, *, refit: bool) -> Part:
@@ -107,19 +120,25 @@ def _threshold(cases: Sequence[Case], settings: Settings, pair: Pair | None, qua
     )
 
 
-def _complexity(cases: Sequence[Case], settings: Settings, pair: Pair | None, quality: float, levels: Levels) -> Part:
-    cuts = settings.complexity_cuts
-    place = 0 if pair is None else _highest(levels.get(pair.weak, ())).rank
+def _complexity(duels: Duels, settings: Settings, quality: float, levels: Levels, *, refit: bool) -> Part:
+    cuts = settings.complexity.cuts or CUTS
+    weak = duels.pair.weak
+    place = _highest(levels.get(weak, ())).rank
     if place == len(cuts):
-        reason = f"{pair and pair.weak} is rated for every level, so no cut decides about it"
+        reason = f"{weak} is rated for every level, so no cut decides about it"
         return Part("complexity", Finding.NOT_IN_DATA, reason, {"cuts": list(cuts)})
+    adjustments: dict[int | None, Adjustment] = {}
+    if refit:
+        adjustments = {None: fit_adjustment(duels.found)}
+        for fold in range(FOLDS):
+            adjustments[fold] = fit_adjustment([duel for duel in duels.found if fold_of(duel.digest) != fold])
+
+    def read(duel: Duel, fold: int | None) -> Choice:
+        score = duel.score or 0.0
+        return difficulty(duel, adjusted_score(duel, adjustments[fold]) if refit else score)
+
     return tune_number(
-        "complexity",
-        _duels([case for case in cases if case.score is not None], pair, lambda _: True),
-        cuts[place],
-        quality,
-        lambda duel, _: difficulty(duel),
-        lambda number: {"cuts": _with_cut(cuts, place, number)},
+        "complexity", duels, cuts[place], quality, read, lambda number: {"cuts": _with_cut(cuts, place, number)}
     )
 
 

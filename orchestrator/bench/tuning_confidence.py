@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..settings import LEAST_SLOPE, Calibration
+from ..tuned import LEAST_SLOPE, Calibration
 from .calibration import calibrated, fit_calibration, losses
 from .cases import Case
 from .held_out import Change, Sample, changes, cross_fitted, more_needed

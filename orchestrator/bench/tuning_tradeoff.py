@@ -41,24 +41,14 @@ def tune_number(
 ) -> Part:
     """The number in force against the cheapest one that keeps `share` of the strong model's quality, both on held-out
     prompts. `as_settings` says it in config keys."""
-    found, pair = duels.found, duels.pair
-    part = Part(name, Finding.NOT_IN_DATA, _NO_DUELS, as_settings(in_force), prompts=len(found), answers=2 * len(found))
-    gains = [duel.strong.outcome - duel.weak.outcome for duel in found]
-    if math.fsum(gains) <= 0:
-        no_better = f"{pair.strong} does no better than {pair.weak} on these prompts"
-        return replace(part, reason=no_better) if found else part
+    found = duels.found
+    part = undecided(name, duels, as_settings(in_force))
+    if part.finding is Finding.NOT_IN_DATA:
+        return part
     number = fit_number([read(duel, None) for duel in found], share)
     part = replace(part, fitted=as_settings(number))
-    better = sum(gain > 0 for gain in gains)
-    rarer = min(better, len(found) - better)
-    if rarer < FEWEST:
-        return replace(
-            part,
-            finding=Finding.TOO_LITTLE_DATA,
-            reason=f"{pair.strong} does better on {better} of {len(found)} prompts; to tell, it takes {FEWEST} such "
-            f"prompts and {FEWEST} others",
-            more_needed=math.ceil((FEWEST - rarer) * (len(found) + 2) / (rarer + 1)),
-        )
+    if part.finding is Finding.TOO_LITTLE_DATA:
+        return part
     figures = _held_out(duels, in_force, share, read)
     if number == in_force:
         found_out: _Finding = (Finding.NO_IMPROVEMENT, "it is what the data would have it be", None)
@@ -66,6 +56,27 @@ def tune_number(
         found_out = _judged(figures, len(found))
     finding, reason, more = found_out
     return replace(part, finding=finding, reason=reason, changes=figures, more_needed=more)
+
+
+def undecided(name: str, duels: Duels, settings: dict[str, Any]) -> Part:
+    """What can be said of a setting before it is fitted: NO_IMPROVEMENT where there is enough to tell."""
+    found, pair = duels.found, duels.pair
+    part = Part(name, Finding.NOT_IN_DATA, _NO_DUELS, settings, prompts=len(found), answers=2 * len(found))
+    gains = [duel.strong.outcome - duel.weak.outcome for duel in found]
+    if math.fsum(gains) <= 0:
+        no_better = f"{pair.strong} does no better than {pair.weak} on these prompts"
+        return replace(part, reason=no_better) if found else part
+    better = sum(gain > 0 for gain in gains)
+    rarer = min(better, len(found) - better)
+    if rarer >= FEWEST:
+        return replace(part, finding=Finding.NO_IMPROVEMENT, reason="")
+    return replace(
+        part,
+        finding=Finding.TOO_LITTLE_DATA,
+        reason=f"{pair.strong} does better on {better} of {len(found)} prompts; to tell, it takes {FEWEST} such "
+        f"prompts and {FEWEST} others",
+        more_needed=math.ceil((FEWEST - rarer) * (len(found) + 2) / (rarer + 1)),
+    )
 
 
 _Finding = tuple[Finding, str, int | None]

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ..analysis import ComplexityAnalyzer
+from ..analysis.complexity import analyzer_for
 from ..bench.cases import Case, cases_of_items, cases_of_runs
 from ..bench.pricing import parse_prices, read_prices, recorded_model
 from ..bench.reading import read_items
 from ..bench.selecting import parse_split
-from ..bench.tuned_file import history, merged, undo, write_tuned
 from ..bench.tuning import QUALITY
 from ..bench.tuning import tune as tune_settings
 from ..clock import local_now
@@ -22,7 +21,8 @@ from ..errors import UsageError, did_you_mean
 from ..ledger.ratings import rated_runs
 from ..ledger.store import Ledger
 from ..registry.loading import registry_for
-from ..settings import Settings, Tuned
+from ..settings import Settings
+from ..tuned import Tuned, history, merged, undo, write_tuned
 from ..types import Level
 from . import render
 from .options import ConfigFlags, LedgerFlags, OutputFlags, command
@@ -55,6 +55,12 @@ class _TuneFlags(OutputFlags, LedgerFlags, ConfigFlags):
     quality: Annotated[
         float, typer.Option(help="Share of the strong model's quality that is to be kept, at the least cost.")
     ] = QUALITY
+    weights: Annotated[
+        bool,
+        typer.Option(
+            "--weights", help="Also fit what makes a prompt hard: weights of the complexity score's features."
+        ),
+    ] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written; write nothing.")] = False
     force: Annotated[bool, typer.Option("--force", help="Write what was fitted even if the data show no gain.")] = False
     undo: Annotated[bool, typer.Option("--undo", help="Bring back what was in force before the last tuning.")] = False
@@ -112,17 +118,29 @@ def _show(settings: Settings, output: Output) -> int:
     output.emit(document)
     if not output.json:
         for setting in found:
-            render.line(f"{setting.key}: {setting.value} ({setting.source})")
+            value = setting.value if setting.key != "complexity.adjustment" else _in_short(setting.value)
+            render.line(f"{setting.key}: {value} ({setting.source})")
         render.line(f"{left} {'tuning' if left == 1 else 'tunings'} can be undone" if left else "nothing to undo")
     return 0
 
 
+def _in_short(adjustment: dict[str, Any] | None) -> str:
+    return "none" if adjustment is None else f"{len(adjustment['weights'])} features"
+
+
 def _tune(flags: _TuneFlags, settings: Settings, output: Output) -> int:
     levels: Mapping[str, Sequence[Level]]
-    cases, levels = _from_files(flags, settings) if flags.files else _from_ledger(settings)
+    cases, levels = _from_files(flags, settings) if flags.files else _from_ledger(flags, settings)
     _check_models(flags, cases)
     found = tune_settings(
-        cases, settings, levels, weak=flags.weak, strong=flags.strong, quality=flags.quality, force=flags.force
+        cases,
+        settings,
+        levels,
+        weak=flags.weak,
+        strong=flags.strong,
+        quality=flags.quality,
+        weights=flags.weights,
+        force=flags.force,
     )
     accepted = found.accepted(force=flags.force)
     written = accepted != Tuned() and not flags.dry_run
@@ -150,7 +168,7 @@ def _tune(flags: _TuneFlags, settings: Settings, output: Output) -> int:
     return _TOO_LITTLE
 
 
-def _from_ledger(settings: Settings) -> tuple[list[Case], Mapping[str, Sequence[Level]]]:
+def _from_ledger(flags: _TuneFlags, settings: Settings) -> tuple[list[Case], Mapping[str, Sequence[Level]]]:
     ledger = Ledger.open_for_reading(settings.ledger)
     if ledger is None:
         raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
@@ -159,7 +177,7 @@ def _from_ledger(settings: Settings) -> tuple[list[Case], Mapping[str, Sequence[
     if not runs:
         kind = "simulated run" if settings.simulate else "run"
         raise UsageError(f"no {kind} in {settings.ledger} has been rated", hint=_NO_RATINGS)
-    cases = cases_of_runs(runs, ComplexityAnalyzer(cuts=settings.complexity_cuts))
+    cases = cases_of_runs(runs, analyzer_for(settings), with_evidence=flags.weights)
     return cases, {name: spec.levels for name, spec in registry_for(settings).models.items()}
 
 
@@ -172,7 +190,7 @@ def _from_files(flags: _TuneFlags, settings: Settings) -> tuple[list[Case], Mapp
         raise UsageError(f"no prompt of these files is in the part {flags.split}")
     names = {name for item in items for name in item.outcomes}
     models = {name: recorded_model(name, registry, prices, now) for name in sorted(names)}
-    cases = cases_of_items(items, models, ComplexityAnalyzer(cuts=settings.complexity_cuts).analyze)
+    cases = cases_of_items(items, models, analyzer_for(settings), with_evidence=flags.weights)
     return cases, {name: model.levels for name, model in models.items()}
 
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..settings import Settings, Tuned, read_tuned
+from ..analysis.complexity import CUTS
+from ..bench.tuning_weights import as_settings
+from ..settings import Settings
+from ..tuned import Tuned, read_tuned
 from ..yaml_document import read_document
 
 DEFAULT = "default"
@@ -39,11 +42,12 @@ def in_force(settings: Settings) -> list[Setting]:
 
 
 def values(settings: Settings) -> dict[str, Any]:
-    calibration = settings.calibration
+    calibration, adjustment = settings.calibration, settings.complexity.adjustment
     return {
         "confidence": {"slope": calibration.slope, "intercept": calibration.intercept},
         "threshold": settings.run.threshold,
-        "complexity.cuts": list(settings.complexity_cuts),
+        "complexity.cuts": list(settings.complexity.cuts or CUTS),
+        "complexity.adjustment": None if adjustment is None else as_settings(adjustment),
     }
 
 
@@ -52,7 +56,8 @@ def set_by(tuned: Tuned) -> set[str]:
     given: Mapping[str, object] = {
         "confidence": tuned.calibration,
         "threshold": tuned.threshold,
-        "complexity.cuts": tuned.complexity_cuts,
+        "complexity.cuts": tuned.cuts,
+        "complexity.adjustment": tuned.adjustment,
     }
     return {key for key, value in given.items() if value is not None}
 

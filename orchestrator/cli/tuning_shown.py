@@ -132,17 +132,20 @@ def _part(part: Part) -> dict[str, Any]:
 
 
 def _values(part: Part) -> str:
-    now = ", ".join(f"{key} {value}" if key != part.name else f"{value}" for key, value in part.settings.items())
+    def said(settings: dict[str, Any]) -> str:
+        if "weights" in settings:
+            return f"{len(settings['weights'])} features of your own"
+        return ", ".join(str(value) if key == part.name else f"{key} {value}" for key, value in settings.items())
+
     if part.fitted is None or part.fitted == part.settings:
-        return now
-    new = ", ".join(f"{key} {value}" if key != part.name else f"{value}" for key, value in part.fitted.items())
-    return f"{now} → {new}"
+        return said(part.settings)
+    return f"{said(part.settings)} → {said(part.fitted)}"
 
 
 def _more(part: Part) -> str | None:
     if part.more_needed is None:
         return None
-    what = "rated answers" if part.name == "confidence" else "prompts that both models answered"
+    what = "rated answers" if part.name == "confidence" else "prompts with rated answers of both models"
     if part.finding is Finding.TOO_LITTLE_DATA:
         return f"about {part.more_needed:,} more {what} are needed, if they come out like these"
     return f"if the gain is as large as it looks, about {part.more_needed:,} more {what} would show it"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ..analysis import ComplexityAnalyzer
+from ..analysis.complexity import analyzer_for
 from ..analysis.tokens import estimate_tokens, upper_bound_tokens
 from ..errors import UsageError, did_you_mean
 from ..plan import Call, CostRange, Node, price
@@ -48,7 +48,7 @@ def make_plan(
     check_prompt(prompt)
     check_options(options)
     strategy, chain = _strategy_and_chain(options, registry)
-    analysis = ComplexityAnalyzer(cuts=settings.complexity_cuts).analyze(prompt.text)
+    analysis = analyzer_for(settings).analyze(prompt.text)
     load = _load(prompt, analysis)
     models = tuple(registry.model(name).name for name in options.models)
     has_access = _access(settings, {*chain.models, *models})

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.bench.calibration import calibrated, fit_calibration, logistic, losses
-from orchestrator.settings import Calibration
+from orchestrator.bench.calibration import calibrated, fit_calibration, losses
+from orchestrator.bench.regression import logistic
+from orchestrator.tuned import Calibration
 
 GRADED = st.lists(
     st.tuples(st.floats(-30, 30), st.sampled_from([0.0, 0.5, 1.0]) | st.floats(0, 1)), min_size=1, max_size=60

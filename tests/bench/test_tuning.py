@@ -12,14 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.bench.calibration import logistic
+from orchestrator.analysis.complexity import ComplexityAnalyzer, Evidence
+from orchestrator.bench.calibration import calibrated
 from orchestrator.bench.cases import Case, GradedAnswer
-from orchestrator.bench.duels import Choice, Course, Pair, choose_pair
+from orchestrator.bench.duels import Choice, Course, Duel, Pair, choose_pair
 from orchestrator.bench.held_out import digest_of
+from orchestrator.bench.metrics import ece
 from orchestrator.bench.part import Finding, Part
+from orchestrator.bench.regression import logistic
 from orchestrator.bench.tuning import Tuning, tune
 from orchestrator.bench.tuning_tradeoff import fit_number
-from orchestrator.settings import Calibration, Settings, Tuned
+from orchestrator.bench.tuning_weights import adjusted_score
+from orchestrator.settings import Complexity, Settings
+from orchestrator.tuned import Adjustment, Calibration, FeatureWeight, Tuned
 from orchestrator.types import Level
 
 SETTINGS = Settings(environ={}, ledger=Path("unused"), config_dir=Path("unused"), tuned_file=Path("unused"))
@@ -48,6 +53,14 @@ def duels(size: int, *, weak_cost: int | None = 1_000_000, seed: int = 2) -> lis
         large = GradedAnswer(float(draws.random() < 0.95), 3.0, cost_nanousd=10_000_000)
         cases.append(Case(digest_of(f"{seed} {number}"), score, {"small": (small,), "large": (large,)}))
     return cases
+
+
+def onto(settings: Settings, tuned: Tuned) -> Settings:
+    """The settings as they are once that is written."""
+    run = replace(settings.run, threshold=tuned.threshold or settings.run.threshold)
+    calibration = tuned.calibration or settings.calibration
+    complexity = Complexity(tuned.cuts or settings.complexity.cuts, tuned.adjustment)
+    return replace(settings, run=run, calibration=calibration, complexity=complexity)
 
 
 def part(tuning: Tuning, name: str) -> Part:
@@ -80,9 +93,10 @@ def test_confidence_that_claims_too_much_is_made_true_on_prompts_that_the_fit_ha
 
 def test_the_line_holds_for_answers_that_come_later() -> None:
     calibration = tune(answers(500, slope=0.5, intercept=-1.0), SETTINGS, {}).accepted(force=False).calibration
-    later = answers(2_000, slope=0.5, intercept=-1.0, seed=9)
-    found = part(tune(later, replace(SETTINGS, calibration=calibration or Calibration()), {}), "confidence")
-    assert figure(found, "calibration error")[0] < 0.06
+    assert calibration is not None
+    later = [case.answers["small"][0] for case in answers(2_000, slope=0.5, intercept=-1.0, seed=9)]
+    confidences = [calibrated(answer.logit or 0.0, calibration) for answer in later]
+    assert (ece(confidences, [answer.outcome for answer in later]) or 0) < 0.06
 
 
 def test_confidence_that_is_true_already_is_left_alone() -> None:
@@ -95,7 +109,7 @@ def test_confidence_that_is_true_already_is_left_alone() -> None:
 def test_it_is_not_tuned_again_on_what_it_was_tuned_on() -> None:
     cases = answers(400, slope=0.4, intercept=-0.8)
     first = tune(cases, SETTINGS, {}).accepted(force=False)
-    again = tune(cases, first.onto(SETTINGS), {})
+    again = tune(cases, onto(SETTINGS, first), {})
     assert first.calibration is not None
     assert again.accepted(force=False) == Tuned()
 
@@ -172,7 +186,7 @@ def test_a_threshold_that_is_right_already_stays() -> None:
     settings = replace(SETTINGS, run=replace(SETTINGS.run, threshold=1.0))
     cases = duels(300)
     first = tune(cases, settings, {}, quality=0.9).accepted(force=False)
-    again = tune(cases, first.onto(settings), {}, quality=0.9)
+    again = tune(cases, onto(settings, first), {}, quality=0.9)
     assert part(again, "threshold").finding is Finding.NO_IMPROVEMENT
 
 
@@ -184,10 +198,10 @@ def test_a_threshold_that_is_right_already_stays() -> None:
 def test_the_cut_above_the_weak_model_s_level_moves_and_the_others_keep_their_order(
     level: Level | None, place: int
 ) -> None:
-    settings = replace(SETTINGS, complexity_cuts=(0.9, 0.95, 0.99))
+    settings = replace(SETTINGS, complexity=Complexity((0.9, 0.95, 0.99)))
     levels = {} if level is None else {"small": [level]}
     tuning = tune(duels(300), settings, levels)
-    cuts = tuning.accepted(force=False).complexity_cuts
+    cuts = tuning.accepted(force=False).cuts
     assert part(tuning, "complexity").finding is Finding.IMPROVED
     assert cuts is not None
     assert cuts[place] < 0.5
@@ -245,6 +259,90 @@ def test_an_empty_answer_is_never_accepted_whatever_the_calibration() -> None:
     cases[:50] = [replace(case, answers={**case.answers, "small": (blank,)}) for case in cases[:50]]
     found = part(tune(cases, SETTINGS, {}), "threshold")
     assert found.prompts == 200
+
+
+# -- weights ---------------------------------------------------------------------------------------------------------
+
+
+def domain(size: int, *, seed: int = 5) -> list[Case]:
+    """Prompts of a kind that the shipped score knows nothing of: it is noise, and numbers are what makes them hard."""
+    draws = random.Random(seed)
+    cases = []
+    for number in range(size):
+        numbers = float(draws.randrange(6))
+        values = {"numbers": numbers, "rare": float(number < 3), "words": draws.gauss(50, 10), "always": 1.0}
+        evidence = Evidence(draws.gauss(0, 1), values)
+        small = GradedAnswer(float(draws.random() > 0.1 + 0.15 * numbers))
+        cases.append(
+            Case(
+                digest_of(f"{seed} {number}"),
+                logistic(evidence.logit),
+                {"small": (small,), "large": (GradedAnswer(1.0),)},
+                evidence,
+            )
+        )
+    return cases
+
+
+def test_what_makes_prompts_hard_for_the_user_s_own_models_is_found() -> None:
+    tuning = tune(domain(250), SETTINGS, {}, weights=True)
+    found = part(tuning, "weights")
+    assert found.finding is Finding.IMPROVED
+    before, after = figure(found, "APGR")
+    assert before < 0.55 < 0.6 < after
+    adjustment = tuning.accepted(force=False).adjustment
+    assert adjustment is not None
+    weights = {weight.feature: weight for weight in adjustment.weights}
+    assert weights["numbers"].weight > 0
+    assert {"rare", "always"}.isdisjoint(weights)
+    assert (weights["numbers"].least, weights["numbers"].most) == (0.0, 5.0)
+    assert adjustment.scale < 0.5
+
+
+def test_the_cuts_are_those_of_the_corrected_score() -> None:
+    plain, corrected = (part(tune(domain(250), SETTINGS, {}, weights=on), "complexity") for on in (False, True))
+    assert figure(corrected, "calls of large")[1] < figure(plain, "calls of large")[1]
+    assert figure(corrected, "quality")[1] > 0.9
+
+
+def test_a_score_that_is_right_already_is_not_corrected() -> None:
+    cases = [
+        replace(case, evidence=Evidence(2 * (case.score or 0), {"words": float(number % 7)}))
+        for number, case in enumerate(duels(250))
+    ]
+    found = part(tune(cases, SETTINGS, {}, weights=True), "weights")
+    assert found.finding is Finding.NO_IMPROVEMENT
+
+
+def test_a_correction_that_is_in_force_is_what_a_new_one_has_to_beat() -> None:
+    cases = domain(250)
+    first = tune(cases, SETTINGS, {}, weights=True).accepted(force=False)
+    again = tune(cases, onto(SETTINGS, first), {}, weights=True)
+    assert part(again, "weights").finding is Finding.NO_IMPROVEMENT
+
+
+def test_weights_are_tuned_only_if_that_is_asked_for_and_need_their_evidence() -> None:
+    assert [found.name for found in tune(domain(50), SETTINGS, {}).parts] == ["confidence", "threshold", "complexity"]
+    without = [replace(case, evidence=None) for case in domain(50)]
+    assert part(tune(without, SETTINGS, {}, weights=True), "weights").finding is Finding.NOT_IN_DATA
+
+
+def test_the_analyser_gives_the_score_that_was_tuned() -> None:
+    prompts = [f"What is {number} plus {'1, 2, 3 and ' * (number % 3)} 4?" for number in range(40)]
+    adjustment = Adjustment(
+        0.5, -0.25, (FeatureWeight("numbers", 0.5, 1.0, 0.0, 1.5), FeatureWeight("gone", 9, 0, 0, 1))
+    )
+    plain, adjusted = ComplexityAnalyzer(), ComplexityAnalyzer(adjustment=adjustment)
+    answer = GradedAnswer(1.0)
+    for prompt in prompts:
+        evidence = plain.evidence(prompt)
+        assert evidence is not None
+        duel = Duel("", None, evidence, answer, answer, 0.0, 0.0)
+        known = replace(adjustment, weights=adjustment.weights[:1])
+        analysis = adjusted.analyze(prompt)
+        assert analysis.score == pytest.approx(adjusted_score(duel, known))
+        assert logistic(sum(analysis.features.values())) == pytest.approx(analysis.score)
+        assert adjusted.evidence(prompt) == evidence
 
 
 CHOICES = st.lists(

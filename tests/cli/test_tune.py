@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.bench.calibration import logistic
 from orchestrator.bench.held_out import digest_of
+from orchestrator.bench.regression import logistic
 from orchestrator.ledger.ratings import Rating, rate
 from orchestrator.ledger.records import CallRecord, CallStatus, CostSource, RunRecord, RunStatus
 from orchestrator.ledger.store import Ledger
@@ -241,7 +241,7 @@ def test_ratings_of_simulated_runs_tune_simulated_runs_alone(orch: Orch, user_fi
     assert (tuned.exists(), tuned.with_name("tuned-simulated.yaml").exists()) == (False, True)
     after = document(orch("run", "--simulate", "-p", "What is 2 + 2?", "-s", "cheapest", "-o", "json"))
     assert after["confidence"] < 0.5 < before["confidence"]
-    assert document(orch("tune", "--show", "-o", "json"))["exists"] is False
+    assert not tuned.exists()
 
 
 def test_answers_whose_text_was_kept_are_judged_by_this_version_and_others_as_recorded(
@@ -275,6 +275,35 @@ def test_files_of_two_models_tune_the_threshold_too(orch: Orch, tmp_path: Path, 
     names = [figure["name"] for figure in threshold["figures"]]
     assert names == ["quality", "cost of 1,000 prompts ($)", "quality above 85% of gpt-4o's"]
     assert tuned.exists() == found["written"]
+
+
+def test_weights_of_one_s_own_make_such_prompts_look_as_hard_as_they_were(
+    orch: Orch, tmp_path: Path, tuned: Path
+) -> None:
+    draws = random.Random(6)
+    easy, hard = (
+        "Tell me of the sea and of the birds that live by it, in part {}.",
+        "Add 12, 7, 30 and {} to 5 of mine.",
+    )
+    with (tmp_path / "a.jsonl").open("w") as out:
+        for number in range(160):
+            numbers = number % 2
+            right = float(draws.random() > (0.7 if not numbers else 0.05))  # numbers are what the small model can do
+            outcomes = {"gpt-4o-mini": {"score": right}, "gpt-4o": {"score": 1.0}}
+            prompt = (hard if numbers else easy).format(number)
+            out.write(json.dumps({"id": str(number), "task": "t", "prompt": prompt, "outcomes": outcomes}) + "\n")
+    ask = ("plan", "--simulate", "-o", "json", "--config", str(tmp_path / "config.yaml"), "-p")
+    (tmp_path / "config.yaml").write_text("chain: fast\n")
+    found = document(orch("tune", str(tmp_path / "a.jsonl"), "--weights", "--config", ask[5], "-o", "json"))
+    weights = part(found, "weights")
+    assert weights["finding"] == "improved"
+    assert 0 < len(weights["fitted"]["weights"]) <= 20
+    (tmp_path / "tuned.yaml").rename(tmp_path / "tuned-simulated.yaml")
+    scores = [document(orch(*ask, text.format(999)))["complexity"]["score"] for text in (easy, hard)]
+    (tmp_path / "tuned-simulated.yaml").unlink()
+    shipped = [document(orch(*ask, text.format(999)))["complexity"]["score"] for text in (easy, hard)]
+    assert scores[0] - scores[1] > 0.2
+    assert scores[0] - scores[1] > shipped[0] - shipped[1]
 
 
 @pytest.mark.parametrize(
@@ -317,6 +346,7 @@ def test_a_config_file_comes_before_what_was_tuned_and_tune_says_so(
         "confidence": ({"slope": 0.5, "intercept": -2.0}, "tuned.yaml"),
         "threshold": (0.9, "config.yaml"),
         "complexity.cuts": ([0.1, 0.2, 0.3], "tuned.yaml"),
+        "complexity.adjustment": (None, "default"),
     }
     config.write_text("confidence: {slope: 2}\n")
     run = orch("tune", "-o", "json")
@@ -329,7 +359,7 @@ def test_tuned_cuts_decide_how_hard_a_prompt_looks(orch: Orch, user_files: Path)
     folder = user_files / ".config" / "orch"
     folder.mkdir(parents=True)
     asked = ("plan", "--simulate", "-p", "What is 2 + 2?", "-o", "json")
-    assert document(orch(*asked))["complexity"]["level"] == "basic"
+    assert document(orch(*asked))["complexity"]["level"] != "expert"
     (folder / "tuned-simulated.yaml").write_text("complexity: {cuts: [0.0, 0.0, 0.0]}\n")
     assert document(orch(*asked))["complexity"]["level"] == "expert"
     (folder / "config.yaml").write_text("complexity: {cuts: [0.9, 0.9, 1]}\n")
@@ -342,8 +372,9 @@ def test_tuned_cuts_decide_how_hard_a_prompt_looks(orch: Orch, user_files: Path)
         ("complexity: {cuts: [0.5, 0.25, 0.75]}", "3 numbers in rising order"),
         ("complexity: {cuts: [0.5]}", "3 numbers in rising order"),
         ("complexity: {cuts: [0.5, 0.6, 1.5]}", "1.5 is more than 1"),
-        ("confidence: {slope: 0}", "slope: 0 is less than 0.001"),
-        ("confidence: {slop: 1}", "did you mean 'slope'?"),
+        ("confidence: {slope: 0, intercept: 0}", "slope: 0 is less than 0.001"),
+        ("complexity: {adjustment: {scale: 1, intercept: 0, weights: {words: [1, 2]}}}", "expected four numbers"),
+        ("confidence: {slop: 1, intercept: 0}", "is it 'slop' on line 2?"),
         ("chain: mine", "unknown key"),
     ],
 )
