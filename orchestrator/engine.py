@@ -20,7 +20,7 @@ from .calling.connections import Connections
 from .calling.line import Line
 from .clock import Clock, local_now
 from .confidence.detector import ConfidenceDetector
-from .errors import ConfigError, IncompleteError, Interrupted, OrchError, ProviderError, did_you_mean
+from .errors import ConfigError, IncompleteError, Interrupted, NotAcceptedError, OrchError, ProviderError, did_you_mean
 from .events import Note, Observer, unobserved
 from .execute import Execution, Outcome
 from .ledger.records import RunRecord, RunStatus
@@ -160,6 +160,9 @@ class Engine:
 
         try:
             outcome = await execution.run(planned.plan)
+            if outcome.unfit is not None:
+                refused = NotAcceptedError(f"the answer is not accepted: {outcome.unfit}")
+                return finish(RunStatus.INCOMPLETE, outcome.completion.text, outcome, refused)
             return finish(RunStatus.COMPLETE, outcome.completion.text, outcome)
         except asyncio.CancelledError:
             best = execution.best  # an answer that a cascade had put by while it asked for a better one

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from platformdirs import PlatformDirs
 
@@ -22,6 +23,7 @@ from .tuned import Adjustment, Calibration, Tuned, cuts, intercept, number, read
 
 APP = "orch"
 _DAY_S = 86_400
+COMPLEXITY_CUTS = (0.1, 0.16, 0.4)  # of the score: basic below the first, expert from the last
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -70,18 +72,6 @@ class BreakerPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Complexity:
-    """How hard a prompt counts as.
-
-    `cuts` are three scores that rise: where intermediate, advanced and expert begin; None leaves them to the analyser.
-    `adjustment` is what `orch tune --weights` fitted.
-    """
-
-    cuts: tuple[float, ...] | None = None
-    adjustment: Adjustment | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class RunOptions:
     """What one run is asked to do. None leaves the choice to orch.
 
@@ -89,7 +79,10 @@ class RunOptions:
     name, or models separated by commas) for a cascade. `role` narrows the models down to those of a role, whose
     instructions go with the prompt. `threshold` is the confidence, 0 to 1, from which an answer is accepted, `accept`
     the rule. `timeout_s` covers the whole run. `max_tokens` caps each reply. `stream` asks providers for their answers
-    piece by piece. `allow_unpriced` lets models without a known price be called under a cost cap or a budget.
+    piece by piece. `schema` is a JSON Schema that an answer must fit, `verify` a command that accepts one by exit code
+    0, `self_check` a model that is asked what it thinks of each answer of a cascade, and with `logprobs` it counts how
+    sure models were of their tokens. `allow_unpriced` lets models without a known price be called under a cost cap or a
+    budget.
     """
 
     strategy: str = "fallback"
@@ -99,6 +92,10 @@ class RunOptions:
     ensemble_size: int = 3
     threshold: float = 0.6
     accept: AcceptRule = AcceptRule.CONFIDENCE
+    schema: Mapping[str, Any] | None = None
+    verify: str | None = None
+    self_check: str | None = None
+    logprobs: bool = False
     max_cost_nanousd: int | None = None
     timeout_s: float = 600.0
     max_tokens: int | None = None
@@ -133,7 +130,8 @@ class Settings:
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     free_tier: tuple[str, ...] = ()
     calibration: Calibration = field(default_factory=Calibration)
-    complexity: Complexity = field(default_factory=Complexity)
+    complexity_cuts: tuple[float, ...] = COMPLEXITY_CUTS
+    complexity_adjustment: Adjustment | None = None
     run: RunOptions = field(default_factory=RunOptions)
 
 
@@ -191,7 +189,8 @@ def _tuned_onto(settings: Settings, tuned: Tuned) -> Settings:
         settings,
         run=run,
         calibration=tuned.calibration or settings.calibration,
-        complexity=Complexity(tuned.cuts, tuned.adjustment),
+        complexity_cuts=tuned.cuts or settings.complexity_cuts,
+        complexity_adjustment=tuned.adjustment,
     )
 
 
@@ -208,6 +207,9 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
             ensemble_size=table.optional("ensemble_size", integer(minimum=1, maximum=100), default=base.ensemble_size),
             threshold=table.optional("threshold", threshold, default=base.threshold),
             accept=table.optional("accept", one_of(AcceptRule), default=base.accept),
+            verify=table.optional("verify", text, default=base.verify),
+            self_check=table.optional("self_check", text, default=base.self_check),
+            logprobs=table.optional("logprobs", boolean, default=base.logprobs),
             max_cost_nanousd=None if max_cost is None else dollars_to_nanousd(max_cost),
             timeout_s=table.optional("timeout", number(1, _DAY_S), default=base.timeout_s),
             max_tokens=table.optional("max_tokens", integer(minimum=1), default=None),
@@ -222,7 +224,7 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
             retry=table.optional("retry", record(_retry), default=settings.retry),
             breaker=table.optional("breaker", record(_breaker), default=settings.breaker),
             free_tier=table.optional("free_tier", list_of(text), default=settings.free_tier),
-            complexity=settings.complexity if levels is None else replace(settings.complexity, cuts=levels),
+            complexity_cuts=levels or settings.complexity_cuts,
             calibration=table.optional("confidence", record(_confidence), default=settings.calibration),
         )
 

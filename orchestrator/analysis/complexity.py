@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ..settings import Settings
+from ..settings import COMPLEXITY_CUTS, Settings
 from ..tuned import Adjustment
 from ..types import Analysis, Level
 from .answer import answer_form, expected_output_tokens
@@ -29,7 +29,7 @@ from .tasks import Task, classify
 from .tokens import estimate_tokens
 from .wording import in_words
 
-CUTS: tuple[float, float, float] = (0.1, 0.16, 0.4)  # basic below the first, expert from the last
+CUTS = COMPLEXITY_CUTS  # basic below the first, expert from the last
 
 
 def level_of(score: float, cuts: Sequence[float] = CUTS) -> Level:
@@ -39,8 +39,7 @@ def level_of(score: float, cuts: Sequence[float] = CUTS) -> Level:
 
 def analyzer_for(settings: Settings) -> ComplexityAnalyzer:
     """The analyser that is configured."""
-    configured = settings.complexity
-    return ComplexityAnalyzer(cuts=configured.cuts or CUTS, adjustment=configured.adjustment)
+    return ComplexityAnalyzer(cuts=settings.complexity_cuts, adjustment=settings.complexity_adjustment)
 
 
 class ComplexityAnalyzer:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from .plot import Kind, Plot, tick_label, ticks
 
 _ROWS = 17
+_WIDEST = 100  # wider than that it only gets flat
 _MARGIN = 7  # for the labels of the vertical axis
 _CURVES = ".,"
 _LETTERS = {Kind.MODEL: "ABCDEFGHIJ", Kind.STRATEGY: "123456789", Kind.REFERENCE: "xo"}
@@ -17,7 +18,7 @@ def chart(plot: Plot, width: int) -> Iterator[str]:
     """The lines of the picture, `width` characters at most, and under it what the signs mean."""
     if not plot.marks:
         return
-    columns = max(20, width - _MARGIN - 2)
+    columns = max(20, min(width, _WIDEST) - _MARGIN - 2)
     area = _Area(plot, columns)
     for curve, sign in zip(plot.curves, _CURVES, strict=False):
         area.line(curve.points, sign)

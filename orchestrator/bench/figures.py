@@ -81,12 +81,13 @@ class Sweep(NamedTuple):
 
 def row_of(trial: Trial, figures: Figures) -> Callable[[Found], Row]:
     """The row of a trial, once the figures are found."""
-    of_quality, of_share = remembered(mean(trial.quality)), remembered(mean(trial.strong))
-    quality, share = figures.add(of_quality), figures.add(of_share)
+    of_quality = remembered(mean(trial.quality))
+    of_share = None if trial.strong is None else remembered(mean(trial.strong))
+    quality, share = figures.add(of_quality), None if of_share is None else figures.add(of_share)
     cost = None if trial.cost is None else figures.add(mean(trial.cost))
     latency = None if trial.latency is None else figures.add(mean(trial.latency))
     over = None
-    if trial.source is Source.ENGINE:
+    if trial.source is Source.ENGINE and of_share is not None:
         over = figures.add(figures.over_random(of_quality, of_share))
 
     def row(found: Found) -> Row:
@@ -94,7 +95,7 @@ def row_of(trial: Trial, figures: Figures) -> Callable[[Found], Row]:
             name=trial.name,
             source=trial.source,
             quality=found[quality],
-            strong_share=found[share],
+            strong_share=Estimate(None) if share is None else found[share],
             cost_nanousd=None if cost is None else found[cost],
             latency_ms=None if latency is None else found[latency],
             over_random=None if over is None else found[over],

@@ -9,7 +9,7 @@ from . import svg, tables
 from .plot import plot_of
 from .report import BenchReport, SetReport
 from .tables import Table
-from .text import FRONTIER, intervals_in_words, notes_of
+from .text import FRONTIER, intervals_in_words, notes_of, replayable_in_words
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -31,6 +31,7 @@ def page(report: BenchReport) -> str:
             f"<title>orch bench</title><style>{_STYLE}</style></head><body>",
             "<h1>orch bench</h1>",
             f'<p class="note">{escape(intervals_in_words(report))}</p>',
+            *_ledger(report),
             *(part for found in report.sets for part in _set(found)),
             *_together(report),
             "</body></html>",
@@ -55,6 +56,18 @@ def _set(report: SetReport) -> Iterator[str]:
         yield _table(tables.confidence("confidence in", report.confidence))
         yield "".join(svg.reliability(calibration) for calibration in report.confidence)
     yield "".join(f'<p class="note">{escape(note)}</p>' for note in notes_of(report))
+
+
+def _ledger(report: BenchReport) -> Iterator[str]:
+    found = report.ledger
+    if found is not None:
+        yield f"<h2>{escape(found.name)}: {found.runs:,} rated runs</h2>"
+        yield _table(tables.observed("strategy", found.strategies))
+        yield _table(tables.observed("model", found.models))
+        if found.confidence:
+            yield _table(tables.confidence("confidence in", found.confidence))
+            yield "".join(svg.reliability(calibration) for calibration in found.confidence)
+        yield f'<p class="note">{escape(replayable_in_words(found))}</p>'
 
 
 def _together(report: BenchReport) -> Iterator[str]:

@@ -35,7 +35,7 @@ class Passes:
 
     async def routing(self, cut: float) -> tuple[Trial, list[float]]:
         """`cheapest` with its first cut there; with the complexity scores of the prompts."""
-        plays = await self._play(f"routing {cut:g}", self._engine(), RunOptions(strategy=ROUTING, chain=CHAIN))
+        plays = await self._play(f"routing {cut:g}", self._engine(cut), RunOptions(strategy=ROUTING, chain=CHAIN))
         return self._trial(ROUTING, cut, plays), [play.score for play in plays]
 
     async def cascade(self, threshold: float) -> Trial:
@@ -43,11 +43,14 @@ class Passes:
         options = RunOptions(strategy=CASCADE, chain=CHAIN, threshold=threshold)
         return self._trial(CASCADE, threshold, await self._play(f"cascade {threshold:g}", self._engine(), options))
 
-    async def ensemble(self) -> Trial:
-        """`ensemble` of all models that are looked at."""
+    async def ensemble(self) -> tuple[Trial, dict[str, list[float]]]:
+        """`ensemble` of all models that are looked at; with the confidence in each of their answers."""
         models = self.replay.lineup.models
         options = RunOptions(strategy=ENSEMBLE, chain=CHAIN, models=models, ensemble_size=len(models))
-        return self._trial(ENSEMBLE, None, await self._play("ensemble", self._engine(), options))
+        plays = await self._play("ensemble", self._engine(), options)
+        return self._trial(ENSEMBLE, None, plays), {
+            model: [play.confidences[model] for play in plays] for model in models
+        }
 
     async def agreeing(self) -> Trial:
         """`fallback --accept agreement` over all models, the strong one last."""
@@ -71,8 +74,8 @@ class Passes:
         options = RunOptions(strategy=CASCADE, chain=CHAIN)
         return [play.confidences[model] for play in await self._play(f"confidence in {model}", engine, options)]
 
-    def _engine(self) -> Engine:
-        return self.replay.engine([self.replay.lineup.weak, self.replay.lineup.strong])
+    def _engine(self, first_cut: float | None = None) -> Engine:
+        return self.replay.engine([self.replay.lineup.weak, self.replay.lineup.strong], first_cut)
 
     def _trial(
         self, strategy: str, threshold: float | None, plays: Sequence[Played], label: str | None = None

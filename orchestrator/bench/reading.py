@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 import math
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from ..errors import UsageError, did_you_mean
-from .records import Item, RecordedOutcome
+from .records import Asked, Item, RecordedOutcome
 
 LONGEST_LINE = 64 * 1024 * 1024  # bytes: a longer one is no prompt with its answers, and is not read into memory
 _SLACK = 0.05  # a measure of overlap, as translations are graded by, may fall a little short of 0: such a score is 0
@@ -45,8 +46,40 @@ def iter_items(path: Path) -> Iterator[Item]:
         yield from _from_csv(path, stream) if is_csv else _from_json_lines(path, stream)
 
 
+def read_prompts(path: Path) -> list[Asked]:
+    """Prompts to be asked, from JSON lines; a file with recorded outcomes will do. Raises as `read_items` does."""
+    prompts: list[Asked] = []
+    seen: set[str] = set()
+    with _opened(path) as stream:
+        for value, fail in _json_lines(path, stream):
+            if not isinstance(value, dict):
+                fail("expected an object with a prompt")
+            prompt, expected = _prompt(value.get("prompt"), fail), value.get("expected")
+            if isinstance(expected, int | float) and not isinstance(expected, bool):
+                expected = json.dumps(expected)
+            name = _text(value.get("id"), "id", fail) or hashlib.sha256(prompt.encode()).hexdigest()[:16]
+            task = _text(value.get("task"), "task", fail) or ""
+            if name in seen:
+                fail(f"the id {name!r} is that of an earlier line too")
+            seen.add(name)
+            prompts.append(Asked(name, task, prompt, _text(expected, "expected", fail)))
+    if not prompts:
+        raise UsageError(f"{path}: there is nothing in it", hint='each line is an object such as {"prompt": "Why?"}')
+    return prompts
+
+
 def _from_json_lines(path: Path, stream: BinaryIO) -> Iterator[Item]:
-    seen: dict[str, int] = {}
+    seen: set[str] = set()
+    for value, fail in _json_lines(path, stream):
+        item = item_from(value, fail)
+        if item.id in seen:
+            fail(f"the id {item.id!r} is that of an earlier line too")
+        seen.add(item.id)
+        yield item
+
+
+def _json_lines(path: Path, stream: BinaryIO) -> Iterator[tuple[Any, Fail]]:
+    """What each line that is not blank holds, and how to say what is wrong with it."""
     for number, line in _lines(path, stream):
         if not line.strip():
             continue
@@ -55,11 +88,7 @@ def _from_json_lines(path: Path, stream: BinaryIO) -> Iterator[Item]:
             value = json.loads(line, parse_constant=_refuse)
         except (ValueError, RecursionError) as error:
             fail(f"not JSON: {error}")
-        item = item_from(value, fail)
-        if item.id in seen:
-            fail(f"the id {item.id!r} is that of line {seen[item.id]} too")
-        seen[item.id] = number
-        yield item
+        yield value, fail
 
 
 def _refuse(word: str) -> NoReturn:
@@ -74,11 +103,16 @@ def item_from(value: Any, fail: Fail) -> Item:
     if not isinstance(outcomes, dict) or not outcomes:
         hint = did_you_mean("outcomes", value) if "outcomes" not in value else None
         fail(f"'outcomes' must be an object with an outcome for each model{f' ({hint})' if hint else ''}")
+    plans = value.get("plans", {})
+    if not isinstance(plans, dict):
+        fail("'plans' must be an object with an outcome for each plan")
     return Item(
         id=_name(value.get("id"), "id", fail),
         task=_text(value.get("task"), "task", fail) or "",
         prompt=_prompt(value.get("prompt"), fail),
         outcomes={_name(model, "model", fail): _outcome(model, found, fail) for model, found in outcomes.items()},
+        plans={_name(plan, "plan", fail): _outcome(plan, found, fail) for plan, found in plans.items()},
+        simulated=value.get("simulated") is True,
     )
 
 
@@ -91,6 +125,8 @@ def _outcome(model: str, value: Any, fail: Fail) -> RecordedOutcome:
         input_tokens=_count(value.get("input_tokens"), "input_tokens", fail),
         output_tokens=_count(value.get("output_tokens"), "output_tokens", fail),
         latency_ms=_count(value.get("latency_ms"), "latency_ms", fail),
+        cost_nanousd=_count(value.get("cost_nanousd"), "cost_nanousd", fail),
+        graded_by=_text(value.get("graded_by"), "graded_by", fail),
     )
 
 

@@ -74,12 +74,16 @@ class Replay:
     def __exit__(self, *_: object) -> None:
         self._ledger.close()
 
-    def engine(self, chain: Sequence[str]) -> Engine:
-        """An engine to which `chain` is the chain CHAIN."""
+    def engine(self, chain: Sequence[str], first_cut: float | None = None) -> Engine:
+        """An engine to which `chain` is the chain CHAIN, and basic what scores below `first_cut`."""
         specs = {name: self._spec(model) for name, model in self.models.items()}
+        cuts = self.settings.complexity_cuts
+        if first_cut is not None:
+            cuts = (first_cut, *(max(first_cut, cut) for cut in cuts[1:]))
         return Engine(
             replace(
                 self.settings,
+                complexity_cuts=cuts,
                 environ={},
                 simulate=True,
                 log_text=False,

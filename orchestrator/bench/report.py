@@ -168,14 +168,63 @@ class SetReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Observed:
+    """Rated runs that have a strategy or a model in common: what the user thought of them, and what they cost."""
+
+    name: str
+    runs: int
+    rating: Estimate
+    cost_nanousd: Estimate | None
+    latency_ms: Estimate | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "runs": self.runs,
+            "rating": _estimate(self.rating),
+            "cost_nanousd": _estimate(self.cost_nanousd),
+            "latency_ms": _estimate(self.latency_ms),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReport:
+    """The rated runs of a ledger, as they were: what another choice would have come to is not known of them.
+
+    `replayable` prompts were answered by several models and rated each time: of those it is known.
+    """
+
+    name: str
+    runs: int
+    strategies: Sequence[Observed]
+    models: Sequence[Observed]
+    confidence: Sequence[Calibration]
+    replayable: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "runs": self.runs,
+            "strategies": [observed.to_dict() for observed in self.strategies],
+            "models": [observed.to_dict() for observed in self.models],
+            "confidence": [calibration.to_dict() for calibration in self.confidence],
+            "replayable": self.replayable,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class BenchReport:
-    """All files, and the confidence in all of their answers together. `selection` says which prompts were looked at."""
+    """All sets, the confidence in all of their answers together, and the rated runs of a ledger.
+
+    `selection` says which prompts were looked at.
+    """
 
     sets: Sequence[SetReport]
     together: Calibration | None
     seed: int
     resamples: int
     selection: Mapping[str, Any] = field(default_factory=dict)
+    ledger: LedgerReport | None = None
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -186,6 +235,7 @@ class BenchReport:
             "selection": dict(self.selection),
             "sets": [found.to_dict() for found in self.sets],
             "together": None if self.together is None else self.together.to_dict(),
+            "ledger": None if self.ledger is None else self.ledger.to_dict(),
         }
 
 

@@ -10,7 +10,6 @@ from itertools import accumulate
 from math import inf, nextafter
 from typing import NamedTuple
 
-from ..analysis.complexity import CUTS
 from ..clock import Clock, local_now
 from ..errors import UsageError
 from ..registry.model import Registry
@@ -23,15 +22,29 @@ from .records import Item
 from .replay import Replay
 from .report import Calibration, ModelReport, SetReport
 from .selecting import Lineup, choose_models
-from .trials import Column, Trial, alone, cascade_by_confidence, coin_flip, column_of, oracle, routing_by_score
+from .trials import (
+    Column,
+    Trial,
+    alone,
+    cascade_by_confidence,
+    coin_flip,
+    column_of,
+    oracle,
+    recorded_plan,
+    routing_by_score,
+)
 
 _TO_AGREE = 3  # models: two that are held against each other, and one that is asked where they differ
 
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """What is asked of a bench. `plans` are named ones, which can only be compared live. `thresholds` are played by the engine, those of `sweep` are derived; without any of the
-    former it is what the settings say. `prices` are of recorded models, and stand over the registry's."""
+    """What is asked of a bench.
+
+    `plans` are named ones, which can only be compared live. `thresholds` are played by the engine, those of `sweep` are
+    derived; without any of the former it is what the settings say. `prices` are of recorded models, and stand over the
+    registry's.
+    """
 
     strategies: tuple[str, ...] = REPLAYABLE
     plans: tuple[str, ...] = ()
@@ -116,7 +129,7 @@ async def _play(passes: Passes, options: BenchOptions, settings: Settings) -> _P
     found = _Played()
     for strategy in options.strategies:
         if strategy == ROUTING:
-            for cut in options.thresholds or (CUTS[0],):
+            for cut in options.thresholds or settings.complexity_cuts[:1]:
                 trial, found.scores = await passes.routing(cut)
                 found.trials.append(trial)
     if options.strategies == (ROUTING,):
@@ -125,14 +138,17 @@ async def _play(passes: Passes, options: BenchOptions, settings: Settings) -> _P
     if silent:
         found.notes.append(f"no texts recorded of {' and '.join(silent)}: no {_needing_texts(options)} without them")
         return found
-    for model in passes.replay.lineup.models:
-        found.confidences[model] = await passes.confidences(model)
     found.agreement = passes.agreement()
+    if ENSEMBLE in options.strategies:
+        ensemble, found.confidences = await passes.ensemble()
+    else:
+        for model in passes.replay.lineup.models:
+            found.confidences[model] = await passes.confidences(model)
     if CASCADE in options.strategies:
         for threshold in options.thresholds or (settings.run.threshold,):
             found.trials.append(await passes.cascade(threshold))
     if ENSEMBLE in options.strategies:
-        found.trials.append(await passes.ensemble())
+        found.trials.append(ensemble)
     if CASCADE in options.strategies and len(passes.replay.lineup.models) >= _TO_AGREE:
         found.trials.append(await passes.agreeing())
     return found
@@ -153,7 +169,9 @@ def _report(
     figures = Figures(
         weak, strong, options.resamples, options.seed, lambda done, of: progress(f"{name}: intervals", done, of)
     )
-    rows = [row_of(trial, figures) for trial in [*_baselines(lineup, columns), *played.trials, oracle(weak, strong)]]
+    plans = [name for name in items[0].plans if all(name in item.plans for item in items)]
+    trials = [*_baselines(lineup, columns), *played.trials, *(recorded_plan(name, items) for name in plans)]
+    rows = [row_of(trial, figures) for trial in [*trials, oracle(weak, strong)]]
     ways = _ways(lineup, columns, played)
     orderings = [ordering_of(way.name, way.by, way.routing, figures, turned=way.turned) for way in ways]
     sweep = [sweep_row_of(way.at(threshold), figures) for way in ways for threshold in options.sweep]
@@ -179,10 +197,17 @@ def _report(
         orderings=[ordering(found) for ordering in orderings],
         confidence=[calibration(found) for calibration in held],
         agreement_auc=None if agreement is None else found[agreement],
-        needs_live=options.plans,
-        notes=played.notes,
+        needs_live=[name for name in options.plans if name not in plans],
+        notes=[*played.notes, *_notes(items, lineup, weak, strong)],
     )
     return report, answers
+
+
+def _notes(items: Sequence[Item], lineup: Lineup, weak: Column, strong: Column) -> Iterator[str]:
+    if any(item.simulated for item in items):
+        yield "the simulator answered: nothing here says anything of a real model"
+    if weak.cost is not None and strong.cost is not None and sum(weak.cost) > sum(strong.cost):
+        yield f"{lineup.weak} costs more than {lineup.strong}: there is nothing to save by it"
 
 
 def _baselines(lineup: Lineup, columns: Mapping[str, Column]) -> Iterator[Trial]:

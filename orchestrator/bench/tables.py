@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..money import NANO_PER_DOLLAR
 from .metrics import Estimate
-from .report import Calibration, ModelReport, Ordering, Row
+from .report import Calibration, ModelReport, Observed, Ordering, Row
 
 UNKNOWN = "-"
 _PROMPTS = 1_000  # costs are shown for so many
@@ -65,6 +65,22 @@ def confidence(title: str, found: Sequence[Calibration]) -> Table:
                 _decimal(one.auc),
                 _decimal(one.brier),
                 _decimal(one.ece),
+            ]
+            for one in found
+        ],
+    )
+
+
+def observed(title: str, found: Sequence[Observed]) -> Table:
+    return Table(
+        [f"  {title}", "runs", "rating", f"$ per {_PROMPTS:,} runs", "latency"],
+        [
+            [
+                f"  {one.name}",
+                f"{one.runs:,}",
+                _decimal(one.rating),
+                _dollars(one.cost_nanousd),
+                _latency(one.latency_ms),
             ]
             for one in found
         ],

@@ -9,7 +9,7 @@ from . import tables
 from .chart import chart
 from .metrics import LEVEL
 from .plot import plot_of
-from .report import BenchReport, Calibration, SetReport
+from .report import BenchReport, Calibration, LedgerReport, SetReport
 from .tables import Table
 
 FRONTIER = "* on the Pareto frontier: of these, none is as cheap and better"
@@ -20,6 +20,9 @@ _NAME = 26
 
 def text_of(report: BenchReport, width: int) -> Iterator[str]:
     """The lines of the report."""
+    if report.ledger is not None:
+        yield from _ledger(report.ledger, width)
+        yield ""
     for found in report.sets:
         yield from _set(found, width)
         yield ""
@@ -42,7 +45,7 @@ def notes_of(report: SetReport) -> Iterator[str]:
     yield from report.notes
     if report.needs_live:
         yield f"{', '.join(report.needs_live)}: asks more than was recorded; --live compares it"
-    if report.agreement_auc is not None:
+    if report.agreement_auc is not None and report.agreement_auc.value is not None:
         yield (
             "agreement: whether the strong model says the same tells the weak one's right answers from wrong ones: "
             + tables.auc(report.agreement_auc)
@@ -81,6 +84,30 @@ def _set(report: SetReport, width: int) -> Iterator[str]:
     yield ""
     for note in notes_of(report):
         yield from wrap(note, width, subsequent_indent="  ")
+
+
+def _ledger(report: LedgerReport, width: int) -> Iterator[str]:
+    yield f"{report.name}: {report.runs:,} rated runs"
+    yield ""
+    yield from _table(tables.observed("strategy", report.strategies), width)
+    yield ""
+    yield from _table(tables.observed("model", report.models), width)
+    if report.confidence:
+        yield ""
+        yield from _table(tables.confidence("confidence in", report.confidence), width)
+        yield ""
+        yield from _reliability(report.confidence[0])
+    yield ""
+    yield from wrap(replayable_in_words(report), width)
+
+
+def replayable_in_words(report: LedgerReport) -> str:
+    if not report.replayable:
+        return (
+            "No prompt was answered by several models and rated each time, so what another choice would have come to "
+            "is not known."
+        )
+    return f"{report.replayable:,} prompts were answered by several models and rated each time: they can be replayed."
 
 
 def _reliability(calibration: Calibration) -> Iterator[str]:

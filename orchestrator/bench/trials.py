@@ -37,14 +37,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One way to answer the prompts. Sequences run in the prompts' order; costs are nano-dollars, latency is in
-    milliseconds. `strong` is 1 where the strong model was called and 0 where it was not. `of_pair` says that no model
-    but the weak and the strong one takes part."""
+    """One way to answer the prompts. Sequences run in the prompts' order.
+
+    Costs are nano-dollars, latency is in milliseconds. `strong` is 1 where the strong model was called and 0 where it
+    was not; None if that is not known. `of_pair` says that no model but the weak and the strong one takes part.
+    """
 
     name: str
     source: Source
     quality: Numbers
-    strong: Numbers
+    strong: Numbers | None
     cost: Numbers | None
     latency: Numbers | None
     strategy: str | None = None
@@ -138,6 +140,23 @@ def played(
         strategy=strategy,
         threshold=threshold,
         of_pair=of_pair,
+    )
+
+
+def recorded_plan(name: str, items: Sequence[Item]) -> Trial:
+    """What a plan came to that was run live, with what its calls did cost."""
+    outcomes = [item.plans[name] for item in items]
+    costs = [outcome.cost_nanousd for outcome in outcomes if outcome.cost_nanousd is not None]
+    latencies = [outcome.latency_ms for outcome in outcomes if outcome.latency_ms is not None]
+    return Trial(
+        name=name,
+        source=Source.RECORD,
+        quality=[outcome.score for outcome in outcomes],
+        strong=None,
+        cost=costs if len(costs) == len(items) else None,
+        latency=latencies if len(latencies) == len(items) else None,
+        strategy=name,
+        of_pair=False,
     )
 
 

@@ -46,7 +46,8 @@ class Order:
     `load` is that of what is sent. `deadline` is in seconds on the monotonic clock. `free_tier` names the providers
     that cost the user nothing. `allowance_nanousd` is what one of several calls at the same time may set aside when
     the run has a cost cap; the cap itself is the ledger's to enforce. `allowances` are those of the nodes that the call
-    is part of. `final` says that its reply, if one comes, is the run's answer.
+    is part of. `final` says that its reply, if one comes, is the run's answer, `logprobs` that the provider is
+    asked how sure the model was of each token.
     """
 
     run_id: str
@@ -60,6 +61,7 @@ class Order:
     allowance_nanousd: int | None = None
     allowances: tuple[Allowance, ...] = ()
     final: bool = False
+    logprobs: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,20 @@ class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
             show_default="confidence",
         ),
     ] = None
+    verify: Annotated[
+        str | None,
+        typer.Option(metavar="COMMAND", help="Accept an answer if this command, given it on stdin, exits with 0."),
+    ] = None
+    schema: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Accept only JSON that fits this JSON Schema, and ask for it.")
+    ] = None
+    self_check: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="For fallback: let this model say what it thinks of each answer."),
+    ] = None
+    logprobs: Annotated[
+        bool, typer.Option("--logprobs", help="For fallback: count how sure models were of their tokens.")
+    ] = False
     system: Annotated[str | None, typer.Option(help="System prompt.")] = None
     temperature: Annotated[float | None, typer.Option(help="0 to 2, for models that take one.")] = None
     max_cost: Annotated[

@@ -8,7 +8,6 @@ from ..clock import local_now
 from ..engine import Engine
 from ..plan import CostRange, calls, to_dict
 from ..planning import Planned, cost_by_batch
-from ..types import Prompt
 from . import render
 from .options import PlanFlags, command
 from .output import Output
@@ -24,7 +23,7 @@ def plan(flags: PlanFlags) -> int:
     output, settings = Output.parse(flags.output), settings_from(flags)
     options = options_from(flags, settings.run, stream=False)
     engine = Engine(settings)
-    planned = engine.plan(Prompt(read_prompt(flags.prompt), flags.system), options)
+    planned = engine.plan(read_prompt(flags.prompt, flags.system), options)
     by_batch = cost_by_batch(planned, registry=engine.registry, settings=settings, when=local_now())
     output.emit(_document(planned, by_batch))
     if not output.json:

@@ -100,6 +100,8 @@ def _marked(node: Node) -> Iterator[tuple[str, Node]]:
     below = children(node)
     for number, child in enumerate(below, start=1):
         match node:
+            case Cascade(legs=legs) if number > len(legs):
+                yield "?", child
             case Cascade() | Steps():
                 yield f"{number}.", child
             case Panel(synthesiser=synthesiser) if synthesiser is not None and number == len(below):

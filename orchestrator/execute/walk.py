@@ -21,10 +21,11 @@ from ..errors import (
     OutcomeUnknownError,
     ProviderError,
 )
-from ..plan import Accept, AcceptRule, Call, Cascade, Check, Loop, Node, Panel, Sequence
+from ..plan import LOGPROBS, Accept, AcceptRule, Call, Cascade, Check, Loop, Node, Panel, Sequence
 from ..rendering import Material
 from .context import Context, Given, all_failed, broke_off, called, given_by
-from .outcome import Outcome
+from .evidence import examined, self_checked
+from .outcome import Outcome, opinion
 from .panel import run_panel
 
 
@@ -35,7 +36,8 @@ class Execution(Context):
     async def run(self, plan: Node) -> Outcome:
         """The plan's outcome. Raises the error that it ended in, or IncompleteError with what there is by then."""
         try:
-            return await self._walk(plan, {}, replace(self.order, final=True))
+            outcome = await self._walk(plan, {}, replace(self.order, final=True))
+            return await examined(self, Accept(), outcome, self.order)
         except (ProviderError, BudgetError) as error:
             if self.best is None or broke_off(error):
                 raise
@@ -74,10 +76,15 @@ class Execution(Context):
         seen: Outcome | None = None
         failures: list[OrchError] = []
         threshold = self.threshold(node.accept)
+        inner = replace(order, final=False, logprobs=LOGPROBS in node.accept.signals)
         for position, leg in enumerate(node.legs, start=1):
             before = self.best
             try:
-                outcome = await self._walk(leg, given, replace(order, final=False))
+                outcome = await self._walk(leg, given, inner)
+                if order.final:
+                    outcome = await examined(self, node.accept, outcome, order)
+                if position < len(node.legs):  # of the last leg nobody decides any more
+                    outcome = await self_checked(self, node.accept, outcome, given, order)
             except OrchError as error:
                 failures.append(error)
                 self.best = seen or before
@@ -166,7 +173,9 @@ class Execution(Context):
         compared = f"{judgement.score:.2f} {'≥' if passed else '<'} {check.score:g}"
         reason = f"{call.model} gives it {compared}, with {count} issue{'' if count == 1 else 's'}"
         self.decide(f"{outcome.spec.name}'s answer: {reason}")
-        outcome = replace(outcome.with_evidence("check", judgement.score, reason), accepted=passed)
+        outcome = replace(
+            outcome.with_evidence(opinion("check", judgement.score, reason), self.detector), accepted=passed
+        )
         await self.asker.keep(outcome)
         return outcome
 

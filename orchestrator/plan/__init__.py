@@ -3,6 +3,8 @@
 from .checking import PlanError, check_plan
 from .nodes import (
     FREE_SIGNALS,
+    LOGPROBS,
+    SELF_CHECK,
     SIGNALS,
     Accept,
     AcceptRule,
@@ -22,10 +24,12 @@ from .nodes import (
     nodes,
     to_dict,
 )
-from .pricing import CostRange, price
+from .pricing import CostRange, needed, price
 
 __all__ = [
     "FREE_SIGNALS",
+    "LOGPROBS",
+    "SELF_CHECK",
     "SIGNALS",
     "Accept",
     "AcceptRule",
@@ -45,6 +49,7 @@ __all__ = [
     "children",
     "most_calls",
     "must_agree",
+    "needed",
     "nodes",
     "price",
     "to_dict",

@@ -11,7 +11,21 @@ import re
 from collections.abc import Iterable
 
 from ..errors import did_you_mean
-from .nodes import Accept, AcceptRule, Call, Cascade, Check, Loop, Node, Panel, Reduce, Sequence, most_calls, nodes
+from .nodes import (
+    SELF_CHECK,
+    Accept,
+    AcceptRule,
+    Call,
+    Cascade,
+    Check,
+    Loop,
+    Node,
+    Panel,
+    Reduce,
+    Sequence,
+    most_calls,
+    nodes,
+)
 from .template import ANSWER, ANSWERS, TemplateError, parse
 
 MOST_ROUNDS = 20
@@ -65,6 +79,9 @@ class _Checker:
             case Cascade(legs=below, accept=accept):
                 _check_accept(node, accept)
                 seen = self._visit_in_order(node, below, seen)
+                if accept.checker is not None:
+                    _check_shares(accept.checker)
+                    self._check_template(accept.checker, seen, ANSWER)
             case Sequence(steps=below, answer=answer):
                 seen = self._visit_in_order(node, below, seen)
                 if answer is not None and answer not in (step.name for step in below):
@@ -148,6 +165,12 @@ def _agrees(body: Node) -> bool:
 def _check_accept(node: Node, accept: Accept) -> None:
     if accept.threshold is not None:
         _check_fraction(node, accept.threshold, "threshold")
+    if accept.checker is not None and SELF_CHECK not in accept.signals:
+        raise PlanError(node, f"has a checker, but {SELF_CHECK} is none of its signals", "checker")
+    if SELF_CHECK in accept.signals and accept.checker is None:
+        raise PlanError(node, f"{SELF_CHECK} needs a checker: the call that makes it", "signals")
+    if isinstance(node, Loop) and accept.checker is not None:
+        raise PlanError(node, "a loop has its own check: until: {check: ..., score: ...}", "until")
 
 
 def _check_shares(node: Node) -> None:

@@ -18,8 +18,12 @@ from typing import Any
 
 from ..types import Level
 
-FREE_SIGNALS = ("text",)  # what a confidence may rest on without a further call: how the answer reads
-SIGNALS = FREE_SIGNALS
+# What a cascade may rest its trust in an answer on. The free ones cost no call: how the answer reads, and what the user
+# gave to hold it against, where they did. Log-probabilities are free too, but have to be asked for, and make replies
+# longer. A self-check is one more call for each answer.
+FREE_SIGNALS = ("text", "schema", "verify")
+SELF_CHECK, LOGPROBS = "self_check", "logprobs"
+SIGNALS = (*FREE_SIGNALS, LOGPROBS, SELF_CHECK)
 
 
 class AcceptRule(StrEnum):
@@ -40,11 +44,15 @@ class Reduce(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """When an answer is taken: from which confidence on (0 to 1; None: the run's), by which rule, on what evidence."""
+    """When an answer is taken: from which confidence on (0 to 1; None: the run's), by which rule, on what evidence.
+
+    `checker` is the call that makes the self-check, where that is one of the signals.
+    """
 
     threshold: float | None = None
     rule: AcceptRule = AcceptRule.CONFIDENCE
     signals: tuple[str, ...] = FREE_SIGNALS
+    checker: Call | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +141,9 @@ def children(node: Node) -> tuple[Node, ...]:
     match node:
         case Call():
             return ()
-        case Cascade(legs=below) | Sequence(steps=below):
+        case Cascade(legs=below, accept=Accept(checker=checker)):
+            return below if checker is None else (*below, checker)
+        case Sequence(steps=below):
             return below
         case Panel(members=members, synthesiser=synthesiser):
             return members if synthesiser is None else (*members, synthesiser)
@@ -163,6 +173,8 @@ def most_calls(node: Node) -> int:
             return 1
         case Loop(max_rounds=rounds):
             return rounds * below
+        case Cascade(legs=legs, accept=Accept(checker=Call())):
+            return below + len(legs) - 1  # the self-check is made of each leg but the last, and counted once by now
         case _:
             return below
 
@@ -222,4 +234,6 @@ def _accept_fields(accept: Accept) -> dict[str, Any]:
         fields["accept"] = accept.rule.value
     if accept.signals != FREE_SIGNALS:
         fields["signals"] = list(accept.signals)
+    if accept.checker is not None:
+        fields["checker"] = to_dict(accept.checker)["call"]
     return fields

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from ..analysis.complexity import analyzer_for
 from ..analysis.tokens import estimate_tokens, upper_bound_tokens
-from ..errors import UsageError, did_you_mean
-from ..plan import Call, CostRange, Node, price
+from ..errors import BudgetError, UsageError, did_you_mean
+from ..money import format_nanousd
+from ..plan import Call, CostRange, Node, needed, price
 from ..providers.catalog import PROVIDERS, is_set_up, needed_to_set_up
 from ..quote import MESSAGE_OVERHEAD, Load
 from ..registry.model import Chain, ModelSpec, Registry
@@ -51,6 +52,8 @@ def make_plan(
     analysis = analyzer_for(settings).analyze(prompt.text)
     load = _load(prompt, analysis)
     models = tuple(registry.model(name).name for name in options.models)
+    if options.self_check is not None:
+        options = replace(options, self_check=registry.model(options.self_check).name)
     has_access = _access(settings, {*chain.models, *models})
     offers = survey(
         registry.models.values(), load, options, has_access=has_access, free_tier=settings.free_tier, when=when
@@ -62,7 +65,8 @@ def make_plan(
     if decision is None:
         named = named_in(chain.plan, situation) if strategy is fallback else situation.models
         alive = [offer for offer in situation.offers.values() if not offer.spec.is_retired(when.date())]
-        raise nothing_to_call([offers[name] for name in named] or alive, needed_to_set_up)
+        blocked = [offers[name] for name in named if offers[name].obstacle is not None]
+        raise nothing_to_call(blocked or alive, needed_to_set_up)
     if options.role is not None:
         decision = with_role(decision, registry.role(options.role))
     pattern = chain.name if strategy is fallback and chain.name in registry.chains else None
@@ -90,7 +94,7 @@ def _strategy_and_chain(options: RunOptions, registry: Registry) -> tuple[Strate
     name = options.strategy
     if name not in STRATEGIES and name in registry.chains:
         if options.role is not None:
-            raise UsageError(f"the calls of the plan {name!r} have roles of their own; leave out --role or -s {name}")
+            raise UsageError(f"the calls of the plan {name!r} have roles of their own", hint="leave out --role")
         return fallback, registry.chains[name]
     if name not in STRATEGIES:
         known = [*STRATEGIES, *registry.chains]
@@ -168,6 +172,12 @@ def _priced(
     costs = CallCosts(
         prompt, options, load, lambda name: situation.offers[name].spec, settings.free_tier, situation.when
     ).of(decision.plan)
+    least, cap = needed(decision.plan, costs.__getitem__), options.max_cost_nanousd
+    if cap is not None and least is not None and least > cap:
+        raise BudgetError(
+            f"the cost cap is below what the plan is expected to cost at the least: {format_nanousd(least)}",
+            hint="raise --max-cost or shorten the prompt; orch plan shows what each step costs",
+        )
     return Planned(
         prompt=prompt,
         options=options,

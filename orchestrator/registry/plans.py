@@ -1,9 +1,7 @@
 """Readers from chains.yaml to plans. docs/configuration.md has the format.
 
-    NAME: [MODEL, NODE, ...]                                       a cascade
-    NAME: {description: ..., cascade | panel | sequence | loop | call: ...}
-    roles: {NAME: {models: ..., system: ...}}
-    tiers: {NAME: [MODEL, ...]}
+    [MODEL, NODE, ...]                                             a cascade
+    {description: ..., cascade | panel | sequence | loop | call: ...}
 
 A node is the name of a model, or a mapping with one of the five kinds. What a plan may not be is `plan.check_plan`'s to
 say; here it is said where in the file.
@@ -11,13 +9,13 @@ say; here it is said where in the file.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping
 from typing import TypedDict, TypeVar
 
 from ..errors import did_you_mean
 from ..plan import (
     FREE_SIGNALS,
+    SELF_CHECK,
     SIGNALS,
     Accept,
     AcceptRule,
@@ -32,93 +30,24 @@ from ..plan import (
     Sequence,
     check_plan,
 )
-from ..strict_yaml import Reader, Table, boolean, decimal, integer, list_of, mapping_of, one_of, record, text
+from ..strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_of, record, text
 from ..types import Level
 from ..yaml_document import Kind, Value
 from . import records
-from .model import Chain, Role
+from .model import Chain
 
 N = TypeVar("N", bound=Node)
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 KINDS = ("call", "cascade", "panel", "sequence", "loop")
 _A_NODE = f"the name of a model, or a mapping with one of {', '.join(KINDS)}"
 
 
-ROLES, TIERS = "roles", "tiers"
-
-
-class ChainsDocument:
-    """A file of chains, with the roles and tiers that it may define under those names. Raises ConfigError.
-
-    `models` leads from every name and alias to the name of the model.
-    """
-
-    def __init__(self, document: Value, models: Mapping[str, str]) -> None:
-        if not isinstance(document.content, dict):
-            raise document.expected(Kind.MAPPING)
-        self._entries = document.content
-        self._models = models
-
-    def names(self) -> dict[str, list[str]]:
-        """The names that the file defines, by what they are."""
-        found = {kind: self._entries.get(kind) for kind in (ROLES, TIERS)}
-        named = {
-            kind: list(value.content) for kind, value in found.items() if value and isinstance(value.content, dict)
-        }
-        return {"chains": [name for name in self._entries if name not in found], ROLES: [], TIERS: []} | named
-
-    def roles(self) -> dict[str, Role]:
-        """What the file has under `roles`."""
-        found = self._entries.get(ROLES)
-        return {} if found is None else mapping_of(self._role)(found)
-
-    def tiers(self) -> dict[str, tuple[str, ...]]:
-        """What the file has under `tiers`."""
-        found = self._entries.get(TIERS)
-        return {} if found is None else mapping_of(self._tier)(found)
-
-    def chains(self, roles: Collection[str], tiers: Collection[str]) -> dict[str, Chain]:
-        """The named plans, which may use these roles and tiers."""
-        reader = _PlanReader(self._models, roles, tiers)
-        entries = self._entries.items()
-        return {name: reader.chain(value) for name, value in entries if name not in (ROLES, TIERS)}
-
-    def _role(self, value: Value) -> Role:
-        def build(table: Table) -> Role:
-            models = table.required("models", self._by_level)
-            return Role(value.key, models, table.optional("system", text, None))
-
-        _check_name(value)
-        return record(build)(value)
-
-    def _by_level(self, value: Value) -> dict[Level, tuple[str, ...]]:
-        if not isinstance(value.content, dict):
-            return {Level.BASIC: self._listed(value)}
-        levels = [level.value for level in Level]
-        for key, other in value.content.items():
-            if key not in levels:
-                hint = did_you_mean(key, levels) or f"expected {', '.join(levels)}"
-                raise other.error(f"unknown level ({hint})")
-        if not value.content:
-            raise value.error("has no models")
-        return {Level(key): self._listed(models) for key, models in value.content.items()}
-
-    def _tier(self, value: Value) -> tuple[str, ...]:
-        _check_name(value)
-        return self._listed(value)
-
-    def _listed(self, value: Value) -> tuple[str, ...]:
-        return list_of(_model(self._models), at_least=1)(value)
-
-
-class _PlanReader:
+class PlanReader:
     """Reads plans: the names of models, roles and tiers are those that may stand in them."""
 
     def __init__(self, models: Mapping[str, str], roles: Collection[str], tiers: Collection[str]) -> None:
         self._names = models
-        self._model = _model(models)
+        self._model = model_named(models)
         self._role = _known("role", roles)
         self._tier = _known("tier", tiers)
         self._places: dict[int, tuple[Node, Value]] = {}  # a node by its identity: equal ones stand at several places
@@ -221,21 +150,21 @@ class _PlanReader:
             model=table.optional("model", self._model, ""),
             role=table.optional("role", self._role, None),
             tier=table.optional("tier", self._tier, None),
-            level=table.optional("level", one_of(Level), None),
+            level=table.optional("level", _LEVEL, None),
             template=table.optional("template", text, None),
             system=table.optional("system", text, None),
-            max_tokens=table.optional("max_tokens", integer(minimum=1, maximum=records.MAX_TOKENS), None),
-            temperature=table.optional("temperature", _fraction(2), None),
+            max_tokens=table.optional("max_tokens", _TOKENS, None),
+            temperature=table.optional("temperature", _TEMPERATURE, None),
             **_common(table),
         )
 
     def _cascade(self, table: Table) -> Cascade:
-        return Cascade(table.required("legs", self._nodes(1)), _accept(table), **_common(table))
+        return Cascade(table.required("legs", self._nodes(1)), self._accept(table), **_common(table))
 
     def _panel(self, table: Table) -> Panel:
         synthesiser = table.optional("synthesiser", self._call, None)
         usual = Reduce.BEST if synthesiser is None else Reduce.SYNTHESISE
-        reduce = table.optional("reduce", one_of(Reduce), usual)
+        reduce = table.optional("reduce", _REDUCE, usual)
         return Panel(table.required("members", self._nodes(2)), reduce, synthesiser, **_common(table))
 
     def _sequence(self, table: Table) -> Sequence:
@@ -246,21 +175,29 @@ class _PlanReader:
         return Loop(
             table.required("body", self._node),
             table.required("until", self._until),
-            table.required("max_rounds", integer(minimum=1)),
+            table.required("max_rounds", _ROUNDS),
             **_common(table),
+        )
+
+    def _accept(self, table: Table) -> Accept:
+        checker = table.optional("checker", self._call, None)
+        usual = FREE_SIGNALS if checker is None else (*FREE_SIGNALS, SELF_CHECK)
+        return Accept(
+            threshold=table.optional("threshold", _SHARE, None),
+            rule=table.optional("accept", _RULE, AcceptRule.CONFIDENCE),
+            signals=table.optional("signals", _SIGNALS, usual),
+            checker=checker,
         )
 
     def _until(self, value: Value) -> Check | Accept:
         if value.kind is Kind.TEXT:
-            return Accept(rule=one_of(AcceptRule)(value))
+            return Accept(rule=_RULE(value))
         if isinstance(value.content, dict) and "check" not in value.content:
-            return record(_accept)(value)
-        return record(lambda table: Check(table.required("check", self._call), table.required("score", _fraction(1))))(
-            value
-        )
+            return record(self._accept)(value)
+        return record(lambda table: Check(table.required("check", self._call), table.required("score", _SHARE)))(value)
 
 
-def _model(models: Mapping[str, str]) -> Reader[str]:
+def model_named(models: Mapping[str, str]) -> Reader[str]:
     """A reader for the name of a model, or an alias of it."""
 
     def read(value: Value) -> str:
@@ -286,11 +223,6 @@ def _known(what: str, names: Collection[str]) -> Reader[str]:
     return read
 
 
-def _check_name(value: Value) -> None:
-    if not _NAME.fullmatch(value.key):
-        raise value.error("the name of a role or tier is a letter, then letters, digits, - and _")
-
-
 class _Common(TypedDict):
     """What every node may have."""
 
@@ -304,17 +236,9 @@ def _common(table: Table) -> _Common:
     return {
         "name": table.optional("name", text, None),
         "optional": table.optional("optional", boolean, False),
-        "budget_share": table.optional("budget_share", _fraction(1), None),
-        "time_share": table.optional("time_share", _fraction(1), None),
+        "budget_share": table.optional("budget_share", _SHARE, None),
+        "time_share": table.optional("time_share", _SHARE, None),
     }
-
-
-def _accept(table: Table) -> Accept:
-    return Accept(
-        threshold=table.optional("threshold", _fraction(1), None),
-        rule=table.optional("accept", one_of(AcceptRule), AcceptRule.CONFIDENCE),
-        signals=table.optional("signals", list_of(_signal, at_least=1), FREE_SIGNALS),
-    )
 
 
 def _signal(value: Value) -> str:
@@ -327,3 +251,10 @@ def _signal(value: Value) -> str:
 def _fraction(maximum: int) -> Reader[float]:
     exact = decimal(minimum=0, maximum=maximum)
     return lambda value: float(exact(value))
+
+
+# Made once: a file may hold hundreds of plans.
+_LEVEL, _RULE, _REDUCE = one_of(Level), one_of(AcceptRule), one_of(Reduce)
+_SHARE, _TEMPERATURE = _fraction(1), _fraction(2)
+_TOKENS, _ROUNDS = integer(minimum=1, maximum=records.MAX_TOKENS), integer(minimum=1)
+_SIGNALS = list_of(_signal, at_least=1)

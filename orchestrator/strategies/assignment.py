@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ..plan import AcceptRule, Call, Cascade, Check, Loop, Node, Panel, Reduce, agreeing, calls
+from ..plan import SELF_CHECK, Accept, AcceptRule, Call, Cascade, Check, Loop, Node, Panel, Reduce, agreeing, calls
 from ..plan import Sequence as Steps
 from ..types import Level
 from .base import Offer, Situation, by_expected_cost
@@ -46,8 +46,18 @@ class Assignment:
         accept = node.accept
         if accept.threshold is None:
             accept = replace(accept, threshold=self.situation.options.threshold)
-        node = replace(node, legs=legs, accept=accept)
+        node = replace(node, legs=legs, accept=self._with_checker(accept))
         return agreeing(node) if accept.rule is AcceptRule.AGREEMENT else node
+
+    def _with_checker(self, accept: Accept) -> Accept:
+        """The rule with a model for its self-check, which is left out where nobody can make it."""
+        if accept.checker is None:
+            return accept
+        checker = self._call(accept.checker)
+        if checker is None:
+            self.reasons.append("nobody can make the self-check: it is left out")
+            return replace(accept, checker=None, signals=tuple(s for s in accept.signals if s != SELF_CHECK))
+        return replace(accept, checker=checker)
 
     def _panel(self, node: Panel) -> Node | None:
         members = self._those_that_can(node.members)

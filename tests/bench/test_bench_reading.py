@@ -121,7 +121,7 @@ BAD = {
     "too deep": (b"[" * 100_000, "line 1: not JSON"),
     "no id": (changed(id=None), "line 2: 'id' is missing"),
     "a number for an id": (changed(id=5), "line 2: 'id' must be text, not 5"),
-    "an id twice": (lines(FIRST, SECOND, FIRST), "line 3: the id 'a-1' is that of line 1 too"),
+    "an id twice": (lines(FIRST, SECOND, FIRST), "line 3: the id 'a-1' is that of an earlier line too"),
     "an empty prompt": (changed(prompt=" "), "line 2: 'prompt' is missing or empty"),
     "a prompt that cannot be sent": (b'{"id": "a", "prompt": "\\ud800", "outcomes": {"m": {"score": 1}}}', "Unicode"),
     "no outcomes": (changed(outcomes={}), "line 2: 'outcomes' must be an object"),
