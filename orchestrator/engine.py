@@ -20,6 +20,7 @@ from .calling.caller import Caller, Order
 from .calling.connections import Connections
 from .calling.line import Line
 from .clock import Clock, local_now
+from .confidence.detector import ConfidenceDetector
 from .errors import ConfigError, IncompleteError, Interrupted, NotAcceptedError, OrchError, ProviderError, did_you_mean
 from .events import Note, Observer, unobserved
 from .execute import Execution, Outcome
@@ -138,6 +139,7 @@ class Engine:
             observe=observe,
             free_tier=self.settings.free_tier,
         )
+        calibration = self.settings.calibration
         execution = Execution(
             planned.prompt,
             order,
@@ -145,6 +147,7 @@ class Engine:
             caller,
             planned.costs,
             list(planned.reasons),
+            detector=ConfidenceDetector(slope=calibration.slope, intercept=calibration.intercept),
             rng=self._rng,
             monotonic=self._monotonic,
         )

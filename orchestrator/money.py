@@ -9,15 +9,16 @@ nano-dollar above it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
+from decimal import MAX_PREC, Context, Decimal
 from fractions import Fraction
 
 from .types import Usage
 
 NANO_PER_DOLLAR = 1_000_000_000
 _MOST_DIGITS = 8  # of whole dollars, less one: a sum of such amounts fits into SQLite's 64 bits
+_EXACTLY = Context(prec=MAX_PREC)  # a product has no more digits than its factors together
 _NANO_PER_TOKEN = 1_000  # at a rate of 1 $ per million tokens
 
 
@@ -44,10 +45,19 @@ class Tier:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchRates:
+    """What a provider charges for requests that it takes by the file and answers within a day or so."""
+
+    rates: Rates
+    tiers: tuple[Tier, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
     """A price from `start` on, inclusive (UTC), optionally only between two times of the UTC day.
 
     Exactly one of `rates` and `gpu_hour` (dollars) is set. `checked` is when somebody last held it against `source`.
+    `batch` is None where no batch rate is known, which does not mean that there is none.
     """
 
     start: date
@@ -58,6 +68,7 @@ class Price:
     gpu_hour: Decimal | None = None
     hours_utc: tuple[time, time] | None = None  # from, up to and not including; may pass midnight
     note: str | None = None
+    batch: BatchRates | None = None
 
     def applies_at(self, when: datetime) -> bool:
         utc = when.astimezone(UTC)
@@ -73,6 +84,29 @@ class Price:
         """The rates of the highest tier that this many input tokens reach."""
         reached = [tier for tier in self.tiers if input_tokens > tier.above]
         return max(reached, key=lambda tier: tier.above).rates if reached else self.rates
+
+    def by_batch(self) -> Price | None:
+        """The price of the same call if it is made by batch, or None if that is not known."""
+        if self.batch is None:
+            return None
+        return replace(self, rates=self.batch.rates, tiers=self.batch.tiers, batch=None)
+
+
+def discounted(rates: Rates, tiers: tuple[Tier, ...], factor: Decimal) -> BatchRates:
+    """Batch rates that are so many times all of the usual ones, exactly."""
+
+    def times(rate: Decimal) -> Decimal:
+        return _EXACTLY.multiply(rate, factor)
+
+    def scaled(rates: Rates) -> Rates:
+        return Rates(
+            input=times(rates.input),
+            output=times(rates.output),
+            cache_read=None if rates.cache_read is None else times(rates.cache_read),
+            cache_write=None if rates.cache_write is None else times(rates.cache_write),
+        )
+
+    return BatchRates(scaled(rates), tuple(Tier(tier.above, scaled(tier.rates)) for tier in tiers))
 
 
 def price_at(prices: tuple[Price, ...], when: datetime) -> Price | None:

@@ -1,4 +1,5 @@
-"""Where settings come from: flags, then the environment, then the user's config file, then the defaults here.
+"""Where settings come from: flags, then the environment, then the user's config file, then what `orch tune` fitted,
+then the defaults here.
 
 Nothing is read at import. Files live in the platform's user directories unless they are named; nothing in the current
 directory is read on its own, since a checked-out repository must not be able to change where a prompt or a key goes.
@@ -17,13 +18,14 @@ from platformdirs import PlatformDirs
 from .errors import ConfigError
 from .money import dollars_to_nanousd
 from .plan import AcceptRule
-from .strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_of, read, record, text
+from .strict_yaml import Table, boolean, decimal, integer, list_of, one_of, read, record, text
+from .tuned import Adjustment, Calibration, Tuned, cuts, intercept, number, read_tuned, slope, threshold
 from .types import Task, Tool
 from .yaml_document import Value
 
 APP = "orch"
 _DAY_S = 86_400
-COMPLEXITY_CUTS = (0.25, 0.5, 0.75)  # of the score: basic below the first, expert from the last
+COMPLEXITY_CUTS = (0.1, 0.16, 0.4)  # of the score: basic below the first, expert from the last
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -122,12 +124,15 @@ class Settings:
     """Everything that stays the same for a process. `environ` is where keys and addresses of providers come from.
 
     `on_alert` is a command that is run for each budget alert, with the alert as a JSON object on its standard input.
-    `free_tier` names the providers whose free quota a day is kept to as a limit.
+    `free_tier` names the providers whose free quota a day is kept to as a limit. `config_file` is what was read, None
+    if there is none; `tuned_file` is where `orch tune` writes, whether it is there or not.
     """
 
     environ: Mapping[str, str]
     ledger: Path
     config_dir: Path
+    tuned_file: Path
+    config_file: Path | None = None
     models_file: Path | None = None
     chains_file: Path | None = None
     routing_file: Path | None = None
@@ -138,7 +143,9 @@ class Settings:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     free_tier: tuple[str, ...] = ()
+    calibration: Calibration = field(default_factory=Calibration)
     complexity_cuts: tuple[float, ...] = COMPLEXITY_CUTS
+    complexity_adjustment: Adjustment | None = None
     run: RunOptions = field(default_factory=RunOptions)
 
 
@@ -160,50 +167,77 @@ def load_settings(
 ) -> Settings:
     """Settings from the flags given here and everything below them. Raises ConfigError."""
     dirs = PlatformDirs(APP, appauthor=False)
-    simulated = _switch(environ, "ORCH_SIMULATE", default=False) if simulate is None else simulate
+    simulated = is_simulated(environ) if simulate is None else simulate
     named_config = config or _path(environ, "ORCH_CONFIG")
     config_dir = user_config_dir()
     user_config = config_dir / "config.yaml"
+    tuned = tuned_file(environ, config=config, simulate=simulated)
     settings = Settings(
         environ=environ,
         ledger=ledger
         or _path(environ, "ORCH_LEDGER")
         or dirs.user_data_path / ("ledger-simulated.db" if simulated else "ledger.db"),
         config_dir=config_dir,
+        config_file=named_config or (user_config if user_config.exists() else None),
+        tuned_file=tuned,
         models_file=models_file or _path(environ, "ORCH_MODELS"),
         chains_file=chains_file or _path(environ, "ORCH_CHAINS"),
         routing_file=routing_file or _path(environ, "ORCH_ROUTING"),
         simulate=simulated,
         scenario=scenario or _path(environ, "ORCH_SCENARIO"),
     )
-    if named_config is not None:
-        settings = read(named_config, record(_config_onto(settings)))
-    elif user_config.exists():
-        settings = read(user_config, record(_config_onto(settings)))
+    if tuned.exists():
+        settings = _tuned_onto(settings, read_tuned(tuned))
+    if settings.config_file is not None:
+        settings = read(settings.config_file, record(_config_onto(settings)))
     return replace(settings, log_text=_switch(environ, "ORCH_LOG_TEXT", default=settings.log_text))
 
 
+def is_simulated(environ: Mapping[str, str]) -> bool:
+    """Whether the environment asks for the simulator. Raises ConfigError."""
+    return _switch(environ, "ORCH_SIMULATE", default=False)
+
+
+def tuned_file(environ: Mapping[str, str], *, config: Path | None, simulate: bool) -> Path:
+    """Where `orch tune` writes: beside the config file in use. What simulated answers teach is for simulated runs."""
+    named = config or _path(environ, "ORCH_CONFIG")
+    folder = PlatformDirs(APP, appauthor=False).user_config_path if named is None else named.parent
+    return folder / ("tuned-simulated.yaml" if simulate else "tuned.yaml")
+
+
+def _tuned_onto(settings: Settings, tuned: Tuned) -> Settings:
+    run = settings.run if tuned.threshold is None else replace(settings.run, threshold=tuned.threshold)
+    return replace(
+        settings,
+        run=run,
+        calibration=tuned.calibration or settings.calibration,
+        complexity_cuts=tuned.cuts or settings.complexity_cuts,
+        complexity_adjustment=tuned.adjustment,
+    )
+
+
 def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
-    """The config file: any field of a run, `log_text`, `on_alert`, `free_tier`, `retry` and `breaker`."""
+    """The config file: any field of a run, and the others that are asked for here."""
     base = settings.run
 
     def reader(table: Table) -> Settings:
         max_cost = table.optional("max_cost", decimal(minimum=0), default=None)
+        levels = table.optional("complexity", record(_complexity), default=None)
         run = RunOptions(
             strategy=table.optional("strategy", text, default=base.strategy),
             chain=table.optional("chain", text, default=base.chain),
             ensemble_size=table.optional("ensemble_size", integer(minimum=1, maximum=100), default=base.ensemble_size),
-            threshold=table.optional("threshold", _number(0, 1), default=base.threshold),
+            threshold=table.optional("threshold", threshold, default=base.threshold),
             accept=table.optional("accept", one_of(AcceptRule), default=base.accept),
             verify=table.optional("verify", text, default=base.verify),
             self_check=table.optional("self_check", text, default=base.self_check),
             logprobs=table.optional("logprobs", boolean, default=base.logprobs),
             max_cost_nanousd=None if max_cost is None else dollars_to_nanousd(max_cost),
-            timeout_s=table.optional("timeout", _number(1, _DAY_S), default=base.timeout_s),
+            timeout_s=table.optional("timeout", number(1, _DAY_S), default=base.timeout_s),
             max_tokens=table.optional("max_tokens", integer(minimum=1), default=None),
-            temperature=table.optional("temperature", _number(0, 2), default=None),
+            temperature=table.optional("temperature", number(0, 2), default=None),
             category=table.optional("category", text, default=base.category),
-            max_latency_s=table.optional("max_latency", _number(0, _DAY_S), default=None),
+            max_latency_s=table.optional("max_latency", number(0, _DAY_S), default=None),
             max_tokens_by_task=table.optional("max_tokens_by_task", _limits_by_task, default=base.max_tokens_by_task),
         )
         return replace(
@@ -214,9 +248,23 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
             retry=table.optional("retry", record(_retry), default=settings.retry),
             breaker=table.optional("breaker", record(_breaker), default=settings.breaker),
             free_tier=table.optional("free_tier", list_of(text), default=settings.free_tier),
+            complexity_cuts=levels or settings.complexity_cuts,
+            calibration=table.optional("confidence", record(_confidence), default=settings.calibration),
         )
 
     return reader
+
+
+def _confidence(table: Table) -> Calibration:
+    base = Calibration()
+    return Calibration(
+        slope=table.optional("slope", slope, default=base.slope),
+        intercept=table.optional("intercept", intercept, default=base.intercept),
+    )
+
+
+def _complexity(table: Table) -> tuple[float, ...] | None:
+    return table.optional("cuts", cuts, default=None)
 
 
 def _limits_by_task(value: Value) -> dict[str, int]:
@@ -231,10 +279,10 @@ def _retry(table: Table) -> RetryPolicy:
     base = RetryPolicy()
     return RetryPolicy(
         max_retries=table.optional("max_retries", integer(minimum=0, maximum=20), default=base.max_retries),
-        initial_backoff_s=table.optional("initial_backoff", _number(0, _DAY_S), default=base.initial_backoff_s),
-        max_backoff_s=table.optional("max_backoff", _number(0, _DAY_S), default=base.max_backoff_s),
-        multiplier=table.optional("multiplier", _number(1, 100), default=base.multiplier),
-        max_wait_s=table.optional("max_wait", _number(0, _DAY_S), default=base.max_wait_s),
+        initial_backoff_s=table.optional("initial_backoff", number(0, _DAY_S), default=base.initial_backoff_s),
+        max_backoff_s=table.optional("max_backoff", number(0, _DAY_S), default=base.max_backoff_s),
+        multiplier=table.optional("multiplier", number(1, 100), default=base.multiplier),
+        max_wait_s=table.optional("max_wait", number(0, _DAY_S), default=base.max_wait_s),
         kinds=table.optional("kinds", list_of(one_of(RetryKind)), default=base.kinds),
     )
 
@@ -243,15 +291,10 @@ def _breaker(table: Table) -> BreakerPolicy:
     base = BreakerPolicy()
     return BreakerPolicy(
         failures=table.optional("failures", integer(minimum=0, maximum=1000), default=base.failures),
-        window_s=table.optional("window", _number(0, _DAY_S), default=base.window_s),
-        cooling_s=table.optional("cooling", _number(0, _DAY_S), default=base.cooling_s),
-        max_cooling_s=table.optional("max_cooling", _number(0, _DAY_S), default=base.max_cooling_s),
+        window_s=table.optional("window", number(0, _DAY_S), default=base.window_s),
+        cooling_s=table.optional("cooling", number(0, _DAY_S), default=base.cooling_s),
+        max_cooling_s=table.optional("max_cooling", number(0, _DAY_S), default=base.max_cooling_s),
     )
-
-
-def _number(minimum: int, maximum: int) -> Reader[float]:
-    exact = decimal(minimum=minimum, maximum=maximum)
-    return lambda value: float(exact(value))
 
 
 def _path(environ: Mapping[str, str], name: str) -> Path | None:

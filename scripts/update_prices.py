@@ -13,7 +13,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from importlib.metadata import version
@@ -22,13 +22,15 @@ from pathlib import Path
 from genai_prices import types as genai
 from genai_prices.data import providers
 
-from orchestrator.money import Price, Rates, Tier
+from orchestrator.money import BatchRates, Price, Rates, Tier, discounted
 from orchestrator.registry.loading import read_models, shipped
 from orchestrator.registry.model import ModelSpec
 from orchestrator.yaml_document import Value, read_document
 
 SOURCE = f"genai-prices {version('genai-prices')}"
 _DATED = re.compile(r"\b20[0-9]{2}-[01][0-9]-[0-3][0-9]\b")
+_BATCH = {"processing": "batch"}  # how the package marks its batch rates
+_HALF = Decimal("0.5")  # what all of them are for most models
 _RATE_KEYS = ("input", "output", "cache_read", "cache_write")
 
 
@@ -52,10 +54,10 @@ def differences(models: Iterable[ModelSpec], since: date) -> Iterator[Difference
         if not spec.prices or any(price.gpu_hour is not None for price in spec.prices):
             continue
         known = _known_prices(spec)
-        for at in _instants(spec.prices, known, since):
-            ours, theirs = spec.price_at(at), _their_price(known, at)
+        for at in _instants(spec.prices, known, since, _batch_variants(spec)):
+            ours, theirs = spec.price_at(at), _with_batch(spec, _their_price(known, at), at)
             explained = ours is not None and ours.note is not None and _DATED.search(ours.note)
-            if not explained and not same_rates(ours, theirs):
+            if not explained and not (same_rates(ours, theirs) and same_batch_rates(ours, theirs)):
                 yield Difference(spec.name, at, ours, theirs)
                 break
 
@@ -70,6 +72,12 @@ def same_rates(ours: Price | None, theirs: Price | None) -> bool:
     )
 
 
+def same_batch_rates(ours: Price | None, theirs: Price | None) -> bool:
+    """Whether two prices charge the same by batch. What the package does not know of is not there."""
+    one, other = (None if price is None else price.by_batch() for price in (ours, theirs))
+    return same_rates(one, other)
+
+
 def _effective(price: Price, input_tokens: int) -> tuple[Decimal, ...]:
     rates = price.rates_for(input_tokens)
     if rates is None:
@@ -78,10 +86,34 @@ def _effective(price: Price, input_tokens: int) -> tuple[Decimal, ...]:
     return (rates.input, rates.output, *cache)
 
 
+def _their_model(spec: ModelSpec) -> genai.ModelInfo | None:
+    provider = next((provider for provider in providers if provider.id == spec.provider), None)
+    return provider.find_model(spec.id) if provider else None
+
+
+def _batch_variants(spec: ModelSpec) -> list[genai.PriceVariant]:
+    """What the package says of a model's requests by batch."""
+    model = _their_model(spec)
+    return [] if model is None else [found for found in model.price_variants or () if found.when == _BATCH]
+
+
+def _their_batch(spec: ModelSpec, at: datetime) -> BatchRates | None:
+    """The package's batch rates of a model at a time. What a batch has no rate of its own for costs what it usually
+    does."""
+    model, variants = _their_model(spec), _batch_variants(spec)
+    if model is None or not any(found.constraint is None or found.constraint.active(at) for found in variants):
+        return None
+    price = _converted(model.get_prices(at, _BATCH), at.date())
+    return None if price is None or price.rates is None else BatchRates(price.rates, price.tiers)
+
+
+def _with_batch(spec: ModelSpec, price: Price | None, at: datetime) -> Price | None:
+    return None if price is None else replace(price, batch=_their_batch(spec, at))
+
+
 def _known_prices(spec: ModelSpec) -> list[genai.ConditionalPrice]:
     """The package's prices of a model, unconditional ones included; empty if it does not know the model."""
-    provider = next((provider for provider in providers if provider.id == spec.provider), None)
-    model = provider.find_model(spec.id) if provider else None
+    model = _their_model(spec)
     if model is None:
         return []
     return model.prices if isinstance(model.prices, list) else [genai.ConditionalPrice(prices=model.prices)]
@@ -122,14 +154,19 @@ def _rates_above(fields: Mapping[str, Decimal | genai.TieredPrices | None], boun
     return Rates(plain, written, rate("cache_read"), rate("cache_write"))
 
 
-def _instants(ours: Sequence[Price], theirs: Sequence[genai.ConditionalPrice], since: date) -> list[datetime]:
+def _instants(
+    ours: Sequence[Price],
+    theirs: Sequence[genai.ConditionalPrice],
+    since: date,
+    variants: Sequence[genai.PriceVariant] = (),
+) -> list[datetime]:
     """Every moment from a day on at which either side may change, and the last minute before each."""
     days, times = {since}, {time(0), time(23, 59)}
     for price in ours:
         days.add(price.start)
         times.update(price.hours_utc or ())
-    for conditional in theirs:
-        match conditional.constraint:
+    for constraint in [each.constraint for each in theirs] + [each.constraint for each in variants]:
+        match constraint:
             case genai.StartDateConstraint(start_date=start):
                 days.add(start)
             case genai.TimeOfDateConstraint(start_time=first, end_time=last):
@@ -142,17 +179,18 @@ def _instants(ours: Sequence[Price], theirs: Sequence[genai.ConditionalPrice], s
 def entries(spec: ModelSpec, start: date, checked: date) -> list[str]:
     """The package's prices of a model from a day on, as entries of models.yaml: one a change, then its dearer hours."""
     known = _known_prices(spec)
-    instants = _instants((), known, start)
+    instants = _instants((), known, start, _batch_variants(spec))
     windows = [c.constraint for c in known if isinstance(c.constraint, genai.TimeOfDateConstraint)]
     lines: list[str] = []
     written: list[str] = []
     for day in sorted({instant.date() for instant in instants if instant.time() == time(0)}):
-        usual = _outside(windows)
-        base = _flow(_their_price(known, datetime.combine(day, usual, UTC)))
+        usual = datetime.combine(day, _outside(windows), UTC)
+        base = _flow(_with_batch(spec, _their_price(known, usual), usual))
         block = [base]
         for window in windows:
             first, last = (edge.replace(tzinfo=None) for edge in (window.start_time, window.end_time))
-            rates = _flow(_their_price(known, datetime.combine(day, first, UTC)))
+            within = datetime.combine(day, first, UTC)
+            rates = _flow(_with_batch(spec, _their_price(known, within), within))
             if rates != base:
                 block.append(f'utc: "{first:%H:%M}-{last:%H:%M}", {rates}')
         if block != written:
@@ -173,8 +211,22 @@ def _flow(price: Price | None) -> str:
     """Rates as they are written in models.yaml, without the braces."""
     if price is None or price.rates is None:
         return "no price"
-    tiers = ", ".join(f"{{above: {tier.above:_}, {_rates_flow(tier.rates)}}}" for tier in price.tiers)
-    return _rates_flow(price.rates) + (f", tiers: [{tiers}]" if tiers else "")
+    return _rates_and_tiers(price.rates, price.tiers) + ("" if price.batch is None else f", {_batch_flow(price)}")
+
+
+def _batch_flow(price: Price) -> str:
+    """Batch rates as they are written: as the share of all usual rates that they are, or one by one."""
+    assert price.rates is not None  # only prices by the token have any
+    assert price.batch is not None
+    half = discounted(price.rates, price.tiers, _HALF)
+    if same_rates(replace(price, rates=half.rates, tiers=half.tiers), price.by_batch()):
+        return f"batch: {_HALF}"
+    return f"batch: {{{_rates_and_tiers(price.batch.rates, price.batch.tiers)}}}"
+
+
+def _rates_and_tiers(rates: Rates, tiers: Sequence[Tier]) -> str:
+    written = ", ".join(f"{{above: {tier.above:_}, {_rates_flow(tier.rates)}}}" for tier in tiers)
+    return _rates_flow(rates) + (f", tiers: [{written}]" if written else "")
 
 
 def _rates_flow(rates: Rates) -> str:

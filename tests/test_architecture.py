@@ -22,6 +22,7 @@ LAYERS = [
     "tool_definitions",
     "money",
     "plan",
+    "tuned",
     "settings",
     "registry",
     "analysis",

@@ -246,10 +246,16 @@ def test_every_key_of_a_run_is_documented_and_no_other(capsys: pytest.CaptureFix
         (["models", "--simulate"], "Models, chains"),
         (["chains"], "Models, chains"),
         (["budget", "show", "--simulate"], "Budgets"),
+        (["rate", "last", "good", "--simulate"], "Rate"),
+        (["models", "--by-task", "--simulate"], "Models, chains"),
+        (["tune", "--show", "--simulate"], "Tune"),
     ):
         found = printed(capsys, *argv)
         keys = set(found) | {
-            key for part in ("calls", "models", "budgets") for item in found.get(part, []) for key in item
+            key
+            for part in ("calls", "models", "budgets", "tasks", "settings")
+            for item in found.get(part, [])
+            for key in item
         }
         marked = " ".join(re.findall(r"`([^`]+)`", section(JSON, heading)))
         known = names(section(JSON, "Run"), "key") | names(section(JSON, "Calls"), "key")
@@ -348,7 +354,7 @@ EXAMPLES = [
 
 @pytest.mark.parametrize("command", EXAMPLES)
 def test_a_simulated_command_in_a_document_runs(command: Command, shell: pytest.MonkeyPatch) -> None:
-    if command.words[1] in ("show", "why", "report", "stats", "export"):
+    if command.words[1] in ("show", "why", "report", "stats", "export", "rate"):
         assert run(["run", "--simulate", "-p", "What is the capital of France?"]) == 0
     if command.words[1] == "bench":
         Path("prompts.jsonl").write_text('{"prompt": "What is 2 + 2?", "expected": 4}\n')

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
@@ -9,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.money import (
+    BatchRates,
     Price,
     Rates,
     Tier,
     cost_nanousd,
+    discounted,
     dollars_to_nanousd,
     format_nanousd,
     price_at,
@@ -89,18 +92,41 @@ def usages(draw: st.DrawFn) -> Usage:
     return Usage(total, draw(st.integers(0, 10**6)), cached, written)
 
 
-@given(prices(), usages())
-def test_a_cost_is_the_exact_one_rounded_up(price: Price, usage: Usage) -> None:
+def exact_nanousd(price: Price, usage: Usage) -> Fraction:
     applied = price.rates_for(usage.input_tokens)
     assert applied is not None
     plain = usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens
-    exact = 1000 * (
+    return 1000 * (
         Fraction(applied.input) * plain
         + Fraction(applied.input if applied.cache_read is None else applied.cache_read) * usage.cached_tokens
         + Fraction(applied.input if applied.cache_write is None else applied.cache_write) * usage.cache_write_tokens
         + Fraction(applied.output) * usage.output_tokens
     )
-    assert 0 <= cost_nanousd(price, usage) - exact < 1
+
+
+@given(prices(), usages())
+def test_a_cost_is_the_exact_one_rounded_up(price: Price, usage: Usage) -> None:
+    assert 0 <= cost_nanousd(price, usage) - exact_nanousd(price, usage) < 1
+
+
+@given(prices(), usages(), st.decimals(min_value="0.000001", max_value=1, places=30))
+def test_a_call_by_batch_costs_the_exact_share_of_it_rounded_up(price: Price, usage: Usage, factor: Decimal) -> None:
+    assert price.rates is not None
+    by_batch = replace(price, batch=discounted(price.rates, price.tiers, factor)).by_batch()
+    assert by_batch is not None
+    exact = Fraction(factor) * exact_nanousd(price, usage)
+    assert 0 <= cost_nanousd(by_batch, usage) - exact < 1
+    assert cost_nanousd(by_batch, usage) <= cost_nanousd(price, usage)
+
+
+@given(prices(), prices(), usages())
+def test_a_batch_rate_of_its_own_prices_the_call_as_any_price_does(price: Price, other: Price, usage: Usage) -> None:
+    assert other.rates is not None
+    by_batch = replace(price, batch=BatchRates(other.rates, other.tiers)).by_batch()
+    assert by_batch is not None
+    assert by_batch.batch is None
+    assert cost_nanousd(by_batch, usage) == cost_nanousd(other, usage)
+    assert price.by_batch() is None
 
 
 @given(prices(), usages(), st.integers(0, 10**6), st.integers(0, 10**6))

@@ -1,87 +1,125 @@
-"""How hard a prompt is: evidence in logits, one logistic score, levels as cuts of the score.
+"""How hard a prompt is: features a person can read, weighed by a fit to recorded outcomes; levels as cuts of the score.
 
-    logit = baseline + strongest indicator + further indicators + length + parts - modifiers
-    score = 1 / (1 + exp(-logit)),  level = how many of the cuts 0.25, 0.5, 0.75 the score has reached
+    logit = baseline + prior + fitted weights of the features,   score = 1 / (1 + exp(-logit))
 
-The strongest indicator sets the level; everything else moves the score inside it or, together, by one level at most.
-Every contribution is listed in `Analysis.features`, and they add up to the logit. The weights are set by hand, so that
-an indicator of a level lands in the middle of that level; whoever fits them to outcomes changes the constants here
-and nothing else.
+The score is the chance that a strong model's answer to the prompt is better than a weak model's, as far as the words
+of the prompt tell. Prompts of each form (`features.Family`) have weights of their own, from `weights.json`; open prompts
+start from beliefs set by hand (`prior`). What counted is in `Analysis.features`, in words, and adds up to the logit.
+docs/decisions.md has what each part is worth. A `Scorer` of the user's own can take the place of all this.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
-from ..settings import COMPLEXITY_CUTS
+from ..settings import COMPLEXITY_CUTS, Settings
+from ..tuned import Adjustment
 from ..types import Analysis, Level
 from .answer import answer_form, expected_output_tokens
-from .indicators import Indicator, find_indicators
-from .phrases import Match
+from .features import Family, Features, feature_names, read_features
+from .fitted import load_weights
+from .indicators import find_indicators
+from .prior import believed, indicated
 from .prose import Prose, read_prose
-from .tasks import classify
+from .scorer import Scorer, scored
+from .tasks import Task, classify
 from .tokens import estimate_tokens
+from .wording import in_words
 
-BASELINE = -1.9  # a prompt without any evidence scores 0.13
-CUTS = COMPLEXITY_CUTS
-LEVEL_WEIGHTS: dict[Level, float] = {Level.INTERMEDIATE: 1.35, Level.ADVANCED: 2.45, Level.EXPERT: 3.9}
-_FURTHER_WEIGHT, _FURTHER_CAP = 0.15, 0.45  # each indicator besides the strongest, and all of them
-_MODIFIER_WEIGHT, _MODIFIER_CAP = 0.2, 0.4  # "what is", "simple", "quick": each, and all of them
-_LENGTH_WEIGHT, _LENGTH_CAP, _LENGTH_FROM = 0.12, 0.5, 64  # each doubling of the tokens beyond _LENGTH_FROM
-_PART_WEIGHT, _PART_CAP = 0.1, 0.4  # each numbered step or question after the first
-
-_STEP = r"(?m)^ ?(?:[0-9]{1,2}[.)]|\([0-9a-z]\)|step [0-9]{1,2}\b) "
-_QUESTION = r"？|\?(?=\s|$)"
+CUTS = COMPLEXITY_CUTS  # basic below the first, expert from the last
 
 
-def level_of(score: float, cuts: tuple[float, ...] = CUTS) -> Level:
-    """The level that a score from 0 to 1 stands for."""
+def level_of(score: float, cuts: Sequence[float] = CUTS) -> Level:
+    """The level that a score from 0 to 1 stands for: how many of the three cuts it has reached."""
     return list(Level)[sum(score >= cut for cut in cuts)]
 
 
-class ComplexityAnalyzer:
-    """Reads a prompt and says how hard it is, what kind of task, and how many tokens. Pure, and without state."""
+def analyzer_for(settings: Settings) -> ComplexityAnalyzer:
+    """The analyser that is configured."""
+    return ComplexityAnalyzer(cuts=settings.complexity_cuts, adjustment=settings.complexity_adjustment)
 
-    def __init__(self, *, cuts: tuple[float, ...] = CUTS) -> None:
-        self._cuts = cuts
+
+class ComplexityAnalyzer:
+    """Reads a prompt and says how hard it is, what kind of task, and how many tokens.
+
+    `cuts` are three scores that rise: where intermediate, advanced and expert begin. `scorer` gives the score in place
+    of the built-in one; its features, if it gives any, are those of the analysis. `adjustment` is what a user's own
+    outcomes say of the built-in score.
+    """
+
+    def __init__(
+        self, *, cuts: Sequence[float] = CUTS, scorer: Scorer | None = None, adjustment: Adjustment | None = None
+    ) -> None:
+        self.cuts = tuple(cuts)
+        self._scorer = scorer
+        known = () if adjustment is None else feature_names()
+        adjustment = adjustment or Adjustment()
+        # Another version of orch may have had other features.
+        weights = tuple(weight for weight in adjustment.weights if weight.feature in known)
+        self._adjustment = replace(adjustment, weights=weights)
 
     def analyze(self, prompt: str) -> Analysis:
-        """Analyse any string; nothing is raised. The cost is bounded: the middle of a very long prompt is not read."""
+        """Analyse any string. The cost is bounded: the middle of a very long prompt is not read.
+
+        Raises nothing with the built-in score, and ConfigError for a scorer of the user's own that fails.
+        """
         prose = read_prose(prompt, lenient=True)
-        input_tokens = estimate_tokens(prompt)
-        features = _features(prose, input_tokens)
-        score = 1 / (1 + math.exp(-sum(features.values())))
-        level = level_of(score, self._cuts)
         task = classify(prose)
+        if self._scorer is None:
+            score, features = self._score(prompt, prose, task)
+        else:
+            score, features = scored(self._scorer, prompt)
+        level = level_of(score, self.cuts)
+        input_tokens = estimate_tokens(prompt)
         output_tokens = expected_output_tokens(task, level, input_tokens, prose, answer_form(prose, task))
         return Analysis(score, level, task, features, input_tokens, output_tokens)
 
+    def evidence(self, prompt: str) -> Evidence | None:
+        """What the built-in score is made of before any adjustment; None with a scorer of the user's own."""
+        if self._scorer is not None:
+            return None
+        prose = read_prose(prompt, lenient=True)
+        features = read_features(prompt, prose, classify(prose))
+        baseline, logits = _logits(features, prose)
+        return Evidence(baseline + math.fsum(logits.values()), features.values)
 
-def _features(prose: Prose, input_tokens: int) -> dict[str, float]:
-    features = {"baseline": BASELINE} | _indicator_features(prose, find_indicators(prose.words))
-    if input_tokens > _LENGTH_FROM:
-        features["length"] = min(_LENGTH_CAP, _LENGTH_WEIGHT * math.log2(input_tokens / _LENGTH_FROM))
-    steps = len(re.findall(_STEP, prose.words))
-    parts = max(steps, len(re.findall(_QUESTION, prose.words)))
-    if parts > 1:
-        features[f"parts: {parts}"] = min(_PART_CAP, _PART_WEIGHT * (parts - 1))
-    return features
-
-
-def _indicator_features(prose: Prose, matches: Iterable[Match[Indicator]]) -> dict[str, float]:
-    """The strongest indicator in full, and a little, bounded, for each other one. Code counts as an indicator."""
-    found = {f"{match.row.level}: {match.row.name}": match.row.level for match in matches}
-    if prose.code or prose.logs:
-        found[f"{Level.INTERMEDIATE}: {'code' if prose.code else 'log'}"] = Level.INTERMEDIATE
-    raising = sorted((name for name in found if found[name] in LEVEL_WEIGHTS), key=lambda name: -found[name].rank)
-    lowering = [name for name in found if found[name] not in LEVEL_WEIGHTS]
-    features = {name: LEVEL_WEIGHTS[found[name]] for name in raising[:1]}
-    features |= _capped(raising[1:], _FURTHER_WEIGHT, _FURTHER_CAP)
-    return features | {name: -weight for name, weight in _capped(lowering, _MODIFIER_WEIGHT, _MODIFIER_CAP).items()}
+    def _score(self, prompt: str, prose: Prose, task: Task) -> tuple[float, dict[str, float]]:
+        features = read_features(prompt, prose, task)
+        baseline, logits = _logits(features, prose)
+        adjusted, scale = self._adjustment, self._adjustment.scale
+        logits = {name: scale * logit for name, logit in logits.items()}
+        for weight in adjusted.weights:
+            own = weight.logit(features.values.get(weight.feature, 0.0))
+            logits[weight.feature] = logits.get(weight.feature, 0.0) + own
+        rows = {"baseline": scale * baseline + adjusted.intercept} | in_words(logits, features)
+        return _logistic(sum(rows.values())), rows
 
 
-def _capped(names: list[str], weight: float, cap: float) -> dict[str, float]:
-    """The same weight for each name; none once the sum has reached the cap."""
-    return dict.fromkeys(names[: round(cap / weight)], weight)
+class Evidence(NamedTuple):
+    """What the built-in score of a prompt adds up to, in logits, and the features that it read."""
+
+    logit: float
+    values: Mapping[str, float]
+
+
+def _logits(features: Features, prose: Prose) -> tuple[float, dict[str, float]]:
+    """The baseline of the prompt's family, and what each feature is worth."""
+    weights = load_weights()[features.family]
+    logits = weights.credits(features.values)
+    if features.family is Family.OPEN:
+        for name, logit in prior_logits(features, prose).items():
+            logits[name] = logits.get(name, 0.0) + weights.prior * logit
+    return weights.baseline, logits
+
+
+def _logistic(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0
+
+
+def prior_logits(features: Features, prose: Prose) -> dict[str, float]:
+    """What is held of an open prompt before any outcome is seen. Orders are not looked for among options."""
+    orders = {} if features.option_count else dict(indicated(find_indicators(prose.words), prose))
+    return dict(believed(features.values)) | orders

@@ -82,8 +82,12 @@ def sha256(text: str) -> str:
 
 
 def price_json(price: Price) -> str:
-    """The price that applied, as the ledger keeps it: every field, money as decimal text, dates as ISO text."""
-    return json.dumps({key: value for key, value in asdict(price).items() if value not in (None, ())}, default=str)
+    """The price that applied, as the ledger keeps it: money as decimal text, dates as ISO text.
+
+    What the same call would have cost by batch is not part of it.
+    """
+    kept = asdict(replace(price, batch=None))
+    return json.dumps({key: value for key, value in kept.items() if value not in (None, ())}, default=str)
 
 
 def _at(record: CallRecord, status: CallStatus, ended: Ended) -> CallRecord:

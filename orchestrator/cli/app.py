@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "why": ("show", "Explain a past run: what was decided, and why."),
     "rate": ("rate", "Say how good a past answer was."),
     "init": ("init", "Write configuration files to start from, or those that openclaw.json comes to."),
+    "tune": ("tune", "Learn from rated answers when to trust an answer and which prompts are hard."),
     "doctor": ("doctor", "Check what orch runs on: configuration, ledger, keys, endpoints, clock."),
     "reconcile": ("reconcile", "Compare the ledger with a provider's usage export, by model and day."),
     "reprice": ("reprice", "Work out past costs again by the prices that the registry has now."),

@@ -19,6 +19,7 @@ from ..settings import Settings
 from ..types import Level
 from . import render
 from .models_bench import DEFAULT_CAP, bench_models
+from .models_by_task import show_by_task
 from .options import LedgerFlags, ModelFlags, command
 from .output import Output
 from .setup import cost_from, settings_from
@@ -47,6 +48,9 @@ class _ModelListFlags(ModelFlags, LedgerFlags):
     available: Annotated[
         bool, typer.Option("--available", help="Only those that can be chosen here: set up, not retired.")
     ] = False
+    by_task: Annotated[
+        bool, typer.Option("--by-task", help="Which models your rated runs say do best at which task.")
+    ] = False
 
 
 @command(_ModelListFlags, argument=("action", "names"))
@@ -55,7 +59,14 @@ def models(flags: _ModelListFlags) -> int:
 
     Prices are in dollars per million tokens, or per GPU hour for models that you host. What bench measures is in the
     ledger, under the category models-bench, and is what --max-latency goes by.
+
+    orch models --by-task shows how answers were rated (orch rate) by task and model, with 95 % intervals, and which
+    differences the ratings cannot tell. Cost and latency are those of whole runs.
     """
+    if flags.by_task:
+        if flags.provider or flags.level or flags.available or flags.action != "list":
+            raise UsageError("--by-task goes without bench, --provider, --level and --available")
+        return show_by_task(settings_from(flags), Output.parse(flags.output))
     if flags.action == "bench":
         if flags.provider is not None or flags.level is not None or flags.available:
             raise UsageError(
@@ -120,6 +131,8 @@ def _known(what: str, wanted: str | None, known: Sequence[str]) -> str | None:
 def _row(spec: ModelSpec, settings: Settings, today: date) -> dict[str, Any]:
     price = spec.price_at(local_now())
     rates = None if price is None else price.rates
+    by_batch = None if price is None else price.by_batch()
+    batch = None if by_batch is None else by_batch.rates
     set_up = (settings.simulate and not PROVIDERS[spec.provider].self_hosted) or is_set_up(spec.provider, os.environ)
     return {
         "name": spec.name,
@@ -128,6 +141,8 @@ def _row(spec: ModelSpec, settings: Settings, today: date) -> dict[str, Any]:
         "levels": [level.value for level in spec.levels],
         "input_per_million": None if rates is None else str(rates.input),
         "output_per_million": None if rates is None else str(rates.output),
+        "batch_input_per_million": None if batch is None else str(batch.input),
+        "batch_output_per_million": None if batch is None else str(batch.output),
         "gpu_hour": None if price is None or price.gpu_hour is None else str(price.gpu_hour),
         "price_from": None if price is None else price.start.isoformat(),
         "price_source": None if price is None else price.source,

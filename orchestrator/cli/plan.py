@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..clock import local_now
 from ..engine import Engine
 from ..plan import CostRange, calls, to_dict
-from ..planning import Planned
+from ..planning import Planned, cost_by_batch
 from . import render
 from .options import PlanFlags, command
 from .output import Output
@@ -17,13 +18,16 @@ from .tree import price_words, tree
 
 @command(PlanFlags, argument=None)
 def plan(flags: PlanFlags) -> int:
-    """Costs are shown as least, expected and most. The most is what a budget sets aside before a call is sent."""
+    """Costs are shown as least, expected and most. The most is what a budget sets aside before a call is sent. With -v
+    also what the same calls would cost by batch, where that is known."""
     output, settings = Output.parse(flags.output), settings_from(flags)
     options = options_from(flags, settings.run, stream=False)
-    planned = Engine(settings).plan(read_prompt(flags.prompt, flags.system), options)
-    output.emit(_document(planned))
+    engine = Engine(settings)
+    planned = engine.plan(read_prompt(flags.prompt, flags.system), options)
+    by_batch = cost_by_batch(planned, registry=engine.registry, settings=settings, when=local_now())
+    output.emit(_document(planned, by_batch))
     if not output.json:
-        for text in _lines(planned, verbose=bool(flags.verbose)):
+        for text in _lines(planned, by_batch, verbose=bool(flags.verbose)):
             render.line(text)
     return 0
 
@@ -31,7 +35,7 @@ def plan(flags: PlanFlags) -> int:
 commands = {"plan": plan}
 
 
-def _document(planned: Planned) -> dict[str, object]:
+def _document(planned: Planned, by_batch: CostRange) -> dict[str, object]:
     analysis = planned.analysis
     return {
         "schema_version": 1,
@@ -46,6 +50,7 @@ def _document(planned: Planned) -> dict[str, object]:
         "output_tokens": planned.load.output_tokens,
         "plan": to_dict(planned.plan),
         "cost_nanousd": _range(planned.cost),
+        "batch_cost_nanousd": _range(by_batch),
         "calls": [
             {"model": call.model, "step": call.name, "role": call.role, "cost_nanousd": _range(planned.costs[call])}
             for call in calls(planned.plan)
@@ -58,7 +63,7 @@ def _range(cost: CostRange) -> dict[str, int | None]:
     return {"minimum": cost.minimum, "expected": cost.expected, "maximum": cost.maximum}
 
 
-def _lines(planned: Planned, *, verbose: bool) -> Iterator[str]:
+def _lines(planned: Planned, by_batch: CostRange, *, verbose: bool) -> Iterator[str]:
     analysis = planned.analysis
     yield (
         f"{analysis.level} {analysis.task} (score {analysis.score:.2f}), about {planned.load.input_tokens:,} tokens in "
@@ -71,5 +76,7 @@ def _lines(planned: Planned, *, verbose: bool) -> Iterator[str]:
     yield from tree(planned.plan, planned.costs.get)
     yield ""
     yield f"cost: {price_words(planned.cost)}"
+    if verbose and by_batch.maximum is not None:
+        yield f"      {price_words(by_batch)} by the providers' batch interfaces, which orch does not use"
     for reason in planned.reasons:
         yield f"· {reason}"

@@ -15,7 +15,7 @@ from ..confidence.schema import check_schema
 from ..errors import UsageError
 from ..money import dollars_to_nanousd
 from ..registry.routes import EXPERIMENT
-from ..settings import RunOptions, Settings, load_settings
+from ..settings import RunOptions, Settings, is_simulated, load_settings, tuned_file
 from ..tool_definitions import read_tools
 from .options import ConfigFlags, LedgerFlags, PlanFlags, RunFlags, SimulateFlag
 
@@ -38,6 +38,12 @@ def settings_from(flags: ConfigFlags | LedgerFlags | SimulateFlag) -> Settings:
             raise UsageError(f"--max-wait takes seconds from 0 to 86400, not {max_wait:g}")
         settings = replace(settings, retry=replace(settings.retry, max_wait_s=max_wait))
     return settings
+
+
+def tuned_file_from(flags: ConfigFlags | LedgerFlags) -> Path:
+    """Where `orch tune` writes for these flags, whatever is in it."""
+    simulate = getattr(flags, "simulate", False) or is_simulated(os.environ)
+    return tuned_file(os.environ, config=getattr(flags, "config", None), simulate=simulate)
 
 
 def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> RunOptions:

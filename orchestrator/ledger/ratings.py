@@ -35,6 +35,7 @@ _RATED = f"""
         SELECT ratings.*, {_ANSWER} AS answer_id FROM ratings JOIN runs USING (run_id) WHERE runs.simulated = ?
     )
     SELECT runs.*, rated.rating, rated.rated_at, rated.note, calls.finish_reason, calls.verdict,
+           calls.cost_nanousd AS answer_nanousd,
            (SELECT CASE WHEN sum(cost_source = 'unpriced') > 0 THEN NULL
                         ELSE coalesce(sum(coalesce(cost_nanousd, reserved_nanousd)), 0) END
             FROM calls WHERE calls.run_id = runs.run_id) AS cost_nanousd
@@ -58,7 +59,7 @@ class RatedRun:
 
     Texts are None where only their hashes were kept. `signals` are the logits that the confidence of the answer was
     made of, by name; empty if it was not judged. `cost_nanousd` is the sum over the run's calls, None if one is
-    unpriced; `latency_ms` is the whole run's.
+    unpriced, `answer_nanousd` what the call that gave the answer cost; `latency_ms` is the whole run's.
     """
 
     run_id: str
@@ -76,6 +77,7 @@ class RatedRun:
     prompt: str | None
     response: str | None
     cost_nanousd: int | None
+    answer_nanousd: int | None
     latency_ms: int | None
 
 
@@ -152,5 +154,6 @@ def _rated_run(row: sqlite3.Row) -> RatedRun:
         prompt=row["prompt"],
         response=row["response"],
         cost_nanousd=row["cost_nanousd"],
+        answer_nanousd=row["answer_nanousd"],
         latency_ms=row["latency_ms"],
     )

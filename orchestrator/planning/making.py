@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ..analysis import ComplexityAnalyzer
+from ..analysis.complexity import analyzer_for
 from ..analysis.tokens import estimate_tokens, upper_bound_tokens
 from ..errors import BudgetError, UsageError
 from ..money import format_nanousd
@@ -88,7 +88,7 @@ def make_plan(
 
 def _analysis(prompt: Prompt, options: RunOptions, settings: Settings) -> tuple[Analysis, RunOptions]:
     """What is known of the prompt, and the options with the limit on a reply that its task has."""
-    analysis = ComplexityAnalyzer(cuts=settings.complexity_cuts).analyze(prompt.text)
+    analysis = analyzer_for(settings).analyze(prompt.text)
     if options.task in list(Task):
         analysis = replace(analysis, task=options.task or analysis.task)
     limit = options.max_tokens_by_task.get(analysis.task)
@@ -129,6 +129,22 @@ def _situation(
         overrides=overrides,
         observed=observed,
     )
+
+
+def cost_by_batch(planned: Planned, *, registry: Registry, settings: Settings, when: datetime) -> CostRange:
+    """What the same calls would cost through the providers' batch interfaces, which orch does not use; unpriced if the
+    batch rate of one of them is not known."""
+
+    def at_batch_rates(name: str) -> ModelSpec:
+        spec = registry.model(name)
+        price_now = spec.price_at(when)
+        by_batch = None if price_now is None else price_now.by_batch()
+        return replace(spec, prices=() if by_batch is None else (by_batch,))
+
+    costs = CallCosts(planned.prompt, planned.options, planned.load, at_batch_rates, settings.free_tier, when).of(
+        planned.plan
+    )
+    return price(planned.plan, costs.__getitem__)
 
 
 def _decide(choice: Choice, situation: Situation, registry: Registry) -> Decision:

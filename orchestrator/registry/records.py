@@ -13,7 +13,7 @@ from decimal import Decimal
 from itertools import pairwise
 
 from ..errors import did_you_mean
-from ..money import Price, Rates, Tier
+from ..money import BatchRates, Price, Rates, Tier, discounted
 from ..strict_yaml import Reader, Table, day, decimal, integer, list_of, one_of, record, text
 from ..types import Level
 from ..yaml_document import Kind, Value
@@ -189,15 +189,19 @@ def _price(earlier: list[Price], provenance: Provenance) -> Callable[[Table], Pr
         gpu_hour = table.optional("gpu_hour", _rate, None)
         if gpu_hour is not None and ("input" in table or "output" in table):
             raise table.value.error("gpu_hour and prices by token exclude each other")
+        if gpu_hour is not None and "batch" in table:
+            raise table.value.error("gpu_hour and a batch rate exclude each other")
+        rates, tiers = (None, ()) if gpu_hour is not None else (_rates(table), _tiers(table))
         return Price(
             start=start,
             source=table.optional("source", text, provenance.source),
             checked=checked,
-            rates=_rates(table) if gpu_hour is None else None,
-            tiers=_in_order(table.optional("tiers", list_of(record(_tier)), ()), table) if gpu_hour is None else (),
+            rates=rates,
+            tiers=tiers,
             gpu_hour=gpu_hour,
             hours_utc=hours,
             note=table.optional("note", text, None),
+            batch=None if rates is None else table.optional("batch", _batch(rates, tiers), None),
         )
 
     return build
@@ -210,6 +214,24 @@ def _rates(table: Table) -> Rates:
         cache_read=table.optional("cache_read", _rate, None),
         cache_write=table.optional("cache_write", _rate, None),
     )
+
+
+def _tiers(table: Table) -> tuple[Tier, ...]:
+    return _in_order(table.optional("tiers", list_of(record(_tier)), ()), table)
+
+
+def _batch(rates: Rates, tiers: tuple[Tier, ...]) -> Reader[BatchRates]:
+    """A share of all the usual rates, such as 0.5; or rates and tiers of its own."""
+
+    def read(value: Value) -> BatchRates:
+        if value.kind not in (Kind.INTEGER, Kind.NUMBER):
+            return record(lambda table: BatchRates(_rates(table), _tiers(table)))(value)
+        factor = decimal(minimum=0, maximum=1)(value)
+        if not factor:
+            raise value.error("must be more than 0: a batch that costs nothing has rates of its own, of 0")
+        return discounted(rates, tiers, factor)
+
+    return read
 
 
 def _tier(table: Table) -> Tier:

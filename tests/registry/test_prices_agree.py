@@ -84,6 +84,10 @@ def test_a_bill_is_the_one_that_the_package_would_write(spec: ModelSpec) -> None
             )
             dollars = theirs.get_prices(at).calc_price(same)["total_price"]
             assert 0 <= cost_nanousd(price, usage) - dollars * NANO_PER_DOLLAR < 1, (at, usage)
+            if (by_batch := price.by_batch()) is not None:
+                halved = theirs.get_prices(at, {"processing": "batch"}).calc_price(same)["total_price"]
+                assert 0 <= cost_nanousd(by_batch, usage) - halved * NANO_PER_DOLLAR < 1, (at, usage)
+                assert halved < dollars
 
 
 @pytest.mark.parametrize(
@@ -93,6 +97,12 @@ def test_a_bill_is_the_one_that_the_package_would_write(spec: ModelSpec) -> None
         pytest.param("{above: 100_000, input: 0.5,", "{above: 100_001, input: 0.5,", "claude-haiku-5-5", id="a tier"),
         pytest.param("from: 2026-12-01", "from: 2026-12-02", "gemini-4-argon", id="a future day"),
         pytest.param('utc: "06:00-10:00"', 'utc: "06:00-09:59"', "deepseek-v4-pro", id="an hour"),
+        pytest.param("cache_write: 5, batch: 0.5", "cache_write: 5", "claude-opus-5-5", id="no batch rate"),
+        pytest.param("cache_write: 5, batch: 0.5", "cache_write: 5, batch: 0.6", "claude-opus-5-5", id="a discount"),
+        pytest.param("batch: {input: 1.25", "batch: {input: 1.5", "gpt-4o", id="a batch rate"),
+        pytest.param(
+            "{from: 2026-08-17,", "{from: 2026-08-17, batch: 0.5,", "deepseek-v4-pro", id="no such batch rate"
+        ),
     ],
 )
 def test_a_price_that_differs_is_found_unless_a_dated_note_explains_it(
@@ -115,7 +125,7 @@ def test_a_difference_is_explained_by_a_dated_note_only(
     update_prices: ModuleType, models_file: Path, note: str, explained: bool
 ) -> None:
     document = models_file.read_text("utf-8")
-    ours = "- {input: 4, output: 20, cache_read: 0.2, cache_write: 5}"
+    ours = "- {input: 4, output: 20, cache_read: 0.2, cache_write: 5, batch: 0.5}"
     assert document.count(ours) == 1
     models_file.write_text(document.replace(ours, f'- {{input: 4, output: 21, note: "{note}"}}'), "utf-8")
     found = list(update_prices.differences(read_models(models_file).values(), SINCE))
@@ -124,7 +134,9 @@ def test_a_difference_is_explained_by_a_dated_note_only(
 
 def test_writing_adds_dated_entries_and_changes_nothing_else(update_prices: ModuleType, models_file: Path) -> None:
     document = models_file.read_text("utf-8")
-    stale = document.replace("- {input: 4, output: 20, cache_read: 0.2, cache_write: 5}", "- {input: 5, output: 25}")
+    opus = "- {input: 4, output: 20, cache_read: 0.2, cache_write: 5, batch: 0.5}"
+    o3 = "- {from: 2025-06-10, input: 2, output: 8, cache_read: 0.5, batch: {input: 1, output: 4, cache_read: 0.5}}"
+    stale = document.replace(opus, "- {input: 5, output: 25}").replace(o3, "- {from: 2025-06-10, input: 2, output: 9}")
     hours = document[document.index("  deepseek-flash:") : document.index("  deepseek-reasoner:")]
     plain = "\n".join(line for line in hours.splitlines() if "utc:" not in line) + "\n\n"
     stale = stale.replace(hours, plain)
@@ -133,7 +145,10 @@ def test_writing_adds_dated_entries_and_changes_nothing_else(update_prices: Modu
     written = models_file.read_text("utf-8").splitlines()
     added = [line for line in written if line not in stale.splitlines()]
     assert added == [
-        f"      - {{from: 2026-11-21, input: 4, output: 20, cache_read: 0.2, cache_write: 5, {tail(update_prices)}}}",
+        f"      - {{from: 2026-11-21, input: 4, output: 20, cache_read: 0.2, cache_write: 5, batch: 0.5,"
+        f" {tail(update_prices)}}}",
+        "      - {from: 2026-11-21, input: 2, output: 8, cache_read: 0.5,"
+        f" batch: {{input: 1, output: 4, cache_read: 0.5}}, {tail(update_prices)}}}",
         f"      - {{from: 2026-11-21, input: 0.15, output: 0.6, cache_read: 0.003, {tail(update_prices)}}}",
         f'      - {{utc: "01:00-04:00", input: 0.3, output: 1.2, cache_read: 0.006, {tail(update_prices)}}}',
         f'      - {{utc: "06:00-10:00", input: 0.3, output: 1.2, cache_read: 0.006, {tail(update_prices)}}}',

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConfigError, UsageError
-from orchestrator.money import Price, Rates, Tier
+from orchestrator.money import BatchRates, Price, Rates, Tier
 from orchestrator.registry import FreeQuota, RateLimits, Registry, Scores, Status, load_registry
 from orchestrator.types import Level
 
@@ -94,6 +94,22 @@ def test_prices_are_read_as_dated_decimals(load: Load) -> None:
         Price(date(2026, 12, 1), "price list", checked, Rates(Decimal(3), Decimal(4)), note="raised, seen 2026-11-20"),
         Price(date(2026, 12, 1), "night list", date(2026, 11, 1), Rates(Decimal("1.5"), Decimal(2)), hours_utc=night),
         Price(date(2027, 2, 1), "price list", checked, gpu_hour=Decimal("0.30")),
+    )
+
+
+def test_a_batch_rate_is_a_share_of_the_usual_ones_or_has_rates_of_its_own(load: Load) -> None:
+    def batch(written: str) -> BatchRates | None:
+        price = (
+            "{input: 1, output: 2, cache_read: 0.1, tiers: [{above: 9, input: 3, output: 5}], batch: " + written + "}"
+        )
+        return load(models=MODELS.replace("{input: 1, output: 2}", price)).model("house").prices[0].batch
+
+    half = Rates(Decimal("0.5"), Decimal(1), Decimal("0.05"))
+    assert batch("0.5") == BatchRates(half, (Tier(9, Rates(Decimal("1.5"), Decimal("2.5"))),))
+    own = Rates(Decimal("0.4"), Decimal(1))
+    assert batch("{input: 0.4, output: 1}") == BatchRates(own)
+    assert batch("{input: 0.4, output: 1, tiers: [{above: 7, input: 1, output: 2}]}") == BatchRates(
+        own, (Tier(7, Rates(Decimal(1), Decimal(2))),)
     )
 
 
@@ -192,6 +208,14 @@ def test_empty_files_add_nothing(load: Load, registry: Registry) -> None:
             "input: 1,", "gpu_hour: 1, input: 1,", "gpu_hour and prices by token exclude each other", id="both kinds"
         ),
         pytest.param("{input: 1, output: 2}", "{gpu_hour: 1}", "needs 'tokens_per_second'", id="no throughput"),
+        pytest.param("2}", "2, batch: 1.5}", "10: models.house.prices[0].batch: 1.5 is more than 1", id="dear batch"),
+        pytest.param("2}", "2, batch: 0}", "10: models.house.prices[0].batch: must be more than 0", id="free batch"),
+        pytest.param("2}", "2, batch: half}", "10: models.house.prices[0].batch: expected", id="batch in words"),
+        pytest.param("2}", "2, batch: {input: 1}}", "prices[0].batch: 'output' is missing", id="half a batch rate"),
+        pytest.param("2}", "2, batch: {inpt: 1, output: 1}}", "is it 'inpt' on line 10?", id="misspelt batch rate"),
+        pytest.param(
+            "{input: 1, output: 2}", "{gpu_hour: 1, batch: 0.5}", "gpu_hour and a batch rate exclude", id="hourly batch"
+        ),
         pytest.param(
             "{input: 1", "{utc: '01:00-02:00', input: 1", "the first price must hold at all hours", id="first by hour"
         ),

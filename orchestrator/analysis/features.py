@@ -1,0 +1,277 @@
+"""What can be counted in a prompt: the features that the complexity score is made from, each one that a person can read.
+
+Counts enter as log(1 + n): the tenth number in a prompt says less than the second. Shares are of the words. The fitted
+weights go by the names here, so that a feature can be added or dropped without a renumbering.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from functools import cache
+from math import log, log1p
+from typing import NamedTuple
+
+from .lexicon import CUES, SUBJECTS, rows_of_words
+from .prose import Prose
+from .tasks import Task
+
+_LONGEST = 16_000  # characters of a prompt that are counted in
+
+
+class Family(StrEnum):
+    """The form of a prompt. Each has weights of its own: what makes one form hard says little of another."""
+
+    CHOICE = "multiple choice"  # a bare question with lettered options
+    PROBLEM = "word problem"  # quantities in a few sentences, and a question about them
+    OPEN = "open"  # everything else
+
+
+class Options(NamedTuple):
+    """Lettered options: their texts, and where in the prompt the first begins and the last ends."""
+
+    texts: tuple[str, ...]
+    start: int
+    end: int
+
+
+class Features(NamedTuple):
+    """`values` has the value of each name of FEATURES."""
+
+    family: Family
+    values: dict[str, float]
+    option_count: int
+    number_count: int
+    word_count: int
+
+
+_WORD = re.compile(r"[^\W_]+(?:'[a-z]+)?")
+_OPTION = re.compile(r"(?m)^[ \t]*\(?([A-J])[.):][ \t]*(\S.*)$")
+_INLINE_OPTION = re.compile(r"(?:^|\s)\(?([A-J])\)[ \t]*(\S[^()\n]{0,300}?)(?=\s+\(?[A-J]\)|\n|$)")
+_NUMBER = re.compile(r"[0-9][0-9,]*(?:\.[0-9]+)?")
+_SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
+_OPERATOR = re.compile(r"[=^+*<>≤≥×÷∀∃→⊃~•]")
+_LATEX = re.compile(r"\\[a-zA-Z]+")
+_FRACTION = re.compile(r"[0-9] ?/ ?[0-9]|\\frac")
+_MONEY = re.compile(r"[$£€][0-9]")
+_YEAR = re.compile(r"\b(?:1[4-9]|20)[0-9][0-9]\b")
+_NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]+")
+_ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
+_NEGATED = re.compile(r"\b(?:NOT|EXCEPT|LEAST|except)\b")
+_LABEL = re.compile(
+    r"(?m)^[ \t]*(?:[Cc]ontext|[Qq]uestion|[Pp]assage|[Pp]aragraph|[Ii]nput|[Pp]remise|Text)[ \t]*:|Question: "
+)
+_INDENT = re.compile(r"(?m)^(?: {2,}|\t)\S")
+_FOREIGN = re.compile(r"[\u0250-\U0010ffff]+")
+_ACCENT = re.compile(r"[\u00c0-\u024f]")
+_NUMERIC_OPTION = re.compile(r"[-$(]*[0-9./]")
+_FORMULA = re.compile(r"[=^\\]|\b[a-z]\b ?[(/+*-]")
+_JUDGEMENT = re.compile(r"(?i)(?:true|false|wrong|not wrong|yes|no)\b")
+_STATEMENT = re.compile(r"statement ?[1i]\b")
+_RELATION = re.compile(
+    r"\b(?:times (?:as|more|the)|as (?:many|much|old|long|far|tall|fast) as|(?:more|less|fewer|older|younger) than|half (?:as|of|the)|"
+    r"of (?:the|them|those|these) (?:remaining|rest)|(?:each|every|per|a) (?:day|week|month|year|hour|minute|time|person))\b"
+)
+_BEGINNING = re.compile(r"\b(?:original(?:ly)?|initial(?:ly)?|at first|start(?:ed|s)?|beg[ai]n(?:ning|s)?|before)\b")
+_LAST_CLAUSE = re.compile(r"[.!?:]\s+")
+
+_FIRST_WORDS = (
+    "what",
+    "who",
+    "which",
+    "how",
+    "why",
+    "where",
+    "when",
+    "write",
+    "if",
+    "the",
+    "a",
+    "an",
+    "in",
+    "is",
+    "find",
+)
+_ASKS = frozenset({"what", "who", "which", "how", "why", "where", "when"})
+_SMALL = frozenset("bcdefghjklmnopqrstuvwxyz")
+_ROWS = (*SUBJECTS, *CUES)
+# What a puzzle relates to each other: said in a sentence or two, and then asked about.
+_RELATED = ("comparisons", "kinship", "positions", "conditions", "quantifiers", "times", "number words", "multiples")
+
+
+def read_features(prompt: str, prose: Prose, task: Task) -> Features:
+    """Count what there is to count. Any string will do; of a very long one the first part is read."""
+    text = prompt.strip()[:_LONGEST]
+    options = _options(text)
+    stem = text[: options.start] if options else text
+    low = text.lower()
+    words = _WORD.findall(low)
+    stem_words = _WORD.findall(low[: len(stem)]) if options else words
+    numbers = _NUMBER.findall(stem)
+    values: dict[str, float] = {}
+    _count_rows(words, values)
+    _measure_options(options, values)
+    _measure_numbers(numbers, stem, low, len(stem_words), values)
+    _measure_form(text, stem, low, prose, values)
+    _measure_question(stem, stem_words, values)
+    _measure_vocabulary(text, stem, words, stem_words, values)
+    values[f"task: {task}"] = 1.0
+    family = _family(options, values, task, len(words), len(numbers))
+    return Features(family, values, len(options.texts) if options else 0, len(numbers), len(words))
+
+
+def _family(options: Options | None, values: dict[str, float], task: Task, words: int, numbers: int) -> Family:
+    if values["labelled parts"] or (values["asks for a box"] and options):
+        return Family.OPEN
+    if options:
+        return Family.CHOICE
+    quantities = numbers + values["number words"] + values["multiples"]
+    asked = values["questions"] or values["calculations"]
+    if quantities >= 1.5 and asked and words < 200 and task is not Task.CODE and not values["code"]:
+        return Family.PROBLEM
+    return Family.OPEN
+
+
+def _options(text: str) -> Options | None:
+    """The first run of options lettered from A on: two or more on lines of their own, or three or more in a line."""
+    for pattern, at_least in ((_OPTION, 2), (_INLINE_OPTION, 3)):
+        run: list[re.Match[str]] = []
+        for found in pattern.finditer(text):
+            if found[1] == chr(ord("A") + len(run)):
+                run.append(found)
+            elif len(run) >= at_least:
+                break
+            else:
+                run = [found] if found[1] == "A" else []
+        if len(run) >= at_least:
+            return Options(tuple(found[2] for found in run), run[0].start(), run[-1].end())
+    return None
+
+
+@cache
+def _rows_of_words() -> dict[str, tuple[int, ...]]:
+    return rows_of_words()
+
+
+def _count_rows(words: list[str], values: dict[str, float]) -> None:
+    """For each row of the lexicon, how many of its words there are; for subjects also their share."""
+    rows, counts = _rows_of_words(), [0] * len(_ROWS)
+    for word in words:
+        if word in rows:
+            for place in rows[word]:
+                counts[place] += 1
+    total = len(words) or 1
+    for name, count in zip(_ROWS, counts, strict=True):
+        values[name] = log1p(count)
+        values[f"{name}, share"] = count / total
+
+
+def _measure_options(options: Options | None, values: dict[str, float]) -> None:
+    texts = options.texts if options else ()
+    count = len(texts) or 1
+    lengths = [text.count(" ") + 1 for text in texts] or [0]
+    values["options"] = float(len(texts))
+    values["option words"] = log1p(sum(lengths) / count)
+    values["longest option"] = log1p(max(lengths))
+    values["option spread"] = log((max(lengths) + 1) / (min(lengths) + 1))
+    values["numeric options"] = sum(bool(_NUMERIC_OPTION.match(text)) for text in texts) / count
+    values["formula options"] = sum(bool(_FORMULA.search(text)) for text in texts) / count
+    values["judgement options"] = float(any(_JUDGEMENT.match(text) for text in texts))
+    values["name options"] = sum(text.istitle() for text in texts) / count
+    values["of the above"] = float(any("of the above" in text or "of these" in text for text in texts))
+
+
+def _measure_numbers(numbers: list[str], stem: str, low: str, words: int, values: dict[str, float]) -> None:
+    found = [float(number.replace(",", "")) for number in numbers if len(number) < 16]
+    values["numbers"] = log1p(len(numbers))
+    values["numbers, share"] = len(numbers) / (words or 1)
+    values["distinct numbers"] = log1p(len(set(numbers)))
+    values["largest number"] = log1p(min(max(found, default=0.0), 1e9))
+    values["decimals"] = log1p(sum("." in number for number in numbers))
+    values["percentages"] = log1p(stem.count("%") + low.count("percent"))
+    values["fractions"] = log1p(len(_FRACTION.findall(stem)))
+    values["prices"] = log1p(len(_MONEY.findall(stem)))
+    values["years"] = log1p(len(_YEAR.findall(stem)))
+    values["formulas"] = log1p(len(_LATEX.findall(stem)))
+    values["dollar signs"] = log1p(stem.count("$"))
+    values["operators"] = log1p(len(_OPERATOR.findall(stem)))
+    values["relations"] = log1p(len(_RELATION.findall(low)))
+    values["beginnings"] = log1p(len(_BEGINNING.findall(low)))
+
+
+def _measure_form(text: str, stem: str, low: str, prose: Prose, values: dict[str, float]) -> None:
+    values["lines"] = log1p(text.count("\n"))
+    values["indents"] = log1p(len(_INDENT.findall(text)) if "\n" in text else 0)
+    values["code"] = float(prose.code > 0 or ">>>" in text or "def " in text or "import " in text)
+    values["labelled parts"] = log1p(len(_LABEL.findall(text)))
+    values["asks for a box"] = float("\\boxed" in text)
+    values["limits the answer"] = float("within" in low and "sentence" in low)
+    values["no context"] = float("ontext: None" in text)
+    values["ends in answer"] = float(low.endswith("answer:"))
+    values["statements"] = float("statement" in low and _STATEMENT.search(low) is not None)
+    values["quotation marks"] = log1p(stem.count('"') + stem.count("“"))
+    values["commas, share"] = stem.count(",") / (1 + stem.count(" "))
+    values["begins in lower case"] = float(text[:1].islower())
+
+
+def _measure_question(stem: str, words: list[str], values: dict[str, float]) -> None:
+    end = stem.rstrip()
+    last = end[-1:]
+    sentences = len(_SENTENCE_END.findall(stem))
+    questions = stem.count("?")
+    values["sentences"] = log1p(sentences)
+    values["words a sentence"] = log((len(words) or 1) / (1 + sentences))
+    values["questions"] = log1p(questions)
+    values["ends in ?"] = float(last == "?")
+    values["ends in :"] = float(last == ":")
+    values["ends in ."] = float(last == ".")
+    values["ends open"] = float(last == "," or last.isalnum())
+    values["blank"] = float("__" in stem or " _ " in stem)
+    values["negated question"] = float(_NEGATED.search(stem) is not None)
+    values["passage"] = float(len(words) > 120 and last == "?" and questions <= 3)
+    related = sum(map(values.__getitem__, _RELATED))
+    values["puzzle"] = min(1.0, related / 3) if questions and sentences >= 2 and len(words) <= 120 else 0.0
+    first = words[0] if words else ""
+    for word in _FIRST_WORDS:
+        values[f"first word {word}"] = float(first == word)
+    asked = set(_LAST_CLAUSE.split(end)[-1].lower().replace("?", " ").split())
+    for word in _ASKS:
+        values[f"asks {word}"] = float(word in asked)
+    values["asks how many"] = float("how" in asked and not asked.isdisjoint(("many", "much")))
+    values["words of the question"] = log1p(len(asked))
+
+
+def _measure_vocabulary(
+    text: str, stem: str, words: list[str], stem_words: list[str], values: dict[str, float]
+) -> None:
+    count = len(stem_words) or 1
+    lengths = [len(word) for word in stem_words]
+    values["words"] = log(len(words) or 1)
+    values["words before the options"] = log(count)
+    values["word length"] = sum(lengths) / count
+    values["long words, share"] = sum(length >= 9 for length in lengths) / count
+    values["very long words, share"] = sum(length >= 12 for length in lengths) / count
+    values["variety"] = len(set(stem_words)) / count**0.5
+    values["symbols, share"] = sum(map(stem_words.count, _SMALL)) / count if 1 in lengths else 0.0
+    values["names, share"] = len(_NAME.findall(stem)) / count
+    values["acronyms, share"] = len(_ACRONYM.findall(stem)) / count
+    ascii_only = text.isascii()
+    values["other scripts, share"] = 0.0 if ascii_only else sum(map(len, _FOREIGN.findall(text))) / len(text)
+    values["accents"] = 0.0 if ascii_only else float(_ACCENT.search(text) is not None)
+
+
+def _names() -> Iterable[str]:
+    yield from read_features("", _NOTHING, Task.CHAT).values
+    for task in Task:
+        if task is not Task.CHAT:
+            yield f"task: {task}"
+
+
+_NOTHING = Prose(words="", lines="", code=0, logs=0, quotations=0, open_fence=False, cut=False)
+
+
+@cache
+def feature_names() -> tuple[str, ...]:
+    """The name of every feature, in a fixed order."""
+    return tuple(_names())

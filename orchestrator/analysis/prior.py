@@ -1,0 +1,91 @@
+"""What is held of open prompts before any outcome is seen: weights set by hand, which the fitting starts from.
+
+Nobody has published graded answers to open, conversational prompts that this score may be fitted on. What is known is
+in which kinds of work small models fall short of large ones: mathematics, code, puzzles and the use of a given text,
+and hardly in writing, role play or telling what is in every encyclopedia (Zheng et al., "Judging LLM-as-a-Judge",
+2023, figure 20 and table 7). The indicators of a level (`indicators`) are orders that name the level they ask for;
+each raises a prompt to the middle of it.
+
+A weight is in logits for each unit of a feature of `features`, which counts up to a cap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from ..types import Level
+from .indicators import Indicator
+from .phrases import Match
+from .prose import Prose
+
+# The strongest indicator in full, each further one a little, and all of the further ones no more than the cap.
+LEVEL_WEIGHTS: dict[Level, float] = {Level.INTERMEDIATE: 0.5, Level.ADVANCED: 1.0, Level.EXPERT: 2.4}
+_FURTHER_WEIGHT, _FURTHER_CAP = 0.1, 0.3
+_MODIFIER_WEIGHT, _MODIFIER_CAP = -0.15, 0.3  # "what is", "simple", "quick"
+
+
+class Belief(NamedTuple):
+    """One row: logits for each unit of a feature, which counts up to `cap`."""
+
+    feature: str
+    weight: float
+    cap: float = 1.0
+
+
+BELIEFS: tuple[Belief, ...] = (
+    Belief("task: math", 0.7),
+    Belief("calculations", 0.6),
+    Belief("numbers", 0.25, cap=2.0),
+    Belief("formulas", 0.4),
+    Belief("mathematics", 0.25, cap=1.8),
+    Belief("numeric options", 1.0),
+    Belief("formula options", 0.4),
+    Belief("task: code", 1.2),
+    Belief("task: debugging", 1.2),
+    Belief("code", 0.7),
+    Belief("programming", 0.4, cap=1.4),
+    Belief("computing", 0.2, cap=1.5),
+    Belief("task: extraction", 0.7),
+    Belief("given text", 0.5),
+    Belief("formats", 0.3),
+    Belief("passage", 0.6),
+    Belief("logic", 0.4, cap=1.5),
+    Belief("conditions", 0.35),
+    Belief("comparisons", 0.35, cap=1.4),
+    Belief("kinship", 0.3, cap=1.4),
+    Belief("positions", 0.15, cap=1.4),
+    Belief("puzzle", 1.2),
+    Belief("negated question", 0.5),
+    Belief("statements", 0.4),
+    Belief("task: translation", -0.6),
+    Belief("task: writing", -0.4),
+    Belief("writing", -0.4),
+    Belief("role play", -0.5),
+    Belief("advice", -0.4),
+    Belief("medicine", -0.25, cap=1.5),
+    Belief("psychology", -0.15, cap=1.5),
+)
+
+
+def believed(values: dict[str, float]) -> Iterator[tuple[str, float]]:
+    """Each feature that counts, and its logits."""
+    for feature, weight, cap in BELIEFS:
+        value = values.get(feature, 0.0)
+        if value:
+            yield feature, weight * min(value, cap)
+
+
+def indicated(matches: Iterable[Match[Indicator]], prose: Prose) -> Iterator[tuple[str, float]]:
+    """The strongest indicator in full, and a little, bounded, for each other one. A pasted log counts as one."""
+    found = {f"{match.row.level}: {match.row.name}": match.row.level for match in matches}
+    if prose.logs:
+        found[f"{Level.INTERMEDIATE}: log"] = Level.INTERMEDIATE
+    raising = sorted((name for name in found if found[name] in LEVEL_WEIGHTS), key=lambda name: -found[name].rank)
+    for name in raising[:1]:
+        yield name, LEVEL_WEIGHTS[found[name]]
+    for name in raising[1 : 1 + round(_FURTHER_CAP / _FURTHER_WEIGHT)]:
+        yield name, _FURTHER_WEIGHT
+    lowering = [name for name in found if found[name] not in LEVEL_WEIGHTS]
+    for name in lowering[: round(_MODIFIER_CAP / -_MODIFIER_WEIGHT)]:
+        yield name, _MODIFIER_WEIGHT

@@ -1,0 +1,157 @@
+"""Learning from graded answers: which settings would have done better, by how much, and whether the data can tell.
+
+    cases ─► confidence: the calibration's slope and intercept
+          ─► threshold:  the confidence from which a cascade accepts
+          ─► weights:    what makes a prompt hard for the user's own models, if that is asked for
+          ─► complexity: the score from which routing takes a prompt for harder
+
+Each is judged on its own: the threshold by the confidence and the cuts by the score that they would go with, so by new
+ones where those are taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..settings import Settings
+from ..tuned import Adjustment, Calibration, Tuned
+from ..types import Level
+from .cases import Case, GradedAnswer
+from .duels import Choice, Duel, Duels, Pair, acceptance, choose_pair, difficulty, duels_of
+from .held_out import FOLDS, fold_of
+from .part import Finding, Part
+from .tuning_confidence import fit_confidence, tune_confidence
+from .tuning_tradeoff import tune_number
+from .tuning_weights import adjusted_score, as_adjustment, fit_adjustment, tune_weights
+
+QUALITY = 0.95  # of the strong model's: where RouteLLM compares costs
+
+Levels = Mapping[str, Sequence[Level]]  # what each model is rated for, by its name; nothing for an unknown one
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What was found, and what there was to find it in. `pair` is None where no prompt has answers of two models."""
+
+    parts: tuple[Part, ...]
+    pair: Pair | None
+    prompts: int
+    answers: int
+
+    @property
+    def could_tell(self) -> bool:
+        """Whether the data were enough to judge anything."""
+        return any(part.finding in (Finding.IMPROVED, Finding.NO_IMPROVEMENT) for part in self.parts)
+
+    def accepted(self, *, force: bool) -> Tuned:
+        """What is to be written: what improves, or with `force` whatever could be fitted."""
+        values = {
+            part.name: part.fitted
+            for part in self.parts
+            if part.fitted is not None and (force or part.finding is Finding.IMPROVED)
+        }
+        confidence, threshold, weights, cuts = (
+            values.get(name) for name in ("confidence", "threshold", "weights", "complexity")
+        )
+        return Tuned(
+            threshold=None if threshold is None else threshold["threshold"],
+            calibration=None if confidence is None else Calibration(**confidence),
+            cuts=None if cuts is None else tuple(cuts["cuts"]),
+            adjustment=None if weights is None else as_adjustment(weights),
+        )
+
+
+def tune(
+    cases: Sequence[Case],
+    settings: Settings,
+    levels: Levels,
+    *,
+    weak: str | None = None,
+    strong: str | None = None,
+    quality: float = QUALITY,
+    weights: bool = False,
+    force: bool = False,
+) -> Tuning:
+    """Every setting that these cases have something to say about. `weak` and `strong` name the models to decide
+    between; `quality` is the share of the strong one's that is to be kept. `weights` asks for a correction of the
+    complexity score, for which the cases need their evidence."""
+
+    def taken(part: Part) -> bool:
+        return part.fitted is not None and (force or part.finding is Finding.IMPROVED)
+
+    confidence = tune_confidence(cases, settings.calibration, settings.run.threshold)
+    pair = choose_pair(cases, weak, strong)
+    parts = [confidence, _threshold(cases, settings, pair, quality, refit=taken(confidence))]
+    in_force = settings.complexity_adjustment or Adjustment()
+    scored = _duels([case for case in cases if case.score is not None], pair, lambda _: True)
+    adjusts = False
+    if weights:
+        known = scored._replace(found=[duel for duel in scored.found if duel.evidence is not None])
+        parts.append(tune_weights(known, in_force))
+        adjusts = taken(parts[-1])
+    parts.append(_complexity(scored, settings, quality, levels, refit=adjusts))
+    answers = sum(1 for case in cases for _ in case.graded())
+    return Tuning(tuple(parts), pair, prompts=len(cases), answers=answers)
+
+
+def _threshold(cases: Sequence[Case], settings: Settings, pair: Pair | None, quality: float, *, refit: bool) -> Part:
+    calibrations: dict[int | None, Calibration] = dict.fromkeys([None, *range(FOLDS)], settings.calibration)
+    if refit:
+        calibrations = {None: fit_confidence(cases)}
+        for fold in range(FOLDS):
+            calibrations[fold] = fit_confidence([case for case in cases if fold_of(case.digest) != fold])
+
+    def read(duel: Duel, fold: int | None) -> Choice:
+        return acceptance(duel, calibrations[fold])
+
+    def judged(answer: GradedAnswer) -> bool:
+        return answer.blank or answer.logit is not None
+
+    return tune_number(
+        "threshold",
+        _duels(cases, pair, judged),
+        settings.run.threshold,
+        quality,
+        read,
+        lambda number: {"threshold": number},
+    )
+
+
+def _complexity(duels: Duels, settings: Settings, quality: float, levels: Levels, *, refit: bool) -> Part:
+    cuts = settings.complexity_cuts
+    weak = duels.pair.weak
+    place = _highest(levels.get(weak, ())).rank
+    if place == len(cuts):
+        reason = f"{weak} is rated for every level, so no cut decides about it"
+        return Part("complexity", Finding.NOT_IN_DATA, reason, {"cuts": list(cuts)})
+    adjustments: dict[int | None, Adjustment] = {}
+    if refit:
+        adjustments = {None: fit_adjustment(duels.found)}
+        for fold in range(FOLDS):
+            adjustments[fold] = fit_adjustment([duel for duel in duels.found if fold_of(duel.digest) != fold])
+
+    def read(duel: Duel, fold: int | None) -> Choice:
+        score = duel.score or 0.0
+        return difficulty(duel, adjusted_score(duel, adjustments[fold]) if refit else score)
+
+    return tune_number(
+        "complexity", duels, cuts[place], quality, read, lambda number: {"cuts": _with_cut(cuts, place, number)}
+    )
+
+
+def _duels(cases: Sequence[Case], pair: Pair | None, wanted: Callable[[GradedAnswer], bool]) -> Duels:
+    return Duels(Pair("", ""), False, []) if pair is None else duels_of(cases, pair, wanted=wanted)
+
+
+def _highest(levels: Sequence[Level]) -> Level:
+    """The hardest prompts that a model is asked; an unknown one counts as a weak one."""
+    return max(levels, key=lambda level: level.rank, default=Level.BASIC)
+
+
+def _with_cut(cuts: Sequence[float], place: int, number: float) -> list[Any]:
+    """The cuts with one of them moved, and with those that it passes carried along."""
+    return [
+        number if at == place else min(cut, number) if at < place else max(cut, number) for at, cut in enumerate(cuts)
+    ]

@@ -1,0 +1,71 @@
+"""`orch models --by-task`: which models do best at which task, as the user's ratings have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..ledger.ratings import rated_runs
+from ..ledger.store import Ledger
+from ..money import format_short
+from ..report.by_task import Standing, Task, by_task
+from ..report.plain import one_line
+from ..settings import Settings
+from . import render
+from .output import Output
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_WORDS = {Standing.BEST: "best", Standing.WORSE: "worse", Standing.UNDECIDED: "cannot be told from the best"}
+
+
+def show_by_task(settings: Settings, output: Output) -> int:
+    """Print it, as a table or as the object that docs/json.md describes. Without ratings it says so."""
+    ledger = Ledger.open_for_reading(settings.ledger)
+    tasks: tuple[Task, ...] = ()
+    if ledger is not None:
+        with ledger:
+            tasks = by_task(rated_runs(ledger, simulated=settings.simulate))
+    output.emit(
+        {
+            "schema_version": 1,
+            "kind": "models_by_task",
+            "simulated": settings.simulate,
+            "tasks": [task.to_dict() for task in tasks],
+        }
+    )
+    if output.json:
+        return 0
+    if not tasks:
+        render.line("no rated run says anything of a model yet: rate answers with orch rate last good")
+        return 0
+    render.table(_table(tasks))
+    render.line("Models were rated on different prompts: one that was asked the harder ones looks worse than it is.")
+    return 0
+
+
+def _table(tasks: Sequence[Task]) -> Table:
+    from rich.table import Table  # heavy
+    from rich.text import Text  # heavy
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("task", "model"):
+        table.add_column(name)
+    for name in ("rating", "95 %", "runs", "cost", "latency"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for task in tasks:
+        for place, model in enumerate(task.models):
+            cells = (
+                "" if place else task.task or "(none)",
+                one_line(model.model, 60),
+                f"{model.mean_rating:.2f}",
+                f"{model.low:.2f} to {model.high:.2f}",
+                f"{model.runs:,}",
+                "unpriced" if model.mean_cost_nanousd is None else format_short(model.mean_cost_nanousd),
+                "-" if model.mean_latency_ms is None else f"{model.mean_latency_ms:,} ms",
+                _WORDS[model.standing] if len(task.models) > 1 else "",
+            )
+            table.add_row(*(Text(cell, no_wrap=True) for cell in cells))
+    return table

@@ -1,0 +1,116 @@
+"""What the score is worth on prompts, tasks and sets that it was not fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from orchestrator.analysis.features import Family
+
+from .data import PAIRS, Floats, Mask, Outcomes
+from .groups import GROUPS
+from .metrics import apgr, interval, saving
+from .model import fit, folds, logits
+
+_FOLDS, _REPEATS = 5, 3
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one set: APGR with its 95 % interval, and the saving at 95 % of the strong model's quality."""
+
+    apgr: float
+    low: float
+    high: float
+    saving: float
+
+    def as_dict(self) -> dict[str, float]:
+        return {name: round(value, 3) for name, value in asdict(self).items()}
+
+
+def in_domain(data: Outcomes, repeats: int = _REPEATS) -> dict[str, Figures]:
+    """Prompts left out at random: means over several ways to divide them into folds."""
+    scores = [_cross_validated(data, folds(data, _FOLDS, seed), _FOLDS) for seed in range(repeats)]
+    return {name: _figures(scores, data, data.of(name)) for name in PAIRS}
+
+
+def left_out(data: Outcomes) -> dict[str, Figures]:
+    """Whole sets left out, and within a set whole tasks: each row is scored by a fit that never saw its like."""
+    found: dict[str, Figures] = {}
+    for name in PAIRS:
+        score = np.zeros(len(data.sets))
+        score[data.of(name)] = logits(fit(data, ~data.of(name)), data, data.of(name))[data.of(name)]
+        found[f"{name}, without the set"] = _figures([score], data, data.of(name))
+    for name in ("mmlu", "arena", "nine"):
+        rows = data.of(name)
+        score = np.zeros(len(data.sets))
+        for tasks in _task_folds(data, rows):
+            asked = rows & np.isin(data.tasks, tasks)
+            score += logits(fit(data, ~asked), data, asked)
+        found[f"{name}, without the task"] = _figures([score], data, rows)
+    return found
+
+
+def ablation(data: Outcomes) -> None:
+    """What is lost without each group of features, and what each part of the score reaches by itself."""
+    whole = in_domain(data, repeats=1)
+    _line("APGR of everything", {name: f"{found.apgr:.3f}" for name, found in whole.items()})
+    for group, names in GROUPS.items():
+        without = in_domain(data.without_features(set(names)), repeats=1)
+        _line(f"  without {group}", {name: f"{without[name].apgr - whole[name].apgr:+.3f}" for name in PAIRS})
+    parts: dict[str, Callable[[Mask], Floats]] = {
+        "the prior alone": lambda rows: data.prior,
+        "length alone": lambda rows: np.array([float(row.word_count) for row in data.features]),
+    }
+    for part, score in parts.items():
+        found = {name: _figures([score(data.of(name))], data, data.of(name)) for name in PAIRS}
+        _line(part, {name: f"{figures.apgr:.3f}" for name, figures in found.items()})
+
+
+def report(title: str, figures: dict[str, Figures]) -> None:
+    """A line for each set: APGR with its interval, and the saving."""
+    print(title)
+    for name, found in figures.items():
+        print(
+            f"  {name:<24} APGR {found.apgr:.3f} ({found.low:.3f} to {found.high:.3f})   "
+            f"saving at 95 % of the strong model's quality {found.saving:.0%}"
+        )
+
+
+def _cross_validated(data: Outcomes, fold: Floats, count: int) -> Floats:
+    score = np.zeros(len(data.sets))
+    for number in range(count):
+        score += logits(fit(data, fold != number), data, fold == number)
+    return score
+
+
+def _task_folds(data: Outcomes, rows: Mask) -> Iterator[list[str]]:
+    """The tasks of a set in ten parts, or one by one where they are few."""
+    tasks = sorted(set(data.tasks[rows].tolist()))
+    parts = min(10, len(tasks))
+    for part in range(parts):
+        yield tasks[part::parts]
+
+
+def _figures(scores: list[Floats], data: Outcomes, rows: Mask) -> Figures:
+    weak, strong = data.weak[rows], data.strong[rows]
+    low, high = interval(scores[0][rows], weak, strong)
+    return Figures(
+        apgr=float(np.mean([apgr(score[rows], weak, strong) for score in scores])),
+        low=low,
+        high=high,
+        saving=float(np.mean([saving(score[rows], weak, strong) for score in scores])),
+    )
+
+
+def _line(title: str, cells: dict[str, str]) -> None:
+    print(f"{title:<44}" + "   ".join(f"{name} {cell}" for name, cell in cells.items()), flush=True)
+
+
+def families_of(data: Outcomes) -> dict[str, dict[str, int]]:
+    """How many prompts of each set are of each family."""
+    return {
+        name: {str(family): int((data.of(name) & data.of_family(family)).sum()) for family in Family} for name in PAIRS
+    }
