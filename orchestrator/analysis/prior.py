@@ -20,7 +20,7 @@ from .phrases import Match
 from .prose import Prose
 
 # The strongest indicator in full, each further one a little, and all of the further ones no more than the cap.
-LEVEL_WEIGHTS: dict[Level, float] = {Level.INTERMEDIATE: 0.5, Level.ADVANCED: 1.0, Level.EXPERT: 2.4}
+LEVEL_WEIGHTS: dict[Level, float] = {Level.INTERMEDIATE: 0.5, Level.ADVANCED: 1.0, Level.EXPERT: 3.0}
 _FURTHER_WEIGHT, _FURTHER_CAP = 0.1, 0.3
 _MODIFIER_WEIGHT, _MODIFIER_CAP = -0.15, 0.3  # "what is", "simple", "quick"
 
@@ -37,15 +37,15 @@ BELIEFS: tuple[Belief, ...] = (
     Belief("task: math", 0.7),
     Belief("calculations", 0.6),
     Belief("numbers", 0.25, cap=2.0),
+    Belief("short sum", -1.1),
     Belief("formulas", 0.4),
-    Belief("mathematics", 0.25, cap=1.8),
-    Belief("numeric options", 1.0),
+    Belief("mathematics", 0.2, cap=1.8),
+    Belief("numeric options", 1.2),
     Belief("formula options", 0.4),
-    Belief("task: code", 1.2),
-    Belief("task: debugging", 1.2),
+    Belief("task: code", 1.0),
+    Belief("task: debugging", 1.0),
     Belief("code", 0.7),
     Belief("programming", 0.4, cap=1.4),
-    Belief("computing", 0.2, cap=1.5),
     Belief("task: extraction", 0.7),
     Belief("given text", 0.5),
     Belief("formats", 0.3),

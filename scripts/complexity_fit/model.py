@@ -18,9 +18,6 @@ from sklearn.linear_model import Ridge
 
 from orchestrator.analysis.features import Family, feature_names
 from orchestrator.analysis.fitted import read_weights
-from orchestrator.analysis.lexicon import CUES, SUBJECTS
-from orchestrator.analysis.prior import BELIEFS
-from orchestrator.analysis.tasks import Task
 
 from .data import Floats, Mask, Outcomes
 
@@ -29,13 +26,26 @@ _TASK_PROMPTS = 10  # a task's mean gap counts as much as its set's when it has 
 _GAP_A_LOGIT = 0.13  # what a logit of the prior is worth in gap: the slope of a logistic curve at 0.15
 _INNER_FOLDS = 3
 _NAMES = feature_names()
-_ABOUT = [
-    *(belief.feature for belief in BELIEFS),
-    *(name for row in (*SUBJECTS, *CUES) for name in (row, f"{row}, share")),
-    *(f"task: {task}" for task in Task),
-    "code",
-    "indents",
-]
+# What the trees of open prompts may ask about: their form.
+_FORM = (
+    "words",
+    "words before the options",
+    "lines",
+    "passage",
+    "labelled parts",
+    "asks for a box",
+    "limits the answer",
+    "no context",
+    "begins in lower case",
+    "formats",
+    "options",
+    "option words",
+    "longest option",
+    "option spread",
+    "judgement options",
+    "name options",
+    "of the above",
+)
 
 Document = dict[str, Any]
 
@@ -45,8 +55,8 @@ class Recipe:
     """How one family is fitted: its trees on `learns_from`, sets or tasks; its baseline and slope on the sets `judged`.
 
     `own` is the share of a prompt's own gap in its target. With `ridge`, all prompts of the family give a linear part.
-    With `prior`, the fit starts from the prior, and trees ask for the form of a prompt only: what it is about, and
-    whatever else there is a belief on, would be learnt from a few tasks and is better known beforehand.
+    With `prior`, the fit starts from the prior, and trees ask about the form of a prompt only: what it is about would be
+    learnt from the few tasks there are, and is better known beforehand.
     """
 
     learns_from: tuple[str, ...]
@@ -144,7 +154,7 @@ def _fit_parts(data: Outcomes, rows: Mask, recipe: Recipe) -> tuple[Callable[[Ma
         document["slopes"] = slopes
         parts.append(lambda asked: _linear(slopes, data.matrix[asked]))
     if own.any():
-        seen = np.isin(_NAMES, _ABOUT, invert=True) if recipe.prior else np.ones(len(_NAMES))
+        seen = np.isin(_NAMES, _FORM) if recipe.prior else np.ones(len(_NAMES))
         trees = GradientBoostingRegressor(
             n_estimators=recipe.trees,
             max_leaf_nodes=recipe.leaves,
@@ -216,15 +226,14 @@ def _linear(slopes: list[list[float]], matrix: Floats) -> Floats:
 
 
 def _tree(tree: Any, rate: float, node: int = 0) -> list[float]:
-    """A tree as `orchestrator.analysis.fitted` reads it: place, threshold, and for either side its step and itself."""
+    """A tree as `orchestrator.analysis.fitted.Weights` has it."""
     low, high = int(tree.children_left[node]), int(tree.children_right[node])
     if low < 0:
         return [-1]
-    written: list[float] = [int(tree.feature[node]), float(tree.threshold[node])]
-    for child in (low, high):
-        step = rate * float(tree.value[child, 0, 0] - tree.value[node, 0, 0])
-        written += [step, *_tree(tree, rate, child)]
-    return written
+    steps = [rate * float(tree.value[child, 0, 0] - tree.value[node, 0, 0]) for child in (low, high)]
+    below = _tree(tree, rate, low)
+    branch = [int(tree.feature[node]), float(tree.threshold[node]), *steps, 5 + len(below)]
+    return [*branch, *below, *_tree(tree, rate, high)]
 
 
 def _logistic(score: Floats, better: Floats, weight: Floats) -> tuple[float, float]:
@@ -247,18 +256,20 @@ def _scaled(document: Document, baseline: float, slope: float, recipe: Recipe) -
         "slopes": [
             [place, _short(slope * weight), *map(_short, rest)] for place, weight, *rest in document["slopes"]
         ],
-        "trees": [_scaled_tree(iter(tree), slope) for tree in document["trees"]],
+        "trees": [_scaled_tree(tree, slope) for tree in document["trees"]],
     }
 
 
-def _scaled_tree(numbers: Any, slope: float) -> list[float]:
-    place = next(numbers)
-    if place < 0:
-        return [-1]
-    written: list[float] = [place, _short(next(numbers))]
-    for _ in range(2):
-        written += [round(slope * next(numbers), 4), *_scaled_tree(numbers, slope)]
-    return written
+def _scaled_tree(tree: list[float], slope: float) -> list[float]:
+    scaled, at = list(tree), 0
+    while at < len(tree):
+        if tree[at] < 0:
+            at += 1
+            continue
+        scaled[at + 1] = _short(tree[at + 1])
+        scaled[at + 2 : at + 4] = [round(slope * step, 4) for step in tree[at + 2 : at + 4]]
+        at += 5
+    return scaled
 
 
 def _short(number: float) -> float:
