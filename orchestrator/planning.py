@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .analysis import ComplexityAnalyzer
+from .analysis.complexity import CUTS
+from .analysis.scorer import load_scorer
 from .analysis.tokens import estimate_tokens, upper_bound_tokens
 from .errors import UsageError, did_you_mean
 from .plan import Call, CostRange, Node, price
@@ -44,7 +46,7 @@ def make_plan(
     if strategy is None:
         suggestion = did_you_mean(options.strategy, STRATEGIES) or f"there are: {', '.join(STRATEGIES)}"
         raise UsageError(f"no strategy {options.strategy!r}", hint=suggestion)
-    analysis = ComplexityAnalyzer().analyze(prompt.text)
+    analysis = analyzer_for(settings).analyze(prompt.text)
     load = _load(prompt, analysis)
     chain = tuple(registry.model(name).name for name in registry.chain(options.chain).models)
     models = tuple(registry.model(name).name for name in options.models)
@@ -59,6 +61,13 @@ def make_plan(
         alive = [offer for offer in offers.values() if not offer.spec.is_retired(when.date())]
         raise nothing_to_call(named or alive, needed_to_set_up)
     return _priced(prompt, decision, situation, load)
+
+
+def analyzer_for(settings: Settings) -> ComplexityAnalyzer:
+    """The analyzer that the settings ask for. Raises ConfigError for a scorer that cannot be loaded."""
+    policy = settings.complexity
+    scorer = None if policy.scorer is None else load_scorer(policy.scorer, settings.config_dir)
+    return ComplexityAnalyzer(cuts=policy.cuts or CUTS, scorer=scorer)
 
 
 def _access(settings: Settings, named: set[str]) -> Callable[[ModelSpec], bool]:

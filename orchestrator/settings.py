@@ -16,6 +16,7 @@ from platformdirs import PlatformDirs
 from .errors import ConfigError
 from .money import dollars_to_nanousd
 from .strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_of, read, record, text
+from .yaml_document import Value
 
 APP = "orch"
 _DAY_S = 86_400
@@ -67,6 +68,18 @@ class BreakerPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class ComplexityPolicy:
+    """How hard a prompt is said to be. None leaves it to orch.
+
+    `cuts` are the scores, rising, from which a prompt is intermediate, advanced and expert. `scorer` names a scorer of
+    the user's own: `module:function`, or an entry point (`analysis.scorer`).
+    """
+
+    cuts: tuple[float, ...] | None = None
+    scorer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunOptions:
     """What one run is asked to do. None leaves the choice to orch.
 
@@ -110,6 +123,7 @@ class Settings:
     on_alert: str | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    complexity: ComplexityPolicy = field(default_factory=ComplexityPolicy)
     free_tier: tuple[str, ...] = ()
     run: RunOptions = field(default_factory=RunOptions)
 
@@ -148,7 +162,7 @@ def load_settings(
 
 
 def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
-    """The config file: any field of a run, `log_text`, `on_alert`, `free_tier`, `retry` and `breaker`."""
+    """The config file: any field of a run, `log_text`, `on_alert`, `free_tier`, `retry`, `breaker`, `complexity`."""
     base = settings.run
 
     def reader(table: Table) -> Settings:
@@ -171,6 +185,7 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
             on_alert=table.optional("on_alert", text, default=settings.on_alert),
             retry=table.optional("retry", record(_retry), default=settings.retry),
             breaker=table.optional("breaker", record(_breaker), default=settings.breaker),
+            complexity=table.optional("complexity", record(_complexity), default=settings.complexity),
             free_tier=table.optional("free_tier", list_of(text), default=settings.free_tier),
         )
 
@@ -197,6 +212,19 @@ def _breaker(table: Table) -> BreakerPolicy:
         cooling_s=table.optional("cooling", _number(0, _DAY_S), default=base.cooling_s),
         max_cooling_s=table.optional("max_cooling", _number(0, _DAY_S), default=base.max_cooling_s),
     )
+
+
+def _complexity(table: Table) -> ComplexityPolicy:
+    return ComplexityPolicy(
+        cuts=table.optional("cuts", _cuts, default=None), scorer=table.optional("scorer", text, default=None)
+    )
+
+
+def _cuts(value: Value) -> tuple[float, ...]:
+    cuts = list_of(_number(0, 1))(value)
+    if len(cuts) != 3 or list(cuts) != sorted(cuts):
+        raise value.error("expected three numbers that rise: where intermediate, advanced and expert begin")
+    return cuts
 
 
 def _number(minimum: int, maximum: int) -> Reader[float]:

@@ -3,9 +3,9 @@
     logit = baseline + prior + fitted weights of the features,   score = 1 / (1 + exp(-logit))
 
 The score is the chance that a strong model's answer to the prompt is better than a weak model's, as far as the words
-of the prompt tell. Prompts of each form (`features.Family`) have weights of their own, from `weights.json`; open prompts
-start from beliefs set by hand (`prior`). What counted is in `Analysis.features`, in words, and adds up to the logit.
-docs/decisions.md has what each part is worth. A `Scorer` of the user's own can take the place of all this.
+of the prompt tell. Prompts of each form (`features.Family`) have weights of their own, from `weights.json`; open
+prompts start from beliefs set by hand (`prior`). What counted is in `Analysis.features`, in words, and adds up to the
+logit. docs/decisions.md has what each part is worth. A `Scorer` of the user's own can take the place of all this.
 """
 
 from __future__ import annotations

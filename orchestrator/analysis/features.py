@@ -1,4 +1,4 @@
-"""What can be counted in a prompt: the features that the complexity score is made from, each one that a person can read.
+"""What can be counted in a prompt: the features of the complexity score, each one that a person can read.
 
 Counts enter as log(1 + n): the tenth number in a prompt says less than the second. Shares are of the words. The fitted
 weights go by the names here, so that a feature can be added or dropped without a renumbering.
@@ -59,7 +59,9 @@ _YEAR = re.compile(r"\b(?:1[4-9]|20)[0-9][0-9]\b")
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]+")
 _ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
 _NEGATED = re.compile(r"\b(?:NOT|EXCEPT|LEAST|except)\b")
-_LABEL = re.compile(r"(?m)^[ \t]*(?:[Cc]ontext|[Qq]uestion|[Pp]assage|[Pp]aragraph|[Ii]nput|[Pp]remise|Text)[ \t]*:|Question: ")
+_LABEL = re.compile(
+    r"(?m)^[ \t]*(?:[Cc]ontext|[Qq]uestion|[Pp]assage|[Pp]aragraph|[Ii]nput|[Pp]remise|Text)[ \t]*:|Question: "
+)
 _INDENT = re.compile(r"(?m)^(?: {2,}|\t)\S")
 _FOREIGN = re.compile(r"[\u0250-\U0010ffff]+")
 _ACCENT = re.compile(r"[\u00c0-\u024f]")
@@ -68,13 +70,30 @@ _FORMULA = re.compile(r"[=^\\]|\b[a-z]\b ?[(/+*-]")
 _JUDGEMENT = re.compile(r"(?i)(?:true|false|wrong|not wrong|yes|no)\b")
 _STATEMENT = re.compile(r"statement ?[1i]\b")
 _RELATION = re.compile(
-    r"\b(?:times (?:as|more|the)|as (?:many|much|old|long|far|tall|fast) as|(?:more|less|fewer|older|younger) than|half (?:as|of|the)|"
-    r"of (?:the|them|those|these) (?:remaining|rest)|(?:each|every|per|a) (?:day|week|month|year|hour|minute|time|person))\b"
+    r"\b(?:times (?:as|more|the)|as (?:many|much|old|long|far|tall|fast) as|half (?:as|of|the)"
+    r"|(?:more|less|fewer|older|younger) than|of (?:the|them|those|these) (?:remaining|rest)"
+    r"|(?:each|every|per|a) (?:day|week|month|year|hour|minute|time|person))\b"
 )
 _BEGINNING = re.compile(r"\b(?:original(?:ly)?|initial(?:ly)?|at first|start(?:ed|s)?|beg[ai]n(?:ning|s)?|before)\b")
 _LAST_CLAUSE = re.compile(r"[.!?:]\s+")
 
-_FIRST_WORDS = ("what", "who", "which", "how", "why", "where", "when", "write", "if", "the", "a", "an", "in", "is", "find")
+_FIRST_WORDS = (
+    "what",
+    "who",
+    "which",
+    "how",
+    "why",
+    "where",
+    "when",
+    "write",
+    "if",
+    "the",
+    "a",
+    "an",
+    "in",
+    "is",
+    "find",
+)
 _ASKS = frozenset({"what", "who", "which", "how", "why", "where", "when"})
 _SMALL = frozenset("bcdefghjklmnopqrstuvwxyz")
 _ROWS = (*SUBJECTS, *CUES)
@@ -105,7 +124,7 @@ def read_features(prompt: str, prose: Prose, task: Task) -> Features:
 
 
 def _family(options: Options | None, values: dict[str, float], task: Task, words: int, numbers: int) -> Family:
-    if values["labelled parts"] or values["asks for a box"] and options:
+    if values["labelled parts"] or (values["asks for a box"] and options):
         return Family.OPEN
     if options:
         return Family.CHOICE

@@ -1,10 +1,11 @@
 """What is held of open prompts before any outcome is seen: weights set by hand, which the fitting starts from.
 
-Nobody has published graded answers to open, conversational prompts that this score may be fitted on. What is known is
-in which kinds of work small models fall short of large ones: mathematics, code, puzzles and the use of a given text,
-and hardly in writing, role play or telling what is in every encyclopedia (Zheng et al., "Judging LLM-as-a-Judge",
-2023, figure 20 and table 7). The indicators of a level (`indicators`) are orders that name the level they ask for;
-each raises a prompt to the middle of it.
+There are no graded answers to conversational prompts among the data that the score is fitted on. What is known is in
+which kinds of work small models fall short of large ones: mathematics, code, puzzles and the use of a given text, and
+hardly in writing, role play or telling what is in every encyclopedia (Zheng et al., "Judging LLM-as-a-Judge with
+MT-Bench and Chatbot Arena", 2023, results by category). How much each row counts was set by hand, with an eye on the
+development files, and is worth what docs/decisions.md says. The indicators of a level (`indicators`) are orders that
+name the level they ask for; each raises a prompt to it.
 
 A weight is in logits for each unit of a feature of `features`, which counts up to a cap.
 """

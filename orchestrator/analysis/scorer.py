@@ -98,7 +98,7 @@ def _blamed_on(name: str, what: str) -> Iterator[None]:
     """Whatever goes wrong in the user's code is an error of the configuration."""
     try:
         yield
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # the user's code may raise anything
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
         raise _error(name, f"{what}: {type(error).__name__}: {error}", None) from error
 
 
