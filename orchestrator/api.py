@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from .engine import Engine
 from .errors import UsageError
 from .money import dollars_to_nanousd
-from .plan import calls
+from .plan import AcceptRule, calls
 from .planning import Planned
 from .result import OrchestrationResult
 from .settings import RunOptions, Settings, load_settings
@@ -38,8 +38,10 @@ async def orchestrate(
     *,
     chain: str | Sequence[str] | None = None,
     models: Sequence[str] | None = None,
+    role: str | None = None,
     ensemble_size: int | None = None,
     confidence_threshold: float | None = None,
+    accept: str | None = None,
     max_cost: Dollars | None = None,
     system: str | None = None,
     temperature: float | None = None,
@@ -51,6 +53,9 @@ async def orchestrate(
 ) -> OrchestrationResult:
     """Answer a prompt. `max_cost` is in dollars, `timeout` in seconds. None takes the user's setting or the default.
 
+    `strategy` is `cheapest`, `fallback`, `ensemble` or the name of a plan in chains.yaml, such as `pipeline`; `accept`
+    is `confidence` or `agreement`.
+
     Raises an `OrchError`: its class says what is wrong, and `exit_code` how the command line would have ended.
     """
     settings = load_settings(os.environ, simulate=simulate)
@@ -59,8 +64,10 @@ async def orchestrate(
         strategy=strategy,
         chain=chain if chain is None or isinstance(chain, str) else ",".join(chain),
         models=None if models is None else tuple(models),
+        role=role,
         ensemble_size=ensemble_size,
         threshold=confidence_threshold,
+        accept=_accept(accept),
         max_cost_nanousd=_nanousd(max_cost),
         temperature=temperature,
         max_tokens=max_tokens,
@@ -75,7 +82,10 @@ async def orchestrate(
 
 
 def run_orchestration(prompt: str, strategy: str = "fallback", **options: Any) -> OrchestrationResult:
-    """Answer a prompt with a strategy: `cheapest`, `fallback` or `ensemble`. Options are those of `orchestrate`."""
+    """Answer a prompt with a strategy: `cheapest`, `fallback`, `ensemble`, or the name of a plan in chains.yaml.
+
+    Options are those of `orchestrate`.
+    """
     return _waited_for(orchestrate(prompt, strategy, **options))
 
 
@@ -122,6 +132,13 @@ def plan_run(
 
 def _options(settings: Settings, **given: Any) -> RunOptions:
     return replace(settings.run, **{name: value for name, value in given.items() if value is not None})
+
+
+def _accept(rule: str | None) -> AcceptRule | None:
+    try:
+        return None if rule is None else AcceptRule(rule)
+    except ValueError as error:
+        raise UsageError(f"accept takes {' or '.join(AcceptRule)}, not {rule!r}") from error
 
 
 def _nanousd(dollars: Dollars | None) -> int | None:

@@ -11,6 +11,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from . import recording
 from .calling.alerts import tell
@@ -18,7 +19,7 @@ from .calling.caller import Caller, Order
 from .calling.connections import Connections
 from .calling.line import Line
 from .clock import Clock, local_now
-from .errors import ConfigError, IncompleteError, Interrupted, OrchError, ProviderError, did_you_mean
+from .errors import ConfigError, IncompleteError, Interrupted, NotAcceptedError, OrchError, ProviderError, did_you_mean
 from .events import Note, Observer, unobserved
 from .execute import Execution, Outcome
 from .ledger.records import RunRecord, RunStatus
@@ -43,7 +44,10 @@ class RunInterrupted(asyncio.CancelledError):
 
 
 class Engine:
-    """Answers prompts. `connect` makes a connection to a provider by name; by default, a real or a simulated one."""
+    """Answers prompts. `connect` makes a connection to a provider by name; by default, a real or a simulated one.
+
+    `ledger` is one that its owner keeps open over many runs; by default the settings' is opened for each.
+    """
 
     def __init__(
         self,
@@ -51,6 +55,7 @@ class Engine:
         registry: Registry | None = None,
         *,
         connect: Callable[[str], Provider] | None = None,
+        ledger: Ledger | None = None,
         clock: Clock = local_now,
         rng: random.Random | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -59,8 +64,9 @@ class Engine:
         _check_free_tier(settings)
         self.registry = registry or registry_for(settings)
         self._connect = connect or self._default_connect()
+        self._ledger = ledger
         self._clock = clock
-        self._rng = rng or random.Random()
+        self._rng = rng or random.SystemRandom()
         self._monotonic = monotonic
 
     def plan(self, prompt: Prompt, options: RunOptions) -> Planned:
@@ -78,7 +84,7 @@ class Engine:
         """
         for reason in planned.reasons:
             observe(Note(reason))
-        with Ledger.open(self.settings.ledger) as ledger:
+        with Ledger.open(self.settings.ledger) if self._ledger is None else nullcontext(self._ledger) as ledger:
             run = recording.begin(
                 ledger,
                 planned,
@@ -121,7 +127,14 @@ class Engine:
             free_tier=self.settings.free_tier,
         )
         execution = Execution(
-            planned.prompt, order, self.registry, caller, ledger, planned.call_costs, list(planned.reasons)
+            planned.prompt,
+            order,
+            self.registry,
+            caller,
+            planned.costs,
+            list(planned.reasons),
+            rng=self._rng,
+            monotonic=self._monotonic,
         )
 
         def finish(
@@ -144,6 +157,9 @@ class Engine:
 
         try:
             outcome = await execution.run(planned.plan)
+            if outcome.unfit is not None:
+                refused = NotAcceptedError(f"the answer is not accepted: {outcome.unfit}")
+                return finish(RunStatus.INCOMPLETE, outcome.completion.text, outcome, refused)
             return finish(RunStatus.COMPLETE, outcome.completion.text, outcome)
         except asyncio.CancelledError:
             best = execution.best  # an answer that a cascade had put by while it asked for a better one

@@ -5,6 +5,7 @@
     ├── ConfigError                3  a file or variable that cannot be used
     ├── BudgetError                5  refused by a budget; nothing was sent                next
     ├── LedgerError               11  the ledger cannot be written; nothing was sent       stop
+    ├── NotAcceptedError       8  the user's own schema or command does not take the answer stop
     ├── Interrupted          130/143  Ctrl-C, SIGTERM                                      stop
     └── ProviderError                 a call failed, or could not be made
         ├── AuthenticationError    4  no key, or the provider rejected it                  next*
@@ -96,6 +97,13 @@ class BudgetError(OrchError):
 class LedgerError(OrchError):
     code = "ledger"
     exit_code = 11
+
+
+class NotAcceptedError(OrchError):
+    """There is an answer, and the user's own schema or command does not take it."""
+
+    code = "not_accepted"
+    exit_code = 8
 
 
 class Interrupted(OrchError):

@@ -10,17 +10,21 @@ from .ledger.budgets import Alert
 
 @dataclass(frozen=True, slots=True)
 class CallStarted:
+    """`step` is the name of the plan's step, if it has one."""
+
     call_id: str
     model: str
     attempt: int
+    step: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TextArrived:
-    """A piece of a streamed reply."""
+    """A piece of a streamed reply. `final` says that the reply, once it is whole, is the run's answer."""
 
     call_id: str
     text: str
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from .plan import CostRange
 from .registry.model import ModelSpec
 from .types import Usage
 
+MESSAGE_OVERHEAD = 64  # tokens that a provider wraps around one message and a system prompt, with room to spare
 DEFAULT_MAX_TOKENS = 8192  # of a reply, unless the user or the model's own limit says otherwise
 REASONING = "reasoning"  # the tag of a model that thinks before it writes, and bills the thought as output
 # Assumptions, until a ledger has figures of its own: at its default effort a reasoning model bills about this many

@@ -30,6 +30,7 @@ def begin(ledger: Ledger, planned: Planned, *, now: datetime, simulated: bool, w
         created_at=now,
         day=now.date().isoformat(),
         process=ledger.process,
+        pattern=planned.pattern,
         strategy=options.strategy,
         plan=json.dumps(to_dict(planned.plan)),
         category=options.category,

@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from platformdirs import PlatformDirs
 
 from .errors import ConfigError
 from .money import dollars_to_nanousd
+from .plan import AcceptRule
 from .strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_of, read, record, text
 from .yaml_document import Value
 
@@ -68,8 +70,8 @@ class BreakerPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class ComplexityPolicy:
-    """How hard a prompt is said to be. None leaves it to orch.
+class Complexity:
+    """How hard a prompt counts as. None leaves it to the analysis.
 
     `cuts` are the scores, rising, from which a prompt is intermediate, advanced and expert. `scorer` names a scorer of
     the user's own: `module:function`, or an entry point (`analysis.scorer`).
@@ -83,17 +85,27 @@ class ComplexityPolicy:
 class RunOptions:
     """What one run is asked to do. None leaves the choice to orch.
 
-    `models` is for an ensemble; `chain` (a name, or models separated by commas) for a cascade. `threshold` is the
-    confidence, 0 to 1, from which an answer is accepted. `timeout_s` covers the whole run. `max_tokens` caps each
-    reply. `stream` asks providers for their answers piece by piece.
-    `allow_unpriced` lets models without a known price be called under a cost cap or a budget.
+    `strategy` is one of the strategies, or the name of a plan in chains.yaml. `models` is for an ensemble; `chain` (a
+    name, or models separated by commas) for a cascade. `role` narrows the models down to those of a role, whose
+    instructions go with the prompt. `threshold` is the confidence, 0 to 1, from which an answer is accepted, `accept`
+    the rule. `timeout_s` covers the whole run. `max_tokens` caps each reply. `stream` asks providers for their answers
+    piece by piece. `schema` is a JSON Schema that an answer must fit, `verify` a command that accepts one by exit code
+    0, `self_check` a model that is asked what it thinks of each answer of a cascade, and with `logprobs` it counts how
+    sure models were of their tokens. `allow_unpriced` lets models without a known price be called under a cost cap or a
+    budget.
     """
 
     strategy: str = "fallback"
     chain: str = "mixed"
     models: tuple[str, ...] = ()
+    role: str | None = None
     ensemble_size: int = 3
     threshold: float = 0.6
+    accept: AcceptRule = AcceptRule.CONFIDENCE
+    schema: Mapping[str, Any] | None = None
+    verify: str | None = None
+    self_check: str | None = None
+    logprobs: bool = False
     max_cost_nanousd: int | None = None
     timeout_s: float = 600.0
     max_tokens: int | None = None
@@ -123,7 +135,7 @@ class Settings:
     on_alert: str | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
-    complexity: ComplexityPolicy = field(default_factory=ComplexityPolicy)
+    complexity: Complexity = field(default_factory=Complexity)
     free_tier: tuple[str, ...] = ()
     run: RunOptions = field(default_factory=RunOptions)
 
@@ -172,6 +184,10 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
             chain=table.optional("chain", text, default=base.chain),
             ensemble_size=table.optional("ensemble_size", integer(minimum=1, maximum=100), default=base.ensemble_size),
             threshold=table.optional("threshold", _number(0, 1), default=base.threshold),
+            accept=table.optional("accept", one_of(AcceptRule), default=base.accept),
+            verify=table.optional("verify", text, default=base.verify),
+            self_check=table.optional("self_check", text, default=base.self_check),
+            logprobs=table.optional("logprobs", boolean, default=base.logprobs),
             max_cost_nanousd=None if max_cost is None else dollars_to_nanousd(max_cost),
             timeout_s=table.optional("timeout", _number(1, _DAY_S), default=base.timeout_s),
             max_tokens=table.optional("max_tokens", integer(minimum=1), default=None),
@@ -214,8 +230,8 @@ def _breaker(table: Table) -> BreakerPolicy:
     )
 
 
-def _complexity(table: Table) -> ComplexityPolicy:
-    return ComplexityPolicy(
+def _complexity(table: Table) -> Complexity:
+    return Complexity(
         cuts=table.optional("cuts", _cuts, default=None), scorer=table.optional("scorer", text, default=None)
     )
 

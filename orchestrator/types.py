@@ -37,10 +37,19 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What the user asked: `text` as it is sent, with an optional system prompt."""
+    """What the user asked: `text` as it is sent, with an optional system prompt.
+
+    `context` is the part of the text, its end, that was given beside the question, as by a pipe.
+    """
 
     text: str
     system: str | None = None
+    context: str = ""
+
+    @property
+    def question(self) -> str:
+        """The text without its context."""
+        return self.text.removesuffix(self.context).rstrip() if self.context else self.text
 
 
 @dataclass(frozen=True, slots=True)

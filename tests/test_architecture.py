@@ -17,6 +17,7 @@ LAYERS = [
     "files",
     "yaml_document",
     "strict_yaml",
+    "fencing",
     "types",
     "money",
     "plan",
@@ -25,6 +26,7 @@ LAYERS = [
     "analysis",
     "confidence",
     "quote",
+    "rendering",
     "strategies",
     "providers",
     "planning",
@@ -36,6 +38,7 @@ LAYERS = [
     "recording",
     "result",
     "engine",
+    "bench",
     "api",
     "report",
     "cli",
@@ -44,7 +47,7 @@ LAYERS = [
 
 # Modules that take their time to import, and where they may be imported at the top all the same: these are
 # themselves imported only when they are needed.
-HEAVY = {"anthropic", "openai", "google", "httpx2", "uvicorn", "rich"}
+HEAVY = {"anthropic", "openai", "google", "httpx2", "jsonschema", "uvicorn", "rich"}
 HEAVY_AT_THE_TOP = {"providers", "simulator"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -27,9 +27,11 @@ from orchestrator.errors import Interrupted, OrchError
 from orchestrator.ledger.records import CallStatus, CostSource, RunStatus
 from orchestrator.ledger.store import Ledger
 from orchestrator.plan import Node
+from orchestrator.plan.template import ANSWER, ANSWERS, CONTEXT, PROMPT, STEPS
 from orchestrator.providers.catalog import PROVIDERS, ProviderInfo
 from orchestrator.providers.sdk import SdkProvider
 from orchestrator.registry import load_registry
+from orchestrator.registry.plans import KINDS
 from orchestrator.result import ErrorInfo
 from orchestrator.settings import load_settings
 from orchestrator.strategies import STRATEGIES
@@ -123,6 +125,31 @@ def test_the_example_models_and_chains_load(tmp_path: Path) -> None:
     assert len(registry.chain("mixed").models) == 2
 
 
+def plan_keys() -> set[str]:
+    """The keys that the readers of chains.yaml ask a table for."""
+    tree = ast.parse("".join((PACKAGE / "registry" / name).read_text() for name in ("plans.py", "chains.py")))
+    return {
+        key
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("optional", "required")
+        for key in [ast.literal_eval(node.args[0])]
+    }
+
+
+def test_every_kind_of_node_every_key_and_every_placeholder_of_a_plan_is_documented_and_no_other() -> None:
+    nodes, templates = section(CONFIGURATION, "Nodes"), section(CONFIGURATION, "Templates")
+    assert names(nodes, "node") == set(KINDS)
+    in_table = {key for row in rows(nodes, "node") for key in re.findall(r"`([^`]+)`", row[1])}
+    common = {"name", "optional", "budget_share", "time_share"}
+    assert all(f"`{key}`" in nodes for key in common)
+    assert in_table | common | {"score", "check", "models"} == plan_keys()
+    assert names(templates, "placeholder") == {
+        f"${word}" for word in (PROMPT, CONTEXT, ANSWER, ANSWERS, f"{STEPS}NAME", "$")
+    }
+
+
 def test_every_variable_of_ours_is_documented_and_no_other() -> None:
     sources = "".join(path.read_text("utf-8") for path in PACKAGE.rglob("*.py"))
     ours = re.compile(r"\bORCH_[A-Z_]+\b")
@@ -157,7 +184,7 @@ def ledger_file(home: Path) -> Path:
     return found
 
 
-@pytest.mark.parametrize("table", ["runs", "calls"])
+@pytest.mark.parametrize("table", ["runs", "calls", "ratings"])
 def test_every_column_of_the_ledger_is_documented_and_no_other(table: str, tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "ledger.db") as ledger:
         found = ledger.read(lambda connection: connection.execute(f"PRAGMA table_info({table})").fetchall())
@@ -278,7 +305,7 @@ def test_the_recipe_for_a_strategy_works(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_recipe_for_a_signal_works(monkeypatch: pytest.MonkeyPatch) -> None:
     read = carried_out("orchestrator/confidence/repetition.py")["repetition"]
-    monkeypatch.setattr(detector, "SIGNALS", (*detector.SIGNALS, read))
+    monkeypatch.setattr(detector, "BY_HAND", (*detector.BY_HAND, read))
     tests = carried_out("tests/confidence/test_confidence_repetition.py")
     tests["test_an_answer_that_goes_round_in_circles_is_not_trusted"]()
     tests["test_three_times_is_a_refrain"]()
@@ -322,6 +349,8 @@ EXAMPLES = [
 def test_a_simulated_command_in_a_document_runs(command: Command, shell: pytest.MonkeyPatch) -> None:
     if command.words[1] in ("show", "why", "report", "stats", "export"):
         assert run(["run", "--simulate", "-p", "What is the capital of France?"]) == 0
+    if command.words[1] == "bench":
+        Path("prompts.jsonl").write_text('{"prompt": "What is 2 + 2?", "expected": 4}\n')
     if command.piped:
         shell.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"ERROR: connection refused")))
     for name, value in command.environ.items():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.money import Price, Rates, cost_nanousd
-from orchestrator.plan import Call, Cascade, CostRange, Panel, calls, price, to_dict
+from orchestrator.plan import Accept, Call, Cascade, CostRange, Panel, calls, price, to_dict
 from orchestrator.quote import FREE_TIER, Load, affordable_output, output_limit, price_for, quote, worst_case
 from orchestrator.registry.model import FreeQuota, ModelSpec, Scores
 from orchestrator.types import Level, Usage
@@ -33,7 +33,7 @@ def a_model(prices: tuple[Price, ...], **fields: object) -> ModelSpec:
 
 
 def test_a_cascade_costs_its_first_leg_at_least_and_all_of_them_at_most() -> None:
-    assert cost(Cascade((Call("a"), Call("b")), 0.6)) == CostRange(1, 2, 30)
+    assert cost(Cascade((Call("a"), Call("b")))) == CostRange(1, 2, 30)
 
 
 def test_a_panel_costs_all_of_its_members() -> None:
@@ -41,18 +41,18 @@ def test_a_panel_costs_all_of_its_members() -> None:
 
 
 def test_nodes_nest() -> None:
-    plan = Cascade((Panel((Call("a"), Call("free"))), Call("b")), 0.6)
+    plan = Cascade((Panel((Call("a"), Call("free"))), Call("b")))
     assert cost(plan) == CostRange(1, 2, 30)
     assert [call.model for call in calls(plan)] == ["a", "free", "b"]
 
 
-@pytest.mark.parametrize("plan", [Panel((Call("a"), Call("?"))), Cascade((Call("?"), Call("a")), 0.5)])
+@pytest.mark.parametrize("plan", [Panel((Call("a"), Call("?"))), Cascade((Call("?"), Call("a")))])
 def test_an_unpriced_call_makes_a_sum_unknown_and_never_zero(plan: Panel | Cascade) -> None:
     assert cost(plan).maximum is None
 
 
 def test_a_plan_is_plain_data() -> None:
-    assert to_dict(Cascade((Call("a"), Panel((Call("b", name="second"),))), 0.5)) == {
+    assert to_dict(Cascade((Call("a"), Panel((Call("b", name="second"),))), Accept(0.5))) == {
         "cascade": {
             "threshold": 0.5,
             "legs": [{"call": {"model": "a"}}, {"panel": {"members": [{"call": {"model": "b", "name": "second"}}]}}],

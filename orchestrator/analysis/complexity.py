@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from ..settings import Settings
 from ..types import Analysis, Level
 from .answer import answer_form, expected_output_tokens
 from .features import Family, Features, read_features
@@ -20,7 +21,7 @@ from .fitted import load_weights
 from .indicators import find_indicators
 from .prior import believed, indicated
 from .prose import Prose, read_prose
-from .scorer import Scorer, scored
+from .scorer import Scorer, load_scorer, scored
 from .tasks import Task, classify
 from .tokens import estimate_tokens
 from .wording import in_words
@@ -31,6 +32,13 @@ CUTS: tuple[float, float, float] = (0.1, 0.14, 0.32)  # basic below the first, e
 def level_of(score: float, cuts: Sequence[float] = CUTS) -> Level:
     """The level that a score from 0 to 1 stands for: how many of the three cuts it has reached."""
     return list(Level)[sum(score >= cut for cut in cuts)]
+
+
+def analyzer_for(settings: Settings) -> ComplexityAnalyzer:
+    """The analyzer that is configured. Raises ConfigError for a scorer that cannot be loaded."""
+    configured = settings.complexity
+    scorer = None if configured.scorer is None else load_scorer(configured.scorer, settings.config_dir)
+    return ComplexityAnalyzer(cuts=configured.cuts or CUTS, scorer=scorer)
 
 
 class ComplexityAnalyzer:

@@ -41,6 +41,7 @@ class Answered:
 class Attempt:
     """An attempt that is about to be made. `deadline` is in seconds on the `monotonic` clock.
 
+    `final` says that the reply is the run's answer.
     `keep` is given the row each time that it changes; `alerts` grows by what its cost brings about.
     """
 
@@ -49,6 +50,7 @@ class Attempt:
     record: CallRecord
     terms: Terms
     stream: bool
+    final: bool
     deadline: float
     observe: Observer
     keep: Callable[[CallRecord], None]
@@ -66,7 +68,7 @@ class Attempt:
             sent_at = self.clock()
             await commit(self.ledger.mark_sent, self.record.call_id, sent_at)
             self.record = replace(self.record, status=CallStatus.SENT, sent_at=sent_at)
-            self.observe(CallStarted(self.record.call_id, self.record.model, self.record.attempt))
+            self.observe(CallStarted(self.record.call_id, self.record.model, self.record.attempt, self.record.step))
             completion = await self._send(request)
         except (asyncio.CancelledError, OSError):
             # An OSError is the watcher's: nobody reads the answer any more. Adapters and ledger have their own errors.
@@ -107,7 +109,7 @@ class Attempt:
                     return event
                 if isinstance(event, str):
                     self._pieces.append(event)
-                    self.observe(TextArrived(self.record.call_id, event))
+                    self.observe(TextArrived(self.record.call_id, event, self.final))
                 else:
                     self._usage = event
         raise self._error(BadReplyError, "the stream ended without a reply")

@@ -18,7 +18,7 @@ import stamina
 from ulid import ULID
 
 from ..clock import Clock
-from ..errors import LedgerError, ProviderError
+from ..errors import BudgetError, LedgerError, ProviderError
 from ..events import Note, Observer, Waiting
 from ..ledger.budgets import Alert
 from ..ledger.records import CallRecord
@@ -30,6 +30,7 @@ from ..quote import Load, affordable_output, price_for, worst_case
 from ..registry.model import ModelSpec
 from ..settings import RetryPolicy, RunOptions
 from ..types import Request
+from .allowance import Allowance
 from .attempt import Answered, Attempt, commit
 from .connections import Connections
 from .line import Line
@@ -40,11 +41,13 @@ from .turn import Turn
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a run asks of its calls.
+    """What a run asks of a call.
 
-    `deadline` is in seconds on the monotonic clock. `free_tier` names the providers that cost the user nothing.
-    `allowance_nanousd` is what one of several calls at the same time
-    may set aside when the run has a cost cap; the cap itself is the ledger's to enforce.
+    `load` is that of what is sent. `deadline` is in seconds on the monotonic clock. `free_tier` names the providers
+    that cost the user nothing. `allowance_nanousd` is what one of several calls at the same time may set aside when
+    the run has a cost cap; the cap itself is the ledger's to enforce. `allowances` are those of the nodes that the call
+    is part of. `final` says that its reply, if one comes, is the run's answer, `logprobs` that the provider is
+    asked how sure the model was of each token.
     """
 
     run_id: str
@@ -56,6 +59,9 @@ class Order:
     observe: Observer
     free_tier: Collection[str] = ()
     allowance_nanousd: int | None = None
+    allowances: tuple[Allowance, ...] = ()
+    final: bool = False
+    logprobs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ class Draft:
     record: CallRecord
     terms: Terms
     exempt: bool
+    allowances: tuple[Allowance, ...] = ()
 
 
 class Caller:
@@ -104,6 +111,7 @@ class Caller:
         order: Order,
         *,
         step: str | None = None,
+        role: str | None = None,
         reserved: Draft | None = None,
     ) -> Answered:
         """A completion, after as many attempts as the policy allows. Raises the last attempt's error.
@@ -120,11 +128,18 @@ class Caller:
             with attempt:
                 if attempt.num == 1 and reserved is not None:
                     return await self._send_reserved(reserved, order)
-                return await self._send(spec, request, order, attempt.num, step)
+                return await self._send(spec, request, order, attempt.num, step, role)
         raise AssertionError("unreachable: retry_context raises the last error")
 
     async def draft(
-        self, spec: ModelSpec, request: Request, order: Order, *, step: str | None = None, number: int = 1
+        self,
+        spec: ModelSpec,
+        request: Request,
+        order: Order,
+        *,
+        step: str | None = None,
+        role: str | None = None,
+        number: int = 1,
     ) -> Draft:
         """A call as it would be made now: its price, its worst case and its row."""
         now = self._clock()
@@ -140,6 +155,7 @@ class Caller:
             attempt=number,
             simulated=order.simulated,
             step=step,
+            role=role,
             price=None if price is None else price_json(price),
         )
         hosted_by_user = PROVIDERS[spec.provider].self_hosted
@@ -149,14 +165,35 @@ class Caller:
             worst = worst_case(price, order.load, request.max_tokens, order.options.timeout_s)
             record = replace(record, reserved_nanousd=worst)
         exempt = hosted_by_user or (price is None and order.options.allow_unpriced)
-        return Draft(spec, request, record, Terms(price, order.load, order.log_text), exempt)
+        return Draft(spec, request, record, Terms(price, order.load, order.log_text), exempt, order.allowances)
 
     async def reserve(self, drafts: Sequence[Draft]) -> None:
         """Set aside what the calls could cost together: all of them, or none. Raises BudgetError."""
         exempt = [draft.record.call_id for draft in drafts if draft.exempt]
-        await commit(self._ledger.reserve, [draft.record for draft in drafts], exempt)
+        held: dict[Allowance, dict[str, int]] = {}
+        for draft in drafts:
+            for allowance in draft.allowances:
+                if not draft.exempt and draft.record.reserved_nanousd:
+                    held.setdefault(allowance, {})[draft.record.call_id] = draft.record.reserved_nanousd
+        try:
+            for allowance, calls in held.items():
+                allowance.hold(calls, self.records)
+            await commit(self._ledger.reserve, [draft.record for draft in drafts], exempt)
+        except BudgetError:
+            for allowance, calls in held.items():
+                allowance.release(calls)
+            raise
         for draft in drafts:
             self._keep(draft.record)
+
+    def left_nanousd(self, order: Order) -> int | None:
+        """What the run's cap, and the allowances of the nodes at work, leave for further calls. None: no cap."""
+        cap = order.options.max_cost_nanousd
+        if cap is None:
+            return None
+        costs = (r.reserved_nanousd if r.cost_nanousd is None else r.cost_nanousd for r in self.records.values())
+        left = cap - sum(cost or 0 for cost in costs)
+        return max(0, min([left, *(allowance.left_nanousd(self.records) for allowance in order.allowances)]))
 
     async def judge(self, call_id: str, confidence: float, verdict: str) -> None:
         """Keep what was thought of an answer; `verdict` is a JSON object. Not worth failing a run for."""
@@ -164,10 +201,12 @@ class Caller:
         with contextlib.suppress(LedgerError):
             await commit(self._ledger.judge, call_id, confidence, verdict)
 
-    async def _send(self, spec: ModelSpec, request: Request, order: Order, number: int, step: str | None) -> Answered:
+    async def _send(
+        self, spec: ModelSpec, request: Request, order: Order, number: int, step: str | None, role: str | None
+    ) -> Answered:
         provider = self._connections.get(spec.provider)
         async with await self._wait_in_line(spec, order) as turn:
-            draft = await self.draft(spec, request, order, step=step, number=number)
+            draft = await self.draft(spec, request, order, step=step, role=role, number=number)
             await self.reserve([draft])
             return await self._make(draft, self._attempt(draft, order, provider), turn)
 
@@ -194,6 +233,7 @@ class Caller:
             record=draft.record,
             terms=draft.terms,
             stream=order.options.stream,
+            final=order.final,
             deadline=order.deadline,
             observe=order.observe,
             keep=self._keep,
@@ -216,6 +256,7 @@ class Caller:
             return request
         if order.allowance_nanousd is not None:
             left = min(left, order.allowance_nanousd)
+        left = min([left, *(allowance.left_nanousd(self.records) for allowance in order.allowances)])
         affordable = affordable_output(price, order.load, left)
         # A limit below the expected length would buy a truncated answer: rather let the call be refused.
         if affordable >= request.max_tokens or affordable < order.load.output_tokens:

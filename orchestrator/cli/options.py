@@ -13,6 +13,8 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from ..plan import AcceptRule
+
 F = TypeVar("F")
 
 # What most commands share is shown behind what is a command's own.
@@ -64,11 +66,21 @@ class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
         typer.Option("--prompt", "-p", help="The prompt; - reads it from standard input, as does leaving it out."),
     ] = None
     strategy: Annotated[
-        str | None, typer.Option("--strategy", "-s", help="cheapest, fallback or ensemble.", show_default="fallback")
+        str | None,
+        typer.Option(
+            "--strategy",
+            "-s",
+            help="cheapest, fallback, ensemble, or the name of a plan: see orch chains.",
+            show_default="fallback",
+        ),
     ] = None
     chain: Annotated[
         str | None,
         typer.Option(help="For fallback: a chain's name, or models separated by commas.", show_default="mixed"),
+    ] = None
+    role: Annotated[
+        str | None,
+        typer.Option(help="Answer as retriever, planner, critic, reasoner, builder ...: its models, its instructions."),
     ] = None
     models: Annotated[str | None, typer.Option(help="For ensemble: models separated by commas.")] = None
     ensemble_size: Annotated[
@@ -78,6 +90,27 @@ class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
         float | None,
         typer.Option(help="For fallback: accept an answer from this confidence on, 0 to 1.", show_default="0.6"),
     ] = None
+    accept: Annotated[
+        AcceptRule | None,
+        typer.Option(
+            help="For fallback: accept one answer that can be trusted, or the first two models' if they agree.",
+            show_default="confidence",
+        ),
+    ] = None
+    verify: Annotated[
+        str | None,
+        typer.Option(metavar="COMMAND", help="Accept an answer if this command, given it on stdin, exits with 0."),
+    ] = None
+    schema: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Accept only JSON that fits this JSON Schema, and ask for it.")
+    ] = None
+    self_check: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="For fallback: let this model say what it thinks of each answer."),
+    ] = None
+    logprobs: Annotated[
+        bool, typer.Option("--logprobs", help="For fallback: count how sure models were of their tokens.")
+    ] = False
     system: Annotated[str | None, typer.Option(help="System prompt.")] = None
     temperature: Annotated[float | None, typer.Option(help="0 to 2, for models that take one.")] = None
     max_cost: Annotated[
@@ -119,6 +152,12 @@ class RunFlags(PlanFlags):
         str | None, typer.Option(help="Category of the run in reports.", show_default="orchestration")
     ] = None
     tag: Annotated[list[str] | None, typer.Option(help="Tag of the run; may be given more than once.")] = None
+    rate_last: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RATING", help="First rate the latest run: good, bad, 0 to 1, none. Without a prompt, only that."
+        ),
+    ] = None
     scenario: Annotated[
         Path | None,
         typer.Option(help="Simulator: faults to play (ORCH_SCENARIO)."),
@@ -126,12 +165,16 @@ class RunFlags(PlanFlags):
 
 
 def command(
-    flags: type[F], *, argument: str | None = None, omit: tuple[str, ...] = ()
+    flags: type[F], *, argument: str | tuple[str, ...] | None = None, omit: tuple[str, ...] = ()
 ) -> Callable[[Callable[[F], int]], Callable[..., int]]:
     """A decorator: the function takes one `flags` record; Typer sees an option for each field that is not omitted.
 
-    The field named by `argument` becomes a positional argument.
+    The field named by `argument` becomes a positional argument; of several, in the order in which they are named.
     """
+    positional = (argument,) if isinstance(argument, str) else argument or ()
+
+    def place(name: str) -> tuple[int, bool]:
+        return positional.index(name) if name in positional else len(positional), name in _LAST
 
     def decorate(function: Callable[[F], int]) -> Callable[..., int]:
         def wrapper(**given: Any) -> int:
@@ -143,9 +186,9 @@ def command(
                 field.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=inspect.Parameter.empty if field.default is MISSING else field.default,
-                annotation=hints[field.name] if field.name != argument else _as_argument(hints[field.name]),
+                annotation=hints[field.name] if field.name not in positional else _as_argument(hints[field.name]),
             )
-            for field in sorted(fields(flags), key=lambda field: field.name in _LAST)  # type: ignore[arg-type]  # every caller passes a dataclass
+            for field in sorted(fields(flags), key=lambda field: place(field.name))  # type: ignore[arg-type]  # every caller passes a dataclass
             if field.name not in omit
         ]
         wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

@@ -7,8 +7,9 @@ import os
 import re
 import shutil
 import sys
+import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from ..errors import OrchError
 from ..events import BudgetAlerted, CallEnded, CallStarted, Event, Note, TextArrived, Waiting
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _PIPED_WIDTH = 200
+_PROGRESS_EVERY_S = 0.2
 
 # Everything that a terminal might obey: C0 and C1 controls but tab and newline, and the invisible characters that
 # reorder text. What is not for a terminal goes out as it came.
@@ -154,14 +156,15 @@ class Watcher:
 
     def __call__(self, event: Event) -> None:
         match event:
-            case TextArrived(text=text):
-                if self._stream_answer:
+            case TextArrived(text=text, final=final):
+                if self._stream_answer and final:  # of other replies it is not known yet whether they are the answer
                     self._clear_status()
                     piece(text)
                     self.streamed = True
                     self._ends_line = text.endswith("\n")
-            case CallStarted(model=model, attempt=attempt):
-                self._status(f"asking {model}{'' if attempt == 1 else f', attempt {attempt}'} …")
+            case CallStarted(model=model, attempt=attempt, step=step):
+                again = "" if attempt == 1 else f", attempt {attempt}"
+                self._status(f"{'' if step is None else f'{step}: '}asking {model}{again} …")
             case Waiting(model=model, seconds=seconds, reason=reason, position=position):
                 place = "" if position is None else f", number {position} in the queue"
                 self._status(f"{model}: waiting {seconds:.1f} s: {reason}{place}")
@@ -197,6 +200,29 @@ class Watcher:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()
             self._status_shown = False
+
+
+class Progress:
+    """How far a long piece of work is, on one line of stderr that is written over; only on a terminal."""
+
+    def __init__(self) -> None:
+        self._shows = is_terminal(sys.stderr)
+        self._next = 0.0
+
+    def __call__(self, what: str, done: int, of: int) -> None:
+        if self._shows and (now := time.monotonic()) >= self._next:
+            self._next = now + _PROGRESS_EVERY_S
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write(f"\r\x1b[2K{for_terminal(f'{what}: {done:,} of {of:,}')[:width]}")
+            sys.stderr.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shows and self._next:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
 
 
 def summary(result: OrchestrationResult) -> None:

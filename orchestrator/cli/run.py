@@ -13,15 +13,15 @@ import typer
 from ..clock import local_now
 from ..engine import Engine, RunInterrupted
 from ..errors import OrchError
-from ..plan import Call
+from ..ledger.queries import LAST
 from ..planning import Planned
 from ..result import OrchestrationResult, refused_result
-from ..types import Prompt
 from . import render
 from .interrupts import Signals
 from .models import list_models
 from .options import RunFlags, command
 from .output import Output
+from .rate import rate_one
 from .selftest import selftest
 from .setup import options_from, settings_from
 from .source import read_prompt
@@ -62,15 +62,19 @@ def answer(flags: RunFlags) -> int:
     stamina.instrumentation.set_on_retry_hooks([])  # it would log each retry to stderr; the watcher tells of them
     output = Output.parse(flags.output)
     settings = settings_from(flags)
+    if flags.rate_last is not None:
+        rated = rate_one(settings, LAST, flags.rate_last)
+        render.say(str(rated))
+        if flags.prompt is None:
+            output.emit(rated.to_dict())
+            return 0
     on_terminal = render.is_terminal(sys.stdout) and not output.json
     options = options_from(flags, settings.run, stream=on_terminal if flags.stream is None else flags.stream)
     try:
-        prompt = Prompt(read_prompt(flags.prompt), flags.system)
+        prompt = read_prompt(flags.prompt, flags.system)
         engine = Engine(settings)
         planned = engine.plan(prompt, options)
-        # Only a single call's pieces are sure to be the answer; a cascade may still prefer another one.
-        prints_pieces = options.stream and not output.json and isinstance(planned.plan, Call)
-        watcher = render.Watcher(verbose=flags.verbose, stream_answer=prints_pieces)
+        watcher = render.Watcher(verbose=flags.verbose, stream_answer=options.stream and not output.json)
         result, exit_code = _execute(engine, planned, watcher)
     except OrchError as error:
         refused = refused_result(error, strategy=options.strategy, simulated=settings.simulate, when=local_now())

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
 
+from ..calling.verify import check_command
+from ..confidence.schema import check_schema
 from ..errors import UsageError
 from ..money import dollars_to_nanousd
 from ..settings import RunOptions, Settings, load_settings
@@ -37,9 +43,15 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> Run
         "strategy": flags.strategy,
         "chain": flags.chain,
         "models": None if flags.models is None else _names(flags.models),
+        "role": flags.role,
+        "accept": flags.accept,
+        "verify": _command(flags.verify),
+        "schema": None if flags.schema is None else _schema(flags.schema),
+        "self_check": flags.self_check,
+        "logprobs": flags.logprobs or None,
         "ensemble_size": flags.ensemble_size,
         "threshold": flags.threshold,
-        "max_cost_nanousd": None if flags.max_cost is None else _cost(flags.max_cost),
+        "max_cost_nanousd": None if flags.max_cost is None else cost_from(flags.max_cost),
         "timeout_s": flags.timeout,
         "max_tokens": flags.max_tokens,
         "temperature": flags.temperature,
@@ -55,6 +67,21 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> Run
     return replace(defaults, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # each value is of its field's type
 
 
+def _command(command: str | None) -> str | None:
+    if command is not None:
+        check_command(command)
+    return command
+
+
+def _schema(file: Path) -> Mapping[str, Any]:
+    try:
+        return check_schema(json.loads(file.read_text(encoding="utf-8-sig")))
+    except OSError as error:
+        raise UsageError(f"--schema: {file} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"--schema: {file} is not JSON: {error}") from error
+
+
 def _names(listed: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in listed.split(",")))
     if "" in names:
@@ -62,7 +89,8 @@ def _names(listed: str) -> tuple[str, ...]:
     return names
 
 
-def _cost(written: str) -> int:
+def cost_from(written: str) -> int:
+    """Nano-dollars from what --max-cost was given. Raises UsageError."""
     try:
         if (amount := Decimal(written)) >= 0:
             return dollars_to_nanousd(amount)

@@ -11,6 +11,7 @@ import typer
 
 from ..errors import UsageError
 from ..ledger.queries import find_run
+from ..ledger.ratings import Rating, rating_of
 from ..ledger.records import CallRecord, Recorded
 from ..ledger.store import Ledger
 from ..money import format_nanousd
@@ -18,6 +19,7 @@ from ..result import recorded_result
 from . import render
 from .options import ConfigFlags, LedgerFlags, OutputFlags, command
 from .output import Output
+from .rate import rating_document, rating_words
 from .setup import settings_from
 
 
@@ -29,12 +31,13 @@ class _ShowFlags(OutputFlags, LedgerFlags, ConfigFlags):
 @command(_ShowFlags, argument="run")
 def show(flags: _ShowFlags) -> int:
     """RUN is an id, an unambiguous beginning of one, or: last."""
-    recorded, output = _find(flags)
+    (recorded, rating), output = _find(flags)
     run = recorded.run
     document = recorded_result(recorded).to_dict() | {"prompt": run.prompt, "system": run.system, "tags": run.tags}
-    output.emit(document | {"category": run.category, "plan": json.loads(run.plan)})
+    document |= {"category": run.category, "plan": json.loads(run.plan)}
+    output.emit(document | rating_document(rating))
     if not output.json:
-        for text in _show_lines(recorded):
+        for text in _show_lines(recorded, rating):
             render.line(text)
     return 0
 
@@ -42,7 +45,7 @@ def show(flags: _ShowFlags) -> int:
 @command(_ShowFlags, argument="run")
 def why(flags: _ShowFlags) -> int:
     """RUN is an id, an unambiguous beginning of one, or: last."""
-    recorded, output = _find(flags)
+    (recorded, _), output = _find(flags)
     run, metadata = recorded.run, json.loads(recorded.run.metadata)
     output.emit(
         {
@@ -64,21 +67,25 @@ def why(flags: _ShowFlags) -> int:
 commands = {"show": show, "why": why}
 
 
-def _find(flags: _ShowFlags) -> tuple[Recorded, Output]:
+def _find(flags: _ShowFlags) -> tuple[tuple[Recorded, Rating | None], Output]:
     output, settings = Output.parse(flags.output), settings_from(flags)
     ledger = Ledger.open_for_reading(settings.ledger)
     if ledger is None:
         raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
     with ledger:
-        return find_run(ledger, flags.run), output
+        recorded = find_run(ledger, flags.run)
+        return (recorded, rating_of(ledger, recorded.run.run_id)), output
 
 
-def _show_lines(recorded: Recorded) -> Iterator[str]:
+def _show_lines(recorded: Recorded, rating: Rating | None) -> Iterator[str]:
     run, totals = recorded.run, recorded.totals
     simulated = ", simulated" if run.simulated else ""
     yield f"run {run.run_id}  {run.created_at.astimezone():%Y-%m-%d %H:%M:%S}  {run.status}{simulated}"
-    yield f"{run.strategy}, {run.level} {run.task}, category {run.category}, tags: {', '.join(run.tags) or 'none'}"
+    strategy = run.strategy if run.pattern in (None, run.strategy) else f"{run.strategy} with {run.pattern}"
+    yield f"{strategy}, {run.level} {run.task}, category {run.category}, tags: {', '.join(run.tags) or 'none'}"
     yield f"cost {format_nanousd(totals.cost_nanousd)} ({totals.cost_source}), {(run.latency_ms or 0) / 1000:.2f} s"
+    if rating is not None:
+        yield f"rated {rating_words(rating)}{f': {rating.note}' if rating.note else ''}"
     if run.error_code is not None:
         yield f"error: {run.error_code}: {run.error_message}"
     yield ""
@@ -96,10 +103,13 @@ def _show_lines(recorded: Recorded) -> Iterator[str]:
 def _call_line(call: CallRecord) -> str:
     confidence = "" if call.confidence is None else f", confidence {call.confidence:.2f}"
     error = "" if call.error_code is None else f", {call.error_code}: {call.error_message}"
+    step = "" if call.step is None else f"{call.step}: "
+    role = "" if call.role is None else f" as {call.role}"
     return (
-        f"{call.model} ({call.provider}), attempt {call.attempt}: {call.status}, {call.input_tokens:,} tokens in "
-        f"({call.cached_tokens:,} cached), {call.output_tokens:,} out ({call.reasoning_tokens:,} reasoning), "
-        f"{format_nanousd(call.cost_nanousd)}, {call.latency_ms or 0} ms{confidence}{error}"
+        f"{step}{call.model} ({call.provider}){role}, attempt {call.attempt}: {call.status}, "
+        f"{call.input_tokens:,} tokens in ({call.cached_tokens:,} cached), {call.output_tokens:,} out "
+        f"({call.reasoning_tokens:,} reasoning), {format_nanousd(call.cost_nanousd)}, {call.latency_ms or 0} ms"
+        f"{confidence}{error}"
     )
 
 
@@ -114,7 +124,7 @@ def _why_lines(recorded: Recorded) -> Iterator[str]:
         yield f"  - {decision}"
     for call in recorded.calls:
         judged = _judged(call)
-        yield f"{call.model}: {_confidence(call)}"
+        yield f"{'' if call.step is None else f'{call.step}, '}{call.model}: {_confidence(call)}"
         for reason in judged["reasons"]:
             yield f"  - {reason}"
 

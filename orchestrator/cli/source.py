@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 
 from ..errors import UsageError
+from ..types import Prompt
 
 
-def read_prompt(given: str | None) -> str:
+def read_prompt(given: str | None, system: str | None = None) -> Prompt:
     """The prompt. `-`, or none given, takes it from standard input; piped input beside a prompt is added as context.
 
     Raises UsageError if there is none, or if the input is not UTF-8.
@@ -15,11 +16,11 @@ def read_prompt(given: str | None) -> str:
     if given is None or given == "-":
         if sys.stdin is None or (given is None and sys.stdin.isatty()):
             raise UsageError("no prompt: give one with -p, or pipe it in")
-        return _read_stdin()
+        return Prompt(_read_stdin(), system)
     if sys.stdin is None or sys.stdin.isatty():
-        return given
+        return Prompt(given, system)
     context = _read_stdin()
-    return f"{given}\n\n{context}" if context.strip() else given
+    return Prompt(f"{given}\n\n{context}", system, context) if context.strip() else Prompt(given, system)
 
 
 def _read_stdin() -> str:

@@ -1,4 +1,4 @@
-"""Whether an answer is there, whole, and of the form that was asked for."""
+"""Whether an answer is there and whole."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..analysis.answer import AnswerForm
 from ..analysis.phrases import PhraseTable
 from ..types import FinishReason
 from .signal import Answer, Signal
@@ -14,11 +13,10 @@ from .signal import Answer, Signal
 # Logits. The penalties that mean "this is no answer" outweigh the baseline and every bonus together.
 REFUSED_BY_PROVIDER, REFUSAL, PARTIAL_REFUSAL = -5.0, -2.5, -0.5
 TRUNCATED, OPEN_FENCE = -1.7, -1.4
-ASKS_BACK, WRONG_FORM = -1.4, -1.4
-VERY_SHORT, VERY_SHORT_UNKNOWN = -1.0, -0.5  # of no words at all; the second where the prompt is not known
+ASKS_BACK = -1.4
 FULL, STRUCTURED = 0.15, 0.15
 
-VERY_SHORT_WORDS, SHORT_WORDS, FULL_WORDS = 20, 100, 120
+SHORT_WORDS, FULL_WORDS = 100, 120
 _OPENING_CHARS = 200
 
 _FINISH: dict[FinishReason, tuple[float, str]] = {
@@ -60,7 +58,7 @@ _STRUCTURE = r"(?m)^[ \t]{0,8}(?:[-*+•] |[0-9]{1,3}[.)] |#{1,6} |\|.+\|[ \t]*$
 
 
 def completeness(answer: Answer) -> Iterator[Signal]:
-    """Cut off, refused, asked back, too short, not of the form asked for; or full and structured."""
+    """Cut off, refused, or asked back."""
     if answer.finish_reason in _FINISH:
         logit, reason = _FINISH[answer.finish_reason]
         yield Signal("finish", logit, reason)
@@ -69,8 +67,6 @@ def completeness(answer: Answer) -> Iterator[Signal]:
     yield from _refusal(answer)
     if answer.word_count < SHORT_WORDS and not answer.is_content and _first(_ASKING, answer.prose.words):
         yield Signal("asks back", ASKS_BACK, "asks for more instead of answering")
-    yield from _form(answer)
-    yield from _fullness(answer)
 
 
 def _refusal(answer: Answer) -> Iterator[Signal]:
@@ -82,23 +78,8 @@ def _refusal(answer: Answer) -> Iterator[Signal]:
         )
 
 
-def _form(answer: Answer) -> Iterator[Signal]:
-    if answer.form is AnswerForm.JSON and not any(bracket in answer.text for bracket in "{["):
-        yield Signal("form", WRONG_FORM, "asked for JSON, and there is none")
-    if answer.word_count >= VERY_SHORT_WORDS or (answer.form is not None and answer.form.may_be_short):
-        return
-    if answer.form is AnswerForm.CODE and answer.prose.code:
-        return
-    length = f"{answer.word_count} word{'' if answer.word_count == 1 else 's'}"
-    missing = 1 - answer.word_count / VERY_SHORT_WORDS
-    if answer.form is None:
-        yield Signal("brevity", VERY_SHORT_UNKNOWN * missing, f"very short ({length})")
-    else:
-        reason = f"very short for what was asked ({length})"
-        yield Signal("brevity", VERY_SHORT * missing, reason)
-
-
-def _fullness(answer: Answer) -> Iterator[Signal]:
+def fullness(answer: Answer) -> Iterator[Signal]:
+    """Full and structured: for an open answer."""
     if answer.word_count >= FULL_WORDS:
         yield Signal("fullness", FULL, f"detailed ({answer.word_count} words)")
     if len(re.findall(_STRUCTURE, answer.prose.lines)) >= 3:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,15 +10,19 @@ from ..analysis.answer import AnswerForm
 from ..analysis.prose import Prose
 from ..analysis.tasks import Task
 from ..types import FinishReason
+from .answers import SHORT_WORDS, AnswerKind, FinalAnswer
+
+_UNASKED = frozenset((Task.CHAT, Task.WRITING, Task.TRANSLATION, Task.SUMMARY))
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An answer, read once for all signals.
 
-    `prose` is what the model says in its own words. `hedges` are the phrases of doubt in it, and `word_count` counts
+    `text` is without asides of doubt ("I'm not sure."), which would otherwise count as more of an answer. `prose` is
+    what the model says in its own words. `hedges` are the phrases of doubt in it, and `word_count` counts
     the words of the whole answer without those, so that an answer is never taken for a fuller one because it hedges.
-    `form` and `task` are what the prompt asked for, None where the prompt is not known.
+    `final` is what it answers in the end. `prompt`, `form` and `task` are what was asked, None where it is not known.
     """
 
     text: str
@@ -25,6 +30,8 @@ class Answer:
     hedges: tuple[Hedge, ...]
     word_count: int
     finish_reason: FinishReason | None
+    final: FinalAnswer
+    prompt: str | None
     form: AnswerForm | None
     task: Task | None
 
@@ -32,6 +39,20 @@ class Answer:
     def is_content(self) -> bool:
         """Whether the text speaks for somebody else: a letter or a translation may hedge without the model doing so."""
         return self.task in (Task.WRITING, Task.TRANSLATION)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is the answer alone, with no working or explanation that could be measured."""
+        if self.final.kind is AnswerKind.CODE:
+            return re.search(r"\w", self.prose.words) is None
+        return self.word_count <= SHORT_WORDS and not self.final.marked
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is no definite answer in it: a text, or a few words that nobody asked a question for."""
+        if self.final.kind is AnswerKind.SHORT and not self.final.marked:
+            return self.task in _UNASKED
+        return self.final.kind is AnswerKind.LONG
 
 
 class Hedge(NamedTuple):
@@ -48,3 +69,11 @@ class Signal(NamedTuple):
     name: str
     logit: float
     reason: str
+
+
+class Measure(NamedTuple):
+    """Something counted in an answer. What it is worth in logits is fitted; see `curves`. `words` says it to people."""
+
+    name: str
+    value: float
+    words: str

@@ -43,6 +43,7 @@ class RunRecord:
     prompt_sha256: str
     simulated: bool
     process: str | None = None
+    pattern: str | None = None
     status: RunStatus = RunStatus.RUNNING
     ended_at: datetime | None = None
     plan: str = "{}"
@@ -78,6 +79,7 @@ class CallRecord:
     attempt: int
     simulated: bool
     step: str | None = None
+    role: str | None = None
     status: CallStatus = CallStatus.RESERVED
     sent_at: datetime | None = None
     ended_at: datetime | None = None

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self, TypeVar
@@ -31,7 +31,6 @@ from .spool import spooled, take_in
 
 BUSY_TIMEOUT_S = 30.0
 _SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.0002, 0.004
-_MAGIC = b"SQLite format 3\0"  # https://www.sqlite.org/fileformat2.html, 1.3
 
 T = TypeVar("T")
 
@@ -55,7 +54,8 @@ class Ledger:
             if not path.parent.exists():
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _check_is_ours(path)
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             with opening_lock(path, BUSY_TIMEOUT_S):
                 connection = _connect(path, "rwc")
                 try:
@@ -70,6 +70,13 @@ class Ledger:
                     connection.close()
                     raise
         return cls(path, connection, presence)
+
+    @classmethod
+    def in_memory(cls) -> Self:
+        """A ledger like any other that is gone when it is closed: for runs that only play what was recorded."""
+        connection = _set_up(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False))
+        migrate(connection)
+        return cls(Path(":memory:"), connection)
 
     @classmethod
     def open_for_reading(cls, path: Path) -> Self | None:
@@ -201,6 +208,10 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         isolation_level=None,  # transactions are begun and ended here, in words
         check_same_thread=False,  # guarded by a lock
     )
+    return _set_up(connection)
+
+
+def _set_up(connection: sqlite3.Connection) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
@@ -208,15 +219,21 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def _check_is_ours(path: Path) -> None:
-    """Raises ValueError for what is no database, before anything is put beside it."""
+    """Raises ValueError for what is no database, before anything is put beside it.
+
+    SQLite reads it, and not this program: whoever closes a file gives up all locks that its process holds on it, those
+    of other connections included (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    """
     if not path.exists():
         return
     if not path.is_file():
         raise ValueError("it is not a file")
-    with path.open("rb") as file:
-        head = file.read(len(_MAGIC))
-    if head and head != _MAGIC:
-        raise ValueError("it is not an SQLite database")
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+        try:
+            connection.execute("PRAGMA schema_version").fetchone()
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_NOTADB:
+                raise ValueError("it is not an SQLite database") from error
 
 
 def _gone(connection: sqlite3.Connection, path: Path) -> list[str | None]:

@@ -5,18 +5,19 @@ The user's files add entries, or replace those of the same name as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from ..errors import ConfigError, did_you_mean
+from ..errors import ConfigError
 from ..settings import Settings
-from ..strict_yaml import Reader, Table, day, list_of, mapping_of, read, record, text
-from ..yaml_document import Value
+from ..strict_yaml import Table, day, mapping_of, read, record, text
+from ..yaml_document import Value, read_document
 from . import records
-from .model import Chain, ModelSpec, Registry
+from .chains import ChainsDocument
+from .model import Chain, ModelSpec, Registry, Role
 
 T = TypeVar("T")
 
@@ -46,11 +47,8 @@ def load_registry(*, models_file: Path | None, chains_file: Path | None, config_
     _check_aliases(entries)
     models = MappingProxyType({name: entry.spec for name, entry in entries.items()})
 
-    chains = _read_chains(shipped("chains.yaml"), models)
     chains_file = chains_file or _if_there(config_dir / "chains.yaml")
-    if chains_file is not None:
-        chains = _over(chains, _read_chains(chains_file, models))
-    return Registry(models, MappingProxyType(chains))
+    return _with_chains(models, [shipped("chains.yaml"), *([] if chains_file is None else [chains_file])])
 
 
 def registry_for(settings: Settings) -> Registry:
@@ -58,6 +56,11 @@ def registry_for(settings: Settings) -> Registry:
     return load_registry(
         models_file=settings.models_file, chains_file=settings.chains_file, config_dir=settings.config_dir
     )
+
+
+def names_in(chains_file: Path) -> dict[str, list[str]]:
+    """What a file of chains defines: the names under `chains`, `roles` and `tiers`. Raises ConfigError."""
+    return ChainsDocument(read_document(chains_file), {}).names()
 
 
 def read_models(path: Path) -> dict[str, ModelSpec]:
@@ -112,27 +115,15 @@ def _check_aliases(entries: Mapping[str, _Entry]) -> None:
                 raise entries[blamed].place.error(f"the name '{alias}' is also that of '{other}'")
 
 
-def _read_chains(path: Path, models: Mapping[str, ModelSpec]) -> dict[str, Chain]:
+def _with_chains(models: Mapping[str, ModelSpec], files: Sequence[Path]) -> Registry:
+    """The chains, roles and tiers of files, of which the later ones count for more. All of them may use all roles."""
     names = {alias: spec.name for spec in models.values() for alias in spec.aliases} | {name: name for name in models}
-    return read(path, mapping_of(_chain(names)))
-
-
-def _chain(names: Mapping[str, str]) -> Reader[Chain]:
-    """A reader for one chain. `names` leads from every name and alias to the name of the model."""
-
-    def leg(value: Value) -> str:
-        name = text(value)
-        if name not in names:
-            suggestion = did_you_mean(name, names)
-            raise value.error(f"there is no model named '{name}'" + (f" ({suggestion})" if suggestion else ""))
-        return names[name]
-
-    def read_chain(value: Value) -> Chain:
-        name = records.name_of(value)
-        if name in names:
-            raise value.error("a chain cannot have the name of a model")
-        if isinstance(value.content, dict):
-            raise value.error("a chain is a list of models; a mapping cannot be used here")
-        return Chain(name, list_of(leg, at_least=1)(value))
-
-    return read_chain
+    documents = [ChainsDocument(read_document(file), names) for file in files]
+    roles: dict[str, Role] = {}
+    tiers: dict[str, tuple[str, ...]] = {}
+    for document in documents:
+        roles, tiers = _over(roles, document.roles()), _over(tiers, document.tiers())
+    chains: dict[str, Chain] = {}
+    for document in documents:
+        chains = _over(chains, document.chains(roles, tiers))
+    return Registry(models, MappingProxyType(chains), MappingProxyType(roles), MappingProxyType(tiers))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
 from ..errors import UsageError, did_you_mean
 from ..money import Price, price_at
+from ..plan import Call, Cascade, Node, calls
 from ..types import Level
 
 # How each is reached stands in `orchestrator.providers.catalog`, which a test holds against this list.
@@ -109,19 +110,52 @@ class ModelSpec:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Models in the order in which they are tried, by name. `name` is what was asked for."""
+    """A named plan: mostly models in the order in which they are tried. `name` is what was asked for."""
 
     name: str
-    models: tuple[str, ...]
+    plan: Node
     description: str | None = None
+
+    @classmethod
+    def of(cls, name: str, models: Iterable[str]) -> Chain:
+        """The chain that tries models in order."""
+        return cls(name, Cascade(tuple(Call(model) for model in models)))
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that the plan names, each once; not those that it leaves to a role, tier or level."""
+        return tuple(dict.fromkeys(call.model for call in calls(self.plan) if call.model))
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a call is for: instructions, and the models that suit it, in order of preference.
+
+    `models` has them by the level of prompt from which on they are meant; a prompt below the lowest has none of its own
+    and takes those.
+    """
+
+    name: str
+    models: Mapping[Level, tuple[str, ...]]
+    system: str | None = None
+
+    def models_for(self, level: Level) -> tuple[str, ...]:
+        """The models for a prompt of this level."""
+        reached = [each for each in self.models if each.rank <= level.rank] or [min(self.models, key=lambda e: e.rank)]
+        return self.models[max(reached, key=lambda each: each.rank)]
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Models and chains by name. Aliases are resolved when a model or chain is looked up."""
+    """Models, chains, roles and tiers by name. Aliases are resolved when a model or chain is looked up.
+
+    A tier is a list of models in order of preference.
+    """
 
     models: Mapping[str, ModelSpec]
     chains: Mapping[str, Chain]
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    tiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def find(self, name: str) -> ModelSpec | None:
         """A model by its name or an alias, or None."""
@@ -150,7 +184,15 @@ class Registry:
         if len(names) == 1 and self.find(names[0]) is None:
             hint = did_you_mean(names[0], [*self.chains, *self.models]) or f"chains: {', '.join(self.chains)}"
             raise UsageError(f"there is no chain or model named {_shown(names[0])}", hint=hint)
-        return Chain(wanted, tuple(dict.fromkeys(self.model(name).name for name in names)))
+        return Chain.of(wanted, dict.fromkeys(self.model(name).name for name in names))
+
+    def role(self, name: str) -> Role:
+        """A role by its name, in any case of letters. Raises UsageError."""
+        found = self.roles.get(name) or self.roles.get(name.lower())
+        if found is None:
+            hint = did_you_mean(name, self.roles) or f"there are: {', '.join(self.roles)}"
+            raise UsageError(f"there is no role {_shown(name)}", hint=hint)
+        return found
 
 
 def _shown(name: str) -> str:

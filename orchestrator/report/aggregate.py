@@ -1,4 +1,4 @@
-"""Adding up the ledger: calls joined to their runs, grouped, in three SELECTs on one snapshot.
+"""Adding up the ledger: calls joined to their runs, grouped, in four SELECTs on one snapshot.
 
 A run's cost stands nowhere in the ledger: it is the sum over its calls. SQLite adds in 64-bit integers and fails,
 rather than wrap around, above nine thousand million dollars.
@@ -72,6 +72,18 @@ _LATENCIES = """
     GROUP BY 1, 2
 """
 
+# A rating is of the run's answer, so it counts for the model that gave it, and for that model's provider.
+_RATINGS = """
+    SELECT {key} AS key, count(*) AS rated_runs, total(ratings.rating) AS rating
+    FROM runs JOIN ratings ON ratings.run_id = runs.run_id
+    WHERE {where}
+    GROUP BY 1
+"""
+_RATING_KEYS = {
+    By.MODEL: "runs.model_used",
+    By.PROVIDER: "(SELECT provider FROM calls WHERE calls.run_id = runs.run_id AND calls.model = runs.model_used)",
+}
+
 _RUN_COUNTS = ("runs", "complete_runs", "finished_runs", "multi_model_runs")
 _CALL_COUNTS = (
     "calls",
@@ -99,6 +111,7 @@ class _Sums(NamedTuple):
     runs: dict[_Key, _Row]
     calls: dict[_Key, _Row]
     latencies: dict[_Key, Counter[int]]
+    ratings: dict[_Key, _Row]
 
 
 def summarise(ledger: Ledger | None, selection: Selection, *, by: By) -> Report:
@@ -106,7 +119,9 @@ def summarise(ledger: Ledger | None, selection: Selection, *, by: By) -> Report:
 
     Raises LedgerError.
     """
-    sums = in_one_snapshot(ledger, lambda connection: _sums(connection, selection, by)) if ledger else _Sums({}, {}, {})
+    sums = _Sums({}, {}, {}, {})
+    if ledger is not None:
+        sums = in_one_snapshot(ledger, lambda connection: _sums(connection, selection, by))
     total = _total(sums, by)
     groups = [_group(sums, key, by) for key in (sums.calls if by.is_of_calls else sums.runs)]
     groups.sort(key=lambda group: group.key or "")
@@ -128,6 +143,7 @@ def overall(connection: sqlite3.Connection, selection: Selection, *, name: str) 
 def _sums(connection: sqlite3.Connection, selection: Selection, by: By | None) -> _Sums:
     key = _KEYS[by] if by else _NO_KEY
     run_key = _NO_KEY if by and by.is_of_calls else key
+    rating_key = _RATING_KEYS.get(by, key) if by else key
     where, parameters = selection.where()
 
     def rows(sql: str, key: str) -> Iterable[sqlite3.Row]:
@@ -140,16 +156,18 @@ def _sums(connection: sqlite3.Connection, selection: Selection, by: By | None) -
         runs={row["key"]: dict(row) for row in rows(_RUN_SUMS, run_key)},
         calls={row["key"]: dict(row) for row in rows(_CALL_SUMS, key)},
         latencies=latencies,
+        ratings={row["key"]: dict(row) for row in rows(_RATINGS, rating_key)},
     )
 
 
 def _group(sums: _Sums, key: _Key, by: By) -> Group:
-    calls = sums.calls.get(key, {})
+    calls, latencies = sums.calls.get(key, {}), sums.latencies.get(key, Counter())
+    rated = [sums.ratings[key]] if key in sums.ratings else []
     if by.is_of_calls:
         unknown = dict.fromkeys(_RUN_COUNTS) | {"runs": calls["runs"]}
-        return _figures(key, unknown, calls, sums.latencies.get(key, Counter()), judged=[calls])
+        return _figures(key, unknown, calls, latencies, judged=[calls], rated=rated)
     runs = sums.runs[key]
-    return _figures(key, runs, calls, sums.latencies.get(key, Counter()), judged=[runs])
+    return _figures(key, runs, calls, latencies, judged=[runs], rated=rated)
 
 
 def _total(sums: _Sums, by: By | None, *, name: str | None = None) -> Group:
@@ -163,19 +181,30 @@ def _total(sums: _Sums, by: By | None, *, name: str | None = None) -> Group:
         {column: sum(row[column] for row in sums.calls.values()) for column in _CALL_COUNTS},
         latencies,
         judged=(sums.calls if by and by.is_of_calls else sums.runs).values(),
+        rated=sums.ratings.values(),
     )
 
 
-def _figures(key: _Key, runs: _Row, calls: _Row, latencies: Counter[int], *, judged: Iterable[_Row]) -> Group:
-    answers = list(judged)
-    count = sum(row["judged"] for row in answers)
+def _figures(
+    key: _Key, runs: _Row, calls: _Row, latencies: Counter[int], *, judged: Iterable[_Row], rated: Iterable[_Row]
+) -> Group:
     counts: dict[str, Any] = {column: runs[column] for column in _RUN_COUNTS}
     counts |= {column: calls.get(column, 0) for column in _CALL_COUNTS}
+    (confidence, _), (rating, ratings) = _mean(judged, "confidence", "judged"), _mean(rated, "rating", "rated_runs")
     return Group(
         key=key,
         **counts,
         mean_latency_ms=mean(latencies),
         p50_latency_ms=percentile(latencies, 50),
         p95_latency_ms=percentile(latencies, 95),
-        mean_confidence=sum(row["confidence"] for row in answers) / count if count else None,
+        mean_confidence=confidence,
+        rated_runs=ratings,
+        mean_rating=rating,
     )
+
+
+def _mean(rows: Iterable[_Row], total: str, count: str) -> tuple[float | None, int]:
+    """The mean over all rows from their totals and counts, and how many it is of."""
+    found = list(rows)
+    number = sum(row[count] for row in found)
+    return (sum(row[total] for row in found) / number if number else None), number

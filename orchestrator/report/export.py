@@ -60,6 +60,9 @@ _CALL_COLUMNS = {
     "error_code": "calls.error_code",
     "error_message": "calls.error_message",
     "simulated": "runs.simulated",
+    "rating": "ratings.rating",
+    "pattern": "runs.pattern",
+    "role": "calls.role",
 }
 _CALL_TEXT = {"system": "runs.system", "prompt": "runs.prompt", "response": "calls.response"}
 
@@ -94,13 +97,20 @@ _RUN_COLUMNS = {
     "error_code": "runs.error_code",
     "error_message": "runs.error_message",
     "simulated": "runs.simulated",
+    "rating": "ratings.rating",
+    "rated_at": "ratings.rated_at",
+    "rating_note": "ratings.note",
+    "pattern": "runs.pattern",
 }
 _RUN_TEXT = {"system": "runs.system", "prompt": "runs.prompt", "response": "runs.response"}
 
 # In the order in which they were recorded, which is the order in which the tables are stored: nothing to sort.
 _FROM = {
-    Rows.CALLS: "FROM calls JOIN runs ON runs.run_id = calls.run_id WHERE {where} ORDER BY calls.rowid",
-    Rows.RUNS: "FROM runs LEFT JOIN calls ON calls.run_id = runs.run_id WHERE {where} "
+    Rows.CALLS: "FROM calls JOIN runs ON runs.run_id = calls.run_id "
+    "LEFT JOIN ratings ON ratings.run_id = runs.run_id AND runs.model_used = calls.model "
+    "WHERE {where} ORDER BY calls.rowid",
+    Rows.RUNS: "FROM runs LEFT JOIN calls ON calls.run_id = runs.run_id "
+    "LEFT JOIN ratings ON ratings.run_id = runs.run_id WHERE {where} "
     "GROUP BY runs.rowid ORDER BY runs.rowid",
 }
 _COLUMNS = {Rows.CALLS: (_CALL_COLUMNS, _CALL_TEXT), Rows.RUNS: (_RUN_COLUMNS, _RUN_TEXT)}
@@ -122,6 +132,7 @@ _CONVERT: Mapping[str, Callable[[Any], Value]] = {
     "created_at": _time,
     "sent_at": _time,
     "ended_at": _time,
+    "rated_at": _time,
     "tags": json.loads,
     "cost": _exact_dollars,
     "simulated": bool,

@@ -46,7 +46,8 @@ class Group:
     Latencies are those of completed calls; percentiles are by nearest rank. `mean_confidence` is that of the judged
     answers: the calls' in a group by model or provider, the runs' otherwise. `complete_runs`, `finished_runs` and
     `multi_model_runs` (more than one model called, by escalation or in an ensemble) are None in a group by model or
-    provider, to which a run does not belong as a whole.
+    provider, to which a run does not belong as a whole. `mean_rating`, 0 to 1, is that of `rated_runs`; by model or
+    provider, of those whose answer it gave.
     """
 
     key: str | None = None
@@ -71,6 +72,8 @@ class Group:
     p50_latency_ms: int | None = None
     p95_latency_ms: int | None = None
     mean_confidence: float | None = None
+    rated_runs: int = 0
+    mean_rating: float | None = None
     cost_share: float | None = None
 
     @property
@@ -147,6 +150,7 @@ class LatestRun:
     model: str | None
     cost_nanousd: int | None
     confidence: float | None
+    rating: float | None
     prompt: str | None
 
     def to_dict(self) -> dict[str, Any]:

@@ -41,6 +41,7 @@ _LATEST = """
         SELECT run_id FROM runs WHERE {where} ORDER BY created_at DESC, run_id DESC LIMIT ?
     )
     SELECT runs.run_id, runs.created_at, runs.status, runs.strategy, runs.model_used, runs.confidence,
+           (SELECT rating FROM ratings WHERE ratings.run_id = runs.run_id) AS rating,
            substr(CAST(runs.prompt AS BLOB), 1, ?) AS prompt,
            coalesce(sum(calls.cost_source IS NOT NULL AND calls.cost_nanousd IS NULL), 0) AS unpriced,
            coalesce(sum(calls.cost_nanousd), 0) AS cost_nanousd
@@ -106,5 +107,6 @@ def _latest_run(row: sqlite3.Row, now: datetime) -> LatestRun:
         model=row["model_used"],
         cost_nanousd=None if row["unpriced"] else row["cost_nanousd"],
         confidence=row["confidence"],
+        rating=row["rating"],
         prompt=None if prompt is None else one_line(prompt.decode("utf-8", "ignore"), EXCERPT),
     )

@@ -98,11 +98,13 @@ class _Figure(NamedTuple):
 
 
 class _RunFigure(NamedTuple):
-    """A column of the list of latest runs, and the least width of terminal that has room for it."""
+    """A column of the list of latest runs, and the least width of terminal that has room for it. A rare one is left
+    out where it holds nothing."""
 
     header: str
     show: Callable[[LatestRun], str]
     from_width: int = 0
+    is_rare: bool = False
 
 
 def _count(number: int) -> str:
@@ -124,6 +126,10 @@ def _latency(ms: float | None) -> str:
 
 def _ratio(share: float | None) -> str:
     return _UNKNOWN if share is None else f"{share:.2f}"
+
+
+def _rating(mean: float | None, runs: int) -> str:
+    return _UNKNOWN if mean is None else f"{mean:.2f} ({_count(runs)})"
 
 
 def _percent(share: float | None) -> str:
@@ -149,6 +155,7 @@ _FIGURES = (
     _Figure("p50", lambda group: _latency(group.p50_latency_ms), from_width=100),
     _Figure("p95", lambda group: _latency(group.p95_latency_ms), from_width=110),
     _Figure("Conf.", lambda group: _ratio(group.mean_confidence), from_width=80),
+    _Figure("Rated", lambda group: _rating(group.mean_rating, group.rated_runs), from_width=80),
     _Figure("Cost", _cost),
     _Figure("Share", lambda group: _percent(group.cost_share), from_width=120),
 )
@@ -160,6 +167,7 @@ _LATEST = (
     _RunFigure("Model", lambda run: run.model or _UNKNOWN, 110),
     _RunFigure("Status", lambda run: run.status, 130),
     _RunFigure("Conf.", lambda run: _ratio(run.confidence), 100),
+    _RunFigure("Rated", lambda run: _ratio(run.rating), 110, is_rare=True),
     _RunFigure("Cost", lambda run: format_short(run.cost_nanousd)),
 )
 
@@ -192,7 +200,10 @@ def _latest_table(runs: Sequence[LatestRun], width: int, draw: _Draw) -> Table:
     table, columns, used = _table(), [], 0
     for figure in _LATEST:
         if width >= figure.from_width:
-            columns.append([draw.text(one_line(figure.show(run), _NAME_LENGTH)) for run in runs])
+            cells = [draw.text(one_line(figure.show(run), _NAME_LENGTH)) for run in runs]
+            if figure.is_rare and all(cell.plain == _UNKNOWN for cell in cells):
+                continue
+            columns.append(cells)
             used += _add_figures(table, figure.header, columns[-1], justify="left") + len(_GAP)
     room = width - used
     if room >= _PROMPT_FROM_WIDTH:

@@ -9,4 +9,4 @@ from .fallback import fallback
 
 STRATEGIES: dict[str, Strategy] = {"fallback": fallback, "ensemble": ensemble, "cheapest": cheapest}
 
-__all__ = ["STRATEGIES", "Decision", "Offer", "Situation", "Strategy", "nothing_to_call", "survey"]
+__all__ = ["STRATEGIES", "Decision", "Offer", "Situation", "Strategy", "fallback", "nothing_to_call", "survey"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -11,7 +11,7 @@ from ..errors import AuthenticationError, BudgetError, ContextTooLongError, Orch
 from ..money import format_nanousd
 from ..plan import CostRange, Node
 from ..quote import Load, output_limit, price_for, quote
-from ..registry.model import ModelSpec
+from ..registry.model import Chain, ModelSpec, Role
 from ..settings import RunOptions
 from ..types import Analysis
 
@@ -36,14 +36,19 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """All that a strategy decides on. `chain` and `models` are names in `offers`, aliases already resolved."""
+    """All that a strategy decides on. The models of `chain`, and `models`, are names in `offers`, aliases resolved.
+
+    `roles` and `tiers` are those that the calls of the chain's plan may name.
+    """
 
     analysis: Analysis
     offers: Mapping[str, Offer]
     options: RunOptions
-    chain: tuple[str, ...]
+    chain: Chain
     models: tuple[str, ...]
     when: datetime
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    tiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def choosable(self) -> list[Offer]:
         """The models that may be chosen without being named: nothing in the way, and neither retired nor unpriced."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..money import format_nanousd
 from ..plan import Call
+from ..types import Level
 from .base import Decision, Offer, Situation, by_expected_cost
 
 
@@ -25,9 +26,17 @@ def cheapest(situation: Situation) -> Decision | None:
 def rated_for(able: list[Offer], situation: Situation) -> tuple[list[Offer], str]:
     """The offers rated for the prompt's level, or those of the highest level there is, and which it was."""
     level = situation.analysis.level
+    fit = fit_for(able, level)
+    if level in fit[0].spec.levels:
+        return fit, f"the prompt looks {level}: {len(fit)} of {len(able)} models that can be called are rated for it"
+    highest = fit[0].spec.top_level
+    return fit, f"the prompt looks {level}, and no model that can be called is: the highest is {highest}"
+
+
+def fit_for(able: list[Offer], level: Level) -> list[Offer]:
+    """The offers rated for a level, or those of the highest level there is."""
     fit = [offer for offer in able if level in offer.spec.levels]
     if fit:
-        return fit, f"the prompt looks {level}: {len(fit)} of {len(able)} models that can be called are rated for it"
+        return fit
     highest = max((offer.spec.top_level for offer in able), key=lambda found: found.rank)
-    fit = [offer for offer in able if offer.spec.top_level is highest]
-    return fit, f"the prompt looks {level}, and no model that can be called is: the highest is {highest}"
+    return [offer for offer in able if offer.spec.top_level is highest]

@@ -1,19 +1,64 @@
-"""A chain of models in order: the next one when an answer is not trusted enough, or when a call fails."""
+"""A named plan, or a chain of models in order: the next one when an answer is not accepted, or when a call fails."""
 
 from __future__ import annotations
 
-from ..plan import Call, Cascade
+from dataclasses import replace
+
+from ..plan import LOGPROBS, SELF_CHECK, AcceptRule, Call, Cascade, Node, Panel, agreeing
+from .assignment import Assignment
 from .base import Decision, Situation
 
 
 def fallback(situation: Situation) -> Decision | None:
-    """A cascade over the chain's models, less those that cannot be called. Models named here are not checked for
-    level or retirement: naming them is a choice."""
-    offers = [situation.offers[name] for name in situation.chain]
-    legs = tuple(Call(offer.spec.name) for offer in offers if offer.obstacle is None)
-    if not legs:
+    """The plan with a model for every call. Models named in it are not checked for level or retirement: naming them is
+    a choice. With `accept: agreement` in the options, a cascade begins with its first two legs, which must agree."""
+    assignment = Assignment(situation)
+    plan = assignment.assign(situation.chain.plan)
+    if plan is None:
         return None
-    threshold = situation.options.threshold
-    reasons = [f"chain: {' → '.join(leg.model for leg in legs)}; the first answer with confidence ≥ {threshold:g} wins"]
-    reasons += [f"left out {offer.spec.name}: {offer.obstacle}" for offer in offers if offer.obstacle is not None]
-    return Decision(Cascade(legs, threshold), tuple(reasons))
+    reasons = list(assignment.reasons)
+    plan = _on_evidence(plan, situation, reasons)
+    if situation.options.accept == AcceptRule.AGREEMENT:
+        if isinstance(plan, Cascade):
+            plan = agreeing(plan)
+        else:
+            reasons.append(f"--accept agreement is for a cascade; this is a {type(plan).__name__.lower()}")
+    return Decision(plan, (_described(plan, situation), *reasons))
+
+
+def _on_evidence(plan: Node, situation: Situation, reasons: list[str]) -> Node:
+    """A cascade that also rests on the signals of the options; they are for a cascade alone."""
+    options = situation.options
+    asked = [name for name, wanted in ((LOGPROBS, options.logprobs), (SELF_CHECK, options.self_check)) if wanted]
+    if not asked:
+        return plan
+    if not isinstance(plan, Cascade):
+        reasons.append(f"{' and '.join(asked)} is for a cascade; this is a {type(plan).__name__.lower()}")
+        return plan
+    accept = plan.accept
+    if options.self_check is not None:
+        accept = replace(accept, checker=Call(model=options.self_check))
+    signals = tuple(dict.fromkeys((*accept.signals, *asked)))
+    reasons.append(f"trusts an answer by {', '.join(signals)}")
+    return replace(plan, accept=replace(accept, signals=signals))
+
+
+def _described(plan: Node, situation: Situation) -> str:
+    if isinstance(plan, Call):
+        return plan.model if plan.role is None else f"{plan.model} as {plan.role}"
+    legs = [_in_short(leg) for leg in plan.legs] if isinstance(plan, Cascade) else [None]
+    if isinstance(plan, Cascade) and None not in legs:
+        chain = " → ".join(leg for leg in legs if leg is not None)
+        first = "two that agree, or the first" if plan.accept.rule is AcceptRule.AGREEMENT else "the first"
+        return f"chain: {chain}; {first} answer with confidence ≥ {plan.accept.threshold:g} wins"
+    description = situation.chain.description
+    return f"plan {situation.chain.name}" + (f": {description}" if description else "")
+
+
+def _in_short(leg: Node) -> str | None:
+    """A leg in a line of models; None if it takes more to say."""
+    if isinstance(leg, Call):
+        return leg.model
+    if isinstance(leg, Panel) and all(isinstance(member, Call) for member in leg.members):
+        return " + ".join(member.model for member in leg.members if isinstance(member, Call))
+    return None

@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -212,3 +214,33 @@ def test_many_processes_may_start_on_a_ledger_that_does_not_exist(path: Path) ->
             )
         )
     assert counts == (24, 24)
+
+
+def test_a_second_opening_in_a_process_leaves_the_locks_of_the_first(path: Path) -> None:
+    look = f"import sqlite3; connection = sqlite3.connect({str(path)!r}); print(*connection.execute('{{}}').fetchone())"
+
+    def elsewhere(query: str) -> str:
+        """What another process reads, which then closes what it takes for the only connection there is."""
+        return subprocess.run(
+            [sys.executable, "-c", look.format(query)], check=True, capture_output=True, text=True
+        ).stdout
+
+    with Ledger.open(path) as first:
+        first.start_run(a_run("01FIRST"))
+        with Ledger.open(path):
+            assert elsewhere("SELECT count(*) FROM runs") == "1\n"
+            first.start_run(a_run("01SECOND"))
+            assert elsewhere("SELECT count(*) FROM runs") == "2\n"
+
+
+def test_a_ledger_in_memory_is_like_any_other_and_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Ledger.in_memory() as ledger:
+        ledger.start_run(a_run(max_cost_nanousd=10))
+        ledger.reserve([a_call(reserved_nanousd=10)])
+        with pytest.raises(BudgetError):
+            ledger.reserve([a_call("01OTHER", reserved_nanousd=1)])
+        assert find_run(ledger, "01RUN").run.max_cost_nanousd == 10
+    assert list(tmp_path.iterdir()) == []

@@ -1,8 +1,9 @@
 """From a request and a model to the draft of an answer.
 
 What is known to all or can be computed, every model answers. Otherwise the prompt's need is held against the model's
-ability: an able model answers, the more fully the more it has to spare; a model that is out of its depth says so, in
-few words and with reservations, which is what a cascade looks for.
+ability: an able model answers, the more fully the more it has to spare; a model that is out of its depth goes along
+with what others say, where the prompt shows that, or says so in few words and with reservations, which is what a
+cascade looks for.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from .arithmetic import solve
 from .comparison import options, recommended, weigh
 from .difficulty import ability, need
 from .facts import Known, recall
+from .judging import doubtful, verdict, wants_verdict
 from .prompt import Prompt, read_prompt
 from .shapes import as_json, called_tool
 from .tasks import MATERIAL_TASK, TASKS, explanation, subject
@@ -48,9 +50,14 @@ def compose(ask: Ask, spec: ModelSpec) -> Draft:
     call = called_tool(prompt, ask.tools, ask.tool_choice)
     if call is not None:
         return Draft("", sure=True, need=needed, tool_calls=(call,))
+    if ask.json and wants_verdict(ask.schema):
+        return Draft(verdict(prompt), sure=True, need=needed)
     known = _known(prompt)
+    shown = [text for _, text in prompt.quoted if text and not doubtful(text)]
     if known is not None:
         sure, short, full = True, known.short, known.full
+    elif able < needed and shown:
+        sure, short, full = True, "as shown", max(shown, key=len)
     elif able < needed:
         sure, short, full = False, "unknown", _hedge(prompt)
     else:

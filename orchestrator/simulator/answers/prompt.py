@@ -10,6 +10,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+# Material from others, between two lines that name it, and what is said of those lines.
+_QUOTATION = re.compile(r"^\[begin (?P<label>[\w-]+)\]\n(?P<text>.*?)\n\[end (?P=label)\]$", re.DOTALL | re.MULTILINE)
+_OF_QUOTATIONS = re.compile(r"^What stands between a \[begin [^\n]*$", re.MULTILINE)
 _FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _QUOTED = re.compile(r"[\"“]([^\"“”]+)[\"”]|(?<!\w)'([^'\n]+)'(?!\w)")
 _MAX_INSTRUCTION = 800  # characters: an instruction stands at the head of a prompt or at its end, not in its middle
@@ -26,15 +29,19 @@ _BRIEF = re.compile(
 class Prompt:
     """`instruction` is what is asked, without quotations and code; `material` is what it is asked about, or empty.
 
-    `depth` 1 to 3 says how much an answer contains. Choices by `pick` are the same for every model; those by `vary`
-    are a model's own.
+    `quoted` has what others wrote and the prompt only shows, by the name that it gives it. `depth` 1 to 3 says how much
+    an answer contains. Choices by `pick` are the same for every model; those by `vary` are a model's own. Both go by
+    `seed`: all of the text, but where others are quoted only its first paragraph, so that a model that is shown what
+    others think of a question does not choose anew.
     """
 
     text: str
     instruction: str
     material: str
     model: str
+    seed: str
     depth: int = 1
+    quoted: tuple[tuple[str, str], ...] = ()
 
     @property
     def question(self) -> str:
@@ -46,21 +53,24 @@ class Prompt:
         return _BRIEF.search(self.instruction) is not None
 
     def pick(self, options: Sequence[T], salt: str = "") -> T:
-        return options[_number(f"{salt}\n{self.text}") % len(options)]
+        return options[_number(f"{salt}\n{self.seed}") % len(options)]
 
     def vary(self, options: Sequence[T], salt: str = "") -> T:
-        return options[_number(f"{salt}\n{self.model}\n{self.text}") % len(options)]
+        return options[_number(f"{salt}\n{self.model}\n{self.seed}") % len(options)]
 
 
 def read_prompt(text: str, model: str) -> Prompt:
-    """Material is fenced code, else a quotation, else what follows a colon or the first blank line."""
+    """Material is what others wrote, else fenced code, else a quotation, else what follows a colon or a blank line."""
     text = text.strip()
-    bare = _FENCE.sub(" ", text)
-    material = _material(text, bare)
+    quoted = tuple((found["label"], found["text"].strip()) for found in _QUOTATION.finditer(text))
+    own = _OF_QUOTATIONS.sub("", _QUOTATION.sub("", text)).strip() if quoted else text
+    bare = _FENCE.sub(" ", own)
+    material = "\n\n".join(found for _, found in quoted) or _material(own, bare)
     instruction = bare.replace(material, " ") if material else bare
     if len(instruction) > _MAX_INSTRUCTION:
         instruction = instruction[: _MAX_INSTRUCTION - _TAIL] + " " + instruction[-_TAIL:]
-    return Prompt(text, " ".join(instruction.split()), material, model)
+    seed = own.split("\n\n", 1)[0] if quoted else text
+    return Prompt(text, " ".join(instruction.split()), material, model, seed, quoted=quoted)
 
 
 def _material(text: str, bare: str) -> str:

@@ -7,6 +7,7 @@ request body ─► Ask ─► Reply ─► one body, or the frames of a stream
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,8 @@ from typing import Any, Protocol, TypeAlias
 
 from ...registry.model import ModelSpec
 from ...types import FinishReason, Tool, ToolCall, Usage
+
+_MARKER = re.compile(r"\[(begin|end) ([\w.-]+) [a-z]{16}\]")
 
 Json: TypeAlias = dict[str, Any]
 Headers: TypeAlias = tuple[tuple[str, str], ...]
@@ -57,8 +60,10 @@ class Ask:
 
     @property
     def question(self) -> str:
-        """The last thing that the user said."""
-        return next((turn.text for turn in reversed(self.turns) if turn.role == "user"), "")
+        """The last thing that the user said. The markers of fences, drawn anew for every prompt, are left out: the same
+        question gets the same answer."""
+        text = next((turn.text for turn in reversed(self.turns) if turn.role == "user"), "")
+        return _MARKER.sub(r"[\1 \2]", text)
 
 
 @dataclass(frozen=True, slots=True)

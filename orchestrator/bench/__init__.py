@@ -1,0 +1,1 @@
+"""Recorded outcomes of models, replayed: what a decision is worth, measured offline."""

@@ -1,0 +1,52 @@
+"""What is recorded of prompts and answers. docs/bench.md has the file formats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+ACCEPTABLE = 0.5  # the score from which an answer counts as right where only right and wrong can be counted
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedOutcome:
+    """What was answered and how it was graded: `score` is 0 (wrong) to 1 (right). None is not recorded.
+
+    `cost_nanousd` is what the calls of a plan did cost together; what a model costs is worked out from its price and
+    tokens. `graded_by` is the model that judged the answer, or what else did.
+    """
+
+    score: float
+    text: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    latency_ms: int | None = None
+    cost_nanousd: int | None = None
+    graded_by: str | None = None
+
+    @property
+    def acceptable(self) -> float:
+        """1.0 for an answer that scored at least ACCEPTABLE, else 0.0."""
+        return 1.0 if self.score >= ACCEPTABLE else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A prompt to be asked. `expected` is the answer that counts as right, where there is one."""
+
+    id: str
+    task: str
+    prompt: str
+    expected: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A prompt and what each model made of it, by the model's name as it was recorded; and each plan, by its own."""
+
+    id: str
+    task: str
+    prompt: str
+    outcomes: Mapping[str, RecordedOutcome]
+    plans: Mapping[str, RecordedOutcome] = field(default_factory=dict)
+    simulated: bool = False

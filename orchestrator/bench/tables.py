@@ -1,0 +1,131 @@
+"""The tables of a bench: headers and cells as text, for a terminal and for a page alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ..money import NANO_PER_DOLLAR
+from .metrics import Estimate
+from .report import Calibration, ModelReport, Observed, Ordering, Row
+
+UNKNOWN = "-"
+_PROMPTS = 1_000  # costs are shown for so many
+_SECONDS_FROM = 10_000  # milliseconds, that are shown as seconds
+
+
+class Table(NamedTuple):
+    """A header and rows of as many cells; the first one names the row."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def strategies(title: str, rows: Sequence[Row]) -> Table:
+    """What is not known of any row has no column. A row on the frontier has a star."""
+    columns: list[tuple[str, Callable[[Row], str]]] = [("quality", lambda row: _decimal(row.quality))]
+    if any(row.cost_nanousd is not None for row in rows):
+        columns.append((f"$ per {_PROMPTS:,} prompts", lambda row: _dollars(row.cost_nanousd)))
+    columns.append(("strong calls", lambda row: _percent(row.strong_share)))
+    if any(row.latency_ms is not None for row in rows):
+        columns.append(("latency", lambda row: _latency(row.latency_ms)))
+    if any(row.over_random is not None for row in rows):
+        columns.append(("over random", lambda row: _decimal(row.over_random, sign="+")))
+    return Table(
+        [f"  {title}", *(header for header, _ in columns)],
+        [[f"{'*' if row.on_frontier else ' '} {row.name}", *(show(row) for _, show in columns)] for row in rows],
+    )
+
+
+def orderings(found: Sequence[Ordering]) -> Table:
+    return Table(
+        ["  deciding by", "APGR", "CPT(50%)", "CPT(80%)", "saving at 95%"],
+        [
+            [
+                f"  {ordering.name}",
+                _decimal(ordering.apgr),
+                _percent(ordering.cpt_50),
+                _percent(ordering.cpt_80),
+                _percent(ordering.saving_at_95),
+            ]
+            for ordering in found
+        ],
+    )
+
+
+def confidence(title: str, found: Sequence[Calibration]) -> Table:
+    return Table(
+        [f"  {title}", "answers", "right", "AUC", "Brier", "ECE"],
+        [
+            [
+                f"  {one.name}",
+                f"{one.answers:,}",
+                f"{one.acceptable:.0%}",
+                _decimal(one.auc),
+                _decimal(one.brier),
+                _decimal(one.ece),
+            ]
+            for one in found
+        ],
+    )
+
+
+def observed(title: str, found: Sequence[Observed]) -> Table:
+    return Table(
+        [f"  {title}", "runs", "rating", f"$ per {_PROMPTS:,} runs", "latency"],
+        [
+            [
+                f"  {one.name}",
+                f"{one.runs:,}",
+                _decimal(one.rating),
+                _dollars(one.cost_nanousd),
+                _latency(one.latency_ms),
+            ]
+            for one in found
+        ],
+    )
+
+
+def auc(estimate: Estimate) -> str:
+    return f"AUC {_decimal(estimate)}"
+
+
+def rates(model: ModelReport) -> str:
+    if model.rates is None:
+        return "unpriced: its costs are unknown"
+    return f"${model.rates[0]} / ${model.rates[1]} per million tokens"
+
+
+def _decimal(estimate: Estimate | None, sign: str = "") -> str:
+    return _cell(estimate, lambda value: f"{value:{sign}.3f}")
+
+
+def _percent(estimate: Estimate | None) -> str:
+    return _cell(estimate, lambda value: f"{100 * value:.0f}", unit="%")
+
+
+def _latency(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.value is None or estimate.value < _SECONDS_FROM:
+        return _cell(estimate, lambda value: f"{value:,.0f}", unit=" ms")
+    return _cell(estimate, lambda value: f"{value / 1000:,.1f}", unit=" s")
+
+
+def _dollars(estimate: Estimate | None) -> str:
+    """Three significant digits, of dollars for so many prompts, from nano-dollars for one."""
+    return _cell(estimate, lambda value: _significant(value * _PROMPTS / NANO_PER_DOLLAR))
+
+
+def _significant(value: float) -> str:
+    decimals = 2 - math.floor(math.log10(value)) if value > 0 else 0
+    return f"{value:,.{max(0, decimals)}f}"
+
+
+def _cell(estimate: Estimate | None, show: Callable[[float], str], unit: str = "") -> str:
+    """The figure with its unit, and its interval where there is one."""
+    if estimate is None or estimate.value is None:
+        return UNKNOWN
+    figure = f"{show(estimate.value)}{unit}"
+    if estimate.low is None or estimate.high is None or estimate.low == estimate.high:
+        return figure
+    return f"{figure} [{show(estimate.low)}, {show(estimate.high)}]"

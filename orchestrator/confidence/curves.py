@@ -1,0 +1,71 @@
+"""What a measure is worth: curves fitted to recorded outcomes, kept in `weights.json`.
+
+A curve leads from the value of a measure to logits. It is a broken line between its knots and flat beyond them, so
+that a value that the fitting never saw counts no more than the most extreme one that it did. Curves are centred: over
+the replies that they were fitted on they add nothing on average, and neither does a measure that cannot be taken.
+`scripts/fit_confidence.py` writes the file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from .answers import AnswerKind
+from .signal import Measure, Signal
+
+WEIGHTS = Path(__file__).with_name("weights.json")
+_TOLD = 2  # of a signal's measures, how many its reason names
+_WORTH_TELLING = 0.3  # logits
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Values of a measure in rising order, and the logits that each is worth."""
+
+    knots: tuple[float, ...]
+    logits: tuple[float, ...]
+
+    def at(self, value: float) -> float:
+        if value <= self.knots[0]:
+            return self.logits[0]
+        for place in range(1, len(self.knots)):
+            if value <= self.knots[place]:
+                left, right = self.knots[place - 1], self.knots[place]
+                part = (value - left) / (right - left)
+                return self.logits[place - 1] + part * (self.logits[place] - self.logits[place - 1])
+        return self.logits[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The fitted part of the confidence: what each kind of answer starts from, and a curve for each measure."""
+
+    baselines: Mapping[AnswerKind, float]
+    curves: Mapping[str, Curve]
+    agreement: Mapping[str, float]
+
+
+@cache
+def weights() -> Weights:
+    """The shipped weights, read when they are first needed."""
+    document = json.loads(WEIGHTS.read_text(encoding="utf-8"))
+    return Weights(
+        baselines={AnswerKind(kind): logit for kind, logit in document["baselines"].items()},
+        curves={name: Curve(tuple(knots), tuple(logits)) for name, (knots, logits) in document["curves"].items()},
+        agreement=document["agreement"],
+    )
+
+
+def weigh_measures(name: str, measures: Iterable[Measure]) -> Iterator[Signal]:
+    """One signal out of measures: their curves added up, told by those that count most."""
+    curves = weights().curves
+    worth = [(curves[measure.name].at(measure.value), measure) for measure in measures if measure.name in curves]
+    if not worth:
+        return
+    told = sorted(worth, key=lambda pair: -abs(pair[0]))[:_TOLD]
+    reasons = [f"{measure.words} ({logit:+.2f})" for logit, measure in told if abs(logit) >= _WORTH_TELLING]
+    yield Signal(name, sum(logit for logit, _ in worth), ", ".join(reasons))

@@ -1,0 +1,111 @@
+"""One call of a plan: what is sent for it, and what its answer is worth."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ..calling.caller import Caller, Draft, Order
+from ..confidence.detector import ConfidenceDetector
+from ..confidence.logprobs import logprob_signal
+from ..plan import Call
+from ..quote import output_limit
+from ..registry.model import Feature, ModelSpec, Registry
+from ..rendering import VERDICT_FORMAT, VERDICT_TOKENS, Material, compose, insertable, reply_limit
+from ..types import FinishReason, Message, Prompt, Request, ResponseFormat
+from .judgement import Judgement, read_judgement
+from .outcome import Outcome
+
+Decide = Callable[..., None]  # (text, *, loud=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Makes the calls of one run. `decide` takes down what was decided; `rng` draws the markers of fences."""
+
+    prompt: Prompt
+    registry: Registry
+    caller: Caller
+    rng: random.Random
+    detector: ConfidenceDetector
+    decide: Decide
+
+    async def draft(self, call: Call, material: Material, order: Order) -> Draft:
+        """The call as it would be made now, to be reserved together with others."""
+        spec = self.registry.model(call.model)
+        request, order = self._request(call, spec, material, order)
+        return await self.caller.draft(spec, request, order, step=call.name, role=call.role)
+
+    async def ask(self, call: Call, material: Material, order: Order, reserved: Draft | None = None) -> Outcome:
+        """The call's answer, judged, with its verdict in the ledger. Raises the error that the call ended in."""
+        spec = self.registry.model(call.model)
+        if reserved is None:
+            request, order = self._request(call, spec, material, order)
+        else:
+            request, order = reserved.request, replace(order, load=reserved.terms.load)
+        answered = await self.caller.call(spec, request, order, step=call.name, role=call.role, reserved=reserved)
+        completion = answered.completion
+        cut = completion.finish_reason is FinishReason.LENGTH
+        sure = logprob_signal(completion.logprobs or ())
+        evidence = () if sure is None else (sure,)
+        # A limit that the user set would cut any model's answer: it is not held against this one.
+        asked_for = cut and order.options.max_tokens is not None
+        finish_reason = None if asked_for else completion.finish_reason
+        verdict = self.detector.assess(
+            completion.text, self.prompt.text, finish_reason=finish_reason, evidence=evidence
+        )
+        if cut:
+            self.decide(f"{spec.name}'s answer was cut off at its output limit", loud=True)
+        outcome = Outcome(completion, spec, verdict, answered.record.call_id, request.max_tokens)
+        await self.keep(outcome)
+        return outcome
+
+    async def judge(self, call: Call, material: Material, order: Order) -> tuple[Judgement | None, str]:
+        """What a checking model says of `material.answer`, and the issues that it has with it as text for a prompt.
+
+        None if its reply is no verdict. Raises as `ask` does.
+        """
+        spec = self.registry.model(call.model)
+        request, order = self._request(call, spec, material, order)
+        answered = await self.caller.call(spec, request, order, step=call.name, role=call.role)
+        judgement = read_judgement(answered.completion)
+        return judgement, "" if judgement is None else insertable(judgement.text, request.max_tokens)
+
+    async def keep(self, outcome: Outcome) -> None:
+        """Write what is thought of an answer into its row, again if it has changed."""
+        verdict = outcome.verdict
+        kept = json.dumps({"signals": dict(verdict.signals), "reasons": list(verdict.reasons)})
+        await self.caller.judge(outcome.call_id, verdict.confidence, kept)
+
+    def _request(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> tuple[Request, Order]:
+        """What is sent, and the order with the load of that."""
+        base = replace(order.load, output_tokens=VERDICT_TOKENS) if material.judging else order.load
+        composed = compose(call, self.prompt, material, base, self.rng)
+        wanted = reply_limit(call, order.options.max_tokens, judging=material.judging)
+        limit = max(output_limit(spec, composed.load, wanted), 1)
+        expected = min(composed.load.output_tokens, limit)
+        request = Request(
+            model=spec.id,
+            messages=(Message("user", composed.text),),
+            max_tokens=limit,
+            system=composed.system,
+            temperature=self._temperature(call, spec, order),
+            response_format=VERDICT_FORMAT if material.judging else self._format(call, spec, order),
+            logprobs=order.logprobs and Feature.LOGPROBS in spec.supports and not material.judging,
+        )
+        return request, replace(order, load=replace(composed.load, output_tokens=expected))
+
+    def _format(self, call: Call, spec: ModelSpec, order: Order) -> ResponseFormat | None:
+        """The run's schema, for a call that answers the prompt as it is or gives the run's answer."""
+        schema = order.options.schema
+        answers = call.template is None or order.final
+        return ResponseFormat(schema) if schema is not None and answers and Feature.JSON in spec.supports else None
+
+    def _temperature(self, call: Call, spec: ModelSpec, order: Order) -> float | None:
+        temperature = order.options.temperature if call.temperature is None else call.temperature
+        if temperature is not None and "temperature" not in spec.supports:
+            self.decide(f"{spec.name} takes no temperature: left out", loud=call.temperature is None)
+            return None
+        return temperature

@@ -1,0 +1,156 @@
+"""What users thought of answers: at most one rating a run, from 0 (useless) to 1 (just right).
+
+A rating is the outcome that confidence and routing are measured by, so it belongs to a run that gave an answer, and
+to the model whose answer that was. Rating again replaces what was there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..errors import UsageError
+from .records import Recorded, RunStatus
+from .rows import from_micros, to_micros
+from .store import Ledger
+
+BAD, GOOD = 0.0, 1.0
+MOST_NOTE_CHARS = 2_000  # a remark, not a document: ratings are read as a whole
+
+# The call that gave the answer: the last completed one of the run's model, with the answer's very text if there is
+# one (a synthesis or a panel may have called that model more than once).
+_ANSWERS = """
+    SELECT call_id FROM calls
+    WHERE calls.run_id = runs.run_id AND calls.model = runs.model_used AND calls.status = 'completed'
+"""
+_ANSWER = f"""
+    coalesce(({_ANSWERS} AND calls.response_sha256 = runs.response_sha256 ORDER BY calls.rowid DESC LIMIT 1),
+             ({_ANSWERS} ORDER BY calls.rowid DESC LIMIT 1))
+"""
+_RATED = f"""
+    WITH rated AS (
+        SELECT ratings.*, {_ANSWER} AS answer_id FROM ratings JOIN runs USING (run_id) WHERE runs.simulated = ?
+    )
+    SELECT runs.*, rated.rating, rated.rated_at, rated.note, calls.finish_reason, calls.verdict,
+           (SELECT CASE WHEN sum(cost_source = 'unpriced') > 0 THEN NULL
+                        ELSE coalesce(sum(coalesce(cost_nanousd, reserved_nanousd)), 0) END
+            FROM calls WHERE calls.run_id = runs.run_id) AS cost_nanousd
+    FROM rated JOIN runs USING (run_id) LEFT JOIN calls ON calls.call_id = rated.answer_id
+    ORDER BY rated.rated_at, rated.run_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """`rating` is 0 to 1; `note` is the user's remark."""
+
+    rating: float
+    rated_at: datetime
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RatedRun:
+    """A run with what was thought of its answer, and what was known of it before.
+
+    Texts are None where only their hashes were kept. `signals` are the logits that the confidence of the answer was
+    made of, by name; empty if it was not judged. `cost_nanousd` is the sum over the run's calls, None if one is
+    unpriced; `latency_ms` is the whole run's.
+    """
+
+    run_id: str
+    rating: Rating
+    strategy: str
+    task: str | None
+    level: str | None
+    score: float | None
+    model_used: str | None
+    confidence: float | None
+    signals: dict[str, float]
+    finish_reason: str | None
+    prompt_sha256: str
+    system: str | None
+    prompt: str | None
+    response: str | None
+    cost_nanousd: int | None
+    latency_ms: int | None
+
+
+def check_can_be_rated(recorded: Recorded) -> None:
+    """Raises UsageError for a run that gave no answer."""
+    run = recorded.run
+    if run.status not in (RunStatus.COMPLETE, RunStatus.INCOMPLETE):
+        what = "is still running" if run.status is RunStatus.RUNNING else f"gave no answer ({run.status})"
+        raise UsageError(f"the run {run.run_id} {what}, so there is nothing to rate", hint="orch stats lists the runs")
+
+
+def rate(ledger: Ledger, run_id: str, rating: Rating) -> Rating | None:
+    """Rate a run, in one transaction; gives the rating that this one replaces.
+
+    Raises ValueError for a rating that is not from 0 to 1, and LedgerError.
+    """
+    if not (math.isfinite(rating.rating) and BAD <= rating.rating <= GOOD):
+        raise ValueError(f"a rating is from 0 to 1, not {rating.rating}")
+
+    def change(connection: sqlite3.Connection) -> Rating | None:
+        before = _rating_of(connection, run_id)
+        connection.execute(
+            "INSERT INTO ratings (run_id, rating, rated_at, note) VALUES (?, ?, ?, ?) ON CONFLICT (run_id)"
+            " DO UPDATE SET rating = excluded.rating, rated_at = excluded.rated_at, note = excluded.note",
+            (run_id, rating.rating, to_micros(rating.rated_at), rating.note),
+        )
+        return before
+
+    return ledger.write(change)
+
+
+def unrate(ledger: Ledger, run_id: str) -> Rating | None:
+    """Take a run's rating back; gives what it was, None if there was none. Raises LedgerError."""
+
+    def change(connection: sqlite3.Connection) -> Rating | None:
+        before = _rating_of(connection, run_id)
+        connection.execute("DELETE FROM ratings WHERE run_id = ?", (run_id,))
+        return before
+
+    return ledger.write(change)
+
+
+def rating_of(ledger: Ledger, run_id: str) -> Rating | None:
+    """A run's rating, or None. Raises LedgerError."""
+    return ledger.read(lambda connection: _rating_of(connection, run_id))
+
+
+def rated_runs(ledger: Ledger, *, simulated: bool) -> tuple[RatedRun, ...]:
+    """The rated runs, simulated or real, in the order in which they were rated. Raises LedgerError."""
+    rows = ledger.read(lambda connection: connection.execute(_RATED, (int(simulated),)).fetchall())
+    return tuple(_rated_run(row) for row in rows)
+
+
+def _rating_of(connection: sqlite3.Connection, run_id: str) -> Rating | None:
+    row = connection.execute("SELECT rating, rated_at, note FROM ratings WHERE run_id = ?", (run_id,)).fetchone()
+    return None if row is None else Rating(row["rating"], from_micros(row["rated_at"]), row["note"])
+
+
+def _rated_run(row: sqlite3.Row) -> RatedRun:
+    verdict = json.loads(row["verdict"]) if row["verdict"] else {}
+    return RatedRun(
+        run_id=row["run_id"],
+        rating=Rating(row["rating"], from_micros(row["rated_at"]), row["note"]),
+        strategy=row["strategy"],
+        task=row["task"],
+        level=row["level"],
+        score=row["score"],
+        model_used=row["model_used"],
+        confidence=row["confidence"],
+        signals=verdict.get("signals", {}),
+        finish_reason=row["finish_reason"],
+        prompt_sha256=row["prompt_sha256"],
+        system=row["system"],
+        prompt=row["prompt"],
+        response=row["response"],
+        cost_nanousd=row["cost_nanousd"],
+        latency_ms=row["latency_ms"],
+    )
