@@ -25,7 +25,6 @@ from .yaml_document import Value
 
 APP = "orch"
 _DAY_S = 86_400
-COMPLEXITY_CUTS = (0.1, 0.16, 0.4)  # of the score: basic below the first, expert from the last
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
@@ -71,6 +70,20 @@ class BreakerPolicy:
     window_s: float = 300.0
     cooling_s: float = 30.0
     max_cooling_s: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Complexity:
+    """How hard a prompt counts as. None leaves it to the analysis.
+
+    `cuts` are the scores, rising, from which a prompt is intermediate, advanced and expert. `scorer` names a scorer of
+    the user's own: `module:function`, or an entry point (`analysis.scorer`). `adjustment` is what the user's own
+    outcomes say of the built-in score.
+    """
+
+    cuts: tuple[float, ...] | None = None
+    scorer: str | None = None
+    adjustment: Adjustment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +155,9 @@ class Settings:
     on_alert: str | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    complexity: Complexity = field(default_factory=Complexity)
     free_tier: tuple[str, ...] = ()
     calibration: Calibration = field(default_factory=Calibration)
-    complexity_cuts: tuple[float, ...] = COMPLEXITY_CUTS
-    complexity_adjustment: Adjustment | None = None
     run: RunOptions = field(default_factory=RunOptions)
 
 
@@ -211,8 +223,9 @@ def _tuned_onto(settings: Settings, tuned: Tuned) -> Settings:
         settings,
         run=run,
         calibration=tuned.calibration or settings.calibration,
-        complexity_cuts=tuned.cuts or settings.complexity_cuts,
-        complexity_adjustment=tuned.adjustment,
+        complexity=replace(
+            settings.complexity, cuts=tuned.cuts or settings.complexity.cuts, adjustment=tuned.adjustment
+        ),
     )
 
 
@@ -222,7 +235,6 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
 
     def reader(table: Table) -> Settings:
         max_cost = table.optional("max_cost", decimal(minimum=0), default=None)
-        levels = table.optional("complexity", record(_complexity), default=None)
         run = RunOptions(
             strategy=table.optional("strategy", text, default=base.strategy),
             chain=table.optional("chain", text, default=base.chain),
@@ -247,8 +259,8 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
             on_alert=table.optional("on_alert", text, default=settings.on_alert),
             retry=table.optional("retry", record(_retry), default=settings.retry),
             breaker=table.optional("breaker", record(_breaker), default=settings.breaker),
+            complexity=table.optional("complexity", record(_complexity_onto(settings)), default=settings.complexity),
             free_tier=table.optional("free_tier", list_of(text), default=settings.free_tier),
-            complexity_cuts=levels or settings.complexity_cuts,
             calibration=table.optional("confidence", record(_confidence), default=settings.calibration),
         )
 
@@ -263,8 +275,13 @@ def _confidence(table: Table) -> Calibration:
     )
 
 
-def _complexity(table: Table) -> tuple[float, ...] | None:
-    return table.optional("cuts", cuts, default=None)
+def _complexity_onto(settings: Settings) -> Callable[[Table], Complexity]:
+    base = settings.complexity
+    return lambda table: replace(
+        base,
+        cuts=table.optional("cuts", cuts, default=base.cuts),
+        scorer=table.optional("scorer", text, default=base.scorer),
+    )
 
 
 def _limits_by_task(value: Value) -> dict[str, int]:

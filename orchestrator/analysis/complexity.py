@@ -3,9 +3,9 @@
     logit = baseline + prior + fitted weights of the features,   score = 1 / (1 + exp(-logit))
 
 The score is the chance that a strong model's answer to the prompt is better than a weak model's, as far as the words
-of the prompt tell. Prompts of each form (`features.Family`) have weights of their own, from `weights.json`; open prompts
-start from beliefs set by hand (`prior`). What counted is in `Analysis.features`, in words, and adds up to the logit.
-docs/decisions.md has what each part is worth. A `Scorer` of the user's own can take the place of all this.
+of the prompt tell. Prompts of each form (`features.Family`) have weights of their own, from `weights.json`; open
+prompts start from beliefs set by hand (`prior`). What counted is in `Analysis.features`, in words, and adds up to the
+logit. docs/decisions.md has what each part is worth. A `Scorer` of the user's own can take the place of all this.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ..settings import COMPLEXITY_CUTS, Settings
+from ..settings import Settings
 from ..tuned import Adjustment
-from ..types import Analysis, Level
+from ..types import Analysis, Level, Task
 from .answer import answer_form, expected_output_tokens
 from .features import Family, Features, feature_names, read_features
 from .fitted import load_weights
 from .indicators import find_indicators
 from .prior import believed, indicated
 from .prose import Prose, read_prose
-from .scorer import Scorer, scored
-from .tasks import Task, classify
+from .scorer import Scorer, load_scorer, scored
+from .tasks import classify
 from .tokens import estimate_tokens
 from .wording import in_words
 
-CUTS = COMPLEXITY_CUTS  # basic below the first, expert from the last
+CUTS: tuple[float, float, float] = (0.1, 0.14, 0.32)  # basic below the first, expert from the last
 
 
 def level_of(score: float, cuts: Sequence[float] = CUTS) -> Level:
@@ -38,8 +38,10 @@ def level_of(score: float, cuts: Sequence[float] = CUTS) -> Level:
 
 
 def analyzer_for(settings: Settings) -> ComplexityAnalyzer:
-    """The analyser that is configured."""
-    return ComplexityAnalyzer(cuts=settings.complexity_cuts, adjustment=settings.complexity_adjustment)
+    """The analyzer that is configured. Raises ConfigError for a scorer that cannot be loaded."""
+    configured = settings.complexity
+    scorer = None if configured.scorer is None else load_scorer(configured.scorer, settings.config_dir)
+    return ComplexityAnalyzer(cuts=configured.cuts or CUTS, scorer=scorer, adjustment=configured.adjustment)
 
 
 class ComplexityAnalyzer:

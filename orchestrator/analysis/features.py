@@ -1,4 +1,4 @@
-"""What can be counted in a prompt: the features that the complexity score is made from, each one that a person can read.
+"""What can be counted in a prompt: the features of the complexity score, each one that a person can read.
 
 Counts enter as log(1 + n): the tenth number in a prompt says less than the second. Shares are of the words. The fitted
 weights go by the names here, so that a feature can be added or dropped without a renumbering.
@@ -13,9 +13,9 @@ from functools import cache
 from math import log, log1p
 from typing import NamedTuple
 
+from ..types import Task
 from .lexicon import CUES, SUBJECTS, rows_of_words
 from .prose import Prose
-from .tasks import Task
 
 _LONGEST = 16_000  # characters of a prompt that are counted in
 
@@ -70,8 +70,9 @@ _FORMULA = re.compile(r"[=^\\]|\b[a-z]\b ?[(/+*-]")
 _JUDGEMENT = re.compile(r"(?i)(?:true|false|wrong|not wrong|yes|no)\b")
 _STATEMENT = re.compile(r"statement ?[1i]\b")
 _RELATION = re.compile(
-    r"\b(?:times (?:as|more|the)|as (?:many|much|old|long|far|tall|fast) as|(?:more|less|fewer|older|younger) than|half (?:as|of|the)|"
-    r"of (?:the|them|those|these) (?:remaining|rest)|(?:each|every|per|a) (?:day|week|month|year|hour|minute|time|person))\b"
+    r"\b(?:times (?:as|more|the)|as (?:many|much|old|long|far|tall|fast) as|half (?:as|of|the)"
+    r"|(?:more|less|fewer|older|younger) than|of (?:the|them|those|these) (?:remaining|rest)"
+    r"|(?:each|every|per|a) (?:day|week|month|year|hour|minute|time|person))\b"
 )
 _BEGINNING = re.compile(r"\b(?:original(?:ly)?|initial(?:ly)?|at first|start(?:ed|s)?|beg[ai]n(?:ning|s)?|before)\b")
 _LAST_CLAUSE = re.compile(r"[.!?:]\s+")
@@ -113,11 +114,12 @@ def read_features(prompt: str, prose: Prose, task: Task) -> Features:
     _count_rows(words, values)
     _measure_options(options, values)
     _measure_numbers(numbers, stem, low, len(stem_words), values)
-    _measure_form(text, stem, low, prose, values)
+    _measure_form(text, stem, low, values)
     _measure_question(stem, stem_words, values)
     _measure_vocabulary(text, stem, words, stem_words, values)
     values[f"task: {task}"] = 1.0
-    family = _family(options, values, task, len(words), len(numbers))
+    values["short sum"] = float(bool(numbers) and len(words) < 8)
+    family = _family(options, values, task, len(words), len(numbers)) if not prose.logs else Family.OPEN
     return Features(family, values, len(options.texts) if options else 0, len(numbers), len(words))
 
 
@@ -128,7 +130,7 @@ def _family(options: Options | None, values: dict[str, float], task: Task, words
         return Family.CHOICE
     quantities = numbers + values["number words"] + values["multiples"]
     asked = values["questions"] or values["calculations"]
-    if quantities >= 1.5 and asked and words < 200 and task is not Task.CODE and not values["code"]:
+    if quantities >= 1.5 and asked and 10 <= words < 200 and task is not Task.CODE and not values["code"]:
         return Family.PROBLEM
     return Family.OPEN
 
@@ -200,10 +202,10 @@ def _measure_numbers(numbers: list[str], stem: str, low: str, words: int, values
     values["beginnings"] = log1p(len(_BEGINNING.findall(low)))
 
 
-def _measure_form(text: str, stem: str, low: str, prose: Prose, values: dict[str, float]) -> None:
+def _measure_form(text: str, stem: str, low: str, values: dict[str, float]) -> None:
     values["lines"] = log1p(text.count("\n"))
     values["indents"] = log1p(len(_INDENT.findall(text)) if "\n" in text else 0)
-    values["code"] = float(prose.code > 0 or ">>>" in text or "def " in text or "import " in text)
+    values["code"] = float("```" in text or ">>>" in text or "def " in text or "import " in text)
     values["labelled parts"] = log1p(len(_LABEL.findall(text)))
     values["asks for a box"] = float("\\boxed" in text)
     values["limits the answer"] = float("within" in low and "sentence" in low)
@@ -230,8 +232,8 @@ def _measure_question(stem: str, words: list[str], values: dict[str, float]) -> 
     values["blank"] = float("__" in stem or " _ " in stem)
     values["negated question"] = float(_NEGATED.search(stem) is not None)
     values["passage"] = float(len(words) > 120 and last == "?" and questions <= 3)
-    related = sum(map(values.__getitem__, _RELATED))
-    values["puzzle"] = min(1.0, related / 3) if questions and sentences >= 2 and len(words) <= 120 else 0.0
+    told = questions and sentences >= 2 and len(words) <= 120 and not values["options"] and not values["labelled parts"]
+    values["puzzle"] = min(1.0, sum(map(values.__getitem__, _RELATED)) / 3) if told else 0.0
     first = words[0] if words else ""
     for word in _FIRST_WORDS:
         values[f"first word {word}"] = float(first == word)

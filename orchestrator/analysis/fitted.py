@@ -9,7 +9,7 @@ random forests", 2014), so that the baseline and the credits add up to the logit
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -19,81 +19,46 @@ from .features import Family
 WEIGHTS_FILE = "weights.json"
 
 
-class Node(NamedTuple):
-    """A branch goes to `low` where its feature is at most `threshold`, else to `high`; a leaf has neither.
+class Weights(NamedTuple):
+    """What is fitted for one family. `names` are those of the features, which the rest knows by their place.
 
-    `step` is the change of logits from the parent to this node.
+    `prior` is how many logits a logit of the prior is worth. A slope is a place, the logits for each unit by which the
+    feature differs from its mean, that mean, and the least and the greatest value that were seen. A tree is flat:
+    a branch is a place, a threshold, the logits of a step to the low side (at most the threshold) and to the high side,
+    and how far on the high side begins; the low side follows at once. A leaf is -1.
     """
 
-    feature: str
-    threshold: float
-    step: float
-    low: Node | None
-    high: Node | None
-
-
-class Slope(NamedTuple):
-    """Logits for each unit by which a feature differs from its mean, within the values that were seen."""
-
-    feature: str
-    weight: float
-    mean: float
-    least: float
-    most: float
-
-
-class Weights(NamedTuple):
-    """What is fitted for one family. `prior` is how many logits a logit of the prior is worth there."""
-
+    names: Sequence[str]
     baseline: float
     prior: float
-    slopes: tuple[Slope, ...]
-    trees: tuple[Node, ...]
+    slopes: Sequence[tuple[int, float, float, float, float]]
+    trees: Sequence[Sequence[float]]
 
     def credits(self, values: Mapping[str, float]) -> dict[str, float]:
-        """The logits of each feature that counts. With the baseline they are the family's logit without the prior."""
-        found: dict[str, float] = {}
-        for feature, weight, mean, least, most in self.slopes:
-            value = min(max(values.get(feature, 0.0), least), most)
-            found[feature] = weight * (value - mean)
+        """The logits of each feature. With the baseline they are the family's logit without the prior."""
+        row = [values.get(name, 0.0) for name in self.names]
+        found = [0.0] * len(row)
+        for place, weight, mean, least, most in self.slopes:
+            found[place] = weight * (min(max(row[place], least), most) - mean)
         for tree in self.trees:
-            node = tree
-            while (feature := node.feature) and node.low and node.high:
-                node = node.low if values.get(feature, 0.0) <= node.threshold else node.high
-                found[feature] = found.get(feature, 0.0) + node.step
-        return found
+            at = 0
+            while (asked := tree[at]) >= 0:
+                place = int(asked)
+                if row[place] <= tree[at + 1]:
+                    found[place] += tree[at + 2]
+                    at += 5
+                else:
+                    found[place] += tree[at + 3]
+                    at += int(tree[at + 4])
+        return {name: logits for name, logits in zip(self.names, found, strict=True) if logits}
 
 
 @cache
 def load_weights() -> dict[Family, Weights]:
     """The weights of each family, read from the package when they are first needed."""
-    document = json.loads(files(__package__).joinpath(WEIGHTS_FILE).read_text("utf-8"))
-    return read_weights(document)
+    return read_weights(json.loads(files(__package__).joinpath(WEIGHTS_FILE).read_text("utf-8")))
 
 
 def read_weights(document: Mapping[str, Any]) -> dict[Family, Weights]:
     """The weights in a document as `scripts/fit_complexity.py` makes it."""
-    names = document["features"]
-    return {
-        Family(family): Weights(
-            baseline=fitted["baseline"],
-            prior=fitted["prior"],
-            slopes=tuple(Slope(names[place], *numbers) for place, *numbers in fitted["slopes"]),
-            trees=tuple(_node(iter(tree), 0.0, names) for tree in fitted["trees"]),
-        )
-        for family, fitted in document["families"].items()
-    }
-
-
-def _node(numbers: Iterator[float], step: float, names: list[str]) -> Node:
-    """A tree as it is written: place of the feature, threshold, and for either side its step and what is below it.
-
-    A place of -1 is a leaf.
-    """
-    place = int(next(numbers))
-    if place < 0:
-        return Node("", 0.0, step, None, None)
-    threshold = next(numbers)
-    low = _node(numbers, next(numbers), names)
-    high = _node(numbers, next(numbers), names)
-    return Node(names[place], threshold, step, low, high)
+    return {Family(name): Weights(document["features"], **fitted) for name, fitted in document["families"].items()}

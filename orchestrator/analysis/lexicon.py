@@ -8,10 +8,10 @@ from __future__ import annotations
 
 SUBJECTS: dict[str, str] = {
     "law": (
-        "court courts law laws legal statute statutes plaintiff defendant jury contract contracts tort liability liable "
-        "negligence negligent constitutional constitution amendment jurisdiction attorney lawsuit sued sue judgment "
-        "appeal crime criminal felony guilty prosecution prosecutor evidence testimony testified treaty treaties "
-        "sovereignty convicted homicide murder larceny battery deed easement landowner owner lease tenant damages "
+        "court courts law laws legal statute statutes plaintiff defendant jury contract contracts tort liability "
+        "liable negligence negligent constitutional constitution amendment jurisdiction attorney lawsuit sued sue "
+        "judgment appeal crime criminal felony guilty prosecution prosecutor evidence testimony testified treaty "
+        "treaties sovereignty convicted homicide murder larceny battery deed easement landowner owner lease tenant damages "
         "breach offer acceptance clause seller buyer judge trial convict arrested police warrant rights conveyed"
     ),
     "medicine": (
@@ -192,14 +192,14 @@ CUES: dict[str, str] = {
     ),
     "role play": "pretend imagine act role persona acting playing roleplay",
     "programming": (
-        "def return int str class print import function python javascript java sql html code program script api regex "
-        "list array string implement algorithm bug"
+        "def return int str function python javascript java sql html code program script api regex array string loop "
+        "implement algorithm bug"
     ),
     "formats": "json csv yaml table bullet format markdown boxed column columns output",
     "given text": (
         "extract identify following text passage paragraph context based document reviews review information sentence"
     ),
-    "advice": "think opinion favorite recommend advice tips suggest should help ideas feel",
+    "advice": "think opinion favorite recommend advice tips suggest help ideas feel",
     "essays": "show evaluate analyze compare explain describe discuss critique design optimize",
     "calculations": "calculate compute solve find determine evaluate simplify express",
 }

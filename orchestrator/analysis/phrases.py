@@ -52,15 +52,48 @@ class PhraseTable(Generic[R]):
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         # One flat alternation, each alternative ended by an empty group that tells its row: the engine can then pass
-        # over an alternative by its first letter, which it does not where an alternative begins with a group.
-        flat = "|".join(f"{pattern}()" for row in self.rows for pattern in _alternatives(row.pattern))
-        return re.compile(rf"(?<![\w-])(?:{flat})(?!\w|-\w)")
+        # over an alternative by its first letter, which it does not where an alternative begins with a group. Most
+        # words start no phrase, and a look at their first letters passes over them before any alternative is tried.
+        alternatives = [pattern for row in self.rows for pattern in _alternatives(row.pattern)]
+        guard = "|".join(sorted({start for pattern in alternatives for start in _starts(pattern)}))
+        return re.compile(rf"(?<![\w-])(?={guard})(?:{'|'.join(f'{found}()' for found in alternatives)})(?!\w|-\w)")
+
+
+def _starts(pattern: str) -> set[str]:
+    """Patterns of one or two characters, one of which matches wherever `pattern` does. An empty one always does."""
+    if pattern.startswith("(?"):
+        inside, rest = _group(pattern)
+        if inside.startswith(("<=", "<!", "=", "!")):
+            return _starts(rest)
+        if rest.startswith(("*", "{")):
+            return {""}
+        follows = rest.removeprefix("?")
+        heads = [head + follows for head in _alternatives(inside.removeprefix(":"))]
+        return {start for head in [*heads, *([follows] if rest != follows else [])] for start in _starts(head)}
+    first = re.match(r"[a-z]|\[[^\]]*\]", pattern)
+    if not first or pattern[first.end() : first.end() + 1] in ("?", "*", "{"):
+        return {""}
+    second = re.match(r"[a-z](?![?*{])", pattern[first.end() :])
+    return {first[0] + (second[0] if second else "")}
+
+
+def _group(pattern: str) -> tuple[str, str]:
+    """What is inside the group that a pattern begins with, without `(?`, and what follows it."""
+    depth = 0
+    for token in re.finditer(_TOKEN, pattern, re.DOTALL):
+        depth += (token[0] == "(") - (token[0] == ")")
+        if depth == 0:
+            return pattern[2 : token.start()], pattern[token.end() :]
+    raise ValueError(f"a bracket is not closed: {pattern}")
+
+
+_TOKEN = r"\\.|\[(?:\\.|[^\]])*\]|."
 
 
 def _alternatives(pattern: str) -> list[str]:
     """Split a pattern at the `|` that stand outside of all brackets."""
     parts, depth = [""], 0
-    for token in re.findall(r"\\.|\[(?:\\.|[^\]])*\]|.", pattern, re.DOTALL):
+    for token in re.findall(_TOKEN, pattern, re.DOTALL):
         depth += (token == "(") - (token == ")")
         if token == "|" and depth == 0:
             parts.append("")

@@ -8,7 +8,7 @@ from functools import cache
 from .features import Features
 from .lexicon import CUES, SUBJECTS
 
-_SHOWN = 10  # rows; what is smaller is one row
+_SHOWN = 10
 _LEAST = 0.02  # logits
 
 OTHERS = "everything else"
@@ -53,20 +53,27 @@ _QUESTION = "form of the question"
 
 
 def in_words(logits: Mapping[str, float], features: Features) -> dict[str, float]:
-    """The logits of features, added up by rows that say what they are: the largest first, the smallest as one row."""
+    """The logits of features, added up by rows that say what they are, the largest first.
+
+    What is small, and what counts by not being there, is one row at the end.
+    """
     rows: dict[str, float] = {}
+    rest, values = 0.0, features.values
     for feature, logit in logits.items():
-        row = _row_of(feature)
-        rows[row] = rows.get(row, 0.0) + logit
+        if values.get(feature, 1.0):
+            row = _row_of(feature)
+            rows[row] = rows.get(row, 0.0) + logit
+        else:
+            rest += logit
     ranked = sorted(rows, key=lambda row: -abs(rows[row]))
     shown = [row for row in ranked[:_SHOWN] if abs(rows[row]) >= _LEAST]
     counts = {
         "words": _counted(features.word_count, "word"),
         "numbers": _counted(features.number_count, "number"),
-        "options": f"multiple choice, {features.option_count} options" if features.option_count else "no options",
+        "options": f"multiple choice, {features.option_count} options",
     }
     named = {row.format_map(counts) if row[0] == "{" else row: rows[row] for row in shown}
-    rest = sum(rows[row] for row in ranked if row not in shown)
+    rest += sum(rows[row] for row in ranked if row not in shown)
     return named | {OTHERS: rest} if rest else named
 
 

@@ -16,6 +16,7 @@ from decimal import Decimal
 from statistics import fmean
 from typing import Self
 
+from ..analysis.complexity import CUTS
 from ..clock import Clock, local_now
 from ..engine import Engine
 from ..errors import OrchError, RequestRejectedError, UsageError
@@ -77,13 +78,13 @@ class Replay:
     def engine(self, chain: Sequence[str], first_cut: float | None = None) -> Engine:
         """An engine to which `chain` is the chain CHAIN, and basic what scores below `first_cut`."""
         specs = {name: self._spec(model) for name, model in self.models.items()}
-        cuts = self.settings.complexity_cuts
+        cuts = self.settings.complexity.cuts or CUTS
         if first_cut is not None:
             cuts = (first_cut, *(max(first_cut, cut) for cut in cuts[1:]))
         return Engine(
             replace(
                 self.settings,
-                complexity_cuts=cuts,
+                complexity=replace(self.settings.complexity, cuts=cuts),
                 environ={},
                 simulate=True,
                 log_text=False,

@@ -10,6 +10,7 @@ from itertools import accumulate
 from math import inf, nextafter
 from typing import NamedTuple
 
+from ..analysis.complexity import CUTS
 from ..clock import Clock, local_now
 from ..errors import UsageError
 from ..registry.model import Registry
@@ -129,7 +130,7 @@ async def _play(passes: Passes, options: BenchOptions, settings: Settings) -> _P
     found = _Played()
     for strategy in options.strategies:
         if strategy == ROUTING:
-            for cut in options.thresholds or settings.complexity_cuts[:1]:
+            for cut in options.thresholds or (settings.complexity.cuts or CUTS)[:1]:
                 trial, found.scores = await passes.routing(cut)
                 found.trials.append(trial)
     if options.strategies == (ROUTING,):

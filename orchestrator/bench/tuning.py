@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..analysis.complexity import CUTS
 from ..settings import Settings
 from ..tuned import Adjustment, Calibration, Tuned
 from ..types import Level
@@ -84,7 +85,7 @@ def tune(
     confidence = tune_confidence(cases, settings.calibration, settings.run.threshold)
     pair = choose_pair(cases, weak, strong)
     parts = [confidence, _threshold(cases, settings, pair, quality, refit=taken(confidence))]
-    in_force = settings.complexity_adjustment or Adjustment()
+    in_force = settings.complexity.adjustment or Adjustment()
     scored = _duels([case for case in cases if case.score is not None], pair, lambda _: True)
     adjusts = False
     if weights:
@@ -120,7 +121,7 @@ def _threshold(cases: Sequence[Case], settings: Settings, pair: Pair | None, qua
 
 
 def _complexity(duels: Duels, settings: Settings, quality: float, levels: Levels, *, refit: bool) -> Part:
-    cuts = settings.complexity_cuts
+    cuts = settings.complexity.cuts or CUTS
     weak = duels.pair.weak
     place = _highest(levels.get(weak, ())).rank
     if place == len(cuts):

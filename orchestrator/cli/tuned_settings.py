@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..analysis.complexity import CUTS
 from ..bench.tuning_weights import as_settings
 from ..settings import Settings
 from ..tuned import Tuned, read_tuned
@@ -41,11 +42,11 @@ def in_force(settings: Settings) -> list[Setting]:
 
 
 def values(settings: Settings) -> dict[str, Any]:
-    calibration, adjustment = settings.calibration, settings.complexity_adjustment
+    calibration, adjustment = settings.calibration, settings.complexity.adjustment
     return {
         "confidence": {"slope": calibration.slope, "intercept": calibration.intercept},
         "threshold": settings.run.threshold,
-        "complexity.cuts": list(settings.complexity_cuts),
+        "complexity.cuts": list(settings.complexity.cuts or CUTS),
         "complexity.adjustment": None if adjustment is None else as_settings(adjustment),
     }
 

@@ -101,8 +101,8 @@ class Asker:
         return request, replace(order, load=replace(composed.load, output_tokens=expected))
 
     def _format(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> ResponseFormat | None:
-        """A verdict for a check; the run's schema for a call that answers the prompt as it is or gives the run's answer.
-        None where the model's API knows no such thing."""
+        """A verdict for a check; the run's schema for a call that answers the prompt as it is, or gives the run's
+        answer. None where the model's API knows no such thing."""
         if Feature.JSON not in spec.supports:
             return None
         if material.judging:

@@ -42,6 +42,7 @@ class Outcomes:
     `group` is the same for prompts that begin alike, so that no prompt is fitted on its own twin. `prior` is in logits.
     """
 
+    prompts: list[str]
     sets: NDArray[np.str_]
     tasks: NDArray[np.str_]
     families: NDArray[np.str_]
@@ -76,10 +77,11 @@ class Outcomes:
 
 def load(folder: Path) -> Outcomes:
     """The development files of a folder: `gsm8k`, `mmlu`, `arena` and `nine`, as `.jsonl.gz`."""
-    rows = [(name, json.loads(line)) for name in PAIRS for line in gzip.open(folder / f"{name}.jsonl.gz")]
+    rows = [(name, json.loads(line)) for name in PAIRS for line in _content(folder, name).splitlines()]
     read = [_read(row["prompt"]) for _, row in rows]
     features = [found for found, _ in read]
     return Outcomes(
+        prompts=[row["prompt"] for _, row in rows],
         sets=np.array([name for name, _ in rows]),
         tasks=np.array([f"{row['task']}" for _, row in rows]),
         families=np.array([found.family.value for found in features]),
@@ -97,8 +99,12 @@ def digest(folder: Path) -> str:
     """A digest of the files that a fit was made on."""
     content = hashlib.sha256()
     for name in PAIRS:
-        content.update(gzip.decompress((folder / f"{name}.jsonl.gz").read_bytes()))
+        content.update(_content(folder, name))
     return content.hexdigest()
+
+
+def _content(folder: Path, name: str) -> bytes:
+    return gzip.decompress((folder / f"{name}.jsonl.gz").read_bytes())
 
 
 def _read(prompt: str) -> tuple[Features, float]:

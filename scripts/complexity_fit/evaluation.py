@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from orchestrator.analysis.features import Family
-
 from .data import PAIRS, Floats, Mask, Outcomes
 from .groups import GROUPS
 from .metrics import apgr, interval, saving
 from .model import fit, folds, logits
+from .words import words_score
 
 _FOLDS, _REPEATS = 5, 3
 
@@ -60,6 +59,9 @@ def ablation(data: Outcomes) -> None:
     for group, names in GROUPS.items():
         without = in_domain(data.without_features(set(names)), repeats=1)
         _line(f"  without {group}", {name: f"{without[name].apgr - whole[name].apgr:+.3f}" for name in PAIRS})
+    with_words = _cross_validated(data, folds(data, _FOLDS, 0), _FOLDS, words=True)
+    added = {name: _figures([with_words], data, data.of(name)).apgr - whole[name].apgr for name in PAIRS}
+    _line("  with hashed words and word pairs", {name: f"{change:+.3f}" for name, change in added.items()})
     parts: dict[str, Callable[[Mask], Floats]] = {
         "the prior alone": lambda rows: data.prior,
         "length alone": lambda rows: np.array([float(row.word_count) for row in data.features]),
@@ -79,10 +81,15 @@ def report(title: str, figures: dict[str, Figures]) -> None:
         )
 
 
-def _cross_validated(data: Outcomes, fold: Floats, count: int) -> Floats:
+def _cross_validated(data: Outcomes, fold: Floats, count: int, *, words: bool = False) -> Floats:
+    """The logits of each row by a fit that did not see it; with `words`, and as much again by its words."""
     score = np.zeros(len(data.sets))
     for number in range(count):
-        score += logits(fit(data, fold != number), data, fold == number)
+        asked = fold == number
+        score += logits(fit(data, ~asked), data, asked)
+        if words:
+            said = words_score(data, ~asked, asked)
+            score += np.where(asked, said * score[asked].std() / said[asked].std(), 0.0)
     return score
 
 
@@ -107,10 +114,3 @@ def _figures(scores: list[Floats], data: Outcomes, rows: Mask) -> Figures:
 
 def _line(title: str, cells: dict[str, str]) -> None:
     print(f"{title:<44}" + "   ".join(f"{name} {cell}" for name, cell in cells.items()), flush=True)
-
-
-def families_of(data: Outcomes) -> dict[str, dict[str, int]]:
-    """How many prompts of each set are of each family."""
-    return {
-        name: {str(family): int((data.of(name) & data.of_family(family)).sum()) for family in Family} for name in PAIRS
-    }

@@ -1,9 +1,9 @@
 """The fit: for each family of prompts, trees and linear weights that predict by how much a strong model is better.
 
-One grade of one answer says little, so targets are smoothed: the mean gap of a prompt's task, itself drawn towards that
-of its set, plus a share of what the prompt differs by. Gaps count from the mean of their set, since sets differ in their
-models. The outcome is put into logits of "the strong model's answer is better" by a logistic regression on predictions
-for prompts that were left out.
+One grade of one answer says little, so targets are smoothed: the mean gap of a prompt's task, itself drawn towards
+that of its set, plus a share of what the prompt differs by. Gaps count from the mean of their set, since sets differ in
+their models. The outcome is put into logits of "the strong model's answer is better" by a logistic regression on
+predictions for prompts that were left out.
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ from sklearn.linear_model import Ridge
 
 from orchestrator.analysis.features import Family, feature_names
 from orchestrator.analysis.fitted import read_weights
-from orchestrator.analysis.lexicon import CUES, SUBJECTS
-from orchestrator.analysis.prior import BELIEFS
-from orchestrator.analysis.tasks import Task
 
 from .data import Floats, Mask, Outcomes
 
@@ -28,14 +25,28 @@ SEED = 1
 _TASK_PROMPTS = 10  # a task's mean gap counts as much as its set's when it has this many prompts
 _GAP_A_LOGIT = 0.13  # what a logit of the prior is worth in gap: the slope of a logistic curve at 0.15
 _INNER_FOLDS = 3
+_LEAST_PROMPTS = 30
 _NAMES = feature_names()
-_ABOUT = [
-    *(belief.feature for belief in BELIEFS),
-    *(name for row in (*SUBJECTS, *CUES) for name in (row, f"{row}, share")),
-    *(f"task: {task}" for task in Task),
-    "code",
-    "indents",
-]
+# What the trees of open prompts may ask about: their form.
+_FORM = (
+    "words",
+    "words before the options",
+    "lines",
+    "passage",
+    "labelled parts",
+    "asks for a box",
+    "limits the answer",
+    "no context",
+    "begins in lower case",
+    "formats",
+    "options",
+    "option words",
+    "longest option",
+    "option spread",
+    "judgement options",
+    "name options",
+    "of the above",
+)
 
 Document = dict[str, Any]
 
@@ -45,8 +56,8 @@ class Recipe:
     """How one family is fitted: its trees on `learns_from`, sets or tasks; its baseline and slope on the sets `judged`.
 
     `own` is the share of a prompt's own gap in its target. With `ridge`, all prompts of the family give a linear part.
-    With `prior`, the fit starts from the prior, and trees ask for the form of a prompt only: what it is about, and
-    whatever else there is a belief on, would be learnt from a few tasks and is better known beforehand.
+    With `prior`, the fit starts from the prior, and trees ask about the form of a prompt only: what it is about would
+    be learnt from the few tasks there are, and is better known beforehand.
     """
 
     learns_from: tuple[str, ...]
@@ -114,10 +125,12 @@ def folds(data: Outcomes, count: int, seed: int) -> Floats:
 def _fit_family(data: Outcomes, rows: Mask, family: Family) -> Document:
     recipe = RECIPES[family]
     rows = rows & data.of_family(family)
-    predict, document = _fit_parts(data, rows, recipe)
+    document = _fit_parts(data, rows, recipe)[1]
     judged = rows & np.isin(data.sets, recipe.judged)
-    if not judged.any():
-        return {"baseline": -2.0, "prior": 1.0 if recipe.prior else 0.0, "slopes": [], "trees": []}
+    if not judged.any():  # the set is left out: the others of the family will do
+        judged = rows
+    if judged.sum() < _LEAST_PROMPTS:
+        return {"baseline": 0.0, "prior": 0.0, "slopes": [], "trees": []}
     held_out = np.zeros(len(data.sets))
     inner = folds(data, _INNER_FOLDS, SEED)
     for fold in range(_INNER_FOLDS):
@@ -132,15 +145,15 @@ def _fit_parts(data: Outcomes, rows: Mask, recipe: Recipe) -> tuple[Callable[[Ma
     """The parts in units of gap, and a function that predicts with them."""
     own = rows & (np.isin(data.sets, recipe.learns_from) | np.isin(data.tasks, recipe.learns_from))
     prior = _GAP_A_LOGIT * data.prior if recipe.prior else np.zeros(len(data.sets))
-    target = _target(data, rows, recipe.own) - _centred(prior, data, rows)
+    wanted = target(data, rows, recipe.own) - _centred(prior, data, rows)
     parts: list[Callable[[Mask], Floats]] = [lambda asked: prior[asked]]
     document: Document = {"baseline": 0.0, "prior": float(recipe.prior), "slopes": [], "trees": []}
     if recipe.ridge is not None and rows.any():
-        slopes = _slopes(data, rows, target, recipe.ridge)
+        slopes = _slopes(data, rows, wanted, recipe.ridge)
         document["slopes"] = slopes
         parts.append(lambda asked: _linear(slopes, data.matrix[asked]))
     if own.any():
-        seen = np.isin(_NAMES, _ABOUT, invert=True) if recipe.prior else np.ones(len(_NAMES))
+        seen = np.isin(_NAMES, _FORM) if recipe.prior else np.ones(len(_NAMES))
         trees = GradientBoostingRegressor(
             n_estimators=recipe.trees,
             max_leaf_nodes=recipe.leaves,
@@ -150,7 +163,7 @@ def _fit_parts(data: Outcomes, rows: Mask, recipe: Recipe) -> tuple[Callable[[Ma
             subsample=0.5,
             max_features=recipe.share,
             random_state=SEED,
-        ).fit(data.matrix[own] * seen, target[own], sample_weight=_balance(data, own)[own] if recipe.prior else None)
+        ).fit(data.matrix[own] * seen, wanted[own], sample_weight=_balance(data, own)[own] if recipe.prior else None)
         document["trees"] = [_tree(step[0].tree_, recipe.rate) for step in trees.estimators_]
         document["baseline"] = float(trees.init_.constant_.item()) + sum(
             recipe.rate * float(step[0].tree_.value[0, 0, 0]) for step in trees.estimators_
@@ -159,9 +172,9 @@ def _fit_parts(data: Outcomes, rows: Mask, recipe: Recipe) -> tuple[Callable[[Ma
     return lambda asked: np.sum([part(asked) for part in parts], axis=0), document
 
 
-def _target(data: Outcomes, rows: Mask, own: float) -> Floats:
+def target(data: Outcomes, rows: Mask, own: float) -> Floats:
     """The smoothed gap of each row, from the mean of its set."""
-    target = np.zeros(len(data.sets))
+    smoothed = np.zeros(len(data.sets))
     for name in np.unique(data.sets[rows]):
         here = rows & data.of(str(name))
         mean = data.gap[here].mean()
@@ -170,9 +183,9 @@ def _target(data: Outcomes, rows: Mask, own: float) -> Floats:
             count = there.sum()
             task_mean = (data.gap[there].sum() + _TASK_PROMPTS * mean) / (count + _TASK_PROMPTS)
             grade = data.group_gap[there] if name == "nine" else data.gap[there]
-            target[there] = task_mean - mean + own * (grade - grade.mean() if name == "nine" else grade - task_mean)
-        target[here] -= target[here].mean()
-    return target
+            smoothed[there] = task_mean - mean + own * (grade - grade.mean() if name == "nine" else grade - task_mean)
+        smoothed[here] -= smoothed[here].mean()
+    return smoothed
 
 
 def _centred(values: Floats, data: Outcomes, rows: Mask) -> Floats:
@@ -192,11 +205,11 @@ def _balance(data: Outcomes, rows: Mask) -> Floats:
     return weight
 
 
-def _slopes(data: Outcomes, rows: Mask, target: Floats, ridge: float) -> list[list[float]]:
+def _slopes(data: Outcomes, rows: Mask, wanted: Floats, ridge: float) -> list[list[float]]:
     matrix = data.matrix[rows]
     mean, spread = matrix.mean(0), matrix.std(0)
     used = np.flatnonzero((spread > 1e-6) & ((matrix != 0).sum(0) >= 15))
-    fitted = Ridge(alpha=ridge).fit((matrix[:, used] - mean[used]) / spread[used], target[rows])
+    fitted = Ridge(alpha=ridge).fit((matrix[:, used] - mean[used]) / spread[used], wanted[rows])
     low, high = np.maximum(matrix.min(0), mean - 4 * spread), np.minimum(matrix.max(0), mean + 4 * spread)
     return [
         [int(place), float(weight / spread[place]), float(mean[place]), float(low[place]), float(high[place])]
@@ -212,15 +225,14 @@ def _linear(slopes: list[list[float]], matrix: Floats) -> Floats:
 
 
 def _tree(tree: Any, rate: float, node: int = 0) -> list[float]:
-    """A tree as `orchestrator.analysis.fitted` reads it: place, threshold, and for either side its step and itself."""
+    """A tree as `orchestrator.analysis.fitted.Weights` has it."""
     low, high = int(tree.children_left[node]), int(tree.children_right[node])
     if low < 0:
         return [-1]
-    written: list[float] = [int(tree.feature[node]), float(tree.threshold[node])]
-    for child in (low, high):
-        step = rate * float(tree.value[child, 0, 0] - tree.value[node, 0, 0])
-        written += [step, *_tree(tree, rate, child)]
-    return written
+    steps = [rate * float(tree.value[child, 0, 0] - tree.value[node, 0, 0]) for child in (low, high)]
+    below = _tree(tree, rate, low)
+    branch = [int(tree.feature[node]), float(tree.threshold[node]), *steps, 5 + len(below)]
+    return [*branch, *below, *_tree(tree, rate, high)]
 
 
 def _logistic(score: Floats, better: Floats, weight: Floats) -> tuple[float, float]:
@@ -241,18 +253,20 @@ def _scaled(document: Document, baseline: float, slope: float, recipe: Recipe) -
         "baseline": round(baseline + slope * document["baseline"], 4),
         "prior": round(slope * _GAP_A_LOGIT, 4) if recipe.prior else 0.0,
         "slopes": [[place, _short(slope * weight), *map(_short, rest)] for place, weight, *rest in document["slopes"]],
-        "trees": [_scaled_tree(iter(tree), slope) for tree in document["trees"]],
+        "trees": [_scaled_tree(tree, slope) for tree in document["trees"]],
     }
 
 
-def _scaled_tree(numbers: Any, slope: float) -> list[float]:
-    place = next(numbers)
-    if place < 0:
-        return [-1]
-    written: list[float] = [place, _short(next(numbers))]
-    for _ in range(2):
-        written += [round(slope * next(numbers), 4), *_scaled_tree(numbers, slope)]
-    return written
+def _scaled_tree(tree: list[float], slope: float) -> list[float]:
+    scaled, at = list(tree), 0
+    while at < len(tree):
+        if tree[at] < 0:
+            at += 1
+            continue
+        scaled[at + 1] = _short(tree[at + 1])
+        scaled[at + 2 : at + 4] = [round(slope * step, 4) for step in tree[at + 2 : at + 4]]
+        at += 5
+    return scaled
 
 
 def _short(number: float) -> float:

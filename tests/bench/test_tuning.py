@@ -23,7 +23,7 @@ from orchestrator.bench.regression import logistic
 from orchestrator.bench.tuning import Tuning, tune
 from orchestrator.bench.tuning_tradeoff import fit_number
 from orchestrator.bench.tuning_weights import adjusted_score
-from orchestrator.settings import Settings
+from orchestrator.settings import Complexity, Settings
 from orchestrator.tuned import Adjustment, FeatureWeight, Tuned
 from orchestrator.types import Level
 
@@ -59,10 +59,8 @@ def onto(settings: Settings, tuned: Tuned) -> Settings:
     """The settings as they are once that is written."""
     run = replace(settings.run, threshold=tuned.threshold or settings.run.threshold)
     calibration = tuned.calibration or settings.calibration
-    cuts = tuned.cuts or settings.complexity_cuts
-    return replace(
-        settings, run=run, calibration=calibration, complexity_cuts=cuts, complexity_adjustment=tuned.adjustment
-    )
+    complexity = replace(settings.complexity, cuts=tuned.cuts or settings.complexity.cuts, adjustment=tuned.adjustment)
+    return replace(settings, run=run, calibration=calibration, complexity=complexity)
 
 
 def part(tuning: Tuning, name: str) -> Part:
@@ -200,7 +198,7 @@ def test_a_threshold_that_is_right_already_stays() -> None:
 def test_the_cut_above_the_weak_model_s_level_moves_and_the_others_keep_their_order(
     level: Level | None, place: int
 ) -> None:
-    settings = replace(SETTINGS, complexity_cuts=(0.9, 0.95, 0.99))
+    settings = replace(SETTINGS, complexity=Complexity(cuts=(0.9, 0.95, 0.99)))
     levels = {} if level is None else {"small": [level]}
     tuning = tune(duels(300), settings, levels)
     cuts = tuning.accepted(force=False).cuts
