@@ -235,6 +235,7 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
 
     def reader(table: Table) -> Settings:
         max_cost = table.optional("max_cost", decimal(minimum=0), default=None)
+        complexity = table.optional("complexity", record(_complexity), default=Complexity())
         run = RunOptions(
             strategy=table.optional("strategy", text, default=base.strategy),
             chain=table.optional("chain", text, default=base.chain),
@@ -259,7 +260,9 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
             on_alert=table.optional("on_alert", text, default=settings.on_alert),
             retry=table.optional("retry", record(_retry), default=settings.retry),
             breaker=table.optional("breaker", record(_breaker), default=settings.breaker),
-            complexity=table.optional("complexity", record(_complexity_onto(settings)), default=settings.complexity),
+            complexity=replace(
+                settings.complexity, cuts=complexity.cuts or settings.complexity.cuts, scorer=complexity.scorer
+            ),
             free_tier=table.optional("free_tier", list_of(text), default=settings.free_tier),
             calibration=table.optional("confidence", record(_confidence), default=settings.calibration),
         )
@@ -275,12 +278,9 @@ def _confidence(table: Table) -> Calibration:
     )
 
 
-def _complexity_onto(settings: Settings) -> Callable[[Table], Complexity]:
-    base = settings.complexity
-    return lambda table: replace(
-        base,
-        cuts=table.optional("cuts", cuts, default=base.cuts),
-        scorer=table.optional("scorer", text, default=base.scorer),
+def _complexity(table: Table) -> Complexity:
+    return Complexity(
+        cuts=table.optional("cuts", cuts, default=None), scorer=table.optional("scorer", text, default=None)
     )
 
 
