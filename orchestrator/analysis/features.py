@@ -118,7 +118,7 @@ def read_features(prompt: str, prose: Prose, task: Task) -> Features:
     _measure_question(stem, stem_words, values)
     _measure_vocabulary(text, stem, words, stem_words, values)
     values[f"task: {task}"] = 1.0
-    values["short sum"] = float(bool(numbers) and len(words) < 8)
+    values["short sum"] = float(bool(numbers) and len(words) < 8 and task is Task.MATH)
     family = _family(options, values, task, len(words), len(numbers)) if not prose.logs else Family.OPEN
     return Features(family, values, len(options.texts) if options else 0, len(numbers), len(words))
 

@@ -11,8 +11,9 @@ SUBJECTS: dict[str, str] = {
         "court courts law laws legal statute statutes plaintiff defendant jury contract contracts tort liability "
         "liable negligence negligent constitutional constitution amendment jurisdiction attorney lawsuit sued sue "
         "judgment appeal crime criminal felony guilty prosecution prosecutor evidence testimony testified treaty "
-        "treaties sovereignty convicted homicide murder larceny battery deed easement landowner owner lease tenant damages "
-        "breach offer acceptance clause seller buyer judge trial convict arrested police warrant rights conveyed"
+        "treaties sovereignty convicted homicide murder larceny battery deed easement landowner owner lease "
+        "tenant damages breach offer acceptance clause seller buyer judge trial convict arrested police "
+        "warrant rights conveyed"
     ),
     "medicine": (
         "patient patients disease diseases symptoms diagnosis treatment therapy clinical drug drugs blood pressure "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,37 +32,36 @@ _SHAPE = "a scorer returns a number from 0 to 1, or a pair of it and a mapping f
 def load_scorer(name: str, folder: Path) -> Scorer:
     """The scorer of that name: `module:function`, or an entry point.
 
-    A module is `folder`/module.py, or else one that is installed; never one in the current directory, which is not the
-    user's. Raises ConfigError if there is none, or if it cannot be imported or called.
+    A module is `folder`/module.py, or else one that is installed; never one in the current directory, which may be
+    anybody's. Raises ConfigError if there is none, or if it cannot be imported or is no function.
     """
-    with _blamed_on(name, "cannot be loaded"):
+    with _blamed_on(name, "cannot be loaded"), _without_current_directory():
         module, colon, function = name.partition(":")
-        if colon:
-            found: Any = _module(module, folder)
-            for part in function.split("."):
-                found = getattr(found, part)
-        else:
-            found = _entry_point(name)
+        found: Any = _module(module, folder) if colon else _entry_point(name)
+        for part in function.split(".") if colon else ():
+            found = getattr(found, part)
     if not callable(found):
         raise _error(name, "is no function", _SHAPE)
     return found  # type: ignore[no-any-return]
 
 
 def scored(scorer: Scorer, prompt: str) -> tuple[float, dict[str, float]]:
-    """What a scorer says of a prompt. Raises ConfigError if it fails, or says what is no score."""
-    name = getattr(scorer, "__qualname__", repr(scorer))
+    """What a scorer says of a prompt. Raises ConfigError if it fails, or if what it says is no score."""
+    name = getattr(scorer, "__qualname__", type(scorer).__qualname__)
     with _blamed_on(name, "failed"):
         said: Any = scorer(prompt)
-    score, features = said if isinstance(said, tuple) and len(said) == 2 else (said, {})
-    if not _is_number(score) or not 0 <= score <= 1:
-        raise _error(name, f"returned {said!r:.80}", _SHAPE)
-    if not isinstance(features, Mapping) or not all(map(_is_number, features.values())):
-        raise _error(name, f"returned features that are no mapping to numbers: {features!r:.80}", _SHAPE)
-    return float(score), {str(feature): float(weight) for feature, weight in features.items()}
+        score, features = said if isinstance(said, tuple) and len(said) == 2 else (said, {})
+        if not _is_number(score):
+            raise _error(name, f"returned {_kind(score)} for a score", _SHAPE)
+        if not 0 <= score <= 1:
+            raise _error(name, f"returned a score of {float(score):g}", _SHAPE)
+        if not isinstance(features, Mapping) or not all(map(_is_number, features.values())):
+            raise _error(name, "returned features that are no mapping to numbers", _SHAPE)
+        return float(score), {str(feature): float(weight) for feature, weight in features.items()}
 
 
 def _entry_point(name: str) -> Any:
-    """What an installed package has under that name. It is found by name only: none is used unasked."""
+    """What an installed package has under that name. None is used unasked."""
     installed = entry_points(group=GROUP)
     if name not in installed.names:
         hint = did_you_mean(name, installed.names)
@@ -71,20 +71,22 @@ def _entry_point(name: str) -> Any:
 
 def _module(name: str, folder: Path) -> ModuleType:
     beside = folder / f"{name}.py"
-    if "." not in name and beside.is_file():
-        spec = importlib.util.spec_from_file_location(f"orch_user_{name}", beside)
-        if spec is None or spec.loader is None:
-            raise ImportError(f"{beside} cannot be imported")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module
-    with _without_current_directory():
+    spec = importlib.util.spec_from_file_location(f"orch_user_{name}", beside)
+    if "." in name or not beside.is_file() or spec is None or spec.loader is None:
         return importlib.import_module(name)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses, for one, look their module up
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[spec.name]
+        raise
+    return module
 
 
 @contextmanager
 def _without_current_directory() -> Iterator[None]:
-    """`python -m` puts the current directory on the path, and what lies there may be anybody's."""
+    """`python -m` puts the current directory on the path."""
     here, path = Path.cwd(), sys.path[:]
     sys.path[:] = [entry for entry in path if entry and Path(entry).resolve() != here]
     try:
@@ -98,6 +100,8 @@ def _blamed_on(name: str, what: str) -> Iterator[None]:
     """Whatever goes wrong in the user's code is an error of the configuration."""
     try:
         yield
+    except ConfigError:
+        raise
     except (Exception, SystemExit) as error:  # the user's code may raise anything
         raise _error(name, f"{what}: {type(error).__name__}: {error}", None) from error
 
@@ -107,4 +111,8 @@ def _error(name: str, problem: str, hint: str | None) -> ConfigError:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
+    return isinstance(value, Real) and type(value) is not bool and math.isfinite(value)
+
+
+def _kind(value: object) -> str:
+    return "no finite number" if isinstance(value, Real) else type(value).__name__
