@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from ulid import ULID
@@ -94,6 +94,8 @@ def metadata_of(planned: Planned, decisions: list[str], outcome: Outcome | None,
         "task": analysis.task,
         "decisions": decisions,
     }
+    if planned.rolled_out is not None:
+        metadata["rollout"] = asdict(planned.rolled_out)
     if outcome is not None and outcome.panel:
         in_order = sorted(outcome.panel, key=lambda weighed: weighed.index)
         metadata |= {

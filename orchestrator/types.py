@@ -39,12 +39,14 @@ class FinishReason(StrEnum):
 class Prompt:
     """What the user asked: `text` as it is sent, with an optional system prompt.
 
-    `context` is the part of the text, its end, that was given beside the question, as by a pipe.
+    `context` is the part of the text, its end, that was given beside the question, as by a pipe. What is `attached`,
+    files that the user named, is fenced wherever it is sent: others may have written it.
     """
 
     text: str
     system: str | None = None
     context: str = ""
+    attached: bool = False
 
     @property
     def question(self) -> str:

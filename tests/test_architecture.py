@@ -19,6 +19,7 @@ LAYERS = [
     "strict_yaml",
     "fencing",
     "types",
+    "attachments",
     "money",
     "plan",
     "settings",

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from ..engine import Engine
 from ..plan import CostRange, calls, to_dict
 from ..planning import Planned
-from ..types import Prompt
 from . import render
 from .options import PlanFlags, command
 from .output import Output
@@ -21,7 +20,9 @@ def plan(flags: PlanFlags) -> int:
     """Costs are shown as least, expected and most. The most is what a budget sets aside before a call is sent."""
     output, settings = Output.parse(flags.output), settings_from(flags)
     options = options_from(flags, settings.run, stream=False)
-    planned = Engine(settings).plan(Prompt(read_prompt(flags.prompt), flags.system), options)
+    engine = Engine(settings)
+    prompt = read_prompt(flags.prompt, flags.system, flags.context or (), engine.registry.largest_window)
+    planned = engine.plan(prompt, options)
     output.emit(_document(planned))
     if not output.json:
         for text in _lines(planned, verbose=bool(flags.verbose)):

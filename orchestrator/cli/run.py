@@ -16,7 +16,6 @@ from ..errors import OrchError
 from ..ledger.queries import LAST
 from ..planning import Planned
 from ..result import OrchestrationResult, refused_result
-from ..types import Prompt
 from . import render
 from .interrupts import Signals
 from .models import list_models
@@ -72,8 +71,8 @@ def answer(flags: RunFlags) -> int:
     on_terminal = render.is_terminal(sys.stdout) and not output.json
     options = options_from(flags, settings.run, stream=on_terminal if flags.stream is None else flags.stream)
     try:
-        prompt = Prompt(read_prompt(flags.prompt), flags.system)
         engine = Engine(settings)
+        prompt = read_prompt(flags.prompt, flags.system, flags.context or (), engine.registry.largest_window)
         planned = engine.plan(prompt, options)
         watcher = render.Watcher(verbose=flags.verbose, stream_answer=options.stream and not output.json)
         result, exit_code = _execute(engine, planned, watcher)

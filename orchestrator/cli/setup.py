@@ -38,6 +38,11 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> Run
         "chain": flags.chain,
         "models": None if flags.models is None else _names(flags.models),
         "role": flags.role,
+        "tier": flags.tier,
+        "critical": flags.critical or None,
+        "requires": None if flags.requires is None else tuple(dict.fromkeys(each.value for each in flags.requires)),
+        "routine": flags.routine or None,
+        "subject": flags.subject,
         "accept": flags.accept,
         "ensemble_size": flags.ensemble_size,
         "threshold": flags.threshold,
@@ -52,6 +57,8 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> Run
         given |= {"category": flags.category, "tags": None if flags.tag is None else tuple(dict.fromkeys(flags.tag))}
     if flags.strategy is None and flags.models is not None:
         given["strategy"] = "ensemble"
+    elif flags.strategy is None and (flags.tier or flags.critical or flags.requires or flags.routine):
+        given["strategy"] = "tiers"
     if flags.models is not None and flags.ensemble_size is None:
         given["ensemble_size"] = len(_names(flags.models))
     return replace(defaults, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # each value is of its field's type

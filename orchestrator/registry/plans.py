@@ -3,7 +3,7 @@
     NAME: [MODEL, NODE, ...]                                       a cascade
     NAME: {description: ..., cascade | panel | sequence | loop | call: ...}
     roles: {NAME: {models: ..., system: ...}}
-    tiers: {NAME: [MODEL, ...]}
+    tiers: {NAME: [MODEL, ...]}                    or {models: [MODEL, ...], plan: the NAME of a chain}
 
 A node is the name of a model, or a mapping with one of the five kinds. What a plan may not be is `plan.check_plan`'s to
 say; here it is said where in the file.
@@ -77,7 +77,12 @@ class ChainsDocument:
     def tiers(self) -> dict[str, tuple[str, ...]]:
         """What the file has under `tiers`."""
         found = self._entries.get(TIERS)
-        return {} if found is None else mapping_of(self._tier)(found)
+        return {} if found is None else {name: models for name, (models, _) in mapping_of(self._tier)(found).items()}
+
+    def tier_plans(self) -> dict[str, Value | None]:
+        """The name of the chain that is a tier's plan, where it was read; None for a tier without one."""
+        found = self._entries.get(TIERS)
+        return {} if found is None else {name: plan for name, (_, plan) in mapping_of(self._tier)(found).items()}
 
     def chains(self, roles: Collection[str], tiers: Collection[str]) -> dict[str, Chain]:
         """The named plans, which may use these roles and tiers."""
@@ -105,9 +110,13 @@ class ChainsDocument:
             raise value.error("has no models")
         return {Level(key): self._listed(models) for key, models in value.content.items()}
 
-    def _tier(self, value: Value) -> tuple[str, ...]:
+    def _tier(self, value: Value) -> tuple[tuple[str, ...], Value | None]:
         _check_name(value)
-        return self._listed(value)
+        if not isinstance(value.content, dict):
+            return self._listed(value), None
+        return record(lambda table: (table.required("models", self._listed), table.optional("plan", _named, None)))(
+            value
+        )
 
     def _listed(self, value: Value) -> tuple[str, ...]:
         return list_of(_model(self._models), at_least=1)(value)
@@ -226,6 +235,7 @@ class _PlanReader:
             system=table.optional("system", text, None),
             max_tokens=table.optional("max_tokens", integer(minimum=1, maximum=records.MAX_TOKENS), None),
             temperature=table.optional("temperature", _fraction(2), None),
+            needs_context=table.optional("needs_context", boolean, False),
             **_common(table),
         )
 
@@ -284,6 +294,12 @@ def _known(what: str, names: Collection[str]) -> Reader[str]:
         return name
 
     return read
+
+
+def _named(value: Value) -> Value:
+    """A name that can be looked up only later, with its place."""
+    text(value)
+    return value
 
 
 def _check_name(value: Value) -> None:

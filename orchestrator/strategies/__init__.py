@@ -6,7 +6,13 @@ from .base import Decision, Offer, Situation, Strategy, nothing_to_call, survey
 from .cheapest import cheapest
 from .ensemble import ensemble
 from .fallback import fallback
+from .tiers import tiers
 
-STRATEGIES: dict[str, Strategy] = {"fallback": fallback, "ensemble": ensemble, "cheapest": cheapest}
+STRATEGIES: dict[str, Strategy] = {
+    "fallback": fallback,
+    "ensemble": ensemble,
+    "cheapest": cheapest,
+    "tiers": tiers,
+}
 
 __all__ = ["STRATEGIES", "Decision", "Offer", "Situation", "Strategy", "fallback", "nothing_to_call", "survey"]
