@@ -30,6 +30,8 @@ _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEAN = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
+_NOT_TEXT = _NULL | _BOOLEAN
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,59}")  # as most keys are: text, whatever the rules, and shown as it is
 # What YAML calls printable, less the line separators that editors do not count as the end of a line.
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TAG_DIRECTIVE = re.compile(r"^%TAG", re.MULTILINE)  # libyaml takes quadratic time over many of them
@@ -49,7 +51,7 @@ class Kind(StrEnum):
     MAPPING = "a mapping"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that would cost a third of the time it takes to read a file
 class Scalar:
     """A single value as it was written. `plain` is without quotes."""
 
@@ -57,7 +59,7 @@ class Scalar:
     plain: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as above
 class Value:
     """A value and where it stands: `line` (from 1; that of its key, if it has one) and the `path` of keys to it.
 
@@ -72,13 +74,10 @@ class Value:
 
     @property
     def kind(self) -> Kind:
-        match self.content:
-            case Scalar(written, plain):
-                return _plain_kind(written) if plain else Kind.TEXT
-            case tuple():
-                return Kind.LIST
-            case _:
-                return Kind.MAPPING
+        content = self.content
+        if isinstance(content, Scalar):
+            return _plain_kind(content.written) if content.plain else Kind.TEXT
+        return Kind.LIST if isinstance(content, tuple) else Kind.MAPPING
 
     @property
     def written(self) -> str:
@@ -142,56 +141,59 @@ class _Document:
         start = self._events.get_event()
         if isinstance(start, yaml.StreamEndEvent):
             return Value(self._source, 1, "", {})
-        value = self._value(self._events.get_event(), "", depth=1)
+        value = self._value(self._events.get_event(), "", 1)
         self._events.get_event()  # the end of the document
         end = self._events.get_event()
         if not isinstance(end, yaml.StreamEndEvent):
             self._refuse(end, "", "a second document starts here; only one is allowed")
         return Value(self._source, 1, "", {}) if value.kind is Kind.NULL else value
 
-    def _value(self, event: yaml.Event, path: str, *, depth: int, key: str = "", key_line: int | None = None) -> Value:
+    def _value(self, event: yaml.Event, path: str, depth: int, key: str = "", key_line: int = 0) -> Value:
         self._count += 1
         if self._count > MAX_VALUES:
             self._refuse(event, path, f"the file holds more than {MAX_VALUES:,} values")
         if depth > MAX_DEPTH:
             self._refuse(event, path, f"nested more than {MAX_DEPTH} deep")
+        if isinstance(event, yaml.AliasEvent):
+            self._refuse(event, path, f"aliases (*{shown(str(event.anchor))}) are not allowed")
+        assert isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent)
+        if event.anchor is not None:
+            self._refuse(event, path, f"anchors (&{shown(event.anchor)}) are not allowed")
+        if event.tag is not None:
+            self._refuse(event, path, f"tags ({shown(event.tag)}) are not allowed")
         content: Scalar | tuple[Value, ...] | dict[str, Value]
-        match event:
-            case yaml.AliasEvent(anchor=str(name)):
-                self._refuse(event, path, f"aliases (*{shown(name)}) are not allowed")
-            case yaml.ScalarEvent(anchor=str(name)) | yaml.CollectionStartEvent(anchor=str(name)):
-                self._refuse(event, path, f"anchors (&{shown(name)}) are not allowed")
-            case yaml.ScalarEvent(tag=str(tag)) | yaml.CollectionStartEvent(tag=str(tag)):
-                self._refuse(event, path, f"tags ({shown(tag)}) are not allowed")
-            case yaml.ScalarEvent(value=written, style=style):
-                if _NEVER_IN_TEXT.search(written):
-                    self._refuse(event, path, "holds a character that text cannot hold")
-                content = Scalar(written, plain=not style)  # '' with libyaml, None without
-            case yaml.SequenceStartEvent():
-                content = self._items(path, depth)
-            case _:
-                content = self._entries(path, depth)
+        if isinstance(event, yaml.ScalarEvent):
+            if event.style == '"' and _NEVER_IN_TEXT.search(event.value):
+                self._refuse(event, path, "holds a character that text cannot hold")
+            content = Scalar(event.value, not event.style)  # '' with libyaml, None without
+        elif isinstance(event, yaml.SequenceStartEvent):
+            content = self._items(path, depth)
+        else:
+            content = self._entries(path, depth)
         return Value(self._source, key_line or _line(event), path, content, key)
 
     def _items(self, path: str, depth: int) -> tuple[Value, ...]:
         items: list[Value] = []
         while not isinstance(event := self._events.get_event(), yaml.SequenceEndEvent):
-            items.append(self._value(event, f"{path}[{len(items)}]", depth=depth + 1))
+            items.append(self._value(event, f"{path}[{len(items)}]", depth + 1))
         return tuple(items)
 
     def _entries(self, path: str, depth: int) -> dict[str, Value]:
         entries: dict[str, Value] = {}
         while not isinstance(event := self._events.get_event(), yaml.MappingEndEvent):
             key = self._key(event, path, depth)
-            key_path = f"{path}.{shown(key)}" if path else shown(key)
+            name = key if _WORD.fullmatch(key) else shown(key)
+            key_path = f"{path}.{name}" if path else name
             if key in entries:
                 self._refuse(event, key_path, f"duplicate key; the first is on line {entries[key].line}")
             value = self._events.get_event()
-            entries[key] = self._value(value, key_path, depth=depth + 1, key=key, key_line=_line(event))
+            entries[key] = self._value(value, key_path, depth + 1, key, _line(event))
         return entries
 
     def _key(self, event: yaml.Event, path: str, depth: int) -> str:
-        key = self._value(event, path, depth=depth + 1)
+        key = self._value(event, path, depth + 1)
+        if _WORD.fullmatch(key.written) and key.written not in _NOT_TEXT:
+            return key.written
         if key.written == "<<":
             raise key.error("merge keys (<<) are not allowed")
         if key.kind is not Kind.TEXT:

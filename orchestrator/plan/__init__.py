@@ -22,7 +22,7 @@ from .nodes import (
     nodes,
     to_dict,
 )
-from .pricing import CostRange, price
+from .pricing import CostRange, needed, price
 
 __all__ = [
     "FREE_SIGNALS",
@@ -45,6 +45,7 @@ __all__ = [
     "children",
     "most_calls",
     "must_agree",
+    "needed",
     "nodes",
     "price",
     "to_dict",

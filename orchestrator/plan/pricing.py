@@ -31,6 +31,23 @@ def price(node: Node, price_call: Callable[[Call], CostRange]) -> CostRange:
     return found._replace(minimum=0) if node.optional and found.minimum is not None else found
 
 
+def needed(node: Node, price_call: Callable[[Call], CostRange]) -> int | None:
+    """What a plan is expected to cost if it is to come to anything: its steps that may not fail, the cheapest member of
+    a panel, the first leg of a cascade, one round of a loop. None if a call of these is unpriced."""
+    match node:
+        case Call():
+            return price_call(node).expected
+        case Cascade(legs=legs):
+            return needed(legs[0], price_call)
+        case Panel(members=members):
+            known = [cost for member in members if (cost := needed(member, price_call)) is not None]
+            return min(known, default=None)
+        case Sequence(steps=steps):
+            return _total(needed(step, price_call) for step in steps if not step.optional)
+        case Loop(body=body):
+            return needed(body, price_call)
+
+
 def _combined(node: Cascade | Panel | Sequence | Loop, ranges: list[CostRange]) -> CostRange:
     match node:
         case Cascade():

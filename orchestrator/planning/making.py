@@ -9,8 +9,9 @@ from datetime import datetime
 from ..analysis import ComplexityAnalyzer
 from ..analysis.needs import ROUTINE_TASKS, Need, Needs, needs_of, told
 from ..analysis.tokens import estimate_tokens, upper_bound_tokens
-from ..errors import ConfigError, UsageError, did_you_mean
-from ..plan import Call, CostRange, Node, price
+from ..errors import BudgetError, ConfigError, UsageError, did_you_mean
+from ..money import format_nanousd
+from ..plan import Call, CostRange, Node, needed, price
 from ..providers.catalog import PROVIDERS, is_set_up, needed_to_set_up
 from ..quote import MESSAGE_OVERHEAD, Load
 from ..registry.model import Chain, ModelSpec, Registry
@@ -227,6 +228,12 @@ def _priced(
     costs = CallCosts(
         prompt, options, load, lambda name: situation.offers[name].spec, settings.free_tier, situation.when
     ).of(decision.plan)
+    least, cap = needed(decision.plan, costs.__getitem__), options.max_cost_nanousd
+    if cap is not None and least is not None and least > cap:
+        raise BudgetError(
+            f"the cost cap is below what the plan is expected to cost at the least: {format_nanousd(least)}",
+            hint="raise --max-cost or shorten the prompt; orch plan shows what each step costs",
+        )
     return Planned(
         prompt=prompt,
         options=options,

@@ -230,11 +230,11 @@ class _PlanReader:
             model=table.optional("model", self._model, ""),
             role=table.optional("role", self._role, None),
             tier=table.optional("tier", self._tier, None),
-            level=table.optional("level", one_of(Level), None),
+            level=table.optional("level", _LEVEL, None),
             template=table.optional("template", text, None),
             system=table.optional("system", text, None),
-            max_tokens=table.optional("max_tokens", integer(minimum=1, maximum=records.MAX_TOKENS), None),
-            temperature=table.optional("temperature", _fraction(2), None),
+            max_tokens=table.optional("max_tokens", _TOKENS, None),
+            temperature=table.optional("temperature", _TEMPERATURE, None),
             needs_context=table.optional("needs_context", boolean, False),
             **_common(table),
         )
@@ -245,7 +245,7 @@ class _PlanReader:
     def _panel(self, table: Table) -> Panel:
         synthesiser = table.optional("synthesiser", self._call, None)
         usual = Reduce.BEST if synthesiser is None else Reduce.SYNTHESISE
-        reduce = table.optional("reduce", one_of(Reduce), usual)
+        reduce = table.optional("reduce", _REDUCE, usual)
         return Panel(table.required("members", self._nodes(2)), reduce, synthesiser, **_common(table))
 
     def _sequence(self, table: Table) -> Sequence:
@@ -256,18 +256,16 @@ class _PlanReader:
         return Loop(
             table.required("body", self._node),
             table.required("until", self._until),
-            table.required("max_rounds", integer(minimum=1)),
+            table.required("max_rounds", _ROUNDS),
             **_common(table),
         )
 
     def _until(self, value: Value) -> Check | Accept:
         if value.kind is Kind.TEXT:
-            return Accept(rule=one_of(AcceptRule)(value))
+            return Accept(rule=_RULE(value))
         if isinstance(value.content, dict) and "check" not in value.content:
             return record(_accept)(value)
-        return record(lambda table: Check(table.required("check", self._call), table.required("score", _fraction(1))))(
-            value
-        )
+        return record(lambda table: Check(table.required("check", self._call), table.required("score", _SHARE)))(value)
 
 
 def _model(models: Mapping[str, str]) -> Reader[str]:
@@ -320,16 +318,16 @@ def _common(table: Table) -> _Common:
     return {
         "name": table.optional("name", text, None),
         "optional": table.optional("optional", boolean, False),
-        "budget_share": table.optional("budget_share", _fraction(1), None),
-        "time_share": table.optional("time_share", _fraction(1), None),
+        "budget_share": table.optional("budget_share", _SHARE, None),
+        "time_share": table.optional("time_share", _SHARE, None),
     }
 
 
 def _accept(table: Table) -> Accept:
     return Accept(
-        threshold=table.optional("threshold", _fraction(1), None),
-        rule=table.optional("accept", one_of(AcceptRule), AcceptRule.CONFIDENCE),
-        signals=table.optional("signals", list_of(_signal, at_least=1), FREE_SIGNALS),
+        threshold=table.optional("threshold", _SHARE, None),
+        rule=table.optional("accept", _RULE, AcceptRule.CONFIDENCE),
+        signals=table.optional("signals", _SIGNALS, FREE_SIGNALS),
     )
 
 
@@ -343,3 +341,10 @@ def _signal(value: Value) -> str:
 def _fraction(maximum: int) -> Reader[float]:
     exact = decimal(minimum=0, maximum=maximum)
     return lambda value: float(exact(value))
+
+
+# Made once: a file may hold hundreds of plans.
+_LEVEL, _RULE, _REDUCE = one_of(Level), one_of(AcceptRule), one_of(Reduce)
+_SHARE, _TEMPERATURE = _fraction(1), _fraction(2)
+_TOKENS, _ROUNDS = integer(minimum=1, maximum=records.MAX_TOKENS), integer(minimum=1)
+_SIGNALS = list_of(_signal, at_least=1)

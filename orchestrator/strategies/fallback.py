@@ -15,7 +15,7 @@ def fallback(situation: Situation) -> Decision | None:
     if plan is None:
         return None
     reasons = list(assignment.reasons)
-    if situation.options.accept is AcceptRule.AGREEMENT:
+    if situation.options.accept == AcceptRule.AGREEMENT:
         if isinstance(plan, Cascade):
             plan = agreeing(plan)
         else:

@@ -266,9 +266,9 @@ def test_a_mistake_in_a_users_models_is_named(load: Load, tmp_path: Path, old: s
             "mine: [gpt-4o, gpt-4p]", "1: mine[1]: there is no model named 'gpt-4p' (did you mean '", id="no model"
         ),
         pytest.param("a: [gpt-4o]\nmine: []", "2: mine: needs at least 1 entry", id="empty"),
-        pytest.param("mine: gpt-4o", "1: mine: expected a list, found text gpt-4o", id="text"),
-        pytest.param("mine: {panel: [gpt-4o]}", "1: mine: a chain is a list of models; a mapping cannot", id="mapping"),
-        pytest.param("mine: [[gpt-4o]]", "1: mine[0]: expected text, found a list", id="list in a list"),
+        pytest.param("mine: gpt-4o", "1: mine: expected a list of models, or a plan, found text gpt-4o", id="text"),
+        pytest.param("mine: {panel: [gpt-4o]}", "1: mine.panel: needs at least 2 entries", id="panel of one"),
+        pytest.param("mine: [[gpt-4o]]", "1: mine[0]: expected the name of a model, or a mapping", id="list in a list"),
         pytest.param("gpt-4o: [gpt-4]", "1: gpt-4o: a chain cannot have the name of a model", id="named as a model"),
         pytest.param("a,b: [gpt-4]", "1: a,b: a name is made of letters, digits and", id="name with a comma"),
         pytest.param("mine: [gpt-4]\nmine: [gpt-4]", "2: mine: duplicate key; the first is on line 1", id="duplicate"),
