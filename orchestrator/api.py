@@ -19,11 +19,13 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from .attachments import attach, read_attachments
 from .engine import Engine
 from .errors import UsageError
 from .money import dollars_to_nanousd
 from .plan import calls
 from .planning import Planned
+from .registry.model import Registry
 from .result import OrchestrationResult
 from .settings import RunOptions, Settings, load_settings
 from .types import Prompt
@@ -42,6 +44,12 @@ async def orchestrate(
     confidence_threshold: float | None = None,
     max_cost: Dollars | None = None,
     system: str | None = None,
+    context: Sequence[str] = (),
+    tier: str | None = None,
+    requires: Sequence[str] | None = None,
+    critical: bool | None = None,
+    routine: bool | None = None,
+    subject: str | None = None,
     temperature: float | None = None,
     max_tokens: int | None = None,
     timeout: float | None = None,  # noqa: ASYNC109  # the run's own, which ends in a result and not in a cancellation
@@ -50,6 +58,9 @@ async def orchestrate(
     simulate: bool | None = None,
 ) -> OrchestrationResult:
     """Answer a prompt. `max_cost` is in dollars, `timeout` in seconds. None takes the user's setting or the default.
+
+    `context` names files, folders and globs that go with the prompt. `tier`, `requires` ("design", "implementation"),
+    `critical` and `routine` are for the strategy "tiers", and `subject` for a rollout.
 
     Raises an `OrchError`: its class says what is wrong, and `exit_code` how the command line would have ended.
     """
@@ -65,10 +76,16 @@ async def orchestrate(
         temperature=temperature,
         max_tokens=max_tokens,
         timeout_s=timeout,
+        tier=tier,
+        requires=None if requires is None else tuple(requires),
+        critical=critical,
+        routine=routine,
+        subject=subject,
         category=category,
         tags=tuple(tags),
     )
-    result = await Engine(settings).run(Prompt(prompt, system), options)
+    engine = Engine(settings)
+    result = await engine.run(_prompt(prompt, system, context, engine.registry), options)
     if result.exception is not None:
         raise result.exception
     return result
@@ -122,6 +139,12 @@ def plan_run(
 
 def _options(settings: Settings, **given: Any) -> RunOptions:
     return replace(settings.run, **{name: value for name, value in given.items() if value is not None})
+
+
+def _prompt(text: str, system: str | None, context: Sequence[str], registry: Registry) -> Prompt:
+    if not context:
+        return Prompt(text, system)
+    return attach(text, system, read_attachments(context, stdin=None, window=registry.largest_window).text)
 
 
 def _nanousd(dollars: Dollars | None) -> int | None:

@@ -94,10 +94,6 @@ class Machine:
     gpu_hour: Decimal
     until: date | None = None
 
-    @property
-    def name(self) -> str:
-        return ", ".join(self.models)
-
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:

@@ -53,6 +53,11 @@ class Prompt:
         """The text without its context."""
         return self.text.removesuffix(self.context).rstrip() if self.context else self.text
 
+    @property
+    def asked(self) -> str:
+        """What tells how hard the task is, and of what kind: files that are attached do not."""
+        return self.question if self.attached else self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Analysis:

@@ -50,7 +50,7 @@ class Asker:
         limited = (call.max_tokens or order.options.max_tokens) is not None
         cut = completion.finish_reason is FinishReason.LENGTH
         verdict = self.detector.assess(
-            completion.text, self.prompt.text, finish_reason=None if cut and limited else completion.finish_reason
+            completion.text, self.prompt.asked, finish_reason=None if cut and limited else completion.finish_reason
         )
         if cut:
             self.decide(f"{spec.name}'s answer was cut off at its output limit", loud=True)

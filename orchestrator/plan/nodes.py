@@ -51,8 +51,9 @@ class Accept:
 class _Step:
     """What every node may have.
 
-    `name` is what templates and the ledger call it. What fails and is `optional` is left out. The shares, above 0 and
-    up to 1, are the part of the run's cost cap and of its time that a node may use.
+    `name` is what templates and the ledger call it. What fails and is `optional` is left out; a cascade goes on from
+    such a leg whatever the error. The shares, above 0 and up to 1, are the part of the run's cost cap and of its time
+    that a node may use.
     """
 
     name: str | None = None

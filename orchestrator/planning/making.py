@@ -81,6 +81,7 @@ def make_plan(
         registry.tiers,
         question_offers=offers_for(_question_load(prompt, load)) if prompt.context else {},
         needs=needs,
+        reserved=frozenset() if rollout is None else frozenset({rollout.model}),
     )
     if options.role is not None and strategy is not fallback:
         situation = in_role(situation, registry.role(options.role))
@@ -100,16 +101,15 @@ def make_plan(
 
 def _analysis(prompt: Prompt) -> Analysis:
     """What is known of a prompt. Files that are attached count for its length: they are not what was asked."""
-    if not prompt.attached:
-        return ComplexityAnalyzer().analyze(prompt.text)
-    return replace(ComplexityAnalyzer().analyze(prompt.question), input_tokens=estimate_tokens(prompt.text))
+    analysis = ComplexityAnalyzer().analyze(prompt.asked)
+    return replace(analysis, input_tokens=estimate_tokens(prompt.text)) if prompt.attached else analysis
 
 
 def _needs(prompt: Prompt, analysis: Analysis, options: RunOptions) -> Needs:
     """What the user says that a prompt asks for, or what it looks like."""
     said = {Need(each) for each in options.requires}
     said |= {need for need, given in ((Need.CRITICAL, options.critical), (Need.ROUTINE, options.routine)) if given}
-    return told(said) if said else needs_of(prompt.question if prompt.attached else prompt.text, analysis)
+    return told(said) if said else needs_of(prompt.asked, analysis)
 
 
 def _strategy_and_chain(options: RunOptions, needs: Needs, registry: Registry) -> tuple[Strategy, Chain]:

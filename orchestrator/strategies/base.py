@@ -42,7 +42,7 @@ class Situation:
 
     `needs` is what the prompt asks for, by its words or by the user's. `roles` and `tiers` are those that the calls of
     the chain's plan may name. `question_offers` are for the question without what was given with it; empty where
-    nothing was.
+    nothing was. What is `reserved` is only called where it is named: a model that a rollout is to bring in.
     """
 
     analysis: Analysis
@@ -55,6 +55,7 @@ class Situation:
     tiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     question_offers: Mapping[str, Offer] = field(default_factory=dict)
     needs: Needs = field(default_factory=Needs)
+    reserved: frozenset[str] = frozenset()
 
     @property
     def has_context(self) -> bool:
@@ -65,12 +66,13 @@ class Situation:
         return self.offers if not self.has_context or sees_context(call) else self.question_offers
 
     def choosable(self, offers: Mapping[str, Offer] | None = None) -> list[Offer]:
-        """The models that may be chosen without being named: nothing in the way, and neither retired nor unpriced."""
+        """The models that may be chosen without being named: nothing in the way, neither retired, unpriced nor reserved."""
         today = self.when.date()
         return [
             offer
             for offer in (self.offers if offers is None else offers).values()
             if offer.obstacle is None and not offer.spec.is_retired(today) and offer.cost.expected is not None
+            if offer.spec.name not in self.reserved
         ]
 
 

@@ -43,7 +43,7 @@ def roll_out(decision: Decision, situation: Situation, rollout: Rollout, key: st
         return _with(decision, f"rollout: not among the {rollout.share:.0%} that go to {rollout.model}"), left
     if offer.obstacle is not None:
         return _with(decision, f"rollout: {rollout.model} cannot be called: {offer.obstacle.value}"), left
-    call = Call(rollout.model, name=STEP, time_share=_TIME_SHARE)
+    call = Call(rollout.model, name=STEP, optional=True, time_share=_TIME_SHARE)
     threshold = situation.options.threshold
     plan = Cascade((call, decision.plan), Accept(threshold=threshold))
     reason = (
