@@ -66,7 +66,7 @@ class Situation:
         return self.offers if not self.has_context or sees_context(call) else self.question_offers
 
     def choosable(self, offers: Mapping[str, Offer] | None = None) -> list[Offer]:
-        """The models that may be chosen without being named: nothing in the way, neither retired, unpriced nor reserved."""
+        """The models that may be chosen without being named: nothing in the way, not retired, unpriced or reserved."""
         today = self.when.date()
         return [
             offer

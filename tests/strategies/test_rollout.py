@@ -94,12 +94,13 @@ def test_the_plan_steps_in_where_the_local_model_fails(stage: Stage, act: object
 
 
 def test_nothing_else_brings_the_local_model_in(stage: Stage) -> None:
-    stage.environ["OLLAMA_BASE_URL"] = "http://localhost:11434/v1"
-    wanted = RunOptions(strategy="cheapest", max_tokens=1)  # a short reply is cheapest by the GPU hour
-    without = engine(stage, None).plan(Prompt(QUESTION), wanted)
-    local = [call.model for call in calls(without.plan)]
-    later = engine(stage, replace(BEGUN, model=local[0], starts=date(2027, 1, 1))).plan(Prompt(QUESTION), wanted)
-    assert local[0] not in [call.model for call in calls(later.plan)]
+    cheapest = RunOptions(strategy="cheapest")
+    (chosen,) = calls(engine(stage, None).plan(Prompt(QUESTION), cheapest).plan)
+    reserved = Rollout(chosen.model, starts=date(2027, 1, 1))
+    (another,) = calls(engine(stage, reserved).plan(Prompt(QUESTION), cheapest).plan)
+    assert another.model != chosen.model
+    named = RunOptions(chain=chosen.model)
+    assert list(calls(engine(stage, reserved).plan(Prompt(QUESTION), named).plan)) == [chosen]
 
 
 def test_a_share_is_kept_to_and_the_same_subject_always_gets_the_same(stage: Stage) -> None:
