@@ -79,7 +79,7 @@ class Draw(NamedTuple):
 
     def text(self, text: str, style: str = "") -> Text:
         if self.ascii_only:
-            text = text.replace("≥", ">=").encode("ascii", "backslashreplace").decode("ascii")
+            text = text.replace("≥", ">=").replace("→", "->").encode("ascii", "backslashreplace").decode("ascii")
         return Text(text, style=style)
 
     def bar(self, amount: int, most: int) -> Text:
