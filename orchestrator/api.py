@@ -23,7 +23,7 @@ from .attachments import attach, read_attachments
 from .engine import Engine
 from .errors import UsageError
 from .money import dollars_to_nanousd
-from .plan import calls
+from .plan import AcceptRule, calls
 from .planning import Planned
 from .registry.model import Registry
 from .result import OrchestrationResult
@@ -40,8 +40,10 @@ async def orchestrate(
     *,
     chain: str | Sequence[str] | None = None,
     models: Sequence[str] | None = None,
+    role: str | None = None,
     ensemble_size: int | None = None,
     confidence_threshold: float | None = None,
+    accept: str | None = None,
     max_cost: Dollars | None = None,
     system: str | None = None,
     context: Sequence[str] = (),
@@ -62,6 +64,9 @@ async def orchestrate(
     `context` names files, folders and globs that go with the prompt. `tier`, `requires` ("design", "implementation"),
     `critical` and `routine` are for the strategy "tiers", and `subject` for a rollout.
 
+    `strategy` is `cheapest`, `fallback`, `ensemble`, `tiers` or the name of a plan in chains.yaml, such as `pipeline`; `accept`
+    is `confidence` or `agreement`.
+
     Raises an `OrchError`: its class says what is wrong, and `exit_code` how the command line would have ended.
     """
     settings = load_settings(os.environ, simulate=simulate)
@@ -70,8 +75,10 @@ async def orchestrate(
         strategy=strategy,
         chain=chain if chain is None or isinstance(chain, str) else ",".join(chain),
         models=None if models is None else tuple(models),
+        role=role,
         ensemble_size=ensemble_size,
         threshold=confidence_threshold,
+        accept=_accept(accept),
         max_cost_nanousd=_nanousd(max_cost),
         temperature=temperature,
         max_tokens=max_tokens,
@@ -92,7 +99,10 @@ async def orchestrate(
 
 
 def run_orchestration(prompt: str, strategy: str = "fallback", **options: Any) -> OrchestrationResult:
-    """Answer a prompt with a strategy: `cheapest`, `fallback` or `ensemble`. Options are those of `orchestrate`."""
+    """Answer a prompt with a strategy: `cheapest`, `fallback`, `ensemble`, or the name of a plan in chains.yaml.
+
+    Options are those of `orchestrate`.
+    """
     return _waited_for(orchestrate(prompt, strategy, **options))
 
 
@@ -145,6 +155,13 @@ def _prompt(text: str, system: str | None, context: Sequence[str], registry: Reg
     if not context:
         return Prompt(text, system)
     return attach(text, system, read_attachments(context, stdin=None, window=registry.largest_window).text)
+
+
+def _accept(rule: str | None) -> AcceptRule | None:
+    try:
+        return None if rule is None else AcceptRule(rule)
+    except ValueError as error:
+        raise UsageError(f"accept takes {' or '.join(AcceptRule)}, not {rule!r}") from error
 
 
 def _nanousd(dollars: Dollars | None) -> int | None:

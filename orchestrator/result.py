@@ -163,6 +163,7 @@ def _call_dict(call: CallRecord) -> dict[str, Any]:
         "status": call.status.value,
         "attempt": call.attempt,
         "step": call.step,
+        "role": call.role,
         "finish_reason": call.finish_reason,
         "input_tokens": call.input_tokens,
         "output_tokens": call.output_tokens,

@@ -91,7 +91,9 @@ def config_keys() -> set[str]:
                 case ast.Call(ast.Attribute(attr="optional" | "required"), [ast.Constant(str(key)), reader, *_]):
                     asked.setdefault(function.name, []).append(key)
                     match reader:
-                        case ast.Call(ast.Name("record"), [ast.Name(name)]):
+                        case ast.Call(ast.Name("record"), [ast.Name(name)]) | ast.Call(
+                            ast.Name("list_of"), [ast.Call(ast.Name("record"), [ast.Name(name)])]
+                        ):
                             inner[name] = key
     keys = {f"{inner[name]}.{key}" if name in inner else key for name, found in asked.items() for key in found}
     return keys - set(inner.values())
@@ -110,7 +112,8 @@ def test_the_example_config_file_has_every_key_and_loads(tmp_path: Path) -> None
     assert settings.run.max_cost_nanousd == 500_000_000
     flat: set[str] = set()
     for key, value in yaml.safe_load(example).items():
-        flat |= {f"{key}.{inner}" for inner in value} if isinstance(value, dict) else {key}
+        found = value[0] if isinstance(value, list) and isinstance(value[0], dict) else value
+        flat |= {f"{key}.{inner}" for inner in found} if isinstance(found, dict) else {key}
     assert flat == config_keys()
 
 

@@ -81,7 +81,8 @@ def _show_lines(recorded: Recorded, rating: Rating | None) -> Iterator[str]:
     run, totals = recorded.run, recorded.totals
     simulated = ", simulated" if run.simulated else ""
     yield f"run {run.run_id}  {run.created_at.astimezone():%Y-%m-%d %H:%M:%S}  {run.status}{simulated}"
-    yield f"{run.strategy}, {run.level} {run.task}, category {run.category}, tags: {', '.join(run.tags) or 'none'}"
+    strategy = run.strategy if run.pattern in (None, run.strategy) else f"{run.strategy} with {run.pattern}"
+    yield f"{strategy}, {run.level} {run.task}, category {run.category}, tags: {', '.join(run.tags) or 'none'}"
     yield f"cost {format_nanousd(totals.cost_nanousd)} ({totals.cost_source}), {(run.latency_ms or 0) / 1000:.2f} s"
     if rating is not None:
         yield f"rated {rating_words(rating)}{f': {rating.note}' if rating.note else ''}"
@@ -102,10 +103,13 @@ def _show_lines(recorded: Recorded, rating: Rating | None) -> Iterator[str]:
 def _call_line(call: CallRecord) -> str:
     confidence = "" if call.confidence is None else f", confidence {call.confidence:.2f}"
     error = "" if call.error_code is None else f", {call.error_code}: {call.error_message}"
+    step = "" if call.step is None else f"{call.step}: "
+    role = "" if call.role is None else f" as {call.role}"
     return (
-        f"{call.model} ({call.provider}), attempt {call.attempt}: {call.status}, {call.input_tokens:,} tokens in "
-        f"({call.cached_tokens:,} cached), {call.output_tokens:,} out ({call.reasoning_tokens:,} reasoning), "
-        f"{format_nanousd(call.cost_nanousd)}, {call.latency_ms or 0} ms{confidence}{error}"
+        f"{step}{call.model} ({call.provider}){role}, attempt {call.attempt}: {call.status}, "
+        f"{call.input_tokens:,} tokens in ({call.cached_tokens:,} cached), {call.output_tokens:,} out "
+        f"({call.reasoning_tokens:,} reasoning), {format_nanousd(call.cost_nanousd)}, {call.latency_ms or 0} ms"
+        f"{confidence}{error}"
     )
 
 
@@ -120,7 +124,7 @@ def _why_lines(recorded: Recorded) -> Iterator[str]:
         yield f"  - {decision}"
     for call in recorded.calls:
         judged = _judged(call)
-        yield f"{call.model}: {_confidence(call)}"
+        yield f"{'' if call.step is None else f'{call.step}, '}{call.model}: {_confidence(call)}"
         for reason in judged["reasons"]:
             yield f"  - {reason}"
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
+from ..confidence.detector import ConfidenceDetector
+from ..confidence.signal import Signal
 from ..confidence.synthesis import Candidate, Weighed, capability
 from ..registry.model import ModelSpec
 from ..types import Completion, Verdict
 
-# Logits for what others said of an answer: from -2 where they do not agree at all to +2 where they do in full. Set by
-# hand: +2 lifts an answer of 0.73 to 0.95, -2 takes it to 0.27.
-_EVIDENCE_RANGE = 4.0
-_SURE = 1e-6
+# Logits for what others say of an answer: from -2 for nothing good to +2 for nothing bad. Set by hand, since no
+# recorded outcomes have it: +2 lifts an answer of 0.73 to 0.95, -2 takes it to 0.27.
+_OPINION_RANGE = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,15 @@ class Outcome:
             finish_reason=self.completion.finish_reason,
         )
 
-    def with_evidence(self, name: str, value: float, reason: str) -> Outcome:
-        """The outcome with one more signal, `value` 0 to 1: what others made of its answer."""
-        logit = _EVIDENCE_RANGE * (value - 0.5)
-        confidence = min(max(self.confidence, _SURE), 1 - _SURE)
-        moved = math.log(confidence / (1 - confidence)) + logit
-        verdict = Verdict(
-            1 / (1 + math.exp(-moved)), {**self.verdict.signals, name: logit}, (*self.verdict.reasons, reason)
-        )
-        return replace(self, verdict=verdict if self.confidence > 0 else self.verdict)
+    def with_evidence(self, signal: Signal, detector: ConfidenceDetector) -> Outcome:
+        """The outcome with one more signal: what others made of its answer. An empty answer stays what it is."""
+        if not self.confidence:
+            return self
+        known = [Signal(name, logit, "") for name, logit in self.verdict.signals.items()]
+        verdict = detector.verdict([*known, signal])
+        return replace(self, verdict=replace(verdict, reasons=(*self.verdict.reasons, signal.reason)))
+
+
+def opinion(name: str, value: float, reason: str) -> Signal:
+    """What others say of an answer, `value` 0 to 1, as a signal."""
+    return Signal(name, _OPINION_RANGE * (value - 0.5), reason)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..confidence.answers import AGREES_FROM, same_answer
+from ..confidence.detector import ConfidenceDetector
+from ..confidence.second_opinion import agreement_signal
 from ..confidence.synthesis import weigh
-from .outcome import Outcome
+from .outcome import Outcome, opinion
 
-# An answer that is trusted less than this by itself refuses, or doubts itself in every sentence: that another one does
-# the same speaks for neither.
-HARDLY_AN_ANSWER = 0.2
+# The signals of an answer that is none, and the logits from which it is: a refusal, or doubt of the whole of it. That
+# another one says the same speaks for neither.
+_OF_NO_ANSWER, _NO_ANSWER = ("hedging", "refusal"), -1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ def best(outcomes: Sequence[Outcome]) -> Reduced:
     return Reduced(replace(winner, panel=weighed), reason)
 
 
-def vote(outcomes: Sequence[Outcome], prompt: str) -> Reduced:
+def vote(outcomes: Sequence[Outcome], prompt: str, detector: ConfidenceDetector) -> Reduced:
     """The answer that most of them give; of several such, and among those that give it, the one that weighs most."""
     weighed = weigh([outcome.candidate() for outcome in outcomes])
     texts = [outcome.completion.text for outcome in outcomes]
@@ -47,11 +50,13 @@ def vote(outcomes: Sequence[Outcome], prompt: str) -> Reduced:
     winner = replace(outcomes[place], panel=weighed)
     reason = f"{votes[place]} of {len(outcomes)} give this answer"
     if len(outcomes) > 1:
-        winner = winner.with_evidence("votes", (votes[place] - 1) / (len(outcomes) - 1), reason)
+        winner = winner.with_evidence(opinion("votes", (votes[place] - 1) / (len(outcomes) - 1), reason), detector)
     return Reduced(winner, f"{winner.spec.name}'s answer is taken: {reason}")
 
 
-def agree(outcomes: Sequence[Outcome], costs: Sequence[int | None], prompt: str) -> Reduced:
+def agree(
+    outcomes: Sequence[Outcome], costs: Sequence[int | None], prompt: str, detector: ConfidenceDetector
+) -> Reduced:
     """The cheapest one's answer if all of them are the same, else the one that weighs most, which is not accepted.
 
     `costs` are what the members were expected to cost. Of an answer that stands alone nothing can be said. Answers that
@@ -66,9 +71,16 @@ def agree(outcomes: Sequence[Outcome], costs: Sequence[int | None], prompt: str)
     names = " and ".join(outcome.spec.name for outcome in outcomes)
     reason = f"{names} {'agree' if agreed else 'do not agree'}: {likeness:.2f}"
     in_order = sorted(range(len(outcomes)), key=lambda index: (costs[index] is None, costs[index] or 0))
-    answers = [outcomes[index] for index in in_order if outcomes[index].confidence >= HARDLY_AN_ANSWER]
+    answers = [outcomes[index] for index in in_order if not _is_no_answer(outcomes[index])]
     accepted = agreed and bool(answers)
     if agreed and not answers:
         reason += ", in what is hardly an answer"
     outcome = replace(answers[0], panel=found.outcome.panel) if accepted else found.outcome
-    return Reduced(replace(outcome.with_evidence("agreement", likeness, reason), accepted=accepted), reason)
+    others = " and ".join(other.spec.name for other in outcomes if other.call_id != outcome.call_id)
+    signal = agreement_signal(likeness, math.fsum(outcome.verdict.signals.values()), others)
+    return Reduced(replace(outcome.with_evidence(signal, detector), accepted=accepted), reason)
+
+
+def _is_no_answer(outcome: Outcome) -> bool:
+    signals = outcome.verdict.signals
+    return math.fsum(signals.get(name, 0.0) for name in _OF_NO_ANSWER) <= _NO_ANSWER

@@ -24,7 +24,7 @@ from ..errors import (
 from ..plan import Accept, AcceptRule, Call, Cascade, Check, Loop, Node, Panel, Sequence
 from ..rendering import Material
 from .context import Context, Given, all_failed, broke_off, called, given_by
-from .outcome import Outcome
+from .outcome import Outcome, opinion
 from .panel import run_panel
 
 
@@ -167,7 +167,9 @@ class Execution(Context):
         compared = f"{judgement.score:.2f} {'≥' if passed else '<'} {check.score:g}"
         reason = f"{call.model} gives it {compared}, with {count} issue{'' if count == 1 else 's'}"
         self.decide(f"{outcome.spec.name}'s answer: {reason}")
-        outcome = replace(outcome.with_evidence("check", judgement.score, reason), accepted=passed)
+        outcome = replace(
+            outcome.with_evidence(opinion("check", judgement.score, reason), self.detector), accepted=passed
+        )
         await self.asker.keep(outcome)
         return outcome
 

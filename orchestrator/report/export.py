@@ -61,6 +61,8 @@ _CALL_COLUMNS = {
     "error_message": "calls.error_message",
     "simulated": "runs.simulated",
     "rating": "ratings.rating",
+    "pattern": "runs.pattern",
+    "role": "calls.role",
 }
 _CALL_TEXT = {"system": "runs.system", "prompt": "runs.prompt", "response": "calls.response"}
 
@@ -98,6 +100,7 @@ _RUN_COLUMNS = {
     "rating": "ratings.rating",
     "rated_at": "ratings.rated_at",
     "rating_note": "ratings.note",
+    "pattern": "runs.pattern",
 }
 _RUN_TEXT = {"system": "runs.system", "prompt": "runs.prompt", "response": "runs.response"}
 

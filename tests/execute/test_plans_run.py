@@ -242,7 +242,8 @@ def test_where_two_models_agree_the_cheaper_ones_answer_is_given(stage: Stage) -
     by_model = {call.model: call for call in result.calls}
     kept = json.loads(by_model[CHEAP].verdict or "")
     assert "agreement" in kept["signals"]
-    assert any("agree: 1.00" in reason for reason in kept["reasons"])
+    assert f"{MIDDLE} answers the same" in kept["reasons"]
+    assert "agree: 1.00" in decided(result)
     assert result.confidence == by_model[CHEAP].confidence
     assert (result.confidence or 0) > (by_model[MIDDLE].confidence or 0)
 

@@ -1,0 +1,87 @@
+"""The plans that are shipped do what docs/patterns.md says of them: the simulator's journal is what was called."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from documents import rows
+
+from orchestrator.engine import Engine
+from orchestrator.ledger.queries import find_run
+from orchestrator.ledger.store import Ledger
+from orchestrator.plan import Call, calls
+from orchestrator.providers.base import Endpoint
+from orchestrator.providers.catalog import PROVIDERS, connect
+from orchestrator.settings import RunOptions, load_settings
+from orchestrator.simulator.app import App, create_app
+from orchestrator.simulator.transport import SimulatorTransport
+from orchestrator.types import Prompt
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS = rows((ROOT / "docs" / "patterns.md").read_text("utf-8"), "pattern")
+PATTERNS = sorted({row[0].strip("`") for row in ROWS})
+
+
+def engine(tmp_path: Path) -> tuple[Engine, App]:
+    settings = load_settings({}, ledger=tmp_path / "ledger.db", simulate=True)
+    made = Engine(replace(settings, config_dir=tmp_path), rng=random.Random(1))
+    app = create_app(made.registry.models.values(), None)
+    transport = SimulatorTransport(app)
+    made._connect = lambda name: connect(Endpoint(name, PROVIDERS[name].base_url, "k"), transport)
+    return made, app
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]}: {row[1]}")
+def test_a_pattern_calls_the_models_that_the_document_says_in_its_order(tmp_path: Path, row: list[str]) -> None:
+    name, prompt = row[0].strip("`"), row[1]
+    made, app = engine(tmp_path)
+    planned = made.plan(Prompt(prompt), RunOptions(strategy=name))
+    result = asyncio.run(made.execute(planned))
+    assert result.status == "complete"
+    journal = [entry["model"] for entry in app.journal.as_json()["requests"]]
+    for group in row[2].split(" → "):
+        expected = [made.registry.model(model).id for model in re.findall(r"`([^`]+)`", group)]
+        here, journal = journal[: len(expected)], journal[len(expected) :]
+        assert sorted(here) == sorted(expected)
+    assert journal == []
+    assert planned.cost.minimum is not None
+    assert planned.cost.maximum is not None
+    assert planned.cost.minimum <= (result.cost_nanousd or 0) <= planned.cost.maximum
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_the_rows_of_a_pattern_name_it_and_its_steps_and_roles(tmp_path: Path, name: str) -> None:
+    made, _ = engine(tmp_path)
+    planned = made.plan(Prompt("Should I use REST or GraphQL?"), RunOptions(strategy=name))
+    asyncio.run(made.execute(planned))
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        found = find_run(ledger, "last")
+    assert found.run.pattern == found.run.strategy == name
+    written = {(call.name, call.role, call.model) for call in calls(planned.plan)}
+    assert {(call.step, call.role, call.model) for call in found.calls} <= written
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_the_same_question_gets_the_same_answer_and_bill_from_the_simulator(tmp_path: Path, name: str) -> None:
+    results = []
+    for seed in range(2):
+        made, _ = engine(tmp_path)
+        made._rng = random.Random(seed)  # other markers
+        results.append(asyncio.run(made.run(Prompt("Should I use REST or GraphQL?"), RunOptions(strategy=name))))
+    assert results[0].response == results[1].response
+    assert results[0].cost_nanousd == results[1].cost_nanousd
+
+
+def test_every_shipped_chain_is_priced_without_a_call(tmp_path: Path) -> None:
+    made, app = engine(tmp_path)
+    for name in made.registry.chains:
+        planned = made.plan(Prompt("Should I use REST or GraphQL?"), RunOptions(strategy=name))
+        assert None not in planned.cost, name
+        assert all(isinstance(call, Call) and call.model for call in calls(planned.plan))
+    assert app.journal.as_json() == {"requests": []}
+    assert not (tmp_path / "ledger.db").exists()
