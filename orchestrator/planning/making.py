@@ -117,7 +117,7 @@ def _strategy_and_chain(options: RunOptions, needs: Needs, registry: Registry) -
     name = options.strategy
     if name not in STRATEGIES and name in registry.chains:
         if options.role is not None:
-            raise UsageError(f"the calls of the plan {name!r} have roles of their own; leave out --role or -s {name}")
+            raise UsageError(f"the calls of the plan {name!r} have roles of their own", hint="leave out --role")
         return fallback, registry.chains[name]
     if name not in STRATEGIES:
         known = [*STRATEGIES, *registry.chains]
