@@ -64,8 +64,8 @@ async def orchestrate(
     `context` names files, folders and globs that go with the prompt. `tier`, `requires` ("design", "implementation"),
     `critical` and `routine` are for the strategy "tiers", and `subject` for a rollout.
 
-    `strategy` is `cheapest`, `fallback`, `ensemble`, `tiers` or the name of a plan in chains.yaml, such as `pipeline`; `accept`
-    is `confidence` or `agreement`.
+    `strategy` is `cheapest`, `fallback`, `ensemble`, `tiers` or the name of a plan in chains.yaml, such as `pipeline`;
+    `accept` is `confidence` or `agreement`.
 
     Raises an `OrchError`: its class says what is wrong, and `exit_code` how the command line would have ended.
     """

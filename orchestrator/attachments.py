@@ -47,7 +47,10 @@ def read_attachments(named: Sequence[str], *, stdin: Callable[[], str] | None, w
     """
     found = _Found()
     for name in named:
-        found.add(name)
+        try:
+            found.add(name)
+        except OSError as error:
+            raise UsageError(f"--context: {name[:200]} cannot be read: {error.strerror or error}") from error
     _check_size(found.files, window)
     texts = {_shown(path): _read(path) for path in found.files}
     if found.stdin:

@@ -96,7 +96,7 @@ def test_what_cannot_be_read_is_refused_by_name(folder: Path, name: str, content
         read(name)
 
 
-@pytest.mark.parametrize("name", ["none.txt", "none*.txt", "none/"])
+@pytest.mark.parametrize("name", ["none.txt", "none*.txt", "none/", "none" * 2000, "none\0"], ids=lambda name: name[:9])
 def test_what_is_not_there_is_refused_by_name(folder: Path, name: str) -> None:
     with pytest.raises(UsageError, match=r"none"):
         read(name)

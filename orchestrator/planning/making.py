@@ -124,7 +124,7 @@ def _strategy_and_chain(options: RunOptions, needs: Needs, registry: Registry) -
         raise UsageError(f"no strategy {name!r}", hint=did_you_mean(name, known) or f"there are: {', '.join(known)}")
     if STRATEGIES[name] is tiers:
         if options.role is not None:
-            raise UsageError("the calls of a tier have roles of their own; leave out --role or -s tiers")
+            raise UsageError("the calls of a tier have roles of their own", hint="leave out --role")
         return tiers, registry.tier_chain(options.tier or tier_for(needs))
     chain = registry.chain(options.chain)
     if options.role is not None:

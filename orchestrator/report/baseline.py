@@ -35,6 +35,7 @@ _Z = 1.959964  # of the normal distribution, for 95 % on both sides
 _OF_RUNS = """
     WITH priced AS (
         SELECT runs.run_id, runs.task, runs.level, runs.status, runs.confidence, ratings.rating,
+               json_extract(runs.metadata, '$.rollout.taken') AS rolled_out,
                (SELECT coalesce(sum(coalesce(cost_nanousd, reserved_nanousd)), 0) FROM calls
                 WHERE calls.run_id = runs.run_id) AS cost,
                (SELECT coalesce(sum(cost_source = 'unpriced'), 0) FROM calls
@@ -48,6 +49,7 @@ _OF_RUNS = """
     SELECT task, count(*) AS runs, sum(status = 'complete') AS complete_runs, sum(cost) AS cost_nanousd,
            sum(unpriced) AS unpriced_calls, count(confidence) AS judged, total(confidence) AS confidence,
            count(rating) AS rated_runs, total(rating) AS rating, total(rating * rating) AS squares,
+           coalesce(sum(rolled_out), 0) AS rollout_runs,
            sum(counts) AS easy_runs, coalesce(sum(good) FILTER (WHERE counts), 0) AS good_runs,
            count(rating) FILTER (WHERE counts) AS easy_rated,
            coalesce(sum(cost) FILTER (WHERE counts), 0) AS easy_nanousd
@@ -81,7 +83,8 @@ class Interval:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """A task in one period. Costs are nano-dollars, of the calls whose price is known; means and shares of nothing
-    are None. `models` has the share of the answered runs that each model answered."""
+    are None. `rollout_runs` are those in which a rollout's model was asked first. `models` has the share of the
+    answered runs that each model answered."""
 
     runs: int = 0
     complete_runs: int = 0
@@ -91,6 +94,7 @@ class Figures:
     mean_confidence: float | None = None
     rated_runs: int = 0
     mean_rating: float | None = None
+    rollout_runs: int = 0
     models: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -193,7 +197,7 @@ def compare(ledger: Ledger | None, baseline: Span, later: Span, *, threshold: fl
 _Task = str | None
 _COLUMNS = (
     *("runs", "complete_runs", "cost_nanousd", "unpriced_calls", "judged", "confidence", "rated_runs", "rating"),
-    *("squares", "easy_runs", "good_runs", "easy_rated", "easy_nanousd"),
+    *("squares", "rollout_runs", "easy_runs", "good_runs", "easy_rated", "easy_nanousd"),
 )
 _NOTHING = dict.fromkeys(_COLUMNS, 0)
 
@@ -256,6 +260,7 @@ def _figures(task: _Task, sums: _Sums) -> Figures:
         mean_confidence=row["confidence"] / row["judged"] if row["judged"] else None,
         rated_runs=row["rated_runs"],
         mean_rating=row["rating"] / row["rated_runs"] if row["rated_runs"] else None,
+        rollout_runs=row["rollout_runs"],
         models={model: answered[model] / count for model in sorted(answered, key=lambda name: (-answered[name], name))},
     )
 

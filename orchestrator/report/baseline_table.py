@@ -77,6 +77,10 @@ def _lines(found: Comparison) -> Iterator[str]:
             if figures.models:
                 shares = ", ".join(f"{model} {share:.0%}" for model, share in figures.models.items())
                 yield f"{name}, answered in the {when} period by: {shares}"
+    for task in found.tasks:
+        if task.later.rollout_runs:
+            share = task.later.rollout_runs / task.later.runs
+            yield f"{task.task or _NO_TASK}: the rollout's model was asked first in {share:.0%} of the compared runs"
     for when, span, figures in (
         ("baseline", found.baseline, found.total.baseline),
         ("compared", found.later, found.total.later),

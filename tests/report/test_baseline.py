@@ -74,6 +74,15 @@ def test_cost_of_a_run_and_share_by_model_are_compared_by_task(recorder: Recorde
     assert (found.total.baseline.runs, found.total.later.runs, found.total.later.cost_nanousd) == (4, 5, 1607)
 
 
+def test_runs_in_which_a_rollouts_model_was_asked_are_counted(recorder: Recorder) -> None:
+    record(recorder, OCTOBER, 1)
+    record(recorder, NOVEMBER, 1, metadata='{"rollout": {"model": "local", "share": 0.5, "taken": true}}')
+    record(recorder, NOVEMBER, 3, metadata='{"rollout": {"model": "local", "share": 0.5, "taken": false}}')
+    found = task(compared(recorder), "question")
+    assert (found.baseline.rollout_runs, found.later.rollout_runs) == (0, 1)
+    assert "question: the rollout's model was asked first in 25% of the compared runs" in shown(compared(recorder))
+
+
 def test_a_cost_of_unknown_price_is_marked_and_not_taken_for_nothing(recorder: Recorder) -> None:
     recorder.run({"cost_nanousd": 5}, UNPRICED, at=OCTOBER, task="question")
     assert compared(recorder).total.baseline.unpriced_calls == 1
