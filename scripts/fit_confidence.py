@@ -284,6 +284,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write the weights")
     parser.add_argument("--repeats", type=int, default=2, help="of the cross-validation")
     parser.add_argument("--ablate", action="store_true", help="each signal by itself, and all but it")
+    parser.add_argument("--transfer", action="store_true", help="each set by what the others say")
     arguments = parser.parse_args()
     sample = replies(arguments.data)
     print(f"{len(sample)} replies", {kind.value: sum(r.kind is kind for r in sample) for kind in AnswerKind})
@@ -297,6 +298,12 @@ def main() -> None:
         with_agreement(agreement, held_out[weaker], [sample[i] for i in weaker]),
         [sample[i] for i in weaker],
     )
+    if arguments.transfer:
+        sources = sorted({reply.source for reply in sample})
+        for source in sources:
+            unseen = [reply for reply in sample if reply.source == source]
+            fitted = fit([reply for reply in sample if reply.source != source])
+            report(f"{source}, fitted on the others", fitted.logits(unseen), unseen)
     if arguments.ablate:
         for name in ("by hand", *MEASURED):
             report(f"{name} by itself", cross_validated(sample, 1, partial(Fitted.logits, only=name)), sample)

@@ -29,8 +29,9 @@ TRADE_OFFS = r"trade-?offs?|pros and cons|advantages and disadvantages|strengths
 SUMMARISE = r"summari[sz](?:e|ing)|summar(?:y|ies)|tl;?dr|condens(?:e|ing)"
 # A hyphen or a slash between numbers is as often a date or a range, unless spaced or asked for.
 ARITHMETIC = (
-    r"[0-9][0-9.,]* ?[+*×÷^] ?[(0-9]+|[0-9][0-9.,]* (?:[-/]|plus|minus|times|divided by|mod) [(0-9]+"
-    r"|(?:what is|what's|calculate|compute|evaluate):? [(-]*[0-9][0-9.]* ?[-/] ?[(0-9]+|[0-9][0-9.]* ?% of [0-9]+"
+    r"[0-9][0-9.,]{0,20} ?[+*×÷^] ?[(0-9]+|[0-9][0-9.,]{0,20} (?:[-/]|plus|minus|times|divided by|mod) [(0-9]+"
+    r"|(?:what is|what's|calculate|compute|evaluate):? [(-]*[0-9][0-9.]{0,20} ?[-/] ?[(0-9]+"
+    r"|[0-9][0-9.]{0,20} ?% of [0-9]+"
 )
 HOW_TO = r"how (?:do|does|did|can|could|should|would|to)"
 

@@ -27,6 +27,7 @@ from .keypoints import agree, key_points
 AGREES_FROM = 0.5  # of `same_answer`: the two replies say the same
 _PROGRAMS = 0.45  # programs that are not of one form may still do the same, but nothing here says so
 SHORT_WORDS = 12  # a reply of at most so many words is its own answer
+_MOST_BOXES = 50  # the last ones
 _MARKED_WORDS = 40  # what is marked as the answer but longer than this is an explanation
 
 
@@ -121,7 +122,7 @@ def options_in(prompt: str) -> dict[str, str]:
 # -- where the answer stands --------------------------------------------------------------------------------------
 
 _ANSWER_IS = re.compile(
-    r"(?i)\b(?:final |correct |right |best |most likely )*(?:answer|result|solution|choice|option|judg[e]?ment)"
+    r"(?i)\b(?:answer|result|solution|choice|option|judg[e]?ment)"
     r"(?: (?:to|for|of) [^.:\n]{1,60}?)?(?:\*\*)?(?: (?:is|would be|should be)(?: therefore| thus)?:?|:)(?:\*\*)?\s*"
     r"(\S[^\n]{0,300})"
 )
@@ -171,7 +172,7 @@ def _marked(text: str) -> str | None:
 def boxes_in(text: str) -> list[str]:
     """The contents of every `\\boxed{...}`, with braces balanced; doubled braces count as one pair."""
     found = []
-    for start in re.finditer(r"\\(?:boxed|fbox)\s*\{", text):
+    for start in list(re.finditer(r"\\(?:boxed|fbox)\s*\{", text))[-_MOST_BOXES:]:
         depth, at = 1, start.end()
         while at < len(text) and depth and at - start.end() < 2_000:
             depth += (text[at] == "{") - (text[at] == "}")
@@ -215,7 +216,7 @@ def _letter(text: str, options: dict[str, str]) -> str | None:
 # -- numbers ------------------------------------------------------------------------------------------------------
 
 _NUMBER = re.compile(
-    r"(?<![\w.])-?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?<=\d)(?:\s*/\s*\d+(?![\d.,]*\d))?(?:e[+-]?\d+)?"
+    r"(?<![\w.])-?(?:(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d+)?|\.\d+)(?:\s{0,3}/\s{0,3}\d+(?![\d/]))?(?:e[+-]?\d+)?"
 )
 
 
@@ -233,7 +234,7 @@ def numbers_in(text: str) -> list[Fraction]:
 def _numbers(text: str) -> list[Fraction]:
     found = []
     for match in _NUMBER.finditer(text):
-        if match.group() and (value := _value(match.group())) is not None:
+        if (value := _value(match.group())) is not None:
             found.append(value)
     return found
 

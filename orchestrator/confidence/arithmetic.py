@@ -12,8 +12,9 @@ from fractions import Fraction
 from .answers import unlatex
 from .signal import Answer, Measure
 
-_TERM = r"[(]*\$?-?[\d,]*\.?\d+%?[)]*"
-_SUM = re.compile(rf"({_TERM}(?:\s*[-+*/x×÷]\s*{_TERM})+)\s*=\s*\$?\s*(-?[\d,]*\.?\d+)(?![\d,.]*\s*[-+*/x×÷])")
+_LEFT = frozenset("0123456789.,()%$+-*/x×÷ ")
+_RESULT = re.compile(r"\s{0,3}\$?\s{0,3}(-?(?:\d[\d,]{0,20})?(?:\.\d{1,20})?)(?!\d|\s{0,3}[-+*/x×÷]\s{0,3}[\d(])")
+_OPERATION = re.compile(r"[\d)%]\s*[-+*/x×÷]\s*[\d($.-]")
 _MOST_SUMS, _LONGEST_SUM = 60, 80
 _LONGEST_INTEGER = 30  # digits: a bound on what is worked out here
 _SIGNS = str.maketrans({"x": "*", "×": "*", "÷": "/", "$": "", ",": ""})
@@ -37,17 +38,29 @@ def check_sums(text: str) -> tuple[int, int]:
     """How many of the sums that a text works out are right, and how many wrong. Rounding to the digits shown is right,
     and so is a share given as a percentage."""
     right = wrong = 0
-    for left, result in _SUM.findall(unlatex(text))[:_MOST_SUMS]:
-        value = evaluate(left)
-        if value is None:
+    for left, result in _sums(unlatex(text)):
+        value, shown = evaluate(left), evaluate(result)
+        if value is None or shown is None:
             continue
-        shown = Fraction(result.replace(",", ""))
         tolerance = Fraction(1, 2 * 10 ** len(result.partition(".")[2]))
         if abs(value - shown) <= tolerance or abs(100 * value - shown) <= tolerance:
             right += 1
         else:
             wrong += 1
     return right, wrong
+
+
+def _sums(text: str) -> Iterator[tuple[str, str]]:
+    """What stands left and right of the first equals signs: a sum, and one number that nothing is done with."""
+    places = [match.start() for match in re.finditer("=", text)][:_MOST_SUMS]
+    for place in places:
+        start = place
+        while start > max(0, place - _LONGEST_SUM) and text[start - 1] in _LEFT:
+            start -= 1
+        left = text[start:place].strip(" x,.*/+")
+        result = _RESULT.match(text, place + 1)
+        if result and result.group(1).strip("-") and _OPERATION.search(left):
+            yield left, result.group(1)
 
 
 def evaluate(written: str) -> Fraction | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from fractions import Fraction
 
 import pytest
@@ -107,3 +108,20 @@ def test_a_users_own_calibration_is_applied_to_the_sum() -> None:
     logit = 0.5 * sum(plain.signals.values()) - 1.0
     assert shifted.signals == plain.signals
     assert shifted.confidence == pytest.approx(1 / (1 + math.exp(-logit)))
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["1", "1+", "1 + ", ",", "(", "1,", "1.", "1/", "\\boxed{", "1×2", "9" * 300, "correct ", "=", "#### ", "A. "],
+)
+def test_no_text_takes_long_to_read(unit: str) -> None:
+    """Each of these once took minutes, or would with a careless pattern: twice the text, hardly twice the work."""
+
+    def processor_time(length: int) -> float:
+        text = unit * (length // len(unit))
+        started = time.process_time()
+        assess(text, text)
+        return time.process_time() - started
+
+    assess("42", "Why?")  # reads the weights and compiles the patterns
+    assert processor_time(16_000) < 3.0
