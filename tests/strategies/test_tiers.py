@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from dataclasses import replace
@@ -18,7 +19,7 @@ from orchestrator.errors import ConfigError, ContextTooLongError, UsageError
 from orchestrator.plan import Call, calls
 from orchestrator.planning import Planned
 from orchestrator.quote import MESSAGE_OVERHEAD, Load
-from orchestrator.rendering import Material, compose, expected_loads
+from orchestrator.rendering import Material, Size, compose, expected_loads
 from orchestrator.result import OrchestrationResult
 from orchestrator.settings import RunOptions
 from orchestrator.types import Prompt
@@ -111,7 +112,6 @@ def test_a_tiers_plan_must_be_there(stage: Stage) -> None:
 
 def test_the_memory_reads_the_material_and_the_brain_only_its_notes(stage: Stage) -> None:
     stage.script.acts[MEMORY] = [reply("limiter.py:2 always returns True")]
-    engine = stage.engine()
     prompt = attach("Is it safe?", None, MATERIAL)
     result = stage_run(stage, prompt, strategy="tiers", tier="arch")
     assert steps(result) == [("memory", "retriever", MEMORY), ("brain", "reasoner", BRAIN)]
@@ -119,12 +119,9 @@ def test_the_memory_reads_the_material_and_the_brain_only_its_notes(stage: Stage
     assert "2\t    return True" in read
     assert "2\t    return True" not in answered
     assert "limiter.py:2 always returns True" in answered
-    assert engine.registry.model(MEMORY).context_window > 1_000_000
 
 
 def stage_run(stage: Stage, prompt: Prompt, **options: object) -> OrchestrationResult:
-    import asyncio
-
     return asyncio.run(stage.engine().run(prompt, replace(RunOptions(), **options)))  # type: ignore[arg-type]
 
 
@@ -177,15 +174,9 @@ def test_the_bound_of_a_call_includes_the_material(
     call = Call("m", template=template)
     base = Load(10, upper_bound_tokens(prompt.text) + MESSAGE_OVERHEAD, 100)
     material = Material({}, answer="yes" if judged else None)
-    _, load = expected_loads(call, prompt, {}, base, answer=None if not judged else _size("yes"))
+    _, load = expected_loads(call, prompt, {}, base, answer=Size(3, 3) if judged else None)
     sent = compose(call, prompt, material, base, random.Random(1))
     assert upper_bound_tokens(sent.text) <= sent.load.input_bound <= load.input_bound
-
-
-def _size(text: str):  # type: ignore[no-untyped-def]
-    from orchestrator.rendering import Size
-
-    return Size(len(text), len(text))
 
 
 # -- the second tier: lead and junior --------------------------------------------------------------------------------
