@@ -135,6 +135,16 @@ def system_of(call: Call, prompt: Prompt, *, judging: bool) -> str | None:
     return "\n\n".join(part for part in parts if part) or None
 
 
+def reply_limit(call: Call, of_run: int | None, *, judging: bool) -> int | None:
+    """The most tokens of a call's reply: its own limit or the run's, whichever is less.
+
+    The run's is for answers: a check that has a limit keeps to that, since a verdict that is cut off is none.
+    """
+    if judging and call.max_tokens is not None:
+        return call.max_tokens
+    return min((limit for limit in (call.max_tokens, of_run) if limit is not None), default=None)
+
+
 def expected_loads(
     call: Call,
     prompt: Prompt,

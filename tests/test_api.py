@@ -57,6 +57,16 @@ def test_ensemble_with_a_size_and_a_budget() -> None:
     assert (result.cost or 1) <= 0.05
 
 
+def test_a_plan_a_role_and_agreement_can_be_asked_for() -> None:
+    result = run_orchestration("Should I use REST or GraphQL?", "pipeline", simulate=True)
+    assert [call.role for call in result.calls] == ["retriever", "reasoner", "critic"]
+    assert [call.role for call in run_orchestration("Why?", role="critic", simulate=True).calls] == ["critic"]
+    agreed = run_with_fallback("What is the capital of France?", chain="fast", accept="agreement", simulate=True)
+    assert len(agreed.ensemble_models) == 2
+    with pytest.raises(UsageError, match="accept takes confidence or agreement"):
+        run_orchestration("Why?", accept="majority", simulate=True)
+
+
 def test_ensemble_with_models_of_old() -> None:
     models = ["claude-sonnet-3.5", "gpt-4o", "claude-opus-3"]
     result = run_ensemble(prompt="Evaluate this architecture", models=models, ensemble_size=3, max_cost=0.10)

@@ -27,9 +27,11 @@ from orchestrator.errors import Interrupted, OrchError
 from orchestrator.ledger.records import CallStatus, CostSource, RunStatus
 from orchestrator.ledger.store import Ledger
 from orchestrator.plan import Node
+from orchestrator.plan.template import ANSWER, ANSWERS, CONTEXT, PROMPT, STEPS
 from orchestrator.providers.catalog import PROVIDERS, ProviderInfo
 from orchestrator.providers.sdk import SdkProvider
 from orchestrator.registry import load_registry
+from orchestrator.registry.plans import KINDS
 from orchestrator.result import ErrorInfo
 from orchestrator.settings import load_settings
 from orchestrator.strategies import STRATEGIES
@@ -124,6 +126,31 @@ def test_the_example_models_and_chains_load(tmp_path: Path) -> None:
     assert registry.model("house-sonnet").id == "claude-sonnet-5-5"
     assert len(registry.chain("careful").models) == 3
     assert len(registry.chain("mixed").models) == 2
+
+
+def plan_keys() -> set[str]:
+    """The keys that the readers of chains.yaml ask a table for."""
+    tree = ast.parse("".join((PACKAGE / "registry" / name).read_text() for name in ("plans.py", "chains.py")))
+    return {
+        key
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("optional", "required")
+        for key in [ast.literal_eval(node.args[0])]
+    }
+
+
+def test_every_kind_of_node_every_key_and_every_placeholder_of_a_plan_is_documented_and_no_other() -> None:
+    nodes, templates = section(CONFIGURATION, "Nodes"), section(CONFIGURATION, "Templates")
+    assert names(nodes, "node") == set(KINDS)
+    in_table = {key for row in rows(nodes, "node") for key in re.findall(r"`([^`]+)`", row[1])}
+    common = {"name", "optional", "budget_share", "time_share"}
+    assert all(f"`{key}`" in nodes for key in common)
+    assert in_table | common | {"score", "check", "models"} == plan_keys()
+    assert names(templates, "placeholder") == {
+        f"${word}" for word in (PROMPT, CONTEXT, ANSWER, ANSWERS, f"{STEPS}NAME", "$")
+    }
 
 
 def test_every_variable_of_ours_is_documented_and_no_other() -> None:

@@ -12,7 +12,7 @@ from ..confidence.detector import ConfidenceDetector
 from ..plan import Call
 from ..quote import output_limit
 from ..registry.model import ModelSpec, Registry
-from ..rendering import VERDICT_FORMAT, VERDICT_TOKENS, Material, compose, insertable
+from ..rendering import VERDICT_FORMAT, VERDICT_TOKENS, Material, compose, insertable, reply_limit
 from ..types import FinishReason, Message, Prompt, Request
 from .judgement import Judgement, read_judgement
 from .outcome import Outcome
@@ -46,12 +46,11 @@ class Asker:
             request, order = reserved.request, replace(order, load=reserved.terms.load)
         answered = await self.caller.call(spec, request, order, step=call.name, role=call.role, reserved=reserved)
         completion = answered.completion
-        # A limit that the user or the plan set would cut any model's answer: it is not held against this one.
-        limited = (call.max_tokens or order.options.max_tokens) is not None
         cut = completion.finish_reason is FinishReason.LENGTH
-        verdict = self.detector.assess(
-            completion.text, self.prompt.asked, finish_reason=None if cut and limited else completion.finish_reason
-        )
+        # A limit that the user set would cut any model's answer: it is not held against this one.
+        asked_for = cut and order.options.max_tokens is not None
+        finish_reason = None if asked_for else completion.finish_reason
+        verdict = self.detector.assess(completion.text, self.prompt.asked, finish_reason=finish_reason)
         if cut:
             self.decide(f"{spec.name}'s answer was cut off at its output limit", loud=True)
         outcome = Outcome(completion, spec, verdict, answered.record.call_id, request.max_tokens)
@@ -79,8 +78,8 @@ class Asker:
         """What is sent, and the order with the load of that."""
         base = replace(order.load, output_tokens=VERDICT_TOKENS) if material.judging else order.load
         composed = compose(call, self.prompt, material, base, self.rng)
-        limits = [limit for limit in (call.max_tokens, order.options.max_tokens) if limit is not None]
-        limit = max(output_limit(spec, composed.load, min(limits, default=None)), 1)
+        wanted = reply_limit(call, order.options.max_tokens, judging=material.judging)
+        limit = max(output_limit(spec, composed.load, wanted), 1)
         expected = min(composed.load.output_tokens, limit)
         request = Request(
             model=spec.id,
@@ -95,6 +94,6 @@ class Asker:
     def _temperature(self, call: Call, spec: ModelSpec, order: Order) -> float | None:
         temperature = order.options.temperature if call.temperature is None else call.temperature
         if temperature is not None and "temperature" not in spec.supports:
-            self.decide(f"{spec.name} takes no temperature: left out", loud=True)
+            self.decide(f"{spec.name} takes no temperature: left out", loud=call.temperature is None)
             return None
         return temperature

@@ -16,7 +16,7 @@ from ..plan import Call, Cascade, Check, CostRange, Loop, Node, Panel, calls, ch
 from ..plan import Sequence as Steps
 from ..quote import DEFAULT_MAX_TOKENS, Load, output_limit, price_for, quote
 from ..registry.model import ModelSpec
-from ..rendering import BYTES_PER_TOKEN, VERDICT_TOKENS, Size, expected_loads
+from ..rendering import BYTES_PER_TOKEN, VERDICT_TOKENS, Size, expected_loads, reply_limit
 from ..settings import RunOptions
 from ..types import Prompt
 
@@ -31,10 +31,13 @@ class CallCosts:
     find: Callable[[str], ModelSpec]
     free_tier: Collection[str]
     when: datetime
+    _judges: frozenset[Call] = frozenset()
 
     def of(self, plan: Node) -> dict[Call, CostRange]:
         """Each call's range in nano-dollars. Calls that are equal cost the same wherever they stand."""
         found: dict[Call, CostRange] = {}
+        checks = (node.until for node in nodes(plan) if isinstance(node, Loop))
+        self._judges = frozenset(check.call for check in checks if isinstance(check, Check))
         self._visit(plan, {}, found)
         return found
 
@@ -75,7 +78,8 @@ class CallCosts:
         spec = self.find(call.model)
         price = price_for(spec, self.when, self.free_tier)
         exact = least is load  # what is sent is known already, and with it what the window leaves for the reply
-        limit = output_limit(spec, load, self._wanted(call)) if exact else self._limit(call)
+        wanted = reply_limit(call, self.options.max_tokens, judging=answer is not None)
+        limit = output_limit(spec, load, wanted) if exact else self._limit(call)
         ranges = [
             quote(spec, price, each, limit=max(limit, 1), timeout_s=self.options.timeout_s) for each in (least, load)
         ]
@@ -89,12 +93,8 @@ class CallCosts:
         return Size(min(self.load.output_tokens, limit), BYTES_PER_TOKEN * limit)
 
     def _limit(self, call: Call) -> int:
-        wanted = self._wanted(call)
+        wanted = reply_limit(call, self.options.max_tokens, judging=call in self._judges)
         return min(DEFAULT_MAX_TOKENS if wanted is None else wanted, self.find(call.model).output_limit)
-
-    def _wanted(self, call: Call) -> int | None:
-        limits = [limit for limit in (call.max_tokens, self.options.max_tokens) if limit is not None]
-        return min(limits, default=None)
 
 
 def _widest(one: CostRange, other: CostRange) -> CostRange:

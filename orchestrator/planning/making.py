@@ -89,7 +89,8 @@ def make_plan(
     if decision is None:
         named = named_in(chain.plan, situation) if strategy in (fallback, tiers) else situation.models
         alive = [offer for offer in situation.offers.values() if not offer.spec.is_retired(when.date())]
-        raise nothing_to_call([offers[name] for name in named] or alive, needed_to_set_up, load.input_tokens)
+        blocked = [offers[name] for name in named if offers[name].obstacle is not None]
+        raise nothing_to_call(blocked or alive, needed_to_set_up, load.input_tokens)
     if options.role is not None:
         decision = with_role(decision, registry.role(options.role))
     rolled_out = None

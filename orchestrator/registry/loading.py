@@ -15,7 +15,8 @@ from ..errors import ConfigError, did_you_mean
 from ..settings import Settings
 from ..strict_yaml import Table, day, mapping_of, read, record, text
 from ..yaml_document import Value, read_document
-from . import plans, records
+from . import records
+from .chains import ChainsDocument
 from .model import Chain, ModelSpec, Registry, Role
 
 T = TypeVar("T")
@@ -59,7 +60,7 @@ def registry_for(settings: Settings) -> Registry:
 
 def names_in(chains_file: Path) -> dict[str, list[str]]:
     """What a file of chains defines: the names under `chains`, `roles` and `tiers`. Raises ConfigError."""
-    return plans.ChainsDocument(read_document(chains_file), {}).names()
+    return ChainsDocument(read_document(chains_file), {}).names()
 
 
 def read_models(path: Path) -> dict[str, ModelSpec]:
@@ -117,7 +118,7 @@ def _check_aliases(entries: Mapping[str, _Entry]) -> None:
 def _with_chains(models: Mapping[str, ModelSpec], files: Sequence[Path]) -> Registry:
     """The chains, roles and tiers of files, of which the later ones count for more. All of them may use all roles."""
     names = {alias: spec.name for spec in models.values() for alias in spec.aliases} | {name: name for name in models}
-    documents = [plans.ChainsDocument(read_document(file), names) for file in files]
+    documents = [ChainsDocument(read_document(file), names) for file in files]
     roles: dict[str, Role] = {}
     tiers: dict[str, tuple[str, ...]] = {}
     tier_plans: dict[str, Value | None] = {}

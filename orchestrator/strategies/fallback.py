@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..plan import AcceptRule, Call, Cascade, Node, agreeing
+from ..plan import AcceptRule, Call, Cascade, Node, Panel, agreeing
 from .assignment import Assignment
 from .base import Decision, Situation
 
@@ -24,10 +24,21 @@ def fallback(situation: Situation) -> Decision | None:
 
 
 def _described(plan: Node, situation: Situation) -> str:
-    if isinstance(plan, Cascade) and all(isinstance(leg, Call) for leg in plan.legs):
-        chain = " → ".join(leg.model for leg in plan.legs if isinstance(leg, Call))
-        return f"chain: {chain}; the first answer with confidence ≥ {plan.accept.threshold:g} wins"
     if isinstance(plan, Call):
-        return f"{plan.model}" + (f" as {plan.role}" if plan.role is not None else "")
+        return plan.model if plan.role is None else f"{plan.model} as {plan.role}"
+    legs = [_in_short(leg) for leg in plan.legs] if isinstance(plan, Cascade) else [None]
+    if isinstance(plan, Cascade) and None not in legs:
+        chain = " → ".join(leg for leg in legs if leg is not None)
+        first = "two that agree, or the first" if plan.accept.rule is AcceptRule.AGREEMENT else "the first"
+        return f"chain: {chain}; {first} answer with confidence ≥ {plan.accept.threshold:g} wins"
     description = situation.chain.description
     return f"plan {situation.chain.name}" + (f": {description}" if description else "")
+
+
+def _in_short(leg: Node) -> str | None:
+    """A leg in a line of models; None if it takes more to say."""
+    if isinstance(leg, Call):
+        return leg.model
+    if isinstance(leg, Panel) and all(isinstance(member, Call) for member in leg.members):
+        return " + ".join(member.model for member in leg.members if isinstance(member, Call))
+    return None

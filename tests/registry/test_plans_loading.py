@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -26,7 +28,9 @@ from orchestrator.plan import (
     to_dict,
 )
 from orchestrator.registry import Registry, load_registry
+from orchestrator.registry.chains import ChainsDocument
 from orchestrator.types import Level
+from orchestrator.yaml_document import read_document
 
 NOWHERE = Path("/nonexistent")
 
@@ -291,6 +295,21 @@ def test_a_plan_that_is_printed_reads_as_the_same_plan(tmp_path_factory: pytest.
 def test_a_plan_makes_as_many_calls_at_most_as_its_nodes_say(plan: Node) -> None:
     assert 1 <= most_calls(plan) <= 200
     assert most_calls(Loop(plan, Accept(1.0), 2)) == 2 * most_calls(plan)
+
+
+def test_two_hundred_plans_load_in_no_time(tmp_path: Path) -> None:
+    one = yaml.safe_dump(to_dict(load(tmp_path, "").chains["refine"].plan))
+    path = tmp_path / "many.yaml"
+    path.write_text("".join(f"plan-{number}:\n{textwrap.indent(one, '  ')}" for number in range(200)))
+    models = {name: name for name in ("gpt-4o",)}
+    roles = ("planner", "builder", "critic")
+
+    def seconds() -> float:
+        began = time.process_time()
+        assert len(ChainsDocument(read_document(path), models).chains(roles, ())) == 200
+        return time.process_time() - began
+
+    assert min(seconds() for _ in range(5)) < 0.25  # about 0.03 on a machine that has nothing else to do
 
 
 def test_shipped_plans_name_roles_tiers_and_current_models(registry_of_all: Registry) -> None:

@@ -1,0 +1,105 @@
+"""A file of chains as a whole: its named plans, and the roles and tiers that plans may name.
+
+NAME: a plan (see `plans`)
+roles: {NAME: {models: [MODEL, ...] | {LEVEL: [MODEL, ...]}, system: ...}}
+tiers: {NAME: [MODEL, ...]}, or {NAME: {models: [MODEL, ...], plan: the NAME of a chain}}
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from ..errors import did_you_mean
+from ..strict_yaml import Table, list_of, mapping_of, record, text
+from ..types import Level
+from ..yaml_document import Kind, Value
+from .model import Chain, Role
+from .plans import PlanReader, model_named
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+ROLES, TIERS = "roles", "tiers"
+
+
+class ChainsDocument:
+    """A file of chains, with the roles and tiers that it may define under those names. Raises ConfigError.
+
+    `models` leads from every name and alias to the name of the model.
+    """
+
+    def __init__(self, document: Value, models: Mapping[str, str]) -> None:
+        if not isinstance(document.content, dict):
+            raise document.expected(Kind.MAPPING)
+        self._entries = document.content
+        self._models = models
+
+    def names(self) -> dict[str, list[str]]:
+        """The names that the file defines, by what they are."""
+        found = {kind: self._entries.get(kind) for kind in (ROLES, TIERS)}
+        named = {
+            kind: list(value.content) for kind, value in found.items() if value and isinstance(value.content, dict)
+        }
+        return {"chains": [name for name in self._entries if name not in found], ROLES: [], TIERS: []} | named
+
+    def roles(self) -> dict[str, Role]:
+        """What the file has under `roles`."""
+        found = self._entries.get(ROLES)
+        return {} if found is None else mapping_of(self._role)(found)
+
+    def tiers(self) -> dict[str, tuple[str, ...]]:
+        """What the file has under `tiers`."""
+        found = self._entries.get(TIERS)
+        return {} if found is None else {name: models for name, (models, _) in mapping_of(self._tier)(found).items()}
+
+    def tier_plans(self) -> dict[str, Value | None]:
+        """The name of the chain that is a tier's plan, where it was read; None for a tier without one."""
+        found = self._entries.get(TIERS)
+        return {} if found is None else {name: plan for name, (_, plan) in mapping_of(self._tier)(found).items()}
+
+    def chains(self, roles: Collection[str], tiers: Collection[str]) -> dict[str, Chain]:
+        """The named plans, which may use these roles and tiers."""
+        reader = PlanReader(self._models, roles, tiers)
+        entries = self._entries.items()
+        return {name: reader.chain(value) for name, value in entries if name not in (ROLES, TIERS)}
+
+    def _role(self, value: Value) -> Role:
+        def build(table: Table) -> Role:
+            models = table.required("models", self._by_level)
+            return Role(value.key, models, table.optional("system", text, None))
+
+        _check_name(value)
+        return record(build)(value)
+
+    def _by_level(self, value: Value) -> dict[Level, tuple[str, ...]]:
+        if not isinstance(value.content, dict):
+            return {Level.BASIC: self._listed(value)}
+        levels = [level.value for level in Level]
+        for key, other in value.content.items():
+            if key not in levels:
+                hint = did_you_mean(key, levels) or f"expected {', '.join(levels)}"
+                raise other.error(f"unknown level ({hint})")
+        if not value.content:
+            raise value.error("has no models")
+        return {Level(key): self._listed(models) for key, models in value.content.items()}
+
+    def _tier(self, value: Value) -> tuple[tuple[str, ...], Value | None]:
+        _check_name(value)
+        if not isinstance(value.content, dict):
+            return self._listed(value), None
+        return record(lambda table: (table.required("models", self._listed), table.optional("plan", _named, None)))(
+            value
+        )
+
+    def _listed(self, value: Value) -> tuple[str, ...]:
+        return list_of(model_named(self._models), at_least=1)(value)
+
+
+def _named(value: Value) -> Value:
+    """A name that can be looked up only later, with its place."""
+    text(value)
+    return value
+
+
+def _check_name(value: Value) -> None:
+    if not _NAME.fullmatch(value.key):
+        raise value.error("the name of a role or tier is a letter, then letters, digits, - and _")

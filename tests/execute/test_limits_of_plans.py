@@ -1,0 +1,159 @@
+"""What a plan may cost and take, and which models it gets."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playing import CHEAP, CHECKED, MIDDLE, NOTES_FIRST, STRONG, asked, decided, play
+from scripted import SURE, Hang, Script, Stage, reply
+
+from orchestrator.errors import (
+    AuthenticationError,
+    BudgetError,
+)
+from orchestrator.ledger.queries import find_run
+from orchestrator.ledger.store import Ledger
+from orchestrator.settings import RunOptions
+from orchestrator.types import Prompt, Request
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path, Script({CHEAP: [reply(SURE)], MIDDLE: [reply(SURE)], STRONG: [reply(SURE)]}))
+
+
+def test_a_plan_never_costs_more_than_its_range_whatever_its_steps_give(stage: Stage) -> None:
+    (stage.folder / "chains.yaml").write_text(CHECKED)
+
+    def full(request: Request) -> Any:
+        text = "wörd " * (2 * request.max_tokens)  # far more than it was allowed
+        sent = len(request.messages[0].content.encode()) + len((request.system or "").encode())
+        return reply(text, tokens=(sent, request.max_tokens))
+
+    stage.script.acts |= {MIDDLE: [full], CHEAP: [full]}
+    planned = stage.engine().plan(Prompt("Which?"), RunOptions(strategy="mine", max_tokens=200))
+    result = asyncio.run(stage.engine().execute(planned))
+    assert len(result.calls) == 6
+    assert planned.cost.maximum is not None
+    assert sum(call.reserved_nanousd or 0 for call in result.calls) <= planned.cost.maximum
+    assert (planned.cost.minimum or 0) <= (result.cost_nanousd or 0) <= planned.cost.maximum
+
+
+def test_a_node_spends_no_more_than_its_share_of_the_cap(stage: Stage) -> None:
+    plan = NOTES_FIRST.replace("name: notes", "name: notes, optional: true, budget_share: 0.0001")
+    result = play(stage, plan, max_cost_nanousd=100_000_000)
+    assert asked(stage) == [MIDDLE]
+    assert "of its share" in decided(result)
+    plan = NOTES_FIRST.replace("name: notes", "name: notes, budget_share: 0.01")
+    result = play(stage, plan, max_cost_nanousd=100_000_000)
+    assert result.status == "complete"
+    assert 0 < (result.calls[0].reserved_nanousd or 0) <= 1_000_000
+
+
+def test_a_share_holds_for_all_that_is_below_the_node(stage: Stage) -> None:
+    inner = f"{{sequence: {{name: work, budget_share: 0.5, steps: [{CHEAP}, {CHEAP}, {CHEAP}]}}}}"
+
+    def full(request: Request) -> Any:
+        return reply(SURE, tokens=(10, request.max_tokens))
+
+    result = play(stage, f"mine: {inner}", {CHEAP: [full]}, max_cost_nanousd=3_000_000)
+    assert 1_400_000 < sum(call.cost_nanousd or 0 for call in result.calls) <= 1_500_000
+    assert (result.status, len(result.calls)) == ("incomplete", 1)
+
+
+def test_a_step_that_uses_up_its_share_of_the_time_is_gone_on_from(stage: Stage) -> None:
+    plan = f"mine: [{{call: {{name: slow, model: {CHEAP}, time_share: 0.1}}}}, {MIDDLE}]"
+    result = play(stage, plan, {CHEAP: [Hang()]}, timeout_s=2.0)
+    assert (result.status, result.model_used) == ("complete", MIDDLE)
+    assert "'slow' did not finish within its share" in decided(result)
+
+
+def test_when_the_runs_own_time_is_up_the_plan_stops_with_what_there_is(stage: Stage) -> None:
+    result = play(stage, NOTES_FIRST, {CHEAP: [reply("It is the second.")], MIDDLE: [Hang()]}, timeout_s=0.4)
+    assert (result.status, result.response) == ("incomplete", "It is the second.")
+    assert result.exception is not None
+    assert result.exception.exit_code == 8
+
+
+def test_a_cap_below_what_a_plan_needs_sends_nothing(stage: Stage) -> None:
+    with pytest.raises(BudgetError) as caught:
+        play(stage, NOTES_FIRST, max_cost_nanousd=60_000)
+    assert caught.value.exit_code == 5
+    assert stage.script.sent == []
+
+
+ROLES = f"""
+mine:
+  sequence:
+    - call: {{name: gather, role: scout, template: $prompt}}
+    - call: {{name: think, role: sage}}
+roles:
+  scout: {{models: [{CHEAP}, {MIDDLE}], system: You scout.}}
+  sage: {{models: {{basic: [{MIDDLE}], advanced: [{STRONG}]}}, system: You think.}}
+tiers:
+  low: [{CHEAP}, {MIDDLE}]
+"""
+
+
+def test_a_role_gives_a_call_its_model_and_its_instructions_and_is_in_the_ledger(stage: Stage) -> None:
+    result = play(stage, ROLES, system="Be brief.")
+    assert [(call.model, call.role) for call in result.calls] == [(CHEAP, "scout"), (MIDDLE, "sage")]
+    assert [request.system for request in stage.script.sent] == ["You scout.\n\nBe brief.", "You think.\n\nBe brief."]
+    with Ledger.open(stage.ledger) as ledger:
+        run, calls = find_run(ledger, "last").run, find_run(ledger, "last").calls
+    assert (run.strategy, run.pattern) == ("mine", "mine")
+    assert [(call.step, call.role) for call in calls] == [("gather", "scout"), ("think", "sage")]
+
+
+def test_a_role_may_depend_on_how_hard_the_prompt_is(stage: Stage) -> None:
+    hard = "Design a distributed system for payments, evaluate the trade-offs and explain why it scales."
+    assert [call.model for call in play(stage, ROLES, prompt=hard).calls] == [CHEAP, STRONG]
+
+
+def test_a_role_falls_back_on_its_next_model_and_says_so(stage: Stage) -> None:
+    stage.environ = {"ANTHROPIC_API_KEY": "k"}
+    result = play(stage, ROLES)
+    assert [call.model for call in result.calls] == [MIDDLE, MIDDLE]
+    assert f"{MIDDLE} for 'gather' in place of {CHEAP}: no key" in decided(result)
+
+
+def test_a_role_without_a_model_that_can_be_called_gets_the_cheapest_of_its_rank(stage: Stage) -> None:
+    stage.environ = {"GEMINI_API_KEY": "k"}
+    (stage.folder / "chains.yaml").write_text(ROLES)
+    planned = stage.engine().plan(Prompt("Which?"), RunOptions(strategy="mine"))
+    assert any("none of gpt-4o-mini, claude-haiku-4-5 can be called (no key)" in reason for reason in planned.reasons)
+
+
+def test_a_step_that_cannot_be_called_is_said_to_need_its_key_and_no_other(stage: Stage) -> None:
+    stage.environ = {"OPENAI_API_KEY": "k"}
+    with pytest.raises(AuthenticationError, match=r"set ANTHROPIC_API_KEY$"):
+        play(stage, NOTES_FIRST)
+    assert stage.script.sent == []
+
+
+def test_without_any_key_the_error_says_what_would_do(stage: Stage) -> None:
+    stage.environ = {}
+    with pytest.raises(AuthenticationError, match="set OPENAI_API_KEY or ANTHROPIC_API_KEY"):
+        play(stage, ROLES)
+
+
+def test_a_run_can_be_made_in_a_role(stage: Stage) -> None:
+    (stage.folder / "chains.yaml").write_text(ROLES)
+    result = stage.run(role="scout")
+    assert [(call.model, call.role) for call in result.calls] == [(CHEAP, "scout")]
+    assert stage.script.sent[0].system == "You scout."
+    assert len(stage.run(role="scout", strategy="ensemble").calls) == 2
+    assert stage.run(role="scout", strategy="cheapest").model_used == CHEAP
+
+
+def test_a_call_may_leave_the_model_to_a_tier_or_a_level(stage: Stage) -> None:
+    (stage.folder / "chains.yaml").write_text(
+        ROLES.replace("role: scout", "tier: low").replace("role: sage", "level: expert")
+    )
+    planned = stage.engine().plan(Prompt("Which?"), RunOptions(strategy="mine"))
+    first, second = planned.costs
+    assert first.model == CHEAP
+    assert stage.engine().registry.model(second.model).top_level.value == "expert"
