@@ -13,17 +13,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from .attachments import attach, read_attachments
+from .confidence.schema import check_schema
 from .engine import Engine
 from .errors import UsageError
 from .money import dollars_to_nanousd
 from .plan import AcceptRule, calls
 from .planning import Planned
+from .registry.model import Registry
 from .registry.routes import EXPERIMENT
 from .result import OrchestrationResult
 from .settings import RunOptions, Settings, load_settings
@@ -43,9 +46,16 @@ async def orchestrate(
     ensemble_size: int | None = None,
     confidence_threshold: float | None = None,
     accept: str | None = None,
+    verify: str | None = None,
+    schema: Mapping[str, Any] | None = None,
+    self_check: str | None = None,
     max_cost: Dollars | None = None,
     system: str | None = None,
-    context: str | None = None,
+    context: str | Sequence[str] = (),
+    tier: str | None = None,
+    requires: Sequence[str] | None = None,
+    critical: bool | None = None,
+    routine: bool | None = None,
     temperature: float | None = None,
     max_tokens: int | None = None,
     timeout: float | None = None,  # noqa: ASYNC109  # the run's own, which ends in a result and not in a cancellation
@@ -62,9 +72,13 @@ async def orchestrate(
     """Answer a prompt. `max_cost` is in dollars, `timeout` and `max_latency` in seconds. None takes the user's setting
     or the default. `experiment` implies its strategy.
 
-    `strategy` is `cheapest`, `fallback`, `ensemble` or the name of a plan in chains.yaml, such as `pipeline`; `accept`
-    is `confidence` or `agreement`. `context` goes with the prompt, behind it, as piped input does. `engine` has
-    settings and models of its own, in place of the user's; `simulate` is its own affair then.
+    `strategy` is `cheapest`, `fallback`, `ensemble`, `tiers`, a router, or the name of a plan in chains.yaml, such as
+    `pipeline`; `accept` is `confidence` or `agreement`. `context` goes with the prompt, behind it: a text, as piped
+    input does, or a list that names files, folders and globs. `tier`, `requires` ("design", "implementation"),
+    `critical` and `routine` are for the strategy "tiers", and `subject` for a rollout or an experiment. `verify` is a
+    command that accepts an answer by exit code 0, `schema` a JSON Schema that it must fit, `self_check` a model that is
+    asked what it thinks of each answer of a cascade. `engine` has settings and models of its own, in place of the
+    user's; `simulate` is its own affair then.
 
     Raises an `OrchError`: its class says what is wrong, and `exit_code` how the command line would have ended.
     """
@@ -78,10 +92,17 @@ async def orchestrate(
         ensemble_size=ensemble_size,
         threshold=confidence_threshold,
         accept=_accept(accept),
+        verify=verify,
+        schema=None if schema is None else check_schema(schema),
+        self_check=self_check,
         max_cost_nanousd=_nanousd(max_cost),
         temperature=temperature,
         max_tokens=max_tokens,
         timeout_s=timeout,
+        tier=tier,
+        requires=None if requires is None else tuple(requires),
+        critical=critical,
+        routine=routine,
         category=category,
         tags=tuple(tags),
         task=task,
@@ -91,8 +112,7 @@ async def orchestrate(
         tools=tuple(tools),
         max_tokens_by_task=None if max_tokens is None else {},
     )
-    asked = f"{prompt}\n\n{context}" if context and context.strip() else prompt
-    result = await engine.run(Prompt(asked, system, context or ""), options)
+    result = await engine.run(_prompt(prompt, system, context, engine.registry), options)
     if result.exception is not None:
         raise result.exception
     return result
@@ -149,6 +169,15 @@ def plan_run(
 
 def _options(settings: Settings, **given: Any) -> RunOptions:
     return replace(settings.run, **{name: value for name, value in given.items() if value is not None})
+
+
+def _prompt(text: str, system: str | None, context: str | Sequence[str], registry: Registry) -> Prompt:
+    """The prompt with a text that goes with it, or with the files that are named."""
+    if isinstance(context, str):
+        return Prompt(f"{text}\n\n{context}" if context.strip() else text, system, context)
+    if not context:
+        return Prompt(text, system)
+    return attach(text, system, read_attachments(context, stdin=None, window=registry.largest_window).text)
 
 
 def _accept(rule: str | None) -> AcceptRule | None:

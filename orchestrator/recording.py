@@ -108,6 +108,8 @@ def metadata_of(planned: Planned, decisions: list[str], outcome: Outcome | None,
         }
     if outcome is not None and outcome.completion.tool_calls and with_text:
         metadata[TOOL_CALLS] = [asdict(call) for call in outcome.completion.tool_calls]
+    if planned.rolled_out is not None:
+        metadata["rollout"] = asdict(planned.rolled_out)
     if outcome is not None and outcome.panel:
         in_order = sorted(outcome.panel, key=lambda weighed: weighed.index)
         metadata |= {

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from .analysis.tokens import estimate_tokens, upper_bound_tokens
 from .fencing import MARKER_LENGTH, explained, fenced, new_marker
 from .plan import Call
-from .plan.template import ANSWER, ANSWERS, CONTEXT, PROMPT, STEPS, Slot, Template, parse
+from .plan.template import ANSWER, ANSWERS, CONTEXT, PROMPT, QUESTION, STEPS, Slot, Template, parse
 from .quote import MESSAGE_OVERHEAD, Load
 from .types import Prompt, ResponseFormat
 
@@ -42,6 +42,7 @@ _VERDICT_WISH = (
     'Reply with one JSON object and nothing else: {"score": from 0 (useless) to 1 (nothing left to improve), '
     '"issues": [each thing that is wrong or missing, in one sentence]}.'
 )
+_AS_IT_IS = "$prompt"
 _DEFAULT_CHECK = """\
 Judge how well an answer does what was asked: is it right, complete, clear, and in the form that was asked for?
 
@@ -99,7 +100,7 @@ def compose(call: Call, prompt: Prompt, material: Material, base: Load, rng: ran
 
     `base` is the load of the prompt by itself; its expected output is the call's too.
     """
-    template = template_of(call, judging=material.judging, synthesising=bool(material.answers))
+    template = template_of(call, prompt, judging=material.judging, synthesising=bool(material.answers))
     system = system_of(call, prompt, judging=material.judging)
     if template is None:
         load = base if system == prompt.system else _with_tools_of(base, _load(prompt.text, system, base, 0))
@@ -114,13 +115,18 @@ def compose(call: Call, prompt: Prompt, material: Material, base: Load, rng: ran
     return Composed(text, system, _load(text, system, base, _format_bytes(material.judging)))
 
 
-def template_of(call: Call, *, judging: bool = False, synthesising: bool = False) -> Template | None:
-    """A call's template, or that of a check or a synthesiser without one of its own. None: the prompt as it is."""
+def template_of(call: Call, prompt: Prompt, *, judging: bool = False, synthesising: bool = False) -> Template | None:
+    """A call's template, or that of a check or a synthesiser without one of its own. None: the prompt as it is.
+
+    A prompt with files attached is never sent as it is, since those are fenced.
+    """
     text = call.template
     if text is None and judging:
         text = _DEFAULT_CHECK
     if text is None and synthesising:
         text = _DEFAULT_SYNTHESIS
+    if text is None and prompt.attached:
+        text = _AS_IT_IS
     return None if text is None else parse(text)
 
 
@@ -154,7 +160,7 @@ def expected_loads(
     Every text that `compose` can make of the call has at most `input_bound` tokens.
     """
     judging = answer is not None
-    template = template_of(call, judging=judging, synthesising=bool(answers))
+    template = template_of(call, prompt, judging=judging, synthesising=bool(answers))
     system = system_of(call, prompt, judging=judging)
     if template is None:
         load = base if system == prompt.system else _with_tools_of(base, _load(prompt.text, system, base, 0))
@@ -183,6 +189,11 @@ def expected_loads(
     )
 
 
+def sees_context(call: Call) -> bool:
+    """Whether what was given with the prompt is sent for a call: unless its template asks for the question alone."""
+    return call.template is None or not {PROMPT, CONTEXT}.isdisjoint(parse(call.template).slots())
+
+
 def insertable(text: str, max_tokens: int) -> str:
     """What a step gave, as it is put into another prompt: at most BYTES_PER_TOKEN bytes for each token it was allowed,
     and without the halves of characters that cannot be sent."""
@@ -194,7 +205,12 @@ def _values(template: Template, prompt: Prompt, material: Material, marker: str)
     """What stands for each placeholder that there is something for."""
     apart = CONTEXT in template.slots()
     asked = prompt.question if apart else prompt.text
-    values = {PROMPT: fenced("prompt", asked, marker) if material.judging else asked}
+    if material.judging:
+        values = {PROMPT: fenced("prompt", asked, marker), QUESTION: fenced("prompt", prompt.question, marker)}
+    else:
+        if prompt.attached and not apart:
+            asked = f"{prompt.question}\n\n{fenced(CONTEXT, prompt.context, marker)}"
+        values = {PROMPT: asked, QUESTION: prompt.question}
     given = {f"{STEPS}{name}": text for name, text in material.steps.items()}
     given |= {CONTEXT: prompt.context, ANSWER: material.answer or ""}
     values |= {key: fenced(key.removeprefix(STEPS), text, marker) for key, text in given.items() if text.strip()}

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from platformdirs import PlatformDirs
 from .errors import ConfigError
 from .money import dollars_to_nanousd
 from .plan import AcceptRule
-from .strict_yaml import Table, boolean, decimal, integer, list_of, one_of, read, record, text
+from .strict_yaml import Table, boolean, day, decimal, integer, list_of, one_of, read, record, text
 from .tuned import Adjustment, Calibration, Tuned, cuts, intercept, number, read_tuned, slope, threshold
 from .types import Task, Tool
 from .yaml_document import Value
@@ -87,28 +89,60 @@ class Complexity:
 
 
 @dataclass(frozen=True, slots=True)
+class Rollout:
+    """A model that takes over routine tasks: from the day `starts` on, for `share` (0 to 1) of the prompts.
+
+    `tasks` are those that it is meant for; none means every routine one.
+    """
+
+    model: str
+    starts: date
+    tasks: tuple[str, ...] = ()
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine that is always on, whether its models are called or not.
+
+    It costs `gpu_hour` dollars an hour from the day `since` on, up to and with the day `until`, if it has one.
+    """
+
+    models: tuple[str, ...]
+    since: date
+    gpu_hour: Decimal
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunOptions:
     """What one run is asked to do. None leaves the choice to orch.
 
     `strategy` is one of the strategies, or the name of a plan in chains.yaml. `models` is for an ensemble; `chain` (a
     name, or models separated by commas) for a cascade. `role` narrows the models down to those of a role, whose
-    instructions go with the prompt. `threshold` is the confidence, 0 to 1, from which an answer is accepted, `accept`
-    the rule. `timeout_s` covers the whole run. `max_tokens` caps each reply. `stream` asks providers for their answers
-    piece by piece. `schema` is a JSON Schema that an answer must fit, `verify` a command that accepts one by exit code
-    0, `self_check` a model that is asked what it thinks of each answer of a cascade, and with `logprobs` it counts how
-    sure models were of their tokens. `allow_unpriced` lets models without a known price be called under a cost cap or a
-    budget.
-    piece by piece. `allow_unpriced` lets models without a known price be called under a cost cap or a budget.
+    instructions go with the prompt. `tier`, `critical`, `requires` (design, implementation) and `routine` are what the
+    user says of the prompt where `tiers` would else go by its words. The same `subject` always gets the same arm of a
+    rollout; without one, the same prompt does. `threshold` is the confidence, 0 to 1, from which an answer is accepted,
+    `accept` the rule. `timeout_s` covers the whole run. `max_tokens` caps each reply. `stream` asks providers for their
+    answers piece by piece. `schema` is a JSON Schema that an answer must fit, `verify` a command that accepts one by
+    exit code 0, `self_check` a model that is asked what it thinks of each answer of a cascade, and with `logprobs` it
+    counts how sure models were of their tokens. `allow_unpriced` lets models without a known price be called under a
+    cost cap or a budget.
 
-    `task` says what kind of task the prompt is, where the analysis is not to. `experiment` is the one to take part in,
-    `subject` whom its arm is drawn for (None: the prompt). Models whose p95 latency is above `max_latency_s` are passed
-    over. `tools` are offered to the model with the prompt. `max_tokens_by_task` goes before `max_tokens`.
+    `task` says what kind of task the prompt is, where the analysis is not to. `experiment` is the one to take part in;
+    its arm, too, is drawn for the `subject`. Models whose p95 latency is above `max_latency_s` are passed over. `tools`
+    are offered to the model with the prompt. `max_tokens_by_task` goes before `max_tokens`.
     """
 
     strategy: str = "fallback"
     chain: str = "mixed"
     models: tuple[str, ...] = ()
     role: str | None = None
+    tier: str | None = None
+    critical: bool = False
+    requires: tuple[str, ...] = ()
+    routine: bool = False
+    subject: str | None = None
     ensemble_size: int = 3
     threshold: float = 0.6
     accept: AcceptRule = AcceptRule.CONFIDENCE
@@ -126,7 +160,6 @@ class RunOptions:
     allow_unpriced: bool = False
     task: str | None = None
     experiment: str | None = None
-    subject: str | None = None
     max_latency_s: float | None = None
     tools: tuple[Tool, ...] = ()
     max_tokens_by_task: Mapping[str, int] = field(default_factory=dict)
@@ -137,8 +170,9 @@ class Settings:
     """Everything that stays the same for a process. `environ` is where keys and addresses of providers come from.
 
     `on_alert` is a command that is run for each budget alert, with the alert as a JSON object on its standard input.
-    `free_tier` names the providers whose free quota a day is kept to as a limit. `config_file` is what was read, None
-    if there is none; `tuned_file` is where `orch tune` writes, whether it is there or not.
+    `free_tier` names the providers whose free quota a day is kept to as a limit. `always_on` are machines that cost
+    money also while nobody calls their models. `config_file` is what was read, None if there is none; `tuned_file` is
+    where `orch tune` writes, whether it is there or not.
     """
 
     environ: Mapping[str, str]
@@ -158,6 +192,8 @@ class Settings:
     complexity: Complexity = field(default_factory=Complexity)
     free_tier: tuple[str, ...] = ()
     calibration: Calibration = field(default_factory=Calibration)
+    rollout: Rollout | None = None
+    always_on: tuple[Machine, ...] = ()
     run: RunOptions = field(default_factory=RunOptions)
 
 
@@ -265,6 +301,8 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
             ),
             free_tier=table.optional("free_tier", list_of(text), default=settings.free_tier),
             calibration=table.optional("confidence", record(_confidence), default=settings.calibration),
+            rollout=table.optional("rollout", record(_rollout), default=settings.rollout),
+            always_on=table.optional("always_on", list_of(record(_machine)), default=settings.always_on),
         )
 
     return reader
@@ -311,6 +349,24 @@ def _breaker(table: Table) -> BreakerPolicy:
         window_s=table.optional("window", number(0, _DAY_S), default=base.window_s),
         cooling_s=table.optional("cooling", number(0, _DAY_S), default=base.cooling_s),
         max_cooling_s=table.optional("max_cooling", number(0, _DAY_S), default=base.max_cooling_s),
+    )
+
+
+def _rollout(table: Table) -> Rollout:
+    return Rollout(
+        model=table.required("model", text),
+        starts=table.required("starts", day),
+        tasks=table.optional("tasks", list_of(text), default=()),
+        share=table.optional("share", number(0, 1), default=1.0),
+    )
+
+
+def _machine(table: Table) -> Machine:
+    return Machine(
+        models=table.required("models", list_of(text, at_least=1)),
+        since=table.required("since", day),
+        gpu_hour=table.required("gpu_hour", decimal(minimum=0)),
+        until=table.optional("until", day, default=None),
     )
 
 

@@ -58,17 +58,24 @@ class FinishReason(StrEnum):
 class Prompt:
     """What the user asked: `text` as it is sent, with an optional system prompt.
 
-    `context` is the part of the text, its end, that was given beside the question, as by a pipe.
+    `context` is the part of the text, its end, that was given beside the question, as by a pipe. What is `attached`,
+    files that the user named, is fenced wherever it is sent: others may have written it.
     """
 
     text: str
     system: str | None = None
     context: str = ""
+    attached: bool = False
 
     @property
     def question(self) -> str:
         """The text without its context."""
         return self.text.removesuffix(self.context).rstrip() if self.context else self.text
+
+    @property
+    def asked(self) -> str:
+        """What tells how hard the task is, and of what kind: files that are attached do not."""
+        return self.question if self.attached else self.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from orchestrator.analysis.answer import answer_form
 from orchestrator.analysis.features import read_features
 from orchestrator.analysis.fitted import load_weights
 from orchestrator.analysis.prose import read_prose
-from orchestrator.analysis.tasks import Task, classify
+from orchestrator.analysis.tasks import classify
+from orchestrator.types import Task
 
 LENGTH, ROUNDS = 2_000, 200
 PROMPTS = {

@@ -27,7 +27,7 @@ from orchestrator.errors import Interrupted, OrchError
 from orchestrator.ledger.records import CallStatus, CostSource, RunStatus
 from orchestrator.ledger.store import Ledger
 from orchestrator.plan import Node
-from orchestrator.plan.template import ANSWER, ANSWERS, CONTEXT, PROMPT, STEPS
+from orchestrator.plan.template import ANSWER, ANSWERS, CONTEXT, PROMPT, QUESTION, STEPS
 from orchestrator.providers.catalog import PROVIDERS, ProviderInfo
 from orchestrator.providers.sdk import SdkProvider
 from orchestrator.registry import load_registry
@@ -93,7 +93,9 @@ def config_keys() -> set[str]:
                 case ast.Call(ast.Attribute(attr="optional" | "required"), [ast.Constant(str(key)), reader, *_]):
                     asked.setdefault(function.name, []).append(key)
                     match reader:
-                        case ast.Call(ast.Name("record"), [ast.Name(name)]):
+                        case ast.Call(ast.Name("record"), [ast.Name(name)]) | ast.Call(
+                            ast.Name("list_of"), [ast.Call(ast.Name("record"), [ast.Name(name)])]
+                        ):
                             inner[name] = key
     keys = {f"{inner[name]}.{key}" if name in inner else key for name, found in asked.items() for key in found}
     return keys - set(inner.values())
@@ -145,9 +147,9 @@ def test_every_kind_of_node_every_key_and_every_placeholder_of_a_plan_is_documen
     in_table = {key for row in rows(nodes, "node") for key in re.findall(r"`([^`]+)`", row[1])}
     common = {"name", "optional", "budget_share", "time_share"}
     assert all(f"`{key}`" in nodes for key in common)
-    assert in_table | common | {"score", "check", "models"} == plan_keys()
+    assert in_table | common | {"score", "check", "models", "plan"} == plan_keys()
     assert names(templates, "placeholder") == {
-        f"${word}" for word in (PROMPT, CONTEXT, ANSWER, ANSWERS, f"{STEPS}NAME", "$")
+        f"${word}" for word in (PROMPT, QUESTION, CONTEXT, ANSWER, ANSWERS, f"{STEPS}NAME", "$")
     }
 
 

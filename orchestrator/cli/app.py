@@ -23,6 +23,7 @@ from ..errors import Interrupted, OrchError, UsageError
 from ..result import refused_result
 from . import render
 from .output import Output
+from .source import spread_context
 
 # name -> (module, one line of help), in the order of `orch --help`
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -96,7 +97,7 @@ def run(argv: list[str]) -> int:
     """Carry out one command line; returns the exit code."""
     output = Output.asked_for_in(argv)
     try:
-        code = _dispatch(argv or ["--help"])
+        code = _dispatch(spread_context(argv) or ["--help"])
         render.flush()
         return code
     except BrokenPipeError:

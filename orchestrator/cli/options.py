@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -19,6 +20,13 @@ F = TypeVar("F")
 
 # What most commands share is shown behind what is a command's own.
 _LAST = frozenset({"output", "simulate", "scenario", "ledger", "config", "models_file", "chains_file", "routing_file"})
+
+
+class Requirement(StrEnum):
+    """What the user may say that a prompt requires."""
+
+    DESIGN = "design"
+    IMPLEMENTATION = "implementation"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +74,19 @@ class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
         str | None,
         typer.Option("--prompt", "-p", help="The prompt; - reads it from standard input, as does leaving it out."),
     ] = None
+    context: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE...", help="Files, folders, globs, or - for standard input, to be read with the prompt."
+        ),
+    ] = None
     strategy: Annotated[
         str | None,
         typer.Option(
             "--strategy",
             "-s",
-            help="cheapest, fallback, ensemble, round-robin, cost, capability, experiment, the name of a task table "
-            "(tasks, matrix), or that of a plan: see orch chains.",
+            help="cheapest, fallback, ensemble, tiers, round-robin, cost, capability, experiment, the name of a task "
+            "table (tasks, matrix), or that of a plan: see orch chains.",
             show_default="fallback",
         ),
     ] = None
@@ -84,6 +98,15 @@ class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
         str | None,
         typer.Option(help="Answer as retriever, planner, critic, reasoner, builder ...: its models, its instructions."),
     ] = None
+    tier: Annotated[
+        str | None, typer.Option(help="For tiers, and implies it: ARCH, EXEC, TASKS or one of your own.")
+    ] = None
+    critical: Annotated[bool, typer.Option("--critical", help="For tiers: it must not go wrong.")] = False
+    requires: Annotated[
+        list[Requirement] | None,
+        typer.Option(help="For tiers: what it takes. What you say counts, and not what the prompt looks like."),
+    ] = None
+    routine: Annotated[bool, typer.Option("--routine", help="For tiers: it is done by rote.")] = False
     models: Annotated[str | None, typer.Option(help="For ensemble and round-robin: models separated by commas.")] = None
     ensemble_size: Annotated[
         int | None, typer.Option("--ensemble-size", "-e", help="For ensemble: how many models.", show_default="3")

@@ -23,7 +23,8 @@ def plan(flags: PlanFlags) -> int:
     output, settings = Output.parse(flags.output), settings_from(flags)
     options = options_from(flags, settings.run, stream=False)
     engine = Engine(settings)
-    planned = engine.plan(read_prompt(flags.prompt, flags.system), options)
+    prompt = read_prompt(flags.prompt, flags.system, flags.context or (), engine.registry.largest_window)
+    planned = engine.plan(prompt, options)
     by_batch = cost_by_batch(planned, registry=engine.registry, settings=settings, when=local_now())
     output.emit(_document(planned, by_batch))
     if not output.json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated
 
@@ -15,11 +15,14 @@ from ..errors import UsageError
 from ..ledger.store import Ledger
 from ..registry.loading import registry_for
 from ..report.aggregate import summarise
+from ..report.baseline import Span, compare
+from ..report.idle import idle, known_machines
 from ..report.model import By
-from ..report.period import Period, resolve
+from ..report.period import Period, Range, after, bounds, days_passed, resolve
 from ..report.projection import Horizon, project
 from ..report.selection import Selection
 from ..report.stats import stats as statistics
+from ..settings import Machine, Settings
 from . import render
 from .options import ConfigFlags, LedgerFlags, OutputFlags, command
 from .output import Output
@@ -49,7 +52,7 @@ class _StatsFlags(OutputFlags, SelectionFlags):
 
 @dataclass(frozen=True, kw_only=True)
 class _ReportFlags(_StatsFlags):
-    by: Annotated[By, typer.Option(help="What to group by.")] = By.MODEL
+    by: Annotated[By | None, typer.Option(help="What to group by.", show_default="model")] = None
     project: Annotated[
         Horizon | None, typer.Option(help="What the cost so far comes to in a week, in 30 days or in a year.")
     ] = None
@@ -61,16 +64,32 @@ class _ReportFlags(_StatsFlags):
             show_default="the dearest one called",
         ),
     ] = None
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FROM..TO",
+            help="Compare with this period, by task: cost, ratings, models, and what a local model could do.",
+        ),
+    ] = None
 
 
 @command(_ReportFlags)
 def report(flags: _ReportFlags) -> int:
-    """Weeks start on Monday; days are yours, by your time zone. Simulated runs are counted only with --simulate."""
+    """Weeks start on Monday; days are yours, by your time zone. Simulated runs are counted only with --simulate.
+
+    With --baseline 2026-10-01..2026-10-31 what came after it, or the period asked for, is compared with it.
+    """
     output, horizon, projected = Output.parse(flags.output), flags.project, None
     if flags.against is not None and horizon is None:
         raise UsageError("--against is for a projection", hint=f"--project monthly --against {flags.against}")
+    if flags.baseline is not None:
+        if horizon is not None:
+            raise UsageError("--baseline and --project are two reports", hint="ask for one after the other")
+        return _compared(flags, flags.baseline, output)
     with selected(flags) as (ledger, selection, now):
-        found = summarise(ledger, selection, by=flags.by)
+        machines = _machines(settings_from(flags))
+        found = summarise(ledger, selection, by=flags.by or By.MODEL)
+        found = replace(found, idle=idle(ledger, selection, machines, now=now, localise=datetime.astimezone))
         if horizon is not None:
             registry = registry_for(settings_from(flags))
             projected = project(ledger, selection, registry, horizon=horizon, against=flags.against, now=now)
@@ -99,6 +118,56 @@ def stats(flags: _StatsFlags) -> int:
 
 
 commands = {"report": report, "stats": stats}
+
+
+def _compared(flags: _ReportFlags, written: str, output: Output) -> int:
+    if flags.by not in (None, By.TASK):
+        raise UsageError(f"--baseline compares by task, not by {flags.by}")
+    settings = settings_from(flags)
+    with selected(flags) as (ledger, asked, now):
+        baseline = _baseline(written, now)
+        whole = asked.within
+        if (flags.period, flags.since) == (None, None):
+            begins = after(baseline)
+            whole = replace(whole, first_day=begins.first_day, since=begins.since)
+        _check_later(baseline, whole)
+        machines = _machines(settings)
+
+        def span(within: Range) -> Span:
+            selection = replace(asked, within=within)
+            days = days_passed(within, now, datetime.astimezone)
+            return Span(selection, days, idle(ledger, selection, machines, now=now, localise=datetime.astimezone))
+
+        found = compare(ledger, span(baseline), span(whole), threshold=settings.run.threshold)
+    output.emit(found.to_dict())
+    if not output.json:
+        from ..report.baseline_table import BaselineTable  # heavy
+
+        render.table(BaselineTable(found))
+    return 0
+
+
+def _baseline(written: str, now: datetime) -> Range:
+    """Raises UsageError for anything but two dates or times with two dots between them."""
+    first, dots, last = (part.strip() for part in written.partition(".."))
+    if not (first and dots and last):
+        example = "for example 2026-10-01..2026-10-31"
+        raise UsageError(f"--baseline takes a period with two ends, not {written!r}", hint=example)
+    return resolve(since=first, until=last, now=now, localise=datetime.astimezone)
+
+
+def _check_later(baseline: Range, later: Range) -> None:
+    end, start = bounds(baseline, datetime.astimezone)[1], bounds(later, datetime.astimezone)[0]
+    if start is None or (end is not None and start < end):
+        raise UsageError(
+            f"the period to compare, {later}, does not come after the baseline, {baseline}",
+            hint="give --since a day after the baseline, or leave --period and --since out",
+        )
+
+
+def _machines(settings: Settings) -> tuple[Machine, ...]:
+    """The machines that are always on; the registry is read only if there are any. Raises ConfigError."""
+    return known_machines(settings.always_on, registry_for(settings)) if settings.always_on else ()
 
 
 @contextmanager

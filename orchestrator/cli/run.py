@@ -71,8 +71,8 @@ def answer(flags: RunFlags) -> int:
     on_terminal = render.is_terminal(sys.stdout) and not output.json
     options = options_from(flags, settings.run, stream=on_terminal if flags.stream is None else flags.stream)
     try:
-        prompt = read_prompt(flags.prompt, flags.system)
         engine = Engine(settings)
+        prompt = read_prompt(flags.prompt, flags.system, flags.context or (), engine.registry.largest_window)
         planned = engine.plan(prompt, options)
         watcher = render.Watcher(verbose=flags.verbose, stream_answer=options.stream and not output.json)
         result, exit_code = _execute(engine, planned, watcher)

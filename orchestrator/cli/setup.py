@@ -53,6 +53,11 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> Run
         "chain": flags.chain,
         "models": None if flags.models is None else _names(flags.models),
         "role": flags.role,
+        "tier": flags.tier,
+        "critical": flags.critical or None,
+        "requires": None if flags.requires is None else tuple(dict.fromkeys(each.value for each in flags.requires)),
+        "routine": flags.routine or None,
+        "subject": flags.subject,
         "accept": flags.accept,
         "verify": _command(flags.verify),
         "schema": None if flags.schema is None else _schema(flags.schema),
@@ -68,7 +73,6 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> Run
         "allow_unpriced": flags.allow_unpriced or None,
         "task": flags.task,
         "experiment": flags.experiment,
-        "subject": flags.subject,
         "max_latency_s": flags.max_latency,
         "tools": None if flags.tools is None else read_tools(flags.tools),
         # A limit on the command line is for this run, whatever its task.
@@ -82,6 +86,8 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> Run
         given |= {"category": flags.category, "tags": None if flags.tag is None else tuple(dict.fromkeys(flags.tag))}
     if flags.strategy is None and flags.models is not None and flags.experiment is None:
         given["strategy"] = "ensemble"
+    elif flags.strategy is None and (flags.tier or flags.critical or flags.requires or flags.routine):
+        given["strategy"] = "tiers"
     if flags.models is not None and flags.ensemble_size is None:
         given["ensemble_size"] = len(_names(flags.models))
     return replace(defaults, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # each value is of its field's type

@@ -1,26 +1,63 @@
-"""Where a prompt comes from: the command line, standard input, or both."""
+"""Where a prompt comes from: the command line, standard input, files, or several of these."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
+from ..attachments import STDIN, attach, left_out_note, read_attachments
 from ..errors import UsageError
 from ..types import Prompt
+from . import render
+
+_OPTION = "--context"
+_TAKE_SEVERAL = ("run", "plan")  # the commands without a prompt among their arguments
 
 
-def read_prompt(given: str | None, system: str | None = None) -> Prompt:
+def read_prompt(given: str | None, system: str | None, context: Sequence[str], window: int) -> Prompt:
     """The prompt. `-`, or none given, takes it from standard input; piped input beside a prompt is added as context.
 
-    Raises UsageError if there is none, or if the input is not UTF-8.
+    `context` names files, folders, globs and `-`; `window` is the largest context window there is, in tokens. Raises
+    UsageError if there is no prompt or if what is read is not UTF-8, and ContextTooLongError for far too much of it.
     """
-    if given is None or given == "-":
+    asked_on_stdin = given is None or given == STDIN
+    if asked_on_stdin and STDIN in context:
+        raise UsageError("standard input is the prompt or --context -, not both", hint="give the prompt with -p")
+    if given is None or given == STDIN:
         if sys.stdin is None or (given is None and sys.stdin.isatty()):
             raise UsageError("no prompt: give one with -p, or pipe it in")
-        return Prompt(_read_stdin(), system)
-    if sys.stdin is None or sys.stdin.isatty():
-        return Prompt(given, system)
-    context = _read_stdin()
-    return Prompt(f"{given}\n\n{context}", system, context) if context.strip() else Prompt(given, system)
+        given = _read_stdin()
+        return _with_files(given, system, context, "", window) if context else Prompt(given, system)
+    piped = "" if sys.stdin is None or (sys.stdin.isatty() and STDIN not in context) else _read_stdin()
+    if context:
+        return _with_files(given, system, context, piped, window)
+    return Prompt(f"{given}\n\n{piped}", system, context=piped) if piped.strip() else Prompt(given, system)
+
+
+def spread_context(argv: Sequence[str]) -> list[str]:
+    """`--context a b c`, which is what a shell makes of `--context *.py`, as `--context a --context b --context c`.
+
+    Words belong to it up to the next option. Only where no prompt can stand among them.
+    """
+    if not argv or argv[0] not in _TAKE_SEVERAL:
+        return list(argv)
+    spread: list[str] = []
+    taking = False
+    for word in argv:
+        option = word != STDIN and word.startswith("-")
+        if taking and not option and spread[-1] != _OPTION:
+            spread.append(_OPTION)
+        taking = word == _OPTION or (taking and not option)
+        spread.append(word)
+    return spread
+
+
+def _with_files(question: str, system: str | None, context: Sequence[str], piped: str, window: int) -> Prompt:
+    named = [*context, *([STDIN] if piped.strip() and STDIN not in context else [])]
+    found = read_attachments(named, stdin=lambda: piped, window=window)
+    if (note := left_out_note(found)) is not None:
+        render.warn(note)
+    return attach(question, system, found.text)
 
 
 def _read_stdin() -> str:

@@ -49,10 +49,10 @@ def label(call: Call) -> str:
 
 
 def _choice(call: Call) -> str:
+    if call.tier is not None:
+        return f"tier {call.tier}" + (f" as {call.role}" if call.role is not None else "")
     if call.role is not None:
         return f"the {call.role}'s model"
-    if call.tier is not None:
-        return f"tier {call.tier}"
     return f"the cheapest {call.level} model" if call.level is not None else "the cheapest model for the prompt"
 
 

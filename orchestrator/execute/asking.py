@@ -56,7 +56,7 @@ class Asker:
         asked_for = cut and order.options.max_tokens is not None
         finish_reason = None if asked_for else ended
         verdict = self.detector.assess(
-            completion.text, self.prompt.text, finish_reason=finish_reason, evidence=evidence
+            completion.text, self.prompt.asked, finish_reason=finish_reason, evidence=evidence
         )
         if cut:
             self.decide(f"{spec.name}'s answer was cut off at its output limit", loud=True)

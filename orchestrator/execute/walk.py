@@ -90,8 +90,9 @@ class Execution(Context):
                 self.best = seen or before
                 if not isinstance(error, ProviderError) and error.disposition is Disposition.STOP:
                     raise
-                self._went_on(error, last=position == len(node.legs))
-                if error.disposition is Disposition.STOP:
+                stop = error.disposition is Disposition.STOP and not leg.optional
+                self._went_on(error, last=stop or position == len(node.legs))
+                if stop:
                     break
                 continue
             if self.accepts(outcome, threshold):
@@ -180,7 +181,7 @@ class Execution(Context):
         return outcome
 
     def _went_on(self, error: OrchError, *, last: bool) -> None:
-        if isinstance(error, ProviderError) and error.disposition is not Disposition.STOP:
+        if isinstance(error, ProviderError) and not (last and error.disposition is Disposition.STOP):
             self.decide(f"{error.message}{'' if last else ': going on to the next model'}", loud=error.loud)
         else:
             self.decide(error.message)

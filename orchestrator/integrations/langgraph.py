@@ -59,7 +59,7 @@ def plan_node(
     fields = {key: _field(wanted) for key, wanted in writes.items()}
 
     async def run(state: Any) -> dict[str, Any]:
-        given = None if context is None else _as_text(_read(state, context), "\n\n".join)
+        given = "" if context is None else _as_text(_read(state, context), "\n\n".join)
         result = await orchestrate(
             _as_text(_read(state, prompt), lambda texts: texts[-1]), plan, context=given, engine=engine, **options
         )

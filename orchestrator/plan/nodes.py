@@ -59,8 +59,9 @@ class Accept:
 class _Step:
     """What every node may have.
 
-    `name` is what templates and the ledger call it. What fails and is `optional` is left out. The shares, above 0 and
-    up to 1, are the part of the run's cost cap and of its time that a node may use.
+    `name` is what templates and the ledger call it. What fails and is `optional` is left out; a cascade goes on from
+    such a leg whatever the error. The shares, above 0 and up to 1, are the part of the run's cost cap and of its time
+    that a node may use.
     """
 
     name: str | None = None
@@ -75,7 +76,8 @@ class Call(_Step):
 
     `model` is a name in the registry. It is empty where a written plan leaves the choice to a `role`, a `tier`, or a
     `level`, or to the level of the prompt; the plan of a run has it everywhere. `template` is the prompt (see
-    `template.py`), None the user's own. Options that are None follow the run's.
+    `template.py`), None the user's own. Options that are None follow the run's. A call that `needs_context` is left out
+    where nothing was given with the prompt.
     """
 
     model: str = ""
@@ -86,6 +88,7 @@ class Call(_Step):
     system: str | None = None
     max_tokens: int | None = None
     temperature: float | None = None
+    needs_context: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +227,8 @@ def to_dict(node: Node) -> dict[str, Any]:
 
 def _call_fields(call: Call) -> dict[str, Any]:
     names = ("model", "role", "tier", "level", "template", "system", "max_tokens", "temperature")
-    found = {name: getattr(call, name) for name in names}
-    return {name: value for name, value in found.items() if value not in (None, "")}
+    found = {name: value for name in names if (value := getattr(call, name)) not in (None, "")}
+    return found | ({"needs_context": True} if call.needs_context else {})
 
 
 def _accept_fields(accept: Accept) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The prompt of a call as it is written in a plan: text with placeholders.
 
     $prompt       what the user asked
-    $context      what was given with it, as by a pipe; where a template has it, $prompt is the question alone
+    $context      what was given with it, as files or by a pipe; where a template has it, $prompt is the question alone
+    $question     what the user asked, without what was given with it
     $steps.NAME   what an earlier step gave; inside a loop, also what a step gave in the round before
     $answer       in a check: the answer to be judged
     $answers      in a panel's synthesiser: the answers of all members
@@ -20,8 +21,8 @@ from dataclasses import dataclass
 
 from ..errors import did_you_mean
 
-PROMPT, CONTEXT, ANSWER, ANSWERS, STEPS = "prompt", "context", "answer", "answers", "steps."
-_WORDS = (PROMPT, CONTEXT, ANSWER, ANSWERS)
+PROMPT, QUESTION, CONTEXT, ANSWER, ANSWERS, STEPS = "prompt", "question", "context", "answer", "answers", "steps."
+_WORDS = (PROMPT, QUESTION, CONTEXT, ANSWER, ANSWERS)
 _PLACEHOLDER = re.compile(r"\$(?:(\$)|(steps\.[A-Za-z0-9_-]+)|([A-Za-z_][\w.-]*))")
 _PARAGRAPHS = re.compile(r"\n[ \t]*\n\s*")
 
@@ -32,7 +33,7 @@ class TemplateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A placeholder, by what it stands for: `prompt`, `context`, `answer`, `answers` or `steps.NAME`."""
+    """A placeholder, by what it stands for: `prompt`, `question`, `context`, `answer`, `answers` or `steps.NAME`."""
 
     key: str
 

@@ -16,6 +16,7 @@ from ..strategies.experiment import Assigned, assign
 from ..strategies.experiment import choose as experiment_meant
 from ..strategies.round_robin import round_robin
 from ..strategies.tasks import names_of, tasks
+from ..strategies.tiers import tiers
 from ..types import Prompt, Task
 
 _OVERRIDE = "MODEL_OVERRIDE_"
@@ -41,7 +42,7 @@ class Choice:
     @property
     def ranks_all(self) -> bool:
         """Whether it chooses among all models, and not among those that it was given."""
-        return self.strategy not in (fallback, tasks, round_robin)
+        return self.strategy not in (fallback, tasks, round_robin, tiers)
 
 
 def choose(options: RunOptions, registry: Registry, prompt: Prompt, *, today: date, observed: Observed) -> Choice:
@@ -79,6 +80,8 @@ def _named_by(options: RunOptions, registry: Registry) -> tuple[Strategy, Chain,
         if options.role is not None:
             raise UsageError(f"the calls of the plan {name!r} have roles of their own", hint="leave out --role")
         return fallback, registry.chains[name], None
+    if STRATEGIES.get(name) is tiers and options.role is not None:
+        raise UsageError("the calls of a tier have roles of their own", hint="leave out --role")
     table = None if name in STRATEGIES else registry.routing.tables.get(name)
     if table is None and name not in STRATEGIES:
         known = [*_known(registry), EXPERIMENT]

@@ -7,19 +7,22 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ..analysis.complexity import analyzer_for
+from ..analysis.needs import ROUTINE_TASKS, Need, Needs, needs_of, told
 from ..analysis.tokens import estimate_tokens, upper_bound_tokens
-from ..errors import BudgetError, UsageError
+from ..errors import BudgetError, ConfigError, UsageError, did_you_mean
 from ..money import format_nanousd
 from ..plan import Call, Cascade, CostRange, Node, needed, nodes, price
 from ..providers.catalog import PROVIDERS, is_set_up, needed_to_set_up
 from ..quote import MESSAGE_OVERHEAD, Load, with_tools
 from ..registry.model import ModelSpec, Registry
-from ..settings import RunOptions, Settings
-from ..strategies import Decision, Observed, Situation, fallback, nothing_to_call, survey
+from ..settings import Rollout, RunOptions, Settings
+from ..strategies import Decision, Observed, Offer, Situation, fallback, nothing_to_call, survey
 from ..strategies.assignment import named_in
 from ..strategies.experiment import Assigned
 from ..strategies.latency import within_latency
 from ..strategies.role import in_role, with_role
+from ..strategies.rollout import RolledOut, roll_out
+from ..strategies.tiers import tier_for, tiers
 from ..types import Analysis, Prompt, Task
 from .choosing import Choice, choose, overrides_in
 from .costs import CallCosts
@@ -31,7 +34,8 @@ class Planned:
 
     `pattern` is the name of the plan in chains.yaml, if it is one. `costs` has every call of the plan; `call_costs`, by
     name, what the prompt by itself would cost on any model. `ring` is the one in which carrying it out takes a turn,
-    `observed` what the decision rests on, and `assigned` the arm of the experiment that it is part of.
+    `observed` what the decision rests on, `assigned` the arm of the experiment that it is part of, and `rolled_out`
+    what a rollout made of it, if one is meant for it.
     """
 
     prompt: Prompt
@@ -47,6 +51,7 @@ class Planned:
     ring: str | None = None
     observed: Observed = field(default_factory=Observed)
     assigned: Assigned | None = None
+    rolled_out: RolledOut | None = None
 
 
 def make_plan(
@@ -64,14 +69,24 @@ def make_plan(
     observed = observed or Observed()
     if options.self_check is not None:
         options = replace(options, self_check=registry.model(options.self_check).name)
+    if options.tier is not None:
+        options = replace(options, tier=registry.tier_named(options.tier))
     choice = choose(options, registry, prompt, today=when.date(), observed=observed)
     analysis, limited = _analysis(prompt, choice.options, settings)
     choice = replace(choice, options=limited)
-    situation = _situation(prompt, analysis, choice, registry, settings, when, observed)
+    needs = _needs(prompt, analysis, limited)
+    if choice.strategy is tiers:
+        choice = replace(choice, chain=registry.tier_chain(limited.tier or tier_for(needs)))
+    rollout = None if settings.rollout is None else _known(settings.rollout, registry)
+    situation = _situation(prompt, analysis, choice, needs, rollout, registry, settings, when, observed)
     decision = _decide(choice, situation, registry)
+    rolled_out = None
+    if rollout is not None:
+        decision, rolled_out = roll_out(decision, situation, rollout, options.subject or prompt.text)
     if limited.tools:
         _check_takes_tools(decision.plan)
-    pattern = choice.chain.name if choice.strategy is fallback and choice.chain.name in registry.chains else None
+    written = choice.strategy in (fallback, tiers) and choice.chain.name in registry.chains
+    pattern = choice.chain.name if written else None
     planned = _priced(prompt, decision, situation, _load(prompt, analysis, limited), settings, pattern)
     reasons = list(planned.reasons)
     if choice.assigned is not None:
@@ -83,22 +98,35 @@ def make_plan(
         options=replace(options, max_tokens=limited.max_tokens),
         reasons=tuple(reasons),
         assigned=choice.assigned,
+        rolled_out=rolled_out,
     )
 
 
 def _analysis(prompt: Prompt, options: RunOptions, settings: Settings) -> tuple[Analysis, RunOptions]:
-    """What is known of the prompt, and the options with the limit on a reply that its task has."""
-    analysis = analyzer_for(settings).analyze(prompt.text)
+    """What is known of the prompt, and the options with the limit on a reply that its task has. Files that are attached
+    count for its length: they are not what was asked."""
+    analysis = analyzer_for(settings).analyze(prompt.asked)
+    if prompt.attached:
+        analysis = replace(analysis, input_tokens=estimate_tokens(prompt.text))
     if options.task in list(Task):
         analysis = replace(analysis, task=options.task or analysis.task)
     limit = options.max_tokens_by_task.get(analysis.task)
     return analysis, options if limit is None else replace(options, max_tokens=limit)
 
 
+def _needs(prompt: Prompt, analysis: Analysis, options: RunOptions) -> Needs:
+    """What the user says that a prompt asks for, or what it looks like."""
+    said = {Need(each) for each in options.requires}
+    said |= {need for need, given in ((Need.CRITICAL, options.critical), (Need.ROUTINE, options.routine)) if given}
+    return told(said) if said else needs_of(prompt.asked, analysis)
+
+
 def _situation(
     prompt: Prompt,
     analysis: Analysis,
     choice: Choice,
+    needs: Needs,
+    rollout: Rollout | None,
     registry: Registry,
     settings: Settings,
     when: datetime,
@@ -106,17 +134,18 @@ def _situation(
 ) -> Situation:
     options = choice.options
     overrides = {} if choice.table is None else overrides_in(settings.environ, registry)
-    offers = survey(
-        registry.models.values(),
-        _load(prompt, analysis, options),
-        options,
-        has_access=_access(settings, choice.named(registry) | set(overrides.values())),
-        free_tier=settings.free_tier,
-        when=when,
-    )
+    hosted = set() if rollout is None or when.date() < rollout.starts else {rollout.model}
+    has_access = _access(settings, choice.named(registry) | set(overrides.values()) | hosted)
+    load = _load(prompt, analysis, options)
+
+    def offers_for(load: Load) -> dict[str, Offer]:
+        return survey(
+            registry.models.values(), load, options, has_access=has_access, free_tier=settings.free_tier, when=when
+        )
+
     return Situation(
         analysis,
-        offers,
+        offers_for(load),
         options,
         choice.chain,
         tuple(registry.model(name).name for name in options.models),
@@ -128,6 +157,9 @@ def _situation(
         table=choice.table,
         overrides=overrides,
         observed=observed,
+        question_offers=offers_for(_question_load(prompt, load)) if prompt.context else {},
+        needs=needs,
+        reserved=frozenset() if rollout is None else frozenset({rollout.model}),
     )
 
 
@@ -159,10 +191,11 @@ def _decide(choice: Choice, situation: Situation, registry: Registry) -> Decisio
         decision = within_latency(choice.strategy, situation, options.max_latency_s)
     if decision is None:
         offers = situation.offers
-        named = named_in(choice.chain.plan, situation) if choice.strategy is fallback else situation.models
+        written = choice.strategy in (fallback, tiers)
+        named = named_in(choice.chain.plan, situation) if written else situation.models
         alive = [offer for offer in offers.values() if not offer.spec.is_retired(situation.when.date())]
         blocked = [offers[name] for name in named if offers[name].obstacle is not None]
-        raise nothing_to_call(blocked or alive, needed_to_set_up)
+        raise nothing_to_call(blocked or alive, needed_to_set_up, situation.analysis.input_tokens)
     return decision if role is None else with_role(decision, role)
 
 
@@ -192,6 +225,8 @@ def check_prompt(prompt: Prompt) -> None:
         raise UsageError(f"the prompt must be text, not {type(prompt.text).__name__}")
     if not prompt.text.strip():
         raise UsageError("the prompt is empty")
+    if prompt.attached and not prompt.question.strip():
+        raise UsageError("the prompt is empty: --context is material for one, and asks nothing")
     _check_text("prompt", prompt.text)
     _check_text("system prompt", prompt.system or "")
 
@@ -216,6 +251,9 @@ def check_options(options: RunOptions) -> None:
         _check_text(name, text)
     if options.subject is not None and not options.subject.strip():
         raise UsageError("the subject is empty", hint="without --subject, the arm is drawn for the prompt")
+    for each in options.requires:
+        if each not in (Need.DESIGN, Need.IMPLEMENTATION):
+            raise UsageError(f"a prompt may require design or implementation, not {each!r}")
     ranges: tuple[tuple[str, float | None, float, float], ...] = (
         ("threshold", options.threshold, 0, 1),
         ("ensemble size", options.ensemble_size, 1, 100),
@@ -239,6 +277,30 @@ def _load(prompt: Prompt, analysis: Analysis, options: RunOptions) -> Load:
         output_tokens=analysis.output_tokens,
     )
     return with_tools(load, options.tools)
+
+
+def _question_load(prompt: Prompt, load: Load) -> Load:
+    """The load of the question without what was given with it."""
+    given = estimate_tokens(prompt.context)
+    return replace(
+        load,
+        input_tokens=max(1, load.input_tokens - given),
+        input_bound=load.input_bound - upper_bound_tokens(prompt.context),
+    )
+
+
+def _known(rollout: Rollout, registry: Registry) -> Rollout:
+    """The rollout with its model's own name. Raises ConfigError for a model or a task that there is not."""
+    spec = registry.find(rollout.model)
+    if spec is None:
+        suggestion = did_you_mean(rollout.model, registry.models) or "orch models lists them"
+        raise ConfigError(f"rollout: there is no model {rollout.model!r}", hint=suggestion)
+    for task in rollout.tasks:
+        if task not in ROUTINE_TASKS:
+            routine = sorted(ROUTINE_TASKS)
+            suggestion = did_you_mean(task, routine) or f"there are: {', '.join(routine)}"
+            raise ConfigError(f"rollout: {task!r} is no routine task", hint=suggestion)
+    return replace(rollout, model=spec.name)
 
 
 def _priced(

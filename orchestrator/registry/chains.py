@@ -2,7 +2,7 @@
 
 NAME: a plan (see `plans`)
 roles: {NAME: {models: [MODEL, ...] | {LEVEL: [MODEL, ...]}, system: ...}}
-tiers: {NAME: [MODEL, ...]}
+tiers: {NAME: [MODEL, ...]}, or {NAME: {models: [MODEL, ...], plan: the NAME of a chain}}
 """
 
 from __future__ import annotations
@@ -49,7 +49,12 @@ class ChainsDocument:
     def tiers(self) -> dict[str, tuple[str, ...]]:
         """What the file has under `tiers`."""
         found = self._entries.get(TIERS)
-        return {} if found is None else mapping_of(self._tier)(found)
+        return {} if found is None else {name: models for name, (models, _) in mapping_of(self._tier)(found).items()}
+
+    def tier_plans(self) -> dict[str, Value | None]:
+        """The name of the chain that is a tier's plan, where it was read; None for a tier without one."""
+        found = self._entries.get(TIERS)
+        return {} if found is None else {name: plan for name, (_, plan) in mapping_of(self._tier)(found).items()}
 
     def chains(self, roles: Collection[str], tiers: Collection[str]) -> dict[str, Chain]:
         """The named plans, which may use these roles and tiers."""
@@ -77,12 +82,22 @@ class ChainsDocument:
             raise value.error("has no models")
         return {Level(key): self._listed(models) for key, models in value.content.items()}
 
-    def _tier(self, value: Value) -> tuple[str, ...]:
+    def _tier(self, value: Value) -> tuple[tuple[str, ...], Value | None]:
         _check_name(value)
-        return self._listed(value)
+        if not isinstance(value.content, dict):
+            return self._listed(value), None
+        return record(lambda table: (table.required("models", self._listed), table.optional("plan", _named, None)))(
+            value
+        )
 
     def _listed(self, value: Value) -> tuple[str, ...]:
         return list_of(model_named(self._models), at_least=1)(value)
+
+
+def _named(value: Value) -> Value:
+    """A name that can be looked up only later, with its place."""
+    text(value)
+    return value
 
 
 def _check_name(value: Value) -> None:

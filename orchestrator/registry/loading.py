@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
-from ..errors import ConfigError
+from ..errors import ConfigError, did_you_mean
 from ..settings import Settings
 from ..strict_yaml import Table, day, mapping_of, read, record, text
 from ..yaml_document import Value, read_document
@@ -130,12 +130,20 @@ def _with_chains(models: Mapping[str, ModelSpec], files: Sequence[Path]) -> Regi
     documents = [ChainsDocument(read_document(file), names) for file in files]
     roles: dict[str, Role] = {}
     tiers: dict[str, tuple[str, ...]] = {}
+    tier_plans: dict[str, Value | None] = {}
     for document in documents:
         roles, tiers = _over(roles, document.roles()), _over(tiers, document.tiers())
+        tier_plans = _over(tier_plans, document.tier_plans())
     chains: dict[str, Chain] = {}
     for document in documents:
         chains = _over(chains, document.chains(roles, tiers))
-    return Registry(models, MappingProxyType(chains), MappingProxyType(roles), MappingProxyType(tiers))
+    return Registry(
+        models,
+        MappingProxyType(chains),
+        MappingProxyType(roles),
+        MappingProxyType(tiers),
+        tier_plans=MappingProxyType(_plans_of_tiers(tier_plans, chains)),
+    )
 
 
 def _with_routing(registry: Registry, files: Sequence[Path]) -> Registry:
@@ -152,3 +160,13 @@ def _with_routing(registry: Registry, files: Sequence[Path]) -> Registry:
 def _names(models: Mapping[str, ModelSpec]) -> dict[str, str]:
     """The name of a model by each of its names."""
     return {alias: spec.name for spec in models.values() for alias in spec.aliases} | {name: name for name in models}
+
+
+def _plans_of_tiers(named: Mapping[str, Value | None], chains: Mapping[str, Chain]) -> dict[str, str]:
+    plans = {tier: value for tier, value in named.items() if value is not None}
+    for value in plans.values():
+        if value.written not in chains:
+            suggestion = did_you_mean(value.written, chains)
+            hint = f" ({suggestion})" if suggestion else ""
+            raise value.error(f"there is no chain named '{value.written}'{hint}")
+    return {tier: value.written for tier, value in plans.items()}

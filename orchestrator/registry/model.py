@@ -150,7 +150,8 @@ class Role:
 class Registry:
     """Models, chains, roles and tiers by name. Aliases are resolved when a model or chain is looked up.
 
-    A tier is a list of models in order of preference. `routing` is what routers go by.
+    A tier is a list of models in order of preference. `tier_plans` has the names of the chains that tiers have as their
+    plans. `routing` is what routers go by.
     """
 
     models: Mapping[str, ModelSpec]
@@ -158,6 +159,12 @@ class Registry:
     roles: Mapping[str, Role] = field(default_factory=dict)
     tiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     routing: Routing = field(default_factory=Routing)
+    tier_plans: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def largest_window(self) -> int:
+        """The largest context window of any model, in tokens."""
+        return max(spec.context_window for spec in self.models.values())
 
     def find(self, name: str) -> ModelSpec | None:
         """A model by its name or an alias, or None."""
@@ -187,6 +194,19 @@ class Registry:
             hint = did_you_mean(names[0], [*self.chains, *self.models]) or f"chains: {', '.join(self.chains)}"
             raise UsageError(f"there is no chain or model named {_shown(names[0])}", hint=hint)
         return Chain.of(wanted, dict.fromkeys(self.model(name).name for name in names))
+
+    def tier_named(self, name: str) -> str:
+        """The name of a tier as it is written in YAML, given in any case of letters. Raises UsageError."""
+        found = next((each for each in (name, name.lower()) if each in self.tiers), None)
+        if found is None:
+            hint = did_you_mean(name.lower(), self.tiers) or f"there are: {', '.join(self.tiers)}"
+            raise UsageError(f"there is no tier {_shown(name)}", hint=hint)
+        return found
+
+    def tier_chain(self, tier: str) -> Chain:
+        """The plan of a tier: its own, or its models in order."""
+        plan = self.tier_plans.get(tier)
+        return Chain.of(tier, self.tiers[tier]) if plan is None else self.chains[plan]
 
     def role(self, name: str) -> Role:
         """A role by its name, in any case of letters. Raises UsageError."""

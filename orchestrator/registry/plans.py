@@ -155,6 +155,7 @@ class PlanReader:
             system=table.optional("system", text, None),
             max_tokens=table.optional("max_tokens", _TOKENS, None),
             temperature=table.optional("temperature", _TEMPERATURE, None),
+            needs_context=table.optional("needs_context", boolean, False),
             **_common(table),
         )
 

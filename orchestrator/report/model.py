@@ -12,6 +12,7 @@ from typing import Any
 
 from ..clock import rfc3339
 from ..money import NANO_PER_DOLLAR
+from .idle import Idle
 from .selection import Selection
 
 SCHEMA_VERSION = 1
@@ -112,13 +113,14 @@ class Report:
 
     Calls, tokens and money of the total are the sums over the groups. So are its runs, except in a report by model or
     provider: there a run counts in the group of every model that it called, and once in the total, which also holds
-    the runs that called none.
+    the runs that called none. `idle` are the machines that were on, which is money beyond the total.
     """
 
     by: By
     selection: Selection
     groups: tuple[Group, ...]
     total: Group
+    idle: tuple[Idle, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -126,6 +128,7 @@ class Report:
             "by": self.by.value,
             "groups": [group.to_dict() for group in self.groups],
             "total": self.total.to_dict(),
+            "idle": [machine.to_dict() for machine in self.idle],
         }
 
 

@@ -141,6 +141,30 @@ def resolve(
     return both
 
 
+def after(span: Range) -> Range:
+    """Everything that comes after a range that has an end."""
+    if span.last_day is None and span.until is None:
+        raise ValueError("a range without an end has nothing after it")
+    first_day = None if span.last_day is None else span.last_day + timedelta(days=1)
+    return Range(first_day=first_day, since=span.until)
+
+
+def bounds(span: Range, localise: Localise) -> tuple[datetime | None, datetime | None]:
+    """The first moment of a range, and the first one after it, in UTC; None where it has no such end. A day is taken
+    as the user's own."""
+    starts = [span.since, _midnight(span.first_day, localise)]
+    ends = [span.until, _midnight(span.last_day, localise, days=1)]
+    return max(filter(None, starts), default=None), min(filter(None, ends), default=None)
+
+
+def days_passed(span: Range, now: datetime, localise: Localise) -> float:
+    """How many days of a range that has a beginning have passed by `now`."""
+    start, end = bounds(span, localise)
+    if start is None:
+        raise ValueError("a range without a beginning has no length")
+    return max(0.0, (min(end or now, now) - start).total_seconds() / 86_400)
+
+
 def _bound(option: str, text: str, now: datetime, localise: Localise) -> tuple[date | None, datetime | None]:
     """A bound as a day or as a moment in UTC: one of the two."""
     wanted = text.strip()
@@ -162,9 +186,7 @@ def _bound(option: str, text: str, now: datetime, localise: Localise) -> tuple[d
 
 def _is_empty(span: Range, localise: Localise) -> bool:
     """Whether no moment lies in the range, a day taken as the user's own."""
-    starts = [span.since, _midnight(span.first_day, localise)]
-    ends = [span.until, _midnight(span.last_day, localise, days=1)]
-    start, end = max(filter(None, starts), default=None), min(filter(None, ends), default=None)
+    start, end = bounds(span, localise)
     return start is not None and end is not None and start >= end
 
 

@@ -12,6 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from ..money import format_short
+from .idle import Idle
 from .model import Group, LatestRun, ModelUse, Report, Stats
 from .plain import one_line
 from .selection import Selection
@@ -34,13 +35,15 @@ class ReportTable:
     report: Report
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        report, draw = self.report, _Draw(options.ascii_only)
-        yield draw.text(f"By {report.by}: {_scope(report.selection)}")
+        report, draw = self.report, Draw(options.ascii_only)
+        yield draw.text(f"By {report.by}: {scope(report.selection)}")
         if not report.total.runs:
             yield draw.text(_NOTHING)
+            yield from (draw.text(idle_line(machine)) for machine in report.idle)
             return
         names = [_name(group.key) for group in report.groups]
         yield _groups_table(report.by.capitalize(), names, report.groups, report.total, options.max_width, draw)
+        yield from (draw.text(idle_line(machine)) for machine in report.idle)
         yield from (draw.text(note) for note in _notes(report.total))
         if report.by.is_of_calls and sum(group.runs for group in report.groups) > report.total.runs:
             yield draw.text(f"a run counts once for every {report.by} that it called, and once in the total")
@@ -53,8 +56,8 @@ class StatsTable:
     stats: Stats
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        stats, draw = self.stats, _Draw(options.ascii_only)
-        yield draw.text(_scope(stats.selection))
+        stats, draw = self.stats, Draw(options.ascii_only)
+        yield draw.text(scope(stats.selection))
         widest = stats.windows[-1]
         if not widest.runs:
             yield draw.text(_NOTHING)
@@ -69,14 +72,14 @@ class StatsTable:
         yield _latest_table(stats.latest, options.max_width, draw)
 
 
-class _Draw(NamedTuple):
+class Draw(NamedTuple):
     """Text and bars in what the console's encoding can hold. Nothing is read as markup."""
 
     ascii_only: bool
 
     def text(self, text: str, style: str = "") -> Text:
         if self.ascii_only:
-            text = text.replace("≥", ">=").encode("ascii", "backslashreplace").decode("ascii")
+            text = text.replace("≥", ">=").replace("→", "->").encode("ascii", "backslashreplace").decode("ascii")
         return Text(text, style=style)
 
     def bar(self, amount: int, most: int) -> Text:
@@ -178,10 +181,10 @@ _LATEST = (
 
 
 def _groups_table(
-    first: str, names: Sequence[str], groups: Sequence[Group], total: Group | None, width: int, draw: _Draw
+    first: str, names: Sequence[str], groups: Sequence[Group], total: Group | None, width: int, draw: Draw
 ) -> Table:
     """One row a group, with a bar for its cost; for its calls, if nothing cost anything. No column of unknowns."""
-    table = _table(Column(first, footer="Total", overflow="fold"), show_footer=total is not None)
+    table = plain_table(Column(first, footer="Total", overflow="fold"), show_footer=total is not None)
     columns: list[list[Text]] = [[draw.text(name) for name in names]]
     for figure in _FIGURES:
         if width >= figure.from_width:
@@ -200,9 +203,9 @@ def _groups_table(
     return table
 
 
-def _latest_table(runs: Sequence[LatestRun], width: int, draw: _Draw) -> Table:
+def _latest_table(runs: Sequence[LatestRun], width: int, draw: Draw) -> Table:
     """One line a run, with as much of its prompt as there is room for."""
-    table, columns, used = _table(), [], 0
+    table, columns, used = plain_table(), [], 0
     for figure in _LATEST:
         if width >= figure.from_width:
             cells = [draw.text(one_line(figure.show(run), _NAME_LENGTH)) for run in runs]
@@ -231,7 +234,8 @@ def _add_figures(
     return width
 
 
-def _table(*columns: Column, show_footer: bool = False) -> Table:
+def plain_table(*columns: Column, show_footer: bool = False) -> Table:
+    """A table without lines around it."""
     return Table(
         *columns, box=SIMPLE, show_footer=show_footer, show_edge=False, pad_edge=False, padding=(0, len(_GAP) - 1, 0, 0)
     )
@@ -246,7 +250,8 @@ def _model_use(use: ModelUse) -> str:
     return f"{_name(use.model)}: {_plural(use.calls, 'call')}{mean}"
 
 
-def _scope(selection: Selection) -> str:
+def scope(selection: Selection) -> str:
+    """Which runs, in words."""
     parts = [str(selection.within)]
     parts += [f"category {one_line(selection.category, _NAME_LENGTH)}"] if selection.category is not None else []
     parts += [f"tag {one_line(selection.tag, _NAME_LENGTH)}"] if selection.tag is not None else []
@@ -265,6 +270,15 @@ def _notes(total: Group) -> list[str]:
         reserved = format_short(total.reserved_nanousd)
         notes.append(f"{_plural(total.unsettled_calls, 'call')} not settled, {reserved} reserved beside the cost")
     return notes
+
+
+def idle_line(machine: Idle) -> str:
+    """A machine that is always on, in a line."""
+    names = _name(", ".join(machine.models))
+    return (
+        f"always on, {names}: {machine.hours:,.1f} h cost {format_short(machine.cost_nanousd)}, "
+        f"calls {format_short(machine.busy_nanousd)} of it: idle {format_short(machine.idle_nanousd)} beside the total"
+    )
 
 
 def _plural(count: int, noun: str) -> str:

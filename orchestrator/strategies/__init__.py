@@ -10,6 +10,7 @@ from .ensemble import ensemble
 from .fallback import fallback
 from .observed import Observed, Pace
 from .round_robin import round_robin
+from .tiers import tiers
 
 STRATEGIES: dict[str, Strategy] = {
     "fallback": fallback,
@@ -18,6 +19,7 @@ STRATEGIES: dict[str, Strategy] = {
     "round-robin": round_robin,
     "cost": cost,
     "capability": capability,
+    "tiers": tiers,
 }
 
 __all__ = [

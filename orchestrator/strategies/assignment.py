@@ -72,6 +72,9 @@ class Assignment:
     def _sequence(self, node: Steps) -> Node | None:
         steps: list[Node] = []
         for step in node.steps:
+            if isinstance(step, Call) and step.needs_context and not self.situation.has_context:
+                self.reasons.append(f"left out {step.name or step.role or 'a call'}: nothing was given with the prompt")
+                continue
             assigned = self.assign(step)
             if assigned is not None:
                 steps.append(assigned)
@@ -106,6 +109,8 @@ class Assignment:
 
     def _chosen(self, call: Call) -> str | None:
         situation = self.situation
+        if call.needs_context and not situation.has_context:
+            return None
         if call.model:
             return self._first(call, [call.model])
         if call.tier is not None:
@@ -114,11 +119,11 @@ class Assignment:
             role = situation.roles[call.role]
             return self._first(call, role.models_for(situation.analysis.level), stand_in=True)
         level = call.level or situation.analysis.level
-        return self._cheapest(level)
+        return self._cheapest(level, call)
 
     def _first(self, call: Call, names: Sequence[str], *, stand_in: bool = False) -> str | None:
         """The first of these models that can be called. With `stand_in`, if none can, one of the same rank."""
-        offers = [self.situation.offers[name] for name in names]
+        offers = [self.situation.offers_for(call)[name] for name in names]
         today = self.situation.when.date()
         able = [o for o in offers if o.obstacle is None and (not stand_in or not o.spec.is_retired(today))]
         who = _who(call)
@@ -126,15 +131,15 @@ class Assignment:
             self.reasons.append(f"{able[0].spec.name}{who} in place of {offers[0].spec.name}: {_obstacle(offers[0])}")
         if able:
             return able[0].spec.name
-        if stand_in and (found := self._cheapest(offers[0].spec.top_level)):
+        if stand_in and (found := self._cheapest(offers[0].spec.top_level, call)):
             self.reasons.append(f"{found}{who}: none of {', '.join(names)} can be called ({_obstacle(offers[0])})")
             return found
         self.reasons.append(f"left out {offers[0].spec.name}{who}: {_obstacle(offers[0])}")
         return None
 
-    def _cheapest(self, level: Level) -> str | None:
+    def _cheapest(self, level: Level, call: Call) -> str | None:
         """The cheapest model rated for a level, or for the highest that there is."""
-        able = self.situation.choosable()
+        able = self.situation.choosable(self.situation.offers_for(call))
         return min(fit_for(able, level), key=by_expected_cost).spec.name if able else None
 
 

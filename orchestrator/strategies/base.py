@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from ..analysis.needs import Needs
 from ..errors import AuthenticationError, BudgetError, ContextTooLongError, OrchError, UsageError
 from ..money import format_nanousd
-from ..plan import CostRange, Node, calls
+from ..plan import Call, CostRange, Node, calls
 from ..quote import Load, output_limit, price_for, quote
 from ..registry.model import Chain, Feature, ModelSpec, Role
 from ..registry.routes import Routing, TaskTable
+from ..rendering import sees_context
 from ..settings import RunOptions
 from ..types import Analysis, Prompt
 from .observed import Observed
@@ -44,6 +46,9 @@ class Situation:
 
     `roles` and `tiers` are those that the calls of the chain's plan may name. `routing` is what routers go by: `table`,
     the one of its tables that was chosen, and `overrides`, the models that the environment puts first, by task.
+    `needs` is what the prompt asks for, by its words or by the user's. `roles` and `tiers` are those that the calls of
+    the chain's plan may name. `question_offers` are for the question without what was given with it; empty where
+    nothing was. What is `reserved` is only called where it is named: a model that a rollout is to bring in.
     """
 
     analysis: Analysis
@@ -59,14 +64,26 @@ class Situation:
     table: TaskTable | None = None
     overrides: Mapping[str, str] = field(default_factory=dict)
     observed: Observed = field(default_factory=Observed)
+    question_offers: Mapping[str, Offer] = field(default_factory=dict)
+    needs: Needs = field(default_factory=Needs)
+    reserved: frozenset[str] = frozenset()
 
-    def choosable(self) -> list[Offer]:
-        """The models that may be chosen without being named: nothing in the way, and neither retired nor unpriced."""
+    @property
+    def has_context(self) -> bool:
+        return bool(self.question_offers)
+
+    def offers_for(self, call: Call) -> Mapping[str, Offer]:
+        """The offers for what a call is sent of the prompt: all of it, or the question alone."""
+        return self.offers if not self.has_context or sees_context(call) else self.question_offers
+
+    def choosable(self, offers: Mapping[str, Offer] | None = None) -> list[Offer]:
+        """The models that may be chosen without being named: nothing in the way, not retired, unpriced or reserved."""
         today = self.when.date()
         return [
             offer
-            for offer in self.offers.values()
+            for offer in (self.offers if offers is None else offers).values()
             if offer.obstacle is None and not offer.spec.is_retired(today) and offer.cost.expected is not None
+            if offer.spec.name not in self.reserved
         ]
 
 
@@ -127,8 +144,11 @@ def by_expected_cost(offer: Offer) -> tuple[int, str]:
     return (expected if expected is not None else 1 << 62, offer.spec.name)
 
 
-def nothing_to_call(offers: Iterable[Offer], needed: Callable[[str], str]) -> OrchError:
-    """The error for when every model has something in the way. `needed` names the variable that sets up a provider."""
+def nothing_to_call(offers: Iterable[Offer], needed: Callable[[str], str], tokens: int) -> OrchError:
+    """The error for when every model has something in the way of a prompt of about so many tokens.
+
+    `needed` names the variable that sets up a provider.
+    """
     found = list(offers)
     obstacles = {offer.obstacle for offer in found}
     if Obstacle.BUDGET in obstacles or Obstacle.UNPRICED in obstacles:
@@ -136,8 +156,8 @@ def nothing_to_call(offers: Iterable[Offer], needed: Callable[[str], str]) -> Or
     if Obstacle.WINDOW in obstacles:
         longest = max((o.spec for o in found if o.obstacle is Obstacle.WINDOW), key=lambda spec: spec.context_window)
         return ContextTooLongError(
-            f"the prompt does not fit: the largest context window here is {longest.name}'s "
-            f"{longest.context_window:,} tokens",
+            f"the prompt does not fit: it is about {tokens:,} tokens, and the largest context window here is "
+            f"{longest.name}'s {longest.context_window:,} tokens",
             provider=None,
         )
     if Obstacle.NO_TOOLS in obstacles:

@@ -1,0 +1,321 @@
+"""A later period compared with a baseline, task by task: cost, quality, and who did the work.
+
+Quality is what users said: ratings, and the difference of their means with an interval of 95 % (Welch's standard error,
+normal quantile), from LEAST_RATED rated runs on either side on. A cost is that of a whole run, all of its calls.
+
+A task looks easy enough for a local model by its runs of the baseline at the levels that such models are rated for. A
+run of them is good if it was rated at least GOOD_RATING, or, unrated, if its confidence reached the threshold; the task
+is easy if the lower bound of Wilson's 95 % interval of the share of good runs (E. B. Wilson, 1927) is at least
+EASY_FROM, from LEAST_RUNS runs on. With no bad run among them 20 are enough: the bound is then 0.84.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from ..analysis.needs import ROUTINE_TASKS
+from ..ledger.store import Ledger
+from ..types import Level
+from .idle import Idle
+from .model import SCHEMA_VERSION
+from .selection import Selection, in_one_snapshot
+
+LEAST_RATED = 10
+LEAST_RUNS = 20
+EASY_LEVELS = (Level.BASIC, Level.INTERMEDIATE)
+EASY_FROM = 0.8
+GOOD_RATING = 0.5
+_Z = 1.959964  # of the normal distribution, for 95 % on both sides
+
+_OF_RUNS = """
+    WITH priced AS (
+        SELECT runs.run_id, runs.task, runs.level, runs.status, runs.confidence, ratings.rating,
+               json_extract(runs.metadata, '$.rollout.taken') AS rolled_out,
+               (SELECT coalesce(sum(coalesce(cost_nanousd, reserved_nanousd)), 0) FROM calls
+                WHERE calls.run_id = runs.run_id) AS cost,
+               (SELECT coalesce(sum(cost_source = 'unpriced'), 0) FROM calls
+                WHERE calls.run_id = runs.run_id) AS unpriced,
+               runs.status = 'complete' AND runs.level IN ('basic', 'intermediate')
+                   AND coalesce(ratings.rating, runs.confidence) IS NOT NULL AS counts,
+               coalesce(ratings.rating >= ?, runs.confidence >= ?) AS good
+        FROM runs LEFT JOIN ratings ON ratings.run_id = runs.run_id
+        WHERE {where}
+    )
+    SELECT task, count(*) AS runs, sum(status = 'complete') AS complete_runs, sum(cost) AS cost_nanousd,
+           sum(unpriced) AS unpriced_calls, count(confidence) AS judged, total(confidence) AS confidence,
+           count(rating) AS rated_runs, total(rating) AS rating, total(rating * rating) AS squares,
+           coalesce(sum(rolled_out), 0) AS rollout_runs,
+           sum(counts) AS easy_runs, coalesce(sum(good) FILTER (WHERE counts), 0) AS good_runs,
+           count(rating) FILTER (WHERE counts) AS easy_rated,
+           coalesce(sum(cost) FILTER (WHERE counts), 0) AS easy_nanousd
+    FROM priced GROUP BY 1
+"""
+_ANSWERED = """
+    SELECT runs.task AS task, runs.model_used AS model, count(*) AS runs FROM runs
+    WHERE runs.model_used IS NOT NULL AND {where}
+    GROUP BY 1, 2
+"""
+
+
+class Ease(StrEnum):
+    """What is to be said of a task."""
+
+    EASY = "easy"
+    NOT_EASY = "not easy"
+    UNKNOWN = "not enough data"
+    NOT_ROUTINE = "not routine"  # it weighs and judges; a rollout is for what is done by rote
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """An estimate, and the bounds of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A task in one period. Costs are nano-dollars, of the calls whose price is known; means and shares of nothing
+    are None. `rollout_runs` are those in which a rollout's model was asked first. `models` has the share of the
+    answered runs that each model answered."""
+
+    runs: int = 0
+    complete_runs: int = 0
+    cost_nanousd: int = 0
+    unpriced_calls: int = 0
+    mean_cost_nanousd: int | None = None
+    mean_confidence: float | None = None
+    rated_runs: int = 0
+    mean_rating: float | None = None
+    rollout_runs: int = 0
+    models: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Easy:
+    """The baseline's runs of a task at the lower levels, as evidence for a local model. `good` is None without runs."""
+
+    verdict: Ease
+    runs: int
+    rated_runs: int
+    cost_nanousd: int
+    good: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A task in both periods. `cost_change` is relative, of the mean cost of a run; `rating_change` the difference of
+    the mean ratings, None while too few runs are rated. None for a task is the runs without one, or all of them."""
+
+    task: str | None
+    baseline: Figures
+    later: Figures
+    cost_change: float | None
+    rating_change: Interval | None
+    easy: Easy | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One of the two periods: how many days of it have passed, and the machines that were on in it."""
+
+    selection: Selection
+    days: float
+    idle: tuple[Idle, ...] = ()
+
+    def cost_per_day(self, figures: Figures) -> int | None:
+        """Nano-dollars a day, with what idle machines cost."""
+        idle = sum(machine.idle_nanousd for machine in self.idle)
+        return round((figures.cost_nanousd + idle) / self.days) if self.days > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Tasks in the order of what they cost in the baseline, and all of them together."""
+
+    baseline: Span
+    later: Span
+    tasks: tuple[Compared, ...]
+    total: Compared
+    threshold: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object that docs/json.md describes."""
+        selection = self.later.selection
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "baseline",
+            "simulated": selection.simulated,
+            "category": selection.category,
+            "tag": selection.tag,
+            "baseline": _span_dict(self.baseline, self.total.baseline),
+            "later": _span_dict(self.later, self.total.later),
+            "criterion": {
+                "levels": [level.value for level in EASY_LEVELS],
+                "least_runs": LEAST_RUNS,
+                "rated_from": GOOD_RATING,
+                "confident_from": self.threshold,
+                "easy_from": EASY_FROM,
+                "least_rated": LEAST_RATED,
+            },
+            "tasks": [asdict(task) for task in self.tasks],
+            "total": asdict(self.total),
+        }
+
+
+def compare(ledger: Ledger | None, baseline: Span, later: Span, *, threshold: float) -> Comparison:
+    """Both periods, on one state of the ledger. `threshold` is the confidence from which an answer is trusted.
+
+    Raises LedgerError.
+    """
+    before, after = _Sums({}, {}), _Sums({}, {})
+    if ledger is not None:
+        before, after = in_one_snapshot(
+            ledger,
+            lambda connection: (
+                _sums(connection, baseline.selection, threshold),
+                _sums(connection, later.selection, threshold),
+            ),
+        )
+    tasks = sorted({*before.runs, *after.runs}, key=lambda task: (-before.of(task)["cost_nanousd"], task or ""))
+    return Comparison(
+        baseline,
+        later,
+        tuple(_compared(task, before, after) for task in tasks),
+        _compared(None, before.total(), after.total(), with_ease=False),
+        threshold,
+    )
+
+
+_Task = str | None
+_COLUMNS = (
+    *("runs", "complete_runs", "cost_nanousd", "unpriced_calls", "judged", "confidence", "rated_runs", "rating"),
+    *("squares", "rollout_runs", "easy_runs", "good_runs", "easy_rated", "easy_nanousd"),
+)
+_NOTHING = dict.fromkeys(_COLUMNS, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What the SELECTs found, by task."""
+
+    runs: Mapping[_Task, Mapping[str, Any]]
+    answered: Mapping[_Task, Mapping[str, int]]
+
+    def of(self, task: _Task) -> Mapping[str, Any]:
+        return self.runs.get(task, _NOTHING)
+
+    def total(self) -> _Sums:
+        """All tasks as one, under None."""
+        runs = {name: sum(row[name] for row in self.runs.values()) for name in _COLUMNS}
+        models: dict[str, int] = {}
+        for found in self.answered.values():
+            for model, count in found.items():
+                models[model] = models.get(model, 0) + count
+        return _Sums({None: runs}, {None: models})
+
+
+def _sums(connection: sqlite3.Connection, selection: Selection, threshold: float) -> _Sums:
+    where, parameters = selection.where()
+    rows = connection.execute(_OF_RUNS.format(where=where), (GOOD_RATING, threshold, *parameters))
+    runs = {row["task"]: {name: row[name] for name in _COLUMNS} for row in rows}
+    answered: dict[_Task, dict[str, int]] = {}
+    for row in connection.execute(_ANSWERED.format(where=where), parameters):
+        answered.setdefault(row["task"], {})[row["model"]] = row["runs"]
+    return _Sums(runs, answered)
+
+
+def _compared(task: _Task, before: _Sums, after: _Sums, *, with_ease: bool = True) -> Compared:
+    first, second = _figures(task, before), _figures(task, after)
+    change = None
+    if first.mean_cost_nanousd and second.mean_cost_nanousd is not None:
+        change = second.mean_cost_nanousd / first.mean_cost_nanousd - 1
+    return Compared(
+        task,
+        first,
+        second,
+        change,
+        _difference(before.of(task), after.of(task)),
+        _ease(task, before) if with_ease else None,
+    )
+
+
+def _figures(task: _Task, sums: _Sums) -> Figures:
+    row, answered = sums.of(task), sums.answered.get(task, {})
+    count = sum(answered.values())
+    runs = row["runs"]
+    return Figures(
+        runs=runs,
+        complete_runs=row["complete_runs"],
+        cost_nanousd=row["cost_nanousd"],
+        unpriced_calls=row["unpriced_calls"],
+        mean_cost_nanousd=math.ceil(row["cost_nanousd"] / runs) if runs else None,
+        mean_confidence=row["confidence"] / row["judged"] if row["judged"] else None,
+        rated_runs=row["rated_runs"],
+        mean_rating=row["rating"] / row["rated_runs"] if row["rated_runs"] else None,
+        rollout_runs=row["rollout_runs"],
+        models={model: answered[model] / count for model in sorted(answered, key=lambda name: (-answered[name], name))},
+    )
+
+
+def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Interval | None:
+    """By how much the mean rating has changed, or None while too few runs are rated."""
+    if min(before["rated_runs"], after["rated_runs"]) < LEAST_RATED:
+        return None
+    (first, first_error), (second, second_error) = _mean_and_error(before), _mean_and_error(after)
+    value, margin = second - first, _Z * math.sqrt(first_error + second_error)
+    return Interval(value, value - margin, value + margin)
+
+
+def _mean_and_error(row: Mapping[str, Any]) -> tuple[float, float]:
+    """The mean rating, and its squared standard error."""
+    count = row["rated_runs"]
+    mean = row["rating"] / count
+    variance = max(0.0, (row["squares"] - count * mean * mean) / (count - 1))
+    return mean, variance / count
+
+
+def _ease(task: _Task, sums: _Sums) -> Easy:
+    row = sums.of(task)
+    runs = row["easy_runs"]
+    good = wilson(row["good_runs"], runs) if runs else None
+    if task not in ROUTINE_TASKS:
+        verdict = Ease.NOT_ROUTINE
+    elif good is None or runs < LEAST_RUNS:
+        verdict = Ease.UNKNOWN
+    else:
+        verdict = Ease.EASY if good.low >= EASY_FROM else Ease.NOT_EASY
+    return Easy(verdict, runs, row["easy_rated"], row["easy_nanousd"], good)
+
+
+def wilson(good: int, runs: int) -> Interval:
+    """The share of good runs with Wilson's score interval of 95 %. `runs` is more than 0."""
+    share, z2 = good / runs, _Z * _Z
+    centre = (share + z2 / (2 * runs)) / (1 + z2 / runs)
+    margin = _Z * math.sqrt(share * (1 - share) / runs + z2 / (4 * runs * runs)) / (1 + z2 / runs)
+    return Interval(share, max(0.0, centre - margin), min(1.0, centre + margin))
+
+
+def easy_tasks(tasks: Iterable[Compared]) -> list[str]:
+    """The tasks that look easy enough for a local model."""
+    return [
+        task.task
+        for task in tasks
+        if task.task is not None and task.easy is not None and task.easy.verdict is Ease.EASY
+    ]
+
+
+def _span_dict(span: Span, figures: Figures) -> dict[str, Any]:
+    return {
+        "range": span.selection.within.to_dict(),
+        "days": round(span.days, 4),
+        "cost_per_day_nanousd": span.cost_per_day(figures),
+        "idle": [machine.to_dict() for machine in span.idle],
+    }

@@ -1,0 +1,116 @@
+"""A comparison with a baseline for a terminal. Loaded only when it is shown, as it loads rich."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Column
+
+from ..money import format_short
+from .baseline import EASY_FROM, GOOD_RATING, LEAST_RATED, LEAST_RUNS, Compared, Comparison, Ease, Figures, easy_tasks
+from .table import Draw, idle_line, plain_table, scope
+
+_UNKNOWN = "-"
+_NO_TASK = "(none)"
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineTable:
+    """A comparison for rich's `Console.print`."""
+
+    comparison: Comparison
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        found, draw = self.comparison, Draw(options.ascii_only)
+        yield draw.text(f"Baseline: {scope(found.baseline.selection)}")
+        yield draw.text(f"Compared: {scope(found.later.selection)}")
+        if not found.total.baseline.runs or not found.total.later.runs:
+            which = "baseline" if not found.total.baseline.runs else "period compared with it"
+            yield draw.text(f"no runs in the {which}")
+        table = plain_table(
+            Column("Task", footer="Total", overflow="fold"),
+            *(
+                Column(header, footer=draw.text(cell), justify="right", no_wrap=True)
+                for header, cell in zip(_HEADERS, _cells(found.total), strict=True)
+            ),
+            show_footer=True,
+        )
+        for task in found.tasks:
+            table.add_row(draw.text(task.task or _NO_TASK), *map(draw.text, _cells(task)))
+        yield table
+        yield from map(draw.text, _lines(found))
+
+
+_HEADERS = ("Runs", "Cost of a run", "Change", "Rated", "Change", "Local?")
+
+
+def _cells(task: Compared) -> list[str]:
+    before, after = task.baseline, task.later
+    change = task.rating_change
+    return [
+        f"{before.runs:,} → {after.runs:,}",
+        f"{_mean_cost(before)} → {_mean_cost(after)}",
+        _UNKNOWN if task.cost_change is None else f"{task.cost_change:+.0%}",
+        f"{_rating(before)} → {_rating(after)}",
+        _UNKNOWN if change is None else f"{change.value:+.2f} ({change.low:+.2f} to {change.high:+.2f})",
+        _UNKNOWN if task.easy is None else task.easy.verdict.value,
+    ]
+
+
+def _mean_cost(figures: Figures) -> str:
+    if figures.mean_cost_nanousd is None:
+        return _UNKNOWN
+    return ("≥ " if figures.unpriced_calls else "") + format_short(figures.mean_cost_nanousd)
+
+
+def _rating(figures: Figures) -> str:
+    return _UNKNOWN if figures.mean_rating is None else f"{figures.mean_rating:.2f} ({figures.rated_runs:,})"
+
+
+def _lines(found: Comparison) -> Iterator[str]:
+    """Who answered, what a day costs, and what may go to a local model."""
+    for task in (*found.tasks, found.total):
+        name = "Total" if task is found.total else task.task or _NO_TASK
+        for when, figures in (("baseline", task.baseline), ("compared", task.later)):
+            if figures.models:
+                shares = ", ".join(f"{model} {share:.0%}" for model, share in figures.models.items())
+                yield f"{name}, answered in the {when} period by: {shares}"
+    for task in found.tasks:
+        if task.later.rollout_runs:
+            share = task.later.rollout_runs / task.later.runs
+            yield f"{task.task or _NO_TASK}: the rollout's model was asked first in {share:.0%} of the compared runs"
+    for when, span, figures in (
+        ("baseline", found.baseline, found.total.baseline),
+        ("compared", found.later, found.total.later),
+    ):
+        yield from (f"{when}: {idle_line(machine)}" for machine in span.idle)
+        per_day = span.cost_per_day(figures)
+        if per_day is not None:
+            with_idle = ", idle machines included" if span.idle else ""
+            yield f"{when}: {format_short(per_day)} a day over {span.days:,.1f} days{with_idle}"
+    if found.total.rating_change is None:
+        yield f"ratings are compared from {LEAST_RATED} rated runs on in both periods (orch rate)"
+    yield from _verdicts(found)
+
+
+def _verdicts(found: Comparison) -> Iterator[str]:
+    easy = easy_tasks(found.tasks)
+    said = ", ".join(easy) if easy else "no task yet"
+    yield f"Easy enough for a local model, by the baseline: {said}"
+    for task in found.tasks:
+        if task.easy is None or task.easy.verdict is Ease.NOT_ROUTINE:
+            continue
+        good, runs = task.easy.good, task.easy.runs
+        if task.easy.verdict is Ease.UNKNOWN or good is None:
+            yield f"  {task.task}: not enough data, {runs} of {LEAST_RUNS} runs at the lower levels"
+        else:
+            yield (
+                f"  {task.task}: {good.value:.0%} of {runs:,} runs were good ({good.low:.0%} to {good.high:.0%}), "
+                f"{task.easy.rated_runs:,} of them rated; they cost {format_short(task.easy.cost_nanousd)}"
+            )
+    yield (
+        f"(basic and intermediate runs, rated {GOOD_RATING:g} or more, or else with confidence {found.threshold:g} or "
+        f"more; easy if the interval's lower end is {EASY_FROM:.0%} or more)"
+    )

@@ -1,0 +1,105 @@
+"""What machines cost that are always on, beyond the calls that they answered.
+
+A call to a model that the user hosts costs the time it took at the price of the GPU hour, and nothing else is in the
+ledger. What the machine costs while nobody calls it stands in the config file (`always_on`) and nowhere else:
+
+    idle cost = hours that it was on x price of an hour - cost of its models' calls in that time, at least 0
+
+Calls at the same time each count with all of their time, so that busy hours may cost more than the machine does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from fractions import Fraction
+from typing import Any
+
+from ..errors import ConfigError, did_you_mean
+from ..ledger.rows import to_micros
+from ..ledger.store import Ledger
+from ..money import NANO_PER_DOLLAR
+from ..registry.model import Registry
+from ..settings import Machine
+from .period import Localise, Range, bounds
+from .selection import Selection
+
+_MICROS_PER_HOUR = 3_600_000_000
+_BUSY = """
+    SELECT coalesce(sum(cost_nanousd), 0) FROM calls
+    WHERE simulated = ? AND created_at >= ? AND created_at < ? AND model IN ({marks})
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """A machine over a range of time. Money in nano-dollars; `busy_nanousd` is part of the report's own costs."""
+
+    models: tuple[str, ...]
+    hours: float
+    cost_nanousd: int
+    busy_nanousd: int
+
+    @property
+    def idle_nanousd(self) -> int:
+        return max(0, self.cost_nanousd - self.busy_nanousd)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "models": list(self.models),
+            "hours": round(self.hours, 4),
+            "cost_nanousd": self.cost_nanousd,
+            "busy_nanousd": self.busy_nanousd,
+            "idle_nanousd": self.idle_nanousd,
+        }
+
+
+def known_machines(machines: Sequence[Machine], registry: Registry) -> tuple[Machine, ...]:
+    """The machines with the names that the ledger has of their models. Raises ConfigError for one that there is not."""
+    return tuple(
+        replace(machine, models=tuple(_known(name, registry) for name in machine.models)) for machine in machines
+    )
+
+
+def idle(
+    ledger: Ledger | None, selection: Selection, machines: Sequence[Machine], *, now: datetime, localise: Localise
+) -> tuple[Idle, ...]:
+    """Each machine that was on in the selected range, up to `now`. A category or a tag has no part of a machine: then
+    there are none. Raises LedgerError."""
+    if selection.category is not None or selection.tag is not None:
+        return ()
+    found = []
+    for machine in machines:
+        span = _on(machine, selection.within, now, localise)
+        if span is not None:
+            start, end = span
+            micros = to_micros(end) - to_micros(start)
+            cost = math.ceil(Fraction(machine.gpu_hour) * NANO_PER_DOLLAR * micros / _MICROS_PER_HOUR)
+            busy = 0 if ledger is None else _busy(ledger, machine, selection.simulated, start, end)
+            found.append(Idle(machine.models, micros / _MICROS_PER_HOUR, cost, busy))
+    return tuple(found)
+
+
+def _on(machine: Machine, within: Range, now: datetime, localise: Localise) -> tuple[datetime, datetime] | None:
+    """From when to when a machine was on within a range, or None."""
+    runs = bounds(Range(first_day=machine.since, last_day=machine.until), localise)
+    asked = bounds(within, localise)
+    start = max(filter(None, (runs[0], asked[0])), default=None)
+    end = min(filter(None, (runs[1], asked[1], now.astimezone(UTC))))
+    return None if start is None or start >= end else (start, end)
+
+
+def _busy(ledger: Ledger, machine: Machine, simulated: bool, start: datetime, end: datetime) -> int:
+    sql = _BUSY.format(marks=", ".join("?" * len(machine.models)))
+    parameters = (int(simulated), to_micros(start), to_micros(end), *machine.models)
+    return int(ledger.read(lambda connection: connection.execute(sql, parameters).fetchone()[0]))
+
+
+def _known(name: str, registry: Registry) -> str:
+    spec = registry.find(name)
+    if spec is None:
+        hint = did_you_mean(name, registry.models) or "orch models lists them"
+        raise ConfigError(f"always_on: there is no model {name!r}", hint=hint)
+    return spec.name
