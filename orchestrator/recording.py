@@ -13,13 +13,12 @@ from .confidence.synthesis import agreement, consensus
 from .errors import LedgerError, OrchError
 from .execute import Outcome
 from .ledger.queries import find_run
-from .ledger.records import CallRecord, Recorded, RunRecord, RunStatus
+from .ledger.records import TOOL_CALLS, CallRecord, Recorded, RunRecord, RunStatus
 from .ledger.spool import spool
 from .ledger.store import Ledger
 from .plan import to_dict
 from .planning import Planned
 
-TOOL_CALLS = "tool_calls"  # the key of a run's metadata under which the ledger keeps them
 Metadata = dict[str, object]  # what JSON can hold
 
 

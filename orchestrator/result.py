@@ -10,9 +10,8 @@ from typing import Any
 
 from .clock import rfc3339
 from .errors import Interrupted, OrchError, ProviderError
-from .ledger.records import CallRecord, CallStatus, CostSource, Recorded, RunStatus
+from .ledger.records import TOOL_CALLS, CallRecord, CallStatus, CostSource, Recorded, RunStatus
 from .money import NANO_PER_DOLLAR
-from .recording import TOOL_CALLS
 from .types import ToolCall
 
 SCHEMA_VERSION = 1

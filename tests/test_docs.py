@@ -114,8 +114,9 @@ def test_the_example_config_file_has_every_key_and_loads(tmp_path: Path) -> None
     assert settings.run.max_cost_nanousd == 500_000_000
     flat: set[str] = set()
     for key, value in yaml.safe_load(example).items():
-        nested = isinstance(value, dict) and key not in config_keys()
-        flat |= {f"{key}.{inner}" for inner in value} if nested else {key}
+        found = value[0] if isinstance(value, list) and isinstance(value[0], dict) else value
+        nested = isinstance(found, dict) and key not in config_keys()
+        flat |= {f"{key}.{inner}" for inner in found} if nested else {key}
     assert flat == config_keys()
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+TOOL_CALLS = "tool_calls"  # the key of a run's metadata under which the ledger keeps them
+
 
 class RunStatus(StrEnum):
     RUNNING = "running"

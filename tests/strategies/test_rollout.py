@@ -130,7 +130,7 @@ def test_it_works_for_the_cheapest_model_too_and_is_priced(stage: Stage) -> None
 
 def test_a_prompt_too_long_for_the_local_model_goes_to_the_plan(stage: Stage) -> None:
     planned = engine(stage, BEGUN).plan(
-        Prompt("Summarise this: " + "some words " * 30_000), RunOptions(strategy="tiers")
+        Prompt("Summarise this: " + "some words " * 30_000), RunOptions(strategy="tiers", routine=True)
     )
     assert LOCAL not in [call.model for call in calls(planned.plan)]
     assert any("too long" in reason for reason in planned.reasons)
