@@ -7,6 +7,8 @@ weights go by the names here, so that a feature can be added or dropped without 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
@@ -18,6 +20,7 @@ from .lexicon import CUES, SUBJECTS, rows_of_words
 from .prose import Prose
 
 _LONGEST = 16_000  # characters of a prompt that are counted in
+_CLAUSE = 400  # characters from the end, in which the last clause is looked for
 
 
 class Family(StrEnum):
@@ -55,9 +58,7 @@ _OPERATOR = re.compile(r"[=^+*<>≤≥×÷∀∃→⊃~•]")
 _LATEX = re.compile(r"\\[a-zA-Z]+")
 _FRACTION = re.compile(r"[0-9] ?/ ?[0-9]|\\frac")
 _MONEY = re.compile(r"[$£€][0-9]")
-_YEAR = re.compile(r"\b(?:1[4-9]|20)[0-9][0-9]\b")
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]+")
-_ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
 _NEGATED = re.compile(r"\b(?:NOT|EXCEPT|LEAST|except)\b")
 _LABEL = re.compile(
     r"(?m)^[ \t]*(?:[Cc]ontext|[Qq]uestion|[Pp]assage|[Pp]aragraph|[Ii]nput|[Pp]remise|Text)[ \t]*:|Question: "
@@ -69,12 +70,6 @@ _NUMERIC_OPTION = re.compile(r"[-$(]*[0-9./]")
 _FORMULA = re.compile(r"[=^\\]|\b[a-z]\b ?[(/+*-]")
 _JUDGEMENT = re.compile(r"(?i)(?:true|false|wrong|not wrong|yes|no)\b")
 _STATEMENT = re.compile(r"statement ?[1i]\b")
-_RELATION = re.compile(
-    r"\b(?:times (?:as|more|the)|as (?:many|much|old|long|far|tall|fast) as|half (?:as|of|the)"
-    r"|(?:more|less|fewer|older|younger) than|of (?:the|them|those|these) (?:remaining|rest)"
-    r"|(?:each|every|per|a) (?:day|week|month|year|hour|minute|time|person))\b"
-)
-_BEGINNING = re.compile(r"\b(?:original(?:ly)?|initial(?:ly)?|at first|start(?:ed|s)?|beg[ai]n(?:ning|s)?|before)\b")
 _LAST_CLAUSE = re.compile(r"[.!?:]\s+")
 
 _FIRST_WORDS = (
@@ -95,7 +90,7 @@ _FIRST_WORDS = (
     "find",
 )
 _ASKS = frozenset({"what", "who", "which", "how", "why", "where", "when"})
-_SMALL = frozenset("bcdefghjklmnopqrstuvwxyz")
+_SYMBOLS = frozenset("bcdefghjklmnopqrstuvwxyz")
 _ROWS = (*SUBJECTS, *CUES)
 # What a puzzle relates to each other: said in a sentence or two, and then asked about.
 _RELATED = ("comparisons", "kinship", "positions", "conditions", "quantifiers", "times", "number words", "multiples")
@@ -137,8 +132,10 @@ def _family(options: Options | None, values: dict[str, float], task: Task, words
 
 def _options(text: str) -> Options | None:
     """The first run of options lettered from A on: two or more on lines of their own, or three or more in a line."""
-    for pattern, at_least in ((_OPTION, 2), (_INLINE_OPTION, 3)):
+    for pattern, at_least, mark in ((_OPTION, 2, "B"), (_INLINE_OPTION, 3, "B)")):
         run: list[re.Match[str]] = []
+        if mark not in text:
+            continue
         for found in pattern.finditer(text):
             if found[1] == chr(ord("A") + len(run)):
                 run.append(found)
@@ -159,10 +156,9 @@ def _rows_of_words() -> dict[str, tuple[int, ...]]:
 def _count_rows(words: list[str], values: dict[str, float]) -> None:
     """For each row of the lexicon, how many of its words there are; for subjects also their share."""
     rows, counts = _rows_of_words(), [0] * len(_ROWS)
-    for word in words:
-        if word in rows:
-            for place in rows[word]:
-                counts[place] += 1
+    for word, times in Counter(words).items():
+        for place in rows.get(word, ()):
+            counts[place] += times
     total = len(words) or 1
     for name, count in zip(_ROWS, counts, strict=True):
         values[name] = log1p(count)
@@ -192,14 +188,12 @@ def _measure_numbers(numbers: list[str], stem: str, low: str, words: int, values
     values["largest number"] = log1p(min(max(found, default=0.0), 1e9))
     values["decimals"] = log1p(sum("." in number for number in numbers))
     values["percentages"] = log1p(stem.count("%") + low.count("percent"))
-    values["fractions"] = log1p(len(_FRACTION.findall(stem)))
+    values["fractions"] = log1p(len(_FRACTION.findall(stem)) if "/" in stem or "\\frac" in stem else 0)
     values["prices"] = log1p(len(_MONEY.findall(stem)))
-    values["years"] = log1p(len(_YEAR.findall(stem)))
-    values["formulas"] = log1p(len(_LATEX.findall(stem)))
+    values["years"] = log1p(sum(len(number) == 4 and "1400" <= number < "2100" for number in numbers))
+    values["formulas"] = log1p(len(_LATEX.findall(stem)) if "\\" in stem else 0)
     values["dollar signs"] = log1p(stem.count("$"))
     values["operators"] = log1p(len(_OPERATOR.findall(stem)))
-    values["relations"] = log1p(len(_RELATION.findall(low)))
-    values["beginnings"] = log1p(len(_BEGINNING.findall(low)))
 
 
 def _measure_form(text: str, stem: str, low: str, values: dict[str, float]) -> None:
@@ -214,7 +208,6 @@ def _measure_form(text: str, stem: str, low: str, values: dict[str, float]) -> N
     values["statements"] = float("statement" in low and _STATEMENT.search(low) is not None)
     values["quotation marks"] = log1p(stem.count('"') + stem.count("“"))
     values["commas, share"] = stem.count(",") / (1 + stem.count(" "))
-    values["begins in lower case"] = float(text[:1].islower())
 
 
 def _measure_question(stem: str, words: list[str], values: dict[str, float]) -> None:
@@ -237,7 +230,7 @@ def _measure_question(stem: str, words: list[str], values: dict[str, float]) -> 
     first = words[0] if words else ""
     for word in _FIRST_WORDS:
         values[f"first word {word}"] = float(first == word)
-    asked = set(_LAST_CLAUSE.split(end)[-1].lower().replace("?", " ").split())
+    asked = set(_LAST_CLAUSE.split(end[-_CLAUSE:])[-1].lower().replace("?", " ").split())
     for word in _ASKS:
         values[f"asks {word}"] = float(word in asked)
     values["asks how many"] = float("how" in asked and not asked.isdisjoint(("many", "much")))
@@ -248,16 +241,16 @@ def _measure_vocabulary(
     text: str, stem: str, words: list[str], stem_words: list[str], values: dict[str, float]
 ) -> None:
     count = len(stem_words) or 1
-    lengths = [len(word) for word in stem_words]
+    lengths = sorted(map(len, stem_words))
+    single = stem_words if lengths[:1] == [1] else []
     values["words"] = log(len(words) or 1)
     values["words before the options"] = log(count)
     values["word length"] = sum(lengths) / count
-    values["long words, share"] = sum(length >= 9 for length in lengths) / count
-    values["very long words, share"] = sum(length >= 12 for length in lengths) / count
+    values["long words, share"] = (len(lengths) - bisect_left(lengths, 9)) / count
+    values["very long words, share"] = (len(lengths) - bisect_left(lengths, 12)) / count
     values["variety"] = len(set(stem_words)) / count**0.5
-    values["symbols, share"] = sum(map(stem_words.count, _SMALL)) / count if 1 in lengths else 0.0
+    values["symbols, share"] = sum(word in _SYMBOLS for word in single) / count
     values["names, share"] = len(_NAME.findall(stem)) / count
-    values["acronyms, share"] = len(_ACRONYM.findall(stem)) / count
     ascii_only = text.isascii()
     values["other scripts, share"] = 0.0 if ascii_only else sum(map(len, _FOREIGN.findall(text))) / len(text)
     values["accents"] = 0.0 if ascii_only else float(_ACCENT.search(text) is not None)

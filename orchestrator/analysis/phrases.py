@@ -55,8 +55,9 @@ class PhraseTable(Generic[R]):
         # over an alternative by its first letter, which it does not where an alternative begins with a group. Most
         # words start no phrase, and a look at their first letters passes over them before any alternative is tried.
         alternatives = [pattern for row in self.rows for pattern in _alternatives(row.pattern)]
-        guard = "|".join(sorted({start for pattern in alternatives for start in _starts(pattern)}))
-        return re.compile(rf"(?<![\w-])(?={guard})(?:{'|'.join(f'{found}()' for found in alternatives)})(?!\w|-\w)")
+        starts = {start for pattern in alternatives for start in _starts(pattern)}
+        flat = "|".join(f"{pattern}()" for pattern in alternatives)
+        return re.compile(rf"(?<![\w-])(?={_either(starts)})(?:{flat})(?!\w|-\w)")
 
 
 def _starts(pattern: str) -> set[str]:
@@ -73,8 +74,19 @@ def _starts(pattern: str) -> set[str]:
     first = re.match(r"[a-z]|\[[^\]]*\]", pattern)
     if not first or pattern[first.end() : first.end() + 1] in ("?", "*", "{"):
         return {""}
-    second = re.match(r"[a-z](?![?*{])", pattern[first.end() :])
+    second = re.match(r"[a-z](?![?*{])", pattern[first.end() :]) if first[0].isalpha() else None
     return {first[0] + (second[0] if second else "")}
+
+
+def _either(starts: set[str]) -> str:
+    """One pattern for all of these, by their first characters."""
+    firsts: dict[str, set[str]] = {}
+    for start in starts:
+        first = start if start[:1] == "[" else start[:1]
+        firsts.setdefault(first, set()).add(start.removeprefix(first))
+    return "|".join(
+        first if "" in seconds else f"{first}[{''.join(sorted(seconds))}]" for first, seconds in sorted(firsts.items())
+    )
 
 
 def _group(pattern: str) -> tuple[str, str]:

@@ -25,10 +25,12 @@ _LOG_LINE = (
     r"|\[?(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\b|Traceback \(most|File \"|at [\w.$<>]+\().*"
 )
 _QUOTED_LINE = r"(?m:^)[ \t]{0,3}>.*"
+_QUOTE = "[\"'‘“«„「『]"
+# Each begins with its mark, and only then looks behind it: the engine passes over all other characters at once.
 _QUOTATION = (
-    r"(?<!\w)\"(?=\S)(?:[^\"\n]|\n(?!\s*\n)){1,2000}(?<=\S)\"(?!\w)"
-    r"|(?<!\w)'(?=\S)[^'\n]{1,300}(?<=\S)'(?!\w)"
-    r"|(?<!\w)‘(?=\S)[^‘’\n]{1,300}(?:’\w[^‘’\n]{0,300}){0,5}’(?!\w)"
+    r"\"(?<!\w\")(?=\S)(?:[^\"\n]|\n(?!\s*\n)){1,2000}(?<=\S)\"(?!\w)"
+    r"|'(?<!\w')(?=\S)[^'\n]{1,300}(?<=\S)'(?!\w)"
+    r"|‘(?<!\w‘)(?=\S)[^‘’\n]{1,300}(?:’\w[^‘’\n]{0,300}){0,5}’(?!\w)"
     r"|“[^“”]{1,2000}”|«[^«»]{1,2000}»|„[^„“”]{1,2000}[“”]|「[^「」]{1,2000}」|『[^『』]{1,2000}』"
 )
 
@@ -91,8 +93,8 @@ def _take_out(text: str, lenient: bool) -> _Part:
             text = re.sub(_OPEN_FENCE, _MASK, text)
     text, inline = re.subn(_INLINE_CODE, _MASK, text) if "`" in text else (text, 0)
     text, logs = re.subn(_LOG_LINE, _MASK, text)
-    unquoted, quoted_lines = re.subn(_QUOTED_LINE, _MASK, text)
-    unquoted, quotations = re.subn(_QUOTATION, _MASK, unquoted)
+    unquoted, quoted_lines = re.subn(_QUOTED_LINE, _MASK, text) if ">" in text else (text, 0)
+    unquoted, quotations = re.subn(_QUOTATION, _MASK, unquoted) if re.search(_QUOTE, unquoted) else (unquoted, 0)
     if lenient and not re.search(r"\w", unquoted):
         unquoted, quoted_lines, quotations = text, 0, 0
     return _Part(unquoted, fences + unclosed + inline, logs, quoted_lines + quotations, bool(unclosed))
@@ -100,8 +102,10 @@ def _take_out(text: str, lenient: bool) -> _Part:
 
 def _normalise(text: str) -> str:
     """One space between words; a line that goes on in lower case is the same sentence, wrapped."""
-    joined = re.sub(r"(?<=[^\s.!?:])[^\S\n]*\n[^\S\n]*(?=[a-z])", " ", text)
-    return re.sub(r"[^\S\n]+", " ", joined).strip().lower().replace("’", "'")
+    if "\n" in text:
+        text = re.sub(r"(?<=[^\s.!?:])[^\S\n]*\n[^\S\n]*(?=[a-z])", " ", text)
+    # One space is left alone: most are, and to put each in its own place takes time.
+    return re.sub(r"[^\S\n]{2,}|[^\S\n ]", " ", text).strip().lower().replace("’", "'")
 
 
 # Scripts that put no spaces between words: about two characters of Chinese, Japanese or Korean text carry what an

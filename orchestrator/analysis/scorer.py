@@ -111,7 +111,7 @@ def _error(name: str, problem: str, hint: str | None) -> ConfigError:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
 
 
 def _kind(value: object) -> str:

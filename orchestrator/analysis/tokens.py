@@ -22,10 +22,15 @@ _LOWER = f"(?:[a-z]|{_MARKED})"
 _ASCII_PIECES: tuple[tuple[str, float], ...] = (
     (rf"[A-Z]?{_LOWER}{{1,9}}|[A-Z]{{1,4}}", 1.0),  # words, split where identifiers change case
     (r"[0-9]{1,3}", 1.0),
-    (r"(?!'[a-z])[!-/:-@\[-`{-~]{1,2}", 0.95),  # punctuation; the apostrophe of a contraction joins its letters
-    (r"\s{2,}|[^\S ]", 1.0),  # line breaks and indents
+    (
+        r"[!-/:-@\[-`{-~](?:(?<!')|(?![a-z]))[!-/:-@\[-`{-~]?",
+        0.95,
+    ),  # punctuation; the apostrophe of a contraction joins its letters
+    (r"\s(?:\s+|(?<! ))", 1.0),  # line breaks and indents
     (r"[\x00-\x08\x0e-\x1b\x7f]", 1.0),  # control characters
 )
+# The same words where no letter is marked, told apart by the engine in a fraction of the time.
+_UNMARKED_PIECES = ((r"[A-Z]?[a-z]{1,9}|[A-Z]{1,4}", 1.0), *_ASCII_PIECES[1:])
 _OTHER_PIECES: tuple[tuple[str, float], ...] = (
     (_MARKED, 0.4),  # on top of the word that the letter is in: it splits more often
     (r"[\u0080-\u00bf\u00d7\u00f7]", 1.0),  # Latin-1 signs
@@ -67,5 +72,5 @@ def estimate_tokens(text: str) -> int:
 
 
 def _charge(text: str) -> float:
-    pieces = _ASCII_PIECES if text.isascii() else _ASCII_PIECES + _OTHER_PIECES
+    pieces = _UNMARKED_PIECES if text.isascii() else _ASCII_PIECES + _OTHER_PIECES
     return sum(len(re.findall(pattern, text)) * tokens for pattern, tokens in pieces)

@@ -23,7 +23,6 @@ GROUPS: dict[str, list[str]] = {
         "prices", "years",
     ],
     "formal notation": ["formulas", "dollar signs", "operators", "symbols, share", "formula options"],
-    "relations between quantities": ["relations", "beginnings"],
     "subjects": _rows(SUBJECTS),
     "words of quantity, condition and person": _rows(CUES),
     "form of the options": [
@@ -33,11 +32,11 @@ GROUPS: dict[str, list[str]] = {
     "form of the question": [*_starting("first word", "asks ", "ends "), "questions", "blank", "negated question"],
     "passages, puzzles and statements": ["passage", "puzzle", "statements", "given text"],
     "format of prompt and answer": [
-        "labelled parts", "asks for a box", "limits the answer", "no context", "begins in lower case", "formats",
+        "labelled parts", "asks for a box", "limits the answer", "no context", "formats",
     ],
     "code": ["code", "indents", "programming"],
     "kinds of words": [
-        "word length", "long words, share", "very long words, share", "variety", "names, share", "acronyms, share"
+        "word length", "long words, share", "very long words, share", "variety", "names, share"
     ],
     "languages": ["other scripts, share", "accents"],
     "punctuation": ["quotation marks", "commas, share"],

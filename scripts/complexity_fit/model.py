@@ -37,7 +37,6 @@ _FORM = (
     "asks for a box",
     "limits the answer",
     "no context",
-    "begins in lower case",
     "formats",
     "options",
     "option words",
