@@ -27,7 +27,7 @@ from ..settings import Settings
 from . import render
 from .bench_live import LiveFlags, gather, with_registry_names
 from .interrupts import Signals
-from .options import ConfigFlags, LedgerFlags, OutputFlags, command
+from .options import ConfigFlags, LedgerFlags, OutputFlags, PriceFlags, command
 from .output import Output
 from .setup import settings_from
 
@@ -35,7 +35,7 @@ _PICTURES = (".svg", ".html")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _BenchFlags(LiveFlags, OutputFlags, ConfigFlags):
+class _BenchFlags(PriceFlags, LiveFlags, OutputFlags, ConfigFlags):
     files: Annotated[
         list[Path] | None, typer.Option(help="Recorded outcomes: JSON lines or CSV, or either gzipped (docs/bench.md).")
     ] = None
@@ -61,11 +61,6 @@ class _BenchFlags(LiveFlags, OutputFlags, ConfigFlags):
             show_default="as configured",
         ),
     ] = None
-    price: Annotated[
-        list[str] | None,
-        typer.Option(metavar="MODEL=IN/OUT", help="Dollars per million tokens; may be given more than once."),
-    ] = None
-    prices: Annotated[Path | None, typer.Option(help="A file of lines MODEL: IN/OUT.")] = None
     split: Annotated[
         str | None,
         typer.Option(help="Only a part of the prompts, by hash: dev, test, a share 0.5, or a range 0.5:1."),

@@ -46,6 +46,17 @@ class ConfigFlags:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PriceFlags:
+    """What recorded models cost, where the registry does not know them."""
+
+    price: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MODEL=IN/OUT", help="Dollars per million tokens; may be given more than once."),
+    ] = None
+    prices: Annotated[Path | None, typer.Option(help="A file of lines MODEL: IN/OUT.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SimulateFlag:
     simulate: Annotated[
         bool,

@@ -25,7 +25,7 @@ from ..settings import Settings
 from ..tuned import Tuned, history, merged, undo, write_tuned
 from ..types import Level
 from . import render
-from .options import ConfigFlags, LedgerFlags, OutputFlags, command
+from .options import ConfigFlags, LedgerFlags, OutputFlags, PriceFlags, command
 from .output import Output
 from .setup import settings_from, tuned_file_from
 from .tuned_settings import in_force, overridden
@@ -36,18 +36,13 @@ _NO_RATINGS = "rate answers with: orch rate last good; it takes at least 20 good
 
 
 @dataclass(frozen=True, kw_only=True)
-class _TuneFlags(OutputFlags, LedgerFlags, ConfigFlags):
+class _TuneFlags(PriceFlags, OutputFlags, LedgerFlags, ConfigFlags):
     files: Annotated[
         list[Path] | None,
         typer.Option(help="Recorded outcomes, as for orch bench, .gz too; without any, the rated runs of the ledger."),
     ] = None
     weak: Annotated[str | None, typer.Option(help="The model that is asked where it will do.")] = None
     strong: Annotated[str | None, typer.Option(help="The model that is asked where the weak one will not do.")] = None
-    price: Annotated[
-        list[str] | None,
-        typer.Option(metavar="MODEL=IN/OUT", help="Dollars per million tokens; may be given more than once."),
-    ] = None
-    prices: Annotated[Path | None, typer.Option(help="A file of lines MODEL: IN/OUT.")] = None
     split: Annotated[
         str | None,
         typer.Option(help="Of FILES only a part of the prompts, by hash: dev, test, a share 0.5, or a range 0.5:1."),
