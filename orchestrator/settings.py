@@ -238,6 +238,8 @@ def load_settings(
         settings = _tuned_onto(settings, read_tuned(tuned))
     if settings.config_file is not None:
         settings = read(settings.config_file, record(_config_onto(settings)))
+    else:
+        settings = replace(settings, complexity=_chosen(Complexity(), settings.complexity))
     return replace(settings, log_text=_switch(environ, "ORCH_LOG_TEXT", default=settings.log_text))
 
 
@@ -259,10 +261,15 @@ def _tuned_onto(settings: Settings, tuned: Tuned) -> Settings:
         settings,
         run=run,
         calibration=tuned.calibration or settings.calibration,
-        complexity=replace(
-            settings.complexity, cuts=tuned.cuts or settings.complexity.cuts, adjustment=tuned.adjustment
-        ),
+        complexity=Complexity(tuned.cuts, tuned.scorer, tuned.adjustment),
     )
+
+
+def _chosen(complexity: Complexity, tuned: Complexity) -> Complexity:
+    """What the user has chosen over what was tuned, which holds only for the scorer that it was tuned with."""
+    if complexity.scorer != tuned.scorer:
+        return complexity
+    return replace(tuned, cuts=complexity.cuts or tuned.cuts)
 
 
 def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
@@ -296,9 +303,7 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
             on_alert=table.optional("on_alert", text, default=settings.on_alert),
             retry=table.optional("retry", record(_retry), default=settings.retry),
             breaker=table.optional("breaker", record(_breaker), default=settings.breaker),
-            complexity=replace(
-                settings.complexity, cuts=complexity.cuts or settings.complexity.cuts, scorer=complexity.scorer
-            ),
+            complexity=_chosen(complexity, settings.complexity),
             free_tier=table.optional("free_tier", list_of(text), default=settings.free_tier),
             calibration=table.optional("confidence", record(_confidence), default=settings.calibration),
             rollout=table.optional("rollout", record(_rollout), default=settings.rollout),

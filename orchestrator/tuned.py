@@ -7,18 +7,19 @@ there.
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
 from .errors import ConfigError, UsageError
 from .files import replacing
-from .strict_yaml import Reader, Table, decimal, list_of, mapping_of, read, record
+from .strict_yaml import Reader, Table, decimal, list_of, mapping_of, read, record, text
 from .yaml_document import Value
 
 LEAST_SLOPE = Decimal("0.001")
@@ -68,12 +69,14 @@ class Adjustment:
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """What was fitted; None was not. `cuts` are the scores where intermediate, advanced and expert prompts begin."""
+    """What was fitted; None was not. `cuts` are the scores where intermediate, advanced and expert prompts begin, and
+    `scorer` the user's own scorer whose scores these are."""
 
     threshold: float | None = None
     calibration: Calibration | None = None
     cuts: tuple[float, ...] | None = None
     adjustment: Adjustment | None = None
+    scorer: str | None = None
 
 
 def number(minimum: Decimal | int, maximum: int) -> Reader[float]:
@@ -103,23 +106,27 @@ def read_tuned(path: Path) -> Tuned:
 def merged(path: Path, tuned: Tuned) -> Tuned:
     """What was fitted now, and of what was fitted earlier the rest."""
     earlier = read_tuned(path) if path.exists() else Tuned()
+    scored = tuned.cuts is not None or tuned.adjustment is not None
+    if scored and tuned.scorer != earlier.scorer:  # what was fitted to other scores says nothing of these
+        earlier = replace(earlier, cuts=None, adjustment=None)
     return Tuned(
         threshold=earlier.threshold if tuned.threshold is None else tuned.threshold,
         calibration=tuned.calibration or earlier.calibration,
         cuts=tuned.cuts or earlier.cuts,
         adjustment=tuned.adjustment or earlier.adjustment,
+        scorer=tuned.scorer if scored else earlier.scorer,
     )
 
 
 def write_tuned(path: Path, tuned: Tuned, comment: Sequence[str]) -> None:
     """Write the file, and keep what was there. Raises ConfigError if that cannot be done."""
-    text = _as_yaml(tuned, comment)
+    content = _as_yaml(tuned, comment)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         before = path.read_bytes() if path.exists() else b""
         _keep(path, before)
         with replacing(path) as stream:
-            stream.write(text.encode())
+            stream.write(content.encode())
     except (OSError, UsageError) as error:
         raise _unwritable(path, error) from error
 
@@ -157,12 +164,10 @@ def history(path: Path) -> list[Path]:
 
 
 def _tuned(table: Table) -> Tuned:
-    found_cuts, adjustment = table.optional("complexity", record(_complexity), default=(None, None))
-    return Tuned(
+    return replace(
+        table.optional("complexity", record(_complexity), default=Tuned()),
         threshold=table.optional("threshold", threshold, default=None),
         calibration=table.optional("confidence", record(_calibration), default=None),
-        cuts=found_cuts,
-        adjustment=adjustment,
     )
 
 
@@ -170,9 +175,12 @@ def _calibration(table: Table) -> Calibration:
     return Calibration(table.required("slope", slope), table.required("intercept", intercept))
 
 
-def _complexity(table: Table) -> tuple[tuple[float, ...] | None, Adjustment | None]:
-    found_cuts = table.optional("cuts", cuts, default=None)
-    return found_cuts, table.optional("adjustment", record(_adjustment), default=None)
+def _complexity(table: Table) -> Tuned:
+    return Tuned(
+        cuts=table.optional("cuts", cuts, default=None),
+        adjustment=table.optional("adjustment", record(_adjustment), default=None),
+        scorer=table.optional("scorer", text, default=None),
+    )
 
 
 def _adjustment(table: Table) -> Adjustment:
@@ -199,12 +207,17 @@ def _as_yaml(tuned: Tuned, comment: Sequence[str]) -> str:
         lines.append(f"confidence: {{slope: {_written(found.slope)}, intercept: {_written(found.intercept)}}}")
     if tuned.cuts is not None or tuned.adjustment is not None:
         lines.append("complexity:")
+    if tuned.scorer is not None:
+        lines.append(f"  scorer: {json.dumps(tuned.scorer)}")
     if tuned.cuts is not None:
         lines.append(f"  cuts: [{', '.join(map(_written, tuned.cuts))}]")
     if (adjusted := tuned.adjustment) is not None:
         lines += ["  adjustment:", f"    scale: {_written(adjusted.scale)}"]
         lines += [f"    intercept: {_written(adjusted.intercept)}", "    weights:"]
-        lines += [f'      "{weight[0]}": [{", ".join(map(_written, weight[1:]))}]' for weight in adjusted.weights]
+        lines += [
+            f"      {json.dumps(weight.feature)}: [{', '.join(map(_written, weight[1:]))}]"
+            for weight in adjusted.weights
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -35,6 +35,7 @@ from orchestrator.registry.plans import KINDS
 from orchestrator.result import ErrorInfo
 from orchestrator.settings import load_settings
 from orchestrator.strategies import STRATEGIES
+from orchestrator.tuned import read_tuned
 
 ROOT = PACKAGE.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -118,6 +119,14 @@ def test_the_example_config_file_has_every_key_and_loads(tmp_path: Path) -> None
         nested = isinstance(found, dict) and key not in config_keys()
         flat |= {f"{key}.{inner}" for inner in found} if nested else {key}
     assert flat == config_keys()
+
+
+def test_the_example_of_a_tuned_file_loads(tmp_path: Path) -> None:
+    (tmp_path / "tuned.yaml").write_text(
+        block((ROOT / "docs" / "tuning.md").read_text("utf-8"), "yaml", "# tuned.yaml")
+    )
+    tuned = read_tuned(tmp_path / "tuned.yaml")
+    assert None not in (tuned.threshold, tuned.calibration, tuned.cuts, tuned.adjustment)
 
 
 def test_the_example_models_and_chains_load(tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ from .pricing import RecordedModel, usage_of
 from .records import Item, RecordedOutcome
 
 # Signals that are not read from the text of an answer: where they were recorded they are taken as they were.
-_BEYOND_THE_TEXT = frozenset({"agreement", "log-probabilities", "schema", "self-check", "verification"})
+_BEYOND_THE_TEXT = frozenset(
+    {"agreement", "log-probabilities", "schema", "self-check", "tool arguments", "verification"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,12 +34,14 @@ Levels = Mapping[str, Sequence[Level]]  # what each model is rated for, by its n
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What was found, and what there was to find it in. `pair` is None where no prompt has answers of two models."""
+    """What was found, and what there was to find it in. `pair` is None where no prompt has answers of two models.
+    `scorer` is the user's own scorer, if that gave the prompts' scores."""
 
     parts: tuple[Part, ...]
     pair: Pair | None
     prompts: int
     answers: int
+    scorer: str | None = None
 
     @property
     def could_tell(self) -> bool:
@@ -61,6 +63,7 @@ class Tuning:
             calibration=None if confidence is None else Calibration(**confidence),
             cuts=None if cuts is None else tuple(cuts["cuts"]),
             adjustment=None if weights is None else as_adjustment(weights),
+            scorer=None if cuts is None and weights is None else self.scorer,
         )
 
 
@@ -89,12 +92,11 @@ def tune(
     scored = _duels([case for case in cases if case.score is not None], pair, lambda _: True)
     adjusts = False
     if weights:
-        known = scored._replace(found=[duel for duel in scored.found if duel.evidence is not None])
-        parts.append(tune_weights(known, in_force))
+        parts.append(tune_weights(scored, in_force))
         adjusts = taken(parts[-1])
     parts.append(_complexity(scored, settings, quality, levels, refit=adjusts))
     answers = sum(1 for case in cases for _ in case.graded())
-    return Tuning(tuple(parts), pair, prompts=len(cases), answers=answers)
+    return Tuning(tuple(parts), pair, len(cases), answers, settings.complexity.scorer)
 
 
 def _threshold(cases: Sequence[Case], settings: Settings, pair: Pair | None, quality: float, *, refit: bool) -> Part:

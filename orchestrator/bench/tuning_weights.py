@@ -5,7 +5,7 @@
 fitted to whether the strong model's answer was the better one. The features are those with the largest sums of what
 the score leaves unexplained (a screening by the gradient, as in Tibshirani et al., Strong rules for discarding
 predictors, 2012), in deviations from their means; a ridge penalty holds their weights near 0 and the scale near 1.
-docs/decisions.md has what it was worth on sets of prompts that the shipped weights had never seen.
+docs/tuning.md has what it was worth on sets of prompts that the score had never seen.
 """
 
 from __future__ import annotations
@@ -72,10 +72,12 @@ def adjusted_score(duel: Duel, adjustment: Adjustment) -> float:
 
 def tune_weights(duels: Duels, in_force: Adjustment) -> Part:
     """The score in force against a corrected one, both on held-out prompts."""
-    part = undecided(NAME, duels, as_settings(in_force))
+    found = [duel for duel in duels.found if duel.evidence is not None]
+    part = undecided(NAME, duels._replace(found=found), as_settings(in_force))
+    if duels.found and not found:
+        return replace(part, reason="the features of no prompt are known: texts were not kept, or the scorer is yours")
     if part.finding is not Finding.NO_IMPROVEMENT:
         return part
-    found = duels.found
     fitted = fit_adjustment(found)
     fits = cross_fitted(found, lambda duel: duel.digest, lambda _, others: fit_adjustment(others))
     weak, strong = [duel.weak.outcome for duel in found], [duel.strong.outcome for duel in found]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ def in_force(settings: Settings) -> list[Setting]:
     tuned = Tuned()
     if settings.tuned_file.exists():
         tuned = read_tuned(settings.tuned_file)
+        if tuned.scorer != settings.complexity.scorer:  # what was tuned to other scores is not in force
+            tuned = replace(tuned, cuts=None, adjustment=None)
     fitted = set_by(tuned)
     chosen = _chosen_by_the_user(settings)
 

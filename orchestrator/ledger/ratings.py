@@ -32,7 +32,8 @@ _ANSWER = f"""
 """
 _RATED = f"""
     WITH rated AS (
-        SELECT ratings.*, {_ANSWER} AS answer_id FROM ratings JOIN runs USING (run_id) WHERE runs.simulated = ?
+        SELECT ratings.*, ratings.rowid AS place, {_ANSWER} AS answer_id
+        FROM ratings JOIN runs USING (run_id) WHERE runs.simulated = ?
     )
     SELECT runs.*, rated.rating, rated.rated_at, rated.note, calls.finish_reason, calls.verdict,
            calls.cost_nanousd AS answer_nanousd,
@@ -40,7 +41,7 @@ _RATED = f"""
                         ELSE coalesce(sum(coalesce(cost_nanousd, reserved_nanousd)), 0) END
             FROM calls WHERE calls.run_id = runs.run_id) AS cost_nanousd
     FROM rated JOIN runs USING (run_id) LEFT JOIN calls ON calls.call_id = rated.answer_id
-    ORDER BY rated.rated_at, rated.run_id
+    ORDER BY rated.rated_at, rated.place
 """
 
 

@@ -366,6 +366,34 @@ def test_tuned_cuts_decide_how_hard_a_prompt_looks(orch: Orch, user_files: Path)
     assert document(orch(*asked))["complexity"]["level"] == "basic"
 
 
+def test_what_was_tuned_of_complexity_holds_for_the_scorer_that_it_was_tuned_with(
+    orch: Orch, user_files: Path, tmp_path: Path
+) -> None:
+    folder = user_files / ".config" / "orch"
+    folder.mkdir(parents=True)
+    (folder / "mine.py").write_text("def score(prompt):\n    return 0.2 + 0.6 * ('hard' in prompt)\n")
+    recorded = tmp_path / "a.jsonl"
+    with recorded.open("w") as out:
+        for number in range(100):
+            hard = number % 2
+            outcomes = {"gpt-4o-mini": {"score": 1.0 - hard}, "gpt-4o": {"score": 1.0}}
+            prompt = f"a {'hard' if hard else 'plain'} one, number {number}"
+            out.write(json.dumps({"id": str(number), "task": "t", "prompt": prompt, "outcomes": outcomes}) + "\n")
+    (folder / "config.yaml").write_text("complexity: {scorer: 'mine:score'}\n")
+    found = document(orch("tune", str(recorded), "--weights", "-o", "json"))
+    assert (part(found, "complexity")["finding"], part(found, "weights")["finding"]) == ("improved", "not_in_data")
+
+    def cuts() -> tuple[list[float], str]:
+        shown = {setting["key"]: setting for setting in document(orch("tune", "--show", "-o", "json"))["settings"]}
+        return shown["complexity.cuts"]["value"], Path(shown["complexity.cuts"]["source"]).name
+
+    fitted = part(found, "complexity")["fitted"]["cuts"]
+    assert cuts() == (fitted, "tuned.yaml")
+    (folder / "config.yaml").unlink()
+    assert cuts()[1] == "default"
+    assert cuts()[0] != fitted
+
+
 @pytest.mark.parametrize(
     ("content", "says"),
     [
