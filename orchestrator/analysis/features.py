@@ -89,7 +89,7 @@ _FIRST_WORDS = (
     "is",
     "find",
 )
-_ASKS = frozenset({"what", "who", "which", "how", "why", "where", "when"})
+_ASKS = ("what", "who", "which", "how", "why", "where", "when")
 _SYMBOLS = frozenset("bcdefghjklmnopqrstuvwxyz")
 _ROWS = (*SUBJECTS, *CUES)
 # What a puzzle relates to each other: said in a sentence or two, and then asked about.
