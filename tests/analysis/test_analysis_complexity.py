@@ -114,7 +114,7 @@ def test_the_features_name_what_counted_in_words() -> None:
     ("prompt", "row"),
     [
         ("Tom is older than Ann, and Ann is older than Bob. Who is the youngest?", "a puzzle"),
-        ("Find the integral of $\\frac{x^2}{3}$ over the real line.", "formal notation"),
+        ("Simplify $\\sqrt{x} \\cdot \\sqrt{y}$ for me", "formal notation"),
         ("Fix this:\n```\nx = 1\n```", "code"),
         ("Pretend to be a pirate and greet me.", "role play"),
         ("Which court heard the appeal?\nA. The jury\nB. The Supreme Court\nC. None", "multiple choice, 3 options"),

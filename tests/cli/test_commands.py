@@ -21,6 +21,7 @@ Orch = Callable[..., Run]
 
 QUESTION = "Should I use REST or GraphQL?"
 CONTRACT = {
+    "tool_calls",
     "schema_version", "run_id", "status", "response", "model_used", "strategy", "confidence", "cost", "cost_nanousd",
     "cost_source", "latency", "input_tokens", "output_tokens", "ensemble_models", "simulated", "calls", "metadata",
     "timestamp", "error",
