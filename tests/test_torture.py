@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # check -> how much of it; what is not here is for longer runs
 SHORT = {
     "budget": 30,
-    "kill9": 4,
+    "kill9": 16,
     "interrupts": 1,
     "faults": 4,
     "mixed": 24,

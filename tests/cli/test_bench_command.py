@@ -45,7 +45,17 @@ def test_the_figures_are_printed_plain_and_within_the_usual_width(orch: Orch, re
     text = done.stdout.decode()
     assert text.startswith(f"{recorded}: 24 prompts\n")
     assert "\x1b" not in text
-    for word in ("all weak", f"routing {CUTS[0]:g}", "cascade 0.6", "ensemble", "oracle", "APGR", "CPT(80%)", "Pareto", "ECE"):
+    for word in (
+        "all weak",
+        f"routing {CUTS[0]:g}",
+        "cascade 0.6",
+        "ensemble",
+        "oracle",
+        "APGR",
+        "CPT(80%)",
+        "Pareto",
+        "ECE",
+    ):
         assert word in text
     assert done.stderr == b""
 
