@@ -11,7 +11,7 @@ from ..types import Analysis, Level
 
 # Names that no table can have. The strategies themselves are in `orchestrator.strategies`; a test holds this to them.
 EXPERIMENT, ROUND_ROBIN = "experiment", "round-robin"
-STRATEGY_NAMES = frozenset({"fallback", "ensemble", "cheapest", ROUND_ROBIN, "cost", "capability", EXPERIMENT})
+STRATEGY_NAMES = frozenset({"fallback", "ensemble", "cheapest", "tiers", ROUND_ROBIN, "cost", "capability", EXPERIMENT})
 _MOST_SEARCHED = 4_000  # characters of a prompt: what it asks for stands at its head
 
 
