@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         run_ensemble,
         run_orchestration,
         run_with_fallback,
+        select_model,
     )
     from .calling.limits import RateLimiter
     from .confidence.detector import ConfidenceDetector
@@ -50,6 +51,7 @@ __all__ = [
     "run_ensemble",
     "run_orchestration",
     "run_with_fallback",
+    "select_model",
     "synthesize_responses",
 ]
 
@@ -75,6 +77,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "run_ensemble": ("api", "run_ensemble"),
     "run_orchestration": ("api", "run_orchestration"),
     "run_with_fallback": ("api", "run_with_fallback"),
+    "select_model": ("api", "select_model"),
     "synthesize_responses": ("confidence.synthesis", "synthesize_responses"),
 }
 

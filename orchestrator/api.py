@@ -65,6 +65,8 @@ async def orchestrate(
     experiment: str | None = None,
     subject: str | None = None,
     max_latency: float | None = None,
+    min_quality: float | None = None,
+    max_tokens_total: int | None = None,
     tools: Sequence[Tool] = (),
     simulate: bool | None = None,
     engine: Engine | None = None,
@@ -109,6 +111,8 @@ async def orchestrate(
         experiment=experiment,
         subject=subject,
         max_latency_s=max_latency,
+        min_quality=min_quality,
+        max_tokens_total=max_tokens_total,
         tools=tuple(tools),
         max_tokens_by_task=None if max_tokens is None else {},
     )
@@ -156,6 +160,29 @@ def route_to_model(prompt: str, max_cost: Dollars | None = None, *, simulate: bo
     """The name of the cheapest model that will do for a prompt. Calls nothing."""
     planned = plan_run(prompt, "cheapest", max_cost=max_cost, simulate=simulate)
     return next(calls(planned.plan)).model
+
+
+def select_model(
+    prompt: str,
+    *,
+    critical: bool | None = None,
+    max_latency: float | None = None,
+    min_quality: float | None = None,
+    max_cost: Dollars | None = None,
+    simulate: bool | None = None,
+) -> str:
+    """The name of the model that the task table `select` sends a prompt to: by its difficulty, whether it is critical,
+    its length, the latency in seconds that will do, and the rating, 0 to 1, that is asked for. Calls nothing."""
+    settings = load_settings(os.environ, simulate=simulate)
+    options = _options(
+        settings,
+        strategy="select",
+        critical=critical,
+        max_latency_s=max_latency,
+        min_quality=min_quality,
+        max_cost_nanousd=_nanousd(max_cost),
+    )
+    return next(calls(Engine(settings).plan(Prompt(prompt), options).plan)).model
 
 
 def plan_run(

@@ -19,6 +19,7 @@ from .calling.alerts import tell
 from .calling.caller import Caller, Order
 from .calling.connections import Connections
 from .calling.line import Line
+from .calling.token_budget import TokenBudget
 from .clock import Clock, local_now
 from .confidence.detector import ConfidenceDetector
 from .errors import ConfigError, IncompleteError, Interrupted, NotAcceptedError, OrchError, ProviderError, did_you_mean
@@ -138,6 +139,7 @@ class Engine:
             log_text=self.settings.log_text,
             observe=observe,
             free_tier=self.settings.free_tier,
+            token_budget=None if (tokens := planned.options.max_tokens_total) is None else TokenBudget(tokens),
         )
         calibration = self.settings.calibration
         execution = Execution(

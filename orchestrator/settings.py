@@ -130,8 +130,10 @@ class RunOptions:
     cost cap or a budget.
 
     `task` says what kind of task the prompt is, where the analysis is not to. `experiment` is the one to take part in;
-    its arm, too, is drawn for the `subject`. Models whose p95 latency is above `max_latency_s` are passed over. `tools`
-    are offered to the model with the prompt. `max_tokens_by_task` goes before `max_tokens`.
+    its arm, too, is drawn for the `subject`. Models whose p95 latency is above `max_latency_s`, or that are rated below
+    `min_quality` (0 to 1) for the kind of task, are passed over. `tools` are offered to the model with the prompt.
+    `max_tokens_by_task` goes before `max_tokens`; `max_tokens_total` is what all calls of the run may take together, of
+    input and output.
     """
 
     strategy: str = "fallback"
@@ -153,6 +155,7 @@ class RunOptions:
     max_cost_nanousd: int | None = None
     timeout_s: float = 600.0
     max_tokens: int | None = None
+    max_tokens_total: int | None = None
     temperature: float | None = None
     stream: bool = False
     category: str = "orchestration"
@@ -161,6 +164,7 @@ class RunOptions:
     task: str | None = None
     experiment: str | None = None
     max_latency_s: float | None = None
+    min_quality: float | None = None
     tools: tuple[Tool, ...] = ()
     max_tokens_by_task: Mapping[str, int] = field(default_factory=dict)
 
@@ -291,9 +295,11 @@ def _config_onto(settings: Settings) -> Callable[[Table], Settings]:
             max_cost_nanousd=None if max_cost is None else dollars_to_nanousd(max_cost),
             timeout_s=table.optional("timeout", number(1, _DAY_S), default=base.timeout_s),
             max_tokens=table.optional("max_tokens", integer(minimum=1), default=None),
+            max_tokens_total=table.optional("max_tokens_total", integer(minimum=1), default=None),
             temperature=table.optional("temperature", number(0, 2), default=None),
             category=table.optional("category", text, default=base.category),
             max_latency_s=table.optional("max_latency", number(0, _DAY_S), default=None),
+            min_quality=table.optional("min_quality", number(0, 1), default=None),
             max_tokens_by_task=table.optional("max_tokens_by_task", _limits_by_task, default=base.max_tokens_by_task),
         )
         return replace(

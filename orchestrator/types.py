@@ -82,8 +82,9 @@ class Prompt:
 class Analysis:
     """What is known of a prompt before anything is called.
 
-    `score` runs from 0 to 1: the chance that a weak model will not do. `features` names what counted, each with
-    its weight in the score. `input_tokens` and `output_tokens` are estimates (expected, not upper bounds).
+    `score` runs from 0 to 1: the chance that a weak model will not do. `difficulty`, 0 to 1 too, is its place on the
+    scale of the levels, of which each takes a quarter. `features` names what counted, each with its weight in the
+    score. `input_tokens` and `output_tokens` are estimates (expected, not upper bounds).
     """
 
     score: float
@@ -92,6 +93,7 @@ class Analysis:
     features: Mapping[str, float]
     input_tokens: int
     output_tokens: int
+    difficulty: float
 
 
 Role = Literal["user", "assistant", "tool"]

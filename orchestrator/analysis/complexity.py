@@ -29,12 +29,20 @@ from .tasks import classify
 from .tokens import estimate_tokens
 from .wording import in_words
 
-CUTS: tuple[float, float, float] = (0.1, 0.138, 0.32)  # basic below the first, expert from the last
+CUTS: tuple[float, float, float] = (0.1, 0.141, 0.32)  # basic below the first, expert from the last
 
 
 def level_of(score: float, cuts: Sequence[float] = CUTS) -> Level:
     """The level that a score from 0 to 1 stands for: how many of the three cuts it has reached."""
     return list(Level)[sum(score >= cut for cut in cuts)]
+
+
+def difficulty_of(score: float, cuts: Sequence[float] = CUTS) -> float:
+    """Where a score stands on the scale of the levels, 0 to 1: a quarter for each, and even within it."""
+    bounds = (0.0, *cuts, 1.0)
+    level = list(Level).index(level_of(score, cuts))
+    low, high = bounds[level], bounds[level + 1]
+    return (level + (score - low) / ((high - low) or 1.0)) / len(Level)
 
 
 def analyzer_for(settings: Settings) -> ComplexityAnalyzer:
@@ -77,7 +85,8 @@ class ComplexityAnalyzer:
         level = level_of(score, self.cuts)
         input_tokens = estimate_tokens(prompt)
         output_tokens = expected_output_tokens(task, level, input_tokens, prose, answer_form(prose, task))
-        return Analysis(score, level, task, features, input_tokens, output_tokens)
+        difficulty = difficulty_of(score, self.cuts)
+        return Analysis(score, level, task, features, input_tokens, output_tokens, difficulty)
 
     def evidence(self, prompt: str) -> Evidence | None:
         """What the built-in score is made of before any adjustment; None with a scorer of the user's own."""

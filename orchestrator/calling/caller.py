@@ -36,6 +36,7 @@ from .connections import Connections
 from .line import Line
 from .retry import Backoff
 from .settlement import Terms, price_json
+from .token_budget import TokenBudget
 from .turn import Turn
 
 
@@ -46,7 +47,8 @@ class Order:
     `load` is that of what is sent. `deadline` is in seconds on the monotonic clock. `free_tier` names the providers
     that cost the user nothing. `allowance_nanousd` is what one of several calls at the same time may set aside when
     the run has a cost cap; the cap itself is the ledger's to enforce. `allowances` are those of the nodes that the call
-    is part of. `final` says that its reply, if one comes, is the run's answer, `logprobs` that the provider is
+    is part of. `token_budget` is the run's, and `allowance_tokens` what one of several calls at the same time may take
+    of it. `final` says that its reply, if one comes, is the run's answer, `logprobs` that the provider is
     asked how sure the model was of each token.
     """
 
@@ -60,6 +62,8 @@ class Order:
     free_tier: Collection[str] = ()
     allowance_nanousd: int | None = None
     allowances: tuple[Allowance, ...] = ()
+    token_budget: TokenBudget | None = None
+    allowance_tokens: int | None = None
     final: bool = False
     logprobs: bool = False
 
@@ -74,6 +78,12 @@ class Draft:
     terms: Terms
     exempt: bool
     allowances: tuple[Allowance, ...] = ()
+    token_budget: TokenBudget | None = None
+
+    @property
+    def tokens(self) -> int:
+        """What it may take: its input as estimated, and the longest reply."""
+        return self.terms.load.input_tokens + self.request.max_tokens
 
 
 class Caller:
@@ -159,29 +169,34 @@ class Caller:
             price=None if price is None else price_json(price),
         )
         hosted_by_user = PROVIDERS[spec.provider].self_hosted
+        if order.token_budget is not None and order.options.max_tokens is None:
+            request = self._within(order.token_budget, request, record, order)
         if price is not None:
             if not hosted_by_user and order.options.max_tokens is None:
                 request = await self._affordable(request, price, record, order)
             worst = worst_case(price, order.load, request.max_tokens, order.options.timeout_s)
             record = replace(record, reserved_nanousd=worst)
         exempt = hosted_by_user or (price is None and order.options.allow_unpriced)
-        return Draft(spec, request, record, Terms(price, order.load, order.log_text), exempt, order.allowances)
+        terms = Terms(price, order.load, order.log_text)
+        return Draft(spec, request, record, terms, exempt, order.allowances, order.token_budget)
 
     async def reserve(self, drafts: Sequence[Draft]) -> None:
         """Set aside what the calls could cost together: all of them, or none. Raises BudgetError."""
         exempt = [draft.record.call_id for draft in drafts if draft.exempt]
-        held: dict[Allowance, dict[str, int]] = {}
+        held: dict[Allowance | TokenBudget, dict[str, int]] = {}
         for draft in drafts:
+            if draft.token_budget is not None:
+                held.setdefault(draft.token_budget, {})[draft.record.call_id] = draft.tokens
             for allowance in draft.allowances:
                 if not draft.exempt and draft.record.reserved_nanousd:
                     held.setdefault(allowance, {})[draft.record.call_id] = draft.record.reserved_nanousd
         try:
-            for allowance, calls in held.items():
-                allowance.hold(calls, self.records)
+            for holder, calls in held.items():
+                holder.hold(calls, self.records)
             await commit(self._ledger.reserve, [draft.record for draft in drafts], exempt)
         except BudgetError:
-            for allowance, calls in held.items():
-                allowance.release(calls)
+            for holder, calls in held.items():
+                holder.release(calls)
             raise
         for draft in drafts:
             self._keep(draft.record)
@@ -249,6 +264,13 @@ class Caller:
         expected = order.load.input_tokens + order.load.output_tokens
         return await self._line.enter(spec, expected, deadline=order.deadline, observe=order.observe)
 
+    def _within(self, budget: TokenBudget, request: Request, record: CallRecord, order: Order) -> Request:
+        """The request with a limit on the reply that the run's tokens suffice for."""
+        left = budget.left(self.records)
+        if order.allowance_tokens is not None:
+            left = min(left, order.allowance_tokens)
+        return self._limited(request, left - order.load.input_tokens, record, order, "that are left of the run's")
+
     async def _affordable(self, request: Request, price: Price, record: CallRecord, order: Order) -> Request:
         """The request with a limit on the reply that the cap and the budgets can pay for."""
         left = await asyncio.to_thread(self._ledger.left_nanousd, record)
@@ -257,9 +279,12 @@ class Caller:
         if order.allowance_nanousd is not None:
             left = min(left, order.allowance_nanousd)
         left = min([left, *(allowance.left_nanousd(self.records) for allowance in order.allowances)])
-        affordable = affordable_output(price, order.load, left)
-        # A limit below the expected length would buy a truncated answer: rather let the call be refused.
-        if affordable >= request.max_tokens or affordable < order.load.output_tokens:
+        return self._limited(request, affordable_output(price, order.load, left), record, order, "that can be paid for")
+
+    def _limited(self, request: Request, most: int, record: CallRecord, order: Order, which: str) -> Request:
+        """The request with at most so many tokens of reply. A limit below the expected length would buy a truncated
+        answer: then the request is left as it is, to be refused."""
+        if not order.load.output_tokens <= most < request.max_tokens:
             return request
-        order.observe(Note(f"{record.model}: the reply is limited to the {affordable} tokens that can be paid for"))
-        return replace(request, max_tokens=affordable)
+        order.observe(Note(f"{record.model}: the reply is limited to the {most} tokens {which}"))
+        return replace(request, max_tokens=most)

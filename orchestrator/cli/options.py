@@ -97,7 +97,7 @@ class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
             "--strategy",
             "-s",
             help="cheapest, fallback, ensemble, tiers, round-robin, cost, capability, experiment, the name of a task "
-            "table (tasks, matrix), or that of a plan: see orch chains.",
+            "table (tasks, matrix, select), or that of a plan: see orch chains.",
             show_default="fallback",
         ),
     ] = None
@@ -112,7 +112,7 @@ class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
     tier: Annotated[
         str | None, typer.Option(help="For tiers, and implies it: ARCH, EXEC, TASKS or one of your own.")
     ] = None
-    critical: Annotated[bool, typer.Option("--critical", help="For tiers: it must not go wrong.")] = False
+    critical: Annotated[bool, typer.Option("--critical", help="For tiers and select: it must not go wrong.")] = False
     requires: Annotated[
         list[Requirement] | None,
         typer.Option(help="For tiers: what it takes. What you say counts, and not what the prompt looks like."),
@@ -164,6 +164,10 @@ class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
         float | None,
         typer.Option(metavar="SECONDS", help="Pass over models of which one answer in 20 takes longer."),
     ] = None
+    min_quality: Annotated[
+        float | None,
+        typer.Option(metavar="SCORE", help="Pass over models rated lower, 0 to 1: for coding, or else for reasoning."),
+    ] = None
     system: Annotated[str | None, typer.Option(help="System prompt.")] = None
     temperature: Annotated[float | None, typer.Option(help="0 to 2, for models that take one.")] = None
     max_cost: Annotated[
@@ -177,9 +181,17 @@ class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
         int | None,
         typer.Option(help="Longest reply of each call, in tokens.", show_default="8192"),
     ] = None
+    max_tokens_total: Annotated[
+        int | None,
+        typer.Option(metavar="TOKENS", help="Tokens for the whole run: input and output of all its calls."),
+    ] = None
     timeout: Annotated[
         float | None,
         typer.Option(help="Seconds for the whole run.", show_default="600"),
+    ] = None
+    max_time: Annotated[
+        float | None,
+        typer.Option(metavar="MINUTES", help="Minutes for the whole run: --timeout, for plans that take longer."),
     ] = None
     max_wait: Annotated[
         float | None,

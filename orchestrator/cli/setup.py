@@ -66,7 +66,7 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> Run
         "ensemble_size": flags.ensemble_size,
         "threshold": flags.threshold,
         "max_cost_nanousd": None if flags.max_cost is None else cost_from(flags.max_cost),
-        "timeout_s": flags.timeout,
+        "timeout_s": _time_limit(flags),
         "max_tokens": flags.max_tokens,
         "temperature": flags.temperature,
         "stream": stream,
@@ -74,6 +74,8 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> Run
         "task": flags.task,
         "experiment": flags.experiment,
         "max_latency_s": flags.max_latency,
+        "min_quality": flags.min_quality,
+        "max_tokens_total": flags.max_tokens_total,
         "tools": None if flags.tools is None else read_tools(flags.tools),
         # A limit on the command line is for this run, whatever its task.
         "max_tokens_by_task": None if flags.max_tokens is None else {},
@@ -91,6 +93,15 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> Run
     if flags.models is not None and flags.ensemble_size is None:
         given["ensemble_size"] = len(_names(flags.models))
     return replace(defaults, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # each value is of its field's type
+
+
+def _time_limit(flags: PlanFlags) -> float | None:
+    """Seconds for the whole run: the lesser of the limits that were given."""
+    minutes = flags.max_time
+    if minutes is not None and not minutes > 0:
+        raise UsageError(f"--max-time must be more than 0 minutes, not {minutes:g}")
+    given = [flags.timeout, None if minutes is None else 60 * minutes]
+    return min((seconds for seconds in given if seconds is not None), default=None)
 
 
 def _command(command: str | None) -> str | None:

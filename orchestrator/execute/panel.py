@@ -110,12 +110,16 @@ async def _reserve_together(context: Context, node: Panel, given: Given, orders:
 
 
 def _shares(context: Context, calls: Mapping[int, Call], orders: Sequence[Order]) -> dict[int, Order]:
-    """What is left of the run's cap divided among calls at the same time, by what each is expected to cost."""
+    """What is left of the run's cap divided among calls at the same time, by what each is expected to cost; and what is
+    left of its tokens, evenly."""
+    tokens = None
+    if (budget := context.order.token_budget) is not None and calls:
+        tokens = budget.left(context.caller.records) // len(calls)
     expected = {place: context.expected(call) or 0 for place, call in calls.items()}
     total = sum(expected.values()) or 1
     shares: dict[int, Order] = {}
     for place, cost in expected.items():
         left = context.caller.left_nanousd(orders[place])
         share = None if left is None else left * cost // total
-        shares[place] = replace(orders[place], allowance_nanousd=share)
+        shares[place] = replace(orders[place], allowance_nanousd=share, allowance_tokens=tokens)
     return shares

@@ -20,6 +20,7 @@ from ..strategies import Decision, Observed, Offer, Situation, fallback, nothing
 from ..strategies.assignment import named_in
 from ..strategies.experiment import Assigned
 from ..strategies.latency import within_latency
+from ..strategies.quality import rated_from
 from ..strategies.role import in_role, with_role
 from ..strategies.rollout import RolledOut, roll_out
 from ..strategies.tiers import tier_for, tiers
@@ -139,9 +140,10 @@ def _situation(
     load = _load(prompt, analysis, options)
 
     def offers_for(load: Load) -> dict[str, Offer]:
-        return survey(
+        offers = survey(
             registry.models.values(), load, options, has_access=has_access, free_tier=settings.free_tier, when=when
         )
+        return offers if options.min_quality is None else rated_from(options.min_quality, offers, analysis.task)
 
     return Situation(
         analysis,
@@ -260,7 +262,9 @@ def check_options(options: RunOptions) -> None:
         ("cost cap in nano-dollars", options.max_cost_nanousd, 0, 2**63 - 1),
         ("timeout", options.timeout_s, 0.001, 86_400),
         ("limit on latency in seconds", options.max_latency_s, 0.001, 86_400),
+        ("least quality", options.min_quality, 0, 1),
         ("limit on tokens", options.max_tokens, 1, float("inf")),
+        ("limit on the tokens of the whole run", options.max_tokens_total, 1, float("inf")),
         ("temperature", options.temperature, 0, 2),
     )
     for name, value, least, most in ranges:
@@ -315,6 +319,12 @@ def _priced(
         raise BudgetError(
             f"the cost cap is below what the plan is expected to cost at the least: {format_nanousd(least)}",
             hint="raise --max-cost or shorten the prompt; orch plan shows what each step costs",
+        )
+    total, expected = options.max_tokens_total, load.input_tokens + load.output_tokens
+    if total is not None and expected > total:
+        raise BudgetError(
+            f"one answer takes about {expected:,} tokens with the prompt, and the run may take {total:,}",
+            hint="raise --max-tokens-total or shorten the prompt",
         )
     return Planned(
         prompt=prompt,

@@ -16,21 +16,40 @@ _MOST_SEARCHED = 4_000  # characters of a prompt: what it asks for stands at its
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a condition is held against: a prompt's analysis and question, whether it must not go wrong, and the latency
+    that the user can bear, in seconds."""
+
+    analysis: Analysis
+    question: str
+    critical: bool = False
+    max_latency_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
-    """What a prompt must be like: of one of the tasks, of one of the levels, at least so many tokens long, and with one
-    of the words in it. What is empty does not count; all that is given must hold."""
+    """What a prompt must be like: of one of the tasks, of one of the levels, at least so many tokens long, at least so
+    difficult, critical, wanted in less than so many seconds, and with one of the words in it. What is empty does not
+    count; all that is given must hold."""
 
     tasks: frozenset[str] = frozenset()
     levels: frozenset[Level] = frozenset()
     from_tokens: int = 0
     words: tuple[str, ...] = ()
+    from_difficulty: float = 0.0
+    critical: bool = False
+    latency_below: float | None = None
 
-    def holds(self, analysis: Analysis, text: str) -> bool:
+    def holds(self, asked: Asked) -> bool:
+        analysis, limit_s = asked.analysis, asked.max_latency_s
         return (
             (not self.tasks or analysis.task in self.tasks)
             and (not self.levels or analysis.level in self.levels)
             and analysis.input_tokens >= self.from_tokens
-            and (not self.words or self._mentioned(text))
+            and analysis.difficulty >= self.from_difficulty
+            and (asked.critical or not self.critical)
+            and (self.latency_below is None or (limit_s is not None and limit_s < self.latency_below))
+            and (not self.words or self._mentioned(asked.question))
         )
 
     def _mentioned(self, text: str) -> bool:
@@ -46,8 +65,8 @@ class Weight:
     raised: float
     when: Condition
 
-    def of(self, analysis: Analysis, text: str) -> float:
-        return self.raised if self.when.holds(analysis, text) else self.usual
+    def of(self, asked: Asked) -> float:
+        return self.raised if self.when.holds(asked) else self.usual
 
 
 @dataclass(frozen=True, slots=True)

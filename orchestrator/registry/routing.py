@@ -210,11 +210,14 @@ def _condition(value: Value) -> Condition:
             levels=frozenset(table.optional("levels", list_of(one_of(Level), at_least=1), ())),
             from_tokens=table.optional("from_tokens", integer(minimum=1, maximum=MAX_TOKENS), 0),
             words=table.optional("words", list_of(text, at_least=1), ()),
+            from_difficulty=table.optional("from_difficulty", _fraction, 0.0),
+            critical=table.optional("critical", boolean, False),
+            latency_below=table.optional("latency_below", _positive, None),
         )
 
     found = record(build)(value)
     if found == Condition():
-        raise value.error("says nothing; expected some of tasks, levels, from_tokens, words")
+        raise value.error(f"says nothing; expected some of {', '.join(field.name for field in fields(Condition))}")
     return found
 
 

@@ -89,8 +89,12 @@ class _Exchange:
         await self._messages.put(end)
 
     async def finished(self) -> None:
-        """Let the app come to its end after its last message."""
-        await self._task
+        """Let the app come to its end after its last message.
+
+        A client may give up on that: awaiting the task itself would make its cancellation the app's, and what the app
+        makes of one is no longer the one that the client's cancel scope looks for.
+        """
+        await asyncio.wait((self._task,))
 
     async def aclose(self) -> None:
         """The client leaves: whatever the app still does is cancelled, and waited for."""

@@ -13,11 +13,13 @@ from ..money import format_nanousd
 from ..plan import Call, CostRange, Node, calls
 from ..quote import Load, output_limit, price_for, quote
 from ..registry.model import Chain, Feature, ModelSpec, Role
-from ..registry.routes import Routing, TaskTable
+from ..registry.routes import Asked, Routing, TaskTable
 from ..rendering import sees_context
 from ..settings import RunOptions
 from ..types import Analysis, Prompt
 from .observed import Observed
+
+_SHOWN = 5  # so many models are named in an error
 
 
 class Obstacle(StrEnum):
@@ -29,6 +31,7 @@ class Obstacle(StrEnum):
     BUDGET = "over the cost cap"
     UNPRICED = "no known price, which a cost cap does not allow"
     SLOW = "slower than was asked for"
+    RATED_LOWER = "rated lower than was asked for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,12 @@ class Situation:
     question_offers: Mapping[str, Offer] = field(default_factory=dict)
     needs: Needs = field(default_factory=Needs)
     reserved: frozenset[str] = frozenset()
+
+    @property
+    def asked(self) -> Asked:
+        """What the conditions of routers are held against."""
+        limit_s = self.options.max_latency_s
+        return Asked(self.analysis, self.prompt.question, self.needs.is_critical, limit_s)
 
     @property
     def has_context(self) -> bool:
@@ -160,9 +169,14 @@ def nothing_to_call(offers: Iterable[Offer], needed: Callable[[str], str], token
             f"{longest.name}'s {longest.context_window:,} tokens",
             provider=None,
         )
+    if Obstacle.RATED_LOWER in obstacles:
+        return UsageError(
+            f"no model that could answer is rated as high as was asked for: not {_some(found, Obstacle.RATED_LOWER)}",
+            hint="lower --min-quality; orch models has the scores: coding for code, reasoning for the rest",
+        )
     if Obstacle.NO_TOOLS in obstacles:
         return UsageError(
-            f"no model that could answer supports tools: not {', '.join(_named(found, Obstacle.NO_TOOLS))}",
+            f"no model that could answer supports tools: not {_some(found, Obstacle.NO_TOOLS)}",
             hint="orch models --output json has what each supports",
         )
     if Obstacle.NO_KEY in obstacles:
@@ -175,8 +189,11 @@ def nothing_to_call(offers: Iterable[Offer], needed: Callable[[str], str], token
     return UsageError("no model could answer: every one of them is retired")
 
 
-def _named(offers: Iterable[Offer], obstacle: Obstacle) -> list[str]:
-    return [offer.spec.name for offer in offers if offer.obstacle is obstacle]
+def _some(offers: Iterable[Offer], obstacle: Obstacle) -> str:
+    """The first of the models that something stands in the way of."""
+    names = [offer.spec.name for offer in offers if offer.obstacle is obstacle]
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _over_budget(offers: list[Offer]) -> BudgetError:

@@ -64,8 +64,7 @@ def _rank(offer: Offer, situation: Situation) -> _Ranked:
 
 
 def _weights(situation: Situation) -> dict[str, float]:
-    text = situation.prompt.question
-    return {name: weight.of(situation.analysis, text) for name, weight in situation.routing.fit.weights.items()}
+    return {name: weight.of(situation.asked) for name, weight in situation.routing.fit.weights.items()}
 
 
 def price_per_million(spec: ModelSpec, fit: Fit, when: datetime) -> float:

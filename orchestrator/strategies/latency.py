@@ -74,7 +74,8 @@ def _without(slow: Collection[str], situation: Situation) -> Situation:
 
 def _reasons(decision: Decision, waits: Mapping[str, Latency], limit_s: float, relaxed: bool) -> list[str]:
     named = decision.models()
-    left_out = [name for name in waits if any(reason.startswith(f"left out {name}") for reason in decision.reasons)]
+    said = [reason.removeprefix("left out ") for reason in decision.reasons if reason.startswith("left out ")]
+    left_out = [name for name in waits if any(each.startswith((f"{name}:", f"{name} ")) for each in said)]
     reasons = [f"{name} answers within {waits[name]}" for name in named]
     reasons += [f"{name} would take {waits[name]}" for name in left_out if waits[name].seconds > limit_s]
     if relaxed:

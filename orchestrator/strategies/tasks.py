@@ -25,7 +25,8 @@ def tasks(situation: Situation) -> Decision | None:
     head = f"{why}: {row.name}{f' ({row.reason})' if row.reason else ''}"
     if decision is None:
         decision = cost(situation)
-        reasons.append(f"none of {', '.join(models)} can be called")
+        obstacles = dict.fromkeys(str(offer.obstacle) for name in models if (offer := situation.offers[name]).obstacle)
+        reasons.append(f"none of {', '.join(models)} can be called: {', '.join(obstacles) or 'all are retired'}")
     return decision and replace(decision, reasons=(head, *reasons, *decision.reasons))
 
 
@@ -35,9 +36,8 @@ def row_for(table: TaskTable, situation: Situation) -> tuple[TaskRow, str]:
     named = None if asked is None else next((row for row in table.rows if asked in (row.name, row.kind)), None)
     if named is not None:
         return named, f"{table.name}: asked for {asked}"
-    question = situation.prompt.question
-    row = next(row for row in table.rows if row.when is None or row.when.holds(analysis, question))
-    return row, f"{table.name}: {analysis.level} {analysis.task}"
+    row = next(row for row in table.rows if row.when is None or row.when.holds(situation.asked))
+    return row, f"{table.name}: {analysis.level} {analysis.task}, difficulty {analysis.difficulty:.2f}"
 
 
 def names_of(tables: Iterable[TaskTable]) -> list[str]:

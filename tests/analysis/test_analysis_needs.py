@@ -12,7 +12,7 @@ from orchestrator.types import Analysis, Level, Task
 
 
 def analysed(level: Level, task: Task) -> Analysis:
-    return Analysis(0.5, level, task, {}, 10, 100)
+    return Analysis(0.5, level, task, {}, 10, 100, 0.5)
 
 
 def found(prompt: str, level: Level, task: Task) -> set[str]:

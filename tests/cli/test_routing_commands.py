@@ -18,7 +18,7 @@ def document(done: subprocess.CompletedProcess[bytes]) -> Any:
 
 
 def test_every_router_runs_by_its_name(orch: Orch) -> None:
-    for strategy in ("round-robin", "cost", "capability", "tasks", "matrix", "experiment", "hybrid"):
+    for strategy in ("round-robin", "cost", "capability", "tasks", "matrix", "select", "experiment", "hybrid"):
         done = orch("run", "--simulate", "-s", strategy, "-p", "What is the capital of France?")
         assert (done.returncode, b"Paris" in done.stdout) == (0, True), (strategy, done.stderr)
 
@@ -116,6 +116,19 @@ def test_the_config_limits_replies_by_task_and_the_command_line_goes_before_it(o
     done = orch(*argv)
     assert done.returncode == 3
     assert b"did you mean 'summary'?" in done.stderr
+
+
+def test_a_run_has_so_many_tokens_and_minutes_and_no_more(orch: Orch) -> None:
+    argv = ("run", "--simulate", "-s", "pipeline", "-p", "Design a rate limiter for a public API", "-o", "json")
+    whole = json.loads(orch(*argv, "--max-time", "5", "--max-tokens-total", "8000").stdout)
+    assert whole["status"] == "complete"
+    assert sum(call["input_tokens"] + call["output_tokens"] for call in whole["calls"]) <= 8_000
+    part = orch(*argv, "--max-tokens-total", "1000")
+    assert (part.returncode, json.loads(part.stdout)["status"]) == (8, "incomplete")
+    assert orch(*argv, "--max-tokens-total", "10").returncode == 5
+    assert orch(*argv, "--max-time", "0").returncode == 2
+    assert orch(*argv, "--max-time", "0.00002").returncode in (6, 8)
+    assert orch("plan", "--simulate", "-p", "Why?", "--min-quality", "1.5").returncode == 2
 
 
 def test_another_routing_file_can_be_named(orch: Orch, tmp_path: Path) -> None:

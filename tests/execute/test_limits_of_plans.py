@@ -7,15 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from plans import MODELS, plans
 from playing import CHEAP, CHECKED, MIDDLE, NOTES_FIRST, STRONG, asked, decided, play
-from scripted import SURE, Hang, Script, Stage, reply
+from scripted import SURE, UNSURE, Hang, Script, Stage, reply
 
-from orchestrator.errors import (
-    AuthenticationError,
-    BudgetError,
-)
+from orchestrator.analysis.tokens import estimate_tokens
+from orchestrator.errors import AuthenticationError, BudgetError
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.store import Ledger
+from orchestrator.plan import Node, to_dict
+from orchestrator.result import OrchestrationResult
 from orchestrator.settings import RunOptions
 from orchestrator.types import Prompt, Request
 
@@ -83,6 +87,66 @@ def test_a_cap_below_what_a_plan_needs_sends_nothing(stage: Stage) -> None:
         play(stage, NOTES_FIRST, max_cost_nanousd=60_000)
     assert caught.value.exit_code == 5
     assert stage.script.sent == []
+
+
+def counted(text: str) -> Any:
+    """An answer that takes as many tokens as its call was counted for, and as many as it may."""
+
+    def act(request: Request) -> Any:
+        sent = estimate_tokens(request.messages[0].content) + estimate_tokens(request.system or "")
+        return reply(text, tokens=(sent, request.max_tokens))
+
+    return act
+
+
+def taken(result: OrchestrationResult) -> int:
+    return sum(call.input_tokens + call.output_tokens for call in result.calls)
+
+
+def test_all_calls_of_a_run_together_take_no_more_tokens_than_it_has(stage: Stage) -> None:
+    stage.script.acts |= {CHEAP: [counted("Notes. " * 200)], MIDDLE: [counted(SURE)]}
+    result = play(stage, NOTES_FIRST, max_tokens_total=2_000)
+    assert result.status == "complete"
+    assert 1_000 < taken(result) <= 2_000
+    few = play(stage, NOTES_FIRST, max_tokens_total=200)
+    assert (few.status, len(few.calls)) == ("incomplete", 1)
+    assert few.exception is not None
+    assert few.exception.exit_code == 8
+    assert "of its 200 left" in few.exception.message
+    assert few.exception.hint is not None
+    assert "--max-tokens-total" in few.exception.hint
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(plan=plans(), total=st.integers(300, 6_000), longest=st.sampled_from([None, 100]))
+def test_no_plan_takes_more_tokens_than_its_run_has(
+    tmp_path_factory: pytest.TempPathFactory, plan: Node, total: int, longest: int | None
+) -> None:
+    folder = tmp_path_factory.mktemp("stage")
+    (folder / "chains.yaml").write_text(yaml.safe_dump({"mine": to_dict(plan)}, allow_unicode=True))
+    stage = Stage(folder, Script({model: [counted(UNSURE)] for model in MODELS}))
+    stage.script.ledger = None
+    try:
+        result = stage.run(strategy="mine", max_tokens_total=total, max_tokens=longest)
+    except BudgetError:
+        assert stage.script.sent == []
+    else:
+        assert taken(result) <= total
+        assert len(result.calls) == len(stage.script.sent)
+
+
+def test_a_run_whose_tokens_would_not_do_for_one_answer_is_not_begun(stage: Stage) -> None:
+    with pytest.raises(BudgetError, match="one answer takes about"):
+        stage.run("Which? " * 500, max_tokens_total=300)
+    assert stage.script.sent == []
+
+
+def test_a_panel_shares_what_is_left_of_the_tokens(stage: Stage) -> None:
+    members = f"mine: {{panel: {{members: [{CHEAP}, {MIDDLE}, {STRONG}], reduce: best}}}}"
+    stage.script.acts = {model: [counted(SURE)] for model in (CHEAP, MIDDLE, STRONG)}
+    result = play(stage, members, max_tokens_total=3_000)
+    assert (result.status, len(result.calls)) == ("complete", 3)
+    assert taken(result) <= 3_000
 
 
 ROLES = f"""

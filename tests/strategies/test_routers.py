@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted import NOW, SURE, UNSURE, Script, Stage, reply
 
+from orchestrator.analysis.complexity import analyzer_for, difficulty_of, level_of
+from orchestrator.attachments import attach
 from orchestrator.engine import Engine
 from orchestrator.errors import ConfigError, OverloadedError, UsageError
 from orchestrator.ledger.queries import find_run
@@ -20,11 +22,12 @@ from orchestrator.ledger.store import Ledger
 from orchestrator.plan import calls
 from orchestrator.planning import Planned
 from orchestrator.registry.routes import Arm, Experiment
-from orchestrator.settings import RunOptions
+from orchestrator.settings import Complexity, RunOptions, load_settings
 from orchestrator.strategies.capability import price_per_million
 from orchestrator.strategies.experiment import draw
 from orchestrator.strategies.latency import tokens_per_second
-from orchestrator.types import Prompt
+from orchestrator.strategies.quality import rating
+from orchestrator.types import Level, Prompt, Task
 
 KEYS = dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY"), "k")
 QUESTION, CODE = "What is the capital of France?", "Write a Python function that merges two sorted lists."
@@ -35,8 +38,9 @@ def stage(folder: Path, acts: dict[str, Any] | None = None, **environ: str) -> S
     return Stage(folder, Script(acts or {}), environ={**KEYS, "DEEPSEEK_API_KEY": "k", **environ})
 
 
-def planned(folder: Path, prompt: str, environ: dict[str, str] | None = None, **options: Any) -> Planned:
-    return stage(folder, None, **(environ or {})).engine().plan(Prompt(prompt), replace(RunOptions(), **options))
+def planned(folder: Path, prompt: str | Prompt, environ: dict[str, str] | None = None, **options: Any) -> Planned:
+    asked = Prompt(prompt) if isinstance(prompt, str) else prompt
+    return stage(folder, None, **(environ or {})).engine().plan(asked, replace(RunOptions(), **options))
 
 
 def models(plan: Planned) -> list[str]:
@@ -233,7 +237,7 @@ def test_where_no_model_of_the_row_can_be_called_the_cheapest_that_will_do_is(tm
     alone = Stage(tmp_path, Script({}), environ={"DEEPSEEK_API_KEY": "k"}).engine()
     plan = alone.plan(Prompt(CODE), replace(RunOptions(), strategy="matrix"))
     assert all(name.startswith("deepseek") for name in models(plan))
-    assert "none of claude-haiku-5-5, gpt-6-luna can be called" in plan.reasons
+    assert "none of claude-haiku-5-5, gpt-6-luna can be called: no key" in plan.reasons
 
 
 # -- experiments -----------------------------------------------------------------------------------------------------
@@ -337,6 +341,63 @@ def test_where_nothing_is_quick_enough_the_quickest_is_taken(tmp_path: Path) -> 
     plan = planned(tmp_path, "Write an essay on trees.", strategy="fallback", chain="opus,haiku", max_latency_s=0.01)
     assert models(plan) == ["claude-haiku-5-5"]
     assert "nothing that could answer is within 0.01 s: the quickest is taken" in plan.reasons
+
+
+# -- select and quality ------------------------------------------------------------------------------------------------
+
+CEREBRAS = {"CEREBRAS_API_KEY": "k"}
+MEDIUM = "Summarize the article"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "options", "row", "model"),
+    [
+        (QUESTION, {}, "simple", "cerebras/gpt-oss-120b"),
+        (MEDIUM, {}, "medium", "cerebras/qwen-3.8-27b"),
+        (HARD, {}, "complex", "gemini-4-argon"),
+        (QUESTION, {"critical": True}, "critical-simple", "gemini-3.8-flash"),
+        (MEDIUM, {"critical": True}, "critical", "gemini-4-argon"),
+        (attach(MEDIUM, None, "It rained again. " * 200), {}, "middling-length", "gemini-3.8-flash"),
+        (attach(MEDIUM, None, "It rained again. " * 2_000), {}, "long", "gemini-4-argon"),
+        (QUESTION, {"max_latency_s": 0.9}, "urgent", "cerebras/gpt-oss-120b"),
+        (MEDIUM, {"max_latency_s": 60.0}, "medium", "cerebras/qwen-3.8-27b"),
+    ],
+)
+def test_select_goes_by_difficulty_care_length_and_latency(
+    tmp_path: Path, prompt: str | Prompt, options: dict[str, Any], row: str, model: str
+) -> None:
+    plan = planned(tmp_path, prompt, CEREBRAS, strategy="select", **options)
+    assert models(plan)[0] == model
+    assert f": {row} (" in plan.reasons[0]
+
+
+def test_difficulty_is_the_place_between_the_cuts_that_the_user_has_set(tmp_path: Path) -> None:
+    assert planned(tmp_path, MEDIUM).analysis.difficulty == pytest.approx(
+        0.25 + 0.25 * (0.1165 - 0.1) / 0.041, abs=0.01
+    )
+    easier = replace(load_settings({}), complexity=Complexity(cuts=(0.2, 0.3, 0.4)))
+    assert analyzer_for(easier).analyze(MEDIUM).difficulty == pytest.approx(0.25 * 0.1165 / 0.2, abs=0.01)
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_difficulty_rises_with_the_score_and_keeps_to_the_levels(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert 0 <= difficulty_of(low) <= difficulty_of(high) <= 1
+    assert level_of(high) is list(Level)[min(3, int(4 * difficulty_of(high)))]
+
+
+def test_models_rated_lower_than_was_asked_for_are_passed_over(tmp_path: Path) -> None:
+    plan = planned(tmp_path, QUESTION, strategy="fallback", chain="haiku,opus", min_quality=0.9)
+    assert models(plan) == ["claude-opus-5-5"]
+    assert "left out claude-haiku-5-5: rated lower than was asked for" in plan.reasons
+    assert models(planned(tmp_path, QUESTION, CEREBRAS, strategy="select", min_quality=0.8))[0] == "gemini-3.8-flash"
+    with pytest.raises(UsageError, match="rated as high as was asked for: not claude-haiku-5-5"):
+        planned(tmp_path, QUESTION, strategy="fallback", chain="haiku", min_quality=0.99)
+
+
+def test_code_goes_by_the_score_for_coding_and_the_rest_by_that_for_reasoning(tmp_path: Path) -> None:
+    spec = stage(tmp_path).engine().registry.model("cerebras/qwen-3.8-27b")
+    assert (rating(spec, Task.CODE), rating(spec, Task.CHAT)) == (spec.scores.coding, spec.scores.reasoning)
 
 
 # -- limits by task --------------------------------------------------------------------------------------------------
