@@ -15,14 +15,12 @@ from typing import Any, TypedDict
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from orchestrator import Analysis, Engine
+from orchestrator import Engine
 from orchestrator.integrations.langgraph import AnalysisEdge, plan_node
 from orchestrator.settings import load_settings
-from orchestrator.types import Level
 
-_DESIGN = {"planning", "research"}
-_IMPLEMENTATION = {"code", "debugging", "writing"}
-_ROUTINE = {"extraction", "translation", "summary", "classification"}
+PLANS = {"tier1_arch": "architecture", "tier2_exec": "execution", "tier3_fast": "debate", "deepseek": "routine"}
+RULES = {"design": "tier1_arch", "critical": "tier1_arch", "implementation": "tier2_exec"}
 
 
 class TaskState(TypedDict, total=False):
@@ -37,28 +35,10 @@ class TaskState(TypedDict, total=False):
     run_id: str
 
 
-class Tiers:
-    """Which tier a task belongs to. `local_model` is whether the model that one hosts is up: after the baseline."""
-
-    def __init__(self, *, local_model: bool) -> None:
-        self._local_model = local_model
-
-    def __call__(self, analysis: Analysis) -> str:
-        if analysis.level is Level.EXPERT or (analysis.task in _DESIGN and analysis.level is not Level.BASIC):
-            return "tier1_arch"
-        if analysis.task in _IMPLEMENTATION and analysis.level is not Level.BASIC:
-            return "tier2_exec"
-        if analysis.task in _ROUTINE | _IMPLEMENTATION and self._local_model:
-            return "deepseek"
-        return "tier3_fast"
-
-
-PLANS = {"tier1_arch": "architecture", "tier2_exec": "execution", "tier3_fast": "debate", "deepseek": "routine"}
-
-
 def build(engine: Engine, *, local_model: bool) -> CompiledStateGraph[TaskState, None, TaskState, TaskState]:
-    """The graph: START, a router, one node a tier, END."""
-    edge = AnalysisEdge(Tiers(local_model=local_model), destinations=list(PLANS), prompt="task")
+    """The graph: START, a router, one node a tier, END. With `local_model`, the model that one hosts takes part."""
+    rules = RULES | ({"routine": "deepseek"} if local_model else {})
+    edge = AnalysisEdge(rules, default="tier3_fast", destinations=list(PLANS), prompt="task")
     graph = StateGraph(TaskState)
     graph.add_node("router", lambda state: {"tier": edge(state)})
     graph.add_edge(START, "router")

@@ -38,7 +38,6 @@ from .registry.model import Registry
 from .registry.routes import EXPERIMENT, ROUND_ROBIN
 from .result import ErrorInfo, OrchestrationResult, build_result
 from .settings import RunOptions, Settings
-from .simulator.connect import simulated_connections
 from .strategies import Observed, Pace
 from .types import Prompt
 
@@ -224,6 +223,8 @@ class Engine:
 
     def _default_connect(self) -> Callable[[str], Provider]:
         if self.settings.simulate:
+            from .simulator.connect import simulated_connections  # heavy
+
             return simulated_connections(self.registry.models.values(), self.settings.scenario)
         return lambda provider: connect(endpoint(provider, self.settings.environ))
 

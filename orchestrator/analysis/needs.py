@@ -1,6 +1,7 @@
 """What a prompt asks for beyond its level: design, care, implementation, or routine. It is what tiers are chosen by.
 
-    requires_design           a design or an architecture from advanced on, a migration, and whatever looks expert
+    requires_design           an order to design from intermediate on, an architecture or a roadmap from advanced on, a
+                              migration, and whatever looks expert
     is_critical               what must not go wrong: security, outages, loss of data, law, health; or it says so itself
     requires_implementation   mending what is broken from intermediate on, and whatever looks advanced
     is_routine                none of these, of a task that is done by rote, at most intermediate
@@ -18,7 +19,7 @@ from typing import NamedTuple
 from ..types import Analysis, Level, Task
 from .phrases import PhraseTable
 from .prose import read_prose
-from .vocabulary import DESIGN
+from .vocabulary import DESIGN, order
 
 
 class Need(StrEnum):
@@ -39,6 +40,12 @@ class Needs:
     requires_implementation: bool = False
     is_routine: bool = False
     reasons: tuple[str, ...] = ()
+
+    @property
+    def kinds(self) -> tuple[Need, ...]:
+        """Those that it asks for."""
+        flags = (self.requires_design, self.is_critical, self.requires_implementation, self.is_routine)
+        return tuple(need for need, asked in zip(Need, flags, strict=True) if asked)
 
 
 class _Evidence(NamedTuple):
@@ -66,6 +73,7 @@ _EVIDENCE: tuple[_Evidence, ...] = (
         r"|gdpr|hipaa|pci[ -]dss|regulatory (?:compliance|requirements?)|legal (?:liability|advice|risks?)"
         r"|medical (?:advice|diagnos[ie]s|devices?|emergency)|overdos(?:e|es|ing)",
     ),
+    _Evidence(Need.DESIGN, Level.INTERMEDIATE, order("design")),
     _Evidence(
         Need.DESIGN,
         Level.ADVANCED,

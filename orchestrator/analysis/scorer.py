@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from importlib.metadata import entry_points
 from numbers import Real
 from pathlib import Path
 from types import ModuleType
@@ -62,6 +61,8 @@ def scored(scorer: Scorer, prompt: str) -> tuple[float, dict[str, float]]:
 
 def _entry_point(name: str) -> Any:
     """What an installed package has under that name. None is used unasked."""
+    from importlib.metadata import entry_points  # heavy
+
     installed = entry_points(group=GROUP)
     if name not in installed.names:
         hint = did_you_mean(name, installed.names)

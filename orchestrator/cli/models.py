@@ -18,8 +18,6 @@ from ..registry.model import ModelSpec
 from ..settings import Settings
 from ..types import Level
 from . import render
-from .models_bench import DEFAULT_CAP, bench_models
-from .models_by_task import show_by_task
 from .options import LedgerFlags, ModelFlags, command
 from .output import Output
 from .setup import cost_from, settings_from
@@ -66,12 +64,16 @@ def models(flags: _ModelListFlags) -> int:
     if flags.by_task:
         if flags.provider or flags.level or flags.available or flags.action != "list":
             raise UsageError("--by-task goes without bench, --provider, --level and --available")
+        from .models_by_task import show_by_task  # heavy
+
         return show_by_task(settings_from(flags), Output.parse(flags.output))
     if flags.action == "bench":
         if flags.provider is not None or flags.level is not None or flags.available:
             raise UsageError(
                 "orch models bench takes the names of models; --provider, --level, --available are for list"
             )
+        from .models_bench import DEFAULT_CAP, bench_models  # heavy: what carries runs out
+
         return bench_models(
             settings_from(flags),
             Output.parse(flags.output),

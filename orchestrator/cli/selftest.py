@@ -23,7 +23,7 @@ from .output import Output
 _LEVELS = {
     "What is the capital of France?": Level.BASIC,
     "Summarize the plot of Hamlet.": Level.INTERMEDIATE,
-    "Design a distributed system for payments.": Level.ADVANCED,
+    "Design a distributed system for payments and explain why it scales.": Level.ADVANCED,
     "Research and comprehensively compare multiple consensus protocols, and prove their safety.": Level.EXPERT,
 }
 _EASY, _HARD = "What is the capital of France?", "Design a distributed rate limiter and evaluate its failure modes."

@@ -10,7 +10,6 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from ..calling.verify import check_command
 from ..confidence.schema import check_schema
 from ..errors import UsageError
 from ..money import dollars_to_nanousd
@@ -106,6 +105,8 @@ def _time_limit(flags: PlanFlags) -> float | None:
 
 def _command(command: str | None) -> str | None:
     if command is not None:
+        from ..calling.verify import check_command  # heavy: what runs commands
+
         check_command(command)
     return command
 

@@ -11,15 +11,19 @@ Needs the extra `orch[langgraph]`. What a node runs is in the ledger, under its 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..analysis import ComplexityAnalyzer, Task
+from ..analysis.complexity import analyzer_for
+from ..analysis.needs import Need, needs_of
 from ..api import orchestrate, waited_for
 from ..engine import Engine
 from ..errors import ConfigError, UsageError, did_you_mean
 from ..result import OrchestrationResult
+from ..settings import load_settings
 from ..types import Analysis, Level
 
 if TYPE_CHECKING:
@@ -33,7 +37,7 @@ WRITES: Mapping[str, Write] = MappingProxyType(
     {"answer": "response", "cost": "cost", "run_id": "run_id", "confidence": "confidence"}
 )
 
-_RULES = (*(task.value for task in Task), *(level.value for level in Level))
+_RULES = (*(task.value for task in Task), *(level.value for level in Level), *(need.value for need in Need))
 
 
 def plan_node(
@@ -78,9 +82,10 @@ def plan_node(
 class AnalysisEdge:
     """A conditional edge: the name of the node that a prompt goes to, by what its analysis says. It calls nobody.
 
-    `rules` maps tasks (`code`, `planning` ...) and levels (`basic`, `intermediate`, `advanced`, `expert`) to nodes; the
-    first one that fits decides, else `default`. Or it is a function from the `Analysis` to a node, and then
-    `destinations` says which there are. `prompt` is as in `plan_node`.
+    `rules` maps tasks (`code`, `planning` ...), levels (`basic`, `intermediate`, `advanced`, `expert`) and what tiers
+    go by (`design`, `critical`, `implementation`, `routine`) to nodes; the first one that fits decides, else `default`.
+    Or it is a function from the `Analysis` to a node, and then `destinations` says which there are. `prompt` is as in
+    `plan_node`. Without an `analyzer` it is the one of the user's settings.
 
     `destinations`, the nodes that the edge may lead to, is what `add_conditional_edges` draws it by. Raises UsageError
     for a rule that is no task or level, and when a prompt fits none and there is no default.
@@ -101,14 +106,16 @@ class AnalysisEdge:
         self._rules = rules
         self._default = default
         self._prompt = prompt
-        self._analyzer = analyzer or ComplexityAnalyzer()
+        self._analyzer = analyzer or analyzer_for(load_settings(os.environ))
         self.destinations = list(dict.fromkeys([*destinations, *([] if default is None else [default])]))
 
     def __call__(self, state: Any) -> str:
-        analysis = self._analyzer.analyze(_as_text(_read(state, self._prompt), lambda texts: texts[-1]))
+        prompt = _as_text(_read(state, self._prompt), lambda texts: texts[-1])
+        analysis = self._analyzer.analyze(prompt)
         if not isinstance(self._rules, Mapping):
             return self._rules(analysis)
-        fitting = (node for rule, node in self._rules.items() if rule in (analysis.task, analysis.level))
+        said = (analysis.task, analysis.level, *needs_of(prompt, analysis).kinds)
+        fitting = (node for rule, node in self._rules.items() if rule in said)
         found = next(fitting, self._default)
         if found is None:
             kind = f"{analysis.level} {analysis.task}"
@@ -120,7 +127,7 @@ def _check_rules(rules: Mapping[str, str]) -> None:
     for rule in rules:
         if rule not in _RULES:
             hint = did_you_mean(rule, _RULES) or f"there are: {', '.join(_RULES)}"
-            raise UsageError(f"an edge cannot go by {rule!r}: it is no task and no level", hint=hint)
+            raise UsageError(f"an edge cannot go by {rule!r}: it is no task, level or need", hint=hint)
 
 
 def _field(wanted: Write) -> Callable[[OrchestrationResult], Any]:

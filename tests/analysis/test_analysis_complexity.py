@@ -78,7 +78,6 @@ LEVELS = [
     ("Translate 'design a distributed system' into French", BASIC),
     ('What is meant by "prove and derive"?', BASIC),
     ("What is “a comprehensive proof”?", BASIC),
-    ("What is `optimize`?", INTERMEDIATE),
     ("What is this?\n```\n# TODO: prove, derive, design\n```", ADVANCED),
     ("What is this?\n```\n# prove, derive, design", ADVANCED),
     ("> Prove and derive it.\nWhat is he saying?", BASIC),
@@ -102,6 +101,10 @@ def test_a_prompt_has_the_level_that_its_words_ask_for(prompt: str, level: Level
 def test_the_features_add_up_to_the_score(prompt: str) -> None:
     analysis = analyze(prompt)
     assert analysis.score == pytest.approx(1 / (1 + math.exp(-sum(analysis.features.values()))))
+
+
+def test_an_order_inside_code_is_none() -> None:
+    assert not any("optimi" in feature for feature in analyze("What is `optimize`?").features)
 
 
 def test_the_features_name_what_counted_in_words() -> None:
@@ -150,7 +153,7 @@ def test_scores_rise_with_the_level(low: Level, high: Level) -> None:
         "Summarize the article and return its dates and names as JSON.",
         "Summarize the article.\n```\nx = 1\n```",
         "Summarize the article, if it has 3 parts or more, and calculate how many words each of them has.",
-        "Summarize the article and list its sources. Identify the author.",
+        "Summarize the article, compare its sources and evaluate them.",
     ],
     ids=["format", "code", "conditions and sums", "further orders"],
 )

@@ -28,6 +28,8 @@ def found(prompt: str, level: Level, task: Task) -> set[str]:
             "Design a billing system", Level.ADVANCED, Task.PLANNING, {"requires_design", "requires_implementation"},
             id="a design",
         ),
+        pytest.param("Please design a cache", Level.INTERMEDIATE, Task.PLANNING, {"requires_design"}, id="an order"),
+        pytest.param("Explain the design", Level.INTERMEDIATE, Task.EXPLANATION, {"is_routine"}, id="and no order"),
         pytest.param("Migrate sessions to JWT", Level.BASIC, Task.CHAT, {"requires_design"}, id="a migration"),
         pytest.param(
             "Prove it", Level.EXPERT, Task.MATH, {"requires_design", "requires_implementation"}, id="whatever is expert"

@@ -28,6 +28,7 @@ from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.records import RunStatus
 from orchestrator.ledger.store import Ledger
 from orchestrator.settings import load_settings
+from orchestrator.types import Level
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAIN = "claude-haiku-5-5,claude-sonnet-5-5"
@@ -179,6 +180,24 @@ def test_the_first_rule_that_fits_decides_and_else_the_default() -> None:
     assert {prompt: graph.invoke({"prompt": prompt})["answer"] for prompt in prompts} == prompts
 
 
+def test_an_edge_may_go_by_what_tiers_go_by() -> None:
+    edge = AnalysisEdge({"critical": "large", "implementation": "middle", "routine": "small"}, default="large")
+    prompts = {
+        "Summarize the threat model of our login.": "large",
+        "Write a Python function that sorts a list": "middle",
+        "Translate to French: good morning": "small",
+    }
+    assert {prompt: edge({"prompt": prompt}) for prompt in prompts} == prompts
+
+
+def test_an_edge_goes_by_the_levels_that_the_user_has_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    rules = {level.value: level.value for level in Level}
+    assert AnalysisEdge(rules)({"prompt": "Explain neural networks"}) == "intermediate"
+    (tmp_path / "config.yaml").write_text("complexity: {cuts: [0.5, 0.6, 0.7]}\n")
+    monkeypatch.setenv("ORCH_CONFIG", str(tmp_path / "config.yaml"))
+    assert AnalysisEdge(rules)({"prompt": "Explain neural networks"}) == "basic"
+
+
 def test_an_edge_is_drawn_to_the_nodes_that_it_may_lead_to() -> None:
     edge = AnalysisEdge({"code": "middle"}, default="small")
     assert {drawn.target for drawn in routed(edge).get_graph().edges if drawn.conditional} == {"middle", "small"}
@@ -246,9 +265,12 @@ def test_the_example_calls_the_models_of_the_tier(
     assert recorded.run.tags == (tier,)
 
 
-def test_before_the_baseline_is_over_small_tasks_are_debated(example: ModuleType) -> None:
-    analyze = AnalysisEdge(example.Tiers(local_model=False), prompt="task")
-    assert analyze({"task": "Translate to French: good morning"}) == "tier3_fast"
+def test_before_the_baseline_is_over_small_tasks_are_debated(example: ModuleType, tmp_path: Path) -> None:
+    settings = load_settings(
+        os.environ, chains_file=ROOT / "examples" / "langgraph_tiers.yaml", ledger=tmp_path / "ledger.db", simulate=True
+    )
+    graph = example.build(Engine(settings), local_model=False)
+    assert graph.invoke({"task": "Translate to French: good morning"})["tier"] == "tier3_fast"
 
 
 def test_nothing_of_langgraph_is_imported_until_a_node_is_made() -> None:

@@ -373,7 +373,7 @@ def test_select_goes_by_difficulty_care_length_and_latency(
 
 def test_difficulty_is_the_place_between_the_cuts_that_the_user_has_set(tmp_path: Path) -> None:
     assert planned(tmp_path, MEDIUM).analysis.difficulty == pytest.approx(
-        0.25 + 0.25 * (0.1165 - 0.1) / 0.041, abs=0.01
+        0.25 + 0.25 * (0.1165 - 0.1) / 0.038, abs=0.01
     )
     easier = replace(load_settings({}), complexity=Complexity(cuts=(0.2, 0.3, 0.4)))
     assert analyzer_for(easier).analyze(MEDIUM).difficulty == pytest.approx(0.25 * 0.1165 / 0.2, abs=0.01)
