@@ -16,10 +16,10 @@ from dataclasses import replace
 
 from . import recording
 from .calling.alerts import tell
+from .calling.allowance import TokenBudget
 from .calling.caller import Caller, Order
 from .calling.connections import Connections
 from .calling.line import Line
-from .calling.token_budget import TokenBudget
 from .clock import Clock, local_now
 from .confidence.detector import ConfidenceDetector
 from .errors import ConfigError, IncompleteError, Interrupted, NotAcceptedError, OrchError, ProviderError, did_you_mean

@@ -1,7 +1,11 @@
-"""What one node of a plan may spend of a run's cap. The cap itself is the ledger's to enforce."""
+"""What the calls of one run may take of something: a node's share of the run's cost cap, the run's tokens.
+
+The cap itself is the ledger's to enforce.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,26 +15,17 @@ from ..money import format_nanousd
 
 
 @dataclass(eq=False, slots=True)
-class Allowance:
-    """An amount, and the calls that are held against it with what they cost, or may. `holder` names the node."""
+class Allowance(ABC):
+    """A limit, and the calls that are held against it with what each may take."""
 
-    holder: str
-    limit_nanousd: int
-    _held: dict[str, int] = field(default_factory=dict)
-
-    def left_nanousd(self, records: Mapping[str, CallRecord]) -> int:
-        """What is left, by the run's calls as they stand."""
-        return self.limit_nanousd - sum(_cost(records.get(call), held) for call, held in self._held.items())
+    limit: int
+    _held: dict[str, int] = field(default_factory=dict, init=False)
 
     def hold(self, calls: Mapping[str, int], records: Mapping[str, CallRecord]) -> None:
-        """Hold calls, by id, with their worst cases in nano-dollars: all of them, or none. Raises BudgetError."""
-        worst, left = sum(calls.values()), self.left_nanousd(records)
-        if worst > left:
-            raise BudgetError(
-                f"{self.holder} could cost {format_nanousd(worst)} more, and {format_nanousd(max(left, 0))} of its "
-                f"share, {format_nanousd(self.limit_nanousd)}, is left",
-                hint="raise --max-cost, or the budget_share in the plan",
-            )
+        """Hold calls, by id, with what they may take: all of them, or none. Raises BudgetError."""
+        wanted, left = sum(calls.values()), max(self.left(records), 0)
+        if wanted > left:
+            raise self._refusal(wanted, left)
         self._held.update(calls)
 
     def release(self, calls: Mapping[str, int]) -> None:
@@ -38,7 +33,48 @@ class Allowance:
         for call in calls:
             self._held.pop(call, None)
 
+    @abstractmethod
+    def left(self, records: Mapping[str, CallRecord]) -> int:
+        """What is left, by the run's calls as they stand; less than nothing if one took more than it might."""
 
-def _cost(record: CallRecord | None, held: int) -> int:
-    """What a call counts for: its cost, once that is known; until then its worst case."""
-    return held if record is None or record.cost_nanousd is None else record.cost_nanousd
+    @abstractmethod
+    def _refusal(self, wanted: int, left: int) -> BudgetError: ...
+
+
+@dataclass(eq=False, slots=True)
+class CostShare(Allowance):
+    """What one node of a plan may spend, in nano-dollars. A call counts for its cost, once that is known; until then
+    for its worst case. `holder` names the node."""
+
+    holder: str = field(kw_only=True)
+
+    def left(self, records: Mapping[str, CallRecord]) -> int:
+        costs = {call: None if call not in records else records[call].cost_nanousd for call in self._held}
+        return self.limit - sum(held if (cost := costs[call]) is None else cost for call, held in self._held.items())
+
+    def _refusal(self, wanted: int, left: int) -> BudgetError:
+        return BudgetError(
+            f"{self.holder} could cost {format_nanousd(wanted)} more, and {format_nanousd(left)} of its share, "
+            f"{format_nanousd(self.limit)}, is left",
+            hint="raise --max-cost, or the budget_share in the plan",
+        )
+
+
+@dataclass(eq=False, slots=True)
+class TokenBudget(Allowance):
+    """How many tokens all calls of a run may take together, of input and output.
+
+    A call that is under way counts for its estimated input and the limit on its reply; one that has ended, for what it
+    took. So what is exceeded, if the estimate was too low, is exceeded by that much and no more.
+    """
+
+    def left(self, records: Mapping[str, CallRecord]) -> int:
+        ended = {call: record for call, record in records.items() if record.ended_at is not None}
+        under_way = sum(held for call, held in self._held.items() if call not in ended)
+        return self.limit - under_way - sum(record.input_tokens + record.output_tokens for record in ended.values())
+
+    def _refusal(self, wanted: int, left: int) -> BudgetError:
+        return BudgetError(
+            f"the next step could take {wanted:,} tokens, and the run has {left:,} of its {self.limit:,} left",
+            hint="raise --max-tokens-total, or lower --max-tokens",
+        )

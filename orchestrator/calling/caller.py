@@ -30,13 +30,12 @@ from ..quote import Load, affordable_output, price_for, worst_case
 from ..registry.model import ModelSpec
 from ..settings import RetryPolicy, RunOptions
 from ..types import Request
-from .allowance import Allowance
+from .allowance import Allowance, CostShare, TokenBudget
 from .attempt import Answered, Attempt, commit
 from .connections import Connections
 from .line import Line
 from .retry import Backoff
 from .settlement import Terms, price_json
-from .token_budget import TokenBudget
 from .turn import Turn
 
 
@@ -46,7 +45,7 @@ class Order:
 
     `load` is that of what is sent. `deadline` is in seconds on the monotonic clock. `free_tier` names the providers
     that cost the user nothing. `allowance_nanousd` is what one of several calls at the same time may set aside when
-    the run has a cost cap; the cap itself is the ledger's to enforce. `allowances` are those of the nodes that the call
+    the run has a cost cap; the cap itself is the ledger's to enforce. `shares` are those of the nodes that the call
     is part of. `token_budget` is the run's, and `allowance_tokens` what one of several calls at the same time may take
     of it. `final` says that its reply, if one comes, is the run's answer, `logprobs` that the provider is
     asked how sure the model was of each token.
@@ -61,7 +60,7 @@ class Order:
     observe: Observer
     free_tier: Collection[str] = ()
     allowance_nanousd: int | None = None
-    allowances: tuple[Allowance, ...] = ()
+    shares: tuple[CostShare, ...] = ()
     token_budget: TokenBudget | None = None
     allowance_tokens: int | None = None
     final: bool = False
@@ -77,7 +76,7 @@ class Draft:
     record: CallRecord
     terms: Terms
     exempt: bool
-    allowances: tuple[Allowance, ...] = ()
+    shares: tuple[CostShare, ...] = ()
     token_budget: TokenBudget | None = None
 
     @property
@@ -178,18 +177,18 @@ class Caller:
             record = replace(record, reserved_nanousd=worst)
         exempt = hosted_by_user or (price is None and order.options.allow_unpriced)
         terms = Terms(price, order.load, order.log_text)
-        return Draft(spec, request, record, terms, exempt, order.allowances, order.token_budget)
+        return Draft(spec, request, record, terms, exempt, order.shares, order.token_budget)
 
     async def reserve(self, drafts: Sequence[Draft]) -> None:
         """Set aside what the calls could cost together: all of them, or none. Raises BudgetError."""
         exempt = [draft.record.call_id for draft in drafts if draft.exempt]
-        held: dict[Allowance | TokenBudget, dict[str, int]] = {}
+        held: dict[Allowance, dict[str, int]] = {}
         for draft in drafts:
             if draft.token_budget is not None:
                 held.setdefault(draft.token_budget, {})[draft.record.call_id] = draft.tokens
-            for allowance in draft.allowances:
+            for share in draft.shares:
                 if not draft.exempt and draft.record.reserved_nanousd:
-                    held.setdefault(allowance, {})[draft.record.call_id] = draft.record.reserved_nanousd
+                    held.setdefault(share, {})[draft.record.call_id] = draft.record.reserved_nanousd
         try:
             for holder, calls in held.items():
                 holder.hold(calls, self.records)
@@ -208,7 +207,7 @@ class Caller:
             return None
         costs = (r.reserved_nanousd if r.cost_nanousd is None else r.cost_nanousd for r in self.records.values())
         left = cap - sum(cost or 0 for cost in costs)
-        return max(0, min([left, *(allowance.left_nanousd(self.records) for allowance in order.allowances)]))
+        return max(0, min([left, *(share.left(self.records) for share in order.shares)]))
 
     async def judge(self, call_id: str, confidence: float, verdict: str) -> None:
         """Keep what was thought of an answer; `verdict` is a JSON object. Not worth failing a run for."""
@@ -278,7 +277,7 @@ class Caller:
             return request
         if order.allowance_nanousd is not None:
             left = min(left, order.allowance_nanousd)
-        left = min([left, *(allowance.left_nanousd(self.records) for allowance in order.allowances)])
+        left = min([left, *(share.left(self.records) for share in order.shares)])
         return self._limited(request, affordable_output(price, order.load, left), record, order, "that can be paid for")
 
     def _limited(self, request: Request, most: int, record: CallRecord, order: Order, which: str) -> Request:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..calling.allowance import Allowance
+from ..calling.allowance import CostShare
 from ..calling.caller import Caller, Order
 from ..confidence.detector import ConfidenceDetector
 from ..errors import IncompleteError, OrchError, ProviderError
@@ -57,8 +57,8 @@ class Context:
             deadline = self.monotonic() + node.time_share * options.timeout_s
             order = replace(order, deadline=min(order.deadline, deadline))
         if node.budget_share is not None and options.max_cost_nanousd is not None:
-            allowance = Allowance(called(node), int(node.budget_share * options.max_cost_nanousd))
-            order = replace(order, allowances=(*order.allowances, allowance))
+            share = CostShare(int(node.budget_share * options.max_cost_nanousd), holder=called(node))
+            order = replace(order, shares=(*order.shares, share))
         return order
 
     def expected(self, node: Node) -> int | None:
