@@ -29,7 +29,7 @@ from .tasks import classify
 from .tokens import estimate_tokens
 from .wording import in_words
 
-CUTS: tuple[float, float, float] = (0.1, 0.138, 0.32)  # basic below the first, expert from the last
+CUTS: tuple[float, float, float] = (0.113, 0.145, 0.335)  # basic below the first, expert from the last
 
 
 def level_of(score: float, cuts: Sequence[float] = CUTS) -> Level:

@@ -56,7 +56,9 @@ class Recipe:
 
     `own` is the share of a prompt's own gap in its target. With `ridge`, all prompts of the family give a linear part.
     With `prior`, the fit starts from the prior, and trees ask about the form of a prompt only: what it is about would
-    be learnt from the few tasks there are, and is better known beforehand.
+    be learnt from the few tasks there are, and is better known beforehand. The trees count by `trust`: on sets that
+    they have not seen they do harm, and on their own they gain, so that less than all of them is a bargain between the
+    two (docs/decisions.md has the figures).
     """
 
     learns_from: tuple[str, ...]
@@ -69,6 +71,7 @@ class Recipe:
     share: float  # of the features that a split may choose from
     ridge: float | None = None
     prior: bool = False
+    trust: float = 1.0
 
 
 RECIPES: dict[Family, Recipe] = {
@@ -94,6 +97,7 @@ RECIPES: dict[Family, Recipe] = {
         min_leaf=40,
         share=0.3,
         prior=True,
+        trust=0.6,
     ),
 }
 
@@ -163,11 +167,12 @@ def _fit_parts(data: Outcomes, rows: Mask, recipe: Recipe) -> tuple[Callable[[Ma
             max_features=recipe.share,
             random_state=SEED,
         ).fit(data.matrix[own] * seen, wanted[own], sample_weight=_balance(data, own)[own] if recipe.prior else None)
-        document["trees"] = [_tree(step[0].tree_, recipe.rate) for step in trees.estimators_]
-        document["baseline"] = float(trees.init_.constant_.item()) + sum(
-            recipe.rate * float(step[0].tree_.value[0, 0, 0]) for step in trees.estimators_
+        rate, trust = recipe.trust * recipe.rate, recipe.trust
+        document["trees"] = [_tree(step[0].tree_, rate) for step in trees.estimators_]
+        document["baseline"] = trust * float(trees.init_.constant_.item()) + sum(
+            rate * float(step[0].tree_.value[0, 0, 0]) for step in trees.estimators_
         )
-        parts.append(lambda asked: np.asarray(trees.predict(data.matrix[asked] * seen)) if asked.any() else np.zeros(0))
+        parts.append(lambda asked: trust * trees.predict(data.matrix[asked] * seen) if asked.any() else np.zeros(0))
     return lambda asked: np.sum([part(asked) for part in parts], axis=0), document
 
 

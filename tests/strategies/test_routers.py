@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted import NOW, SURE, UNSURE, Script, Stage, reply
 
-from orchestrator.analysis.complexity import analyzer_for, difficulty_of, level_of
+from orchestrator.analysis.complexity import CUTS, analyzer_for, difficulty_of, level_of
 from orchestrator.attachments import attach
 from orchestrator.engine import Engine
 from orchestrator.errors import ConfigError, OverloadedError, UsageError
@@ -372,11 +372,10 @@ def test_select_goes_by_difficulty_care_length_and_latency(
 
 
 def test_difficulty_is_the_place_between_the_cuts_that_the_user_has_set(tmp_path: Path) -> None:
-    assert planned(tmp_path, MEDIUM).analysis.difficulty == pytest.approx(
-        0.25 + 0.25 * (0.1165 - 0.1) / 0.038, abs=0.01
-    )
+    analysis, (low, high, _) = planned(tmp_path, MEDIUM).analysis, CUTS
+    assert analysis.difficulty == pytest.approx(0.25 + 0.25 * (analysis.score - low) / (high - low))
     easier = replace(load_settings({}), complexity=Complexity(cuts=(0.2, 0.3, 0.4)))
-    assert analyzer_for(easier).analyze(MEDIUM).difficulty == pytest.approx(0.25 * 0.1165 / 0.2, abs=0.01)
+    assert analyzer_for(easier).analyze(MEDIUM).difficulty == pytest.approx(0.25 * analysis.score / 0.2)
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
