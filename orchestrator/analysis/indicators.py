@@ -113,11 +113,13 @@ INDICATORS = tuple(
 )
 _TABLE = PhraseTable(INDICATORS)
 
-_NEGATION = r"(?:do not|don't|without|avoid|no need to|need not|needn't|instead of|rather than)(?: \w+ly)? $"
+_NEGATED = re.compile(r"(?:do not|don't|without|avoid|no need to|need not|needn't|instead of|rather than)(?: \w+ly)? $")
 
 
 def find_indicators(words: str) -> Iterator[Match[Indicator]]:
-    """The indicators in a prompt's own words (`Prose.words`), without those that are asked not to be done."""
+    """Each indicator in a prompt's own words (`Prose.words`) once, without those that are asked not to be done."""
+    seen: set[int] = set()
     for match in _TABLE.find(words):
-        if not re.search(_NEGATION, words[max(0, match.start - 24) : match.start]):
+        if match.place not in seen and not _NEGATED.search(words[max(0, match.start - 24) : match.start]):
+            seen.add(match.place)
             yield match

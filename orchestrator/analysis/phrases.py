@@ -8,8 +8,9 @@ place the earliest row wins, so the more particular ones come first.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 
@@ -33,31 +34,75 @@ class Match(NamedTuple, Generic[R]):
 
 
 class PhraseTable(Generic[R]):
-    """Rows compiled together, when they are first needed."""
+    """Rows whose patterns are compiled when a text first has a word that they may begin with."""
 
     def __init__(self, rows: Sequence[R]) -> None:
         self.rows = tuple(rows)
+        self._at = lru_cache(_HEADS)(self._compiled)
 
     def find(self, words: str) -> Iterator[Match[R]]:
         """Every phrase in lower-case text, from left to right, without overlaps."""
-        for found in self._pattern.finditer(words):
-            if found.lastindex is not None:
-                place = self._row_of_group[found.lastindex - 1]
-                yield Match(self.rows[place], place, found.group(), found.start())
+        heads = ((self._at(head), places) for head, places in _word_heads(words).items())
+        tried = sorted((place, begun) for begun, places in heads if begun is not None for place in places)
+        end = 0
+        for place, (pattern, row_of_group) in tried:
+            found = pattern.match(words, place) if place >= end else None
+            if found is not None and found.lastindex is not None:
+                end = found.end()
+                row = row_of_group[found.lastindex - 1]
+                yield Match(self.rows[row], row, found.group(), place)
 
     @cached_property
-    def _row_of_group(self) -> tuple[int, ...]:
-        return tuple(place for place, row in enumerate(self.rows) for _ in _alternatives(row.pattern))
+    def _phrases(self) -> list[tuple[int, str, re.Pattern[str]]]:
+        """Each alternative of each row, in order: the place of the row, the pattern, and one for how it begins."""
+        return [
+            (place, pattern, re.compile("|".join(sorted(_starts(pattern)))))
+            for place, row in enumerate(self.rows)
+            for pattern in _alternatives(row.pattern)
+        ]
 
-    @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        # One flat alternation, each alternative ended by an empty group that tells its row: the engine can then pass
-        # over an alternative by its first letter, which it does not where an alternative begins with a group. Most
-        # words start no phrase, and a look at their first letters passes over them before any alternative is tried.
-        alternatives = [pattern for row in self.rows for pattern in _alternatives(row.pattern)]
-        starts = {start for pattern in alternatives for start in _starts(pattern)}
-        flat = "|".join(f"{pattern}()" for pattern in alternatives)
-        return re.compile(rf"(?<![\w-])(?={_either(starts)})(?:{flat})(?!\w|-\w)")
+    def _compiled(self, head: str) -> _Begun | None:
+        """What may begin with a word of this head, as one alternation, and the rows of its groups; None if nothing may.
+
+        Each alternative is ended by an empty group that tells its row: the engine passes over an alternative by its
+        first letter, which it does not where one begins with a group.
+        """
+        fitting = [(place, pattern) for place, pattern, heads in self._phrases if heads.match(head)]
+        if not fitting:
+            return None
+        flat = "|".join(f"{pattern}()" for _, pattern in fitting)
+        return _Begun(re.compile(rf"(?:{flat})(?!\w|-\w)"), tuple(place for place, _ in fitting))
+
+
+class _Begun(NamedTuple):
+    pattern: re.Pattern[str]
+    row_of_group: tuple[int, ...]
+
+
+_HEADS = 4_096  # so many are remembered; English has a few hundred
+
+
+class _Separators(dict[int, int]):
+    """For `str.translate`: a space for each character that is in no word, of which a hyphen is part."""
+
+    def __missing__(self, code: int) -> int:
+        character = chr(code)
+        self[code] = code if character.isalnum() or character in "_-" else ord(" ")
+        return self[code]
+
+
+_SEPARATORS = _Separators()
+
+
+@lru_cache(2)  # several tables look through the same text, one after the other
+def _word_heads(words: str) -> dict[str, list[int]]:
+    """The first two characters of words, and where such words begin; what is hyphenated is one word."""
+    heads: defaultdict[str, list[int]] = defaultdict(list)
+    place = 0
+    for word in words.translate(_SEPARATORS).split(" "):
+        heads[word[:2]].append(place)
+        place += len(word) + 1
+    return heads
 
 
 def _starts(pattern: str) -> set[str]:
@@ -76,17 +121,6 @@ def _starts(pattern: str) -> set[str]:
         return {""}
     second = re.match(r"[a-z](?![?*{])", pattern[first.end() :]) if first[0].isalpha() else None
     return {first[0] + (second[0] if second else "")}
-
-
-def _either(starts: set[str]) -> str:
-    """One pattern for all of these, by their first characters."""
-    firsts: dict[str, set[str]] = {}
-    for start in starts:
-        first = start if start[:1] == "[" else start[:1]
-        firsts.setdefault(first, set()).add(start.removeprefix(first))
-    return "|".join(
-        first if "" in seconds else f"{first}[{''.join(sorted(seconds))}]" for first, seconds in sorted(firsts.items())
-    )
 
 
 def _group(pattern: str) -> tuple[str, str]:

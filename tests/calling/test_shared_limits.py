@@ -254,7 +254,7 @@ def test_whoever_would_wait_a_minute_is_queued_behind_a_burst_and_told_the_place
 
     asyncio.run(three_more())
     told = [event.position for event in desk.events if isinstance(event, Waiting)]
-    assert sorted(told[:3]) == [1, 2, 3]  # whoever comes first
+    assert set(told[:3]) == {1, 2, 3}  # whoever comes first
     assert min(begun) >= SPAN_S
 
 
