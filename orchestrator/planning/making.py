@@ -83,7 +83,9 @@ def make_plan(
     decision = _decide(choice, situation, registry)
     rolled_out = None
     if rollout is not None:
-        decision, rolled_out = roll_out(decision, situation, rollout, options.subject or prompt.text)
+        decision, rolled_out = roll_out(
+            decision, situation, rollout, options.subject or prompt.text, settings.run.chain
+        )
     if limited.tools:
         _check_takes_tools(decision.plan)
     written = choice.strategy in (fallback, tiers) and choice.chain.name in registry.chains

@@ -14,7 +14,7 @@ from ..settings import Rollout
 from .base import Decision, Situation
 from .tiers import TASKS, tier_for
 
-STRATEGIES = ("tiers", "cheapest")  # those that choose by what the prompt is; the others are told what to call
+STRATEGIES = ("tiers", "cheapest", "fallback")  # the others are told what to call
 STEP = "rollout"  # the name of the call in the ledger
 # Of the run's time: a machine that hangs must leave enough for the plan that steps in.
 _TIME_SHARE = 0.5
@@ -30,12 +30,15 @@ class RolledOut:
     taken: bool
 
 
-def roll_out(decision: Decision, situation: Situation, rollout: Rollout, key: str) -> tuple[Decision, RolledOut | None]:
+def roll_out(
+    decision: Decision, situation: Situation, rollout: Rollout, key: str, usual_chain: str
+) -> tuple[Decision, RolledOut | None]:
     """The decision with the rollout's model before its plan, which goes on where that model fails or is not trusted.
 
-    `key` is the subject of the run, or its prompt: the same one always gets the same. None: it is not for this run.
+    `key` is the subject of the run, or its prompt: the same one always gets the same. `usual_chain` is the one of runs
+    that name none; a run of another one is told what to call. None: it is not for this run.
     """
-    if not _is_meant(situation, rollout):
+    if not _is_meant(situation, rollout, usual_chain):
         return decision, None
     offer = situation.offers[rollout.model]
     left = RolledOut(rollout.model, rollout.share, taken=False)
@@ -59,9 +62,11 @@ def is_in_share(rollout: Rollout, key: str) -> bool:
     return int(digest[:_DIGITS], 16) < rollout.share * (1 << 4 * _DIGITS)
 
 
-def _is_meant(situation: Situation, rollout: Rollout) -> bool:
+def _is_meant(situation: Situation, rollout: Rollout, usual_chain: str) -> bool:
     options, needs, task = situation.options, situation.needs, situation.analysis.task
     if situation.when.date() < rollout.starts or options.strategy not in STRATEGIES or options.role is not None:
+        return False
+    if options.strategy == "fallback" and options.chain != usual_chain:
         return False
     if (options.tier or tier_for(needs)) != TASKS or not needs.is_routine:
         return False

@@ -67,6 +67,7 @@ def test_from_its_day_on_the_local_model_is_asked_first_and_its_row_says_so(stag
         pytest.param(BEGUN, {"tier": "exec"}, id="another tier"),
         pytest.param(BEGUN, {"critical": True}, id="not routine"),
         pytest.param(BEGUN, {"strategy": "ensemble"}, id="a strategy that is told what to call"),
+        pytest.param(BEGUN, {"strategy": "fallback", "chain": "anthropic"}, id="a chain that is named"),
     ],
 )
 def test_otherwise_nothing_changes(stage: Stage, rollout: Rollout, options: dict[str, object]) -> None:
@@ -119,13 +120,15 @@ def test_a_share_is_kept_to_and_the_same_subject_always_gets_the_same(stage: Sta
     assert left.metadata["rollout"] == {"model": LOCAL, "share": 0.25, "taken": False}
 
 
-def test_it_works_for_the_cheapest_model_too_and_is_priced(stage: Stage) -> None:
-    planned = engine(stage, BEGUN).plan(Prompt(QUESTION), RunOptions(strategy="cheapest"))
+@pytest.mark.parametrize("strategy", ["cheapest", "fallback"])
+def test_it_works_for_runs_that_name_no_model_and_is_priced(stage: Stage, strategy: str) -> None:
+    planned = engine(stage, BEGUN).plan(Prompt(QUESTION), RunOptions(strategy=strategy))
     assert isinstance(planned.plan, Cascade)
-    first, second = calls(planned.plan)
+    first, *others = calls(planned.plan)
     assert first.model == LOCAL
     assert planned.costs[first].expected is not None
-    assert second.model != LOCAL
+    assert others
+    assert LOCAL not in [call.model for call in others]
 
 
 def test_a_prompt_too_long_for_the_local_model_goes_to_the_plan(stage: Stage) -> None:
