@@ -1,5 +1,5 @@
 """From a prompt to a priced plan."""
 
-from .making import Planned, check_options, check_prompt, cost_by_batch, make_plan
+from .making import Planned, cost_by_batch, make_plan
 
-__all__ = ["Planned", "check_options", "check_prompt", "cost_by_batch", "make_plan"]
+__all__ = ["Planned", "cost_by_batch", "make_plan"]

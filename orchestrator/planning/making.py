@@ -25,6 +25,7 @@ from ..strategies.role import in_role, with_role
 from ..strategies.rollout import RolledOut, roll_out
 from ..strategies.tiers import tier_for, tiers
 from ..types import Analysis, Prompt, Task
+from .checking import check_options, check_prompt
 from .choosing import Choice, choose, overrides_in
 from .costs import CallCosts
 
@@ -221,58 +222,6 @@ def _access(settings: Settings, named: set[str]) -> Callable[[ModelSpec], bool]:
         return (settings.simulate and not hosted_by_user) or is_set_up(spec.provider, settings.environ)
 
     return has_access
-
-
-def check_prompt(prompt: Prompt) -> None:
-    """Raises UsageError for a prompt that is empty, no text at all, or that cannot be sent as UTF-8."""
-    if not isinstance(prompt.text, str):
-        raise UsageError(f"the prompt must be text, not {type(prompt.text).__name__}")
-    if not prompt.text.strip():
-        raise UsageError("the prompt is empty")
-    if prompt.attached and not prompt.question.strip():
-        raise UsageError("the prompt is empty: --context is material for one, and asks nothing")
-    _check_text("prompt", prompt.text)
-    _check_text("system prompt", prompt.system or "")
-
-
-def _check_text(name: str, text: str) -> None:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise UsageError(
-            f"the {name} is not valid Unicode: {text[error.start]!a} at character {error.start}",
-            hint="convert it to UTF-8 first, for example with iconv",
-        ) from None
-
-
-def check_options(options: RunOptions) -> None:
-    """Raises UsageError for a value that is out of range, or a name that is not text."""
-    for name, text in (
-        ("category", options.category),
-        ("subject", options.subject or ""),
-        *(("tag", tag) for tag in options.tags),
-    ):
-        _check_text(name, text)
-    if options.subject is not None and not options.subject.strip():
-        raise UsageError("the subject is empty", hint="without --subject, the arm is drawn for the prompt")
-    for each in options.requires:
-        if each not in (Need.DESIGN, Need.IMPLEMENTATION):
-            raise UsageError(f"a prompt may require design or implementation, not {each!r}")
-    ranges: tuple[tuple[str, float | None, float, float], ...] = (
-        ("threshold", options.threshold, 0, 1),
-        ("ensemble size", options.ensemble_size, 1, 100),
-        ("cost cap in nano-dollars", options.max_cost_nanousd, 0, 2**63 - 1),
-        ("timeout", options.timeout_s, 0.001, 86_400),
-        ("limit on latency in seconds", options.max_latency_s, 0.001, 86_400),
-        ("least quality", options.min_quality, 0, 1),
-        ("limit on tokens", options.max_tokens, 1, float("inf")),
-        ("limit on the tokens of the whole run", options.max_tokens_total, 1, float("inf")),
-        ("temperature", options.temperature, 0, 2),
-    )
-    for name, value, least, most in ranges:
-        if value is not None and not least <= value <= most:
-            bounds = f"at least {least:g}" if most == float("inf") else f"from {least:g} to {most:g}"
-            raise UsageError(f"the {name} must be {bounds}, not {value:g}")
 
 
 def _load(prompt: Prompt, analysis: Analysis, options: RunOptions) -> Load:
