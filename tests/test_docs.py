@@ -84,8 +84,8 @@ def test_the_commands_are_documented_as_they_are() -> None:
 
 
 def config_keys() -> set[str]:
-    """The keys that settings.py asks a table for, those of a mapping under its own key as `key.inner`."""
-    tree = ast.parse((PACKAGE / "settings.py").read_text())
+    """The keys that config_file.py asks a table for, those of a mapping under its own key as `key.inner`."""
+    tree = ast.parse((PACKAGE / "settings" / "config_file.py").read_text())
     asked: dict[str, list[str]] = {}  # by the function that asks
     inner: dict[str, str] = {}  # the key that a function reads, where it reads a mapping
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):

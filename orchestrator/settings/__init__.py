@@ -1,0 +1,33 @@
+"""Where settings come from: flags, then the environment, then the user's config file, then what `orch tune` fitted,
+then the defaults here.
+
+Nothing is read at import. Files live in the platform's user directories unless they are named; nothing in the current
+directory is read on its own, since a checked-out repository must not be able to change where a prompt or a key goes.
+"""
+
+from .loading import is_simulated, load_settings, tuned_file, user_config_dir
+from .records import (
+    BreakerPolicy,
+    Complexity,
+    Machine,
+    RetryKind,
+    RetryPolicy,
+    Rollout,
+    RunOptions,
+    Settings,
+)
+
+__all__ = [
+    "BreakerPolicy",
+    "Complexity",
+    "Machine",
+    "RetryKind",
+    "RetryPolicy",
+    "Rollout",
+    "RunOptions",
+    "Settings",
+    "is_simulated",
+    "load_settings",
+    "tuned_file",
+    "user_config_dir",
+]
