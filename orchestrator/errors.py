@@ -87,11 +87,15 @@ class ConfigError(OrchError):
 
 
 class BudgetError(OrchError):
-    """A budget does not allow the worst case of a call. Nothing was sent."""
+    """A budget does not allow the worst case of a call. Nothing was sent.
+
+    `calls` are the ids of those that are too much for it, of several; empty where it is all of them.
+    """
 
     code = "budget"
     exit_code = 5
     disposition = Disposition.NEXT
+    calls: frozenset[str] = frozenset()
 
 
 class LedgerError(OrchError):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Sequence
+import sys
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 from .analysis.tokens import estimate_tokens, upper_bound_tokens
 from .money import Price, Rates, cost_nanousd, worst_case_nanousd
@@ -35,7 +37,8 @@ _NOTHING = Price(date.min, "free tier", date.min, Rates(Decimal(0), Decimal(0)))
 class Load:
     """How many tokens a prompt will take: expected input and output, and an upper bound on the input.
 
-    `tool_tokens` and `tool_bound` are what definitions of tools make of the input and of its bound.
+    `tool_tokens` and `tool_bound` are what definitions of tools make of the input and of its bound, `schema_tokens` and
+    `schema_bound` what the schema that answers must fit does.
     """
 
     input_tokens: int
@@ -43,6 +46,28 @@ class Load:
     output_tokens: int
     tool_tokens: int = 0
     tool_bound: int = 0
+    schema_tokens: int = 0
+    schema_bound: int = 0
+
+
+def schema_bytes(schema: Mapping[str, Any]) -> int:
+    """The most that a schema for the reply takes of the input: providers add it, some as it is and some in words around
+    it."""
+    return 2 * upper_bound_tokens(json.dumps(schema, ensure_ascii=False)) + 4 * MESSAGE_OVERHEAD
+
+
+def with_schema(load: Load, schema: Mapping[str, Any] | None) -> Load:
+    """The load with a schema that the reply must fit beside the prompt."""
+    if schema is None:
+        return load
+    tokens, bound = estimate_tokens(json.dumps(schema, ensure_ascii=False)), schema_bytes(schema)
+    return replace(
+        load,
+        input_tokens=load.input_tokens + tokens,
+        input_bound=load.input_bound + bound,
+        schema_tokens=tokens,
+        schema_bound=bound,
+    )
 
 
 def with_tools(load: Load, tools: Sequence[Tool]) -> Load:
@@ -120,5 +145,5 @@ def affordable_output(price: Price, load: Load, allowance_nanousd: int) -> int:
     rates = price.rates_for(load.input_bound)
     input_cost = worst_case_nanousd(price, input_tokens=load.input_bound, output_tokens=0)
     if rates is None or rates.output == 0:
-        return DEFAULT_MAX_TOKENS if input_cost <= allowance_nanousd else -1
+        return sys.maxsize if input_cost <= allowance_nanousd else -1
     return math.floor((allowance_nanousd - input_cost) / (Fraction(rates.output) * 1000))

@@ -6,7 +6,6 @@ prompt is too: there it is what an answer is measured by, and not a task.
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from .analysis.tokens import estimate_tokens, upper_bound_tokens
 from .fencing import MARKER_LENGTH, explained, fenced, new_marker
 from .plan import Call
 from .plan.template import ANSWER, ANSWERS, CONTEXT, PROMPT, QUESTION, STEPS, Slot, Template, parse
-from .quote import MESSAGE_OVERHEAD, Load
+from .quote import MESSAGE_OVERHEAD, Load, schema_bytes
 from .types import Prompt, ResponseFormat
 
 # What a step gave is cut to so many bytes for each token that it was allowed before it is put into a prompt. English
@@ -103,7 +102,7 @@ def compose(call: Call, prompt: Prompt, material: Material, base: Load, rng: ran
     template = template_of(call, prompt, judging=material.judging, synthesising=bool(material.answers))
     system = system_of(call, prompt, judging=material.judging)
     if template is None:
-        load = base if system == prompt.system else _with_tools_of(base, _load(prompt.text, system, base, 0))
+        load = base if system == prompt.system else _with_tools_of(base, _load(prompt.text, system, base))
         return Composed(prompt.text, system, load)
     texts = [prompt.text, *material.steps.values(), *material.answers, material.answer or ""]
     marker = new_marker(rng, texts)
@@ -112,7 +111,7 @@ def compose(call: Call, prompt: Prompt, material: Material, base: Load, rng: ran
         text = f"{text}\n\n{explained(marker)}"
     if material.judging:
         text = f"{text}\n\n{_VERDICT_WISH}"
-    return Composed(text, system, _load(text, system, base, _format_bytes(material.judging)))
+    return Composed(text, system, _load(text, system, base, judging=material.judging))
 
 
 def template_of(call: Call, prompt: Prompt, *, judging: bool = False, synthesising: bool = False) -> Template | None:
@@ -163,7 +162,7 @@ def expected_loads(
     template = template_of(call, prompt, judging=judging, synthesising=bool(answers))
     system = system_of(call, prompt, judging=judging)
     if template is None:
-        load = base if system == prompt.system else _with_tools_of(base, _load(prompt.text, system, base, 0))
+        load = base if system == prompt.system else _with_tools_of(base, _load(prompt.text, system, base))
         return load, load
     known = _values(template, prompt, Material({}, answer="" if judging else None), "x" * MARKER_LENGTH)
     given = {f"{STEPS}{name}": size for name, size in sizes.items()}
@@ -173,15 +172,15 @@ def expected_loads(
         overhead = len(fenced("answer-10", "", "x" * MARKER_LENGTH)) + 1
         given[ANSWERS] = Size(sum(size.tokens for size in answers), sum(size.most_bytes + overhead for size in answers))
     tail = "\n\n".join(["", explained("x" * MARKER_LENGTH), _VERDICT_WISH if judging else ""])
-    least = _load(template.render(known) or prompt.text, system, base, 0)
-    tokens, bound = estimate_tokens(tail), upper_bound_tokens(tail) + _format_bytes(judging)
+    least = _load(template.render(known) or prompt.text, system, base, judging=judging)
+    tokens, bound = estimate_tokens(tail), upper_bound_tokens(tail)
     for paragraph in template.paragraphs:
         counted = [_piece_size(piece, known, given) for piece in paragraph]
         bound += sum(size.most_bytes for size in counted) + len("\n\n")
         there = all(size.tokens or isinstance(piece, str) for piece, size in zip(paragraph, counted, strict=True))
         tokens += sum(size.tokens for size in counted) if there else 0
     bound = max(bound, upper_bound_tokens(prompt.text))
-    system_load = _load("", system, base, 0)
+    system_load = _load("", system, base, judging=judging)
     return least, Load(
         input_tokens=tokens + system_load.input_tokens,
         input_bound=bound + system_load.input_bound,
@@ -230,16 +229,18 @@ def _piece_size(piece: str | Slot, known: Mapping[str, str], given: Mapping[str,
     return Size(size.tokens and size.tokens + estimate_tokens(around), size.most_bytes + len(around))
 
 
-def _format_bytes(judging: bool) -> int:
-    """Room for the schema of a verdict: providers add it to the input, some as it is and some in words around it."""
-    return 2 * len(json.dumps(VERDICT_FORMAT.schema)) + 4 * MESSAGE_OVERHEAD if judging else 0
+def _load(text: str, system: str | None, base: Load, *, judging: bool = False) -> Load:
+    """Of these texts, with room for the schema of the reply: a verdict's, or the one that the run's answer must fit.
 
-
-def _load(text: str, system: str | None, base: Load, extra: int) -> Load:
+    Any call but a check may be the one that gives the run's answer, and be sent that.
+    """
+    schema = schema_bytes(VERDICT_FORMAT.schema) if judging and VERDICT_FORMAT.schema else base.schema_bound
     return Load(
-        input_tokens=estimate_tokens(text) + estimate_tokens(system or ""),
-        input_bound=upper_bound_tokens(text) + upper_bound_tokens(system or "") + MESSAGE_OVERHEAD + extra,
+        input_tokens=estimate_tokens(text) + estimate_tokens(system or "") + (0 if judging else base.schema_tokens),
+        input_bound=upper_bound_tokens(text) + upper_bound_tokens(system or "") + MESSAGE_OVERHEAD + schema,
         output_tokens=base.output_tokens,
+        schema_tokens=base.schema_tokens,
+        schema_bound=base.schema_bound,
     )
 
 

@@ -33,7 +33,9 @@ def _node(draw: st.DrawFn, depth: int, names: Iterator[int], seen: tuple[str, ..
     match kind:
         case "cascade":
             legs, _ = _in_order(draw, depth, names, seen)
-            accept = Accept(draw(st.sampled_from([None, 0.0, 0.5, 1.0])), draw(st.sampled_from(AcceptRule)))
+            checker = _call(draw, names, seen) if draw(st.integers(0, 3)) == 0 else None
+            threshold, rule = draw(st.sampled_from([None, 0.0, 0.5, 1.0])), draw(st.sampled_from(AcceptRule))
+            accept = Accept(threshold, rule, checker=checker)
             return Cascade(legs, accept, **common)
         case "panel":
             members = tuple(_node(draw, depth - 1, names, seen) for _ in range(draw(st.integers(2, 3))))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..errors import BudgetError
-from ..ledger.records import CallRecord
+from ..ledger.records import CallRecord, CostSource
 from ..money import format_nanousd
 
 
@@ -25,7 +25,9 @@ class Allowance(ABC):
         """Hold calls, by id, with what they may take: all of them, or none. Raises BudgetError."""
         wanted, left = sum(calls.values()), max(self.left(records), 0)
         if wanted > left:
-            raise self._refusal(wanted, left)
+            refusal = self._refusal(wanted, left)
+            refusal.calls = frozenset(calls)
+            raise refusal
         self._held.update(calls)
 
     def release(self, calls: Mapping[str, int]) -> None:
@@ -64,17 +66,23 @@ class CostShare(Allowance):
 class TokenBudget(Allowance):
     """How many tokens all calls of a run may take together, of input and output.
 
-    A call that is under way counts for its estimated input and the limit on its reply; one that has ended, for what it
-    took. So what is exceeded, if the estimate was too low, is exceeded by that much and no more.
+    A call that is under way counts for its estimated input and the limit on its reply, and so does one that ended
+    without anybody knowing what it took; any other one for that. So what is exceeded, if the estimate was too low, is
+    exceeded by that much and no more.
     """
 
     def left(self, records: Mapping[str, CallRecord]) -> int:
-        ended = {call: record for call, record in records.items() if record.ended_at is not None}
-        under_way = sum(held for call, held in self._held.items() if call not in ended)
-        return self.limit - under_way - sum(record.input_tokens + record.output_tokens for record in ended.values())
+        return self.limit - sum(_taken(records.get(call), held) for call, held in self._held.items())
 
     def _refusal(self, wanted: int, left: int) -> BudgetError:
         return BudgetError(
             f"the next step could take {wanted:,} tokens, and the run has {left:,} of its {self.limit:,} left",
             hint="raise --max-tokens-total, or lower --max-tokens",
         )
+
+
+def _taken(record: CallRecord | None, held: int) -> int:
+    if record is None or record.ended_at is None:
+        return held
+    taken = record.input_tokens + record.output_tokens
+    return taken if taken or record.cost_source is CostSource.NONE else held

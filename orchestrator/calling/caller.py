@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import stamina
 from ulid import ULID
@@ -44,8 +46,8 @@ class Order:
     """What a run asks of a call.
 
     `load` is that of what is sent. `deadline` is in seconds on the monotonic clock. `free_tier` names the providers
-    that cost the user nothing. `allowance_nanousd` is what one of several calls at the same time may set aside when
-    the run has a cost cap; the cap itself is the ledger's to enforce. `shares` are those of the nodes that the call
+    that cost the user nothing. `portion` is what one of several calls at the same time may set aside of what the cap
+    and the budgets leave, which are the ledger's to enforce. `shares` are those of the nodes that the call
     is part of. `token_budget` is the run's, and `allowance_tokens` what one of several calls at the same time may take
     of it. `final` says that its reply, if one comes, is the run's answer, `logprobs` that the provider is
     asked how sure the model was of each token.
@@ -59,7 +61,7 @@ class Order:
     log_text: bool
     observe: Observer
     free_tier: Collection[str] = ()
-    allowance_nanousd: int | None = None
+    portion: Fraction = Fraction(1)
     shares: tuple[CostShare, ...] = ()
     token_budget: TokenBudget | None = None
     allowance_tokens: int | None = None
@@ -200,15 +202,6 @@ class Caller:
         for draft in drafts:
             self._keep(draft.record)
 
-    def left_nanousd(self, order: Order) -> int | None:
-        """What the run's cap, and the allowances of the nodes at work, leave for further calls. None: no cap."""
-        cap = order.options.max_cost_nanousd
-        if cap is None:
-            return None
-        costs = (r.reserved_nanousd if r.cost_nanousd is None else r.cost_nanousd for r in self.records.values())
-        left = cap - sum(cost or 0 for cost in costs)
-        return max(0, min([left, *(share.left(self.records) for share in order.shares)]))
-
     async def judge(self, call_id: str, confidence: float, verdict: str) -> None:
         """Keep what was thought of an answer; `verdict` is a JSON object. Not worth failing a run for."""
         self._keep(replace(self.records[call_id], confidence=confidence, verdict=verdict))
@@ -275,9 +268,7 @@ class Caller:
         left = await asyncio.to_thread(self._ledger.left_nanousd, record)
         if left is None:
             return request
-        if order.allowance_nanousd is not None:
-            left = min(left, order.allowance_nanousd)
-        left = min([left, *(share.left(self.records) for share in order.shares)])
+        left = math.floor(order.portion * min([left, *(share.left(self.records) for share in order.shares)]))
         return self._limited(request, affordable_output(price, order.load, left), record, order, "that can be paid for")
 
     def _limited(self, request: Request, most: int, record: CallRecord, order: Order, which: str) -> Request:

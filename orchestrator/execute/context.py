@@ -41,6 +41,7 @@ class Context:
     rng: random.Random = field(default_factory=random.SystemRandom)
     monotonic: Callable[[], float] = time.monotonic
     best: Outcome | None = None
+    _shares: dict[int, CostShare] = field(default_factory=dict)  # by the id of the node
 
     @property
     def asker(self) -> Asker:
@@ -51,13 +52,17 @@ class Context:
         self.order.observe(Note(text, loud))
 
     def limited(self, node: Node, order: Order) -> Order:
-        """The order within a node's share of the run's cap and time, if it has one."""
+        """The order within a node's share of the run's cap and time, if it has one.
+
+        What it may spend is for all of its walks together, such as the rounds of a loop; the time is for each.
+        """
         options = order.options
         if node.time_share is not None:
             deadline = self.monotonic() + node.time_share * options.timeout_s
             order = replace(order, deadline=min(order.deadline, deadline))
         if node.budget_share is not None and options.max_cost_nanousd is not None:
-            share = CostShare(int(node.budget_share * options.max_cost_nanousd), holder=called(node))
+            limit = int(node.budget_share * options.max_cost_nanousd)
+            share = self._shares.setdefault(id(node), CostShare(limit, holder=called(node)))
             order = replace(order, shares=(*order.shares, share))
         return order
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from ..calling.caller import Draft, Order
-from ..errors import BudgetError, OrchError, ProviderError
+from ..errors import BudgetError, LedgerError, OrchError, ProviderError
 from ..plan import Call, Node, Panel, Reduce
 from ..rendering import Material
 from .context import Context, Given, all_failed, broke_off, given_by
@@ -36,8 +37,8 @@ async def run_panel(context: Context, node: Panel, given: Given, order: Order, c
     for view in views:
         given.update({name: text for name, text in view.items() if before.get(name) != text})
     for member in members:
-        if isinstance(member, BaseException) and not isinstance(member, OrchError):
-            raise member
+        if isinstance(member, LedgerError) or (isinstance(member, BaseException) and not isinstance(member, OrchError)):
+            raise member  # what no other member can make good
     failures = [member for member in members if isinstance(member, OrchError)]
     for failure in failures:
         context.decide(f"a member failed: {failure.message}", loud=True)
@@ -101,7 +102,8 @@ async def _reserve_together(context: Context, node: Panel, given: Given, orders:
             await context.caller.reserve(list(drafts.values()))
             break
         except BudgetError as error:
-            dearest = max(drafts, key=lambda place: drafts[place].record.reserved_nanousd or 0)
+            refused = [place for place, draft in drafts.items() if draft.record.call_id in error.calls] or list(drafts)
+            dearest = max(refused, key=lambda place: drafts[place].record.reserved_nanousd or 0)
             del drafts[dearest]
             if not drafts and len(calls) == len(node.members):
                 raise
@@ -110,16 +112,14 @@ async def _reserve_together(context: Context, node: Panel, given: Given, orders:
 
 
 def _shares(context: Context, calls: Mapping[int, Call], orders: Sequence[Order]) -> dict[int, Order]:
-    """What is left of the run's cap divided among calls at the same time, by what each is expected to cost; and what is
-    left of its tokens, evenly."""
+    """The orders of calls at the same time, each with its portion of what the cap and the budgets leave, by what it is
+    expected to cost, and with an even one of what is left of the run's tokens."""
     tokens = None
     if (budget := context.order.token_budget) is not None and calls:
         tokens = budget.left(context.caller.records) // len(calls)
     expected = {place: context.expected(call) or 0 for place, call in calls.items()}
     total = sum(expected.values()) or 1
-    shares: dict[int, Order] = {}
-    for place, cost in expected.items():
-        left = context.caller.left_nanousd(orders[place])
-        share = None if left is None else left * cost // total
-        shares[place] = replace(orders[place], allowance_nanousd=share, allowance_tokens=tokens)
-    return shares
+    return {
+        place: replace(orders[place], portion=Fraction(cost, total), allowance_tokens=tokens)
+        for place, cost in expected.items()
+    }

@@ -64,8 +64,8 @@ class Execution(Context):
                     outcome = await self._sequence(node, given, order)
                 case Loop():
                     outcome = await self._loop(node, given, order)
-        except DeadlineError as error:
-            if order.deadline < outer.deadline and self.monotonic() < outer.deadline:
+        except (DeadlineError, IncompleteError) as error:
+            if self._ran_out_of_share(error, outer, order):
                 raise _out_of_share(node, error) from error
             raise
         if node.name is not None:
@@ -114,6 +114,9 @@ class Execution(Context):
             try:
                 last = await self._walk(step, given, replace(order, final=final))
             except OrchError as error:
+                is_answer = step.name == node.answer if node.answer is not None else position == len(node.steps)
+                if isinstance(error, ProviderError) and not is_answer:
+                    error.partial = None  # a piece of this step would be no piece of the answer
                 if not step.optional or isinstance(error, LedgerError) or broke_off(error):
                     raise
                 failures.append(error)
@@ -180,6 +183,11 @@ class Execution(Context):
         await self.asker.keep(outcome)
         return outcome
 
+    def _ran_out_of_share(self, error: ProviderError, outer: Order, order: Order) -> bool:
+        """Whether a node's own time is up, and the run's is not. An answer of which some has been shown stays one."""
+        up = isinstance(error, DeadlineError) or (not order.final and self.monotonic() >= order.deadline)
+        return up and order.deadline < outer.deadline and self.monotonic() < outer.deadline
+
     def _went_on(self, error: OrchError, *, last: bool) -> None:
         if isinstance(error, ProviderError) and not (last and error.disposition is Disposition.STOP):
             self.decide(f"{error.message}{'' if last else ': going on to the next model'}", loud=error.loud)
@@ -187,7 +195,7 @@ class Execution(Context):
             self.decide(error.message)
 
 
-def _out_of_share(node: Node, error: DeadlineError) -> ProviderError:
+def _out_of_share(node: Node, error: ProviderError) -> ProviderError:
     """A node's own time is up, not the run's: what comes after it may go on."""
     return OutcomeUnknownError(
         f"{called(node)} did not finish within its share of the run's time",

@@ -8,7 +8,7 @@ a loop's steps would be given of the round before is not there, since it is expe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -36,8 +36,7 @@ class CallCosts:
     def of(self, plan: Node) -> dict[Call, CostRange]:
         """Each call's range in nano-dollars. Calls that are equal cost the same wherever they stand."""
         found: dict[Call, CostRange] = {}
-        checks = (node.until for node in nodes(plan) if isinstance(node, Loop))
-        self._judges = frozenset(check.call for check in checks if isinstance(check, Check))
+        self._judges = frozenset(_judges_of(plan))
         self._visit(plan, {}, found)
         return found
 
@@ -84,7 +83,7 @@ class CallCosts:
         price = price_for(spec, self.when, self.free_tier)
         exact = least is load  # what is sent is known already, and with it what the window leaves for the reply
         wanted = reply_limit(call, self.options.max_tokens, judging=answer is not None)
-        limit = output_limit(spec, load, wanted) if exact else self._limit(call)
+        limit = output_limit(spec, load, wanted) if exact else self._limit(call, judging=answer is not None)
         ranges = [
             quote(spec, price, each, limit=max(limit, 1), timeout_s=self.options.timeout_s) for each in (least, load)
         ]
@@ -94,12 +93,20 @@ class CallCosts:
 
     def _size(self, node: Node) -> Size:
         """How long what a node gives can be: as long as the longest of the answers that it may take."""
-        limit = max(self._limit(call) for call in calls(node))
+        limit = max(self._limit(call, judging=call in self._judges) for call in calls(node))
         return Size(min(self.load.output_tokens, limit), BYTES_PER_TOKEN * limit)
 
-    def _limit(self, call: Call) -> int:
-        wanted = reply_limit(call, self.options.max_tokens, judging=call in self._judges)
+    def _limit(self, call: Call, *, judging: bool) -> int:
+        wanted = reply_limit(call, self.options.max_tokens, judging=judging)
         return min(DEFAULT_MAX_TOKENS if wanted is None else wanted, self.find(call.model).output_limit)
+
+
+def _judges_of(plan: Node) -> Iterator[Call]:
+    """The calls that check what others gave."""
+    for node in nodes(plan):
+        match node:
+            case Loop(until=Check(call=call)) | Cascade(accept=Accept(checker=Call() as call)):
+                yield call
 
 
 def _widest(one: CostRange, other: CostRange) -> CostRange:

@@ -13,7 +13,7 @@ from ..errors import BudgetError, ConfigError, UsageError, did_you_mean
 from ..money import format_nanousd
 from ..plan import Call, Cascade, CostRange, Node, needed, nodes, price
 from ..providers.catalog import PROVIDERS, is_set_up, needed_to_set_up
-from ..quote import MESSAGE_OVERHEAD, Load, with_tools
+from ..quote import MESSAGE_OVERHEAD, Load, with_schema, with_tools
 from ..registry.model import ModelSpec, Registry
 from ..settings import Rollout, RunOptions, Settings
 from ..strategies import Decision, Observed, Offer, Situation, fallback, nothing_to_call, survey
@@ -231,7 +231,7 @@ def _load(prompt: Prompt, analysis: Analysis, options: RunOptions) -> Load:
         input_bound=upper_bound_tokens(prompt.text) + upper_bound_tokens(system) + MESSAGE_OVERHEAD,
         output_tokens=analysis.output_tokens,
     )
-    return with_tools(load, options.tools)
+    return with_schema(with_tools(load, options.tools), options.schema)
 
 
 def _question_load(prompt: Prompt, load: Load) -> Load:

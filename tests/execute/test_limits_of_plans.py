@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plans import MODELS, plans
-from playing import CHEAP, CHECKED, MIDDLE, NOTES_FIRST, STRONG, asked, decided, play
+from playing import CHEAP, CHECKED, MIDDLE, NOTES_FIRST, STRONG, asked, decided, failing, play
 from scripted import SURE, UNSURE, Hang, Script, Stage, reply
 
 from orchestrator.analysis.tokens import estimate_tokens
-from orchestrator.errors import AuthenticationError, BudgetError
+from orchestrator.errors import AuthenticationError, BudgetError, OutcomeUnknownError
+from orchestrator.ledger.budgets import Budget, Period, Scope, set_budgets
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.store import Ledger
 from orchestrator.plan import Node, to_dict
@@ -57,6 +59,39 @@ def test_a_node_spends_no_more_than_its_share_of_the_cap(stage: Stage) -> None:
     assert 0 < (result.calls[0].reserved_nanousd or 0) <= 1_000_000
 
 
+def test_a_share_is_for_all_rounds_of_a_loop_together(stage: Stage) -> None:
+    body = f"{{call: {{model: {CHEAP}, budget_share: 0.2}}}}"
+    stage.script.acts[CHEAP] = [lambda request: reply(UNSURE, tokens=(10, request.max_tokens))]
+    result = play(
+        stage, f"mine: {{loop: {{max_rounds: 5, until: {{threshold: 1.0}}, body: {body}}}}}", max_cost_nanousd=3_000_000
+    )
+    assert sum(call.cost_nanousd or 0 for call in result.calls) <= 600_000
+
+
+def test_a_schema_is_part_of_what_is_set_aside(stage: Stage) -> None:
+    schema = {"type": "object", "properties": {f"field {n}": {"type": "string"} for n in range(500)}}
+    plain, bound = (stage.run(chain=CHEAP, max_tokens=50, schema=wanted).calls[0] for wanted in (None, schema))
+    assert bound.reserved_nanousd is not None
+    assert plain.reserved_nanousd is not None
+    size = len(json.dumps(schema))
+    assert bound.reserved_nanousd - plain.reserved_nanousd >= size * 150  # nano-dollars a token
+    with pytest.raises(BudgetError):
+        stage.run(chain=CHEAP, max_tokens=50, schema=schema, max_cost_nanousd=plain.reserved_nanousd)
+
+
+def test_members_that_cannot_all_be_paid_for_leave_out_the_one_that_is_refused(stage: Stage) -> None:
+    members = f"[{{call: {{model: {CHEAP}, budget_share: 0.0001}}}}, {STRONG}]"
+    result = play(stage, f"mine: {{panel: {{members: {members}, reduce: best}}}}", max_cost_nanousd=500_000_000)
+    assert (result.status, asked(stage)) == ("complete", [STRONG])
+
+
+def test_members_share_what_a_budget_leaves_as_they_share_a_cap(stage: Stage) -> None:
+    with Ledger.open(stage.ledger) as ledger:
+        ledger.write(lambda db: set_budgets(db, [Budget(Period.DAY, Scope.ALL, "", 20_000_000)]))
+    plan = f"mine: {{panel: {{members: [{CHEAP}, {MIDDLE}, {STRONG}], reduce: best}}}}"
+    assert sorted(call.model for call in play(stage, plan).calls) == sorted([CHEAP, MIDDLE, STRONG])
+
+
 def test_a_share_holds_for_all_that_is_below_the_node(stage: Stage) -> None:
     inner = f"{{sequence: {{name: work, budget_share: 0.5, steps: [{CHEAP}, {CHEAP}, {CHEAP}]}}}}"
 
@@ -73,6 +108,12 @@ def test_a_step_that_uses_up_its_share_of_the_time_is_gone_on_from(stage: Stage)
     result = play(stage, plan, {CHEAP: [Hang()]}, timeout_s=2.0)
     assert (result.status, result.model_used) == ("complete", MIDDLE)
     assert "'slow' did not finish within its share" in decided(result)
+
+
+def test_a_streamed_step_that_uses_up_its_share_of_the_time_is_gone_on_from_too(stage: Stage) -> None:
+    plan = f"mine: [{{call: {{name: slow, model: {CHEAP}, time_share: 0.1}}}}, {MIDDLE}]"
+    result = play(stage, plan, {CHEAP: [Hang()]}, timeout_s=2.0, stream=True)
+    assert (result.status, result.model_used) == ("complete", MIDDLE)
 
 
 def test_when_the_runs_own_time_is_up_the_plan_stops_with_what_there_is(stage: Stage) -> None:
@@ -133,6 +174,13 @@ def test_no_plan_takes_more_tokens_than_its_run_has(
     else:
         assert taken(result) <= total
         assert len(result.calls) == len(stage.script.sent)
+
+
+def test_a_call_that_nobody_knows_the_tokens_of_counts_for_all_that_it_might_have_taken(stage: Stage) -> None:
+    stage.script.acts |= {CHEAP: [failing(OutcomeUnknownError)], MIDDLE: [counted(SURE)]}
+    result = play(stage, f"mine: [{CHEAP}, {MIDDLE}]", max_tokens_total=1_000)
+    assert sum(request.max_tokens for request in stage.script.sent) <= 1_000
+    assert result.status == "failed"
 
 
 def test_a_run_whose_tokens_would_not_do_for_one_answer_is_not_begun(stage: Stage) -> None:

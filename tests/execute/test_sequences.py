@@ -12,6 +12,7 @@ from scripted import SURE, UNSURE, Hang, Script, Stage, reply
 
 from orchestrator.engine import RunInterrupted
 from orchestrator.errors import (
+    IncompleteError,
     ProviderError,
     QuotaExhaustedError,
     RefusedError,
@@ -21,7 +22,7 @@ from orchestrator.events import CallStarted, Event, TextArrived
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.store import Ledger
 from orchestrator.settings import RunOptions
-from orchestrator.types import Prompt
+from orchestrator.types import Completion, FinishReason, Prompt
 
 
 @pytest.fixture
@@ -163,6 +164,16 @@ def test_a_cascade_in_a_plan_keeps_to_its_own_threshold(stage: Stage) -> None:
     assert play(stage, plan, {CHEAP: [reply(UNSURE)]}).model_used == CHEAP
     assert play(stage, plan.replace("threshold: 0, ", ""), threshold=0.99).model_used in (CHEAP, MIDDLE)
     assert asked(stage) == [CHEAP, CHEAP, MIDDLE]
+
+
+@pytest.mark.parametrize("optional", ["", ", optional: true"])
+def test_a_piece_of_a_step_that_is_not_the_answer_never_stands_for_it(stage: Stage, optional: str) -> None:
+    draft, critique = f"{{call: {{name: draft, model: {CHEAP}}}}}", f"{{call: {{model: {MIDDLE}{optional}}}}}"
+    piece = Completion("half a critique", FinishReason.INCOMPLETE, None, 1, "m")
+    stage.script.acts |= {CHEAP: [reply(SURE)], MIDDLE: [failing(IncompleteError, partial=piece)]}
+    result = play(stage, f"mine: {{sequence: {{answer: draft, steps: [{draft}, {critique}]}}}}")
+    assert result.response == SURE
+    assert result.status == ("complete" if optional else "incomplete")
 
 
 def test_a_leg_that_fails_inside_goes_on_to_the_next_leg(stage: Stage) -> None:
