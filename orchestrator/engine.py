@@ -39,7 +39,9 @@ from .registry.routes import EXPERIMENT, ROUND_ROBIN
 from .result import ErrorInfo, OrchestrationResult, build_result
 from .settings import RunOptions, Settings
 from .strategies import Observed, Pace
-from .types import Prompt
+from .types import FinishReason, Prompt
+
+_TOO_SHORT = "raise --max-tokens: models that think before they write spend them on that too"
 
 
 class RunInterrupted(asyncio.CancelledError):
@@ -177,6 +179,9 @@ class Engine:
             if outcome.unfit is not None:
                 refused = NotAcceptedError(f"the answer is not accepted: {outcome.unfit}")
                 return finish(RunStatus.INCOMPLETE, outcome.completion.text, outcome, refused)
+            if outcome.completion.finish_reason is FinishReason.LENGTH and not outcome.completion.text.strip():
+                cut = IncompleteError("the answer was cut off before it began", provider=None, hint=_TOO_SHORT)
+                return finish(RunStatus.INCOMPLETE, "", outcome, cut)
             return finish(RunStatus.COMPLETE, outcome.completion.text, outcome)
         except asyncio.CancelledError:
             best = execution.best  # an answer that a cascade had put by while it asked for a better one

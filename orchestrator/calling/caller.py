@@ -47,10 +47,10 @@ class Order:
 
     `load` is that of what is sent. `deadline` is in seconds on the monotonic clock. `free_tier` names the providers
     that cost the user nothing. `portion` is what one of several calls at the same time may set aside of what the cap
-    and the budgets leave, which are the ledger's to enforce. `shares` are those of the nodes that the call
-    is part of. `token_budget` is the run's, and `allowance_tokens` what one of several calls at the same time may take
-    of it. `final` says that its reply, if one comes, is the run's answer, `logprobs` that the provider is
-    asked how sure the model was of each token.
+    and the budgets leave, which are the ledger's to enforce. `shares` are those of the nodes that the call is part of.
+    `token_budget` is the run's, and `allowance_tokens` what one of several calls at the same time may take of it.
+    `final` says that its reply, if one comes, is the run's answer, and `answers` that it may be; `logprobs` that the
+    provider is asked how sure the model was of each token.
     """
 
     run_id: str
@@ -66,6 +66,7 @@ class Order:
     token_budget: TokenBudget | None = None
     allowance_tokens: int | None = None
     final: bool = False
+    answers: bool = False
     logprobs: bool = False
 
 

@@ -187,8 +187,9 @@ def _cell(metric: str, estimate: Estimate) -> str:
     mean = f"{estimate.mean:.1%}" if metric == "success" else f"{estimate.mean:.3g}"
     if estimate.low is None or estimate.high is None:
         return mean
-    half = (estimate.high - estimate.low) / 2
-    return f"{mean} ± {half:.1%}" if metric == "success" else f"{mean} ± {half:.2g}"
+    if metric == "success":  # Wilson's interval is not even on both sides
+        return f"{mean} [{estimate.low:.1%}, {estimate.high:.1%}]"
+    return f"{mean} ± {(estimate.high - estimate.low) / 2:.2g}"
 
 
 def _verdicts(shown: Results) -> Iterator[str]:

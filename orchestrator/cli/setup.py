@@ -83,6 +83,8 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> Run
         if flags.strategy not in (None, EXPERIMENT):
             raise UsageError(f"--experiment decides on the strategy: leave out -s {flags.strategy}")
         given["strategy"] = EXPERIMENT
+    if flags.tier is not None and flags.strategy not in (None, "tiers"):
+        raise UsageError(f"--tier is for -s tiers: leave out -s {flags.strategy}")
     if isinstance(flags, RunFlags):
         given |= {"category": flags.category, "tags": None if flags.tag is None else tuple(dict.fromkeys(flags.tag))}
     if flags.strategy is None and flags.models is not None and flags.experiment is None:

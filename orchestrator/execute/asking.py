@@ -101,14 +101,14 @@ class Asker:
         return request, replace(order, load=replace(composed.load, output_tokens=expected))
 
     def _format(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> ResponseFormat | None:
-        """A verdict for a check; the run's schema for a call that answers the prompt as it is, or gives the run's
-        answer. None where the model's API knows no such thing."""
+        """A verdict for a check; the run's schema for a call whose reply may be the run's answer. None where the API of
+        the model knows no such thing."""
         if Feature.JSON not in spec.supports:
             return None
         if material.judging:
             return VERDICT_FORMAT
-        schema, answers = order.options.schema, call.template is None or order.final
-        return ResponseFormat(schema) if schema is not None and answers else None
+        schema = order.options.schema
+        return ResponseFormat(schema) if schema is not None and order.answers else None
 
     def _temperature(self, call: Call, spec: ModelSpec, order: Order) -> float | None:
         temperature = order.options.temperature if call.temperature is None else call.temperature

@@ -21,7 +21,7 @@ CarryOut = Callable[[Node, Given, Order, Order, Draft | None], Awaitable[Outcome
 
 async def run_panel(context: Context, node: Panel, given: Given, order: Order, carry_out: CarryOut) -> Outcome:
     """The panel's outcome; it fails only if all of its members do. `carry_out` walks a member."""
-    outer = replace(order, final=False)
+    outer = replace(order, final=False, answers=order.answers and node.synthesiser is None)
     orders = [context.limited(member, outer) for member in node.members]
     drafts = await _reserve_together(context, node, given, orders)
     here = [place for place, member in enumerate(node.members) if not isinstance(member, Call) or place in drafts]
@@ -95,17 +95,21 @@ async def _reserve_together(context: Context, node: Panel, given: Given, orders:
     """The panel's calls, by their place, reserved in one step. Where they do not all fit, the dearest are left out,
     one by one."""
     calls = {place: member for place, member in enumerate(node.members) if isinstance(member, Call)}
-    shares = _shares(context, calls, orders)
-    drafts = {place: await context.asker.draft(call, Material(given), shares[place]) for place, call in calls.items()}
-    while drafts:
+    drafts: dict[int, Draft] = {}
+    left = dict(calls)
+    while left:
+        shares = _shares(context, left, orders)
+        drafts = {
+            place: await context.asker.draft(call, Material(given), shares[place]) for place, call in left.items()
+        }
         try:
             await context.caller.reserve(list(drafts.values()))
             break
         except BudgetError as error:
             refused = [place for place, draft in drafts.items() if draft.record.call_id in error.calls] or list(drafts)
             dearest = max(refused, key=lambda place: drafts[place].record.reserved_nanousd or 0)
-            del drafts[dearest]
-            if not drafts and len(calls) == len(node.members):
+            del left[dearest], drafts[dearest]
+            if not left and len(calls) == len(node.members):
                 raise
             context.decide(f"left out {calls[dearest].model}: {error.message}", loud=True)
     return drafts

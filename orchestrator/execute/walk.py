@@ -36,7 +36,7 @@ class Execution(Context):
     async def run(self, plan: Node) -> Outcome:
         """The plan's outcome. Raises the error that it ended in, or IncompleteError with what there is by then."""
         try:
-            outcome = await self._walk(plan, {}, replace(self.order, final=True))
+            outcome = await self._walk(plan, {}, replace(self.order, final=True, answers=True))
             return await examined(self, Accept(), outcome, self.order)
         except (ProviderError, BudgetError) as error:
             if self.best is None or broke_off(error):
@@ -110,12 +110,12 @@ class Execution(Context):
         answer: Outcome | None = None
         failures: list[OrchError] = []
         for position, step in enumerate(node.steps, start=1):
-            final = order.final and position == len(node.steps) and node.answer in (None, step.name)
+            answers = step.name == node.answer if node.answer is not None else position == len(node.steps)
+            final = order.final and answers and position == len(node.steps)
             try:
-                last = await self._walk(step, given, replace(order, final=final))
+                last = await self._walk(step, given, replace(order, final=final, answers=order.answers and answers))
             except OrchError as error:
-                is_answer = step.name == node.answer if node.answer is not None else position == len(node.steps)
-                if isinstance(error, ProviderError) and not is_answer:
+                if isinstance(error, ProviderError) and not answers:
                     error.partial = None  # a piece of this step would be no piece of the answer
                 if not step.optional or isinstance(error, LedgerError) or broke_off(error):
                     raise
@@ -157,7 +157,9 @@ class Execution(Context):
         if isinstance(until, Check):
             return await self._checked(until, outcome, given, order)
         if until.rule is AcceptRule.CONFIDENCE:
-            return replace(outcome, accepted=self.accepts(replace(outcome, accepted=None), self.threshold(until)))
+            outcome = replace(outcome, accepted=None)
+        if outcome.accepted is None:  # by agreement: there was one voice only, which goes by its confidence
+            outcome = replace(outcome, accepted=self.accepts(outcome, self.threshold(until)))
         return outcome
 
     async def _checked(self, check: Check, outcome: Outcome, given: Given, order: Order) -> Outcome:

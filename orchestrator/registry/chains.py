@@ -16,6 +16,7 @@ from ..types import Level
 from ..yaml_document import Kind, Value
 from .model import Chain, Role
 from .plans import PlanReader, model_named
+from .routes import STRATEGY_NAMES
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 ROLES, TIERS = "roles", "tiers"
@@ -59,8 +60,11 @@ class ChainsDocument:
     def chains(self, roles: Collection[str], tiers: Collection[str]) -> dict[str, Chain]:
         """The named plans, which may use these roles and tiers."""
         reader = PlanReader(self._models, roles, tiers)
-        entries = self._entries.items()
-        return {name: reader.chain(value) for name, value in entries if name not in (ROLES, TIERS)}
+        entries = {name: value for name, value in self._entries.items() if name not in (ROLES, TIERS)}
+        for name, value in entries.items():
+            if name in STRATEGY_NAMES:
+                raise value.error("there is a strategy of this name, which -s would mean")
+        return {name: reader.chain(value) for name, value in entries.items()}
 
     def _role(self, value: Value) -> Role:
         def build(table: Table) -> Role:
