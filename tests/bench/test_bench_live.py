@@ -17,7 +17,7 @@ from orchestrator.bench.purse import Purse, SpentError
 from orchestrator.bench.reading import read_items, read_prompts
 from orchestrator.bench.records import Asked, Item, RecordedOutcome
 from orchestrator.bench.writing import RecordFile
-from orchestrator.errors import BudgetError, OverloadedError, UsageError
+from orchestrator.errors import BudgetError, LedgerError, OverloadedError, UsageError
 from orchestrator.ledger.store import Ledger
 from orchestrator.registry import load_registry
 from orchestrator.settings import RetryPolicy, RunOptions, load_settings
@@ -115,6 +115,12 @@ def test_a_reply_that_is_no_verdict_grades_nothing(bench: Bench, said: str) -> N
     assert len(found.failures) == 2
     assert all("is no verdict" in failure for failure in found.failures)
     assert not bench.file.exists()
+
+
+def test_a_judge_that_could_not_be_asked_is_told_apart_from_one_that_gave_no_verdict(bench: Bench) -> None:
+    down = OverloadedError("overloaded", provider="openai", model=JUDGE)
+    found = bench.gather([WHY], GOOD_ACTS | {JUDGE: down}, models=(SMALL,))
+    assert found.failures == [f"why, {SMALL}: the call of {JUDGE}, the judge, failed: overloaded"]
 
 
 def test_an_expected_answer_needs_no_judge(bench: Bench) -> None:
@@ -236,6 +242,32 @@ def test_it_stops_when_the_budget_is_spent_and_keeps_what_it_has(bench: Bench) -
     assert 0 < found.spent_nanousd <= budget
     assert found.outcomes == sum(len(item.outcomes) for item in read_items(bench.file)) > 2
     assert len(bench.script.sent) < 400
+
+
+def test_an_interrupt_costs_what_the_ledger_has_and_not_all_that_was_set_aside(bench: Bench) -> None:
+    bench.script = Script({SMALL: [Hang()]})
+
+    async def interrupted() -> Gathered:
+        with RecordFile.open(bench.file) as file:
+            gathering = bench.gathering(file, models=(SMALL,))
+            task = asyncio.ensure_future(gathering.gather([WHY]))
+            await bench.script.hanging.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            return gathering.found
+
+    found = asyncio.run(interrupted())
+    with Ledger.open(bench.folder / "ledger.db") as ledger:
+        (cost,) = ledger.read(lambda db: db.execute("SELECT sum(cost_nanousd) FROM calls").fetchone())
+    assert found.spent_nanousd == cost  # the judge, whose worst case was set aside too, was never asked
+
+
+def test_a_ledger_that_cannot_be_written_costs_nothing(bench: Bench) -> None:
+    (bench.folder / "ledger.db").write_text("no ledger")
+    found = bench.gather([WHY], GOOD_ACTS)
+    assert isinstance(found.stopped, LedgerError)
+    assert (found.spent_nanousd, bench.script.sent) == (0, [])
 
 
 def test_a_model_without_a_price_cannot_be_held_to_a_budget(bench: Bench) -> None:
