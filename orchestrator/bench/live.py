@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 
 from ..calling.settlement import sha256
 from ..confidence.answers import AGREES_FROM, same_answer
-from ..engine import Engine
+from ..engine import Engine, RunInterrupted
 from ..errors import BudgetError, LedgerError, OrchError, UsageError
-from ..events import Event, TextArrived
+from ..events import CallStarted, Event, TextArrived
 from ..execute.judgement import read_judgement
 from ..ledger.records import CallRecord, CallStatus
 from ..plan import Call, Check, Loop
@@ -26,7 +26,7 @@ from ..result import OrchestrationResult
 from ..settings import RunOptions, Settings
 from ..types import Completion, FinishReason, Prompt
 from .playing import Progress, unwatched
-from .purse import Purse
+from .purse import Bill, Purse
 from .records import Asked, Item, RecordedOutcome
 from .writing import RecordFile
 
@@ -140,24 +140,35 @@ class Gathering:
         capped = replace(planned, options=replace(planned.options, max_cost_nanousd=planned.cost.maximum))
         heard = _Heard()
         async with self._purse.set_aside(planned.cost.maximum or 0) as bill:
-            result = await self.engine.execute(capped, heard)
-            bill.nanousd = result.cost_nanousd
+            try:
+                result = await self.engine.execute(capped, heard)
+            except RunInterrupted as interrupted:
+                self._settle(bill, interrupted.result)
+                raise
+            except LedgerError:
+                if not heard.started:  # nothing was sent; otherwise the worst case counts, for lack of a better figure
+                    bill.nanousd = 0
+                raise
+            self._settle(bill, result)
         if result.exception is None:
             return self._graded(asked, result, heard, is_plan=way.is_plan)
         if isinstance(result.exception, BudgetError) and any(call.sent_at for call in result.calls):
             raise OrchError(result.exception.message)  # this run's own cap, after a call that nobody knows the bill of
         raise result.exception
 
+    def _settle(self, bill: Bill, result: OrchestrationResult) -> None:
+        bill.nanousd = result.cost_nanousd
+        self.found.judging_nanousd += sum(call.cost_nanousd or 0 for call in result.calls if call.step == _JUDGE)
+
     def _graded(self, asked: Asked, result: OrchestrationResult, heard: _Heard, *, is_plan: bool) -> RecordedOutcome:
         judging = [call for call in result.calls if call.step == _JUDGE]
         answering = [call for call in result.calls if call.step != _JUDGE]
-        self.found.judging_nanousd += sum(call.cost_nanousd or 0 for call in judging)
         if asked.expected is not None:
             score: float | None = float(same_answer(result.response, asked.expected, asked.prompt) >= AGREES_FROM)
         else:
             score = heard.score(judging)
         if score is None:
-            raise OrchError(f"{self.options.judge}'s reply is no verdict")
+            raise OrchError(_no_verdict(self.options.judge, judging))
         costs = [call.cost_nanousd for call in answering]
         answer = _answer_of(answering, result.response)
         return RecordedOutcome(
@@ -233,11 +244,14 @@ class _Way:
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """What the calls of a run wrote, as it came: the ledger may be told to keep no text."""
+    """Which calls of a run were sent, and what they wrote, as it came: the ledger may be told to keep no text."""
 
+    started: set[str] = field(default_factory=set)
     texts: dict[str, list[str]] = field(default_factory=dict)
 
     def __call__(self, event: Event) -> None:
+        if isinstance(event, CallStarted):
+            self.started.add(event.call_id)
         if isinstance(event, TextArrived):
             self.texts.setdefault(event.call_id, []).append(event.text)
 
@@ -249,6 +263,14 @@ class _Heard:
                 judgement = read_judgement(Completion(text, FinishReason(call.finish_reason), None, 0, call.model))
                 return None if judgement is None else judgement.score
         return None
+
+
+def _no_verdict(judge: str | None, judging: Sequence[CallRecord]) -> str:
+    """Why there is no score: what the judge said, or that it could not be asked."""
+    if any(call.status is CallStatus.COMPLETED for call in judging):
+        return f"{judge}'s reply is no verdict"
+    problem = judging[-1].error_message if judging else None
+    return f"the call of {judge}, the judge, failed{f': {problem}' if problem else ''}"
 
 
 def _answer_of(calls: Sequence[CallRecord], response: str) -> CallRecord:

@@ -24,6 +24,7 @@ from .records import Asked, Item, RecordedOutcome
 
 LONGEST_LINE = 64 * 1024 * 1024  # bytes: a longer one is no prompt with its answers, and is not read into memory
 _SLACK = 0.05  # a measure of overlap, as translations are graded by, may fall a little short of 0: such a score is 0
+_CHUNK = 1024 * 1024  # bytes
 _GZIP_MAGIC = b"\x1f\x8b"  # RFC 1952, 2.3.1
 _CSV_NEEDED = ("id", "prompt", "model", "score")
 _WORDS = {"true": 1.0, "false": 0.0}
@@ -41,9 +42,28 @@ def read_items(path: Path) -> list[Item]:
 
 def iter_items(path: Path) -> Iterator[Item]:
     """As `read_items`, one after the other. A CSV file is read whole first: its rows may come in any order."""
-    is_csv = ".csv" in [suffix.lower() for suffix in path.suffixes[-2:]]
     with _opened(path) as stream:
-        yield from _from_csv(path, stream) if is_csv else _from_json_lines(path, stream)
+        yield from _from_csv(path, stream) if is_csv(path) else _from_json_lines(path, stream)
+
+
+def is_csv(path: Path) -> bool:
+    """Whether a file is read as CSV, by its name."""
+    return ".csv" in [suffix.lower() for suffix in path.suffixes[-2:]]
+
+
+def is_gzipped(path: Path) -> bool:
+    """Whether a file's content is gzipped, by its first bytes."""
+    with path.open("rb") as stream:
+        return stream.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+
+
+def ends_a_line(path: Path) -> bool:
+    """Whether the last byte of a file, unpacked, is a line's end."""
+    last = b""
+    with _opened(path) as stream:
+        while chunk := stream.read(_CHUNK):
+            last = chunk
+    return last.endswith(b"\n")
 
 
 def read_prompts(path: Path) -> list[Asked]:

@@ -6,6 +6,7 @@ Every call is a run like any other, in the ledger under the category `models-ben
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
@@ -65,14 +66,14 @@ class Speed:
         return None if None in costs else sum(cost for cost in costs if cost is not None)
 
     def to_dict(self) -> dict[str, Any]:
-        latencies = self.latencies_ms
+        latencies = Counter(self.latencies_ms)
         return {
             "model": self.model,
             "provider": self.provider,
             "calls": len(self.calls),
             "completed_calls": len(self.completed),
-            "p50_latency_ms": nearest_rank(latencies, 50) if latencies else None,
-            "p95_latency_ms": nearest_rank(latencies, 95) if latencies else None,
+            "p50_latency_ms": nearest_rank(latencies, 50),
+            "p95_latency_ms": nearest_rank(latencies, 95),
             "ttft_ms": self.ttft_ms,
             "tokens_per_second": self.tokens_per_second,
             "cost_nanousd": self.cost_nanousd,

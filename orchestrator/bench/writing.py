@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Any, Self
 
+from filelock import FileLock, Timeout
+
 from ..errors import UsageError
 from ..files import replacing
-from .reading import read_items
+from .reading import ends_a_line, is_csv, is_gzipped, read_items
 from .records import Item, RecordedOutcome
 
 _REWRITE_AFTER = 20  # lines that have grown: each rewriting takes as long as the file
@@ -22,62 +26,83 @@ _REWRITE_AFTER = 20  # lines that have grown: each rewriting takes as long as th
 class RecordFile:
     """JSON lines, gzipped if the name ends in `.gz`. A new prompt is appended; one that has grown is written over.
 
-    A context: what is still to be written over is written when it is left.
+    A context: what is still to be written over is written when it is left. Until then no other process can open the
+    file, since each would write over what the other has added. The lock is a file beside it, which is removed.
     """
 
     path: Path
     items: dict[str, Item] = field(default_factory=dict)
     _stale: int = 0
+    _appendable: bool = True  # False: another line would not do after what is there, and the next one rewrites the file
+    _lock: FileLock | None = None
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """With what is in the file already. Raises UsageError if that cannot be read, or nothing be written."""
-        if path.exists() and path.stat().st_size:
-            return cls(path, {item.id: item for item in read_items(path)})
-        if not path.parent.is_dir():
-            raise UsageError(f"there is no folder {path.parent}")
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise UsageError(f"{path} cannot be written")
-        return cls(path)
+        """With what is in the file already. Raises UsageError if that cannot be read, nothing be written, or the file
+        is open elsewhere."""
+        if is_csv(path):
+            hint = "name a .jsonl or a .jsonl.gz file: a .csv file would be read as CSV"
+            raise UsageError(f"{path}: outcomes are written as JSON lines, not as CSV", hint=hint)
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} cannot be written: it is no file")
+        target = path.resolve()  # a link's file is replaced, and locked, where it is
+        if not target.parent.is_dir():
+            raise UsageError(f"there is no folder {target.parent}")
+        for needed in (target.parent, *([target] if target.exists() else [])):  # the folder, for what replaces the file
+            if not os.access(needed, os.W_OK):
+                raise UsageError(f"{path} cannot be written: {needed} is read-only")
+        lock = _locked(path, target)
+        try:
+            if not target.exists() or not target.stat().st_size:
+                return cls(path, _lock=lock)
+            items = {item.id: item for item in read_items(path)}
+            fits = is_gzipped(path) == _is_to_be_gzipped(path) and ends_a_line(path)
+            return cls(path, items, _appendable=fits, _lock=lock)
+        except BaseException:
+            _unlock(lock)
+            raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._stale:
-            self._rewrite()
+        try:
+            if self._stale:
+                self._rewrite()
+        finally:
+            if self._lock is not None:
+                _unlock(self._lock)
 
     def put(self, item: Item) -> None:
         """Keep a prompt with its outcomes, in place of what there is of it."""
         grown = item.id in self.items
         self.items[item.id] = item
-        if not grown:
-            self._append(item)
-            return
-        self._stale += 1
-        if self._stale >= _REWRITE_AFTER:
+        if not self._appendable:
             self._rewrite()
+        elif not grown:
+            self._append(item)
+        else:
+            self._stale += 1
+            if self._stale >= _REWRITE_AFTER:
+                self._rewrite()
 
     def _append(self, item: Item) -> None:
         content = self._bytes([item])
         try:
             descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-            try:
-                os.write(descriptor, content)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            with os.fdopen(descriptor, "wb", buffering=0) as stream:
+                _append_whole(stream, content)
         except OSError as error:
             raise UsageError(f"{self.path} cannot be written: {error.strerror or error}") from error
 
     def _rewrite(self) -> None:
         with replacing(self.path) as stream:
             stream.write(self._bytes(self.items.values()))
-        self._stale = 0
+        self._stale, self._appendable = 0, True
 
     def _bytes(self, items: Iterable[Item]) -> bytes:
         lines = "".join(f"{json.dumps(line_of(item), ensure_ascii=False)}\n" for item in items).encode()
-        return gzip.compress(lines) if self.path.suffix == ".gz" else lines
+        return gzip.compress(lines) if _is_to_be_gzipped(self.path) else lines
 
 
 def line_of(item: Item) -> dict[str, Any]:
@@ -87,6 +112,43 @@ def line_of(item: Item) -> dict[str, Any]:
     if item.plans:
         line["plans"] = {name: _fields(outcome) for name, outcome in item.plans.items()}
     return line | ({"simulated": True} if item.simulated else {})
+
+
+def _is_to_be_gzipped(path: Path) -> bool:
+    return path.suffix == ".gz"
+
+
+def _append_whole(stream: FileIO, content: bytes) -> None:
+    """All of it onto the disk; where that fails, nothing of it stays, as half a line would make the file unreadable."""
+    before = os.fstat(stream.fileno()).st_size
+    try:
+        left = memoryview(content)
+        while left:
+            left = left[stream.write(left) :]
+        os.fsync(stream.fileno())
+    except OSError:
+        with contextlib.suppress(OSError):
+            stream.truncate(before)
+        raise
+
+
+def _locked(path: Path, target: Path) -> FileLock:
+    lock = FileLock(target.with_name(f"{target.name}.lock"), timeout=0, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UsageError(f"another orch is writing to {path}", hint="wait for it, or name another file") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
+    return lock
+
+
+def _unlock(lock: FileLock) -> None:
+    """Let go of a lock, without its file. Whoever has opened the file just before finds it gone, and takes the lock for
+    held. Where an open file cannot be removed it stays, empty."""
+    with contextlib.suppress(OSError):
+        Path(lock.lock_file).unlink()
+    lock.release()
 
 
 def _fields(outcome: RecordedOutcome) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -73,9 +74,10 @@ def _table(speeds: Sequence[Speed]) -> Table:
     for heading in ("answered", "p50 s", "p95 s", "first token s", "tokens/s", "cost"):
         table.add_column(heading, justify="right")
     for speed in sorted(speeds, key=lambda found: found.latencies_ms or [sys.maxsize]):
-        latencies = speed.latencies_ms
+        latencies = Counter(speed.latencies_ms)
+        percentiles = [nearest_rank(latencies, percent) for percent in (50, 95)]
         cells = [speed.model, f"{len(speed.completed)} of {len(speed.calls)}"]
-        cells += [f"{nearest_rank(latencies, percent) / 1000:.2f}" if latencies else "-" for percent in (50, 95)]
+        cells += ["-" if ms is None else f"{ms / 1000:.2f}" for ms in percentiles]
         cells.append("-" if speed.ttft_ms is None else f"{speed.ttft_ms / 1000:.2f}")
         cells.append("-" if speed.tokens_per_second is None else f"{speed.tokens_per_second:,.0f}")
         table.add_row(*(Text(cell, no_wrap=True) for cell in [*cells, format_short(speed.cost_nanousd)]))

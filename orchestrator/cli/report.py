@@ -128,7 +128,7 @@ def _compared(flags: _ReportFlags, written: str, output: Output) -> int:
         baseline = _baseline(written, now)
         whole = asked.within
         if (flags.period, flags.since) == (None, None):
-            begins = after(baseline)
+            begins = after(baseline, datetime.astimezone)
             whole = replace(whole, first_day=begins.first_day, since=begins.since)
         _check_later(baseline, whole)
         machines = _machines(settings)

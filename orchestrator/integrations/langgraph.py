@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -60,14 +61,14 @@ def plan_node(
     The node raises the `OrchError` that a run ended in: a `TemporaryError` may be retried, `retryable` says so of any.
     plan_node itself raises ConfigError if LangGraph is not installed, and UsageError for a field that no result has.
     """
-    fields = {key: _field(wanted) for key, wanted in writes.items()}
+    readers = {key: _field(wanted) for key, wanted in writes.items()}
 
     async def run(state: Any) -> dict[str, Any]:
         given = "" if context is None else _as_text(_read(state, context), "\n\n".join)
         result = await orchestrate(
             _as_text(_read(state, prompt), lambda texts: texts[-1]), plan, context=given, engine=engine, **options
         )
-        return {key: write(result) for key, write in fields.items()}
+        return {key: read(result) for key, read in readers.items()}
 
     def run_and_wait(state: Any) -> dict[str, Any]:
         return waited_for(run(state))
@@ -133,7 +134,8 @@ def _check_rules(rules: Mapping[str, str]) -> None:
 def _field(wanted: Write) -> Callable[[OrchestrationResult], Any]:
     if not isinstance(wanted, str):
         return wanted
-    known = [name for name in dir(OrchestrationResult) if not name.startswith("_")]
+    computed = [name for name, value in vars(OrchestrationResult).items() if isinstance(value, property)]
+    known = [*(each.name for each in fields(OrchestrationResult)), *computed]
     if wanted not in known:
         hint = did_you_mean(wanted, known) or f"there are: {', '.join(known)}"
         raise UsageError(f"a result has no field {wanted!r}", hint=hint)

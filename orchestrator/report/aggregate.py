@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from ..ledger.pace import nearest_rank
 from ..ledger.store import Ledger
-from .latency import mean, percentile
+from .latency import mean
 from .model import By, Group, Report
 from .selection import Selection, in_one_snapshot
 
@@ -206,7 +207,7 @@ def _all(histograms: Mapping[_Key, Counter[int]]) -> Counter[int]:
 
 
 def _with_run_latencies(group: Group, latencies: Counter[int]) -> Group:
-    p50, p95 = percentile(latencies, 50), percentile(latencies, 95)
+    p50, p95 = nearest_rank(latencies, 50), nearest_rank(latencies, 95)
     return replace(group, p50_run_latency_ms=p50, p95_run_latency_ms=p95)
 
 
@@ -220,8 +221,8 @@ def _figures(
         key=key,
         **counts,
         mean_latency_ms=mean(latencies),
-        p50_latency_ms=percentile(latencies, 50),
-        p95_latency_ms=percentile(latencies, 95),
+        p50_latency_ms=nearest_rank(latencies, 50),
+        p95_latency_ms=nearest_rank(latencies, 95),
         mean_confidence=confidence,
         rated_runs=ratings,
         mean_rating=rating,

@@ -24,13 +24,13 @@ from ..types import Level
 from .idle import Idle
 from .model import SCHEMA_VERSION
 from .selection import Selection, in_one_snapshot
+from .significance import normal_quantile, wilson
 
 LEAST_RATED = 10
 LEAST_RUNS = 20
 EASY_LEVELS = (Level.BASIC, Level.INTERMEDIATE)
 EASY_FROM = 0.8
 GOOD_RATING = 0.5
-_Z = 1.959964  # of the normal distribution, for 95 % on both sides
 
 _OF_RUNS = """
     WITH priced AS (
@@ -270,7 +270,7 @@ def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> Interval
     if min(before["rated_runs"], after["rated_runs"]) < LEAST_RATED:
         return None
     (first, first_error), (second, second_error) = _mean_and_error(before), _mean_and_error(after)
-    value, margin = second - first, _Z * math.sqrt(first_error + second_error)
+    value, margin = second - first, normal_quantile() * math.sqrt(first_error + second_error)
     return Interval(value, value - margin, value + margin)
 
 
@@ -285,7 +285,7 @@ def _mean_and_error(row: Mapping[str, Any]) -> tuple[float, float]:
 def _ease(task: _Task, sums: _Sums) -> Easy:
     row = sums.of(task)
     runs = row["easy_runs"]
-    good = wilson(row["good_runs"], runs) if runs else None
+    good = Interval(row["good_runs"] / runs, *wilson(row["good_runs"], runs)) if runs else None
     if task not in ROUTINE_TASKS:
         verdict = Ease.NOT_ROUTINE
     elif good is None or runs < LEAST_RUNS:
@@ -293,14 +293,6 @@ def _ease(task: _Task, sums: _Sums) -> Easy:
     else:
         verdict = Ease.EASY if good.low >= EASY_FROM else Ease.NOT_EASY
     return Easy(verdict, runs, row["easy_rated"], row["easy_nanousd"], good)
-
-
-def wilson(good: int, runs: int) -> Interval:
-    """The share of good runs with Wilson's score interval of 95 %. `runs` is more than 0."""
-    share, z2 = good / runs, _Z * _Z
-    centre = (share + z2 / (2 * runs)) / (1 + z2 / runs)
-    margin = _Z * math.sqrt(share * (1 - share) / runs + z2 / (4 * runs * runs)) / (1 + z2 / runs)
-    return Interval(share, max(0.0, centre - margin), min(1.0, centre + margin))
 
 
 def easy_tasks(tasks: Iterable[Compared]) -> list[str]:

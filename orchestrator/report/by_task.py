@@ -1,11 +1,10 @@
 """Which model does best at which task, from rated runs, and which differences the ratings cannot tell.
 
-A mean of ratings has Wilson's interval (E. B. Wilson, Probable Inference, the Law of Succession, and Statistical
-Inference, 1927). It is meant for shares of yes and no; a rating in between varies no more than those (R. Bhatia and
-C. Davis, A Better Bound on the Variance, 2000), so for it the interval is rather too wide than too narrow. Two means
-are compared by Newcombe's interval of their difference, made of the two (R. G. Newcombe, Interval Estimation for the
-Difference between Independent Proportions, 1998, method 10). All comparisons of one task hold together at 95 %: each is
-made at a higher level (Bonferroni).
+A mean of ratings has Wilson's interval. It is meant for shares of yes and no; a rating in between varies no more than
+those (R. Bhatia and C. Davis, A Better Bound on the Variance, 2000), so for it the interval is rather too wide than too
+narrow. Two means are compared by Newcombe's interval of their difference, made of the two (R. G. Newcombe, Interval
+Estimation for the Difference between Independent Proportions, 1998, method 10). All comparisons of one task hold
+together at 95 %: each is made at a higher level (Bonferroni).
 
 Models were not rated on the same prompts: one that was asked the harder ones looks worse than it is.
 """
@@ -17,12 +16,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from statistics import NormalDist, fmean
+from statistics import fmean
 from typing import Any
 
 from ..ledger.ratings import RatedRun
-
-LEVEL = 0.95
+from .significance import LEVEL, wilson
 
 
 class Standing(StrEnum):
@@ -81,15 +79,6 @@ def by_task(runs: Iterable[RatedRun]) -> tuple[Task, ...]:
     return tuple(sorted(tasks, key=lambda task: (-task.runs, task.task or "")))
 
 
-def wilson(total: float, size: int, *, level: float = LEVEL) -> tuple[float, float]:
-    """The interval of the mean of `size` ratings that add up to `total`."""
-    z = _quantile(level)
-    mean, spread = total / size, z * z / size
-    middle = (mean + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt(mean * (1 - mean) / size + spread / (4 * size))
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
 def told_apart(better: Sequence[float], worse: Sequence[float], *, level: float = LEVEL) -> bool:
     """Whether the mean of the first ratings is above that of the second, as far as the ratings can tell."""
     one, other = fmean(better), fmean(worse)
@@ -127,8 +116,3 @@ def _at_task(model: str, runs: Sequence[RatedRun], standing: Standing) -> ModelA
         mean_latency_ms=round(fmean(latencies)) if latencies else None,
         standing=standing,
     )
-
-
-def _quantile(level: float) -> float:
-    """The standard normal quantile that leaves as much on either side."""
-    return NormalDist().inv_cdf((1 + level) / 2)

@@ -141,12 +141,20 @@ def resolve(
     return both
 
 
-def after(span: Range) -> Range:
-    """Everything that comes after a range that has an end."""
-    if span.last_day is None and span.until is None:
+def after(span: Range, localise: Localise) -> Range:
+    """Everything that comes after a range that has an end, a day taken as the user's own. Where the range has both a
+    last day and a moment that it ends before, what comes after begins at the earlier of the two.
+
+    Raises UsageError if the calendar has no day after it.
+    """
+    day_ends = _midnight(span.last_day, localise, days=1)
+    if span.until is not None and (day_ends is None or span.until < day_ends):
+        return Range(since=span.until)
+    if span.last_day is None:
         raise ValueError("a range without an end has nothing after it")
-    first_day = None if span.last_day is None else span.last_day + timedelta(days=1)
-    return Range(first_day=first_day, since=span.until)
+    if span.last_day == date.max:
+        raise UsageError(f"nothing comes after {span.last_day}")
+    return Range(first_day=span.last_day + timedelta(days=1))
 
 
 def bounds(span: Range, localise: Localise) -> tuple[datetime | None, datetime | None]:

@@ -114,7 +114,8 @@ def project(
     against: str | None,
     now: datetime,
 ) -> Projection:
-    """Project the selected runs' cost. `against` names a model to compare with; None takes the dearest one called.
+    """Project the selected runs' cost. `against` names a model to compare with; None takes the dearest one called
+    that had a price all along, and without one there is no comparison.
 
     `now` is in the user's time zone.
 
@@ -187,7 +188,7 @@ _ANSWERS = """
         FROM runs JOIN calls ON calls.run_id = runs.run_id
         WHERE calls.status = 'completed' AND runs.model_used IS NOT NULL AND runs.day BETWEEN ? AND ? AND {where}
     )
-    WHERE place = 1
+    WHERE place = 1 ORDER BY created_at, call_id
 """
 _MODELS = """
     SELECT DISTINCT calls.model, calls.provider FROM runs JOIN calls ON calls.run_id = runs.run_id
@@ -244,7 +245,8 @@ def _priced_by_tokens(spec: ModelSpec) -> ModelSpec:
 
 
 def _dearest(found: _Days, registry: Registry) -> ModelSpec | None:
-    """Of the models that were called, the one on which an average answer costs most; None if none has such a price."""
+    """Of the models that were called, the one on which an average answer costs most, by the prices of the last answer's
+    time; None if there is none that had a price per token at every answer's: all of them are to be priced on it."""
     if not found.answers:
         return None
     means = [round(fmean(counts)) for counts in zip(*(_counts(answer.usage) for answer in found.answers), strict=True)]
@@ -253,10 +255,17 @@ def _dearest(found: _Days, registry: Registry) -> ModelSpec | None:
     costs = {}
     for name, provider in found.models:
         spec = registry.find(name)
-        price = spec.price_at(at) if spec is not None and spec.provider == provider else None
-        if spec is not None and price is not None and price.rates is not None:
+        if spec is None or spec.provider != provider:
+            continue
+        price = spec.price_at(at)
+        if price is not None and all(_has_rates(spec, answer.at) for answer in found.answers):
             costs[spec.name] = cost_nanousd(price, mean)
     return registry.model(min(costs, key=lambda name: (-costs[name], name))) if costs else None
+
+
+def _has_rates(spec: ModelSpec, when: datetime) -> bool:
+    price = spec.price_at(when)
+    return price is not None and price.rates is not None
 
 
 def _costs_on(spec: ModelSpec, answers: Iterable[_Answer]) -> Mapping[str, int]:

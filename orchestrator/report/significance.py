@@ -18,6 +18,8 @@ FEWEST = 30
 # Below so many expected of either outcome the normal approximation to a share does not hold (Cochran, 1954).
 FEWEST_OUTCOMES = 5
 _POWER = 0.8  # with which a difference is to be found, in saying how many subjects that would take (Cohen, 1988)
+# Means nearer to each other than this are the same but for the rounding of floats.
+_SAME_MEAN = 1e-12
 _TINY, _PRECISION, _MOST_STEPS = 1e-300, 1e-14, 10_000
 
 
@@ -57,14 +59,14 @@ def estimate_share(hits: int, count: int) -> Estimate:
     """The share with Wilson's score interval (1927)."""
     if not count:
         return Estimate(0, None, None, None)
-    low, high = _wilson(hits, count)
+    low, high = wilson(hits, count)
     return Estimate(count, hits / count, low, high)
 
 
 def welch(one: Sequence[float], other: Sequence[float]) -> Difference:
     """The mean of `one` less that of `other`, which may vary differently (Welch, 1947). Two values each at least."""
     parts = [variance(values) / len(values) for values in (one, other)]
-    value, squared = fmean(one) - fmean(other), sum(parts)
+    value, squared = _less(one, other), sum(parts)
     if squared <= 0:
         return Difference(value, value, value, 0.0 if value else 1.0)
     freedom = squared**2 / sum(part**2 / (len(values) - 1) for part, values in zip(parts, (one, other), strict=True))
@@ -78,7 +80,7 @@ def two_proportions(hits: int, count: int, other_hits: int, other_count: int) ->
     pooled = (hits + other_hits) / (count + other_count)
     error = math.sqrt(pooled * (1 - pooled) * (1 / count + 1 / other_count))
     p = 2 * NormalDist().cdf(-abs(one - other) / error) if error else 1.0
-    (low, high), (other_low, other_high) = _wilson(hits, count), _wilson(other_hits, other_count)
+    (low, high), (other_low, other_high) = wilson(hits, count), wilson(other_hits, other_count)
     value = one - other
     return Difference(
         value, value - math.hypot(one - low, other_high - other), value + math.hypot(high - one, other - other_low), p
@@ -88,12 +90,29 @@ def two_proportions(hits: int, count: int, other_hits: int, other_count: int) ->
 def subjects_needed(one: Sequence[float], other: Sequence[float]) -> int | None:
     """How many subjects an arm must have to find the difference that there seems to be, four times in five; None if
     there seems to be none."""
-    difference = fmean(one) - fmean(other)
+    difference = _less(one, other)
     if not difference:
         return None
-    normal = NormalDist()
-    reach = normal.inv_cdf((1 + LEVEL) / 2) + normal.inv_cdf(_POWER)
+    reach = normal_quantile() + NormalDist().inv_cdf(_POWER)
     return max(FEWEST, math.ceil(reach**2 * (variance(one) + variance(other)) / difference**2))
+
+
+def wilson(total: float, count: int, *, level: float = LEVEL) -> tuple[float, float]:
+    """The interval of the mean of `count` values from 0 to 1, at least one, that add up to `total`.
+
+    It is Wilson's (Probable Inference, the Law of Succession, and Statistical Inference, 1927), meant for shares of yes
+    and no. Values in between vary no more than those, so for them it is rather too wide than too narrow.
+    """
+    z = normal_quantile(level)
+    mean, spread = total / count, z * z / count
+    middle = mean + spread / 2
+    half = z * math.sqrt(mean * (1 - mean) / count + spread / (4 * count))
+    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
+
+
+def normal_quantile(level: float = LEVEL) -> float:
+    """The standard normal quantile that leaves as much on either side: 1.959964 for 95 %."""
+    return NormalDist().inv_cdf((1 + level) / 2)
 
 
 def t_two_sided(t: float, freedom: float) -> float:
@@ -115,12 +134,10 @@ def t_quantile(freedom: float) -> float:
     return high
 
 
-def _wilson(hits: int, count: int) -> tuple[float, float]:
-    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
-    share, spread = hits / count, z * z / count
-    middle = share + spread / 2
-    half = z * math.sqrt(share * (1 - share) / count + spread / (4 * count))
-    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
+def _less(one: Sequence[float], other: Sequence[float]) -> float:
+    """The mean of `one` less that of `other`: 0 where only rounding sets them apart, as it does for one constant."""
+    mean, other_mean = fmean(one), fmean(other)
+    return 0.0 if math.isclose(mean, other_mean, rel_tol=_SAME_MEAN) else mean - other_mean
 
 
 def _incomplete_beta(a: float, b: float, x: float) -> float:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import gzip
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,8 +22,8 @@ from orchestrator.bench.live import Gathered, Gathering, LiveOptions
 from orchestrator.bench.purse import Purse, SpentError
 from orchestrator.bench.reading import read_items, read_prompts
 from orchestrator.bench.records import Asked, Item, RecordedOutcome
-from orchestrator.bench.writing import RecordFile
-from orchestrator.errors import BudgetError, OverloadedError, UsageError
+from orchestrator.bench.writing import RecordFile, line_of
+from orchestrator.errors import BudgetError, LedgerError, OverloadedError, UsageError
 from orchestrator.ledger.store import Ledger
 from orchestrator.registry import load_registry
 from orchestrator.settings import RetryPolicy, RunOptions, load_settings
@@ -117,6 +123,12 @@ def test_a_reply_that_is_no_verdict_grades_nothing(bench: Bench, said: str) -> N
     assert not bench.file.exists()
 
 
+def test_a_judge_that_could_not_be_asked_is_told_apart_from_one_that_gave_no_verdict(bench: Bench) -> None:
+    down = OverloadedError("overloaded", provider="openai", model=JUDGE)
+    found = bench.gather([WHY], GOOD_ACTS | {JUDGE: down}, models=(SMALL,))
+    assert found.failures == [f"why, {SMALL}: the call of {JUDGE}, the judge, failed: overloaded"]
+
+
 def test_an_expected_answer_needs_no_judge(bench: Bench) -> None:
     acts = {SMALL: reply("2 + 2 = 5. The answer is 5."), LARGE: reply("That makes 4.")}
     bench.gather([SUM], acts, judge=None)
@@ -207,7 +219,7 @@ def test_a_file_that_can_take_no_more_ends_it(bench: Bench) -> None:
     folder.mkdir()
     bench.script = Script({name: [act] for name, act in GOOD_ACTS.items()})
     with RecordFile.open(folder / "a.jsonl") as file:
-        folder.rmdir()
+        shutil.rmtree(folder)
         with pytest.raises(UsageError, match="cannot be written"):
             asyncio.run(bench.gathering(file).gather([WHY]))
 
@@ -236,6 +248,32 @@ def test_it_stops_when_the_budget_is_spent_and_keeps_what_it_has(bench: Bench) -
     assert 0 < found.spent_nanousd <= budget
     assert found.outcomes == sum(len(item.outcomes) for item in read_items(bench.file)) > 2
     assert len(bench.script.sent) < 400
+
+
+def test_an_interrupt_costs_what_the_ledger_has_and_not_all_that_was_set_aside(bench: Bench) -> None:
+    bench.script = Script({SMALL: [Hang()]})
+
+    async def interrupted() -> Gathered:
+        with RecordFile.open(bench.file) as file:
+            gathering = bench.gathering(file, models=(SMALL,))
+            task = asyncio.ensure_future(gathering.gather([WHY]))
+            await bench.script.hanging.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            return gathering.found
+
+    found = asyncio.run(interrupted())
+    with Ledger.open(bench.folder / "ledger.db") as ledger:
+        (cost,) = ledger.read(lambda db: db.execute("SELECT sum(cost_nanousd) FROM calls").fetchone())
+    assert found.spent_nanousd == cost  # the judge, whose worst case was set aside too, was never asked
+
+
+def test_a_ledger_that_cannot_be_written_costs_nothing(bench: Bench) -> None:
+    (bench.folder / "ledger.db").write_text("no ledger")
+    found = bench.gather([WHY], GOOD_ACTS)
+    assert isinstance(found.stopped, LedgerError)
+    assert (found.spent_nanousd, bench.script.sent) == (0, [])
 
 
 def test_a_model_without_a_price_cannot_be_held_to_a_budget(bench: Bench) -> None:
@@ -298,6 +336,69 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_asked(tmp_p
     (tmp_path / "a.jsonl").write_text("no JSON\n")
     with pytest.raises(UsageError, match="line 1"):
         RecordFile.open(tmp_path / "a.jsonl")
+    with pytest.raises(UsageError, match="it is no file"):
+        RecordFile.open(tmp_path)
+    for name in ("a.csv", "a.CSV.gz"):
+        with pytest.raises(UsageError, match="not as CSV"):
+            RecordFile.open(tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
+
+
+def test_a_file_that_must_not_be_written_is_refused_whether_or_not_there_is_something_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jsonl"
+    with RecordFile.open(path) as file:
+        file.put(Item("a", "", "a?", {"m": RecordedOutcome(0.5)}))
+    monkeypatch.setattr(
+        os, "access", lambda wanted, _: wanted != path
+    )  # root, as which tests may run, may write to all
+    with pytest.raises(UsageError, match="cannot be written"):
+        RecordFile.open(path)
+
+
+def test_a_file_is_written_by_one_process_at_a_time(tmp_path: Path) -> None:
+    path, link = tmp_path / "a.jsonl", tmp_path / "link.jsonl"
+    link.symlink_to(path)
+    other = f"from pathlib import Path; from {RecordFile.__module__} import *; RecordFile.open(Path({str(link)!r}))"
+    with RecordFile.open(path) as file:
+        file.put(Item("a", "", "a?", {"m": RecordedOutcome(0.5)}))
+        refused = subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, check=False)
+        assert f"UsageError: another orch is writing to {link}" in refused.stderr
+    assert {each.name for each in tmp_path.iterdir()} == {"a.jsonl", "link.jsonl"}  # no lock is left behind
+    subprocess.run([sys.executable, "-c", other], check=True)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+@pytest.mark.parametrize("gzipped", [False, True])
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_line_added_to_a_file_of_another_s_making_can_be_read(
+    tmp_path: Path, name: str, gzipped: bool, end: str
+) -> None:
+    path, (first, second) = tmp_path / name, [Item(key, "", f"{key}?", {"m": RecordedOutcome(0.5)}) for key in "ab"]
+    content = (json.dumps(line_of(first)) + end).encode()
+    path.write_bytes(gzip.compress(content) if gzipped else content)
+    with RecordFile.open(path) as file:
+        file.put(second)
+        assert read_items(path) == [first, second]
+
+
+def test_a_line_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.jsonl"
+    first, second, third = (Item(key, "", f"{key}?", {"m": RecordedOutcome(0.5)}) for key in "abc")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with RecordFile.open(path) as file:
+        file.put(first)
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", full)
+            with pytest.raises(UsageError, match="no space left"):
+                file.put(second)
+        assert read_items(path) == [first]
+        file.put(third)
+    assert read_items(path) == [first, third]
 
 
 def test_prompts_are_read_with_what_is_expected_of_them(tmp_path: Path) -> None:

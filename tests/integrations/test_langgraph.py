@@ -159,6 +159,12 @@ def test_a_field_that_no_result_has_is_refused_when_the_node_is_made() -> None:
     assert refused.value.hint == "did you mean 'response'?"
 
 
+def test_a_method_of_a_result_is_no_field_of_it() -> None:
+    with pytest.raises(UsageError, match="no field 'to_dict'"):
+        plan_node(writes={"answer": "to_dict"})
+    plan_node(writes={"dollars": "cost", "calls": "calls"})
+
+
 # -- edges -----------------------------------------------------------------------------------------------------------
 
 

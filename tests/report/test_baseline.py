@@ -12,13 +12,11 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from report_recording import UNPRICED, Recorder, recording
 from rich.console import Console
 
 from orchestrator.ledger.ratings import Rating, rate
-from orchestrator.report.baseline import Compared, Comparison, Ease, Span, compare, easy_tasks, wilson
+from orchestrator.report.baseline import Compared, Comparison, Ease, Span, compare, easy_tasks
 from orchestrator.report.baseline_table import BaselineTable
 from orchestrator.report.idle import Idle
 from orchestrator.report.period import Range
@@ -138,19 +136,6 @@ def test_what_a_day_costs_has_idle_machines_in_it(recorder: Recorder) -> None:
     found = compared(recorder, (idle,))
     assert found.to_dict()["later"]["cost_per_day_nanousd"] == (1000 + 4000) // 10
     assert "idle machines included" in shown(found)
-
-
-@given(good=st.integers(0, 500), bad=st.integers(0, 500))
-def test_the_interval_of_a_share_holds_it_and_stays_within_0_and_1(good: int, bad: int) -> None:
-    if good + bad:
-        interval = wilson(good, good + bad)
-        assert 0 <= interval.low <= interval.value + 1e-12
-        assert interval.value - 1e-12 <= interval.high <= 1
-
-
-def test_the_interval_is_wilsons() -> None:
-    interval = wilson(8, 10)  # 0.4902 to 0.9433: Brown, Cai and DasGupta, Statistical Science 16, 2001
-    assert (round(interval.low, 4), round(interval.high, 4)) == (0.4902, 0.9433)
 
 
 def shown(comparison: Comparison) -> str:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.ledger.ratings import RatedRun, Rating
-from orchestrator.report.by_task import Standing, by_task, told_apart, wilson
+from orchestrator.report.by_task import Standing, by_task, told_apart
+from orchestrator.report.significance import wilson
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -50,6 +51,7 @@ def rated(
         (15, 148, 0.0624, 0.1605),
         (0, 20, 0.0, 0.1611),
         (1, 29, 0.0061, 0.1718),
+        (8, 10, 0.4902, 0.9433),  # Brown, Cai and DasGupta, Statistical Science 16, 2001
     ],
 )
 def test_intervals_are_those_of_the_literature(total: float, size: int, low: float, high: float) -> None:

@@ -7,6 +7,8 @@ import random
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestrator.ledger.experiments import TrialRun
 from orchestrator.registry.routes import Arm, Experiment
@@ -54,6 +56,20 @@ def test_welchs_test_gives_what_scipy_does() -> None:
     found = welch(one, other)
     assert found.p == pytest.approx(0.0037855317358810783, rel=1e-9)
     assert (found.low, found.high) == pytest.approx((-0.012309357104087183, -0.0031192143244842463), rel=1e-9)
+
+
+@given(st.floats(0, 1e12), st.integers(2, 40), st.integers(2, 40))
+def test_the_same_constant_on_both_sides_never_differs(constant: float, count: int, other_count: int) -> None:
+    one, other = [constant] * count, [constant] * other_count
+    found = welch(one, other)
+    assert (found.value, found.p, found.shown) == (0.0, 1.0, False)
+    assert subjects_needed(one, other) is None
+
+
+def test_two_constants_that_are_not_the_same_do_differ() -> None:
+    found = welch([0.2] * 5, [0.1] * 7)
+    assert found.value == pytest.approx(0.1)
+    assert found.p == 0.0
 
 
 @pytest.mark.parametrize(

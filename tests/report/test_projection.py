@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -17,6 +18,7 @@ from orchestrator.errors import UsageError
 from orchestrator.ledger.records import CallStatus, CostSource, RunStatus
 from orchestrator.money import cost_nanousd
 from orchestrator.registry import load_registry
+from orchestrator.registry.model import Registry
 from orchestrator.report.estimate import Estimate, estimate
 from orchestrator.report.period import Range
 from orchestrator.report.projection import Horizon, Projection, project
@@ -36,8 +38,9 @@ def projected(
     *,
     against: str | None = None,
     horizon: Horizon = Horizon.MONTHLY,
+    registry: Registry = REGISTRY,
 ) -> Projection:
-    return project(recorder.ledger, selection or Selection(False), REGISTRY, horizon=horizon, against=against, now=NOW)
+    return project(recorder.ledger, selection or Selection(False), registry, horizon=horizon, against=against, now=NOW)
 
 
 def days_ago(number: int) -> datetime:
@@ -110,6 +113,23 @@ def test_the_dearest_model_that_was_called_is_what_it_is_compared_with(recorder:
             model_used=model["model"],
         )
     assert projected(recorder).model == "claude-opus-5-5"
+
+
+def test_a_model_that_had_no_price_at_first_is_only_compared_with_if_it_is_asked_for(recorder: Recorder) -> None:
+    def priced_since(start: date, *models: str) -> Registry:
+        late = {name: REGISTRY.model(name) for name in models}
+        late = {name: replace(spec, prices=(replace(spec.prices[-1], start=start),)) for name, spec in late.items()}
+        return replace(REGISTRY, models={**REGISTRY.models, **late})
+
+    counts = {"cost_nanousd": 1, "input_tokens": 10, "output_tokens": 10}
+    recorder.run({**OPUS, **counts}, at=days_ago(1), model_used=OPUS["model"])  # the last answer, but the first row
+    recorder.run({**HAIKU, **counts}, at=days_ago(5), model_used=HAIKU["model"])
+    one_late = priced_since(days_ago(2).date(), OPUS["model"])
+    assert projected(recorder, registry=one_late).model == "claude-haiku-5-5"
+    with pytest.raises(UsageError, match="--against claude-opus-5-5: it has no known price for 2026-11-16"):
+        projected(recorder, registry=one_late, against=OPUS["model"])
+    found = projected(recorder, registry=priced_since(days_ago(2).date(), OPUS["model"], HAIKU["model"]))
+    assert (found.model, found.against, found.saved, found.known_nanousd) == (None, None, None, 2)
 
 
 def test_without_a_model_of_the_registry_there_is_nothing_to_compare_with(recorder: Recorder) -> None:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_recording import NOON, UNPRICED, Recorder, recording, unsettled
 
+from orchestrator.ledger.pace import nearest_rank
 from orchestrator.ledger.records import CallStatus, CostSource, RunStatus
 from orchestrator.report.aggregate import summarise
-from orchestrator.report.latency import percentile
 from orchestrator.report.model import By, Group, Report
 from orchestrator.report.period import Range
 from orchestrator.report.selection import Selection
@@ -328,7 +328,7 @@ def test_totals_are_exactly_the_sums_over_the_groups_however_they_are_grouped(
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=60), st.integers(1, 100))
 def test_a_percentile_is_the_least_latency_that_covers_that_share(latencies: list[int], percent: int) -> None:
     histogram = {ms: latencies.count(ms) for ms in latencies}
-    found = percentile(histogram, percent)
+    found = nearest_rank(histogram, percent)
     assert found == min(
         ms for ms in latencies if sum(other <= ms for other in latencies) * 100 >= percent * len(latencies)
     )

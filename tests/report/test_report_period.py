@@ -13,7 +13,7 @@ from report_recording import Recorder, recording
 from orchestrator.errors import UsageError
 from orchestrator.report.aggregate import summarise
 from orchestrator.report.model import By
-from orchestrator.report.period import ALL_TIME, Period, Range, resolve
+from orchestrator.report.period import ALL_TIME, Period, Range, after, bounds, resolve
 from orchestrator.report.selection import Selection
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -116,6 +116,43 @@ def test_since_and_until_narrow_a_period() -> None:
 def test_bounds_outside_a_period_are_refused() -> None:
     with pytest.raises(UsageError, match="this week, 2026-11-16 to 2026-11-21"):
         resolve(Period.WEEKLY, until="2026-11-15", now=SATURDAY)
+
+
+@pytest.mark.parametrize(
+    ("period", "since", "until", "expected"),
+    [
+        pytest.param(None, "2026-10-01", "2w", Range(first_day=date(2026, 11, 8)), id="days"),
+        pytest.param(None, "2026-10-01", "24h", Range(since=datetime(2026, 11, 20, 13, 30, tzinfo=UTC)), id="a time"),
+        pytest.param(
+            Period.MONTHLY,
+            None,
+            "2026-11-10T12:00",
+            Range(since=datetime(2026, 11, 10, 11, tzinfo=UTC)),
+            id="a time before the last day's end",
+        ),
+        pytest.param(
+            Period.MONTHLY,
+            None,
+            "2026-11-30T12:00",
+            Range(first_day=date(2026, 11, 22)),
+            id="a last day that ends before the time",
+        ),
+    ],
+)
+def test_what_comes_after_a_range_begins_where_it_ends(
+    period: Period | None, since: str | None, until: str, expected: Range
+) -> None:
+    def in_berlin(naive: datetime) -> datetime:
+        return naive.replace(tzinfo=BERLIN)
+
+    span = resolve(period, since=since, until=until, now=SATURDAY)
+    assert after(span, in_berlin) == expected
+    assert bounds(expected, in_berlin)[0] == bounds(span, in_berlin)[1]
+
+
+def test_nothing_comes_after_the_calendar_s_last_day() -> None:
+    with pytest.raises(UsageError, match="nothing comes after 9999-12-31"):
+        after(Range(last_day=date.max), lambda naive: naive.replace(tzinfo=BERLIN))
 
 
 def test_a_clock_without_a_time_zone_is_a_mistake_of_the_caller() -> None:
