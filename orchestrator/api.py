@@ -49,7 +49,9 @@ async def orchestrate(
     verify: str | None = None,
     schema: Mapping[str, Any] | None = None,
     self_check: str | None = None,
+    logprobs: bool | None = None,
     max_cost: Dollars | None = None,
+    allow_unpriced: bool | None = None,
     system: str | None = None,
     context: str | Sequence[str] = (),
     tier: str | None = None,
@@ -79,8 +81,9 @@ async def orchestrate(
     input does, or a list that names files, folders and globs. `tier`, `requires` ("design", "implementation"),
     `critical` and `routine` are for the strategy "tiers", and `subject` for a rollout or an experiment. `verify` is a
     command that accepts an answer by exit code 0, `schema` a JSON Schema that it must fit, `self_check` a model that is
-    asked what it thinks of each answer of a cascade. `engine` has settings and models of its own, in place of the
-    user's; `simulate` is its own affair then.
+    asked what it thinks of each answer of a cascade, and `logprobs` counts how sure models were of their tokens.
+    `allow_unpriced` lets models without a known price be called under `max_cost` or a budget. `engine` has settings and
+    models of its own, in place of the user's; `simulate` is its own affair then.
 
     Raises an `OrchError`: its class says what is wrong, and `exit_code` how the command line would have ended.
     """
@@ -97,7 +100,9 @@ async def orchestrate(
         verify=verify,
         schema=None if schema is None else check_schema(schema),
         self_check=self_check,
+        logprobs=logprobs,
         max_cost_nanousd=_nanousd(max_cost),
+        allow_unpriced=allow_unpriced,
         temperature=temperature,
         max_tokens=max_tokens,
         timeout_s=timeout,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from scripted import SURE, Script, Stage, reply
 
 import orchestrator
 from orchestrator import (
@@ -20,9 +23,10 @@ from orchestrator import (
     run_ensemble,
     run_orchestration,
     run_with_fallback,
+    select_model,
     synthesize_responses,
 )
-from orchestrator.errors import AuthenticationError, UsageError
+from orchestrator.errors import AuthenticationError, BudgetError, UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +87,58 @@ def test_fallback_with_a_chain_by_name_by_text_and_by_list() -> None:
 def test_routing_calls_nothing(tmp_path: Path) -> None:
     name = route_to_model("What is 2+2?", max_cost=0.01)
     assert isinstance(name, str)
+    assert not (tmp_path / "ledger.db").exists()
+
+
+def test_selecting_a_model_goes_by_what_is_asked_of_it_and_calls_nothing(tmp_path: Path) -> None:
+    prompt = "What is the capital of France?"
+    usual = select_model(prompt, simulate=True)
+    assert usual == "cerebras/gpt-oss-120b"
+    assert select_model(prompt, critical=True) == "gemini-3.8-flash"
+    assert select_model(prompt, max_latency=0.9) == usual
+    assert select_model(prompt, min_quality=0.9) == "claude-sonnet-5-5"
+    assert not (tmp_path / "ledger.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_latency": 0}, "limit on latency in seconds must be from 0.001"),
+        ({"min_quality": 1.5}, "least quality must be from 0 to 1"),
+        ({"min_quality": 1.0}, "rated as high as was asked for"),
+        ({"max_cost": "a lot"}, "max_cost takes an amount"),
+    ],
+)
+def test_a_model_that_cannot_be_selected_is_an_error(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        select_model("What is the capital of France?", **options)
+
+
+def test_token_probabilities_and_models_without_a_price_can_be_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_text("""
+models:
+  own:
+    provider: openai
+    context_window: 8_000
+    output_limit: 1_000
+    levels: [basic]
+    scores: {coding: 0.5, reasoning: 0.5, speed: 0.5, long_context: 0.5}
+    supports: [logprobs]
+    prices: unpriced
+""")
+    stage = Stage(tmp_path, Script({"own": [reply(SURE)]}))
+    asked = partial(orchestrate, "What is the capital of France?", chain="own", max_cost=1)
+    with pytest.raises(BudgetError, match="no model has a known price"):
+        asyncio.run(asked(engine=stage.engine()))
+    result = asyncio.run(asked(engine=stage.engine(), allow_unpriced=True, logprobs=True))
+    assert (result.status, result.model_used, result.cost) == ("complete", "own", None)
+    assert [request.logprobs for request in stage.script.sent] == [True]
+
+
+def test_a_command_that_could_verify_nothing_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    for command in ("", "python 'x", "no-such-command-anywhere"):
+        with pytest.raises(UsageError, match="verify"):
+            run_orchestration("Why?", verify=command)
     assert not (tmp_path / "ledger.db").exists()
 
 

@@ -6,74 +6,86 @@ import asyncio
 import contextlib
 import os
 import shlex
-import shutil
 import signal
+from typing import cast
 
 from ..confidence.signal import Signal
 from ..confidence.verification import verification_signal
-from ..errors import UsageError
 
 _KEPT = 64 * 1024  # bytes of what the command writes: its end, which is where a complaint stands
-
-
-def check_command(command: str) -> None:
-    """Raises UsageError, before anything is spent, for a command that cannot be run."""
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise UsageError(f"--verify {command!r} cannot be read: {error}", hint="quote it as for a shell") from error
-    if not words:
-        raise UsageError("--verify needs a command", hint="for example: --verify 'python -m json.tool'")
-    if shutil.which(words[0]) is None:
-        raise UsageError(
-            f"--verify: there is no command {words[0]!r}", hint="for a pipe, use: --verify \"sh -c '...'\""
-        )
+_GRACE_S = 0.2  # for what is still on its way when the command has ended
+_CANNOT_BE_RUN, _STOPPED = 127, 124  # exit codes that shells and timeout(1) give
 
 
 async def verify(command: str, answer: str, *, timeout_s: float) -> Signal:
     """Run the command, without a shell, with the answer as UTF-8 on its standard input.
 
-    One that does not end in time is stopped with all that it has started, as is one whose run is interrupted, and an
-    answer that nobody could verify is not accepted.
+    Its own exit code decides, as soon as it ends. Whatever it has started and left behind is stopped then, as is all of
+    it where it does not end in time or its run is interrupted; an answer that nobody could verify is not accepted.
     """
+    loop = asyncio.get_running_loop()
     try:
-        process = await asyncio.create_subprocess_exec(
-            *shlex.split(command),
+        words = shlex.split(command)
+        if not words:
+            raise ValueError("there is no command")
+        transport, watched = await loop.subprocess_exec(
+            _Watched,
+            *words,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,  # so that it can be stopped with everything that it starts
         )
     except OSError as error:
-        return verification_signal(127, f"cannot be run: {error.strerror}")
+        return verification_signal(_CANNOT_BE_RUN, f"cannot be run: {error.strerror}")
+    except ValueError as error:
+        return verification_signal(_CANNOT_BE_RUN, f"cannot be run: {error}")
+    stdin = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))
     try:
         async with asyncio.timeout(max(timeout_s, 0.001)):
-            said, _ = await asyncio.gather(_end_of(process.stdout), _give(process.stdin, answer))
-            code = await process.wait()
+            stdin.write(answer.encode("utf-8", "replace"))
+            stdin.close()  # when all is written; a command may decide without reading all of it, or any
+            await watched.ended.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GRACE_S):
+                await watched.silent.wait()
     except TimeoutError:
-        return verification_signal(124, f"stopped after {timeout_s:.0f} s")
+        return verification_signal(_STOPPED, f"stopped after {timeout_s:.0f} s")
     finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await asyncio.shield(process.wait())
-    return verification_signal(code, said)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(transport.get_pid(), signal.SIGKILL)
+        try:
+            await watched.ended.wait()  # closed before that, the transport would look for its end itself, and take it
+        finally:
+            # Who has left the process group may hold the pipes for ever: they are closed on this side.
+            if stdin.get_write_buffer_size():
+                stdin.abort()
+            transport.close()
+        await watched.closed.wait()
+    code = transport.get_returncode()
+    assert code is not None, "it has ended"
+    return verification_signal(code, watched.said.decode("utf-8", "replace"))
 
 
-async def _give(stream: asyncio.StreamWriter | None, answer: str) -> None:
-    """A command may decide without reading all of the answer, or any of it."""
-    assert stream is not None
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        stream.write(answer.encode("utf-8", "replace"))
-        await stream.drain()
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        stream.close()
-        await stream.wait_closed()
+class _Watched(asyncio.SubprocessProtocol):
+    """The end of what a command says, and when it has ended, has nothing more to say, and is closed on this side.
 
+    A stream would not do: its process counts as ended only when whatever it started has closed the pipe as well.
+    """
 
-async def _end_of(stream: asyncio.StreamReader | None) -> str:
-    assert stream is not None
-    kept = b""
-    while piece := await stream.read(_KEPT):
-        kept = (kept + piece)[-_KEPT:]
-    return kept.decode("utf-8", "replace")
+    def __init__(self) -> None:
+        self.said = b""
+        self.ended, self.silent, self.closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self.said = (self.said + data)[-_KEPT:]
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        if fd == 1:
+            self.silent.set()
+
+    def process_exited(self) -> None:
+        self.ended.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()

@@ -58,7 +58,7 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> Run
         "routine": flags.routine or None,
         "subject": flags.subject,
         "accept": flags.accept,
-        "verify": _command(flags.verify),
+        "verify": flags.verify,
         "schema": None if flags.schema is None else _schema(flags.schema),
         "self_check": flags.self_check,
         "logprobs": flags.logprobs or None,
@@ -103,14 +103,6 @@ def _time_limit(flags: PlanFlags) -> float | None:
         raise UsageError(f"--max-time must be more than 0 minutes, not {minutes:g}")
     given = [flags.timeout, None if minutes is None else 60 * minutes]
     return min((seconds for seconds in given if seconds is not None), default=None)
-
-
-def _command(command: str | None) -> str | None:
-    if command is not None:
-        from ..calling.verify import check_command  # heavy: what runs commands
-
-        check_command(command)
-    return command
 
 
 def _schema(file: Path) -> Mapping[str, Any]:

@@ -126,7 +126,9 @@ _ANSWER_IS = re.compile(
     r"(?: (?:to|for|of) [^.:\n]{1,60}?)?(?:\*\*)?(?: (?:is|would be|should be)(?: therefore| thus)?:?|:)(?:\*\*)?\s*"
     r"(\S[^\n]{0,300})"
 )
-_MARKS = re.compile(r"(?m)^\s*####\s*(\S[^\n]{0,200})")
+# `[^\S\n]` is white space within a line: with `\s`, each of many empty lines would be begun at, and read to the last.
+_MARKS = re.compile(r"(?m)^[^\S\n]*####\s*(\S[^\n]{0,200})")
+_JSON_FENCE = re.compile(r"```(?:json)?[^\S\n]*\n")
 _BOLD_END = re.compile(r"\*\*([^*\n]{1,80})\*\*[^\w\n]*\Z")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\S)|\n+")
 
@@ -353,16 +355,26 @@ def _across(one: FinalAnswer, other: FinalAnswer) -> float:
 
 def json_in(text: str) -> str | None:
     """The JSON value that a reply holds, in one form for equal values; None if there is none."""
-    fenced = re.search(r"```(?:json)?\s*\n(.*?)```", text, re.DOTALL)
-    body = fenced.group(1) if fenced else text
+    fenced = _fenced(text)
+    body = text if fenced is None else fenced
     start = min((at for at in (body.find("{"), body.find("[")) if at >= 0), default=-1)
     if start < 0:
         return None
     try:
         value, _ = json.JSONDecoder().raw_decode(body[start:])
-    except (ValueError, RecursionError):
+        return json.dumps(value, sort_keys=True)
+    except (ValueError, RecursionError):  # writing nests a little deeper than reading, and may fail where that did not
         return None
-    return json.dumps(value, sort_keys=True)
+
+
+def _fenced(text: str) -> str | None:
+    """What stands between the first fence for JSON, or for nothing in particular, and the one that ends it; None
+    without both. A reply of any length goes through here whole: the time grows with its length and no faster."""
+    opening = _JSON_FENCE.search(text)
+    if opening is None:
+        return None
+    end = text.find("```", opening.end())
+    return None if end < 0 else text[opening.end() : end]
 
 
 def _edges(text: str) -> str:

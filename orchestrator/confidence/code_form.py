@@ -7,8 +7,8 @@ import re
 
 _FENCE = re.compile(r"^[ \t]{0,3}(`{3,}|~{3,})[^\n]*\n(.*?)^[ \t]{0,3}\1", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"(?m)(?:(?<=\s)|^)(?:#|//).*$|/\*.*?\*/", re.DOTALL)
-_CODE_LINE = re.compile(
-    r"(?m)^\s*(?:def |class |import |from \w+ import |return\b|for .+:$|while .+:$|if .+:$|print\()"
+_CODE_LINE = re.compile(  # `[^\S\n]`: white space within the line, so that many empty lines are each read once
+    r"(?m)^[^\S\n]*(?:def |class |import |from \w+ import |return\b|for .+:$|while .+:$|if .+:$|print\()"
 )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+
 from ..analysis.needs import Need
 from ..errors import UsageError
 from ..settings import RunOptions
@@ -31,7 +34,7 @@ def _check_text(name: str, text: str) -> None:
 
 
 def check_options(options: RunOptions) -> None:
-    """Raises UsageError for a value that is out of range, or a name that is not text."""
+    """Raises UsageError for a value that is out of range, a name that is not text, or a command that cannot be run."""
     for name, text in (
         ("category", options.category),
         ("subject", options.subject or ""),
@@ -40,6 +43,8 @@ def check_options(options: RunOptions) -> None:
         _check_text(name, text)
     if options.subject is not None and not options.subject.strip():
         raise UsageError("the subject is empty", hint="without --subject, the arm is drawn for the prompt")
+    if options.verify is not None:
+        _check_command(options.verify)
     for each in options.requires:
         if each not in (Need.DESIGN, Need.IMPLEMENTATION):
             raise UsageError(f"a prompt may require design or implementation, not {each!r}")
@@ -58,3 +63,18 @@ def check_options(options: RunOptions) -> None:
         if value is not None and not least <= value <= most:
             bounds = f"at least {least:g}" if most == float("inf") else f"from {least:g} to {most:g}"
             raise UsageError(f"the {name} must be {bounds}, not {value:g}")
+
+
+def _check_command(command: str) -> None:
+    """The command that is to verify answers, wherever it comes from: what would reject each one is not begun with."""
+    if not isinstance(command, str):
+        raise UsageError(f"verify takes a command as one text, not {type(command).__name__}")
+    _check_text("command of verify", command)
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"verify: {command!r} cannot be read: {error}", hint="quote it as for a shell") from error
+    if not words or "\0" in command:  # no program can be given a NUL
+        raise UsageError("verify needs a command", hint="for example: --verify 'python -m json.tool'")
+    if shutil.which(words[0]) is None:
+        raise UsageError(f"verify: there is no command {words[0]!r}", hint="for a pipe, use: --verify \"sh -c '...'\"")

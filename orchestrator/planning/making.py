@@ -19,7 +19,7 @@ from ..settings import Rollout, RunOptions, Settings
 from ..strategies import Decision, Observed, Offer, Situation, fallback, nothing_to_call, survey
 from ..strategies.assignment import named_in
 from ..strategies.experiment import Assigned
-from ..strategies.latency import within_latency
+from ..strategies.latency import marked_if_slow, within_latency
 from ..strategies.quality import rated_from
 from ..strategies.role import in_role, with_role
 from ..strategies.rollout import RolledOut, roll_out
@@ -34,10 +34,9 @@ from .costs import CallCosts
 class Planned:
     """What would be done with a prompt, what it could cost in nano-dollars, and why.
 
-    `pattern` is the name of the plan in chains.yaml, if it is one. `costs` has every call of the plan; `call_costs`, by
-    name, what the prompt by itself would cost on any model. `ring` is the one in which carrying it out takes a turn,
-    `observed` what the decision rests on, `assigned` the arm of the experiment that it is part of, and `rolled_out`
-    what a rollout made of it, if one is meant for it.
+    `pattern` is the name of the plan in chains.yaml, if it is one. `costs` has every call of the plan. `ring` is where
+    carrying it out takes a turn, `observed` what the decision rests on, `assigned` the arm of the experiment that it is
+    part of, and `rolled_out` what a rollout made of it, if one is meant for it.
     """
 
     prompt: Prompt
@@ -48,7 +47,6 @@ class Planned:
     pattern: str | None
     cost: CostRange
     costs: Mapping[Call, CostRange]
-    call_costs: Mapping[str, CostRange]
     reasons: tuple[str, ...]
     ring: str | None = None
     observed: Observed = field(default_factory=Observed)
@@ -85,7 +83,11 @@ def make_plan(
     rolled_out = None
     if rollout is not None:
         decision, rolled_out = roll_out(
-            decision, situation, rollout, options.subject or prompt.text, settings.run.chain
+            decision,
+            marked_if_slow(rollout.model, situation),
+            rollout,
+            options.subject or prompt.text,
+            settings.run.chain,
         )
     if limited.tools:
         _check_takes_tools(decision.plan)
@@ -286,7 +288,6 @@ def _priced(
         pattern=pattern,
         cost=price(decision.plan, costs.__getitem__),
         costs=costs,
-        call_costs={name: offer.cost for name, offer in situation.offers.items()},
         reasons=decision.reasons,
         ring=decision.ring,
         observed=situation.observed,

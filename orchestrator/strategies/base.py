@@ -49,9 +49,9 @@ class Situation:
 
     `roles` and `tiers` are those that the calls of the chain's plan may name. `routing` is what routers go by: `table`,
     the one of its tables that was chosen, and `overrides`, the models that the environment puts first, by task.
-    `needs` is what the prompt asks for, by its words or by the user's. `roles` and `tiers` are those that the calls of
-    the chain's plan may name. `question_offers` are for the question without what was given with it; empty where
-    nothing was. What is `reserved` is only called where it is named: a model that a rollout is to bring in.
+    `needs` is what the prompt asks for, by its words or by the user's. `question_offers` are for the question without
+    what was given with it; empty where nothing was. What is `reserved` is only called where it is named: a model that a
+    rollout is to bring in.
     """
 
     analysis: Analysis

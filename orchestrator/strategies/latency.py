@@ -9,6 +9,7 @@ from itertools import pairwise
 from ..quote import REASONING, REASONING_FACTOR
 from ..registry.model import ModelSpec
 from .base import Decision, Obstacle, Situation
+from .tasks import models_of_row
 
 # Tokens per second by a model's score for speed, as the head of models.yaml defines the score; between the points, and
 # below the first, its logarithm is taken to be linear.
@@ -51,17 +52,33 @@ def within_latency(
 ) -> Decision | None:
     """What a strategy decides on the models that are quick enough.
 
-    Where there is nothing for it among those, the quickest of the others are let in until there is.
+    Where there is nothing for it among those, the quickest of the others are let in until there is; first those that
+    the row of a task table names, since any other model is only there for when the row has none that can be called.
     """
+    row = models_of_row(situation)
     waits = {name: expected_latency(offer.spec, situation) for name, offer in situation.offers.items()}
     slow = sorted(
-        (name for name, wait in waits.items() if wait.seconds > limit_s), key=lambda name: waits[name].seconds
+        (name for name, wait in waits.items() if wait.seconds > limit_s),
+        key=lambda name: (name not in row, waits[name].seconds),
     )
     for let_in in range(len(slow) + 1):
         decision = decide(_without(slow[let_in:], situation))
         if decision is not None:
-            return replace(decision, reasons=(*decision.reasons, *_reasons(decision, waits, limit_s, let_in > 0)))
+            reasons = _reasons(decision, waits, limit_s)
+            if let_in:
+                whose = " of the row" if set(decision.models()) <= set(row) else ""
+                reasons.insert(0, f"nothing that could answer is within {limit_s:g} s: the quickest{whose} is taken")
+            return replace(decision, reasons=(*decision.reasons, *reasons))
     return None
+
+
+def marked_if_slow(name: str, situation: Situation) -> Situation:
+    """The situation in which a model that is slower than the run allows is marked so: for one that is called beside
+    what the strategy decides."""
+    limit_s = situation.options.max_latency_s
+    if limit_s is None or expected_latency(situation.offers[name].spec, situation).seconds <= limit_s:
+        return situation
+    return _without((name,), situation)
 
 
 def _without(slow: Collection[str], situation: Situation) -> Situation:
@@ -72,12 +89,10 @@ def _without(slow: Collection[str], situation: Situation) -> Situation:
     return replace(situation, offers=offers)
 
 
-def _reasons(decision: Decision, waits: Mapping[str, Latency], limit_s: float, relaxed: bool) -> list[str]:
+def _reasons(decision: Decision, waits: Mapping[str, Latency], limit_s: float) -> list[str]:
     named = decision.models()
     said = [reason.removeprefix("left out ") for reason in decision.reasons if reason.startswith("left out ")]
     left_out = [name for name in waits if any(each.startswith((f"{name}:", f"{name} ")) for each in said)]
     reasons = [f"{name} answers within {waits[name]}" for name in named]
     reasons += [f"{name} would take {waits[name]}" for name in left_out if waits[name].seconds > limit_s]
-    if relaxed:
-        reasons.insert(0, f"nothing that could answer is within {limit_s:g} s: the quickest is taken")
     return reasons

@@ -30,6 +30,12 @@ def tasks(situation: Situation) -> Decision | None:
     return decision and replace(decision, reasons=(head, *reasons, *decision.reasons))
 
 
+def models_of_row(situation: Situation) -> list[str]:
+    """The models of the row that a prompt belongs to, in the order in which they are asked; none without a table."""
+    table = situation.table
+    return [] if table is None else _ordered(table, row_for(table, situation)[0], situation)[0]
+
+
 def row_for(table: TaskTable, situation: Situation) -> tuple[TaskRow, str]:
     """The row that a prompt belongs to, and why: the task that the user named, else the first whose condition holds."""
     analysis, asked = situation.analysis, situation.options.task

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.confidence.answers import AGREES_FROM, AnswerKind, final_answer, options_in, same_answer
+from orchestrator.confidence.answers import AGREES_FROM, AnswerKind, final_answer, json_in, options_in, same_answer
 from orchestrator.confidence.code_form import code_form, code_of, parses
 
 SUM = "Ann has 3 apples and buys 5 times as many. How many apples does she have now?"
@@ -109,6 +109,23 @@ def test_a_very_long_number_or_fence_takes_no_time() -> None:
     assert final_answer("9" * 100_000 + "/0", SUM).kind is not None
     assert final_answer("\\boxed{" * 5_000, SUM).kind is not None
     assert final_answer("1e999999999", SUM).kind is not None
+
+
+@pytest.mark.parametrize(
+    ("reply", "value"),
+    [
+        ('```json\n{"a": 1}\n``` and {"b": 2}', '{"a": 1}'),
+        ("``` \t\r\n\n \n[1]```", "[1]"),
+        ('```python\nx = {}\n``` \n{"a": 1}\n```', '{"a": 1}'),
+        ('```json\n{"a": 1}', '{"a": 1}'),
+        ('```{"a": 1}```', '{"a": 1}'),
+        ('```\n``` {"a": 1}', None),
+        ("```\n" + "\n" * 200_000, None),
+    ],
+    ids=["fenced", "blank lines", "behind another fence", "fence left open", "one line", "empty fence", "only space"],
+)
+def test_json_is_read_from_the_first_fence_that_may_hold_it(reply: str, value: str | None) -> None:
+    assert json_in(reply) == value
 
 
 def test_options_are_read_from_a_prompt_in_order() -> None:

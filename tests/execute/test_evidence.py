@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from scripted import Act, Script, Stage, reply
 
-from orchestrator.errors import OverloadedError
+from orchestrator.errors import OverloadedError, UsageError
 from orchestrator.result import OrchestrationResult
 from orchestrator.settings import RunOptions
 from orchestrator.types import Completion, Prompt, TokenLogprob
@@ -54,6 +54,24 @@ def test_one_that_it_does_not_take_goes_on_to_the_next_model(stage: Stage) -> No
     acts: dict[str, list[Act]] = {CHEAP: [reply(PLAIN)], MIDDLE: [reply("It is blue.")]}
     result = play(stage, acts, verify=accepting("blue"))
     assert (result.status, result.response, len(result.calls)) == ("complete", "It is blue.", 2)
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("", "needs a command"),
+        ("no-such-command-anywhere", "there is no command"),
+        ("python 'x", "cannot be read: No closing quotation"),
+        ("cat \0", "needs a command"),
+        (["true"], "as one text, not list"),
+    ],
+)
+def test_a_command_that_cannot_be_run_is_refused_before_anything_is_sent(
+    stage: Stage, command: Any, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        play(stage, {CHEAP: [reply(PLAIN)]}, verify=command)
+    assert not stage.script.sent
 
 
 def test_where_no_answer_is_taken_the_run_says_so(stage: Stage) -> None:

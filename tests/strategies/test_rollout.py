@@ -139,6 +139,18 @@ def test_a_prompt_too_long_for_the_local_model_goes_to_the_plan(stage: Stage) ->
     assert any("too long" in reason for reason in planned.reasons)
 
 
+def test_a_local_model_that_is_slower_than_the_run_allows_is_not_called(stage: Stage) -> None:
+    def reasons(max_latency_s: float) -> tuple[str, ...]:
+        asked = RunOptions(strategy="tiers", max_latency_s=max_latency_s)
+        planned = engine(stage, BEGUN).plan(Prompt(QUESTION), asked)
+        assert planned.rolled_out is not None
+        assert planned.rolled_out.taken is (LOCAL in [call.model for call in calls(planned.plan)])
+        return planned.reasons
+
+    assert f"rollout: {LOCAL} cannot be called: slower than was asked for" in reasons(0.8)
+    assert any(reason.startswith(f"rollout: {LOCAL} first") for reason in reasons(3_600.0))
+
+
 @pytest.mark.parametrize(
     ("rollout", "message"),
     [

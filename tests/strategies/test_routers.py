@@ -92,7 +92,7 @@ def test_a_model_without_a_key_is_left_out_of_the_ring(tmp_path: Path) -> None:
 
 def test_cost_asks_the_cheapest_that_is_rated_and_the_next_cheapest_if_it_fails(tmp_path: Path) -> None:
     plan = planned(tmp_path, HARD, strategy="cost")
-    costs = [plan.call_costs[name].expected or 0 for name in models(plan)]
+    costs = [plan.costs[call].expected or 0 for call in calls(plan.plan)]
     assert len(costs) == 3
     assert costs == sorted(costs)
     assert models(plan)[0] == models(planned(tmp_path, HARD, strategy="cheapest"))[0]
@@ -103,8 +103,7 @@ def test_the_fit_of_a_model_is_the_weighed_sum_of_its_scores_less_its_price(tmp_
     plan = engine.plan(Prompt(HARD), replace(RunOptions(), strategy="capability"))
     fit = engine.registry.routing.fit
     fits = {}
-    for name in plan.call_costs:
-        spec = engine.registry.model(name)
+    for name, spec in engine.registry.models.items():
         if spec.provider in ("anthropic", "openai", "google", "openrouter", "deepseek") and not spec.is_retired(
             NOW.date()
         ):
@@ -341,6 +340,17 @@ def test_where_nothing_is_quick_enough_the_quickest_is_taken(tmp_path: Path) -> 
     plan = planned(tmp_path, "Write an essay on trees.", strategy="fallback", chain="opus,haiku", max_latency_s=0.01)
     assert models(plan) == ["claude-haiku-5-5"]
     assert "nothing that could answer is within 0.01 s: the quickest is taken" in plan.reasons
+
+
+def test_of_a_table_the_quickest_of_the_row_is_taken_before_any_other(tmp_path: Path) -> None:
+    prompt = "Write a Python function that merges two sorted lists"
+    named = set(models(planned(tmp_path, prompt, strategy="tasks")))
+    plan = planned(tmp_path, prompt, strategy="tasks", max_latency_s=0.01)
+    (chosen,) = models(plan)
+    (quickest,) = models(planned(tmp_path, prompt, strategy="cheapest", max_latency_s=0.01))
+    assert chosen in named
+    assert quickest not in named
+    assert "nothing that could answer is within 0.01 s: the quickest of the row is taken" in plan.reasons
 
 
 # -- select and quality ------------------------------------------------------------------------------------------------
