@@ -8,7 +8,20 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from orchestrator.plan import Accept, AcceptRule, Call, Cascade, Check, Loop, Node, Panel, Reduce, Sequence, most_calls
+from orchestrator.plan import (
+    SELF_CHECK,
+    Accept,
+    AcceptRule,
+    Call,
+    Cascade,
+    Check,
+    Loop,
+    Node,
+    Panel,
+    Reduce,
+    Sequence,
+    most_calls,
+)
 
 MODELS = ("gpt-4o-mini", "claude-haiku-4-5", "gpt-4o")
 _SHARES = st.sampled_from([None, 0.25, 0.5, 1.0])
@@ -35,7 +48,8 @@ def _node(draw: st.DrawFn, depth: int, names: Iterator[int], seen: tuple[str, ..
             legs, _ = _in_order(draw, depth, names, seen)
             checker = _call(draw, names, seen) if draw(st.integers(0, 3)) == 0 else None
             threshold, rule = draw(st.sampled_from([None, 0.0, 0.5, 1.0])), draw(st.sampled_from(AcceptRule))
-            accept = Accept(threshold, rule, checker=checker)
+            signals = Accept().signals if checker is None else (*Accept().signals, SELF_CHECK)
+            accept = Accept(threshold, rule, signals=signals, checker=checker)
             return Cascade(legs, accept, **common)
         case "panel":
             members = tuple(_node(draw, depth - 1, names, seen) for _ in range(draw(st.integers(2, 3))))
