@@ -22,9 +22,19 @@ from .calling.connections import Connections
 from .calling.line import Line
 from .clock import Clock, local_now
 from .confidence.detector import ConfidenceDetector
-from .errors import ConfigError, IncompleteError, Interrupted, NotAcceptedError, OrchError, ProviderError, did_you_mean
+from .errors import (
+    ConfigError,
+    IncompleteError,
+    Interrupted,
+    LedgerError,
+    NotAcceptedError,
+    OrchError,
+    ProviderError,
+    did_you_mean,
+)
 from .events import Note, Observer, unobserved
 from .execute import Execution, Outcome
+from .ledger.breakers import OPEN, breaker_states
 from .ledger.experiments import stops
 from .ledger.pace import measured_p95
 from .ledger.records import RunRecord, RunStatus
@@ -203,20 +213,37 @@ class Engine:
                 await tell(self.settings.on_alert, caller.alerts, observe)
 
     def _observed(self, options: RunOptions) -> Observed:
-        """What the ledger has seen that the options make a decision rest on. Nothing is written."""
-        if options.max_latency_s is None and options.strategy not in (ROUND_ROBIN, EXPERIMENT):
+        """What the ledger has seen that a decision may rest on. Raises LedgerError only if the options make it rest on
+        that: what is set aside is found out again when it is called."""
+        try:
+            ledger = Ledger.open_for_reading(self.settings.ledger)
+            if ledger is None:
+                return Observed()
+            with ledger:
+                return self._looked_up(ledger, options)
+        except (LedgerError, OSError):
+            if options.max_latency_s is not None or options.strategy in (ROUND_ROBIN, EXPERIMENT):
+                raise
             return Observed()
-        ledger = Ledger.open_for_reading(self.settings.ledger)
-        if ledger is None:
-            return Observed()
-        simulated = self.settings.simulate
-        with ledger:
-            paces = measured_p95(ledger, simulated=simulated, now=self._clock()) if options.max_latency_s else {}
-            return Observed(
-                turns=turns_taken(ledger, simulated=simulated),
-                pace={model: Pace(p95_ms, calls) for model, (p95_ms, calls) in paces.items()},
-                stopped={name: stop.arm for name, stop in stops(ledger, simulated=simulated).items()},
-            )
+
+    def _looked_up(self, ledger: Ledger, options: RunOptions) -> Observed:
+        simulated, in_turn = self.settings.simulate, options.strategy in (ROUND_ROBIN, EXPERIMENT)
+        paces = measured_p95(ledger, simulated=simulated, now=self._clock()) if options.max_latency_s else {}
+        stopped = stops(ledger, simulated=simulated) if in_turn else {}
+        return Observed(
+            turns=turns_taken(ledger, simulated=simulated) if in_turn else {},
+            pace={model: Pace(p95_ms, calls) for model, (p95_ms, calls) in paces.items()},
+            stopped={name: stop.arm for name, stop in stopped.items()},
+            set_aside=self._set_aside(ledger),
+        )
+
+    def _set_aside(self, ledger: Ledger) -> dict[tuple[str, str | None], str]:
+        """The providers and models that nothing is asked of for a while, and why."""
+        return {
+            (breaker.provider, breaker.model): f"set aside until {breaker.open_until.astimezone():%H:%M:%S}"
+            for breaker in breaker_states(ledger, self._clock())
+            if breaker.state == OPEN and breaker.open_until and breaker.simulated == self.settings.simulate
+        }
 
     def _in_turn(self, planned: Planned, ledger: Ledger) -> Planned:
         """The plan for the turn that this run takes: others may have taken theirs since it was made."""

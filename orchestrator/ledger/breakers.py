@@ -55,9 +55,12 @@ class Breaker:
         return self.probe_until if self.probe_until is not None and now < self.probe_until else None
 
 
+CLOSED, OPEN, HALF_OPEN = "closed", "open", "half-open"
+
+
 @dataclass(frozen=True, slots=True)
 class BreakerState:
-    """A breaker for people to see: `closed`, `open` or `half-open`. `model` is None for a whole provider."""
+    """A breaker for people to see: CLOSED, OPEN or HALF_OPEN. `model` is None for a whole provider."""
 
     simulated: bool
     provider: str
@@ -80,7 +83,7 @@ def breaker_states(ledger: Ledger, now: datetime) -> list[BreakerState]:
         if not _counts(row["failed_at"], at):
             continue
         opened = row["open_until"]
-        state = "closed" if opened is None else "open" if at < opened else "half-open"
+        state = CLOSED if opened is None else OPEN if at < opened else HALF_OPEN
         states.append(
             BreakerState(
                 simulated=bool(row["simulated"]),

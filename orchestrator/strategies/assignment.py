@@ -126,9 +126,14 @@ class Assignment:
         offers = [self.situation.offers_for(call)[name] for name in names]
         today = self.situation.when.date()
         able = [o for o in offers if o.obstacle is None and (not stand_in or not o.spec.is_retired(today))]
+        if stand_in:
+            able = [o for o in able if self.situation.barred(o) is None] or able
         who = _who(call)
         if able and able[0] is not offers[0]:
-            self.reasons.append(f"{able[0].spec.name}{who} in place of {offers[0].spec.name}: {_obstacle(offers[0])}")
+            why = self.situation.barred(offers[0]) if offers[0].obstacle is None else None
+            self.reasons.append(
+                f"{able[0].spec.name}{who} in place of {offers[0].spec.name}: {why or _obstacle(offers[0])}"
+            )
         if able:
             return able[0].spec.name
         if stand_in and (found := self._cheapest(offers[0].spec.top_level, call)):

@@ -86,14 +86,20 @@ class Situation:
         return self.offers if not self.has_context or sees_context(call) else self.question_offers
 
     def choosable(self, offers: Mapping[str, Offer] | None = None) -> list[Offer]:
-        """The models that may be chosen without being named: nothing in the way, not retired, unpriced or reserved."""
+        """The models that may be chosen without being named: nothing in the way, not retired, unpriced or reserved; of
+        those that are set aside for failing, none while there are others."""
         today = self.when.date()
-        return [
+        able = [
             offer
             for offer in (self.offers if offers is None else offers).values()
             if offer.obstacle is None and not offer.spec.is_retired(today) and offer.cost.expected is not None
             if offer.spec.name not in self.reserved
         ]
+        return [offer for offer in able if self.barred(offer) is None] or able
+
+    def barred(self, offer: Offer) -> str | None:
+        """Why a model is set aside for a while; None if it is not."""
+        return self.observed.bars(offer.spec.provider, offer.spec.name)
 
 
 @dataclass(frozen=True, slots=True)

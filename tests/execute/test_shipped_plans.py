@@ -6,13 +6,17 @@ import asyncio
 import random
 import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from documents import rows
+from scripted import NOW, Script, Stage
 
 from orchestrator.engine import Engine
+from orchestrator.ledger.breakers import Circuit, set_aside
 from orchestrator.ledger.queries import find_run
+from orchestrator.ledger.rows import to_micros
 from orchestrator.ledger.store import Ledger
 from orchestrator.plan import Call, calls
 from orchestrator.providers.base import Endpoint
@@ -85,3 +89,19 @@ def test_every_shipped_chain_is_priced_without_a_call(tmp_path: Path) -> None:
         assert all(isinstance(call, Call) and call.model for call in calls(planned.plan))
     assert app.journal.as_json() == {"requests": []}
     assert not (tmp_path / "ledger.db").exists()
+
+
+def test_a_role_passes_over_a_model_that_is_set_aside_while_it_has_others(tmp_path: Path) -> None:
+    theatre = Stage(tmp_path, Script({}), environ={"CEREBRAS_API_KEY": "k", "ANTHROPIC_API_KEY": "k"})
+    options = RunOptions(strategy="build")
+    first = next(calls(theatre.engine().plan(Prompt("Build it"), options).plan)).model
+    assert first.startswith("cerebras/")
+    with Ledger.open(theatre.ledger) as ledger:
+        until = to_micros(NOW + timedelta(minutes=5))
+        circuit = Circuit(simulated=False, provider="cerebras", model=first)
+        ledger.write(lambda db: set_aside(db, circuit, until, "out of credit", to_micros(NOW)))
+    planned = theatre.engine().plan(Prompt("Build it"), options)
+    assert first not in [call.model for call in calls(planned.plan)]
+    assert any(f"in place of {first}: set aside until" in reason for reason in planned.reasons)
+    named = theatre.engine().plan(Prompt("Build it"), RunOptions(chain=first))
+    assert [call.model for call in calls(named.plan)] == [first]
