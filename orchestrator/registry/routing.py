@@ -43,13 +43,22 @@ class RoutingReader:
 
         def build(table: Table) -> Routing:
             return Routing(
-                round_robin=table.optional("round_robin", list_of(self._model, at_least=1), lower.round_robin),
+                round_robin=table.optional("round_robin", self._ring, lower.round_robin),
                 fit=table.optional("capability", record(self._fit), lower.fit),
                 tables=_over(lower.tables, table.optional("tables", mapping_of(self._table), {})),
                 experiments=_over(lower.experiments, table.optional("experiments", mapping_of(self._experiment), {})),
             )
 
         return record(build)(document)
+
+    def _ring(self, value: Value) -> tuple[str, ...]:
+        """Models that take turns, each once: a second turn would be no stand-in for the first."""
+        models = list_of(self._model, at_least=1)(value)
+        assert isinstance(value.content, tuple)
+        for place, name in enumerate(models):
+            if name in models[:place]:
+                raise value.content[place].error(f"{name} has its turn already")
+        return models
 
     def _model(self, value: Value) -> str:
         return self._models[_known("model", self._models, value)]

@@ -87,6 +87,7 @@ def check_files(settings: Settings, config: Path | None) -> Check:
         "config.yaml": config or settings.environ.get("ORCH_CONFIG"),
         "models.yaml": settings.models_file,
         "chains.yaml": settings.chains_file,
+        "routing.yaml": settings.routing_file,
     }
     paths = [Path(path) if path else settings.config_dir / name for name, path in named.items()]
     in_use = [str(path) for path in paths if path.exists()]

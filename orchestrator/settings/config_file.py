@@ -113,12 +113,15 @@ def _rollout(table: Table) -> Rollout:
 
 
 def _machine(table: Table) -> Machine:
-    return Machine(
+    machine = Machine(
         models=table.required("models", list_of(text, at_least=1)),
         since=table.required("since", day),
         gpu_hour=table.required("gpu_hour", decimal(minimum=0)),
         until=table.optional("until", day, default=None),
     )
+    if machine.until is not None and machine.until < machine.since:
+        raise table.value.error(f"ends on {machine.until}, before it starts on {machine.since}")
+    return machine
 
 
 def chosen(complexity: Complexity, tuned: Complexity) -> Complexity:

@@ -141,6 +141,11 @@ def test_a_rollout_in_the_config_file_is_carried_out(orch: Orch, folder: Path) -
             "rollout: {model: haiku, starts: 2026-01-01, share: 2}", b"1: rollout.share: 2 is more than 1", id="share"
         ),
         pytest.param("rollout: {model: olama, starts: 2026-01-01}", b"there is no model 'olama'", id="no such model"),
+        pytest.param(
+            "always_on: [{models: [haiku], since: 2026-01-02, until: 2026-01-01, gpu_hour: 1}]",
+            b"ends on 2026-01-01, before it starts on 2026-01-02",
+            id="a machine's days",
+        ),
         pytest.param("always_on: [{models: [], since: 2026-01-01, gpu_hour: 1}]", b"needs at least 1", id="no models"),
     ],
 )

@@ -79,6 +79,11 @@ _ARMS = "arms: {a: {model: haiku}, b: {chain: fast}}"
     [
         pytest.param("tabels: {}", "1: tabels: unknown key (did you mean 'tables'?)", id="misspelt key"),
         pytest.param("round_robin: []", "1: round_robin: needs at least 1 entry", id="empty ring"),
+        pytest.param(
+            "round_robin: [haiku, claude-haiku-5-5]",
+            "1: round_robin[1]: claude-haiku-5-5 has its turn already",
+            id="ring twice",
+        ),
         pytest.param("round_robin: [haikuu]", "1: round_robin[0]: there is no model named 'haikuu'", id="ring model"),
         pytest.param(
             f"tables: {{cheapest: {{rows: [{_ROW}]}}}}",
