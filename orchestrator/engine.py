@@ -40,6 +40,7 @@ from .ledger.pace import measured_p95
 from .ledger.records import RunRecord, RunStatus
 from .ledger.store import Ledger
 from .ledger.turns import take_turn, turns_taken
+from .plan import calls
 from .planning import Planned, make_plan
 from .providers.base import Provider
 from .providers.catalog import PROVIDERS, connect, endpoint
@@ -214,7 +215,11 @@ class Engine:
 
     def _observed(self, options: RunOptions) -> Observed:
         """What the ledger has seen that a decision may rest on. Raises LedgerError only if the options make it rest on
-        that: what is set aside is found out again when it is called."""
+        that: what is set aside is found out again when it is called. Nothing is looked up for models that are named."""
+        if options.strategy == "fallback" and options.role is None and options.max_latency_s is None:
+            chain = self.registry.chains.get(options.chain)
+            if chain is None or all(call.model for call in calls(chain.plan)):
+                return Observed()
         try:
             ledger = Ledger.open_for_reading(self.settings.ledger)
             if ledger is None:
