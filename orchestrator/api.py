@@ -163,8 +163,7 @@ def run_ensemble(
 
 def route_to_model(prompt: str, max_cost: Dollars | None = None, *, simulate: bool | None = None) -> str:
     """The name of the cheapest model that will do for a prompt. Calls nothing."""
-    planned = plan_run(prompt, "cheapest", max_cost=max_cost, simulate=simulate)
-    return next(calls(planned.plan)).model
+    return _first_model(plan_run(prompt, "cheapest", max_cost=max_cost, simulate=simulate))
 
 
 def select_model(
@@ -178,25 +177,25 @@ def select_model(
 ) -> str:
     """The name of the model that the task table `select` sends a prompt to: by its difficulty, whether it is critical,
     its length, the latency in seconds that will do, and the rating, 0 to 1, that is asked for. Calls nothing."""
-    settings = load_settings(os.environ, simulate=simulate)
-    options = _options(
-        settings,
-        strategy="select",
-        critical=critical,
-        max_latency_s=max_latency,
-        min_quality=min_quality,
-        max_cost_nanousd=_nanousd(max_cost),
-    )
-    return next(calls(Engine(settings).plan(Prompt(prompt), options).plan)).model
+    wanted = {"critical": critical, "max_latency_s": max_latency, "min_quality": min_quality}
+    return _first_model(_planned(prompt, "select", max_cost, simulate, **wanted))
 
 
 def plan_run(
     prompt: str, strategy: str = "fallback", *, max_cost: Dollars | None = None, simulate: bool | None = None
 ) -> Planned:
     """What a run would call and cost, and why. Calls nothing."""
+    return _planned(prompt, strategy, max_cost, simulate)
+
+
+def _planned(prompt: str, strategy: str, max_cost: Dollars | None, simulate: bool | None, **given: Any) -> Planned:
     settings = load_settings(os.environ, simulate=simulate)
-    options = _options(settings, strategy=strategy, max_cost_nanousd=_nanousd(max_cost))
+    options = _options(settings, strategy=strategy, max_cost_nanousd=_nanousd(max_cost), **given)
     return Engine(settings).plan(Prompt(prompt), options)
+
+
+def _first_model(planned: Planned) -> str:
+    return next(calls(planned.plan)).model
 
 
 def _options(settings: Settings, **given: Any) -> RunOptions:

@@ -216,10 +216,9 @@ class Engine:
     def _observed(self, options: RunOptions) -> Observed:
         """What the ledger has seen that a decision may rest on. Raises LedgerError only if the options make it rest on
         that: what is set aside is found out again when it is called. Nothing is looked up for models that are named."""
-        if options.strategy == "fallback" and options.role is None and options.max_latency_s is None:
-            chain = self.registry.chains.get(options.chain)
-            if chain is None or all(call.model for call in calls(chain.plan)):
-                return Observed()
+        needed = options.max_latency_s is not None or options.strategy in (ROUND_ROBIN, EXPERIMENT)
+        if not needed and self._names_its_models(options):
+            return Observed()
         try:
             ledger = Ledger.open_for_reading(self.settings.ledger)
             if ledger is None:
@@ -227,9 +226,16 @@ class Engine:
             with ledger:
                 return self._looked_up(ledger, options)
         except (LedgerError, OSError):
-            if options.max_latency_s is not None or options.strategy in (ROUND_ROBIN, EXPERIMENT):
+            if needed:
                 raise
             return Observed()
+
+    def _names_its_models(self, options: RunOptions) -> bool:
+        """Whether the plan is a chain that leaves the choice of no model to a role, tier or level."""
+        if options.strategy != "fallback" or options.role is not None:
+            return False
+        chain = self.registry.chains.get(options.chain)
+        return chain is None or all(call.model for call in calls(chain.plan))
 
     def _looked_up(self, ledger: Ledger, options: RunOptions) -> Observed:
         simulated, in_turn = self.settings.simulate, options.strategy in (ROUND_ROBIN, EXPERIMENT)

@@ -50,17 +50,18 @@ class Load:
     schema_bound: int = 0
 
 
-def schema_bytes(schema: Mapping[str, Any]) -> int:
-    """The most that a schema for the reply takes of the input: providers add it, some as it is and some in words around
-    it."""
-    return 2 * upper_bound_tokens(json.dumps(schema, ensure_ascii=False)) + 4 * MESSAGE_OVERHEAD
+def schema_bound(written: str) -> int:
+    """The most tokens that a schema for the reply, written as JSON, takes of the input: providers add it, some as it is
+    and some in words around it."""
+    return 2 * upper_bound_tokens(written) + 4 * MESSAGE_OVERHEAD
 
 
 def with_schema(load: Load, schema: Mapping[str, Any] | None) -> Load:
     """The load with a schema that the reply must fit beside the prompt."""
     if schema is None:
         return load
-    tokens, bound = estimate_tokens(json.dumps(schema, ensure_ascii=False)), schema_bytes(schema)
+    written = json.dumps(schema, ensure_ascii=False)
+    tokens, bound = estimate_tokens(written), schema_bound(written)
     return replace(
         load,
         input_tokens=load.input_tokens + tokens,

@@ -6,6 +6,7 @@ prompt is too: there it is what an answer is measured by, and not a task.
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from .analysis.tokens import estimate_tokens, upper_bound_tokens
 from .fencing import MARKER_LENGTH, explained, fenced, new_marker
 from .plan import Call
 from .plan.template import ANSWER, ANSWERS, CONTEXT, PROMPT, QUESTION, STEPS, Slot, Template, parse
-from .quote import MESSAGE_OVERHEAD, Load, schema_bytes
+from .quote import MESSAGE_OVERHEAD, Load, schema_bound
 from .types import Prompt, ResponseFormat
 
 # What a step gave is cut to so many bytes for each token that it was allowed before it is put into a prompt. English
@@ -35,6 +36,7 @@ VERDICT_FORMAT = ResponseFormat(
     },
     "verdict",
 )
+_VERDICT_BOUND = schema_bound(json.dumps(VERDICT_FORMAT.schema))
 VERDICT_TOKENS = 80  # of a verdict as it is expected: a number, and an issue or two
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _VERDICT_WISH = (
@@ -234,7 +236,7 @@ def _load(text: str, system: str | None, base: Load, *, judging: bool = False) -
 
     Any call but a check may be the one that gives the run's answer, and be sent that.
     """
-    schema = schema_bytes(VERDICT_FORMAT.schema) if judging and VERDICT_FORMAT.schema else base.schema_bound
+    schema = _VERDICT_BOUND if judging else base.schema_bound
     return Load(
         input_tokens=estimate_tokens(text) + estimate_tokens(system or "") + (0 if judging else base.schema_tokens),
         input_bound=upper_bound_tokens(text) + upper_bound_tokens(system or "") + MESSAGE_OVERHEAD + schema,

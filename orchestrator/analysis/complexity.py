@@ -40,7 +40,7 @@ def level_of(score: float, cuts: Sequence[float] = CUTS) -> Level:
 def difficulty_of(score: float, cuts: Sequence[float] = CUTS) -> float:
     """Where a score stands on the scale of the levels, 0 to 1: a quarter for each, and even within it."""
     bounds = (0.0, *cuts, 1.0)
-    level = list(Level).index(level_of(score, cuts))
+    level = level_of(score, cuts).rank
     low, high = bounds[level], bounds[level + 1]
     return (level + (score - low) / ((high - low) or 1.0)) / len(Level)
 

@@ -197,7 +197,7 @@ CUES: dict[str, str] = {
         "implement algorithm bug"
     ),
     "formats": "json csv yaml table bullet format markdown boxed column columns output",
-    "given text": ("following text passage paragraph context based document reviews review information sentence"),
+    "given text": "following text passage paragraph context based document reviews review information sentence",
     "advice": "think opinion favorite recommend advice tips suggest help ideas feel",
     "essays": "show evaluate analyze compare explain describe discuss critique design optimize",
     "calculations": "calculate compute solve find determine evaluate simplify express",

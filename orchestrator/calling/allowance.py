@@ -35,9 +35,15 @@ class Allowance(ABC):
         for call in calls:
             self._held.pop(call, None)
 
-    @abstractmethod
     def left(self, records: Mapping[str, CallRecord]) -> int:
         """What is left, by the run's calls as they stand; less than nothing if one took more than it might."""
+        return self.limit - sum(
+            held if (taken := self._taken(records.get(call))) is None else taken for call, held in self._held.items()
+        )
+
+    @abstractmethod
+    def _taken(self, record: CallRecord | None) -> int | None:
+        """What a call took, by its record, if there is one yet; None while nobody knows."""
 
     @abstractmethod
     def _refusal(self, wanted: int, left: int) -> BudgetError: ...
@@ -50,9 +56,8 @@ class CostShare(Allowance):
 
     holder: str = field(kw_only=True)
 
-    def left(self, records: Mapping[str, CallRecord]) -> int:
-        costs = {call: None if call not in records else records[call].cost_nanousd for call in self._held}
-        return self.limit - sum(held if (cost := costs[call]) is None else cost for call, held in self._held.items())
+    def _taken(self, record: CallRecord | None) -> int | None:
+        return None if record is None else record.cost_nanousd
 
     def _refusal(self, wanted: int, left: int) -> BudgetError:
         return BudgetError(
@@ -71,18 +76,14 @@ class TokenBudget(Allowance):
     exceeded by that much and no more.
     """
 
-    def left(self, records: Mapping[str, CallRecord]) -> int:
-        return self.limit - sum(_taken(records.get(call), held) for call, held in self._held.items())
+    def _taken(self, record: CallRecord | None) -> int | None:
+        if record is None or record.ended_at is None:
+            return None
+        tokens = record.input_tokens + record.output_tokens
+        return tokens if tokens or record.cost_source is CostSource.NONE else None
 
     def _refusal(self, wanted: int, left: int) -> BudgetError:
         return BudgetError(
             f"the next step could take {wanted:,} tokens, and the run has {left:,} of its {self.limit:,} left",
             hint="raise --max-tokens-total, or lower --max-tokens",
         )
-
-
-def _taken(record: CallRecord | None, held: int) -> int:
-    if record is None or record.ended_at is None:
-        return held
-    taken = record.input_tokens + record.output_tokens
-    return taken if taken or record.cost_source is CostSource.NONE else held

@@ -89,7 +89,7 @@ class AnalysisEdge:
     `plan_node`. Without an `analyzer` it is the one of the user's settings.
 
     `destinations`, the nodes that the edge may lead to, is what `add_conditional_edges` draws it by. Raises UsageError
-    for a rule that is no task or level, and when a prompt fits none and there is no default.
+    for a rule that is no task, level or need, and when a prompt fits none and there is no default.
     """
 
     def __init__(

@@ -73,7 +73,7 @@ def is_simulated(environ: Mapping[str, str]) -> bool:
 def tuned_file(environ: Mapping[str, str], *, config: Path | None, simulate: bool) -> Path:
     """Where `orch tune` writes: beside the config file in use. What simulated answers teach is for simulated runs."""
     named = config or _path(environ, "ORCH_CONFIG")
-    folder = PlatformDirs(APP, appauthor=False).user_config_path if named is None else named.parent
+    folder = user_config_dir() if named is None else named.parent
     return folder / ("tuned-simulated.yaml" if simulate else "tuned.yaml")
 
 

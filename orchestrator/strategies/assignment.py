@@ -127,7 +127,7 @@ class Assignment:
         today = self.situation.when.date()
         able = [o for o in offers if o.obstacle is None and (not stand_in or not o.spec.is_retired(today))]
         if stand_in:
-            able = [o for o in able if self.situation.barred(o) is None] or able
+            able = self.situation.preferred(able)
         who = _who(call)
         if able and able[0] is not offers[0]:
             why = self.situation.barred(offers[0]) if offers[0].obstacle is None else None

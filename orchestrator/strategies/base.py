@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -95,6 +95,10 @@ class Situation:
             if offer.obstacle is None and not offer.spec.is_retired(today) and offer.cost.expected is not None
             if offer.spec.name not in self.reserved
         ]
+        return self.preferred(able)
+
+    def preferred(self, able: list[Offer]) -> list[Offer]:
+        """Of models that can be called, those that are not set aside for failing; all where there are no others."""
         return [offer for offer in able if self.barred(offer) is None] or able
 
     def barred(self, offer: Offer) -> str | None:
@@ -141,6 +145,16 @@ def survey(
             obstacle = Obstacle.NO_KEY
         offers[spec.name] = Offer(spec, cost, obstacle)
     return offers
+
+
+def marked(
+    offers: Mapping[str, Offer], obstacle: Obstacle, stands_before: Callable[[ModelSpec], bool]
+) -> dict[str, Offer]:
+    """The offers with an obstacle in the way of some models, where nothing else is already."""
+    return {
+        name: replace(offer, obstacle=obstacle) if offer.obstacle is None and stands_before(offer.spec) else offer
+        for name, offer in offers.items()
+    }
 
 
 def _obstacle(limit: int, cost: CostRange, cap: int | None) -> Obstacle | None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from ..quote import REASONING, REASONING_FACTOR
 from ..registry.model import ModelSpec
-from .base import Decision, Obstacle, Situation
+from .base import Decision, Obstacle, Situation, marked
 from .tasks import models_of_row
 
 # Tokens per second by a model's score for speed, as the head of models.yaml defines the score; between the points, and
@@ -82,11 +82,7 @@ def marked_if_slow(name: str, situation: Situation) -> Situation:
 
 
 def _without(slow: Collection[str], situation: Situation) -> Situation:
-    offers = {
-        name: replace(offer, obstacle=Obstacle.SLOW) if name in slow and offer.obstacle is None else offer
-        for name, offer in situation.offers.items()
-    }
-    return replace(situation, offers=offers)
+    return replace(situation, offers=marked(situation.offers, Obstacle.SLOW, lambda spec: spec.name in slow))
 
 
 def _reasons(decision: Decision, waits: Mapping[str, Latency], limit_s: float) -> list[str]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from ..registry.model import ModelSpec
 from ..types import Task
-from .base import Obstacle, Offer
+from .base import Obstacle, Offer, marked
 
 _BY_CODING = frozenset({Task.CODE, Task.DEBUGGING})
 
@@ -19,9 +18,4 @@ def rating(spec: ModelSpec, task: str) -> float:
 
 def rated_from(least: float, offers: Mapping[str, Offer], task: str) -> dict[str, Offer]:
     """The offers, those of models that are rated lower with that in the way."""
-    return {
-        name: replace(offer, obstacle=Obstacle.RATED_LOWER)
-        if offer.obstacle is None and rating(offer.spec, task) < least
-        else offer
-        for name, offer in offers.items()
-    }
+    return marked(offers, Obstacle.RATED_LOWER, lambda spec: rating(spec, task) < least)
