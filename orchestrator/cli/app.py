@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import sys
 import traceback
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,8 +18,9 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
-from ..errors import Interrupted, OrchError, UsageError
+from ..errors import ConfigError, Interrupted, OrchError, UsageError
 from ..result import refused_result
+from ..settings import is_simulated
 from . import render
 from .output import Output
 from .source import spread_context
@@ -95,7 +95,7 @@ def _root(
 
 def run(argv: list[str]) -> int:
     """Carry out one command line; returns the exit code."""
-    output = Output.asked_for_in(argv)
+    output, simulated = Output.asked_for_in(argv), _is_simulated(argv)
     try:
         code = _dispatch(spread_context(argv) or ["--help"])
         render.flush()
@@ -108,11 +108,11 @@ def run(argv: list[str]) -> int:
         render.say(f"orch: {error}")
         return EXIT_CLOSED_PIPE
     except (KeyboardInterrupt, Abort):
-        return _fail(Interrupted(), output)
+        return _fail(Interrupted(), output, simulated)
     except TyperException as error:
-        return _fail(UsageError(error.format_message(), hint="orch --help lists the commands"), output)
+        return _fail(UsageError(error.format_message(), hint="orch --help lists the commands"), output, simulated)
     except OrchError as error:
-        return _fail(error, output)
+        return _fail(error, output, simulated)
     except Exception as error:  # noqa: BLE001  # the one boundary: whatever it is, it is reported and has an exit code
         if os.environ.get("ORCH_TRACEBACK"):
             traceback.print_exc()
@@ -120,7 +120,7 @@ def run(argv: list[str]) -> int:
             f"unexpected {type(error).__name__}: {error}",
             hint="this is a bug in orch; ORCH_TRACEBACK=1 shows where it happened",
         )
-        return _fail(bug, output)
+        return _fail(bug, output, simulated)
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -134,8 +134,16 @@ def _dispatch(argv: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _fail(error: OrchError, output: Output) -> int:
-    refused = refused_result(error, strategy=None, simulated="--simulate" in sys.argv, when=datetime.now(UTC))
+def _is_simulated(argv: list[str]) -> bool:
+    """What a command line asks for, as far as can be told of one that may not even parse."""
+    try:
+        return "--simulate" in argv or is_simulated(os.environ)
+    except ConfigError:  # what is wrong with the variable is for the command to say
+        return False
+
+
+def _fail(error: OrchError, output: Output, simulated: bool) -> int:
+    refused = refused_result(error, strategy=None, simulated=simulated, when=datetime.now(UTC))
     try:
         # A file that was named is not touched: it may be meant for something else than this object.
         replace(output, file=None).emit(refused.to_dict())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 import stamina
@@ -46,10 +46,10 @@ def run(flags: _RunFlags) -> int:
 
 
 def _short_form(strategy: str) -> Callable[..., int]:
-    @command(RunFlags, argument="prompt", omit=("strategy",))
+    @command(RunFlags, argument="prompt", preset={"strategy": strategy})
     def short_form(flags: RunFlags) -> int:
         """The options are those of orch run."""
-        return answer(replace(flags, strategy=strategy))
+        return answer(flags)
 
     return short_form
 
@@ -69,7 +69,7 @@ def answer(flags: RunFlags) -> int:
             output.emit(rated.to_dict())
             return 0
     on_terminal = render.is_terminal(sys.stdout) and not output.json
-    options = options_from(flags, settings.run, stream=on_terminal if flags.stream is None else flags.stream)
+    options = options_from(flags, settings.run, stream=flags.given_for_run.get("stream", on_terminal))
     try:
         engine = Engine(settings)
         prompt = read_prompt(flags.prompt, flags.system, flags.context or (), engine.registry.largest_window)

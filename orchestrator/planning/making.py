@@ -28,6 +28,7 @@ from ..types import Analysis, Prompt, Task
 from .checking import check_options, check_prompt
 from .choosing import Choice, choose, overrides_in
 from .costs import CallCosts
+from .taking import check_taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ def make_plan(
     if options.tier is not None:
         options = replace(options, tier=registry.tier_named(options.tier))
     choice = choose(options, registry, prompt, today=when.date(), observed=observed)
+    check_taken(options, registry, settings.rollout)
     analysis, limited = _analysis(prompt, choice.options, settings)
     choice = replace(choice, options=limited)
     needs = _needs(prompt, analysis, limited)

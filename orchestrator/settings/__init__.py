@@ -6,6 +6,7 @@ directory is read on its own, since a checked-out repository must not be able to
 """
 
 from .loading import is_simulated, load_settings, tuned_file, user_config_dir
+from .options import RunOptions
 from .records import (
     BreakerPolicy,
     Complexity,
@@ -13,7 +14,6 @@ from .records import (
     RetryKind,
     RetryPolicy,
     Rollout,
-    RunOptions,
     Settings,
 )
 
