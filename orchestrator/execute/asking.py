@@ -79,7 +79,7 @@ class Asker:
         """Write what is thought of an answer into its row, again if it has changed."""
         verdict = outcome.verdict
         kept = json.dumps({"signals": dict(verdict.signals), "reasons": list(verdict.reasons)})
-        await self.caller.judge(outcome.call_id, verdict.confidence, kept)
+        self.caller.log.judge(outcome.call_id, verdict.confidence, kept)
 
     def _request(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> tuple[Request, Order]:
         """What is sent, and the order with the load of that."""

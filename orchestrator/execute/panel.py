@@ -120,7 +120,7 @@ def _shares(context: Context, calls: Mapping[int, Call], orders: Sequence[Order]
     expected to cost, and with an even one of what is left of the run's tokens."""
     tokens = None
     if (budget := context.order.token_budget) is not None and calls:
-        tokens = budget.left(context.caller.records) // len(calls)
+        tokens = budget.left(context.caller.log.calls) // len(calls)
     expected = {place: context.expected(call) or 0 for place, call in calls.items()}
     total = sum(expected.values()) or 1
     return {
