@@ -144,10 +144,8 @@ def _situation(
     has_access = _access(settings, choice.named(registry) | set(overrides.values()) | hosted)
     load = _load(prompt, analysis, options)
 
-    def offers_for(load: Load) -> dict[str, Offer]:
-        offers = survey(
-            registry.models.values(), load, options, has_access=has_access, free_tier=settings.free_tier, when=when
-        )
+    def offers_for(load: Load) -> Mapping[str, Offer]:
+        offers = survey(registry.models, load, options, has_access=has_access, free_tier=settings.free_tier, when=when)
         return offers if options.min_quality is None else rated_from(options.min_quality, offers, analysis.task)
 
     return Situation(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -123,18 +123,38 @@ class Decision:
 Strategy = Callable[[Situation], Decision | None]
 
 
+class Offers(Mapping[str, Offer]):
+    """An offer for each model, by name, made when it is first looked at: most plans look at a few of them."""
+
+    def __init__(self, specs: Mapping[str, ModelSpec], make: Callable[[ModelSpec], Offer]) -> None:
+        self._specs = specs
+        self._make = make
+        self._made: dict[str, Offer] = {}
+
+    def __getitem__(self, name: str) -> Offer:
+        if name not in self._made:
+            self._made[name] = self._make(self._specs[name])
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._specs)
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+
 def survey(
-    specs: Iterable[ModelSpec],
+    specs: Mapping[str, ModelSpec],
     load: Load,
     options: RunOptions,
     *,
     has_access: Callable[[ModelSpec], bool],
     free_tier: Collection[str],
     when: datetime,
-) -> dict[str, Offer]:
+) -> Offers:
     """An offer for every model, by name. `has_access` says whether its provider has a key, or needs none."""
-    offers: dict[str, Offer] = {}
-    for spec in specs:
+
+    def offer(spec: ModelSpec) -> Offer:
         limit = output_limit(spec, load, options.max_tokens)
         cost = quote(spec, price_for(spec, when, free_tier), load, limit=max(limit, 1), timeout_s=options.timeout_s)
         cap = None if cost.expected is None and options.allow_unpriced else options.max_cost_nanousd
@@ -143,8 +163,9 @@ def survey(
             obstacle = Obstacle.NO_TOOLS
         if not has_access(spec):
             obstacle = Obstacle.NO_KEY
-        offers[spec.name] = Offer(spec, cost, obstacle)
-    return offers
+        return Offer(spec, cost, obstacle)
+
+    return Offers(specs, offer)
 
 
 def marked(

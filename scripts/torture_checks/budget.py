@@ -165,7 +165,7 @@ CHECK_IN_FLIGHT = Check(
     name="in_flight",
     promise=f"the same with {_IN_FLIGHT} calls in flight in each process, whose changes share commits",
     counts="calls",
-    small=Size(400, 2),
-    full=Size(8_000, 8),
+    small=Size(1_000, 2),
+    full=Size(12_000, 8),
     run=partial(_run, in_flight=_IN_FLIGHT),
 )

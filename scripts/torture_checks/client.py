@@ -30,7 +30,8 @@ from orchestrator.simulator.tokens import CHARACTERS_PER_TOKEN
 from orchestrator.types import Prompt
 
 _TIMED = ("reserve", "finish")  # what a run waits for
-_BREATH_S = 0.05  # after a refusal, for the calls of others to be settled
+_BREATH_S = 0.05  # after a refusal, for the calls of others to be settled; longer where all of them may be waiting
+_LONG_BREATH_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ async def _ask(engine: Engine, job: Job, number: int, prompt: str) -> dict[str, 
     except OrchError as refused:
         status, error = "refused", refused.code
     if error == BudgetError.code:
-        await asyncio.sleep(_BREATH_S)
+        await asyncio.sleep(_BREATH_S if job.in_flight == 1 else _LONG_BREATH_S)
     return {"status": status, "error": error, "seconds": time.perf_counter() - began}
 
 
