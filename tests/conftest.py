@@ -11,6 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import stamina
+from in_process import run_in_process
 
 # The same examples in every run; no time limit for one, since a machine may be busy; no database, since it would be
 # written into the checkout.
@@ -43,7 +44,20 @@ def no_waiting() -> Iterator[None]:
 
 @pytest.fixture
 def orch(user_files: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
-    """Runs a command line in a process of its own, with a home of its own; `environ` is added to the environment."""
+    """Carries out a command line, with a home of its own; `environ` is added to the environment.
+
+    It does so in this process, which is fifteen times as quick. Where a process is the point: `orch_process`.
+    """
+
+    def run(*argv: str | bytes, stdin: bytes = b"", **environ: str) -> subprocess.CompletedProcess[bytes]:
+        return run_in_process(*argv, stdin=stdin, environ=environ)
+
+    return run
+
+
+@pytest.fixture
+def orch_process(user_files: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
+    """As `orch`, in a process of its own: for start-up, the encoding of the process, and what is left at its end."""
 
     def run(*argv: str | bytes, stdin: bytes = b"", **environ: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
