@@ -15,6 +15,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 from . import recording
+from .analysis.reading import Reading
 from .calling.alerts import tell
 from .calling.allowance import TokenBudget
 from .calling.caller import Caller, Order
@@ -93,9 +94,15 @@ class Engine:
         """What `run` would do, without calling anything. Raises an OrchError if there is nothing it could do."""
         return self._plan(prompt, options, self._observed(options))
 
-    def _plan(self, prompt: Prompt, options: RunOptions, observed: Observed) -> Planned:
+    def _plan(self, prompt: Prompt, options: RunOptions, observed: Observed, reading: Reading | None = None) -> Planned:
         return make_plan(
-            prompt, options, registry=self.registry, settings=self.settings, when=self._clock(), observed=observed
+            prompt,
+            options,
+            registry=self.registry,
+            settings=self.settings,
+            when=self._clock(),
+            observed=observed,
+            reading=reading,
         )
 
     async def run(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> OrchestrationResult:
@@ -155,7 +162,7 @@ class Engine:
         )
         calibration = self.settings.calibration
         execution = Execution(
-            planned.prompt,
+            planned.reading,
             order,
             self.registry,
             caller,
@@ -262,7 +269,7 @@ class Engine:
             return planned
         turn = take_turn(ledger, planned.ring, simulated=self.settings.simulate)
         observed = replace(planned.observed, turns={**planned.observed.turns, planned.ring: turn})
-        return self._plan(planned.prompt, planned.options, observed)
+        return self._plan(planned.prompt, planned.options, observed, planned.reading)
 
     def _default_connect(self) -> Callable[[str], Provider]:
         if self.settings.simulate:
