@@ -18,6 +18,7 @@ from functools import partial
 from typing import Self
 
 from . import recording
+from .analysis.reading import Reading
 from .calling.alerts import tell
 from .calling.allowance import TokenBudget
 from .calling.caller import Caller, Order
@@ -143,9 +144,15 @@ class Engine:
         """What `run` would do, without calling anything. Raises an OrchError if there is nothing it could do."""
         return self._plan(prompt, options, self._observed(options))
 
-    def _plan(self, prompt: Prompt, options: RunOptions, observed: Observed) -> Planned:
+    def _plan(self, prompt: Prompt, options: RunOptions, observed: Observed, reading: Reading | None = None) -> Planned:
         return make_plan(
-            prompt, options, registry=self.registry, settings=self.settings, when=self._clock(), observed=observed
+            prompt,
+            options,
+            registry=self.registry,
+            settings=self.settings,
+            when=self._clock(),
+            observed=observed,
+            reading=reading,
         )
 
     async def run(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> OrchestrationResult:
@@ -256,7 +263,7 @@ class Engine:
             token_budget=None if options.max_tokens_total is None else TokenBudget(options.max_tokens_total),
         )
         return Execution(
-            planned.prompt,
+            planned.reading,
             order,
             self.registry,
             caller,
@@ -393,7 +400,7 @@ class Engine:
             return planned
         turn = await ledger.commit(partial(take_turn, ring=planned.ring, simulated=self.settings.simulate))
         observed = replace(planned.observed, turns={**planned.observed.turns, planned.ring: turn})
-        return self._plan(planned.prompt, planned.options, observed)
+        return self._plan(planned.prompt, planned.options, observed, planned.reading)
 
     def _default_connect(self) -> Callable[[str], Provider]:
         if self.settings.simulate:

@@ -54,10 +54,10 @@ async def _reduce(
     outcomes = list(answered.values())
     match node.reduce:
         case Reduce.VOTE:
-            reduced = vote(outcomes, context.prompt.asked, context.detector)
+            reduced = vote(outcomes, context.asked.wanted, context.detector)
         case Reduce.AGREE:
             costs = [context.expected(node.members[place]) for place in answered]
-            reduced = agree(outcomes, costs, context.prompt.asked, context.detector)
+            reduced = agree(outcomes, costs, context.asked.wanted, context.detector)
         case _:
             reduced = best(outcomes)
     if node.synthesiser is not None:

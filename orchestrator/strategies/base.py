@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ..analysis.needs import Needs
+from ..analysis.reading import Reading
 from ..errors import AuthenticationError, BudgetError, ContextTooLongError, OrchError, UsageError
 from ..money import format_nanousd
 from ..plan import Call, CostRange, Node, calls
@@ -49,12 +50,11 @@ class Situation:
 
     `roles` and `tiers` are those that the calls of the chain's plan may name. `routing` is what routers go by: `table`,
     the one of its tables that was chosen, and `overrides`, the models that the environment puts first, by task.
-    `needs` is what the prompt asks for, by its words or by the user's. `question_offers` are for the question without
-    what was given with it; empty where nothing was. What is `reserved` is only called where it is named: a model that a
-    rollout is to bring in.
+    `question_offers` are for the question without what was given with it; empty where nothing was. What is `reserved`
+    is only called where it is named: a model that a rollout is to bring in.
     """
 
-    analysis: Analysis
+    reading: Reading
     offers: Mapping[str, Offer]
     options: RunOptions
     chain: Chain
@@ -62,14 +62,25 @@ class Situation:
     when: datetime
     roles: Mapping[str, Role] = field(default_factory=dict)
     tiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    prompt: Prompt = field(default_factory=lambda: Prompt(""))
     routing: Routing = field(default_factory=Routing)
     table: TaskTable | None = None
     overrides: Mapping[str, str] = field(default_factory=dict)
     observed: Observed = field(default_factory=Observed)
     question_offers: Mapping[str, Offer] = field(default_factory=dict)
-    needs: Needs = field(default_factory=Needs)
     reserved: frozenset[str] = frozenset()
+
+    @property
+    def prompt(self) -> Prompt:
+        return self.reading.prompt
+
+    @property
+    def analysis(self) -> Analysis:
+        return self.reading.analysis
+
+    @property
+    def needs(self) -> Needs:
+        """What the prompt asks for, by its words or by the user's."""
+        return self.reading.needs
 
     @property
     def asked(self) -> Asked:
