@@ -18,9 +18,9 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
-from ..analysis.answer import AnswerForm, answer_form
-from ..analysis.prose import EDGE_CHARS, count_words, read_prose
-from ..analysis.tasks import classify
+from ..analysis.answer import AnswerForm
+from ..analysis.parsing import parse_prompt
+from ..analysis.prose import EDGE_CHARS, count_words
 from .code_form import code_form, code_of
 from .keypoints import agree, key_points
 
@@ -56,15 +56,15 @@ class FinalAnswer:
     others: tuple[str, ...] = ()
 
 
-def final_answer(text: str, prompt: str | None = None) -> FinalAnswer:
+def final_answer(text: str, prompt: str | Wanted | None = None) -> FinalAnswer:
     """The final answer of a reply. Pure; any string will do. Of a very long one the beginning and the end are read."""
-    return _final(_edges(text), _Asked.of(prompt))
+    return _final(_edges(text), Wanted.by(prompt))
 
 
 def same_answer(one: str, other: str, prompt: str | None = None) -> float:
     """How far two replies to one prompt give the same answer, 0 to 1; they agree from `AGREES_FROM`. Symmetric."""
-    asked = _Asked.of(prompt)
-    return compare(_final(_edges(one), asked), _final(_edges(other), asked))
+    wanted = Wanted.by(prompt)
+    return compare(final_answer(one, wanted), final_answer(other, wanted))
 
 
 def compare(one: FinalAnswer, other: FinalAnswer) -> float:
@@ -94,18 +94,18 @@ _OPTION = re.compile(r"(?m)^[ \t]*\(?([A-Z])[.):]\)?[ \t]+(\S.{0,300}?)[ \t]*$")
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What a prompt asks for: the form, and its options by letter where it lists some."""
+class Wanted:
+    """What a prompt asks for: the form, None where it is not known, and its options by letter where it lists some."""
 
     form: AnswerForm | None
     options: dict[str, str]
 
     @classmethod
-    def of(cls, prompt: str | None) -> _Asked:
-        if prompt is None:
-            return cls(None, {})
-        prose = read_prose(prompt, lenient=True)
-        return cls(answer_form(prose, classify(prose)), options_in(prompt))
+    def by(cls, prompt: str | Wanted | None) -> Wanted:
+        """What a prompt's text asks for; what is known already is given back."""
+        if isinstance(prompt, Wanted):
+            return prompt
+        return cls(None, {}) if prompt is None else cls(parse_prompt(prompt).form, options_in(prompt))
 
 
 def options_in(prompt: str) -> dict[str, str]:
@@ -133,7 +133,7 @@ _BOLD_END = re.compile(r"\*\*([^*\n]{1,80})\*\*[^\w\n]*\Z")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\S)|\n+")
 
 
-def _final(text: str, asked: _Asked) -> FinalAnswer:
+def _final(text: str, asked: Wanted) -> FinalAnswer:
     marked = _marked(text)
     if asked.options and (choice := _choice(text, marked, asked.options)) is not None:
         return choice

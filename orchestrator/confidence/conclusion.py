@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 
-from .answers import AnswerKind, boxes_in, numbers_in, options_in
+from .answers import AnswerKind, boxes_in, numbers_in
 from .code_form import parses
 from .signal import Answer, Measure
 
@@ -53,13 +53,13 @@ def _number(answer: Answer) -> Iterator[Measure]:
     yield Measure("positive", float(positive), f"the answer is {'' if positive else 'not '}more than 0")
     size = math.log10(1 + float(min(abs(number), Fraction(10**12))))
     yield Measure("size of the answer", size, "the size of the answer")
-    if answer.prompt is not None:
-        given = number in numbers_in(answer.prompt)
+    if answer.asked is not None:
+        given = number in answer.asked.numbers
         yield Measure("number of the prompt", float(given), f"the answer is {'' if given else 'not '}in the prompt")
 
 
 def _choice(answer: Answer) -> Iterator[Measure]:
-    options = options_in(answer.prompt or "")
+    options = {} if answer.asked is None else answer.asked.wanted.options
     letter = answer.final.key
     chosen = options.get(letter, "")
     place = (ord(letter) - ord("A")) / max(1, len(options) - 1)

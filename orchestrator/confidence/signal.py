@@ -10,6 +10,7 @@ from ..analysis.answer import AnswerForm
 from ..analysis.prose import Prose
 from ..types import FinishReason, Task
 from .answers import SHORT_WORDS, AnswerKind, FinalAnswer
+from .asked import Asked
 
 _UNASKED = frozenset((Task.CHAT, Task.WRITING, Task.TRANSLATION, Task.SUMMARY))
 
@@ -21,7 +22,7 @@ class Answer:
     `text` is without asides of doubt ("I'm not sure."), which would otherwise count as more of an answer. `prose` is
     what the model says in its own words. `hedges` are the phrases of doubt in it, and `word_count` counts
     the words of the whole answer without those, so that an answer is never taken for a fuller one because it hedges.
-    `final` is what it answers in the end. `prompt`, `form` and `task` are what was asked, None where it is not known.
+    `final` is what it answers in the end. `asked` is the prompt, None where it is not known.
     """
 
     text: str
@@ -30,9 +31,15 @@ class Answer:
     word_count: int
     finish_reason: FinishReason | None
     final: FinalAnswer
-    prompt: str | None
-    form: AnswerForm | None
-    task: Task | None
+    asked: Asked | None
+
+    @property
+    def form(self) -> AnswerForm | None:
+        return None if self.asked is None else self.asked.form
+
+    @property
+    def task(self) -> Task | None:
+        return None if self.asked is None else self.asked.task
 
     @property
     def is_content(self) -> bool:

@@ -18,7 +18,7 @@ def working(answer: Answer) -> Iterator[Measure]:
     equations = text.count("=")
     yield Measure("equations", math.log2(1 + equations), f"{equations} equations")
     numbers = set(numbers_in(text))
-    given = set() if answer.prompt is None else set(numbers_in(answer.prompt))
+    given = set(() if answer.asked is None else answer.asked.numbers)
     yield Measure("numbers", math.log2(1 + len(numbers)), f"{len(numbers)} different numbers")
     found = len(numbers - given)
     yield Measure("new numbers", math.log2(1 + found), f"{found} numbers that the prompt has not")
@@ -26,7 +26,7 @@ def working(answer: Answer) -> Iterator[Measure]:
     yield Measure("fractional numbers", fractional / (1 + len(numbers)), f"{fractional} numbers that are not whole")
     largest = max((abs(number) for number in numbers), default=Fraction(0))
     yield Measure("largest number", _magnitude(largest), f"numbers up to {_shown(largest)}")
-    if answer.prompt is not None:
+    if answer.asked is not None:
         unused = len(given - numbers)
         yield Measure("unused numbers", unused / (1 + len(given)), f"{unused} of the prompt's numbers not used")
 

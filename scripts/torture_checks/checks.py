@@ -21,6 +21,7 @@ CHECKS: dict[str, Check] = {
     check.name: check
     for check in (
         budget.CHECK,
+        budget.CHECK_IN_FLIGHT,
         kill9.CHECK,
         interrupts.CHECK,
         interrupts.AFTER_SUSPENSION,

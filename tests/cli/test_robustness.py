@@ -57,12 +57,12 @@ def test_a_file_for_the_json_that_cannot_be_written_is_refused_before_spending(o
     assert orch("show", "--simulate").returncode == 2
 
 
-def test_a_failing_call_leaves_no_log_lines_of_libraries(orch: Orch, tmp_path: Path) -> None:
+def test_a_failing_call_leaves_no_log_lines_of_libraries(orch_process: Orch, tmp_path: Path) -> None:
     scenario = tmp_path / "faults.yaml"
     scenario.write_text("rules:\n  - {fault: overloaded}\n")
     config = tmp_path / "config.yaml"
     config.write_text("retry: {initial_backoff: 0, max_backoff: 0}\n")
-    run = orch("cheapest", "hi", "--simulate", "--scenario", str(scenario), "--config", str(config))
+    run = orch_process("cheapest", "hi", "--simulate", "--scenario", str(scenario), "--config", str(config))
     assert run.returncode == 6
     assert run.stdout == b""
     (line,) = run.stderr.decode().splitlines()
@@ -86,15 +86,15 @@ def test_a_name_that_is_not_text_is_a_usage_error(orch: Orch, option: str) -> No
     assert orch(*ASK, option, b"\xff").returncode == 2
 
 
-def test_a_time_zone_that_is_none_is_a_configuration_error(orch: Orch) -> None:
-    run = orch("report", TZ="UTC+25")
+def test_a_time_zone_that_is_none_is_a_configuration_error(orch_process: Orch) -> None:
+    run = orch_process("report", TZ="UTC+25")
     assert run.returncode == 3
     assert b"TZ='UTC+25'" in run.stderr
 
 
 @pytest.mark.parametrize("locale", ["C", "POSIX"])
-def test_output_is_utf8_whatever_the_locale(orch: Orch, locale: str) -> None:
-    run = orch("plan", "--simulate", "-p", "naïve?", LC_ALL=locale, LANG=locale, PYTHONIOENCODING="latin-1")
+def test_output_is_utf8_whatever_the_locale(orch_process: Orch, locale: str) -> None:
+    run = orch_process("plan", "--simulate", "-p", "naïve?", LC_ALL=locale, LANG=locale, PYTHONIOENCODING="latin-1")
     assert run.returncode == 0
     assert "≥" in run.stdout.decode("utf-8")
 

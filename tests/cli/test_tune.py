@@ -433,9 +433,11 @@ def test_a_folder_that_cannot_be_written_ends_with_3_and_a_clear_message(orch: O
     assert orch("tune", "--dry-run", XDG_CONFIG_HOME="/proc/1/config").returncode == 0
 
 
-def test_processes_that_tune_at_once_lose_no_earlier_state(orch: Orch, overconfident: Path, tuned: Path) -> None:
+def test_processes_that_tune_at_once_lose_no_earlier_state(
+    orch_process: Orch, overconfident: Path, tuned: Path
+) -> None:
     with ThreadPoolExecutor() as pool:
-        runs = list(pool.map(lambda _: orch("tune", "--force"), range(3)))
+        runs = list(pool.map(lambda _: orch_process("tune", "--force"), range(3)))
     assert [run.returncode for run in runs] == [0, 0, 0]
     assert sorted(path.name for path in tuned.parent.iterdir()) == [
         "tuned.yaml",
