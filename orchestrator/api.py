@@ -5,21 +5,19 @@
     result = run_orchestration("Explain neural networks", strategy="cheapest")
     print(result.model_used, result.cost, result.response)
 
-Settings come from the environment and the user's config file, as on the command line; `simulate=True` (or
+The functions share one engine a process, which stays open; an `Orchestrator` is one of a program's own. Settings come from the environment and the user's config file, as on the command line; `simulate=True` (or
 `ORCH_SIMULATE=1`) answers from the simulator. A run that gives no answer raises the `OrchError` that it ended in.
 """
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import os
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, TypeVar, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
 from .attachments import attach, read_attachments
 from .confidence.schema import check_schema
@@ -33,6 +31,7 @@ from .result import OrchestrationResult
 from .settings import RunOptions, Settings, load_settings
 from .settings.options import OPTIONS, Kind, Option, asked_for
 from .settings.parameters import RunParameters
+from .shared import PORTAL, engine_for
 from .types import Prompt
 
 T = TypeVar("T")
@@ -73,7 +72,7 @@ async def orchestrate(
 
     Raises an `OrchError`: its class says what is wrong, and `exit_code` how the command line would have ended.
     """
-    engine = engine or Engine(load_settings(os.environ, simulate=simulate))
+    engine = engine or engine_for(simulate)
     asked = options_of(engine.settings, strategy=_strategy(strategy, options.get("experiment")), **options)
     result = await engine.run(_prompt(prompt, system, context, engine.registry), asked)
     if result.exception is not None:
@@ -173,8 +172,8 @@ def _strategy(strategy: str, experiment: str | None) -> str | None:
 
 
 def _planned(prompt: str, strategy: str, simulate: bool | None, given: RunParameters) -> Planned:
-    settings = load_settings(os.environ, simulate=simulate)
-    return Engine(settings).plan(Prompt(prompt), options_of(settings, strategy=strategy, **given))
+    engine = engine_for(simulate)
+    return engine.plan(Prompt(prompt), options_of(engine.settings, strategy=strategy, **given))
 
 
 def _first_model(planned: Planned) -> str:
@@ -222,11 +221,78 @@ def _nanousd(name: str, dollars: Dollars) -> int:
         raise UsageError(f"{name} takes an amount in dollars, not {dollars!r}") from error
 
 
+class Orchestrator:
+    """Answers prompts with an engine that stays open: for programs that ask many. Safe from several threads.
+
+        with Orchestrator() as orch:
+            result = orch.run("Explain neural networks", "cheapest", max_cost=0.01)
+
+        async with Orchestrator() as orch:
+            results = await asyncio.gather(*(orch.arun(prompt) for prompt in prompts))
+
+    `settings` are the user's, from the environment and the config file, unless others are given; `simulate` answers
+    from the simulator. Parameters of `run`, `arun` and `plan` are those of `orchestrate`, and so are their errors.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, simulate: bool | None = None) -> None:
+        self.engine = Engine(settings or load_settings(dict(os.environ), simulate=simulate))
+        self.engine.keep_open()
+        self._closed = False
+
+    @_spelled_out
+    async def arun(
+        self,
+        prompt: str,
+        strategy: str = "fallback",
+        *,
+        system: str | None = None,
+        context: str | Sequence[str] = (),
+        **options: Unpack[RunParameters],
+    ) -> OrchestrationResult:
+        """Answer a prompt, from an event loop; hundreds at a time."""
+        return await orchestrate(prompt, strategy, system=system, context=context, engine=self.engine, **options)
+
+    @_spelled_out
+    def run(
+        self,
+        prompt: str,
+        strategy: str = "fallback",
+        *,
+        system: str | None = None,
+        context: str | Sequence[str] = (),
+        **options: Unpack[RunParameters],
+    ) -> OrchestrationResult:
+        """Answer a prompt and wait for it, from any thread."""
+        return waited_for(self.arun(prompt, strategy, system=system, context=context, **options))
+
+    @_spelled_out
+    def plan(self, prompt: str, strategy: str = "fallback", **options: Unpack[RunParameters]) -> Planned:
+        """What a run would call and cost, and why. Calls nothing."""
+        asked = options_of(self.engine.settings, strategy=_strategy(strategy, options.get("experiment")), **options)
+        return self.engine.plan(Prompt(prompt), asked)
+
+    def close(self) -> None:
+        """Close the ledger and the connections, when the runs that are under way have ended."""
+        waited_for(self.aclose())
+
+    async def aclose(self) -> None:
+        if not self._closed:
+            self._closed = True
+            await self.engine.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
 def waited_for(coroutine: Coroutine[Any, Any, T]) -> T:
     """The coroutine's result, also where a loop is running already, as in a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(coroutine)
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
+    return PORTAL.run(coroutine)

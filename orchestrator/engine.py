@@ -127,12 +127,19 @@ class Engine:
     async def __aenter__(self) -> Self:
         """Raises LedgerError, with nothing left open, if the ledger cannot be opened."""
         state = await self._taken()
-        with self._lock:
-            self._owners += 1
+        self.keep_open()
         await self._given_back(state)
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def keep_open(self) -> None:
+        """Stay open from the next run on, until `aclose` has been called as often as this."""
+        with self._lock:
+            self._owners += 1
+
+    async def aclose(self) -> None:
         """Closes what is open; what runs are still using, when the last of them has ended."""
         with self._lock:
             self._owners -= 1
@@ -331,7 +338,10 @@ class Engine:
         if self._open is None or self._open.connections is not state.connections:
             await state.connections.aclose()
         if state.ledger is not self._ledger:
-            await asyncio.to_thread(state.ledger.close)
+            try:
+                await asyncio.to_thread(state.ledger.close)
+            except RuntimeError:  # the interpreter is about to end, and starts no more threads
+                state.ledger.close()
 
     def _forget_parent(self) -> None:
         """In a process that was forked: what is open is the parent's, and is neither used nor closed here."""

@@ -42,6 +42,8 @@ LAYERS = [
     "result",
     "engine",
     "bench",
+    "portal",
+    "shared",
     "api",
     "report",
     "starter",
