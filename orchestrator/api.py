@@ -5,8 +5,9 @@
     result = run_orchestration("Explain neural networks", strategy="cheapest")
     print(result.model_used, result.cost, result.response)
 
-The functions share one engine a process, which stays open; an `Orchestrator` is one of a program's own. Settings come from the environment and the user's config file, as on the command line; `simulate=True` (or
-`ORCH_SIMULATE=1`) answers from the simulator. A run that gives no answer raises the `OrchError` that it ended in.
+The functions share one engine a process, which stays open; an `Orchestrator` is one of a program's own. Settings come
+from the environment and the user's config file, as on the command line; `simulate=True` (or `ORCH_SIMULATE=1`) answers
+from the simulator. A run that gives no answer raises the `OrchError` that it ended in.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -159,15 +159,8 @@ def _settings(flags: _BenchFlags) -> Settings:
     class Given(ConfigFlags, LedgerFlags):
         pass
 
-    return settings_from(
-        Given(
-            config=flags.config,
-            models_file=flags.models_file,
-            chains_file=flags.chains_file,
-            simulate=flags.simulate,
-            ledger=flags.ledger_file,
-        )
-    )
+    shared = {each.name: getattr(flags, each.name) for each in fields(ConfigFlags)}
+    return settings_from(Given(**shared, simulate=flags.simulate, ledger=flags.ledger_file))
 
 
 def _options(flags: _BenchFlags, registry: Registry) -> BenchOptions:
