@@ -284,23 +284,26 @@ def _classified(text: str, *, marked: bool) -> FinalAnswer:
     return FinalAnswer(AnswerKind.SHORT, text, _plain(text), marked)
 
 
-_LATEX: tuple[tuple[str, str], ...] = (
-    (r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1/\2"),
-    (r"\\(?:text|mathrm|mathbf|textbf|operatorname|mbox)\s*\{([^{}]*)\}", r" \1 "),
-    (r"\\(?:left|right|displaystyle|[,;!: ])", ""),
-    (r"\\(?:times|cdot)", "*"),
-    (r"<<[^<>\n]{0,200}>>", ""),  # a calculator's working, as some models were taught to write it
-    (r"(?<=\d),\\?,?(?=\d{3}\b)", ","),
-    (r"\^\{?\\circ\}?", " degrees "),
-    (r"\\([%$#&_{}])", r"\1"),
-    (r"\\[()\[\]]|\$", " "),
+# A character without which there is nothing to do, the pattern, and what is written for it.
+_LATEX: tuple[tuple[str, str, str], ...] = (
+    ("\\", r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1/\2"),
+    ("\\", r"\\(?:text|mathrm|mathbf|textbf|operatorname|mbox)\s*\{([^{}]*)\}", r" \1 "),
+    ("\\", r"\\(?:left|right|displaystyle|[,;!: ])", ""),
+    ("\\", r"\\(?:times|cdot)", "*"),
+    ("<", r"<<[^<>\n]{0,200}>>", ""),  # a calculator's working, as some models were taught to write it
+    (",", r"(?<=\d),\\?,?(?=\d{3}\b)", ","),
+    ("\\", r"\^\{?\\circ\}?", " degrees "),
+    ("\\", r"\\([%$#&_{}])", r"\1"),
+    ("\\", r"\\[()\[\]]", " "),
+    ("$", r"\$", " "),
 )
 
 
 def unlatex(text: str) -> str:
     """A text with its LaTeX written plainly, as far as numbers and words go."""
-    for pattern, plain in _LATEX:
-        text = re.sub(pattern, plain, text)
+    for mark, pattern, plain in _LATEX:
+        if mark in text:
+            text = re.sub(pattern, plain, text)
     return text
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 
-from .answers import AnswerKind, boxes_in, numbers_in
+from .answers import AnswerKind, boxes_in
 from .code_form import parses
 from .signal import Answer, Measure
 
@@ -42,8 +42,7 @@ def _number(answer: Answer) -> Iterator[Measure]:
     yield Measure("other numbers", math.log2(1 + others), f"{others} other numbers in its last sentence")
     ends = bool(re.search(r"\d\W{0,3}$", answer.text.rstrip()))
     yield Measure("ends on a number", float(ends), "ends on its number" if ends else "does not end on its number")
-    written = numbers_in(answer.text)
-    last = bool(written) and written[-1] == number
+    last = answer.numbers[-1:] == (number,)
     yield Measure("last number", float(last), "the last number is the answer" if last else "goes on to other numbers")
     decimal = bool(_DECIMALS.search(answer.text[-_ENDING:]))
     yield Measure("ends in decimals", float(decimal), "ends in decimals" if decimal else "ends in no decimals")

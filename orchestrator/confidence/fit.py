@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from ..analysis.answer import AnswerForm
-from .answers import AnswerKind, numbers_in
+from .answers import AnswerKind
 from .code_form import parses
 from .signal import Answer, Signal
 
@@ -32,7 +32,7 @@ def _missing(answer: Answer) -> str | None:
     match answer.form:
         case AnswerForm.JSON if kind is not AnswerKind.JSON:
             return "asked for JSON, and there is none that parses"
-        case AnswerForm.NUMBER if not (kind is AnswerKind.NUMBER or numbers_in(answer.text)):
+        case AnswerForm.NUMBER if not (kind is AnswerKind.NUMBER or answer.numbers):
             return None if _spelt(answer.text) else "asked for a number, and there is none"
         case AnswerForm.CHOICE if answer.asked and answer.asked.wanted.options and kind is not AnswerKind.CHOICE:
             return "chooses none of the options"

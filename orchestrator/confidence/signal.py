@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
 from typing import NamedTuple
 
 from ..analysis.answer import AnswerForm
 from ..analysis.prose import Prose
 from ..types import FinishReason, Task
-from .answers import SHORT_WORDS, AnswerKind, FinalAnswer
+from .answers import SHORT_WORDS, AnswerKind, FinalAnswer, numbers_in
 from .asked import Asked
 
 _UNASKED = frozenset((Task.CHAT, Task.WRITING, Task.TRANSLATION, Task.SUMMARY))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """An answer, read once for all signals.
 
@@ -40,6 +42,11 @@ class Answer:
     @property
     def task(self) -> Task | None:
         return None if self.asked is None else self.asked.task
+
+    @cached_property
+    def numbers(self) -> tuple[Fraction, ...]:
+        """Every number that the text writes in digits, in order."""
+        return tuple(numbers_in(self.text))
 
     @property
     def is_content(self) -> bool:

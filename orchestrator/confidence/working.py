@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 
-from .answers import numbers_in
 from .signal import Answer, Measure
 
 _LARGEST = Fraction(10**12)  # beyond it a number is only large
@@ -17,7 +16,7 @@ def working(answer: Answer) -> Iterator[Measure]:
     text = answer.text
     equations = text.count("=")
     yield Measure("equations", math.log2(1 + equations), f"{equations} equations")
-    numbers = set(numbers_in(text))
+    numbers = set(answer.numbers)
     given = set(() if answer.asked is None else answer.asked.numbers)
     yield Measure("numbers", math.log2(1 + len(numbers)), f"{len(numbers)} different numbers")
     found = len(numbers - given)
