@@ -41,7 +41,6 @@ from .events import Note, Observer, unobserved
 from .execute import Execution, Outcome
 from .ledger.breakers import OPEN, breaker_states
 from .ledger.experiments import stops
-from .ledger.group_commit import finished
 from .ledger.pace import measured_p95
 from .ledger.records import Recorded, RunRecord, RunStatus
 from .ledger.store import Identity, Ledger
@@ -332,7 +331,7 @@ class Engine:
             if not in_use and self._open is state:
                 self._open = None
         if not in_use:
-            await finished(asyncio.ensure_future(self._close(state)))
+            await asyncio.shield(self._close(state))
 
     async def _close(self, state: _Open) -> None:
         if self._open is None or self._open.connections is not state.connections:
@@ -408,7 +407,7 @@ class Engine:
         """The plan for the turn that this run takes: others may have taken theirs since it was made."""
         if planned.ring is None:
             return planned
-        turn = await ledger.commit(partial(take_turn, ring=planned.ring, simulated=self.settings.simulate))
+        turn = await ledger.submit(partial(take_turn, ring=planned.ring, simulated=self.settings.simulate))
         observed = replace(planned.observed, turns={**planned.observed.turns, planned.ring: turn})
         return self._plan(planned.prompt, planned.options, observed, planned.reading)
 

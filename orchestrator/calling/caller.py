@@ -149,8 +149,10 @@ class Caller:
         step: str | None = None,
         role: str | None = None,
         number: int = 1,
+        budgets: bool = True,
     ) -> Draft:
-        """A call as it would be made now: its price, its worst case and its row."""
+        """A call as it would be made now: its price, its worst case and its row. Without `budgets` only the run's cap
+        limits the reply."""
         now = self._clock()
         price = price_for(spec, now, order.free_tier)
         record = CallRecord(
@@ -171,7 +173,8 @@ class Caller:
         if order.token_budget is not None and order.options.max_tokens is None:
             request = self._within(order.token_budget, request, record, order)
         if price is not None:
-            if not hosted_by_user and order.options.max_tokens is None:
+            limited = budgets or order.shares or order.options.max_cost_nanousd is not None
+            if limited and not hosted_by_user and order.options.max_tokens is None:
                 request = await self._affordable(request, price, record, order)
             worst = worst_case(price, order.load, request.max_tokens, order.options.timeout_s)
             record = replace(record, reserved_nanousd=worst)
@@ -203,7 +206,7 @@ class Caller:
     ) -> Answered:
         provider = self._connections.get(spec.provider)
         async with await self._wait_in_line(spec, order) as turn:
-            draft = await self.draft(spec, request, order, step=step, role=role, number=number)
+            draft = await self.draft(spec, request, order, step=step, role=role, number=number, budgets=turn.budgets)
             # Nothing lies between: it is reserved and marked as sent in one transaction.
             draft = replace(draft, record=replace(draft.record, status=CallStatus.SENT, sent_at=self._clock()))
             attempt = self._attempt(draft, order, provider)
@@ -257,7 +260,7 @@ class Caller:
 
     async def _affordable(self, request: Request, price: Price, record: CallRecord, order: Order) -> Request:
         """The request with a limit on the reply that the cap and the budgets can pay for."""
-        left = await self._ledger.commit(partial(left_nanousd, call=record), reads=True)
+        left = await self._ledger.submit(partial(left_nanousd, call=record), reads=True)
         if left is None:
             return request
         left = math.floor(order.portion * min([left, *(share.left(self.log.calls) for share in order.shares)]))

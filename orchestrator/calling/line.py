@@ -17,6 +17,7 @@ from ..clock import Clock
 from ..errors import Billed, DeadlineError, QuotaExhaustedError
 from ..events import Observer, Waiting
 from ..ledger.breakers import Circuit, breakers_of, claim_probe
+from ..ledger.budgets import any_budget
 from ..ledger.limits import (
     SECOND,
     Cause,
@@ -113,14 +114,15 @@ class Line:
     async def _admit(self, turn: Turn, tokens: int, left_s: float) -> None:
         """Fills in the turn, so that what was taken is known even if the task is cancelled meanwhile."""
         unlimited = turn.limits == RateLimits()
-        if unlimited and not await self._ledger.commit(lambda db: self._known(db, turn), reads=True):
+        if unlimited and not await self._ledger.submit(lambda db: self._known(db, turn), reads=True):
             return
-        await self._ledger.commit(lambda db: self._take(db, turn, tokens, left_s))
+        await self._ledger.submit(lambda db: self._take(db, turn, tokens, left_s))
 
     def _known(self, connection: sqlite3.Connection, turn: Turn) -> bool:
         now = to_micros(self._clock())
         turn.breakers = breakers_of(connection, turn.circuit, now)
         turn.learned = learned_limits(connection, turn.key, now)
+        turn.budgets = any_budget(connection)
         return bool(turn.breakers or turn.learned)
 
     def _take(self, connection: sqlite3.Connection, turn: Turn, tokens: int, left_s: float) -> None:
@@ -173,11 +175,11 @@ class Line:
         if late > self._window.margin // 2:
             # Whoever comes a window later must know when this request really left.
             turn.slot = replace(slot, at=slot.at + late)
-            await self._ledger.commit(lambda db: move_slot(db, turn.slot or slot))
+            await self._ledger.submit(lambda db: move_slot(db, turn.slot or slot))
 
     async def _look_again(self, turn: Turn, slot: Slot) -> Slot:
         waited = round((self._monotonic() - turn.entered) * SECOND)
-        moved = await self._ledger.commit(lambda db: look_again(db, slot, waited, self._window), reads=True)
+        moved = await self._ledger.submit(lambda db: look_again(db, slot, waited, self._window), reads=True)
         if moved.at - moved.taken_at != slot.at - slot.taken_at:
-            await self._ledger.commit(lambda db: move_slot(db, moved))
+            await self._ledger.submit(lambda db: move_slot(db, moved))
         return moved

@@ -52,7 +52,7 @@ class RunLog:
     async def reserve(self, calls: Sequence[CallRecord], exempt: Collection[str]) -> None:
         """Insert calls: all of them, or none. Raises BudgetError, and LedgerError if the run could not be written."""
         try:
-            await self._ledger.commit(partial(entries.reserve, calls=calls, exempt=exempt))
+            await self._ledger.submit(partial(entries.reserve, calls=calls, exempt=exempt))
         except LedgerError:
             await self.check_begun()
             raise
@@ -66,7 +66,7 @@ class RunLog:
 
     async def mark_sent(self, call_id: str, at: datetime) -> CallRecord:
         """The last thing before a call that was reserved earlier leaves."""
-        await self._ledger.commit(partial(entries.mark_sent, call_id=call_id, at=at))
+        await self._ledger.submit(partial(entries.mark_sent, call_id=call_id, at=at))
         self.calls[call_id] = replace(self.calls[call_id], status=CallStatus.SENT, sent_at=at)
         return self.calls[call_id]
 

@@ -47,7 +47,8 @@ class Books:
 class Turn:
     """A call that may be sent now. Entered as a context, it keeps what became of the call when it is left.
 
-    `begin` is said right before the request is sent: a turn that was not begun gives back what it took.
+    `begin` is said right before the request is sent: a turn that was not begun gives back what it took. `budgets` says
+    whether there are any, as of when the turn was given.
     """
 
     books: Books
@@ -59,6 +60,7 @@ class Turn:
     entered: float = 0.0
     breakers: list[Breaker] = field(default_factory=list)
     learned: Learned | None = None
+    budgets: bool = True
     _provider: SaysLimits | None = None
     _status_before: RateLimitStatus | None = None
     _mixed: bool = False
@@ -115,7 +117,7 @@ class Turn:
                 change(connection)
 
         with contextlib.suppress(LedgerError):  # an answer is worth more than the book-keeping of limits
-            await self.books.ledger.commit(all_of_them)
+            await self.books.ledger.submit(all_of_them)
 
     def _changes(self, provider: SaysLimits, error: BaseException | None) -> list[Change]:
         """What there is to be written."""

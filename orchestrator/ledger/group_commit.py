@@ -63,6 +63,14 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+class Written(asyncio.Future[T]):
+    """A future that cannot be cancelled, since what it stands for will be done: a task that is cancelled while it waits
+    for one goes on waiting, and is cancelled then. So what is on disk is known."""
+
+    def cancel(self, msg: Any = None) -> bool:
+        return False
+
+
 @dataclass(slots=True, eq=False)
 class _Change:
     """Work that waits for its turn, and what came of it. One that only reads needs no transaction."""
@@ -70,7 +78,7 @@ class _Change:
     work: Work[Any]
     reads: bool
     loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Any]
+    future: Written[Any]
     result: Any = None
     error: BaseException | None = None
 
@@ -93,13 +101,13 @@ class GroupCommit:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def submit(self, work: Work[T], *, reads: bool = False) -> asyncio.Future[T]:
+    def submit(self, work: Work[T], *, reads: bool = False) -> Written[T]:
         """Hand in a change; the future is done when it is durable. The change is made even if nobody waits for it.
 
         The future raises what the change raised, or LedgerError.
         """
         loop = asyncio.get_running_loop()
-        change = _Change(work, reads, loop, loop.create_future())
+        change = _Change(work, reads, loop, Written(loop=loop))
         if self._closed:
             change.future.set_exception(LedgerError(f"the ledger {self._path} has been closed"))
             return change.future
@@ -177,15 +185,6 @@ class GroupCommit:
         execute("RELEASE change")
 
 
-async def finished(future: asyncio.Future[T]) -> T:
-    """What a future gives. It is waited for even if the task is cancelled meanwhile; the cancellation comes then."""
-    try:
-        return await asyncio.shield(future)
-    except asyncio.CancelledError:
-        await asyncio.wait({future})
-        raise
-
-
 def _deliver(group: Sequence[_Change]) -> None:
     by_loop: dict[asyncio.AbstractEventLoop, list[_Change]] = {}
     for change in group:
@@ -200,8 +199,6 @@ def _deliver(group: Sequence[_Change]) -> None:
 
 def _resolve(changes: Sequence[_Change]) -> None:
     for change in changes:
-        if change.future.done():
-            continue
         if change.error is None:
             change.future.set_result(change.result)
         else:

@@ -6,7 +6,6 @@ that many processes may start on a ledger that does not exist yet: the first one
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sqlite3
 import threading
@@ -19,7 +18,7 @@ from typing import Self, TypeVar
 from ..errors import LedgerError
 from . import entries
 from .budgets import Alert
-from .group_commit import BUSY_TIMEOUT_S, GroupCommit, Work, as_ledger_errors, finished, transaction
+from .group_commit import BUSY_TIMEOUT_S, GroupCommit, Work, Written, as_ledger_errors, transaction
 from .orphans import interrupt_orphans, running_processes
 from .process import Presence, is_gone, opening_lock, remove_dead
 from .records import CallRecord, RunRecord
@@ -136,14 +135,13 @@ class Ledger:
         with self._lock, as_ledger_errors(self.path), transaction(self._connection):
             return change(self._connection)
 
-    def submit(self, change: Work[T], *, reads: bool = False) -> asyncio.Future[T]:
+    def submit(self, change: Work[T], *, reads: bool = False) -> Written[T]:
         """Like `write`, from an event loop and without holding it up: the future is done when the change is durable.
-        Changes that wait at the same time share one commit. What only `reads` needs none."""
-        return self._changes.submit(change, reads=reads)
+        Changes that wait at the same time share one commit. What only `reads` needs none.
 
-    async def commit(self, change: Work[T], *, reads: bool = False) -> T:
-        """`submit`, waited for even if the task is cancelled meanwhile: what is on disk is then known."""
-        return await finished(self.submit(change, reads=reads))
+        Whoever waits for it waits to the end, even if cancelled meanwhile: what is on disk is then known.
+        """
+        return self._changes.submit(change, reads=reads)
 
     def start_run(self, run: RunRecord) -> None:
         self.write(lambda connection: entries.start_run(connection, run))

@@ -82,11 +82,14 @@ class Exchange:
     sent: bool = False
     response: httpx2.Response | None = None
     tail: bytes = b""
+    _headers: dict[str, str] | None = None
 
     @property
     def headers(self) -> dict[str, str]:
         """The reply's headers, names in lower case; empty if there was no reply."""
-        return {} if self.response is None else dict(self.response.headers)
+        if self._headers is None and self.response is not None:
+            self._headers = dict(self.response.headers)
+        return self._headers or {}
 
     @property
     def media_type(self) -> str:
