@@ -22,6 +22,7 @@ class Portal:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._started: set[Future[None]] = set()
         self._pid = os.getpid()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -48,10 +49,13 @@ class Portal:
             raise
 
     def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine that nobody waits for."""
-        asyncio.run_coroutine_threadsafe(coroutine, self._running())
+        """Run a coroutine that only `close` waits for."""
+        started = asyncio.run_coroutine_threadsafe(coroutine, self._running())
+        self._started.add(started)
+        started.add_done_callback(self._started.discard)
 
     def close(self) -> None:
+        wait(set(self._started))
         with self._lock:
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is not None and thread is not None and self._pid == os.getpid():
@@ -60,7 +64,7 @@ class Portal:
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._pid != os.getpid():
-            self._lock, self._loop, self._thread, self._pid = threading.Lock(), None, None, os.getpid()
+            self.__init__()  # type: ignore[misc]  # what it has is the parent's
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
