@@ -18,9 +18,9 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
-from ..errors import ConfigError, Interrupted, OrchError, UsageError
+from ..errors import Interrupted, OrchError, UsageError
 from ..result import refused_result
-from ..settings import is_simulated
+from ..settings import says_simulated
 from . import render
 from .output import Output
 from .source import spread_context
@@ -95,7 +95,8 @@ def _root(
 
 def run(argv: list[str]) -> int:
     """Carry out one command line; returns the exit code."""
-    output, simulated = Output.asked_for_in(argv), _is_simulated(argv)
+    output = Output.asked_for_in(argv)
+    simulated = says_simulated(os.environ, flag="--simulate" in argv)
     try:
         code = _dispatch(spread_context(argv) or ["--help"])
         render.flush()
@@ -132,14 +133,6 @@ def _dispatch(argv: list[str]) -> int:
     except Exit as done:
         return done.exit_code
     return code if isinstance(code, int) else 0
-
-
-def _is_simulated(argv: list[str]) -> bool:
-    """What a command line asks for, as far as can be told of one that may not even parse."""
-    try:
-        return "--simulate" in argv or is_simulated(os.environ)
-    except ConfigError:  # what is wrong with the variable is for the command to say
-        return False
 
 
 def _fail(error: OrchError, output: Output, simulated: bool) -> int:

@@ -50,6 +50,10 @@ class OutputFlags:
 @dataclass(frozen=True, kw_only=True)
 class ConfigFlags:
     config: Annotated[Path | None, typer.Option(help="Config file (ORCH_CONFIG).")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistryFlags(ConfigFlags):
     models_file: Annotated[Path | None, typer.Option(help="More models, or other prices (ORCH_MODELS).")] = None
     chains_file: Annotated[Path | None, typer.Option(help="More chains (ORCH_CHAINS).")] = None
     routing_file: Annotated[Path | None, typer.Option(help="Other routing (ORCH_ROUTING).")] = None
@@ -83,12 +87,12 @@ class LedgerFlags(SimulateFlag):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelFlags(OutputFlags, ConfigFlags, SimulateFlag):
+class ModelFlags(OutputFlags, RegistryFlags, SimulateFlag):
     """What every command takes that looks at models."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
+class PlanFlags(OutputFlags, RegistryFlags, LedgerFlags):
     """A prompt, and how to go about answering it."""
 
     prompt: Annotated[
@@ -137,29 +141,26 @@ def command(
     *,
     argument: str | tuple[str, ...] | None = None,
     omit: tuple[str, ...] = (),
-    preset: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[[F], int]], Callable[..., int]]:
     """A decorator: the function takes one `flags` record; Typer sees an option for each field that is not omitted, and
     for a field of `Rows` one for each of them.
 
-    The field named by `argument` becomes a positional argument; of several, in the order in which they are named.
-    Options of a run that are `preset` are not offered. The command has its record as `flags`, its function as
-    `function`.
+    The field named by `argument` becomes a positional argument; of several, in the order in which they are named. The
+    command has its record as `flags`, its function as `function`.
     """
     positional = (argument,) if isinstance(argument, str) else argument or ()
-    fixed = preset or {}
 
     def place(parameter: inspect.Parameter) -> tuple[int, bool]:
         name = parameter.name
         return positional.index(name) if name in positional else len(positional), name in _LAST
 
     def decorate(function: Callable[[F], int]) -> Callable[..., int]:
-        parameters = [each for each in _parameters(flags, positional) if each.name not in (*omit, *fixed)]
+        parameters = [each for each in _parameters(flags, positional) if each.name not in omit]
         rows = {name: row.name for row in fields(flags) if (found := _rows(flags, row.name)) for name in found}  # type: ignore[arg-type]  # every caller passes a dataclass
 
         def wrapper(**named: Any) -> int:
             given: dict[str, Any] = {row: {} for row in rows.values()}
-            for name, value in (named | dict(fixed)).items():
+            for name, value in named.items():
                 if value is None or (name in rows and value is False and OPTIONS[name].kind is Kind.SWITCH):
                     continue  # left out
                 (given[rows[name]] if name in rows else given)[name] = value
@@ -174,6 +175,12 @@ def command(
         return wrapper
 
     return decorate
+
+
+def spelled(flags: type[Any], name: str) -> str:
+    """A field's flag as it is written on the command line."""
+    declared = get_type_hints(flags, include_extras=True)[name].__metadata__[0].param_decls or ()
+    return next((each for each in declared if each.startswith("--")), f"--{name.replace('_', '-')}")
 
 
 def _parameters(flags: type[Any], positional: tuple[str, ...]) -> list[inspect.Parameter]:

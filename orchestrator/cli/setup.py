@@ -16,10 +16,10 @@ from ..money import dollars_to_nanousd
 from ..settings import RunOptions, Settings, is_simulated, load_settings, tuned_file
 from ..settings.options import OPTIONS, Kind, Option, asked_for
 from ..tool_definitions import read_tools
-from .options import ConfigFlags, LedgerFlags, PlanFlags, RunFlags, SimulateFlag
+from .options import ConfigFlags, PlanFlags, RunFlags, SimulateFlag
 
 
-def settings_from(flags: ConfigFlags | LedgerFlags | SimulateFlag) -> Settings:
+def settings_from(flags: ConfigFlags | SimulateFlag) -> Settings:
     """Settings for a command: its flags over the environment over the config file. Raises ConfigError."""
     settings = load_settings(
         os.environ,
@@ -31,6 +31,8 @@ def settings_from(flags: ConfigFlags | LedgerFlags | SimulateFlag) -> Settings:
         simulate=True if getattr(flags, "simulate", False) else None,
         scenario=getattr(flags, "scenario", None),
     )
+    if isinstance(flags, RunFlags) and flags.scenario is not None and not settings.simulate:
+        raise UsageError("--scenario is what the simulator plays", hint="add --simulate, or leave it out")
     max_wait = getattr(flags, "max_wait", None)
     if max_wait is not None:
         if not 0 <= max_wait <= 86_400:
@@ -39,18 +41,22 @@ def settings_from(flags: ConfigFlags | LedgerFlags | SimulateFlag) -> Settings:
     return settings
 
 
-def tuned_file_from(flags: ConfigFlags | LedgerFlags) -> Path:
+def tuned_file_from(flags: ConfigFlags) -> Path:
     """Where `orch tune` writes for these flags, whatever is in it."""
     simulate = getattr(flags, "simulate", False) or is_simulated(os.environ)
     return tuned_file(os.environ, config=getattr(flags, "config", None), simulate=simulate)
 
 
-def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> RunOptions:
-    """A run's options: the flags that were given over the defaults. Raises UsageError for what cannot be read, and for
-    flags that contradict each other."""
+def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool, strategy: str | None = None) -> RunOptions:
+    """A run's options: the flags that were given, and the strategy that the command stands for, over the defaults.
+
+    Raises UsageError for what cannot be read, and for flags that contradict each other.
+    """
     written = {**flags.given, **(flags.given_for_run if isinstance(flags, RunFlags) else {})}
     given = {name: _read(OPTIONS[name], value) for name, value in written.items()}
     given |= {"stream": stream, "timeout_s": _time_limit(given.get("timeout_s"), flags.max_time)}
+    if strategy is not None:
+        given["strategy"] = strategy
     return asked_for(defaults, given, {name: OPTIONS[name].flag_name for name in given})
 
 

@@ -41,9 +41,9 @@ def check_taken(options: RunOptions, registry: Registry, rollout: Rollout | None
 
     Of an experiment each arm must: whom an arm is drawn for does not decide on what an option means.
     """
-    ways = list(_ways(options, registry))
-    for name, spelled in options.given.items():
-        for way in ways:
+    given = {name: spelled for name, spelled in options.given.items() if OPTIONS[name].takers}
+    for way in _ways(options, registry) if given else ():
+        for name, spelled in given.items():
             problem = _problem(name, way, options, rollout)
             if problem is not None:
                 raise UsageError(f"{way.called} makes no use of {spelled}", hint=problem)

@@ -81,6 +81,32 @@ def test_a_number_that_is_out_of_range_is_refused(orch: Orch, option: str) -> No
     assert orch(*ASK, option).returncode == 2
 
 
+@pytest.mark.parametrize("argv", [["show", "nope"], ["run", "-s", "nope", "-p", "Hi"], ["run", "--nope"], ["nope"]])
+@pytest.mark.parametrize(
+    ("option", "variable", "simulated"),
+    [([], "1", True), ([], "", False), ([], "0", False), (["--simulate"], "0", True), ([], "maybe", False)],
+    ids=["variable", "neither", "variable says no", "flag", "variable that cannot be read"],
+)
+def test_a_refused_result_says_whether_it_would_have_been_simulated(
+    orch: Orch, argv: list[str], option: list[str], variable: str, simulated: bool
+) -> None:
+    run = orch(*argv, *option, "-o", "json", ORCH_SIMULATE=variable)
+    assert run.returncode in (2, 3)
+    assert json.loads(run.stdout)["simulated"] is simulated
+
+
+@pytest.mark.parametrize(("variable", "simulated"), [("1", True), ("maybe", False)])
+def test_the_doctor_says_so_without_settings_too(orch: Orch, variable: str, simulated: bool) -> None:
+    run = orch("doctor", "--offline", "--config", "none.yaml", "-o", "json", ORCH_SIMULATE=variable)
+    assert (run.returncode, json.loads(run.stdout)["simulated"]) == (3, simulated)
+
+
+def test_a_scenario_without_the_simulator_is_refused(orch: Orch, tmp_path: Path) -> None:
+    run = orch("run", "-p", "Hi", "--scenario", str(tmp_path / "faults.yaml"))
+    assert run.returncode == 2
+    assert b"add --simulate" in run.stderr
+
+
 @pytest.mark.parametrize("option", ["--category", "--tag", "--system"])
 def test_a_name_that_is_not_text_is_a_usage_error(orch: Orch, option: str) -> None:
     assert orch(*ASK, option, b"\xff").returncode == 2

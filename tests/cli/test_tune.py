@@ -315,7 +315,7 @@ def test_weights_of_one_s_own_make_such_prompts_look_as_hard_as_they_were(
         pytest.param(["a.jsonl", "--quality", "1.5"], 2, "--quality takes a share", id="quality"),
         pytest.param(["a.jsonl", "--quality", "nan"], 2, "--quality takes a share", id="quality-nan"),
         pytest.param(["a.jsonl", "--price", "gpt-4o"], 2, "--price takes MODEL=INPUT/OUTPUT", id="price"),
-        pytest.param(["--undo", "a.jsonl"], 2, "--undo takes neither", id="undo-files"),
+        pytest.param(["--undo", "a.jsonl"], 2, "--undo takes no FILES", id="undo-files"),
         pytest.param(["--undo", "--show"], 2, "do not go together", id="undo-show"),
         pytest.param(["--config", "none.yaml"], 3, "none.yaml", id="config"),
     ],

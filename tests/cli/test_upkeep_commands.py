@@ -153,7 +153,9 @@ def test_prices_are_put_right_and_back(orch: Orch, ledger: Path, tmp_path: Path)
     assert (made["total"]["before_nanousd"], made["total"]["after_nanousd"]) == (sum(before), sum(after))
     assert made["total"]["difference_nanousd"] == sum(after) - sum(before) > 0
 
-    undone = document(orch("reprice", "--undo", made["reprice_id"], *options))
+    undone = document(
+        orch("reprice", "--undo", made["reprice_id"], "--simulate", "--ledger", str(ledger), "-o", "json")
+    )
     assert (undone["undone"], undone["total"]["changed"], costs(orch, ledger)) == (True, 2, before)
 
 
