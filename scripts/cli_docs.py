@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orchestrator.cli.app import COMMANDS
+from orchestrator.cli.commands import COMMANDS
 
 PATH = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
 _HEAD = (
