@@ -8,7 +8,8 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from orchestrator.cli.app import COMMANDS, run
+from orchestrator.cli.app import run
+from orchestrator.cli.commands import COMMANDS
 
 PATH = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
 _HEAD = (

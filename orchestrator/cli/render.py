@@ -9,21 +9,16 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from ..clock import Clock, local_now
 from ..errors import OrchError
-from ..events import BudgetAlerted, CallEnded, CallStarted, Event, Note, TextArrived, Waiting
-from ..money import format_short
-from ..result import OrchestrationResult
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _PIPED_WIDTH = 200
 _PROGRESS_EVERY_S = 0.2
-_LONG_S = 5.0  # a wait of which it is worth knowing when it ends
+_WIPE = "\r\x1b[2K"
 
 # Everything that a terminal might obey: C0 and C1 controls but tab and newline, and the invisible characters that
 # reorder text. What is not for a terminal goes out as it came.
@@ -143,69 +138,16 @@ def _write(stream: TextIO | None, text: str) -> None:
             raise OutputError(error) from error
 
 
-class Watcher:
-    """Shows a run while it happens: decisions with `verbose`, warnings always, on a terminal what is being waited for.
+def status(text: str) -> None:
+    """A line on stderr, on a terminal, that is written over by the next one or wiped out by `wipe_status`."""
+    width = shutil.get_terminal_size().columns - 1
+    sys.stderr.write(f"{_WIPE}{for_terminal(text)[:width]}")
+    sys.stderr.flush()
 
-    `stream_answer` prints the pieces of the reply as they come; `streamed` then tells that some were printed.
-    """
 
-    def __init__(self, *, verbose: int, stream_answer: bool, clock: Clock = local_now) -> None:
-        self._verbose = verbose
-        self._clock = clock
-        self._stream_answer = stream_answer
-        self._status_shown = False
-        self._shows_status = is_terminal(sys.stderr) and not verbose
-        self.streamed = False
-        self._ends_line = True
-
-    def __call__(self, event: Event) -> None:
-        match event:
-            case TextArrived(text=text, final=final):
-                if self._stream_answer and final:  # of other replies it is not known yet whether they are the answer
-                    self._clear_status()
-                    piece(text)
-                    self.streamed = True
-                    self._ends_line = text.endswith("\n")
-            case CallStarted(model=model, attempt=attempt, step=step):
-                again = "" if attempt == 1 else f", attempt {attempt}"
-                self._status(f"{'' if step is None else f'{step}: '}asking {model}{again} …")
-            case Waiting(model=model, seconds=seconds, reason=reason, position=position):
-                place = "" if position is None else f", number {position} in the queue"
-                # What is shown stays for as long as the place in the queue is the same: a time of day stays true.
-                until = f", until {self._clock() + timedelta(seconds=seconds):%H:%M:%S}" if seconds >= _LONG_S else ""
-                self._status(f"{model}: waiting {seconds:.1f} s{until}: {reason}{place}")
-            case CallEnded(model=model, outcome=outcome, latency_ms=latency_ms, cost_nanousd=cost):
-                if self._verbose:
-                    say(f"· {model}: {outcome}, {(latency_ms or 0) / 1000:.2f} s, {format_short(cost)}")
-            case BudgetAlerted(alert=alert):
-                self._clear_status()
-                warn(str(alert))
-            case Note(text=text, loud=loud):
-                if loud:
-                    self._clear_status()
-                    warn(text)
-                elif self._verbose:
-                    say(f"· {text}")
-
-    def close(self) -> None:
-        self._clear_status()
-        if self.streamed and not self._ends_line:
-            piece("\n")
-
-    def _status(self, text: str) -> None:
-        if self._verbose:
-            say(f"· {text}")
-        elif self._shows_status:
-            width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write(f"\r\x1b[2K{for_terminal(text)[:width]}")
-            sys.stderr.flush()
-            self._status_shown = True
-
-    def _clear_status(self) -> None:
-        if self._status_shown:
-            sys.stderr.write("\r\x1b[2K")
-            sys.stderr.flush()
-            self._status_shown = False
+def wipe_status() -> None:
+    sys.stderr.write(_WIPE)
+    sys.stderr.flush()
 
 
 class Progress:
@@ -218,25 +160,11 @@ class Progress:
     def __call__(self, what: str, done: int, of: int) -> None:
         if self._shows and (now := time.monotonic()) >= self._next:
             self._next = now + _PROGRESS_EVERY_S
-            width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write(f"\r\x1b[2K{for_terminal(f'{what}: {done:,} of {of:,}')[:width]}")
-            sys.stderr.flush()
+            status(f"{what}: {done:,} of {of:,}")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._shows and self._next:
-            sys.stderr.write("\r\x1b[2K")
-            sys.stderr.flush()
-
-
-def summary(result: OrchestrationResult) -> None:
-    """One line on stderr about a run."""
-    confidence = "" if result.confidence is None else f" · confidence {result.confidence:.2f}"
-    source = " (estimate)" if result.cost_source == "estimate" else ""
-    kind = " · simulated" if result.simulated else ""
-    say(
-        f"{result.model_used or result.status} · {format_short(result.cost_nanousd)}{source} · {result.latency:.2f} s"
-        f"{confidence} · run {result.run_id}{kind}"
-    )
+            wipe_status()

@@ -26,6 +26,7 @@ from .selftest import selftest
 from .setup import options_from, settings_from
 from .source import read_prompt
 from .using import REGISTRY_FILES, check_used
+from .watching import Watcher, summary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +98,7 @@ def answer(flags: RunFlags, strategy: str | None = None) -> int:
         engine = Engine(settings)
         prompt = read_prompt(flags.prompt, flags.system, flags.context or (), engine.registry.largest_window)
         planned = engine.plan(prompt, options)
-        watcher = render.Watcher(verbose=flags.verbose, stream_answer=options.stream and not output.json)
+        watcher = Watcher(verbose=flags.verbose, stream_answer=options.stream and not output.json)
         result, exit_code = _execute(engine, planned, watcher)
     except OrchError as error:
         refused = refused_result(error, strategy=options.strategy, simulated=settings.simulate, when=local_now())
@@ -110,7 +111,7 @@ def answer(flags: RunFlags, strategy: str | None = None) -> int:
     if result.exception is not None:
         render.error(result.exception)
     if flags.verbose or render.is_terminal(sys.stderr):
-        render.summary(result)
+        summary(result)
     return exit_code
 
 
@@ -122,7 +123,7 @@ def _print_answer(result: OrchestrationResult, *, streamed: bool) -> None:
         render.line(render.as_json(tool_call_dict(call)))
 
 
-def _execute(engine: Engine, planned: Planned, watcher: render.Watcher) -> tuple[OrchestrationResult, int]:
+def _execute(engine: Engine, planned: Planned, watcher: Watcher) -> tuple[OrchestrationResult, int]:
     """The result and the exit code, for an interrupted run too."""
 
     async def to_the_end() -> OrchestrationResult:
