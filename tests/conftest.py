@@ -47,7 +47,7 @@ def no_waiting() -> Iterator[None]:
 def orch(user_files: Path) -> Callable[..., subprocess.CompletedProcess[bytes]]:
     """Carries out a command line, with a home of its own; `environ` is added to the environment.
 
-    It does so in this process, which is fifteen times as quick. Where a process is the point: `orch_process`.
+    It does so in this process, which takes a tenth of the time. Where a process is the point: `orch_process`.
     """
 
     def run(*argv: str | bytes, stdin: bytes = b"", **environ: str) -> subprocess.CompletedProcess[bytes]:

@@ -95,8 +95,8 @@ def test_nothing_is_left_for_the_loop_to_complain_of(capfd: pytest.CaptureFixtur
     code = """if True:
         import asyncio
         from orchestrator.calling.verify import verify
-        for command in ("sh -c 'sleep 30 & exit 0'", "sleep 30", "true"):
-            print(asyncio.run(verify(command, "x" * 100_000, timeout_s=0.5)).logit > 0)
+        for command, timeout_s in (("sh -c 'sleep 600 & exit 0'", 60), ("sleep 600", 0.5), ("true", 60)):
+            print(asyncio.run(verify(command, "x" * 100_000, timeout_s=timeout_s)).logit > 0)
     """
     subprocess.run([sys.executable, "-X", "dev", "-c", code], check=True)
     assert capfd.readouterr() == ("True\nFalse\nTrue\n", "")

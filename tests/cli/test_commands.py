@@ -1,4 +1,4 @@
-"""The command line as a user meets it: in a process of its own, on the simulator."""
+"""The command line as a user meets it, on the simulator."""
 
 from __future__ import annotations
 

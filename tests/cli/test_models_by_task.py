@@ -1,4 +1,4 @@
-"""`orch models --by-task` as a user meets it: in a process of its own."""
+"""`orch models --by-task` as a user meets it."""
 
 from __future__ import annotations
 

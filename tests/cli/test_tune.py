@@ -1,4 +1,4 @@
-"""`orch tune` as a user meets it: in a process of its own, on a ledger and on files."""
+"""`orch tune` as a user meets it, on a ledger and on files."""
 
 from __future__ import annotations
 
