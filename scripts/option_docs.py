@@ -47,9 +47,11 @@ Every option of `orch run` and `orch plan` that decides on the run, with its fla
 An option that you give, by flag or by parameter, and that the strategy makes no use of is an error (exit 2) that says
 which strategies take it; so are two that contradict each other. What stands in config.yaml is a default, and never one.
 Of an experiment every arm must take it. A task table and `capability` take `--critical` where a condition of theirs
-asks for it. A named plan takes `--threshold` where it leaves that open, and `--accept`, `--self-check` and
-`--logprobs` where it is a cascade; so does a chain. With a [rollout](tiers.md#a-local-model-step-by-step), `tiers`,
-`cheapest` and `fallback` also take `--threshold`, `--subject`, `--critical`, `--requires` and `--routine`.
+asks for it. A named plan, a chain or a tier takes `--threshold` where it leaves that open, `--logprobs` where it is a
+cascade, `--self-check` and `--accept` where that has two models or more, and `--accept` where it does not say itself
+that answers must agree. An ensemble takes `--allow-unpriced` with `--models`. With a
+[rollout](tiers.md#a-local-model-step-by-step), `tiers`, `cheapest` and `fallback` also take `--threshold`, `--subject`,
+`--critical`, `--requires` and `--routine`.
 
 Without `-s`, an option that only one strategy takes implies it: `--experiment` experiment; `--models` and
 `--ensemble-size` ensemble; `--tier`, `--critical`, `--requires` and `--routine` tiers; `--chain` fallback. With

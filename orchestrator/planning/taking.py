@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..errors import UsageError
-from ..plan import Accept, Call, Cascade, Loop, Node, nodes
+from ..plan import Accept, AcceptRule, Call, Cascade, Loop, Node, nodes
 from ..registry.model import Registry
 from ..registry.routes import EXPERIMENT, Condition
 from ..settings import Rollout, RunOptions
@@ -23,6 +23,7 @@ from ..strategies.tiers import ARCH, EXEC, TASKS
 _OF_ROLLOUTS = frozenset({"threshold", "subject", "critical", "requires", "routine"})
 _OF_NEEDS = frozenset({"critical", "requires", "routine"})
 _OF_CASCADES = frozenset({"accept", "self_check", "logprobs"})
+_OF_SEVERAL = frozenset({"accept", "self_check"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,8 @@ def _way(name: str, options: RunOptions, registry: Registry) -> _Way:
         case _ if name in registry.chains:
             return _Way(f"the plan {name}", PLAN, (registry.chains[name].plan,))
     rows = registry.routing.tables[name].rows
-    chain = Cascade(tuple(Call(model) for model in rows[0].models))  # what each row comes to
-    return _Way(f"the table {name}", TABLE, (chain,), tuple(row.when for row in rows if row.when is not None))
+    plans = tuple(Cascade(tuple(Call(model) for model in row.models)) for row in rows)  # what each row comes to
+    return _Way(f"the table {name}", TABLE, plans, tuple(row.when for row in rows if row.when is not None))
 
 
 def _problem(name: str, way: _Way, options: RunOptions, rollout: Rollout | None) -> str | None:
@@ -98,11 +99,21 @@ def _problem(name: str, way: _Way, options: RunOptions, rollout: Rollout | None)
         return "the tier is said already: leave one of them out"
     if name == "critical" and way.strategy != "tiers" and not any(each.critical for each in way.conditions):
         return "none of its conditions asks whether a prompt is critical; those of the table select do"
-    if name in _OF_CASCADES and not any(isinstance(plan, Cascade) for plan in way.plans):
+    if name in _OF_CASCADES and not any(_cascades(way)):
         return "it is for a cascade, such as a chain of models"
+    if name in _OF_SEVERAL and all(len(plan.legs) < 2 for plan in _cascades(way)):
+        return "it is for a chain of two models or more: after the last one nothing is decided"
+    if name == "accept" and all(plan.accept.rule is AcceptRule.AGREEMENT for plan in _cascades(way)):
+        return "that answers must agree is written in it"
+    if name == "allow_unpriced" and way.strategy == "ensemble" and not options.models:
+        return "of models that nobody names, those without a price are not chosen; it is for those of --models"
     if name == "threshold" and not any(_goes_by_threshold(plan) for plan in way.plans):
         return "it is for plans that accept an answer by its confidence, such as a chain of models"
     return None
+
+
+def _cascades(way: _Way) -> Iterator[Cascade]:
+    return (plan for plan in way.plans if isinstance(plan, Cascade))
 
 
 def _goes_by_threshold(plan: Node) -> bool:

@@ -265,7 +265,11 @@ class RunOptions:
         most=_MOST_NANOUSD,
     )
     allow_unpriced: bool = option(
-        False, Kind.SWITCH, "Call models without a known price under a cap or a budget too.", config=True
+        False,
+        Kind.SWITCH,
+        "For models that are named: call them without a known price under a cap or a budget too.",
+        config=True,
+        takers=("ensemble", "round-robin", *_CASCADES),
     )
     max_tokens: int | None = option(
         None,
