@@ -23,6 +23,7 @@ CHECKS: dict[str, Check] = {
         budget.CHECK,
         budget.CHECK_IN_FLIGHT,
         kill9.CHECK,
+        kill9.CHECK_IN_FLIGHT,
         interrupts.CHECK,
         interrupts.AFTER_SUSPENSION,
         faults.CHECK,
