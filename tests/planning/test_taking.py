@@ -20,12 +20,12 @@ from orchestrator.engine import Engine
 from orchestrator.errors import OrchError, UsageError
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.store import Ledger
-from orchestrator.plan import AcceptRule
+from orchestrator.plan import AcceptRule, Cascade
 from orchestrator.providers.base import StreamEvent
 from orchestrator.registry.loading import load_registry
 from orchestrator.registry.model import Registry
 from orchestrator.registry.routes import EXPERIMENT, STRATEGY_NAMES
-from orchestrator.settings import RunOptions, load_settings
+from orchestrator.settings import Rollout, RunOptions, load_settings
 from orchestrator.settings.options import OPTIONS, PLAN, TABLE, asked_for
 from orchestrator.types import Prompt, Request, Tool
 
@@ -254,6 +254,18 @@ def test_what_stands_in_the_users_file_is_a_default_and_never_refused(folder: Pa
     defaults = RunOptions(chain="openai", threshold=0.9, ensemble_size=2, accept=AcceptRule.AGREEMENT, logprobs=True)
     for _, asked in WAYS.values():
         engine_in(folder, Script({})).plan(PROMPT, asked_for(defaults, asked, {name: name for name in asked}))
+
+
+@pytest.mark.parametrize("option", ["threshold", "subject", "critical", "requires", "routine"])
+def test_a_rollout_makes_use_of_what_cheapest_does_not(folder: Path, option: str) -> None:
+    engine = engine_in(folder, Script({}))
+    options = options_for({"strategy": "cheapest", option: ASKED[option]})
+    with pytest.raises(UsageError, match="cheapest makes no use of"):
+        engine.plan(PROMPT, options)
+    engine.settings = replace(engine.settings, rollout=Rollout("gpt-6-luna", NOW.date()))
+    plain = engine.plan(Prompt("Fix the typo in: teh"), options_for({"strategy": "cheapest", "routine": True}))
+    assert isinstance(plain.plan, Cascade)
+    assert engine.plan(PROMPT, options).options == options
 
 
 def test_a_refusal_says_which_strategies_take_the_option(folder: Path) -> None:
