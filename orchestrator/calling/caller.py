@@ -13,13 +13,14 @@ import math
 import random
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
 import stamina
 from ulid import ULID
 
 from ..clock import Clock
+from ..deferred import dataclass
 from ..errors import BudgetError, LedgerError, ProviderError
 from ..events import Note, Observer, Waiting
 from ..ledger.budgets import Alert

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..analysis.answer import AnswerForm
 from ..analysis.prose import Prose
+from ..deferred import dataclass
 from ..types import FinishReason, Task
 from .answers import SHORT_WORDS, AnswerKind, FinalAnswer
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from ..calling.allowance import CostShare
 from ..calling.caller import Caller, Order
 from ..confidence.detector import ConfidenceDetector
+from ..deferred import dataclass
 from ..errors import IncompleteError, OrchError, ProviderError
 from ..events import Note
 from ..plan import Accept, Call, CostRange, Node, price

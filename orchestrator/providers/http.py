@@ -14,11 +14,11 @@ import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx2
 
+from ..deferred import dataclass
 from ..errors import (
     AuthenticationError,
     BadReplyError,

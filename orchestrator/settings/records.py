@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from ..deferred import dataclass
 from ..plan import AcceptRule
 from ..tuned import Adjustment, Calibration
 from ..types import Tool

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from ..analysis.needs import Needs
+from ..deferred import dataclass
 from ..errors import AuthenticationError, BudgetError, ContextTooLongError, OrchError, UsageError
 from ..money import format_nanousd
 from ..plan import Call, CostRange, Node, calls
