@@ -13,10 +13,11 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from glob import glob, has_magic
 from pathlib import Path
 
+from .deferred import dataclass
 from .errors import ContextTooLongError, UsageError
 from .types import Prompt
 

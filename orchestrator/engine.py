@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Self
 
@@ -27,6 +27,7 @@ from .calling.line import Line
 from .calling.run_log import RunLog
 from .clock import Clock, local_now
 from .confidence.detector import ConfidenceDetector
+from .deferred import dataclass
 from .errors import (
     ConfigError,
     IncompleteError,

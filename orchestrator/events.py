@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from .deferred import dataclass
 from .ledger.budgets import Alert
 
 

@@ -9,13 +9,14 @@ nano-dollar above it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import MAX_PREC, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
+from .deferred import dataclass
 from .types import Usage
 
 NANO_PER_DOLLAR = 1_000_000_000

@@ -6,13 +6,14 @@ import json
 import math
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from .analysis.tokens import estimate_tokens, upper_bound_tokens
+from .deferred import dataclass
 from .money import Price, Rates, cost_nanousd, worst_case_nanousd
 from .plan import CostRange
 from .registry.model import ModelSpec

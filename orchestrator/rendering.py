@@ -10,9 +10,10 @@ import json
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from .analysis.tokens import TokenCount, count_tokens
+from .deferred import dataclass
 from .fencing import MARKER_LENGTH, explained, fenced, new_marker
 from .plan import Call
 from .plan.template import ANSWER, ANSWERS, CONTEXT, PROMPT, QUESTION, STEPS, Slot, Template, parse

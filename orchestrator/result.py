@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from datetime import datetime
 from typing import Any
 
 from .clock import rfc3339
+from .deferred import dataclass
 from .errors import Interrupted, OrchError, ProviderError
 from .ledger.records import TOOL_CALLS, CallRecord, CallStatus, CostSource, Recorded, RunStatus
 from .money import NANO_PER_DOLLAR

@@ -10,9 +10,9 @@ import atexit
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from .deferred import dataclass
 from .engine import Engine
 from .portal import Portal
 from .settings import Settings, load_settings

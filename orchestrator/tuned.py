@@ -12,11 +12,12 @@ import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
+from .deferred import dataclass
 from .errors import ConfigError, UsageError
 from .files import replacing
 from .strict_yaml import Reader, Table, decimal, list_of, mapping_of, read, record, text

@@ -7,9 +7,11 @@ Prompt ─► Analysis ─► plan ─► Request ─► Completion ─► Verdi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, Literal
+
+from .deferred import dataclass
 
 
 class Level(StrEnum):

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import NoReturn, Protocol
 
 import yaml
 
+from .deferred import dataclass
 from .errors import ConfigError
 
 MAX_BYTES = 1 << 20

@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "orchestrator"
 
 # Top to bottom: each may import those before it. A folder stands for all of its modules.
 LAYERS = [
+    "deferred",
     "errors",
     "clock",
     "files",
@@ -132,6 +133,13 @@ def test_heavy_modules_are_imported_when_first_used(module: Path) -> None:
         return
     heavy = {name for name in top_level_names(module) if name.split(".")[0] in HEAVY}
     assert not heavy
+
+
+def test_a_dataclass_is_cheap_to_define() -> None:
+    for module in set(MODULES) - {PACKAGE / "deferred.py"}:
+        for node in ast.walk(ast.parse(module.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "dataclasses":
+                assert "dataclass" not in {alias.name for alias in node.names}, f"{module}: use that of deferred"
 
 
 def test_only_the_render_module_prints() -> None:

@@ -12,10 +12,10 @@ Words inside code, logs and quotations do not count. The tables are data: phrase
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from ..deferred import dataclass
 from ..types import Analysis, Level, Task
 from .parsing import ParsedPrompt
 from .phrases import PhraseTable

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
+from ..deferred import dataclass
 from ..types import Task
 from .answer import AnswerForm, answer_form
 from .prose import Prose, read_prose

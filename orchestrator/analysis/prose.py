@@ -8,8 +8,9 @@ last `EDGE_CHARS` characters are read, where instructions and conclusions stand.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from ..deferred import dataclass
 
 EDGE_CHARS = 8_000
 _MASK = " \ufffc "  # OBJECT REPLACEMENT CHARACTER: no word character, so nothing matches across what was taken out

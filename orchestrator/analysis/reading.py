@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 
+from ..deferred import dataclass
 from ..settings import RunOptions
 from ..types import Analysis, Prompt, Task
 from .complexity import ComplexityAnalyzer

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from statistics import fmean
 
 from ..analysis.complexity import ComplexityAnalyzer, Evidence
 from ..confidence import ConfidenceDetector
+from ..deferred import dataclass
 from ..ledger.ratings import RatedRun
 from ..money import cost_nanousd
 from ..types import Analysis, FinishReason

@@ -11,9 +11,9 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
+from ..deferred import dataclass
 from .metrics import Estimate, Statistic, Weights, estimates, remembered
 
 FOLDS = 5

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from ..calling.settlement import sha256
 from ..confidence.answers import AGREES_FROM, same_answer
+from ..deferred import dataclass
 from ..engine import Engine, RunInterrupted
 from ..errors import BudgetError, LedgerError, OrchError, UsageError
 from ..events import CallStarted, Event, TextArrived

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
+from ..deferred import dataclass
 from .held_out import Change
 
 # Ten events for each parameter that is fitted is the usual least (Peduzzi et al., A simulation study of the number of

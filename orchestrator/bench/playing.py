@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from ..confidence.answers import same_answer
+from ..deferred import dataclass
 from ..engine import Engine
 from ..plan import AcceptRule
 from ..settings import RunOptions

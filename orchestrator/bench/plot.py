@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
+from ..deferred import dataclass
 from ..money import NANO_PER_DOLLAR
 from .metrics import Estimate
 from .pareto import frontier

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
 
 from ..analysis.tokens import estimate_tokens
+from ..deferred import dataclass
 from ..errors import UsageError
 from ..money import Price, Rates
 from ..registry.model import Registry

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from ..deferred import dataclass
 
 ACCEPTABLE = 0.5  # the score from which an answer counts as right where only right and wrong can be counted
 

@@ -10,7 +10,7 @@ they cost. Others keep what the user's registry rates them for; unknown ones are
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import date
 from decimal import Decimal
 from statistics import fmean
@@ -18,6 +18,7 @@ from typing import Self
 
 from ..analysis.complexity import CUTS
 from ..clock import Clock, local_now
+from ..deferred import dataclass
 from ..engine import Engine
 from ..errors import OrchError, RequestRejectedError, UsageError
 from ..ledger.records import CallStatus

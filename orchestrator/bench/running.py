@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from itertools import accumulate
 from math import inf, nextafter
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ..analysis.complexity import CUTS
 from ..clock import Clock, local_now
+from ..deferred import dataclass
 from ..errors import UsageError
 from ..registry.model import Registry
 from ..settings import Settings

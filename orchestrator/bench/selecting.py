@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
+from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from .records import Item
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from statistics import median
 from typing import Any
 
+from ..deferred import dataclass
 from ..engine import Engine
 from ..errors import BudgetError, OrchError
 from ..ledger.pace import nearest_rank

@@ -7,10 +7,10 @@ follow from the record itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from statistics import fmean
 
+from ..deferred import dataclass
 from ..money import cost_nanousd
 from .metrics import Numbers, Routing
 from .pricing import RecordedModel, usage_of

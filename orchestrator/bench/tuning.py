@@ -12,10 +12,10 @@ ones where those are taken.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..analysis.complexity import CUTS
+from ..deferred import dataclass
 from ..settings import Settings
 from ..tuned import Adjustment, Calibration, Tuned
 from ..types import Level

@@ -7,13 +7,14 @@ import gzip
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from io import FileIO
 from pathlib import Path
 from typing import Any, Self
 
 from filelock import FileLock, Timeout
 
+from ..deferred import dataclass
 from ..errors import UsageError
 from ..files import replacing
 from .reading import ends_a_line, is_csv, is_gzipped, read_items

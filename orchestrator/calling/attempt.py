@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TypeVar
 
 from ..clock import Clock
+from ..deferred import dataclass
 from ..errors import BadReplyError, DeadlineError, IncompleteError, LedgerError, ProviderError
 from ..events import CallStarted, Observer, TextArrived
 from ..ledger.records import CallRecord, CallStatus

@@ -12,7 +12,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
@@ -20,6 +20,7 @@ import stamina
 from ulid import ULID
 
 from ..clock import Clock
+from ..deferred import dataclass
 from ..errors import BudgetError, ProviderError
 from ..events import Note, Observer, Waiting
 from ..ledger.entries import left_nanousd

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from ..deferred import dataclass
 from ..errors import ConnectionFailedError, EmptyReplyError, OrchError, ProviderError
 from ..settings import RetryPolicy
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from functools import lru_cache
 
 from ..analysis.tokens import upper_bound_tokens
+from ..deferred import dataclass
 from ..errors import Billed, ProviderError
 from ..ledger.records import CallRecord, CallStatus, CostSource
 from ..money import Price, cost_nanousd

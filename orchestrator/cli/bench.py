@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +17,7 @@ from ..bench.records import Item
 from ..bench.report import BenchReport, LedgerReport
 from ..bench.running import BenchOptions, bench_set, together
 from ..bench.selecting import parse_split, sample
+from ..deferred import dataclass
 from ..errors import UsageError
 from ..files import replacing
 from ..ledger.queries import find_run

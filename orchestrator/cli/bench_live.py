@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from ..bench.reading import read_prompts
 from ..bench.records import Asked, Item
 from ..bench.running import BenchOptions
 from ..bench.writing import RecordFile
+from ..deferred import dataclass
 from ..errors import UsageError
 from ..money import format_nanousd, format_short
 from ..registry.model import Registry

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
 
 from ..clock import local_now
+from ..deferred import dataclass
 from ..errors import UsageError
 from ..ledger.budgets import Budget, BudgetState, Period, Scope, budget_states, clear_budgets, set_budgets
 from ..ledger.store import Ledger

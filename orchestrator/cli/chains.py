@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..deferred import dataclass
 from ..engine import Engine
 from ..errors import OrchError, UsageError, did_you_mean
 from ..plan import Call, Cascade, to_dict

@@ -13,7 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
+
+
+class PlainGroup(TyperGroup):
+    """A group of Typer's whose own options are flags."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return _looked_at_if_given(super().get_help_option(ctx))
 
 
 class PlainCommand(TyperCommand):
@@ -25,6 +32,16 @@ class PlainCommand(TyperCommand):
             if not parameter.required and parameter.callback is None:
                 typers_way = parameter.process_value
                 parameter.process_value = partial(_process, parameter, typers_way)  # type: ignore[method-assign]
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return _looked_at_if_given(super().get_help_option(ctx))
+
+
+def _looked_at_if_given(help_option: Any) -> Any:
+    if help_option is not None and "process_value" not in vars(help_option):
+        typers_way = help_option.process_value
+        help_option.process_value = lambda context, value: None if value is None else typers_way(context, value)
+    return help_option
 
 
 def _process(parameter: Any, typers_way: Any, context: Any, value: Any) -> Any:

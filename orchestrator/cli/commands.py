@@ -11,11 +11,10 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 from typer.exceptions import Abort, Exit, TyperException
 
 from ..errors import Interrupted, UsageError
-from .coercion import PlainCommand
+from .coercion import PlainCommand, PlainGroup
 from .source import spread_context
 from .version import print_version
 
@@ -46,7 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-class _Commands(TyperGroup):
+class _Commands(PlainGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 

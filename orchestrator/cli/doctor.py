@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from ..clock import local_now
+from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from ..ledger.health import Check, CheckStatus, check_breakers, check_ledger
 from ..providers.base import Provider

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..clock import local_now
+from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from ..ledger.experiments import Stop, resume, runs_by_arm, stop, stops, trial_runs
 from ..ledger.store import Ledger

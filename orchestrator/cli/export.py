@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..deferred import dataclass
 from ..report.export import Rows
 from ..report.export import export as write_export
 from ..report.formats import Format

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -12,6 +11,7 @@ from typing import Annotated
 import typer
 
 from ..clock import local_now
+from ..deferred import dataclass
 from ..providers.catalog import PROVIDERS, is_set_up
 from ..registry.loading import load_registry
 from ..settings import user_config_dir

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from ..deferred import dataclass
 from ..errors import Interrupted
 
 T = TypeVar("T")

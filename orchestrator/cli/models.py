@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..clock import local_now
+from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from ..providers.catalog import PROVIDERS, is_set_up
 from ..registry.loading import registry_for

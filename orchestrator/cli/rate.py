@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 import typer
 
 from ..clock import local_now, rfc3339
+from ..deferred import dataclass
 from ..errors import UsageError
 from ..ledger.queries import LAST, find_run
 from ..ledger.ratings import BAD, GOOD, MOST_NOTE_CHARS, Rating, check_can_be_rated

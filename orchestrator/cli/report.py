@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from ..clock import local_now
+from ..deferred import dataclass
 from ..errors import UsageError
 from ..ledger.store import Ledger
 from ..registry.loading import registry_for

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +11,7 @@ import typer
 
 from ..calling.settlement import price_json
 from ..clock import local_now
+from ..deferred import dataclass
 from ..errors import UsageError
 from ..ledger.repricing import ModelChange, Repricing, Scope, undo
 from ..ledger.repricing import reprice as reprice_calls

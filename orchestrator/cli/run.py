@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Annotated
 
 import stamina
 import typer
 
 from ..clock import local_now
+from ..deferred import dataclass
 from ..engine import Engine, RunInterrupted
 from ..errors import OrchError
 from ..ledger.queries import LAST

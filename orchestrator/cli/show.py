@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 
+from ..deferred import dataclass
 from ..errors import UsageError
 from ..ledger.queries import find_run
 from ..ledger.ratings import Rating, rating_of

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ..deferred import dataclass
 from ..providers.catalog import PROVIDERS
 from ..registry.loading import registry_for
 from ..simulator.app import create_app

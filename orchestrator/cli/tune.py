@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from ..bench.selecting import parse_split
 from ..bench.tuning import QUALITY
 from ..bench.tuning import tune as tune_settings
 from ..clock import local_now
+from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from ..ledger.ratings import rated_runs
 from ..ledger.store import Ledger

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ..analysis.complexity import CUTS
 from ..bench.tuning_weights import as_settings
+from ..deferred import dataclass
 from ..settings import Settings
 from ..tuned import Tuned, read_tuned
 from ..yaml_document import read_document

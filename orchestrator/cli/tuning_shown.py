@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +13,7 @@ from ..bench.held_out import FOLDS, Change, digits
 from ..bench.metrics import Estimate
 from ..bench.part import Finding, Part
 from ..bench.tuning import Tuning
+from ..deferred import dataclass
 from ..report.plain import one_line
 from . import render
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 from .render import line
 
 
 def print_version() -> None:
     """A line on stdout: `orch 1.2.3`."""
+    from importlib.metadata import version  # heavy
+
     line(f"orch {version('orch')}")

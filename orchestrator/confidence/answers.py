@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
@@ -21,6 +20,7 @@ from fractions import Fraction
 from ..analysis.answer import AnswerForm
 from ..analysis.parsing import parse_prompt
 from ..analysis.prose import EDGE_CHARS, count_words
+from ..deferred import dataclass
 from .code_form import code_form, code_of
 from .keypoints import agree, key_points
 

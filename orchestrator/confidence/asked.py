@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from ..analysis.answer import AnswerForm
 from ..analysis.parsing import ParsedPrompt, parse_prompt
 from ..analysis.prose import EDGE_CHARS, count_words
+from ..deferred import dataclass
 from ..types import Task
 from .answers import Wanted, numbers_in, options_in
 from .cues import cue_counts, share_of_long

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from ..deferred import dataclass
 from .answers import AnswerKind
 from .signal import Measure, Signal
 

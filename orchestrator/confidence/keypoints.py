@@ -8,9 +8,9 @@ capital is Paris"; but never when they differ in a number or when only one of th
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from ..analysis.prose import EDGE_CHARS
+from ..deferred import dataclass
 
 MATCH_FROM = 0.5
 POINTS_PER_ANSWER = 40  # of a longer answer the first ones count, which bounds the comparison

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple
 
 from ..analysis.answer import AnswerForm
 from ..analysis.prose import Prose
+from ..deferred import dataclass
 from ..types import FinishReason, Task
 from .answers import SHORT_WORDS, AnswerKind, FinalAnswer, numbers_in
 from .asked import Asked

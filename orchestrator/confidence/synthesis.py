@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..analysis.prose import EDGE_CHARS, count_words
+from ..deferred import dataclass
 from ..errors import UsageError
 from ..types import FinishReason, Level
 from .detector import ConfidenceDetector

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..analysis.reading import Reading
 from ..calling.caller import Caller, Draft, Order
@@ -13,6 +13,7 @@ from ..confidence.asked import Asked
 from ..confidence.detector import ConfidenceDetector
 from ..confidence.logprobs import logprob_signal
 from ..confidence.tool_use import tool_signals
+from ..deferred import dataclass
 from ..plan import Call
 from ..quote import output_limit
 from ..registry.model import Feature, ModelSpec, Registry

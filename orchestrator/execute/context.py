@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from ..analysis.reading import Reading
 from ..calling.allowance import CostShare
 from ..calling.caller import Caller, Order
 from ..confidence.asked import Asked
 from ..confidence.detector import ConfidenceDetector
+from ..deferred import dataclass
 from ..errors import IncompleteError, OrchError, ProviderError
 from ..events import Note
 from ..plan import Accept, Call, CostRange, Node, price

@@ -8,9 +8,10 @@ its check is passed, cannot be made, or the rounds are used up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..calling.caller import Draft, Order
+from ..deferred import dataclass
 from ..errors import (
     BudgetError,
     DeadlineError,

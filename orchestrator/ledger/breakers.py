@@ -12,9 +12,9 @@ name, against a provider as a whole. Times are integer microseconds since 1970.
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime
 
+from ..deferred import dataclass
 from ..settings import BreakerPolicy
 from .limits import SECOND
 from .rows import from_micros, to_micros

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from ..deferred import dataclass
 from ..errors import BudgetError
 from ..money import format_nanousd
 from .records import CallRecord

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime
 
+from ..deferred import dataclass
 from .rows import from_micros, to_micros
 from .store import Ledger
 

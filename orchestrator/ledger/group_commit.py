@@ -20,13 +20,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from filelock import Timeout
 
+from ..deferred import dataclass
 from ..errors import LedgerError
 
 BUSY_TIMEOUT_S = 30.0

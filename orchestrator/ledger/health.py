@@ -9,11 +9,11 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from ..deferred import dataclass
 from ..errors import LedgerError
 from ..money import format_nanousd
 from .breakers import breaker_states

@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime
 
+from ..deferred import dataclass
 from ..errors import UsageError
 from .records import Recorded, RunStatus
 from .rows import from_micros, to_micros

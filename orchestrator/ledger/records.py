@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
+
+from ..deferred import dataclass
 
 TOOL_CALLS = "tool_calls"  # the key of a run's metadata under which the ledger keeps them
 

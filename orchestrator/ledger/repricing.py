@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 
 from ulid import ULID
 
+from ..deferred import dataclass
 from ..errors import UsageError
 from ..money import Price, cost_nanousd
 from ..registry.model import Registry

@@ -12,10 +12,11 @@ Nodes nest. A plan can be printed, priced, tested and stored without calling any
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
+from ..deferred import dataclass
 from ..types import Level
 
 # What a cascade may rest its trust in an answer on. The free ones cost no call: how the answer reads, and what the user

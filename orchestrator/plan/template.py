@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from ..deferred import dataclass
 from ..errors import did_you_mean
 
 PROMPT, QUESTION, CONTEXT, ANSWER, ANSWERS, STEPS = "prompt", "question", "context", "answer", "answers", "steps."

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
+from ..deferred import dataclass
 from ..errors import ConfigError, UsageError, did_you_mean
 from ..plan import Call
 from ..registry.model import Chain, Feature, Registry

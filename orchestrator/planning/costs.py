@@ -9,10 +9,11 @@ a loop's steps would be given of the round before is not there, since it is expe
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from ..analysis.reading import Reading
+from ..deferred import dataclass
 from ..plan import Accept, Call, Cascade, Check, CostRange, Loop, Node, Panel, calls, children, nodes
 from ..plan import Sequence as Steps
 from ..quote import DEFAULT_MAX_TOKENS, Load, output_limit, price_for, quote

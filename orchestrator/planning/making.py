@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from ..analysis.complexity import analyzer_for
 from ..analysis.needs import ROUTINE_TASKS
 from ..analysis.reading import Reading, read_prompt
+from ..deferred import dataclass
 from ..errors import BudgetError, ConfigError, UsageError, did_you_mean
 from ..money import format_nanousd
 from ..plan import Call, Cascade, CostRange, Node, needed, nodes, price

@@ -7,8 +7,8 @@ without a cascade accepts no answer, and a table may not ask whether a prompt is
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from ..deferred import dataclass
 from ..errors import UsageError
 from ..plan import Accept, AcceptRule, Call, Cascade, Loop, Node, nodes
 from ..registry.model import Registry

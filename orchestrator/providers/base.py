@@ -8,10 +8,10 @@ connection. Retrying, limiting, pricing and recording are not its business: `orc
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from ..deferred import dataclass
 from ..types import Completion, Request, Usage
 
 

@@ -5,10 +5,10 @@ A module is imported, and with it the provider's SDK, only when a connection is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ..deferred import dataclass
 from ..errors import AuthenticationError
 from .base import Endpoint, Environ, Provider
 

@@ -17,13 +17,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 
+from ..deferred import dataclass
 from ..errors import (
     AuthenticationError,
     BadReplyError,

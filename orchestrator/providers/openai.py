@@ -6,12 +6,12 @@ The SDK's types are not used for replies: `AsyncStream[object]` gives the chunks
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import httpx2
 import openai
 
+from ..deferred import dataclass
 from ..types import FinishReason, Message, Request, ToolCall, Usage
 from .base import Capabilities, Endpoint
 from .http import checked_base_url, checked_key, http_client, silence_sdk_logging

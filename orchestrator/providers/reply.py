@@ -7,8 +7,9 @@ The adapters read decoded JSON, not the SDKs' models: a server that leaves a fie
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..deferred import dataclass
 from ..errors import BadReplyError, Billed, EmptyReplyError, IncompleteError, ProviderError, RefusedError
 from ..types import Completion, FinishReason, TokenLogprob, ToolCall, Usage
 from .failures import Source, message

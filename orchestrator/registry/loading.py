@@ -6,11 +6,12 @@ The user's files add entries, or replace those of the same name as a whole.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+from ..deferred import dataclass
 from ..errors import ConfigError, did_you_mean
 from ..settings import Settings
 from ..strict_yaml import Table, day, mapping_of, read, record, text

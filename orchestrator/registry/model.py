@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from enum import StrEnum
 
+from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from ..money import Price, price_at
 from ..plan import Call, Cascade, Node, calls

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
 from itertools import pairwise
 
+from ..deferred import dataclass
 from ..errors import did_you_mean
 from ..money import BatchRates, Price, Rates, Tier, discounted
 from ..strict_yaml import Reader, Table, day, decimal, integer, list_of, one_of, record, text

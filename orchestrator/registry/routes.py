@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 
+from ..deferred import dataclass
 from ..types import Analysis, Level
 
 # Names that no table can have. The strategies themselves are in `orchestrator.strategies`; a test holds this to them.

@@ -14,11 +14,12 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from enum import StrEnum
 from typing import Any
 
 from ..analysis.needs import ROUTINE_TASKS
+from ..deferred import dataclass
 from ..ledger.store import Ledger
 from ..types import Level
 from .idle import Idle

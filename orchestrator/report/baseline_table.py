@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Column
 
+from ..deferred import dataclass
 from ..money import format_short
 from .baseline import EASY_FROM, GOOD_RATING, LEAST_RATED, LEAST_RUNS, Compared, Comparison, Ease, Figures, easy_tasks
 from .table import Draw, idle_line, plain_table, scope

@@ -14,11 +14,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from enum import StrEnum
 from statistics import fmean
 from typing import Any
 
+from ..deferred import dataclass
 from ..ledger.ratings import RatedRun
 from .significance import LEVEL, wilson
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..clock import Clock
+from ..deferred import dataclass
 from ..errors import ConfigError, OrchError
 from ..ledger.health import Check, CheckStatus
 from ..providers.base import Environ, Health, Provider

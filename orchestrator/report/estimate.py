@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import fmean, stdev
 
+from ..deferred import dataclass
 from .significance import t_quantile
 
 LEAST_DAYS = 7  # whole days for an interval

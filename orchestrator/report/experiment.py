@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from statistics import NormalDist, fmean
 from typing import Any
 
 from ..clock import rfc3339
+from ..deferred import dataclass
 from ..ledger.experiments import Stop, TrialRun
 from ..registry.routes import Arm, Experiment
 from .significance import (

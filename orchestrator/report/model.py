@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from ..clock import rfc3339
+from ..deferred import dataclass
 from ..money import NANO_PER_DOLLAR
 from .idle import Idle
 from .selection import Selection

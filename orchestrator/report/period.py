@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
 from ..clock import rfc3339
+from ..deferred import dataclass
 from ..errors import UsageError
 
 # Gives a time of day that was written without a zone the zone it was meant in.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from ..deferred import dataclass
 from ..ledger.rows import to_micros
 from ..ledger.store import Ledger
 from .period import ALL_TIME, Range

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import NormalDist, fmean, variance
+
+from ..deferred import dataclass
 
 LEVEL = 0.95
 # Below so many subjects in an arm the mean of skewed figures such as costs is not yet near to normal (a rule of thumb).

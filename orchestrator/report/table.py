@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from rich.box import SIMPLE
@@ -11,6 +10,7 @@ from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.table import Column, Table
 from rich.text import Text
 
+from ..deferred import dataclass
 from ..money import format_short
 from .idle import Idle
 from .model import Group, LatestRun, ModelUse, Report, Stats

@@ -11,11 +11,11 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
+from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from . import usage_lines
 from .usage_lines import Cells, UsageLine

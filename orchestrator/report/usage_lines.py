@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any
 
+from ..deferred import dataclass
 from ..errors import UsageError
 
 _MAX_EXPONENT, _MIN_EXPONENT = 30, -60  # beyond these it is no amount, and its exact value would fill the memory

@@ -8,10 +8,11 @@ then writes the page and the parameters.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from enum import StrEnum
 from typing import Any
 
+from ..deferred import dataclass
 from ..errors import UsageError
 from ..plan import AcceptRule
 from ..types import Tool
@@ -166,7 +167,7 @@ class RunOptions:
         most=1,
         takers=_CASCADES,
     )
-    accept: AcceptRule = option(  # noqa: RUF009  # a field, as the others are
+    accept: AcceptRule = option(  # a field, as the others are
         AcceptRule.CONFIDENCE,
         Kind.TEXT,
         "For cascades: accept one answer that can be trusted, or the first two models' if they agree.",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from hashlib import blake2b
 
+from ..deferred import dataclass
 from ..registry.model import ModelSpec
 from .answers.compose import compose
 from .catalogue import Catalogue, Meter

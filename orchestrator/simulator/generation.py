@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import blake2b
 
+from ..deferred import dataclass
 from ..registry.model import ModelSpec
 from ..types import FinishReason, ToolCall, Usage
 from . import tokens

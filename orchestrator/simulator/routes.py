@@ -7,10 +7,10 @@ A path may start with a provider's name, so that over loopback every provider ha
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
 from urllib.parse import parse_qs, urlsplit
 
+from ..deferred import dataclass
 from ..providers.catalog import PROVIDERS
 from .connection import Scope
 from .wires import anthropic, google, openai

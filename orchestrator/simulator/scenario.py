@@ -13,7 +13,7 @@ later rule may happen too. Every rule counts the requests that match its model a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -21,6 +21,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from ..deferred import dataclass
 from ..strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_of, read, record, text
 from ..yaml_document import Value
 

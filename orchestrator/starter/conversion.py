@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from fractions import Fraction
 
+from ..deferred import dataclass
 from ..registry.model import ModelSpec, Registry, Status
 from ..report.model_names import ModelNames
 from ..report.plain import one_line

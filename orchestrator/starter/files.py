@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ..deferred import dataclass
 from ..errors import ConfigError, UsageError
 from ..files import replacing
 from ..registry.loading import load_registry

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ..deferred import dataclass
 from ..errors import ConfigError
 
 _MAX_BYTES = 1 << 20

@@ -8,8 +8,9 @@ prompt. Legs, members and optional steps that cannot be called are left out; wit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from ..deferred import dataclass
 from ..plan import SELF_CHECK, Accept, AcceptRule, Call, Cascade, Check, Loop, Node, Panel, Reduce, agreeing, calls
 from ..plan import Sequence as Steps
 from ..types import Level

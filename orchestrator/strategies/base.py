@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from ..analysis.needs import Needs
 from ..analysis.reading import Reading
+from ..deferred import dataclass
 from ..errors import AuthenticationError, BudgetError, ContextTooLongError, OrchError, UsageError
 from ..money import format_nanousd
 from ..plan import Call, CostRange, Node, calls

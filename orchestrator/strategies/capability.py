@@ -7,9 +7,9 @@ Weights, and what raises them, are data (`capability` in routing.yaml).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from ..deferred import dataclass
 from ..registry.model import ModelSpec
 from ..registry.routes import Fit
 from .base import Decision, Offer, Situation

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 
+from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from ..registry.routes import Arm, Experiment
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
+from ..deferred import dataclass
 from ..quote import REASONING, REASONING_FACTOR
 from ..registry.model import ModelSpec
 from .base import Decision, Obstacle, Situation, marked

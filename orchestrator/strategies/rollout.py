@@ -6,8 +6,9 @@ Before that day nothing changes, so that there is a baseline to compare with (`o
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ..deferred import dataclass
 from ..money import format_nanousd
 from ..plan import Accept, Call, Cascade
 from ..settings import Rollout

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import repeat
 
+from ...deferred import dataclass
 from .weighing import Numbers, Weights, weighed
 
 RESAMPLES = 1_000

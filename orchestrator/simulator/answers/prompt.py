@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TypeVar
+
+from ...deferred import dataclass
 
 T = TypeVar("T")
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any, Protocol, TypeAlias
 
+from ...deferred import dataclass
 from ...registry.model import ModelSpec
 from ...types import FinishReason, Tool, ToolCall, Usage
 
