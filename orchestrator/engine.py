@@ -61,6 +61,7 @@ from .types import FinishReason, Prompt
 # What was open when a process was forked: closing it in the child could take the parent's locks away.
 # https://sqlite.org/howtocorrupt.html, 2.6
 _OF_PARENTS: list[object] = []
+_LOOK_EVERY_S = 1.0  # whether the ledger's file is still there
 _TOO_SHORT = "raise --max-tokens: models that think before they write spend them on that too"
 
 
@@ -74,12 +75,14 @@ class RunInterrupted(asyncio.CancelledError):
 
 @dataclass(slots=True, eq=False)
 class _Open:
-    """What an engine holds while it is open; `runs` counts those that are under way on it."""
+    """What an engine holds while it is open; `runs` counts those that are under way on it. `identity` is that of the
+    ledger's file, None if it is not looked at, and `look_at` when it is next."""
 
     ledger: Ledger
     line: Line
     connections: Connections
     identity: Identity | None
+    look_at: float
     runs: int = 0
 
 
@@ -293,10 +296,18 @@ class Engine:
             self._forget_parent()
         with self._lock:
             state = self._open
-            if state is None or (state.identity is not None and state.identity != state.ledger.identity()):
+            if state is None or self._is_replaced(state):
                 return None
             state.runs += 1
             return state
+
+    def _is_replaced(self, state: _Open) -> bool:
+        """Whether the ledger's file is another one than was opened, looked at now and then."""
+        now = self._monotonic()
+        if state.identity is None or now < state.look_at:
+            return False
+        state.look_at = now + _LOOK_EVERY_S
+        return state.identity != state.ledger.identity()
 
     def _take_opened(self) -> _Open:
         with self._opening:
@@ -316,7 +327,9 @@ class Engine:
             with self._lock:
                 replaced = self._open
                 connections = Connections(self._connect) if replaced is None else replaced.connections
-                state = self._open = _Open(ledger, line, connections, identity, runs=1)
+                state = self._open = _Open(
+                    ledger, line, connections, identity, self._monotonic() + _LOOK_EVERY_S, runs=1
+                )
             if replaced is not None and not replaced.runs:
                 replaced.ledger.close()
             return state

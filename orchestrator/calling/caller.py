@@ -151,9 +151,10 @@ class Caller:
         role: str | None = None,
         number: int = 1,
         budgets: bool = True,
+        sending: bool = False,
     ) -> Draft:
-        """A call as it would be made now: its price, its worst case and its row. Without `budgets` only the run's cap
-        limits the reply."""
+        """A call as it would be made now: its price, its worst case and its row, which is marked as sent where it is
+        sent as soon as it is reserved. Without `budgets` only the run's cap limits the reply."""
         now = self._clock()
         price = price_for(spec, now, order.free_tier)
         record = CallRecord(
@@ -173,12 +174,14 @@ class Caller:
         hosted_by_user = PROVIDERS[spec.provider].self_hosted
         if order.token_budget is not None and order.options.max_tokens is None:
             request = self._within(order.token_budget, request, record, order)
+        worst = None
         if price is not None:
             limited = budgets or order.shares or order.options.max_cost_nanousd is not None
             if limited and not hosted_by_user and order.options.max_tokens is None:
                 request = await self._affordable(request, price, record, order)
             worst = worst_case(price, order.load, request.max_tokens, order.options.timeout_s)
-            record = replace(record, reserved_nanousd=worst)
+        status, sent_at = (CallStatus.SENT, self._clock()) if sending else (CallStatus.RESERVED, None)
+        record = replace(record, reserved_nanousd=worst, status=status, sent_at=sent_at)
         exempt = hosted_by_user or (price is None and order.options.allow_unpriced)
         terms = Terms(price, order.load, order.log_text)
         return Draft(spec, request, record, terms, exempt, order.shares, order.token_budget)
@@ -207,9 +210,10 @@ class Caller:
     ) -> Answered:
         provider = self._connections.get(spec.provider)
         async with await self._wait_in_line(spec, order) as turn:
-            draft = await self.draft(spec, request, order, step=step, role=role, number=number, budgets=turn.budgets)
             # Nothing lies between: it is reserved and marked as sent in one transaction.
-            draft = replace(draft, record=replace(draft.record, status=CallStatus.SENT, sent_at=self._clock()))
+            draft = await self.draft(
+                spec, request, order, step=step, role=role, number=number, budgets=turn.budgets, sending=True
+            )
             attempt = self._attempt(draft, order, provider)
             try:
                 await self.reserve([draft])

@@ -12,6 +12,7 @@ import json
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import lru_cache
+from typing import Any
 
 from ..analysis.tokens import upper_bound_tokens
 from ..deferred import dataclass
@@ -20,6 +21,8 @@ from ..ledger.records import CallRecord, CallStatus, CostSource
 from ..money import Price, cost_nanousd
 from ..quote import Load
 from ..types import Completion, FinishReason, Usage
+
+Changes = dict[str, Any]  # to a row, by column
 
 _TOOL_CALL_OVERHEAD = 64  # tokens that mark a call of a tool in a reply, with room to spare
 
@@ -42,35 +45,38 @@ class Ended:
 
 
 def completed(record: CallRecord, completion: Completion, terms: Terms, ended: Ended) -> CallRecord:
-    record = _with_reply(_at(record, CallStatus.COMPLETED, ended), completion, terms)
     if completion.usage is not None:
-        return _priced(record, completion.usage, CostSource.USAGE, terms.price)
-    written = completion.text + "".join(f"{call.name}{call.arguments}" for call in completion.tool_calls)
-    calls = _TOOL_CALL_OVERHEAD * len(completion.tool_calls)
-    counted = Usage(input_tokens=terms.load.input_bound, output_tokens=upper_bound_tokens(written) + calls)
-    return _priced(record, counted, CostSource.ESTIMATE, terms.price)
+        cost = _priced(completion.usage, CostSource.USAGE, terms.price, ended)
+    else:
+        written = completion.text + "".join(f"{call.name}{call.arguments}" for call in completion.tool_calls)
+        calls = _TOOL_CALL_OVERHEAD * len(completion.tool_calls)
+        counted = Usage(input_tokens=terms.load.input_bound, output_tokens=upper_bound_tokens(written) + calls)
+        cost = _priced(counted, CostSource.ESTIMATE, terms.price, ended)
+    return replace(record, **_at(CallStatus.COMPLETED, ended), **_reply(completion, terms), **cost)
 
 
 def failed(record: CallRecord, error: ProviderError, terms: Terms, ended: Ended) -> CallRecord:
-    record = _at(record, CallStatus.FAILED, ended)
-    record = replace(record, error_code=error.code, error_message=error.message, request_id=error.request_id)
+    changes = _at(CallStatus.FAILED, ended) | (_unbilled() if error.billed is Billed.NO else _at_worst(record))
+    changes |= {"error_code": error.code, "error_message": error.message, "request_id": error.request_id}
     partial = error.partial
     if partial is not None:
-        record = _with_reply(record, partial, terms)
+        changes |= _reply(partial, terms)
         if partial.usage is not None and error.billed is Billed.YES:
-            return _priced(record, partial.usage, CostSource.USAGE, terms.price)
-    return _unbilled(record) if error.billed is Billed.NO else _at_worst(record)
+            changes |= _priced(partial.usage, CostSource.USAGE, terms.price, ended)
+    return replace(record, **changes)
 
 
 def interrupted(record: CallRecord, partial: Completion, terms: Terms, ended: Ended) -> CallRecord:
     """A call that this program gave up on, with what had arrived. One that was never sent costs nothing."""
-    record = _at(record, CallStatus.INTERRUPTED, ended)
-    record = replace(record, error_code="interrupted", error_message="interrupted before the reply was complete")
+    changes = _at(CallStatus.INTERRUPTED, ended)
+    changes |= {"error_code": "interrupted", "error_message": "interrupted before the reply was complete"}
     if record.sent_at is None:
-        return _unbilled(record)
-    record = _at_worst(_with_reply(record, partial, terms) if partial.text else record)
+        return replace(record, **changes, **_unbilled())
+    if partial.text:
+        changes |= _reply(partial, terms)
     known = partial.usage.input_tokens if partial.usage is not None else terms.load.input_bound
-    return replace(record, input_tokens=known, output_tokens=upper_bound_tokens(partial.text))
+    tokens: Changes = {"input_tokens": known, "output_tokens": upper_bound_tokens(partial.text)}
+    return replace(record, **changes, **_at_worst(record), **tokens)
 
 
 def partial_reply(text: str, model: str, latency_ms: int, usage: Usage | None = None) -> Completion:
@@ -93,41 +99,41 @@ def price_json(price: Price) -> str:
     return json.dumps({key: value for key, value in kept.items() if value not in (None, ())}, default=str)
 
 
-def _at(record: CallRecord, status: CallStatus, ended: Ended) -> CallRecord:
-    return replace(record, status=status, ended_at=ended.at, latency_ms=ended.latency_ms)
+# What the end of a call changes of its row, by column.
 
 
-def _priced(record: CallRecord, usage: Usage, source: CostSource, price: Price | None) -> CallRecord:
-    return replace(
-        record,
-        cost_nanousd=None if price is None else cost_nanousd(price, usage, gpu_ms=record.latency_ms or 0),
-        cost_source=CostSource.UNPRICED if price is None else source,
-        input_tokens=usage.input_tokens,
-        output_tokens=usage.output_tokens,
-        cached_tokens=usage.cached_tokens,
-        cache_write_tokens=usage.cache_write_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        usage=json.dumps(usage.raw, default=str) if usage.raw else None,
-    )
+def _at(status: CallStatus, ended: Ended) -> Changes:
+    return {"status": status, "ended_at": ended.at, "latency_ms": ended.latency_ms}
 
 
-def _unbilled(record: CallRecord) -> CallRecord:
-    return replace(record, cost_nanousd=0, cost_source=CostSource.NONE)
+def _priced(usage: Usage, source: CostSource, price: Price | None, ended: Ended) -> Changes:
+    return {
+        "cost_nanousd": None if price is None else cost_nanousd(price, usage, gpu_ms=ended.latency_ms),
+        "cost_source": CostSource.UNPRICED if price is None else source,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "usage": json.dumps(usage.raw, default=str) if usage.raw else None,
+    }
 
 
-def _at_worst(record: CallRecord) -> CallRecord:
-    unpriced = record.reserved_nanousd is None
-    source = CostSource.UNPRICED if unpriced else CostSource.ESTIMATE
-    return replace(record, cost_nanousd=record.reserved_nanousd, cost_source=source)
+def _unbilled() -> Changes:
+    return {"cost_nanousd": 0, "cost_source": CostSource.NONE}
 
 
-def _with_reply(record: CallRecord, completion: Completion, terms: Terms) -> CallRecord:
-    return replace(
-        record,
-        finish_reason=completion.finish_reason.value,
-        ttft_ms=completion.ttft_ms,
-        request_id=completion.request_id,
-        raw_model=completion.model,
-        response=completion.text if terms.log_text else None,
-        response_sha256=sha256(completion.text),
-    )
+def _at_worst(record: CallRecord) -> Changes:
+    worst = record.reserved_nanousd
+    return {"cost_nanousd": worst, "cost_source": CostSource.UNPRICED if worst is None else CostSource.ESTIMATE}
+
+
+def _reply(completion: Completion, terms: Terms) -> Changes:
+    return {
+        "finish_reason": completion.finish_reason.value,
+        "ttft_ms": completion.ttft_ms,
+        "request_id": completion.request_id,
+        "raw_model": completion.model,
+        "response": completion.text if terms.log_text else None,
+        "response_sha256": sha256(completion.text),
+    }
