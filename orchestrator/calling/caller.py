@@ -29,7 +29,7 @@ from ..ledger.store import Ledger
 from ..money import Price
 from ..providers.base import Provider
 from ..providers.catalog import PROVIDERS
-from ..quote import Load, affordable_output, price_for, worst_case
+from ..quote import REASONING, Load, affordable_output, price_for, worst_case
 from ..registry.model import ModelSpec
 from ..settings import RetryPolicy, RunOptions
 from ..types import Request
@@ -183,7 +183,7 @@ class Caller:
         status, sent_at = (CallStatus.SENT, self._clock()) if sending else (CallStatus.RESERVED, None)
         record = replace(record, reserved_nanousd=worst, status=status, sent_at=sent_at)
         exempt = hosted_by_user or (price is None and order.options.allow_unpriced)
-        terms = Terms(price, order.load, order.log_text)
+        terms = Terms(price, order.load, order.log_text, thinks=REASONING in spec.tags)
         return Draft(spec, request, record, terms, exempt, order.shares, order.token_budget)
 
     async def reserve(self, drafts: Sequence[Draft]) -> None:

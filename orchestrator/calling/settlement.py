@@ -1,8 +1,9 @@
 """What a call's row becomes when the call is over. Pure: a record in, a record out.
 
 What the provider counted is billed as it counted. What was certainly not billed costs 0. Where it may have been billed
-and nobody says how much, the worst case that was reserved stays as the cost, marked as an estimate: it is never below
-the bill. What had arrived of a stream is no bound: a provider writes on until it notices that nobody is listening.
+and nobody says how much, or a model that thinks gave no counts, the worst case that was reserved stays as the cost,
+marked as an estimate: it is never below the bill. What had arrived of a stream is no bound: a provider writes on until
+it notices that nobody is listening.
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ _TOOL_CALL_OVERHEAD = 64  # tokens that mark a call of a tool in a reply, with r
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a call is settled on: the price that applied, its load, and whether its text may be kept."""
+    """What a call is settled on: the price that applied, its load, whether its text may be kept, and whether the model
+    may have thought: a provider bills that as output, and nobody else sees it."""
 
     price: Price | None
     load: Load
     log_text: bool
+    thinks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ def completed(record: CallRecord, completion: Completion, terms: Terms, ended: E
         calls = _TOOL_CALL_OVERHEAD * len(completion.tool_calls)
         counted = Usage(input_tokens=terms.load.input_bound, output_tokens=upper_bound_tokens(written) + calls)
         cost = _priced(counted, CostSource.ESTIMATE, terms.price, ended)
+        if terms.thinks:
+            cost |= _at_worst(record)
     return replace(record, **_at(CallStatus.COMPLETED, ended), **_reply(completion, terms), **cost)
 
 

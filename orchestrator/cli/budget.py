@@ -10,20 +10,22 @@ import typer
 
 from ..clock import local_now
 from ..deferred import dataclass
-from ..errors import UsageError
+from ..errors import UsageError, did_you_mean
 from ..ledger.budgets import Budget, BudgetState, Period, Scope, budget_states, clear_budgets, set_budgets
 from ..ledger.store import Ledger
 from ..money import dollars_to_nanousd, format_nanousd, format_short
+from ..providers.catalog import PROVIDERS
+from ..registry.loading import registry_for
 from ..settings import Settings
 from . import render
-from .options import ConfigFlags, LedgerFlags, OutputFlags, command
+from .options import LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
-from .using import check_used
+from .using import REGISTRY_FILES, check_used
 
 
 @dataclass(frozen=True, kw_only=True)
-class _BudgetFlags(OutputFlags, LedgerFlags, ConfigFlags):
+class _BudgetFlags(OutputFlags, LedgerFlags, RegistryFlags):
     action: Annotated[str, typer.Option(help="set, show or clear.")] = "show"
     daily: Annotated[str | None, typer.Option(metavar="DOLLARS", help="At most this much a day.")] = None
     weekly: Annotated[str | None, typer.Option(metavar="DOLLARS", help="At most this much a week, from Monday.")] = None
@@ -50,8 +52,7 @@ def budget(flags: _BudgetFlags) -> int:
     action = _ACTIONS.get(flags.action)
     if action is None:
         raise UsageError(f"orch budget takes set, show or clear, not {flags.action!r}")
-    everything = flags.all and flags.action == "clear"
-    check_used(flags, "orch budget clear --all" if everything else f"orch budget {flags.action}", _USES)
+    check_used(flags, _doing(flags), _USES)
     output, settings = Output.parse(flags.output), settings_from(flags)
     action(flags, settings)
     return _show(settings, output)
@@ -60,16 +61,26 @@ def budget(flags: _BudgetFlags) -> int:
 commands = {"budget": budget}
 
 _SCOPES = tuple(scope.value for scope in Scope if scope is not Scope.ALL)
+_OF_MODELS = (*_SCOPES, *REGISTRY_FILES)  # the files say which models there are
 _USES = {
     "orch budget set": ("daily", "weekly", "monthly", *_SCOPES),
+    "orch budget set --model": ("daily", "weekly", "monthly", *_OF_MODELS),
     "orch budget show": (),
     "orch budget clear": ("period", *_SCOPES),
+    "orch budget clear --model": ("period", *_OF_MODELS),
     "orch budget clear --all": ("period", "all"),
 }
 
 
+def _doing(flags: _BudgetFlags) -> str:
+    if flags.all and flags.action == "clear":
+        return "orch budget clear --all"
+    of_model = flags.model is not None and flags.action in ("set", "clear")
+    return f"orch budget {flags.action}{' --model' if of_model else ''}"
+
+
 def _set(flags: _BudgetFlags, settings: Settings) -> None:
-    scope, name = _scope(flags)
+    scope, name = _known(*_scope(flags), settings)
     amounts = {Period.DAY: flags.daily, Period.WEEK: flags.weekly, Period.MONTH: flags.monthly}
     budgets = [Budget(period, scope, name, _amount(amount)) for period, amount in amounts.items() if amount is not None]
     if not budgets:
@@ -83,6 +94,9 @@ def _clear(flags: _BudgetFlags, settings: Settings) -> None:
     periods = flags.period or list(Period)
     with Ledger.open(settings.ledger) as ledger:
         removed = ledger.write(lambda connection: clear_budgets(connection, periods, scope, name))
+        if not removed and scope is not None:  # not by this name; one that nothing has any more can be cleared by it
+            known = _known(scope, name, settings)[1]
+            removed = ledger.write(lambda connection: clear_budgets(connection, periods, scope, known))
     render.say(f"{removed} cleared")
 
 
@@ -133,6 +147,17 @@ def _scope(flags: _BudgetFlags) -> tuple[Scope, str]:
     if len(named) > 1:
         raise UsageError("a budget is for one of --provider, --model, --category and --tag, or for everything")
     return named[0] if named else (Scope.ALL, "")
+
+
+def _known(scope: Scope, name: str, settings: Settings) -> tuple[Scope, str]:
+    """The scope with the name by which calls count towards it: a model's own and not an alias. Raises UsageError for a
+    model or a provider that there is not, since nothing would ever count."""
+    if scope is Scope.MODEL:
+        name = registry_for(settings).model(name).name
+    elif scope is Scope.PROVIDER and name not in PROVIDERS:
+        hint = did_you_mean(name, PROVIDERS) or f"there are: {', '.join(PROVIDERS)}"
+        raise UsageError(f"there is no provider {name!r}", hint=hint)
+    return scope, name
 
 
 def _amount(written: str) -> int:

@@ -12,7 +12,7 @@ from .budgets import Alert, check_budgets, new_alerts
 from .budgets import left_nanousd as left_of_budgets
 from .orphans import interrupt_calls
 from .records import CallRecord, CallStatus, RunRecord
-from .rows import columns_of, from_row, insert, update
+from .rows import columns_of, from_row, insert, to_micros, update
 
 
 def start_run(connection: sqlite3.Connection, run: RunRecord) -> None:
@@ -34,8 +34,14 @@ def reserve(connection: sqlite3.Connection, calls: Sequence[CallRecord], exempt:
 
 
 def mark_sent(connection: sqlite3.Connection, call_id: str, at: datetime) -> None:
-    """The last thing before the request leaves."""
-    update(connection, "calls", "call_id", call_id, {"status": CallStatus.SENT, "sent_at": at})
+    """The last thing before the request leaves. Raises ValueError if the call is not reserved any more: another process
+    may have taken this one for dead."""
+    changed = connection.execute(
+        "UPDATE calls SET status = ?, sent_at = ? WHERE call_id = ? AND status = ?",
+        (CallStatus.SENT.value, to_micros(at), call_id, CallStatus.RESERVED.value),
+    )
+    if changed.rowcount != 1:
+        raise ValueError(f"the call {call_id} is not reserved any more")
 
 
 def settle(connection: sqlite3.Connection, call: CallRecord) -> tuple[Alert, ...]:

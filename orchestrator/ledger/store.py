@@ -43,8 +43,10 @@ class Ledger:
     def open(cls, path: Path) -> Self:
         """Open for writing, creating or migrating the file as needed. Raises LedgerError, before anything is spent.
 
-        What earlier processes left unsettled is settled here: rows of those that died, and settlements in a spool.
+        What earlier processes left unsettled is settled here: rows of those that died, and settlements in a spool. All
+        of it goes by the file itself, whatever link it is named by: who is alive shows beside the file.
         """
+        path = path.resolve()
         with as_ledger_errors(path):
             if not path.parent.exists():
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -79,6 +81,7 @@ class Ledger:
 
         Nothing is written, unless the ledger needs a migration or holds what a dead process left unsettled.
         """
+        path = path.resolve()
         if not path.exists() or path.stat().st_size == 0:
             return None
         with as_ledger_errors(path):

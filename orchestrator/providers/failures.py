@@ -168,13 +168,17 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(OutcomeUnknownError, _status(499)),
     Rule(OutcomeUnknownError, words=_words("cancelled")),
-    Rule(TemporaryError, _status(408, 409, 425)),
+    # A gateway's patience has run out, and nobody knows what the model behind it goes on to do.
+    Rule(TemporaryError, _status(408), billed=Billed.UNKNOWN),
+    Rule(OverloadedError, _status(504, 520, 522, 524), billed=Billed.UNKNOWN),
+    Rule(OverloadedError, words=_words("timeout_error deadline_exceeded"), billed=Billed.UNKNOWN),
+    Rule(TemporaryError, _status(409, 425)),
     Rule(OverloadedError, range(500, 600)),
     Rule(
         OverloadedError,
         words=_words(
-            "overloaded_error api_error timeout_error server_error internal_error internal_server_error internal"
-            " unavailable deadline_exceeded service_unavailable"
+            "overloaded_error api_error server_error internal_error internal_server_error internal"
+            " unavailable service_unavailable"
         ),
     ),
     # A proxy's own page where an answer was due.

@@ -36,7 +36,9 @@ from ..errors import (
 from .base import Endpoint
 
 CONNECT_TIMEOUT_S = 10.0
-KEPT_ALIVE_S = 30.0  # an idle connection; providers keep theirs for a minute or longer
+# How long an idle connection is kept. A provider closes one after a minute or more, but a server of the user's own often
+# after 5 s (uvicorn, llama.cpp), and what is sent at that moment is lost with nobody knowing whether it was taken.
+_KEPT_ALIVE_S = {"https": 30.0, "http": 3.0}
 NO_KEY = "none"  # what a self-hosted server without a key is sent: the SDKs refuse to send nothing
 _TAIL = 64  # bytes kept of the end of a stream: room for its last marker
 
@@ -136,8 +138,9 @@ class _Connections(httpx2.AsyncBaseTransport):
     more than the requests themselves.
     """
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
+    def __init__(self, tls: ssl.SSLContext, kept_alive_s: float) -> None:
         self._tls = tls
+        self._kept_alive_s = kept_alive_s
         self._idle: deque[tuple[float, httpx2.AsyncHTTPTransport]] = deque()  # since when, the newest last
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -149,14 +152,14 @@ class _Connections(httpx2.AsyncBaseTransport):
             raise
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _Body(response.stream, lambda: self._give_back(connection))
-        await self._close(lambda since: since < time.monotonic() - KEPT_ALIVE_S)
+        await self._close(lambda since: since < time.monotonic() - self._kept_alive_s)
         return response
 
     async def aclose(self) -> None:
         await self._close(lambda _: True)
 
     def _connection(self) -> httpx2.AsyncHTTPTransport:
-        limits = httpx2.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_ALIVE_S)
+        limits = httpx2.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=self._kept_alive_s)
         return httpx2.AsyncHTTPTransport(verify=self._tls, limits=limits)
 
     def _give_back(self, connection: httpx2.AsyncHTTPTransport) -> None:
@@ -190,9 +193,14 @@ class _Client(httpx2.AsyncClient):
     """An AsyncClient over `_Connections`, where no proxy is set for an address and no transport is given."""
 
     def _init_transport(
-        self, verify: Any = True, *args: Any, transport: httpx2.AsyncBaseTransport | None = None, **kwargs: Any
+        self,
+        verify: Any = True,
+        *args: Any,
+        limits: httpx2.Limits = httpx2.Limits(),  # noqa: B008  # as in the class that this overrides
+        transport: httpx2.AsyncBaseTransport | None = None,
+        **kwargs: Any,
     ) -> httpx2.AsyncBaseTransport:
-        return transport or _Connections(verify)
+        return transport or _Connections(verify, limits.keepalive_expiry or 0.0)
 
 
 @lru_cache(4)
@@ -229,13 +237,14 @@ def http_client(
             if isinstance(response.stream, httpx2.AsyncByteStream) and exchange.media_type == "text/event-stream":
                 response.stream = _Watched(response.stream, exchange)
 
-    proxied = httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEPT_ALIVE_S)
+    kept_alive_s = _KEPT_ALIVE_S[origin[0]]
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=kept_alive_s)
     return _Client(
         transport=transport,
         verify=_tls(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
         follow_redirects=False,
         event_hooks={"request": [before], "response": [after]},
-        limits=proxied,
+        limits=limits,
     )
 
 
