@@ -470,3 +470,12 @@ def test_what_cannot_be_asked_is_a_usage_error(
     with pytest.raises(UsageError, match=problem):
         stage.run(prompt, **options)
     assert not stage.ledger.exists()
+
+
+@pytest.mark.parametrize(("model", "thinks"), [("gpt-6-luna", True), ("gpt-4o", False)])
+def test_without_counts_thought_that_nobody_saw_keeps_the_worst_case(tmp_path: Path, model: str, thinks: bool) -> None:
+    uncounted = Completion(SURE, FinishReason.STOP, None, 5, "m")
+    stage = Stage(tmp_path, Script({model: [uncounted]}))
+    (call,) = stage.run(chain=model).calls
+    assert call.cost_source is CostSource.ESTIMATE
+    assert (call.cost_nanousd == call.reserved_nanousd) is thinks

@@ -36,7 +36,7 @@ from ..errors import (
 from .base import Endpoint
 
 CONNECT_TIMEOUT_S = 10.0
-# How long an idle connection is kept. A provider closes one after a minute or more, but a server of the user's own often
+# How long an idle connection is kept. A provider closes one after a minute or more, a server of the user's own often
 # after 5 s (uvicorn, llama.cpp), and what is sent at that moment is lost with nobody knowing whether it was taken.
 _KEPT_ALIVE_S = {"https": 30.0, "http": 3.0}
 NO_KEY = "none"  # what a self-hosted server without a key is sent: the SDKs refuse to send nothing

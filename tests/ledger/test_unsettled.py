@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.errors import LedgerError
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.records import CallRecord, CallStatus, CostSource, RunRecord, RunStatus
 from orchestrator.ledger.spool import spool, spooled
@@ -128,3 +129,28 @@ def test_a_spool_that_was_cut_off_gives_what_is_whole(tmp_path: Path, monkeypatc
             file.write(b'{"table": "calls", "row": {"call')
     with Ledger.open(path) as ledger:
         assert find_run(ledger, "R").calls == (settled,)
+
+
+def test_a_ledger_is_one_file_by_whatever_link_it_is_named(tmp_path: Path) -> None:
+    """Else a run that is under way by one name is taken for dead by the other, and what it set aside is freed."""
+    path, link = tmp_path / "ledger.db", tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    with Ledger.open(path) as ledger:
+        ledger.start_run(a_run(ledger.process))
+        ledger.reserve([a_call("C")])
+        for opened in (Ledger.open(link), Ledger.open_for_reading(link)):
+            assert opened is not None
+            opened.close()
+        assert find_run(ledger, "R").calls[0].status is CallStatus.RESERVED
+        assert not list(link.parent.glob("*.alive"))
+        assert [file.name for file in link.parent.iterdir()] == ["link.db"]
+
+
+def test_a_call_that_is_not_reserved_any_more_is_not_marked_as_sent(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        ledger.start_run(a_run(ledger.process))
+        ledger.reserve([a_call("C")])
+        ledger.mark_sent("C", NOW)
+        with pytest.raises(LedgerError, match="not reserved any more"):
+            ledger.mark_sent("C", NOW)

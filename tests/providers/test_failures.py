@@ -471,3 +471,13 @@ def test_an_upstream_that_failed_in_the_middle_of_an_openrouter_reply(text: str,
     assert type(error) is kind
     assert "died" in error.message
     assert (error.partial.text if error.partial else "") == text
+
+
+@pytest.mark.parametrize(
+    ("status", "billed"),
+    [(status, Billed.UNKNOWN) for status in (408, 504, 520, 522, 524)]
+    + [(status, Billed.NO) for status in (409, 500, 502, 503, 529)],
+)
+def test_a_gateway_whose_patience_ran_out_does_not_say_that_nothing_is_billed(status: int, billed: Billed) -> None:
+    found = failure("openrouter", status, {"error": {"message": "Timed out"}}, {})
+    assert (found.billed, found.retryable) == (billed, True)
