@@ -13,7 +13,6 @@ are the only booleans, and a number is an exact `Decimal` or `int`, never a floa
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from .errors import ConfigError, did_you_mean
+from .expressions import expression
 from .yaml_document import Kind, Value, read_document, shown
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ D = TypeVar("D")
 E = TypeVar("E", bound=StrEnum)
 
 _MAX_DIGITS = 30  # of a number, before or after the point
-_LEADING_ZERO = re.compile(r"[-+]?0[0-9_]")  # octal in YAML 1.1, decimal in 1.2
+_LEADING_ZERO = expression(r"[-+]?0[0-9_]")  # octal in YAML 1.1, decimal in 1.2
 
 Reader: TypeAlias = Callable[[Value], T]
 

@@ -18,24 +18,25 @@ import yaml
 
 from .deferred import dataclass
 from .errors import ConfigError
+from .expressions import expression
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 20  # far above any real file, far below what recursion can take
 MAX_VALUES = 50_000  # keeps a hostile file of the largest size well under a second
 _SHOWN = 60  # characters of a key or value that a message repeats
 
-_INTEGER = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*")
-_NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
-_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_INTEGER = expression(r"[-+]?[0-9]+(?:_[0-9]+)*")
+_NUMBER = expression(r"[-+]?(?:[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
+_NOT_FINITE = expression(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+_DATE = expression(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEAN = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
 _NOT_TEXT = _NULL | _BOOLEAN
-_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,59}")  # as most keys are: text, whatever the rules, and shown as it is
+_WORD = expression(r"[A-Za-z][A-Za-z0-9_-]{0,59}")  # as most keys are: text, whatever the rules, and shown as it is
 # What YAML calls printable, less the line separators that editors do not count as the end of a line.
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_TAG_DIRECTIVE = re.compile(r"^%TAG", re.MULTILINE)  # libyaml takes quadratic time over many of them
-_NEVER_IN_TEXT = re.compile("[\0\ud800-\udfff]")  # what an escape in double quotes could still bring in
+_UNPRINTABLE = expression("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_TAG_DIRECTIVE = expression(r"^%TAG", re.MULTILINE)  # libyaml takes quadratic time over many of them
+_NEVER_IN_TEXT = expression("[\0\ud800-\udfff]")  # what an escape in double quotes could still bring in
 
 
 class Kind(StrEnum):

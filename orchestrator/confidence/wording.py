@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from ..analysis.prose import EDGE_CHARS
+from ..expressions import expression
 from .signal import Answer, Measure
 
 # name -> pattern over lower-case text. Counted in replies here, and, where they say how hard a prompt is, in prompts
@@ -73,4 +74,4 @@ def share_of_long(words: list[str]) -> float:
 
 @cache
 def _patterns() -> dict[str, re.Pattern[str]]:
-    return {name: re.compile(pattern) for name, pattern in CUES.items()}
+    return {name: expression(pattern) for name, pattern in CUES.items()}
