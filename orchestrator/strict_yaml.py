@@ -22,7 +22,8 @@ from typing import TypeAlias, TypeVar
 
 from .errors import ConfigError, did_you_mean
 from .expressions import expression
-from .yaml_document import Kind, Value, read_document, shown
+from .yaml_document import read_document
+from .yaml_value import Kind, Value, shown
 
 T = TypeVar("T")
 D = TypeVar("D")

@@ -21,7 +21,7 @@ from .deferred import dataclass
 from .errors import ConfigError, UsageError
 from .files import replacing
 from .strict_yaml import Reader, Table, decimal, list_of, mapping_of, read, record, text
-from .yaml_document import Value
+from .yaml_value import Value
 
 LEAST_SLOPE = Decimal("0.001")
 _CUTS = 3  # between four levels

@@ -17,6 +17,7 @@ LAYERS = [
     "errors",
     "clock",
     "files",
+    "yaml_value",
     "yaml_document",
     "strict_yaml",
     "fencing",

@@ -13,7 +13,7 @@ from ..errors import did_you_mean
 from ..expressions import expression
 from ..strict_yaml import Table, list_of, mapping_of, record, text
 from ..types import Level
-from ..yaml_document import Kind, Value
+from ..yaml_value import Kind, Value
 from .model import Chain, Role
 from .plans import PlanReader, model_named
 from .routes import STRATEGY_NAMES

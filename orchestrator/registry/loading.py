@@ -15,7 +15,8 @@ from ..deferred import dataclass
 from ..errors import ConfigError, did_you_mean
 from ..settings import Settings
 from ..strict_yaml import Table, day, mapping_of, read, record, text
-from ..yaml_document import Value, read_document
+from ..yaml_document import read_document
+from ..yaml_value import Value
 from . import records
 from .chains import ChainsDocument
 from .model import Chain, ModelSpec, Registry, Role

@@ -16,7 +16,7 @@ from ..expressions import expression
 from ..money import BatchRates, Price, Rates, Tier, discounted
 from ..strict_yaml import Reader, Table, day, decimal, integer, list_of, one_of, record, text
 from ..types import Level
-from ..yaml_document import Kind, Value
+from ..yaml_value import Kind, Value
 from .model import PROVIDER_NAMES, Feature, FreeQuota, ModelSpec, RateLimits, Scores, Status
 
 MAX_RATE = Decimal(1_000_000)  # dollars, per million tokens or per GPU hour: beyond it is a slip of the decimal point

@@ -17,7 +17,7 @@ from ..errors import did_you_mean
 from ..expressions import expression
 from ..strict_yaml import Table, boolean, day, decimal, integer, list_of, mapping_of, one_of, record, text
 from ..types import Level, Task
-from ..yaml_document import Value
+from ..yaml_value import Value
 from .model import Scores
 from .records import MAX_TOKENS
 from .routes import Arm, Condition, Experiment, Fit, Routing, TaskRow, TaskTable, Weight

@@ -10,7 +10,7 @@ from ..plan import AcceptRule
 from ..strict_yaml import Table, boolean, day, decimal, integer, list_of, one_of, record, text
 from ..tuned import Calibration, cuts, intercept, number, slope, threshold
 from ..types import Task
-from ..yaml_document import Value
+from ..yaml_value import Value
 from .records import BreakerPolicy, Complexity, Machine, RetryKind, RetryPolicy, Rollout, RunOptions, Settings
 
 _DAY_S = 86_400
