@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .analysis import ComplexityAnalyzer
     from .api import (
+        Orchestrator,
         orchestrate,
         plan_run,
         route_to_model,
@@ -38,6 +39,7 @@ __all__ = [
     "ModelConfig",
     "OrchError",
     "OrchestrationResult",
+    "Orchestrator",
     "Prompt",
     "RateLimiter",
     "Tool",
@@ -64,6 +66,7 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "ModelConfig": ("registry.model", "ModelSpec"),
     "OrchError": ("errors", "OrchError"),
     "OrchestrationResult": ("result", "OrchestrationResult"),
+    "Orchestrator": ("api", "Orchestrator"),
     "Prompt": ("types", "Prompt"),
     "RateLimiter": ("calling.limits", "RateLimiter"),
     "Tool": ("types", "Tool"),

@@ -5,123 +5,77 @@
     result = run_orchestration("Explain neural networks", strategy="cheapest")
     print(result.model_used, result.cost, result.response)
 
-Settings come from the environment and the user's config file, as on the command line; `simulate=True` (or
-`ORCH_SIMULATE=1`) answers from the simulator. A run that gives no answer raises the `OrchError` that it ended in.
+The functions share one engine a process, which stays open; an `Orchestrator` is one of a program's own. Settings come
+from the environment and the user's config file, as on the command line; `simulate=True` (or `ORCH_SIMULATE=1`) answers
+from the simulator. A run that gives no answer raises the `OrchError` that it ended in.
 """
 
 from __future__ import annotations
 
-import asyncio
+import inspect
 import os
-from collections.abc import Coroutine, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, TypeVar
+from enum import StrEnum
+from typing import Any, Self, TypeVar, Unpack
 
 from .attachments import attach, read_attachments
 from .confidence.schema import check_schema
 from .engine import Engine
-from .errors import UsageError
+from .errors import UsageError, did_you_mean
 from .money import dollars_to_nanousd
-from .plan import AcceptRule, calls
+from .plan import calls
 from .planning import Planned
 from .registry.model import Registry
-from .registry.routes import EXPERIMENT
 from .result import OrchestrationResult
 from .settings import RunOptions, Settings, load_settings
-from .types import Prompt, Tool
+from .settings.options import OPTIONS, Kind, Option, asked_for
+from .settings.parameters import RunParameters
+from .shared import PORTAL, engine_for
+from .types import Prompt
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 Dollars = Decimal | float | str
 
 
+def _spelled_out(function: F) -> F:
+    """The function, with the parameters of a run in its signature one by one, for `help` and editors."""
+    signature = inspect.signature(function)
+    own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    rows = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=written.__forward_arg__)
+        for name, written in RunParameters.__annotations__.items()
+    ]
+    function.__signature__ = signature.replace(parameters=[*own, *rows])  # type: ignore[attr-defined]  # inspect reads it
+    return function
+
+
+@_spelled_out
 async def orchestrate(
     prompt: str,
     strategy: str = "fallback",
     *,
-    chain: str | Sequence[str] | None = None,
-    models: Sequence[str] | None = None,
-    role: str | None = None,
-    ensemble_size: int | None = None,
-    confidence_threshold: float | None = None,
-    accept: str | None = None,
-    verify: str | None = None,
-    schema: Mapping[str, Any] | None = None,
-    self_check: str | None = None,
-    logprobs: bool | None = None,
-    max_cost: Dollars | None = None,
-    allow_unpriced: bool | None = None,
     system: str | None = None,
     context: str | Sequence[str] = (),
-    tier: str | None = None,
-    requires: Sequence[str] | None = None,
-    critical: bool | None = None,
-    routine: bool | None = None,
-    temperature: float | None = None,
-    max_tokens: int | None = None,
-    timeout: float | None = None,  # noqa: ASYNC109  # the run's own, which ends in a result and not in a cancellation
-    category: str | None = None,
-    tags: Sequence[str] = (),
-    task: str | None = None,
-    experiment: str | None = None,
-    subject: str | None = None,
-    max_latency: float | None = None,
-    min_quality: float | None = None,
-    max_tokens_total: int | None = None,
-    tools: Sequence[Tool] = (),
     simulate: bool | None = None,
     engine: Engine | None = None,
+    **options: Unpack[RunParameters],
 ) -> OrchestrationResult:
     """Answer a prompt. `max_cost` is in dollars, `timeout` and `max_latency` in seconds. None takes the user's setting
     or the default. `experiment` implies its strategy.
 
     `strategy` is `cheapest`, `fallback`, `ensemble`, `tiers`, a router, or the name of a plan in chains.yaml, such as
-    `pipeline`; `accept` is `confidence` or `agreement`. `context` goes with the prompt, behind it: a text, as piped
-    input does, or a list that names files, folders and globs. `tier`, `requires` ("design", "implementation"),
-    `critical` and `routine` are for the strategy "tiers", and `subject` for a rollout or an experiment. `verify` is a
-    command that accepts an answer by exit code 0, `schema` a JSON Schema that it must fit, `self_check` a model that is
-    asked what it thinks of each answer of a cascade, and `logprobs` counts how sure models were of their tokens.
-    `allow_unpriced` lets models without a known price be called under `max_cost` or a budget. `engine` has settings and
-    models of its own, in place of the user's; `simulate` is its own affair then.
+    `pipeline`. `context` goes with the prompt, behind it: a text, as piped input does, or a list that names files,
+    folders and globs. What each of the `options` means, and which strategies take it, stands in docs/options.md.
+    `engine` has settings and models of its own, in place of the user's; `simulate` is its own affair then.
 
     Raises an `OrchError`: its class says what is wrong, and `exit_code` how the command line would have ended.
     """
-    engine = engine or Engine(load_settings(os.environ, simulate=simulate))
-    options = _options(
-        engine.settings,
-        strategy=strategy if experiment is None else EXPERIMENT,
-        chain=chain if chain is None or isinstance(chain, str) else ",".join(chain),
-        models=None if models is None else tuple(models),
-        role=role,
-        ensemble_size=ensemble_size,
-        threshold=confidence_threshold,
-        accept=_accept(accept),
-        verify=verify,
-        schema=None if schema is None else check_schema(schema),
-        self_check=self_check,
-        logprobs=logprobs,
-        max_cost_nanousd=_nanousd(max_cost),
-        allow_unpriced=allow_unpriced,
-        temperature=temperature,
-        max_tokens=max_tokens,
-        timeout_s=timeout,
-        tier=tier,
-        requires=None if requires is None else tuple(requires),
-        critical=critical,
-        routine=routine,
-        category=category,
-        tags=tuple(tags),
-        task=task,
-        experiment=experiment,
-        subject=subject,
-        max_latency_s=max_latency,
-        min_quality=min_quality,
-        max_tokens_total=max_tokens_total,
-        tools=tuple(tools),
-        max_tokens_by_task=None if max_tokens is None else {},
-    )
-    result = await engine.run(_prompt(prompt, system, context, engine.registry), options)
+    engine = engine or engine_for(simulate)
+    asked = options_of(engine.settings, strategy=_strategy(strategy, options.get("experiment")), **options)
+    result = await engine.run(_prompt(prompt, system, context, engine.registry), asked)
     if result.exception is not None:
         raise result.exception
     return result
@@ -177,29 +131,72 @@ def select_model(
 ) -> str:
     """The name of the model that the task table `select` sends a prompt to: by its difficulty, whether it is critical,
     its length, the latency in seconds that will do, and the rating, 0 to 1, that is asked for. Calls nothing."""
-    wanted = {"critical": critical, "max_latency_s": max_latency, "min_quality": min_quality}
-    return _first_model(_planned(prompt, "select", max_cost, simulate, **wanted))
+    wanted: RunParameters = {
+        "critical": critical,
+        "max_latency": max_latency,
+        "min_quality": min_quality,
+        "max_cost": max_cost,
+    }
+    return _first_model(_planned(prompt, "select", simulate, wanted))
 
 
 def plan_run(
     prompt: str, strategy: str = "fallback", *, max_cost: Dollars | None = None, simulate: bool | None = None
 ) -> Planned:
     """What a run would call and cost, and why. Calls nothing."""
-    return _planned(prompt, strategy, max_cost, simulate)
+    return _planned(prompt, strategy, simulate, {"max_cost": max_cost})
 
 
-def _planned(prompt: str, strategy: str, max_cost: Dollars | None, simulate: bool | None, **given: Any) -> Planned:
-    settings = load_settings(os.environ, simulate=simulate)
-    options = _options(settings, strategy=strategy, max_cost_nanousd=_nanousd(max_cost), **given)
-    return Engine(settings).plan(Prompt(prompt), options)
+def options_of(settings: Settings, *, strategy: str | None = None, **given: Unpack[RunParameters]) -> RunOptions:
+    """What Python callers ask of a run, over the user's settings. None is nothing; without a strategy, what is given
+    may imply one.
+
+    Raises UsageError for a value that cannot be read and for options that contradict each other, and TypeError for a
+    name that no option has.
+    """
+    fields = {option.python_name: name for name, option in OPTIONS.items() if option.python_name}
+    unknown = next((name for name in given if name not in fields), None)
+    if unknown is not None:
+        raise TypeError(f"a run has no option {unknown!r}: {did_you_mean(unknown, fields) or 'see docs/options.md'}")
+    values = {fields[name]: _read(OPTIONS[fields[name]], value) for name, value in given.items()}
+    names = {field: name for name, field in fields.items()} | {"strategy": "strategy"}
+    asked = asked_for(settings.run, values | {"strategy": strategy}, names)
+    if strategy == "fallback" and asked.threshold == RunOptions().threshold:
+        # run_with_fallback always gives it, whatever its chain is: what is the default need not be of use.
+        return replace(asked, given={name: each for name, each in asked.given.items() if name != "threshold"})
+    return asked
+
+
+def _strategy(strategy: str, experiment: str | None) -> str | None:
+    """None, which leaves it to the experiment, where only the default would stand against it."""
+    return None if experiment is not None and strategy == "fallback" else strategy
+
+
+def _planned(prompt: str, strategy: str, simulate: bool | None, given: RunParameters) -> Planned:
+    engine = engine_for(simulate)
+    return engine.plan(Prompt(prompt), options_of(engine.settings, strategy=strategy, **given))
 
 
 def _first_model(planned: Planned) -> str:
     return next(calls(planned.plan)).model
 
 
-def _options(settings: Settings, **given: Any) -> RunOptions:
-    return replace(settings.run, **{name: value for name, value in given.items() if value is not None})
+def _read(option: Option, value: Any) -> Any:
+    """A parameter as the run takes it. Raises UsageError."""
+    if value is None:
+        return None
+    match option.kind:
+        case Kind.CHAIN:
+            return value if isinstance(value, str) else ",".join(value)
+        case Kind.NAMES | Kind.TEXTS | Kind.TOOLS:
+            return tuple(value)
+        case Kind.DOLLARS:
+            return _nanousd(option.python_name, value)
+        case Kind.SCHEMA:
+            return check_schema(value)
+        case Kind.TEXT if option.choices is not None:
+            return _choice(option.python_name, option.choices, value)
+    return value
 
 
 def _prompt(text: str, system: str | None, context: str | Sequence[str], registry: Registry) -> Prompt:
@@ -211,25 +208,92 @@ def _prompt(text: str, system: str | None, context: str | Sequence[str], registr
     return attach(text, system, read_attachments(context, stdin=None, window=registry.largest_window).text)
 
 
-def _accept(rule: str | None) -> AcceptRule | None:
+def _choice(name: str, choices: type[StrEnum], value: Any) -> StrEnum:
     try:
-        return None if rule is None else AcceptRule(rule)
+        return choices(value)
     except ValueError as error:
-        raise UsageError(f"accept takes {' or '.join(AcceptRule)}, not {rule!r}") from error
+        raise UsageError(f"{name} takes {' or '.join(choices)}, not {value!r}") from error
 
 
-def _nanousd(dollars: Dollars | None) -> int | None:
+def _nanousd(name: str, dollars: Dollars) -> int:
     try:
-        return None if dollars is None else dollars_to_nanousd(dollars)
+        return dollars_to_nanousd(dollars)
     except (ArithmeticError, ValueError) as error:
-        raise UsageError(f"max_cost takes an amount in dollars, not {dollars!r}") from error
+        raise UsageError(f"{name} takes an amount in dollars, not {dollars!r}") from error
+
+
+class Orchestrator:
+    """Answers prompts with an engine that stays open: for programs that ask many. Safe from several threads.
+
+        with Orchestrator() as orch:
+            result = orch.run("Explain neural networks", "cheapest", max_cost=0.01)
+
+        async with Orchestrator() as orch:
+            results = await asyncio.gather(*(orch.arun(prompt) for prompt in prompts))
+
+    `settings` are the user's, from the environment and the config file, unless others are given; `simulate` answers
+    from the simulator. Parameters of `run`, `arun` and `plan` are those of `orchestrate`, and so are their errors.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, simulate: bool | None = None) -> None:
+        self.engine = Engine(settings or load_settings(dict(os.environ), simulate=simulate))
+        self.engine.keep_open()
+        self._closed = False
+
+    @_spelled_out
+    async def arun(
+        self,
+        prompt: str,
+        strategy: str = "fallback",
+        *,
+        system: str | None = None,
+        context: str | Sequence[str] = (),
+        **options: Unpack[RunParameters],
+    ) -> OrchestrationResult:
+        """Answer a prompt, from an event loop; hundreds at a time."""
+        return await orchestrate(prompt, strategy, system=system, context=context, engine=self.engine, **options)
+
+    @_spelled_out
+    def run(
+        self,
+        prompt: str,
+        strategy: str = "fallback",
+        *,
+        system: str | None = None,
+        context: str | Sequence[str] = (),
+        **options: Unpack[RunParameters],
+    ) -> OrchestrationResult:
+        """Answer a prompt and wait for it, from any thread."""
+        return waited_for(self.arun(prompt, strategy, system=system, context=context, **options))
+
+    @_spelled_out
+    def plan(self, prompt: str, strategy: str = "fallback", **options: Unpack[RunParameters]) -> Planned:
+        """What a run would call and cost, and why. Calls nothing."""
+        asked = options_of(self.engine.settings, strategy=_strategy(strategy, options.get("experiment")), **options)
+        return self.engine.plan(Prompt(prompt), asked)
+
+    def close(self) -> None:
+        """Close the ledger and the connections, when the runs that are under way have ended."""
+        waited_for(self.aclose())
+
+    async def aclose(self) -> None:
+        if not self._closed:
+            self._closed = True
+            await self.engine.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
 
 def waited_for(coroutine: Coroutine[Any, Any, T]) -> T:
     """The coroutine's result, also where a loop is running already, as in a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(coroutine)
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
+    return PORTAL.run(coroutine)

@@ -8,20 +8,26 @@ prompt ─► Analysis ─► offers ─► strategy ─► plan ─► execute 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
+from typing import Self
 
 from . import recording
+from .analysis.reading import Reading
 from .calling.alerts import tell
 from .calling.allowance import TokenBudget
 from .calling.caller import Caller, Order
 from .calling.connections import Connections
 from .calling.line import Line
+from .calling.run_log import RunLog
 from .clock import Clock, local_now
 from .confidence.detector import ConfidenceDetector
+from .deferred import dataclass
 from .errors import (
     ConfigError,
     IncompleteError,
@@ -37,8 +43,8 @@ from .execute import Execution, Outcome
 from .ledger.breakers import OPEN, breaker_states
 from .ledger.experiments import stops
 from .ledger.pace import measured_p95
-from .ledger.records import RunRecord, RunStatus
-from .ledger.store import Ledger
+from .ledger.records import Recorded, RunRecord, RunStatus
+from .ledger.store import Identity, Ledger
 from .ledger.turns import take_turn, turns_taken
 from .plan import calls
 from .planning import Planned, make_plan
@@ -52,6 +58,9 @@ from .settings import RunOptions, Settings
 from .strategies import Observed, Pace
 from .types import FinishReason, Prompt
 
+# What was open when a process was forked: closing it in the child could take the parent's locks away.
+# https://sqlite.org/howtocorrupt.html, 2.6
+_OF_PARENTS: list[object] = []
 _TOO_SHORT = "raise --max-tokens: models that think before they write spend them on that too"
 
 
@@ -63,10 +72,29 @@ class RunInterrupted(asyncio.CancelledError):
         self.result = result
 
 
-class Engine:
-    """Answers prompts. `connect` makes a connection to a provider by name; by default, a real or a simulated one.
+@dataclass(slots=True, eq=False)
+class _Open:
+    """What an engine holds while it is open; `runs` counts those that are under way on it."""
 
-    `ledger` is one that its owner keeps open over many runs; by default the settings' is opened for each.
+    ledger: Ledger
+    line: Line
+    connections: Connections
+    identity: Identity | None
+    runs: int = 0
+
+
+class Engine:
+    """Answers prompts: hundreds at a time, from any thread and event loop.
+
+        async with Engine(settings) as engine:
+            result = await engine.run(Prompt("..."), settings.run)
+
+    As a context it stays open: ledger, provider connections and the lines in front of models are set up once, and its
+    runs share them. An engine that is not entered is open while it has a run. Its ledger is opened anew if the file is
+    replaced, and in a process that was forked.
+
+    `connect` makes a connection to a provider by name; by default, a real or a simulated one. `ledger` is one that its
+    owner keeps open; by default it is the settings'.
     """
 
     def __init__(
@@ -88,87 +116,88 @@ class Engine:
         self._clock = clock
         self._rng = rng or random.SystemRandom()
         self._monotonic = monotonic
+        calibration = settings.calibration
+        self._detector = ConfidenceDetector(slope=calibration.slope, intercept=calibration.intercept)
+        self._pid = os.getpid()
+        self._lock = threading.Lock()  # over the three below
+        self._opening = threading.Lock()  # one opens, the others wait
+        self._owners = 0
+        self._open: _Open | None = None
+
+    async def __aenter__(self) -> Self:
+        """Raises LedgerError, with nothing left open, if the ledger cannot be opened."""
+        state = await self._taken()
+        self.keep_open()
+        await self._given_back(state)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def keep_open(self) -> None:
+        """Stay open from the next run on, until `aclose` has been called as often as this."""
+        with self._lock:
+            self._owners += 1
+
+    async def aclose(self) -> None:
+        """Closes what is open; what runs are still using, when the last of them has ended."""
+        with self._lock:
+            self._owners -= 1
+            state = self._open
+        if state is not None:
+            await self._close_if_unused(state)
 
     def plan(self, prompt: Prompt, options: RunOptions) -> Planned:
         """What `run` would do, without calling anything. Raises an OrchError if there is nothing it could do."""
         return self._plan(prompt, options, self._observed(options))
 
-    def _plan(self, prompt: Prompt, options: RunOptions, observed: Observed) -> Planned:
+    def _plan(self, prompt: Prompt, options: RunOptions, observed: Observed, reading: Reading | None = None) -> Planned:
         return make_plan(
-            prompt, options, registry=self.registry, settings=self.settings, when=self._clock(), observed=observed
+            prompt,
+            options,
+            registry=self.registry,
+            settings=self.settings,
+            when=self._clock(),
+            observed=observed,
+            reading=reading,
         )
 
     async def run(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> OrchestrationResult:
         """Plan and execute. Raises an OrchError if nothing could be called, and RunInterrupted if cancelled."""
-        return await self.execute(self.plan(prompt, options), observe)
+        observed = await self._observed_from_here(options)
+        return await self.execute(self._plan(prompt, options, observed), observe)
 
     async def execute(self, planned: Planned, observe: Observer = unobserved) -> OrchestrationResult:
         """An answer, or why there is none: a failure after the run has begun is in the result's `error`.
 
         Raises LedgerError, before anything is sent, if the ledger cannot be written, and RunInterrupted if cancelled.
         """
-        with Ledger.open(self.settings.ledger) if self._ledger is None else nullcontext(self._ledger) as ledger:
-            planned = self._in_turn(planned, ledger)
+        state = await self._taken()
+        try:
+            planned = await self._in_turn(planned, state.ledger)
             for reason in planned.reasons:
                 observe(Note(reason))
-            run = recording.begin(
-                ledger,
-                planned,
-                now=self._clock(),
-                simulated=self.settings.simulate,
-                with_text=self.settings.log_text,
-            )
-            return await self._execute(run, planned, ledger, observe)
+            return await self._execute(planned, state, observe)
+        finally:
+            await self._given_back(state)
 
-    async def _execute(
-        self, run: RunRecord, planned: Planned, ledger: Ledger, observe: Observer
-    ) -> OrchestrationResult:
-        started = self._monotonic()
-        connections = Connections(self._connect)
-        caller = Caller(
-            ledger=ledger,
-            connections=connections,
-            line=Line(
-                ledger,
-                simulated=self.settings.simulate,
-                max_wait_s=self.settings.retry.max_wait_s,
-                breaker=self.settings.breaker,
-                free_tier=self.settings.free_tier,
-                clock=self._clock,
-                monotonic=self._monotonic,
-            ),
-            retry=self.settings.retry,
-            clock=self._clock,
-            rng=self._rng,
-            monotonic=self._monotonic,
+    async def _execute(self, planned: Planned, state: _Open, observe: Observer) -> OrchestrationResult:
+        started, settings = self._monotonic(), self.settings
+        run = recording.begun(
+            planned,
+            process=state.ledger.process,
+            now=self._clock(),
+            simulated=settings.simulate,
+            with_text=settings.log_text,
         )
-        order = Order(
-            run_id=run.run_id,
-            options=planned.options,
-            load=planned.load,
-            deadline=started + planned.options.timeout_s,
-            simulated=self.settings.simulate,
-            log_text=self.settings.log_text,
-            observe=observe,
-            free_tier=self.settings.free_tier,
-            token_budget=None if (tokens := planned.options.max_tokens_total) is None else TokenBudget(tokens),
-        )
-        calibration = self.settings.calibration
-        execution = Execution(
-            planned.prompt,
-            order,
-            self.registry,
-            caller,
-            planned.costs,
-            list(planned.reasons),
-            detector=ConfidenceDetector(slope=calibration.slope, intercept=calibration.intercept),
-            rng=self._rng,
-            monotonic=self._monotonic,
-        )
+        log = RunLog(state.ledger, observe)
+        log.begin(run)
+        execution = self._execution(run, planned, log, state, started)
 
-        def finish(
+        async def finish(
             status: RunStatus, text: str = "", outcome: Outcome | None = None, error: OrchError | None = None
         ) -> OrchestrationResult:
+            metadata = recording.metadata_of(planned, execution.decisions, outcome, with_text=settings.log_text)
             row = recording.ended(
                 run,
                 status,
@@ -177,47 +206,166 @@ class Engine:
                 text=text,
                 outcome=outcome,
                 error=error,
-                metadata=recording.metadata_of(planned, execution.decisions, outcome, with_text=self.settings.log_text),
-                with_text=self.settings.log_text,
+                metadata=metadata,
+                with_text=settings.log_text,
             )
-            recorded = recording.finish(ledger, row, tuple(caller.records.values()))
-            info = None if error is None else ErrorInfo.of(error)
-            called = None if outcome is None else outcome.completion.tool_calls
-            return build_result(recorded, response=text, error=info, exception=error, tool_calls=called)
+            cancelled = await log.finish(row)
+            result = build_result(
+                Recorded(row, tuple(log.calls.values())),
+                metadata,
+                response=text,
+                error=None if error is None else ErrorInfo.of(error),
+                exception=error,
+                tool_calls=() if outcome is None else outcome.completion.tool_calls,
+            )
+            if cancelled and status is not RunStatus.INTERRUPTED:
+                raise RunInterrupted(result)
+            return result
 
         try:
             outcome = await execution.run(planned.plan)
-            if outcome.unfit is not None:
-                refused = NotAcceptedError(f"the answer is not accepted: {outcome.unfit}")
-                return finish(RunStatus.INCOMPLETE, outcome.completion.text, outcome, refused)
-            if outcome.completion.finish_reason is FinishReason.LENGTH and not outcome.completion.text.strip():
-                cut = IncompleteError("the answer was cut off before it began", provider=None, hint=_TOO_SHORT)
-                return finish(RunStatus.INCOMPLETE, "", outcome, cut)
-            return finish(RunStatus.COMPLETE, outcome.completion.text, outcome)
         except asyncio.CancelledError:
             best = execution.best  # an answer that a cascade had put by while it asked for a better one
             text = "" if best is None else best.completion.text
-            raise RunInterrupted(finish(RunStatus.INTERRUPTED, text, best, Interrupted())) from None
+            raise RunInterrupted(await finish(RunStatus.INTERRUPTED, text, best, Interrupted())) from None
         except OSError:  # the watcher's: nobody reads the answer any more
-            finish(RunStatus.INTERRUPTED, error=Interrupted("interrupted: the answer could not be shown"))
+            await finish(RunStatus.INTERRUPTED, error=Interrupted("interrupted: the answer could not be shown"))
             raise
         except OrchError as error:
             text = _partial_text(error)
             partial = bool(text) and isinstance(error, IncompleteError)
-            return finish(RunStatus.INCOMPLETE if partial else RunStatus.FAILED, text, error=error)
+            return await finish(RunStatus.INCOMPLETE if partial else RunStatus.FAILED, text, error=error)
         except Exception as error:
-            finish(RunStatus.FAILED, error=OrchError(f"unexpected {type(error).__name__}: {error}"))
+            await finish(RunStatus.FAILED, error=OrchError(f"unexpected {type(error).__name__}: {error}"))
             raise
+        else:
+            failed = _failure_of(outcome)
+            status = RunStatus.COMPLETE if failed is None else RunStatus.INCOMPLETE
+            return await finish(status, outcome.completion.text if _is_answer(outcome) else "", outcome, failed)
         finally:
-            await connections.aclose()
-            if self.settings.on_alert is not None:
-                await tell(self.settings.on_alert, caller.alerts, observe)
+            if settings.on_alert is not None:
+                await tell(settings.on_alert, log.alerts, observe)
+
+    def _execution(self, run: RunRecord, planned: Planned, log: RunLog, state: _Open, started: float) -> Execution:
+        options, settings = planned.options, self.settings
+        caller = Caller(
+            ledger=state.ledger,
+            log=log,
+            connections=state.connections,
+            line=state.line,
+            retry=settings.retry,
+            clock=self._clock,
+            rng=self._rng,
+            monotonic=self._monotonic,
+        )
+        order = Order(
+            run_id=run.run_id,
+            options=options,
+            load=planned.load,
+            deadline=started + options.timeout_s,
+            simulated=settings.simulate,
+            log_text=settings.log_text,
+            observe=log.observe,
+            free_tier=settings.free_tier,
+            token_budget=None if options.max_tokens_total is None else TokenBudget(options.max_tokens_total),
+        )
+        return Execution(
+            planned.reading,
+            order,
+            self.registry,
+            caller,
+            planned.costs,
+            list(planned.reasons),
+            detector=self._detector,
+            rng=self._rng,
+            monotonic=self._monotonic,
+        )
+
+    # -- open and closed -----------------------------------------------------------------------------------------
+
+    async def _taken(self) -> _Open:
+        """What is open, for a run that gives it back. Raises LedgerError if it cannot be opened."""
+        state = self._take_open()
+        return await asyncio.to_thread(self._take_opened) if state is None else state
+
+    def _take_open(self) -> _Open | None:
+        if self._pid != os.getpid():
+            self._forget_parent()
+        with self._lock:
+            state = self._open
+            if state is None or (state.identity is not None and state.identity != state.ledger.identity()):
+                return None
+            state.runs += 1
+            return state
+
+    def _take_opened(self) -> _Open:
+        with self._opening:
+            if (opened := self._take_open()) is not None:
+                return opened
+            ledger = self._ledger or Ledger.open(self.settings.ledger)
+            line = Line(
+                ledger,
+                simulated=self.settings.simulate,
+                max_wait_s=self.settings.retry.max_wait_s,
+                breaker=self.settings.breaker,
+                free_tier=self.settings.free_tier,
+                clock=self._clock,
+                monotonic=self._monotonic,
+            )
+            identity = None if self._ledger is not None else ledger.identity()
+            with self._lock:
+                replaced = self._open
+                connections = Connections(self._connect) if replaced is None else replaced.connections
+                state = self._open = _Open(ledger, line, connections, identity, runs=1)
+            if replaced is not None and not replaced.runs:
+                replaced.ledger.close()
+            return state
+
+    async def _given_back(self, state: _Open) -> None:
+        with self._lock:
+            state.runs -= 1
+        await self._close_if_unused(state)
+
+    async def _close_if_unused(self, state: _Open) -> None:
+        with self._lock:
+            in_use = state.runs or (self._open is state and self._owners)
+            if not in_use and self._open is state:
+                self._open = None
+        if not in_use:
+            await asyncio.shield(self._close(state))
+
+    async def _close(self, state: _Open) -> None:
+        if self._open is None or self._open.connections is not state.connections:
+            await state.connections.aclose()
+        if state.ledger is not self._ledger:
+            try:
+                await asyncio.to_thread(state.ledger.close)
+            except RuntimeError:  # the interpreter is about to end, and starts no more threads
+                state.ledger.close()
+
+    def _forget_parent(self) -> None:
+        """In a process that was forked: what is open is the parent's, and is neither used nor closed here."""
+        if self._open is not None:
+            _OF_PARENTS.append(self._open)
+        self._pid, self._open = os.getpid(), None
+        self._lock, self._opening = threading.Lock(), threading.Lock()
+
+    # -- what a decision rests on --------------------------------------------------------------------------------
+
+    async def _observed_from_here(self, options: RunOptions) -> Observed:
+        """`_observed`, from an event loop and without holding it up."""
+        if self._rests_on_nothing(options):
+            return Observed()
+        return await asyncio.to_thread(self._observed, options)
+
+    def _rests_on_nothing(self, options: RunOptions) -> bool:
+        """Whether the models are named, and taken without regard to what the ledger has seen of them."""
+        return not _must_be_observed(options) and self._names_its_models(options)
 
     def _observed(self, options: RunOptions) -> Observed:
         """What the ledger has seen that a decision may rest on. Raises LedgerError only if the options make it rest on
         that: what is set aside is found out again when it is called. Nothing is looked up for models that are named."""
-        needed = options.max_latency_s is not None or options.strategy in (ROUND_ROBIN, EXPERIMENT)
-        if not needed and self._names_its_models(options):
+        if self._rests_on_nothing(options):
             return Observed()
         try:
             ledger = Ledger.open_for_reading(self.settings.ledger)
@@ -226,7 +374,7 @@ class Engine:
             with ledger:
                 return self._looked_up(ledger, options)
         except (LedgerError, OSError):
-            if needed:
+            if _must_be_observed(options):
                 raise
             return Observed()
 
@@ -256,13 +404,13 @@ class Engine:
             if breaker.state == OPEN and breaker.open_until and breaker.simulated == self.settings.simulate
         }
 
-    def _in_turn(self, planned: Planned, ledger: Ledger) -> Planned:
+    async def _in_turn(self, planned: Planned, ledger: Ledger) -> Planned:
         """The plan for the turn that this run takes: others may have taken theirs since it was made."""
         if planned.ring is None:
             return planned
-        turn = take_turn(ledger, planned.ring, simulated=self.settings.simulate)
+        turn = await ledger.submit(partial(take_turn, ring=planned.ring, simulated=self.settings.simulate))
         observed = replace(planned.observed, turns={**planned.observed.turns, planned.ring: turn})
-        return self._plan(planned.prompt, planned.options, observed)
+        return self._plan(planned.prompt, planned.options, observed, planned.reading)
 
     def _default_connect(self) -> Callable[[str], Provider]:
         if self.settings.simulate:
@@ -270,6 +418,25 @@ class Engine:
 
             return simulated_connections(self.registry.models.values(), self.settings.scenario)
         return lambda provider: connect(endpoint(provider, self.settings.environ))
+
+
+def _must_be_observed(options: RunOptions) -> bool:
+    return options.max_latency_s is not None or options.strategy in (ROUND_ROBIN, EXPERIMENT)
+
+
+def _is_answer(outcome: Outcome) -> bool:
+    """Whether there is something to show: a reply that was cut off before its first word is nothing."""
+    cut = outcome.completion.finish_reason is FinishReason.LENGTH and not outcome.completion.text.strip()
+    return outcome.unfit is not None or not cut
+
+
+def _failure_of(outcome: Outcome) -> OrchError | None:
+    """Why an outcome is not what was asked for, if it is not."""
+    if outcome.unfit is not None:
+        return NotAcceptedError(f"the answer is not accepted: {outcome.unfit}")
+    if not _is_answer(outcome):
+        return IncompleteError("the answer was cut off before it began", provider=None, hint=_TOO_SHORT)
+    return None
 
 
 def _partial_text(error: OrchError) -> str:

@@ -1,8 +1,8 @@
 """Money: Decimal prices times usage, to integer nano-dollars, rounded up once per call.
 
 A price is in dollars per million tokens, as providers publish it, or in dollars per GPU hour for a model that the
-user hosts. 1 $/M tokens is 1,000 nano-dollars a token. All arithmetic is exact (`fractions.Fraction`); the only
-rounding is the last step, and it goes up, so that a recorded cost is never below the true one and at most one
+user hosts. 1 $/M tokens is 1,000 nano-dollars a token. All arithmetic is exact, in integers over a common denominator;
+the only rounding is the last step, and it goes up, so that a recorded cost is never below the true one and at most one
 nano-dollar above it.
 """
 
@@ -13,6 +13,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from decimal import MAX_PREC, Context, Decimal
 from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
 
 from .deferred import dataclass
 from .types import Usage
@@ -123,14 +125,11 @@ def cost_nanousd(price: Price, usage: Usage, *, gpu_ms: int = 0) -> int:
     if rates is None:
         raise ValueError("a price needs rates or gpu_hour")
     cached, written = usage.cached_tokens, usage.cache_write_tokens
-    plain = usage.input_tokens - cached - written
-    dollars_per_million = (
-        Fraction(rates.input) * plain
-        + Fraction(rates.input if rates.cache_read is None else rates.cache_read) * cached
-        + Fraction(rates.input if rates.cache_write is None else rates.cache_write) * written
-        + Fraction(rates.output) * usage.output_tokens
+    plain, each = usage.input_tokens - cached - written, _nano_per_token(rates)
+    cost = (
+        each.input * plain + each.cache_read * cached + each.cache_write * written + each.output * usage.output_tokens
     )
-    return math.ceil(dollars_per_million * _NANO_PER_TOKEN)
+    return -(-cost // each.denominator)
 
 
 def worst_case_nanousd(price: Price, *, input_tokens: int, output_tokens: int, gpu_ms: int = 0) -> int:
@@ -141,11 +140,33 @@ def worst_case_nanousd(price: Price, *, input_tokens: int, output_tokens: int, g
     if price.gpu_hour is not None:
         return cost_nanousd(price, Usage(), gpu_ms=gpu_ms)
     candidates = [price.rates, *(tier.rates for tier in price.tiers if input_tokens > tier.above)]
-    return max(
-        math.ceil((Fraction(r.dearest_input) * input_tokens + Fraction(r.output) * output_tokens) * _NANO_PER_TOKEN)
-        for r in candidates
-        if r is not None
-    )
+    worst = 0
+    for rates in candidates:
+        if rates is not None:
+            each = _nano_per_token(rates)
+            cost = each.dearest_input * input_tokens + each.output * output_tokens
+            worst = max(worst, -(-cost // each.denominator))
+    return worst
+
+
+class _NanoPerToken(NamedTuple):
+    """Rates as integers: so many nano-dollars a token, each over the same denominator."""
+
+    denominator: int
+    input: int
+    output: int
+    cache_read: int
+    cache_write: int
+    dearest_input: int
+
+
+@lru_cache(1024)  # a rate is worked out once, however many calls are priced by it
+def _nano_per_token(rates: Rates) -> _NanoPerToken:
+    read = rates.input if rates.cache_read is None else rates.cache_read
+    write = rates.input if rates.cache_write is None else rates.cache_write
+    exact = [_NANO_PER_TOKEN * Fraction(rate) for rate in (rates.input, rates.output, read, write, rates.dearest_input)]
+    denominator = math.lcm(*(rate.denominator for rate in exact))
+    return _NanoPerToken(denominator, *(int(rate * denominator) for rate in exact))
 
 
 def dollars_to_nanousd(dollars: Decimal | float | str) -> int:

@@ -1,4 +1,4 @@
-"""A run's row: how it begins, and what it becomes."""
+"""A run's row: how it begins, and what it becomes. Pure."""
 
 from __future__ import annotations
 
@@ -10,27 +10,24 @@ from ulid import ULID
 
 from .calling.settlement import sha256
 from .confidence.synthesis import agreement, consensus
-from .errors import LedgerError, OrchError
+from .errors import OrchError
 from .execute import Outcome
-from .ledger.queries import find_run
-from .ledger.records import TOOL_CALLS, CallRecord, Recorded, RunRecord, RunStatus
-from .ledger.spool import spool
-from .ledger.store import Ledger
+from .ledger.records import TOOL_CALLS, RunRecord, RunStatus
 from .plan import to_dict
 from .planning import Planned
 
 Metadata = dict[str, object]  # what JSON can hold
 
 
-def begin(ledger: Ledger, planned: Planned, *, now: datetime, simulated: bool, with_text: bool) -> RunRecord:
-    """A new run, in the ledger. `with_text` keeps the prompt itself and not only its hash. Raises LedgerError."""
+def begun(planned: Planned, *, process: str | None, now: datetime, simulated: bool, with_text: bool) -> RunRecord:
+    """A new run. `with_text` keeps the prompt itself and not only its hash."""
     prompt, options, analysis = planned.prompt, planned.options, planned.analysis
     assigned = planned.assigned if planned.assigned is not None and planned.assigned.counts else None
-    run = RunRecord(
+    return RunRecord(
         run_id=str(ULID.from_datetime(now)),
         created_at=now,
         day=now.date().isoformat(),
-        process=ledger.process,
+        process=process,
         pattern=planned.pattern,
         strategy=options.strategy,
         plan=json.dumps(to_dict(planned.plan)),
@@ -48,8 +45,6 @@ def begin(ledger: Ledger, planned: Planned, *, now: datetime, simulated: bool, w
         subject_sha256=None if assigned is None else assigned.subject,
         simulated=simulated,
     )
-    ledger.start_run(run)
-    return run
 
 
 def ended(
@@ -80,23 +75,13 @@ def ended(
     )
 
 
-def finish(ledger: Ledger, run: RunRecord, calls: tuple[CallRecord, ...]) -> Recorded:
-    """Write a run's end. If the ledger cannot take it, it goes into the spool: an answer that was paid for is given
-    all the same, with the calls as they are known here."""
-    try:
-        ledger.finish_run(run)
-        return find_run(ledger, run.run_id)
-    except LedgerError:
-        spool(ledger.path, run)
-        return Recorded(run, calls)
-
-
 def metadata_of(planned: Planned, decisions: list[str], outcome: Outcome | None, *, with_text: bool) -> Metadata:
+    """What is told of a run beside its columns."""
     analysis = planned.analysis
     metadata: Metadata = {
         "complexity": {"score": analysis.score, "level": analysis.level.value, "features": dict(analysis.features)},
         "task": analysis.task,
-        "decisions": decisions,
+        "decisions": list(decisions),
     }
     if planned.assigned is not None:
         metadata["experiment"] = {

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from .analysis.tokens import estimate_tokens, upper_bound_tokens
+from .analysis.tokens import TokenCount, count_tokens
 from .deferred import dataclass
 from .expressions import expression
 from .fencing import MARKER_LENGTH, explained, fenced, new_marker
@@ -44,6 +44,7 @@ _VERDICT_WISH = (
     'Reply with one JSON object and nothing else: {"score": from 0 (useless) to 1 (nothing left to improve), '
     '"issues": [each thing that is wrong or missing, in one sentence]}.'
 )
+Count = Callable[[str], TokenCount]  # a run's own remembers what it has counted
 _AS_IT_IS = "$prompt"
 _DEFAULT_CHECK = """\
 Judge how well an answer does what was asked: is it right, complete, clear, and in the form that was asked for?
@@ -97,7 +98,9 @@ class Material:
         return self.answer is not None
 
 
-def compose(call: Call, prompt: Prompt, material: Material, base: Load, rng: random.Random) -> Composed:
+def compose(
+    call: Call, prompt: Prompt, material: Material, base: Load, rng: random.Random, count: Count = count_tokens
+) -> Composed:
     """The text and the system prompt of a call, and how many tokens they take.
 
     `base` is the load of the prompt by itself; its expected output is the call's too.
@@ -105,7 +108,7 @@ def compose(call: Call, prompt: Prompt, material: Material, base: Load, rng: ran
     template = template_of(call, prompt, judging=material.judging, synthesising=bool(material.answers))
     system = system_of(call, prompt, judging=material.judging)
     if template is None:
-        load = base if system == prompt.system else _with_tools_of(base, _load(prompt.text, system, base))
+        load = base if system == prompt.system else _with_tools_of(base, _load(prompt.text, system, base, count))
         return Composed(prompt.text, system, load)
     texts = [prompt.text, *material.steps.values(), *material.answers, material.answer or ""]
     marker = new_marker(rng, texts)
@@ -114,7 +117,7 @@ def compose(call: Call, prompt: Prompt, material: Material, base: Load, rng: ran
         text = f"{text}\n\n{explained(marker)}"
     if material.judging:
         text = f"{text}\n\n{_VERDICT_WISH}"
-    return Composed(text, system, _load(text, system, base, judging=material.judging))
+    return Composed(text, system, _load(text, system, base, count, judging=material.judging))
 
 
 def template_of(call: Call, prompt: Prompt, *, judging: bool = False, synthesising: bool = False) -> Template | None:
@@ -156,6 +159,7 @@ def expected_loads(
     *,
     answers: Sequence[Size] = (),
     answer: Size | None = None,
+    count: Count = count_tokens,
 ) -> tuple[Load, Load]:
     """The load of a call before the calls are made that it rests on: at the least, and as expected with its bound.
 
@@ -165,7 +169,7 @@ def expected_loads(
     template = template_of(call, prompt, judging=judging, synthesising=bool(answers))
     system = system_of(call, prompt, judging=judging)
     if template is None:
-        load = base if system == prompt.system else _with_tools_of(base, _load(prompt.text, system, base))
+        load = base if system == prompt.system else _with_tools_of(base, _load(prompt.text, system, base, count))
         return load, load
     known = _values(template, prompt, Material({}, answer="" if judging else None), "x" * MARKER_LENGTH)
     given = {f"{STEPS}{name}": size for name, size in sizes.items()}
@@ -175,15 +179,15 @@ def expected_loads(
         overhead = len(fenced("answer-10", "", "x" * MARKER_LENGTH)) + 1
         given[ANSWERS] = Size(sum(size.tokens for size in answers), sum(size.most_bytes + overhead for size in answers))
     tail = "\n\n".join(["", explained("x" * MARKER_LENGTH), _VERDICT_WISH if judging else ""])
-    least = _load(template.render(known) or prompt.text, system, base, judging=judging)
-    tokens, bound = estimate_tokens(tail), upper_bound_tokens(tail)
+    least = _load(template.render(known) or prompt.text, system, base, count, judging=judging)
+    tokens, bound = count(tail)
     for paragraph in template.paragraphs:
-        counted = [_piece_size(piece, known, given) for piece in paragraph]
+        counted = [_piece_size(piece, known, given, count) for piece in paragraph]
         bound += sum(size.most_bytes for size in counted) + len("\n\n")
         there = all(size.tokens or isinstance(piece, str) for piece, size in zip(paragraph, counted, strict=True))
         tokens += sum(size.tokens for size in counted) if there else 0
-    bound = max(bound, upper_bound_tokens(prompt.text))
-    system_load = _load("", system, base, judging=judging)
+    bound = max(bound, count(prompt.text).bound)
+    system_load = _load("", system, base, count, judging=judging)
     return least, Load(
         input_tokens=tokens + system_load.input_tokens,
         input_bound=bound + system_load.input_bound,
@@ -220,27 +224,28 @@ def _values(template: Template, prompt: Prompt, material: Material, marker: str)
     return values | {ANSWERS: "\n".join(numbered)}
 
 
-def _piece_size(piece: str | Slot, known: Mapping[str, str], given: Mapping[str, Size]) -> Size:
+def _piece_size(piece: str | Slot, known: Mapping[str, str], given: Mapping[str, Size], count: Count) -> Size:
     if isinstance(piece, str):
-        return Size(estimate_tokens(piece), upper_bound_tokens(piece))
+        return Size(*count(piece))
     if text := known.get(piece.key):
-        return Size(estimate_tokens(text), upper_bound_tokens(text))
+        return Size(*count(text))
     size = given.get(piece.key)
     if size is None:
         return Size(0, 0)
     around = fenced(piece.key.removeprefix(STEPS), "", "x" * MARKER_LENGTH)
-    return Size(size.tokens and size.tokens + estimate_tokens(around), size.most_bytes + len(around))
+    return Size(size.tokens and size.tokens + count(around).expected, size.most_bytes + len(around))
 
 
-def _load(text: str, system: str | None, base: Load, *, judging: bool = False) -> Load:
+def _load(text: str, system: str | None, base: Load, count: Count, *, judging: bool = False) -> Load:
     """Of these texts, with room for the schema of the reply: a verdict's, or the one that the run's answer must fit.
 
     Any call but a check may be the one that gives the run's answer, and be sent that.
     """
     schema = _VERDICT_BOUND if judging else base.schema_bound
+    body, head = count(text), count(system or "")
     return Load(
-        input_tokens=estimate_tokens(text) + estimate_tokens(system or "") + (0 if judging else base.schema_tokens),
-        input_bound=upper_bound_tokens(text) + upper_bound_tokens(system or "") + MESSAGE_OVERHEAD + schema,
+        input_tokens=body.expected + head.expected + (0 if judging else base.schema_tokens),
+        input_bound=body.bound + head.bound + MESSAGE_OVERHEAD + schema,
         output_tokens=base.output_tokens,
         schema_tokens=base.schema_tokens,
         schema_bound=base.schema_bound,

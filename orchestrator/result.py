@@ -97,17 +97,15 @@ class OrchestrationResult:
 
 def build_result(
     recorded: Recorded,
+    metadata: Mapping[str, Any],
     *,
     response: str,
     error: ErrorInfo | None,
     exception: OrchError | None = None,
-    tool_calls: Sequence[ToolCall] | None = None,
+    tool_calls: Sequence[ToolCall] = (),
 ) -> OrchestrationResult:
-    """A result from a run's rows. `response` is given, since the ledger may hold no text; so may `tool_calls` be."""
+    """A result from a run's rows, and what stands apart from them: the ledger may hold no text."""
     run, totals = recorded.run, recorded.totals
-    metadata = json.loads(run.metadata)
-    kept = metadata.pop(TOOL_CALLS, None) or ()
-    called = [ToolCall(**call) for call in kept] if tool_calls is None else tool_calls
     return OrchestrationResult(
         run_id=run.run_id,
         status=run.status.value,
@@ -123,10 +121,10 @@ def build_result(
         ensemble_models=tuple(metadata.get("ensemble_models", ())),
         simulated=run.simulated,
         calls=recorded.calls,
-        metadata={key: value for key, value in metadata.items() if key != "ensemble_models"},
+        metadata={key: value for key, value in metadata.items() if key not in ("ensemble_models", TOOL_CALLS)},
         timestamp=run.created_at,
         error=error,
-        tool_calls=tuple(called),
+        tool_calls=tuple(tool_calls),
         exception=exception,
     )
 
@@ -135,7 +133,9 @@ def recorded_result(recorded: Recorded) -> OrchestrationResult:
     """A past run, from the ledger alone."""
     run = recorded.run
     error = None if run.error_code is None else ErrorInfo(run.error_code, run.error_message or "")
-    return build_result(recorded, response=run.response or "", error=error)
+    metadata = json.loads(run.metadata)
+    called = [ToolCall(**call) for call in metadata.get(TOOL_CALLS, ())]
+    return build_result(recorded, metadata, response=run.response or "", error=error, tool_calls=called)
 
 
 def refused_result(error: OrchError, *, strategy: str | None, simulated: bool, when: datetime) -> OrchestrationResult:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
-import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
+from orchestrator.cli.app import run
 from orchestrator.cli.commands import COMMANDS
 
 PATH = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
@@ -16,6 +18,7 @@ _HEAD = (
 
 
 def main(argv: list[str]) -> int:
+    os.environ["COLUMNS"] = "100"
     wanted = "\n".join([_HEAD, *(_section(words) for words in ([], *([name] for name in COMMANDS)))])
     if "--check" in argv:
         return 0 if PATH.read_text(encoding="utf-8") == wanted else 1
@@ -25,9 +28,9 @@ def main(argv: list[str]) -> int:
 
 def _section(words: list[str]) -> str:
     command = " ".join(["orch", *words])
-    argv = [sys.executable, "-m", "orchestrator", *words, "--help"]
-    run = subprocess.run(argv, capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "100"})
-    return f"## {command}\n\n```\n{run.stdout.rstrip()}\n```\n"
+    with redirect_stdout(io.StringIO()) as printed:
+        assert run([*words, "--help"]) == 0
+    return f"## {command}\n\n```\n{printed.getvalue().rstrip()}\n```\n"
 
 
 if __name__ == "__main__":

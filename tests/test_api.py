@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from orchestrator import (
     synthesize_responses,
 )
 from orchestrator.errors import AuthenticationError, BudgetError, UsageError
+from orchestrator.settings.options import OPTIONS
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +142,39 @@ def test_a_command_that_could_verify_nothing_is_refused_before_anything_is_sent(
         with pytest.raises(UsageError, match="verify"):
             run_orchestration("Why?", verify=command)
     assert not (tmp_path / "ledger.db").exists()
+
+
+def test_editors_see_every_option_of_a_run_and_its_type() -> None:
+    parameters = inspect.signature(orchestrate).parameters
+    own = {"prompt", "strategy", "system", "context", "simulate", "engine"}
+    assert parameters.keys() - own == {option.python_name for option in OPTIONS.values() if option.python_name}
+    assert parameters["confidence_threshold"].annotation == "float | None"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"strategy": "cheapest", "confidence_threshold": 0.9}, "cheapest makes no use of confidence_threshold"),
+        ({"tier": "arch"}, "fallback makes no use of tier"),
+        ({"strategy": "tiers", "experiment": "small-models"}, "experiment decides on the strategy"),
+        ({"chain": "mixed", "models": ["haiku"]}, "chain and models both say whom to ask"),
+        ({"accept": "both"}, "accept takes confidence or agreement"),
+        ({"ensemble_size": 0, "strategy": "ensemble"}, "ensemble size"),
+    ],
+    ids=str,
+)
+def test_options_that_would_be_ignored_or_contradict_each_other_are_refused(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        run_orchestration("Hi", simulate=True, **options)
+
+
+def test_an_option_that_no_run_has_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match=r"no option 'max_token': did you mean 'max_tokens'"):
+        run_orchestration("Hi", simulate=True, max_token=5)
+
+
+def test_the_default_threshold_of_run_with_fallback_goes_with_every_chain() -> None:
+    assert run_with_fallback("Hi", "pipeline", simulate=True).status == "complete"
 
 
 def test_it_works_where_a_loop_is_running_already() -> None:

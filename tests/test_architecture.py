@@ -45,6 +45,8 @@ LAYERS = [
     "result",
     "engine",
     "bench",
+    "portal",
+    "shared",
     "api",
     "report",
     "starter",

@@ -34,6 +34,7 @@ from orchestrator.registry import load_registry
 from orchestrator.registry.plans import KINDS
 from orchestrator.result import ErrorInfo
 from orchestrator.settings import load_settings
+from orchestrator.settings.options import OPTIONS
 from orchestrator.strategies import STRATEGIES
 from orchestrator.tuned import read_tuned
 
@@ -80,11 +81,17 @@ def test_the_commands_are_documented_as_they_are() -> None:
     assert subprocess.run(check, check=False, timeout=120).returncode == 0, "run scripts/cli_docs.py"
 
 
+def test_the_options_of_a_run_are_documented_as_the_table_has_them() -> None:
+    check = [sys.executable, str(ROOT / "scripts" / "option_docs.py"), "--check"]
+    assert subprocess.run(check, check=False, timeout=120).returncode == 0, "run scripts/option_docs.py"
+
+
 # -- configuration ---------------------------------------------------------------------------------------------------
 
 
 def config_keys() -> set[str]:
-    """The keys that config_file.py asks a table for, those of a mapping under its own key as `key.inner`."""
+    """The keys of the options of a run, and those that config_file.py asks a table for, those of a mapping under its
+    own key as `key.inner`."""
     tree = ast.parse((PACKAGE / "settings" / "config_file.py").read_text())
     asked: dict[str, list[str]] = {}  # by the function that asks
     inner: dict[str, str] = {}  # the key that a function reads, where it reads a mapping
@@ -99,7 +106,7 @@ def config_keys() -> set[str]:
                         ):
                             inner[name] = key
     keys = {f"{inner[name]}.{key}" if name in inner else key for name, found in asked.items() for key in found}
-    return keys - set(inner.values())
+    return keys - set(inner.values()) | {option.name for option in OPTIONS.values() if option.config}
 
 
 def test_every_key_of_the_config_file_is_documented_and_no_other() -> None:

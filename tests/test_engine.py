@@ -235,7 +235,7 @@ def test_members_run_at_the_same_time(stage: Stage) -> None:
     stage.script.acts = {}
 
     async def both() -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await met.wait()
 
     engine = stage.engine()
@@ -393,7 +393,7 @@ def test_a_cancelled_run_is_settled_as_interrupted(stage: Stage, stream: bool) -
     async def cancelled() -> None:
         engine = stage.engine()
         task = asyncio.create_task(engine.run(Prompt("Which?"), RunOptions(chain=CHAIN, stream=stream)))
-        await asyncio.wait_for(stage.script.hanging.wait(), 10)
+        await asyncio.wait_for(stage.script.hanging.wait(), 60)
         task.cancel()
         await task
 

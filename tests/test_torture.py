@@ -53,7 +53,12 @@ def test_a_broken_promise_is_a_failure_that_says_what_was_found() -> None:
 def test_checks_are_listed_with_their_counts() -> None:
     done = torture("--list")
     assert done.returncode == 0
-    assert set(re.findall(r"^(\w+) ", done.stdout, re.MULTILINE)) == {*SHORT, "suspensions"}
+    assert set(re.findall(r"^(\w+) ", done.stdout, re.MULTILINE)) == {
+        *SHORT,
+        "suspensions",
+        "in_flight",
+        "kill9_in_flight",
+    }
 
 
 def test_a_check_that_does_not_exist_is_a_usage_error() -> None:

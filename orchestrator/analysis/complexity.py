@@ -17,16 +17,15 @@ from typing import NamedTuple
 
 from ..settings import Settings
 from ..tuned import Adjustment
-from ..types import Analysis, Level, Task
-from .answer import answer_form, expected_output_tokens
+from ..types import Analysis, Level
+from .answer import expected_output_tokens
 from .features import Family, Features, feature_names, read_features
 from .fitted import load_weights
 from .indicators import find_indicators
+from .parsing import ParsedPrompt
 from .prior import believed, indicated
-from .prose import Prose, read_prose
+from .prose import Prose
 from .scorer import Scorer, load_scorer, scored
-from .tasks import classify
-from .tokens import estimate_tokens
 from .wording import in_words
 
 CUTS: tuple[float, float, float] = (0.113, 0.145, 0.335)  # basic below the first, expert from the last
@@ -71,35 +70,34 @@ class ComplexityAnalyzer:
         weights = tuple(weight for weight in adjustment.weights if weight.feature in known)
         self._adjustment = replace(adjustment, weights=weights)
 
-    def analyze(self, prompt: str) -> Analysis:
-        """Analyse any string. The cost is bounded: the middle of a very long prompt is not read.
+    def analyze(self, prompt: str | ParsedPrompt) -> Analysis:
+        """Analyse any string, or one that is parsed. The cost is bounded: the middle of a very long one is not read.
 
         Raises nothing with the built-in score, and ConfigError for a scorer of the user's own that fails.
         """
-        prose = read_prose(prompt, lenient=True)
-        task = classify(prose)
+        parsed = ParsedPrompt.of(prompt)
         if self._scorer is None:
-            score, features = self._score(prompt, prose, task)
+            score, features = self._score(parsed)
         else:
-            score, features = scored(self._scorer, prompt)
+            score, features = scored(self._scorer, parsed.text)
         level = level_of(score, self.cuts)
-        input_tokens = estimate_tokens(prompt)
-        output_tokens = expected_output_tokens(task, level, input_tokens, prose, answer_form(prose, task))
+        input_tokens = parsed.tokens.expected
+        output_tokens = expected_output_tokens(parsed.task, level, input_tokens, parsed.prose, parsed.form)
         difficulty = difficulty_of(score, self.cuts)
-        return Analysis(score, level, task, features, input_tokens, output_tokens, difficulty)
+        return Analysis(score, level, parsed.task, features, input_tokens, output_tokens, difficulty)
 
-    def evidence(self, prompt: str) -> Evidence | None:
+    def evidence(self, prompt: str | ParsedPrompt) -> Evidence | None:
         """What the built-in score is made of before any adjustment; None with a scorer of the user's own."""
         if self._scorer is not None:
             return None
-        prose = read_prose(prompt, lenient=True)
-        features = read_features(prompt, prose, classify(prose))
-        baseline, logits = _logits(features, prose)
+        parsed = ParsedPrompt.of(prompt)
+        features = read_features(parsed.text, parsed.prose, parsed.task)
+        baseline, logits = _logits(features, parsed.prose)
         return Evidence(baseline + math.fsum(logits.values()), features.values)
 
-    def _score(self, prompt: str, prose: Prose, task: Task) -> tuple[float, dict[str, float]]:
-        features = read_features(prompt, prose, task)
-        baseline, logits = _logits(features, prose)
+    def _score(self, parsed: ParsedPrompt) -> tuple[float, dict[str, float]]:
+        features = read_features(parsed.text, parsed.prose, parsed.task)
+        baseline, logits = _logits(features, parsed.prose)
         adjusted, scale = self._adjustment, self._adjustment.scale
         logits = {name: scale * logit for name, logit in logits.items()}
         for weight in adjusted.weights:

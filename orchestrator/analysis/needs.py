@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from ..deferred import dataclass
 from ..types import Analysis, Level, Task
+from .parsing import ParsedPrompt
 from .phrases import PhraseTable
-from .prose import read_prose
 from .vocabulary import DESIGN, order
 
 
@@ -102,10 +102,10 @@ ROUTINE_TASKS = frozenset(
 _PROGRAMMING = (Task.CODE, Task.DEBUGGING)
 
 
-def needs_of(prompt: str, analysis: Analysis) -> Needs:
-    """What a prompt asks for, by its words, and by the task and level that `analysis` found. Pure."""
+def needs_of(prompt: str | ParsedPrompt, analysis: Analysis) -> Needs:
+    """What a prompt asks for, by its own words, and by the task and level that `analysis` found. Pure."""
     found: dict[Need, str] = {}
-    for match in _TABLE.find(read_prose(prompt, lenient=True).words):
+    for match in _TABLE.find(ParsedPrompt.of(prompt).prose.words):
         if match.row.need is Need.IMPLEMENTATION and analysis.task not in _PROGRAMMING:
             continue
         if analysis.level.rank >= match.row.least.rank:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import re
+from typing import NamedTuple
 
 # Longer texts are measured on this many evenly spaced samples of this many characters, and scaled up.
 _SAMPLES, _SAMPLE_CHARS = 16, 2_000
@@ -45,6 +46,18 @@ _OTHER_PIECES: tuple[tuple[str, float], ...] = (
     (r"[\u2800-\u2fff\u3100-\u33ff\ua000-\uabff\ud7b0-\uf8ff\ufb00-\ufdff]", 2.0),  # rare
     (r"[\U00010000-\U0010ffff]", 2.5),  # emoji and rare scripts
 )
+
+
+class TokenCount(NamedTuple):
+    """The tokens of a text: as they are expected, and at most."""
+
+    expected: int
+    bound: int
+
+
+def count_tokens(text: str) -> TokenCount:
+    """Both counts of a text."""
+    return TokenCount(estimate_tokens(text), upper_bound_tokens(text))
 
 
 def upper_bound_tokens(text: str) -> int:

@@ -102,6 +102,7 @@ class Gathering:
                 await self._ask_all(asked)
                 done += 1
 
+        self.engine.keep_open()
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(_AT_ONCE):
@@ -110,6 +111,7 @@ class Gathering:
             raise several.exceptions[0] from None
         finally:
             self.found.spent_nanousd = self._purse.spent_nanousd
+            await self.engine.aclose()
         return self.found
 
     async def _ask_all(self, asked: Asked) -> None:

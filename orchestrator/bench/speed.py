@@ -98,12 +98,13 @@ async def measure(
     """
     speeds = [Speed(spec.name, spec.provider) for spec in map(engine.registry.model, dict.fromkeys(models))]
     orders = [(prompt, speed) for _ in range(rounds) for prompt in PROMPTS for speed in speeds]
-    for done, (prompt, speed) in enumerate(orders):
-        if speed.error is not None:
-            continue
-        watch(speed.model, done, len(orders))
-        left = max_cost_nanousd - sum(each.cost_nanousd or 0 for each in speeds)
-        await _ask(engine, prompt, speed, max(left, 0))
+    async with engine:
+        for done, (prompt, speed) in enumerate(orders):
+            if speed.error is not None:
+                continue
+            watch(speed.model, done, len(orders))
+            left = max_cost_nanousd - sum(each.cost_nanousd or 0 for each in speeds)
+            await _ask(engine, prompt, speed, max(left, 0))
     return speeds
 
 

@@ -1,8 +1,6 @@
 """One attempt whose row is in the ledger: send and settle. Every way out of it settles the row.
 
-    reserved ─► sent (committed) ─► provider ─► completed | failed | interrupted (committed)
-
-If the ledger cannot take a settlement, the answer is not lost, and neither is its cost: the row waits in the spool.
+reserved ─► sent (committed) ─► provider ─► completed | failed | interrupted (committed)
 """
 
 from __future__ import annotations
@@ -11,23 +9,19 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import field, replace
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 from ..clock import Clock
 from ..deferred import dataclass
 from ..errors import BadReplyError, DeadlineError, IncompleteError, LedgerError, ProviderError
-from ..events import BudgetAlerted, CallEnded, CallStarted, Note, Observer, TextArrived
-from ..ledger.budgets import Alert
+from ..events import CallStarted, Observer, TextArrived
 from ..ledger.records import CallRecord, CallStatus
-from ..ledger.spool import spool
-from ..ledger.store import Ledger
 from ..providers.base import Provider
 from ..types import Completion, Request, Usage
+from .run_log import RunLog
 from .settlement import Ended, Terms, completed, failed, interrupted, partial_reply
 
-P = ParamSpec("P")
 E = TypeVar("E", bound=ProviderError)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +37,9 @@ class Attempt:
     """An attempt that is about to be made. `deadline` is in seconds on the `monotonic` clock.
 
     `final` says that the reply is the run's answer.
-    `keep` is given the row each time that it changes; `alerts` grows by what its cost brings about.
     """
 
-    ledger: Ledger
+    log: RunLog
     provider: Provider
     record: CallRecord
     terms: Terms
@@ -54,8 +47,6 @@ class Attempt:
     final: bool
     deadline: float
     observe: Observer
-    keep: Callable[[CallRecord], None]
-    alerts: list[Alert]
     clock: Clock
     monotonic: Callable[[], float]
     _started: float = 0.0
@@ -66,15 +57,13 @@ class Attempt:
         """Raises a ProviderError with its row settled; LedgerError if the row cannot say `sent`, and nothing was."""
         self._started = self.monotonic()
         try:
-            sent_at = self.clock()
-            await commit(self.ledger.mark_sent, self.record.call_id, sent_at)
-            self.record = replace(self.record, status=CallStatus.SENT, sent_at=sent_at)
+            if self.record.status is CallStatus.RESERVED:
+                self.record = await self.log.mark_sent(self.record.call_id, self.clock())
             self.observe(CallStarted(self.record.call_id, self.record.model, self.record.attempt, self.record.step))
             completion = await self._send(request)
         except (asyncio.CancelledError, OSError):
             # An OSError is the watcher's: nobody reads the answer any more. Adapters and ledger have their own errors.
-            # Settled here and not in a thread: a second cancellation cannot come between.
-            self._settle_now(interrupted(self.record, self._partial(), self.terms, self._ended()))
+            await self._interrupt()
             raise
         except LedgerError:
             raise
@@ -119,37 +108,17 @@ class Attempt:
         """Settle an attempt that is not going to be sent."""
         await self._settle(failed(self.record, error, self.terms, self._ended()), error.code)
 
+    async def withdraw(self) -> None:
+        """Settle an attempt that was interrupted before it was sent."""
+        self.record = replace(self.record, sent_at=None)
+        await self._interrupt()
+
+    async def _interrupt(self) -> None:
+        await self._settle(interrupted(self.record, self._partial(), self.terms, self._ended()), "interrupted")
+
     async def _settle(self, record: CallRecord, outcome: str) -> None:
-        self._keep(record)
-        try:
-            fresh = await commit(self.ledger.settle, record)
-        except LedgerError as error:
-            self._spool(error)
-        else:
-            self.alerts += fresh
-            for alert in fresh:
-                self.observe(BudgetAlerted(alert))
-        self.observe(CallEnded(record.call_id, record.model, outcome, record.latency_ms, record.cost_nanousd))
-
-    def _settle_now(self, record: CallRecord) -> None:
-        self._keep(record)
-        try:
-            self.ledger.settle(record)
-        except LedgerError as error:
-            self._spool(error)
-
-    def _keep(self, record: CallRecord) -> None:
         self.record = record
-        self.keep(record)
-
-    def _spool(self, error: LedgerError) -> None:
-        path = spool(self.ledger.path, self.record)
-        where = (
-            f"it is kept in {path} until the ledger can take it"
-            if path
-            else f"it cost {self.record.cost_nanousd} nano-dollars"
-        )
-        self.observe(Note(f"{error.message}; the call to {self.record.model} is not in it: {where}", loud=True))
+        await self.log.settle(record, outcome)
 
     def _ended(self) -> Ended:
         return Ended(self.clock(), round(1000 * (self.monotonic() - self._started)))
@@ -160,14 +129,3 @@ class Attempt:
 
     def _error(self, kind: type[E], message: str) -> E:
         return kind(message, provider=self.record.provider, model=self.record.model)
-
-
-async def commit(write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """A write to the ledger, in a thread so that a busy database holds up nobody else. It is finished even if this
-    task is cancelled meanwhile: what is on disk is then known."""
-    writing = asyncio.ensure_future(asyncio.to_thread(write, *args, **kwargs))
-    try:
-        return await asyncio.shield(writing)
-    except asyncio.CancelledError:
-        await asyncio.wait({writing})
-        raise

@@ -8,23 +8,23 @@ Calls that are made at the same time can be reserved together first, and then se
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import random
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 import stamina
 from ulid import ULID
 
 from ..clock import Clock
 from ..deferred import dataclass
-from ..errors import BudgetError, LedgerError, ProviderError
+from ..errors import BudgetError, ProviderError
 from ..events import Note, Observer, Waiting
-from ..ledger.budgets import Alert
-from ..ledger.records import CallRecord
+from ..ledger.entries import left_nanousd
+from ..ledger.records import CallRecord, CallStatus
 from ..ledger.store import Ledger
 from ..money import Price
 from ..providers.base import Provider
@@ -34,10 +34,11 @@ from ..registry.model import ModelSpec
 from ..settings import RetryPolicy, RunOptions
 from ..types import Request
 from .allowance import Allowance, CostShare, TokenBudget
-from .attempt import Answered, Attempt, commit
+from .attempt import Answered, Attempt
 from .connections import Connections
 from .line import Line
 from .retry import Backoff
+from .run_log import RunLog
 from .settlement import Terms, price_json
 from .turn import Turn
 
@@ -90,16 +91,13 @@ class Draft:
 
 
 class Caller:
-    """Makes the calls of one run. `clock` dates the rows; `monotonic`, in seconds, measures.
-
-    `records` has every call of the run as it stands, by id, in the order in which they were made; `alerts` what their
-    cost has brought about.
-    """
+    """Makes the calls of one run. `clock` dates the rows; `monotonic`, in seconds, measures."""
 
     def __init__(
         self,
         *,
         ledger: Ledger,
+        log: RunLog,
         connections: Connections,
         line: Line,
         retry: RetryPolicy,
@@ -107,6 +105,7 @@ class Caller:
         rng: random.Random,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.log = log
         self._ledger = ledger
         self._connections = connections
         self._line = line
@@ -114,8 +113,6 @@ class Caller:
         self._clock = clock
         self._rng = rng
         self._monotonic = monotonic
-        self.records: dict[str, CallRecord] = {}
-        self.alerts: list[Alert] = []
 
     async def call(
         self,
@@ -153,8 +150,10 @@ class Caller:
         step: str | None = None,
         role: str | None = None,
         number: int = 1,
+        budgets: bool = True,
     ) -> Draft:
-        """A call as it would be made now: its price, its worst case and its row."""
+        """A call as it would be made now: its price, its worst case and its row. Without `budgets` only the run's cap
+        limits the reply."""
         now = self._clock()
         price = price_for(spec, now, order.free_tier)
         record = CallRecord(
@@ -175,7 +174,8 @@ class Caller:
         if order.token_budget is not None and order.options.max_tokens is None:
             request = self._within(order.token_budget, request, record, order)
         if price is not None:
-            if not hosted_by_user and order.options.max_tokens is None:
+            limited = budgets or order.shares or order.options.max_cost_nanousd is not None
+            if limited and not hosted_by_user and order.options.max_tokens is None:
                 request = await self._affordable(request, price, record, order)
             worst = worst_case(price, order.load, request.max_tokens, order.options.timeout_s)
             record = replace(record, reserved_nanousd=worst)
@@ -195,29 +195,28 @@ class Caller:
                     held.setdefault(share, {})[draft.record.call_id] = draft.record.reserved_nanousd
         try:
             for holder, calls in held.items():
-                holder.hold(calls, self.records)
-            await commit(self._ledger.reserve, [draft.record for draft in drafts], exempt)
+                holder.hold(calls, self.log.calls)
+            await self.log.reserve([draft.record for draft in drafts], exempt)
         except BudgetError:
             for holder, calls in held.items():
                 holder.release(calls)
             raise
-        for draft in drafts:
-            self._keep(draft.record)
-
-    async def judge(self, call_id: str, confidence: float, verdict: str) -> None:
-        """Keep what was thought of an answer; `verdict` is a JSON object. Not worth failing a run for."""
-        self._keep(replace(self.records[call_id], confidence=confidence, verdict=verdict))
-        with contextlib.suppress(LedgerError):
-            await commit(self._ledger.judge, call_id, confidence, verdict)
 
     async def _send(
         self, spec: ModelSpec, request: Request, order: Order, number: int, step: str | None, role: str | None
     ) -> Answered:
         provider = self._connections.get(spec.provider)
         async with await self._wait_in_line(spec, order) as turn:
-            draft = await self.draft(spec, request, order, step=step, role=role, number=number)
-            await self.reserve([draft])
-            return await self._make(draft, self._attempt(draft, order, provider), turn)
+            draft = await self.draft(spec, request, order, step=step, role=role, number=number, budgets=turn.budgets)
+            # Nothing lies between: it is reserved and marked as sent in one transaction.
+            draft = replace(draft, record=replace(draft.record, status=CallStatus.SENT, sent_at=self._clock()))
+            attempt = self._attempt(draft, order, provider)
+            try:
+                await self.reserve([draft])
+            except asyncio.CancelledError:
+                await attempt.withdraw()
+                raise
+            return await self._make(draft, attempt, turn)
 
     async def _send_reserved(self, draft: Draft, order: Order) -> Answered:
         attempt = self._attempt(draft, order, self._connections.get(draft.spec.provider))
@@ -237,7 +236,7 @@ class Caller:
 
     def _attempt(self, draft: Draft, order: Order, provider: Provider) -> Attempt:
         return Attempt(
-            ledger=self._ledger,
+            log=self.log,
             provider=provider,
             record=draft.record,
             terms=draft.terms,
@@ -245,14 +244,9 @@ class Caller:
             final=order.final,
             deadline=order.deadline,
             observe=order.observe,
-            keep=self._keep,
-            alerts=self.alerts,
             clock=self._clock,
             monotonic=self._monotonic,
         )
-
-    def _keep(self, record: CallRecord) -> None:
-        self.records[record.call_id] = record
 
     async def _wait_in_line(self, spec: ModelSpec, order: Order) -> Turn:
         expected = order.load.input_tokens + order.load.output_tokens
@@ -260,17 +254,17 @@ class Caller:
 
     def _within(self, budget: TokenBudget, request: Request, record: CallRecord, order: Order) -> Request:
         """The request with a limit on the reply that the run's tokens suffice for."""
-        left = budget.left(self.records)
+        left = budget.left(self.log.calls)
         if order.allowance_tokens is not None:
             left = min(left, order.allowance_tokens)
         return self._limited(request, left - order.load.input_tokens, record, order, "that are left of the run's")
 
     async def _affordable(self, request: Request, price: Price, record: CallRecord, order: Order) -> Request:
         """The request with a limit on the reply that the cap and the budgets can pay for."""
-        left = await asyncio.to_thread(self._ledger.left_nanousd, record)
+        left = await self._ledger.submit(partial(left_nanousd, call=record), reads=True)
         if left is None:
             return request
-        left = math.floor(order.portion * min([left, *(share.left(self.records) for share in order.shares)]))
+        left = math.floor(order.portion * min([left, *(share.left(self.log.calls) for share in order.shares)]))
         return self._limited(request, affordable_output(price, order.load, left), record, order, "that can be paid for")
 
     def _limited(self, request: Request, most: int, record: CallRecord, order: Order, which: str) -> Request:

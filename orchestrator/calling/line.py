@@ -17,6 +17,7 @@ from ..clock import Clock
 from ..errors import Billed, DeadlineError, QuotaExhaustedError
 from ..events import Observer, Waiting
 from ..ledger.breakers import Circuit, breakers_of, claim_probe
+from ..ledger.budgets import any_budget
 from ..ledger.limits import (
     SECOND,
     Cause,
@@ -35,7 +36,6 @@ from ..ledger.store import Ledger
 from ..quote import is_free
 from ..registry.model import ModelSpec, RateLimits
 from ..settings import BreakerPolicy
-from .attempt import commit
 from .health import set_aside_error
 from .turn import Books, Turn
 
@@ -97,7 +97,7 @@ class Line:
             if turn.slot is not None:
                 await self._wait(turn, turn.slot, deadline, observe)
         except BaseException:
-            turn.abandon()
+            await turn.abandon()
             raise
         return turn
 
@@ -113,16 +113,16 @@ class Line:
 
     async def _admit(self, turn: Turn, tokens: int, left_s: float) -> None:
         """Fills in the turn, so that what was taken is known even if the task is cancelled meanwhile."""
-        if turn.limits == RateLimits():
-            nothing_known = await asyncio.to_thread(self._ledger.read, lambda db: not self._known(db, turn))
-            if nothing_known:
-                return
-        await commit(self._ledger.write, lambda db: self._take(db, turn, tokens, left_s))
+        unlimited = turn.limits == RateLimits()
+        if unlimited and not await self._ledger.submit(lambda db: self._known(db, turn), reads=True):
+            return
+        await self._ledger.submit(lambda db: self._take(db, turn, tokens, left_s))
 
     def _known(self, connection: sqlite3.Connection, turn: Turn) -> bool:
         now = to_micros(self._clock())
         turn.breakers = breakers_of(connection, turn.circuit, now)
         turn.learned = learned_limits(connection, turn.key, now)
+        turn.budgets = any_budget(connection)
         return bool(turn.breakers or turn.learned)
 
     def _take(self, connection: sqlite3.Connection, turn: Turn, tokens: int, left_s: float) -> None:
@@ -175,11 +175,11 @@ class Line:
         if late > self._window.margin // 2:
             # Whoever comes a window later must know when this request really left.
             turn.slot = replace(slot, at=slot.at + late)
-            await commit(self._ledger.write, lambda db: move_slot(db, turn.slot or slot))
+            await self._ledger.submit(lambda db: move_slot(db, turn.slot or slot))
 
     async def _look_again(self, turn: Turn, slot: Slot) -> Slot:
         waited = round((self._monotonic() - turn.entered) * SECOND)
-        moved = await asyncio.to_thread(self._ledger.read, lambda db: look_again(db, slot, waited, self._window))
+        moved = await self._ledger.submit(lambda db: look_again(db, slot, waited, self._window), reads=True)
         if moved.at - moved.taken_at != slot.at - slot.taken_at:
-            await commit(self._ledger.write, lambda db: move_slot(db, moved))
+            await self._ledger.submit(lambda db: move_slot(db, moved))
         return moved

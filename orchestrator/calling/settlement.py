@@ -11,6 +11,7 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import lru_cache
 
 from ..analysis.tokens import upper_bound_tokens
 from ..deferred import dataclass
@@ -82,6 +83,7 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+@lru_cache(256)  # the same few prices for every call
 def price_json(price: Price) -> str:
     """The price that applied, as the ledger keeps it: money as decimal text, dates as ISO text.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from datetime import datetime
 from types import TracebackType
@@ -22,8 +21,9 @@ from ..providers.base import RateLimitStatus
 from ..registry.model import ModelSpec, RateLimits
 from ..settings import BreakerPolicy
 from ..types import Usage
-from .attempt import commit
 from .health import QUOTA_PAUSE, Health, finding
+
+Change = Callable[[sqlite3.Connection], None]
 
 _LONGEST_BLOCK = 3_600 * SECOND  # what a provider says is believed for so long, and then asked again
 
@@ -48,7 +48,8 @@ class Books:
 class Turn:
     """A call that may be sent now. Entered as a context, it keeps what became of the call when it is left.
 
-    `begin` is said right before the request is sent: a turn that was not begun gives back what it took.
+    `begin` is said right before the request is sent: a turn that was not begun gives back what it took. `budgets` says
+    whether there are any, as of when the turn was given.
     """
 
     books: Books
@@ -60,6 +61,7 @@ class Turn:
     entered: float = 0.0
     breakers: list[Breaker] = field(default_factory=list)
     learned: Learned | None = None
+    budgets: bool = True
     _provider: SaysLimits | None = None
     _status_before: RateLimitStatus | None = None
     _mixed: bool = False
@@ -90,42 +92,37 @@ class Turn:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._provider is None:
-            self.abandon()
+            await self.abandon()
             return
         self.books.live.remove(self)
-        changes = self._changes(self._provider, error)
+        await self._write(self._changes(self._provider, error))
+
+    async def abandon(self) -> None:
+        """Give back the place and the probe."""
+        slot, probe = self.slot, self.probe
+        self.slot, self.probe = None, False
+        changes: list[Change] = []
+        if slot is not None:
+            changes.append(lambda db: release_slot(db, slot))
+        if probe:
+            changes.append(lambda db: end_probe(db, self.circuit))
+        await self._write(changes)
+
+    async def _write(self, changes: Sequence[Change]) -> None:
+        """Carries out changes together. They are made even if the task is cancelled meanwhile."""
         if not changes:
             return
 
-        def write(connection: sqlite3.Connection) -> None:
+        def all_of_them(connection: sqlite3.Connection) -> None:
             for change in changes:
                 change(connection)
 
         with contextlib.suppress(LedgerError):  # an answer is worth more than the book-keeping of limits
-            if isinstance(error, asyncio.CancelledError):
-                self.books.ledger.write(write)  # not in a thread: a second cancellation cannot come between
-            else:
-                await commit(self.books.ledger.write, write)
+            await self.books.ledger.submit(all_of_them)
 
-    def abandon(self) -> None:
-        """Give back the place and the probe."""
-        slot, probe = self.slot, self.probe
-        self.slot, self.probe = None, False
-        if slot is None and not probe:
-            return
-
-        def write(connection: sqlite3.Connection) -> None:
-            if slot is not None:
-                release_slot(connection, slot)
-            if probe:
-                end_probe(connection, self.circuit)
-
-        with contextlib.suppress(LedgerError):  # the place lapses by itself
-            self.books.ledger.write(write)
-
-    def _changes(self, provider: SaysLimits, error: BaseException | None) -> list[Callable[[sqlite3.Connection], None]]:
-        """What there is to be written, for one transaction."""
-        changes: list[Callable[[sqlite3.Connection], None]] = []
+    def _changes(self, provider: SaysLimits, error: BaseException | None) -> list[Change]:
+        """What there is to be written."""
+        changes: list[Change] = []
         slot, tokens, now = self.slot, self._tokens, self.books.clock()
         if isinstance(error, ProviderError) and error.partial is not None and error.billed is Billed.YES:
             self.used(error.partial.usage)
@@ -142,9 +139,9 @@ class Turn:
             changes.append(lambda db: note_limits(db, self.key, heard))
         return changes + self._health_changes(error, to_micros(now))
 
-    def _health_changes(self, error: BaseException | None, now: int) -> list[Callable[[sqlite3.Connection], None]]:
+    def _health_changes(self, error: BaseException | None, now: int) -> list[Change]:
         circuit, policy, found = self.circuit, self.books.policy, finding(error)
-        changes: list[Callable[[sqlite3.Connection], None]] = []
+        changes: list[Change] = []
         match found.health:
             case Health.ANSWERS if self.breakers:
                 return [lambda db: note_answer(db, circuit)]

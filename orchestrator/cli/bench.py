@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated
 
@@ -27,15 +28,16 @@ from ..settings import Settings
 from . import render
 from .bench_live import LiveFlags, gather, with_registry_names
 from .interrupts import Signals
-from .options import ConfigFlags, LedgerFlags, OutputFlags, PriceFlags, command
+from .options import LedgerFlags, OutputFlags, PriceFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
+from .using import check_used
 
 _PICTURES = (".svg", ".html")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _BenchFlags(PriceFlags, LiveFlags, OutputFlags, ConfigFlags):
+class _BenchFlags(PriceFlags, LiveFlags, OutputFlags, RegistryFlags):
     files: Annotated[
         list[Path] | None, typer.Option(help="Recorded outcomes: JSON lines or CSV, or either gzipped (docs/bench.md).")
     ] = None
@@ -86,6 +88,7 @@ def bench(flags: _BenchFlags) -> int:
     95 % intervals, the cost-quality curve, APGR, CPT and saving as RouteLLM defines them, and what confidence is worth.
     Nothing is called, unless with --live: then models are asked, a judge grades, and a file of recorded outcomes grows.
     """
+    check_used(flags, _doing(flags), _USES)
     output, settings = Output.parse(flags.output), _settings(flags)
     registry = registry_for(settings)
     options, plot, belongs = _options(flags, registry), _plot_file(flags.plot), parse_split(flags.split or "0:1")
@@ -113,6 +116,18 @@ def bench(flags: _BenchFlags) -> int:
 
 
 commands = {"bench": bench}
+
+_USES = {
+    "orch bench --live": ("live", "judge", "max_cost", "max_tokens", "write", "ledger_file", "ledger"),
+    "orch bench --ledger": ("ledger", "ledger_file"),
+    "orch bench FILES": (),
+}
+
+
+def _doing(flags: _BenchFlags) -> str:
+    if flags.live is not None:
+        return "orch bench --live"
+    return "orch bench --ledger" if flags.ledger else "orch bench FILES"
 
 
 async def _bench(
@@ -156,18 +171,11 @@ def _settings(flags: _BenchFlags) -> Settings:
     """`--ledger` is a switch here, so the file has an option of its own."""
 
     @dataclass(frozen=True, kw_only=True)
-    class Given(ConfigFlags, LedgerFlags):
+    class Given(RegistryFlags, LedgerFlags):
         pass
 
-    return settings_from(
-        Given(
-            config=flags.config,
-            models_file=flags.models_file,
-            chains_file=flags.chains_file,
-            simulate=flags.simulate,
-            ledger=flags.ledger_file,
-        )
-    )
+    shared = {each.name: getattr(flags, each.name) for each in fields(RegistryFlags)}
+    return settings_from(Given(**shared, simulate=flags.simulate, ledger=flags.ledger_file))
 
 
 def _options(flags: _BenchFlags, registry: Registry) -> BenchOptions:

@@ -20,6 +20,7 @@ from ..errors import UsageError
 from ..money import format_nanousd, format_short
 from ..registry.model import Registry
 from ..settings import Settings
+from ..settings.options import asked_for
 from . import render
 from .interrupts import Signals
 from .options import SimulateFlag
@@ -101,7 +102,7 @@ def _live_options(flags: LiveFlags, options: BenchOptions, settings: Settings, r
     if flags.max_cost is None and not settings.simulate:
         raise UsageError("--live spends money: say how much at most with --max-cost", hint="or try it with --simulate")
     judge = None if flags.judge is None else registry.model(flags.judge).name
-    run = replace(settings.run, max_tokens=flags.max_tokens or settings.run.max_tokens, role=None)
+    run = asked_for(settings.run, {"max_tokens": flags.max_tokens}, {"max_tokens": "--max-tokens"})
     cap = None if flags.max_cost is None else cost_from(flags.max_cost)
     return LiveOptions(models, options.plans, judge, cap, run)
 

@@ -19,6 +19,7 @@ from . import render
 from .options import ConfigFlags, LedgerFlags, OutputFlags, command
 from .output import Output
 from .setup import settings_from
+from .using import check_used
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +50,22 @@ def budget(flags: _BudgetFlags) -> int:
     action = _ACTIONS.get(flags.action)
     if action is None:
         raise UsageError(f"orch budget takes set, show or clear, not {flags.action!r}")
+    everything = flags.all and flags.action == "clear"
+    check_used(flags, "orch budget clear --all" if everything else f"orch budget {flags.action}", _USES)
     output, settings = Output.parse(flags.output), settings_from(flags)
     action(flags, settings)
     return _show(settings, output)
 
 
 commands = {"budget": budget}
+
+_SCOPES = tuple(scope.value for scope in Scope if scope is not Scope.ALL)
+_USES = {
+    "orch budget set": ("daily", "weekly", "monthly", *_SCOPES),
+    "orch budget show": (),
+    "orch budget clear": ("period", *_SCOPES),
+    "orch budget clear --all": ("period", "all"),
+}
 
 
 def _set(flags: _BudgetFlags, settings: Settings) -> None:
@@ -118,8 +129,7 @@ def _document(state: BudgetState) -> dict[str, Any]:
 
 
 def _scope(flags: _BudgetFlags) -> tuple[Scope, str]:
-    given = [(scope, getattr(flags, scope.value)) for scope in Scope if scope is not Scope.ALL]
-    named = [(scope, name) for scope, name in given if name is not None]
+    named = [(Scope(each), name) for each in _SCOPES if (name := getattr(flags, each)) is not None]
     if len(named) > 1:
         raise UsageError("a budget is for one of --provider, --model, --category and --tag, or for everything")
     return named[0] if named else (Scope.ALL, "")

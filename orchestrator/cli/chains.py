@@ -24,6 +24,7 @@ from .options import ModelFlags, command
 from .output import Output
 from .setup import settings_from
 from .tree import mermaid, price_words, tree
+from .using import check_used
 
 _EXAMPLE = "Should I use REST or GraphQL for the public interface of a small shop?"
 
@@ -54,10 +55,17 @@ def chains(flags: _ChainFlags) -> int:
     if action is None:
         hint = did_you_mean(flags.action, _ACTIONS) or f"to draw one: orch chains show {flags.action}"
         raise UsageError(f"orch chains takes list, show or check, not {flags.action!r}", hint=hint)
+    check_used(flags, f"orch chains {flags.action}", _USES)
     return action(flags, Output.parse(flags.output), settings_from(flags))
 
 
 commands = {"chains": chains}
+
+_USES = {
+    "orch chains list": ("chains_file",),
+    "orch chains show": ("chains_file", "prompt", "format"),
+    "orch chains check": (),  # what it is to check is the file of chains
+}
 
 
 def _list(flags: _ChainFlags, output: Output, settings: Settings) -> int:

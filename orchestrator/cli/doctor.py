@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Annotated
@@ -19,10 +20,10 @@ from ..registry.loading import registry_for
 from ..registry.model import Registry
 from ..report import diagnosis
 from ..report.diagnosis import Diagnosis, Probe
-from ..settings import Settings
+from ..settings import Settings, says_simulated
 from ..simulator.connect import simulated_connections
 from . import render
-from .options import ConfigFlags, LedgerFlags, OutputFlags, command
+from .options import LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
 
@@ -32,7 +33,7 @@ _SKIPPED = CheckStatus.SKIPPED
 
 
 @dataclass(frozen=True, kw_only=True)
-class _DoctorFlags(OutputFlags, LedgerFlags, ConfigFlags):
+class _DoctorFlags(OutputFlags, LedgerFlags, RegistryFlags):
     offline: Annotated[bool, typer.Option("--offline", help="Ask no endpoint.")] = False
     provider: Annotated[str | None, typer.Option(help="Look only at this provider's key and endpoint.")] = None
     full: Annotated[
@@ -69,7 +70,7 @@ def _diagnose(flags: _DoctorFlags) -> Diagnosis:
         for group in (diagnosis.LEDGER, diagnosis.KEYS, diagnosis.ENDPOINTS):
             checks.append((group, Check(group, _SKIPPED, "not looked at without settings")))
         checks.extend(_system([]))
-        return Diagnosis(tuple(checks), simulated=flags.simulate)
+        return Diagnosis(tuple(checks), simulated=says_simulated(os.environ, flag=flags.simulate))
     registry, check = diagnosis.check_registry(lambda: registry_for(settings))
     files = diagnosis.check_files(settings, flags.config)
     checks += [(diagnosis.CONFIGURATION, check), (diagnosis.CONFIGURATION, files)]

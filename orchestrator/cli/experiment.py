@@ -18,9 +18,10 @@ from ..report.experiment import METRICS, Results, results, state_of
 from ..report.significance import Estimate
 from ..settings import Settings
 from . import render
-from .options import ConfigFlags, LedgerFlags, OutputFlags, command
+from .options import LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
+from .using import check_used
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,7 +30,7 @@ _NOT_DEFINED = "not defined"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _ExperimentFlags(OutputFlags, LedgerFlags, ConfigFlags):
+class _ExperimentFlags(OutputFlags, LedgerFlags, RegistryFlags):
     action: Annotated[str, typer.Option(help="list, show, stop or resume.")] = "list"
     name: Annotated[str | None, typer.Option(help="The experiment.")] = None
     arm: Annotated[
@@ -47,8 +48,7 @@ def experiment(flags: _ExperimentFlags) -> int:
     if action is None:
         hint = did_you_mean(flags.action, _ACTIONS) or f"for its results: orch experiment show {flags.action}"
         raise UsageError(f"orch experiment takes list, show, stop or resume, not {flags.action!r}", hint=hint)
-    if flags.arm is not None and flags.action != "stop":
-        raise UsageError("--arm is for: orch experiment stop NAME --arm ARM")
+    check_used(flags, f"orch experiment {flags.action}", _USES)
     return action(flags, Output.parse(flags.output), settings_from(flags))
 
 
@@ -232,3 +232,4 @@ _ACTIONS: dict[str, Callable[[_ExperimentFlags, Output, Settings], int]] = {
     "stop": _stop,
     "resume": _resume,
 }
+_USES = {f"orch experiment {action}": ("arm",) if action == "stop" else () for action in _ACTIONS}

@@ -21,6 +21,7 @@ from ..starter.openclaw import read_openclaw
 from . import render
 from .options import OutputFlags, command
 from .output import Output
+from .using import check_used
 
 _NAMED_ELSEWHERE = ("ORCH_CONFIG", "ORCH_CHAINS", "ORCH_MODELS", "ORCH_ROUTING")
 
@@ -43,6 +44,7 @@ def init(flags: _InitFlags) -> int:
 
     With --from-openclaw the file is read and never changed; nothing is written if one of the new files is there.
     """
+    check_used(flags, "orch init --print" if flags.print_only else "orch init", _USES)
     output, folder = Output.parse(flags.output), user_config_dir()
     imported = flags.from_openclaw is not None
     found = Converted(starter_files()) if flags.from_openclaw is None else _converted(flags.from_openclaw, folder)
@@ -67,6 +69,8 @@ def init(flags: _InitFlags) -> int:
 
 
 commands = {"init": init}
+
+_USES = {"orch init": ("force",), "orch init --print": ("print_only",)}
 
 
 def _converted(source: Path, folder: Path) -> Converted:

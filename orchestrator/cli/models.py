@@ -21,6 +21,7 @@ from . import render
 from .options import LedgerFlags, ModelFlags, command
 from .output import Output
 from .setup import cost_from, settings_from
+from .using import REGISTRY_FILES, check_used
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,16 +63,14 @@ def models(flags: _ModelListFlags) -> int:
     differences the ratings cannot tell. Cost and latency are those of whole runs.
     """
     if flags.by_task:
-        if flags.provider or flags.level or flags.available or flags.action != "list":
-            raise UsageError("--by-task goes without bench, --provider, --level and --available")
+        if flags.action != "list" or flags.names:
+            raise UsageError("--by-task is about every model that was rated: it takes neither bench nor names")
+        check_used(flags, "orch models --by-task", _USES)
         from .models_by_task import show_by_task  # heavy
 
         return show_by_task(settings_from(flags), Output.parse(flags.output))
     if flags.action == "bench":
-        if flags.provider is not None or flags.level is not None or flags.available:
-            raise UsageError(
-                "orch models bench takes the names of models; --provider, --level, --available are for list"
-            )
+        check_used(flags, "orch models bench", _USES)
         from .models_bench import DEFAULT_CAP, bench_models  # heavy: what carries runs out
 
         return bench_models(
@@ -84,8 +83,7 @@ def models(flags: _ModelListFlags) -> int:
     if flags.action != "list" or flags.names:
         hint = did_you_mean(flags.action, ("list", "bench")) or f"to measure one: orch models bench {flags.action}"
         raise UsageError(f"orch models takes list or bench, not {flags.action!r}", hint=hint)
-    if flags.rounds is not None or flags.max_cost is not None:
-        raise UsageError("--rounds and --max-cost are for: orch models bench MODEL...")
+    check_used(flags, "orch models", _USES)
     return list_models(
         settings_from(flags),
         Output.parse(flags.output),
@@ -96,6 +94,12 @@ def models(flags: _ModelListFlags) -> int:
 
 
 commands = {"models": models}
+
+_USES = {
+    "orch models": ("provider", "level", "available", *REGISTRY_FILES),
+    "orch models bench": ("rounds", "max_cost", "ledger", *REGISTRY_FILES),
+    "orch models --by-task": ("by_task", "ledger"),
+}
 
 _ALL_COLUMNS_FROM = 110  # characters
 

@@ -1,33 +1,43 @@
 """The options of the command line, each defined once, as dataclasses that commands take whole.
 
-`command(Flags)` turns a function of one such record into one that Typer reads as having an option for each field.
+`command(Flags)` turns a function of one such record into one that Typer reads as having an option for each field. What
+a run can be asked for stands in `settings.options`; here are only the flags that go elsewhere.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from dataclasses import MISSING, fields
-from enum import StrEnum
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, field, fields
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
 from ..deferred import dataclass
-from ..plan import AcceptRule
+from ..settings import RunOptions
+from ..settings.options import OPTIONS, Kind, Option
 
 F = TypeVar("F")
 
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Marks a field that stands for options of a run: it maps the fields of `RunOptions` to what was written, of those
+    that were given."""
+
+    of_runs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """Marks a field that is shown before an option of a run."""
+
+    name: str
+
+
 # What most commands share is shown behind what is a command's own.
 _LAST = frozenset({"output", "simulate", "scenario", "ledger", "config", "models_file", "chains_file", "routing_file"})
-
-
-class Requirement(StrEnum):
-    """What the user may say that a prompt requires."""
-
-    DESIGN = "design"
-    IMPLEMENTATION = "implementation"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +51,10 @@ class OutputFlags:
 @dataclass(frozen=True, kw_only=True)
 class ConfigFlags:
     config: Annotated[Path | None, typer.Option(help="Config file (ORCH_CONFIG).")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistryFlags(ConfigFlags):
     models_file: Annotated[Path | None, typer.Option(help="More models, or other prices (ORCH_MODELS).")] = None
     chains_file: Annotated[Path | None, typer.Option(help="More chains (ORCH_CHAINS).")] = None
     routing_file: Annotated[Path | None, typer.Option(help="Other routing (ORCH_ROUTING).")] = None
@@ -74,12 +88,12 @@ class LedgerFlags(SimulateFlag):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelFlags(OutputFlags, ConfigFlags, SimulateFlag):
+class ModelFlags(OutputFlags, RegistryFlags, SimulateFlag):
     """What every command takes that looks at models."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
+class PlanFlags(OutputFlags, RegistryFlags, LedgerFlags):
     """A prompt, and how to go about answering it."""
 
     prompt: Annotated[
@@ -92,104 +106,8 @@ class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
             metavar="FILE...", help="Files, folders, globs, or - for standard input, to be read with the prompt."
         ),
     ] = None
-    strategy: Annotated[
-        str | None,
-        typer.Option(
-            "--strategy",
-            "-s",
-            help="cheapest, fallback, ensemble, tiers, round-robin, cost, capability, experiment, the name of a task "
-            "table (tasks, matrix, select), or that of a plan: see orch chains.",
-            show_default="fallback",
-        ),
-    ] = None
-    chain: Annotated[
-        str | None,
-        typer.Option(help="For fallback: a chain's name, or models separated by commas.", show_default="mixed"),
-    ] = None
-    role: Annotated[
-        str | None,
-        typer.Option(help="Answer as retriever, planner, critic, reasoner, builder ...: its models, its instructions."),
-    ] = None
-    tier: Annotated[
-        str | None, typer.Option(help="For tiers, and implies it: ARCH, EXEC, TASKS or one of your own.")
-    ] = None
-    critical: Annotated[bool, typer.Option("--critical", help="For tiers and select: it must not go wrong.")] = False
-    requires: Annotated[
-        list[Requirement] | None,
-        typer.Option(help="For tiers: what it takes. What you say counts, and not what the prompt looks like."),
-    ] = None
-    routine: Annotated[bool, typer.Option("--routine", help="For tiers: it is done by rote.")] = False
-    models: Annotated[str | None, typer.Option(help="For ensemble and round-robin: models separated by commas.")] = None
-    ensemble_size: Annotated[
-        int | None, typer.Option("--ensemble-size", "-e", help="For ensemble: how many models.", show_default="3")
-    ] = None
-    threshold: Annotated[
-        float | None,
-        typer.Option(help="For fallback: accept an answer from this confidence on, 0 to 1.", show_default="0.6"),
-    ] = None
-    accept: Annotated[
-        AcceptRule | None,
-        typer.Option(
-            help="For fallback: accept one answer that can be trusted, or the first two models' if they agree.",
-            show_default="confidence",
-        ),
-    ] = None
-    verify: Annotated[
-        str | None,
-        typer.Option(metavar="COMMAND", help="Accept an answer if this command, given it on stdin, exits with 0."),
-    ] = None
-    schema: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Accept only JSON that fits this JSON Schema, and ask for it.")
-    ] = None
-    self_check: Annotated[
-        str | None,
-        typer.Option(metavar="MODEL", help="For fallback: let this model say what it thinks of each answer."),
-    ] = None
-    logprobs: Annotated[
-        bool, typer.Option("--logprobs", help="For fallback: count how sure models were of their tokens.")
-    ] = False
-    task: Annotated[
-        str | None, typer.Option(help="What kind of task it is, or a row of a task table.", show_default="by its words")
-    ] = None
-    experiment: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Take part in this experiment; implies -s experiment.")
-    ] = None
-    subject: Annotated[
-        str | None,
-        typer.Option(help="Whom an experiment's arm is drawn for: always the same one.", show_default="the prompt"),
-    ] = None
-    tools: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Tools to offer, as OpenAI or Anthropic define them.")
-    ] = None
-    max_latency: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", help="Pass over models of which one answer in 20 takes longer."),
-    ] = None
-    min_quality: Annotated[
-        float | None,
-        typer.Option(metavar="SCORE", help="Pass over models rated lower, 0 to 1: for coding, or else for reasoning."),
-    ] = None
-    system: Annotated[str | None, typer.Option(help="System prompt.")] = None
-    temperature: Annotated[float | None, typer.Option(help="0 to 2, for models that take one.")] = None
-    max_cost: Annotated[
-        str | None,
-        typer.Option("--max-cost", "-c", metavar="DOLLARS", help="Never spend more than this."),
-    ] = None
-    allow_unpriced: Annotated[
-        bool, typer.Option("--allow-unpriced", help="Call models without a known price under a cap or a budget too.")
-    ] = False
-    max_tokens: Annotated[
-        int | None,
-        typer.Option(help="Longest reply of each call, in tokens.", show_default="8192"),
-    ] = None
-    max_tokens_total: Annotated[
-        int | None,
-        typer.Option(metavar="TOKENS", help="Tokens for the whole run: input and output of all its calls."),
-    ] = None
-    timeout: Annotated[
-        float | None,
-        typer.Option(help="Seconds for the whole run.", show_default="600"),
-    ] = None
+    given: Annotated[Mapping[str, Any], Rows(of_runs=False)] = field(default_factory=dict)
+    system: Annotated[str | None, typer.Option(help="System prompt."), Before("temperature")] = None
     max_time: Annotated[
         float | None,
         typer.Option(metavar="MINUTES", help="Minutes for the whole run: --timeout, for plans that take longer."),
@@ -206,18 +124,7 @@ class PlanFlags(OutputFlags, ConfigFlags, LedgerFlags):
 
 @dataclass(frozen=True, kw_only=True)
 class RunFlags(PlanFlags):
-    stream: Annotated[
-        bool | None,
-        typer.Option(
-            "--stream/--no-stream",
-            help="Ask for replies piece by piece, and print them so where the first answer is the last.",
-            show_default="on a terminal",
-        ),
-    ] = None
-    category: Annotated[
-        str | None, typer.Option(help="Category of the run in reports.", show_default="orchestration")
-    ] = None
-    tag: Annotated[list[str] | None, typer.Option(help="Tag of the run; may be given more than once.")] = None
+    given_for_run: Annotated[Mapping[str, Any], Rows(of_runs=True)] = field(default_factory=dict)
     rate_last: Annotated[
         str | None,
         typer.Option(
@@ -231,39 +138,120 @@ class RunFlags(PlanFlags):
 
 
 def command(
-    flags: type[F], *, argument: str | tuple[str, ...] | None = None, omit: tuple[str, ...] = ()
+    flags: type[F],
+    *,
+    argument: str | tuple[str, ...] | None = None,
+    omit: tuple[str, ...] = (),
 ) -> Callable[[Callable[[F], int]], Callable[..., int]]:
-    """A decorator: the function takes one `flags` record; Typer sees an option for each field that is not omitted.
+    """A decorator: the function takes one `flags` record; Typer sees an option for each field that is not omitted, and
+    for a field of `Rows` one for each of them.
 
-    The field named by `argument` becomes a positional argument; of several, in the order in which they are named.
+    The field named by `argument` becomes a positional argument; of several, in the order in which they are named. The
+    command has its record as `flags`, its function as `function`.
     """
     positional = (argument,) if isinstance(argument, str) else argument or ()
 
-    def place(name: str) -> tuple[int, bool]:
+    def place(parameter: inspect.Parameter) -> tuple[int, bool]:
+        name = parameter.name
         return positional.index(name) if name in positional else len(positional), name in _LAST
 
     def decorate(function: Callable[[F], int]) -> Callable[..., int]:
-        def wrapper(**given: Any) -> int:
-            return function(flags(**{name: value for name, value in given.items() if value is not None}))
+        parameters = [each for each in _parameters(flags, positional) if each.name not in omit]
+        rows = {name: row.name for row in fields(flags) if (found := _rows(flags, row.name)) for name in found}  # type: ignore[arg-type]  # every caller passes a dataclass
 
-        hints = get_type_hints(flags, include_extras=True)
-        parameters = [
-            inspect.Parameter(
-                field.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=inspect.Parameter.empty if field.default is MISSING else field.default,
-                annotation=hints[field.name] if field.name not in positional else _as_argument(hints[field.name]),
-            )
-            for field in sorted(fields(flags), key=lambda field: place(field.name))  # type: ignore[arg-type]  # every caller passes a dataclass
-            if field.name not in omit
-        ]
+        def wrapper(**named: Any) -> int:
+            given: dict[str, Any] = {row: {} for row in rows.values()}
+            for name, value in named.items():
+                if value is None or (name in rows and value is False and OPTIONS[name].kind is Kind.SWITCH):
+                    continue  # left out
+                (given[rows[name]] if name in rows else given)[name] = value
+            return function(flags(**given))
+
+        parameters.sort(key=place)
         wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         wrapper.__doc__ = function.__doc__
         wrapper.__name__ = function.__name__
+        wrapper.flags, wrapper.function = flags, function  # type: ignore[attr-defined]
         return wrapper
 
     return decorate
+
+
+def spelled(flags: type[Any], name: str) -> str:
+    """A field's flag as it is written on the command line."""
+    declared = get_type_hints(flags, include_extras=True)[name].__metadata__[0].param_decls or ()
+    return next((each for each in declared if each.startswith("--")), f"--{name.replace('_', '-')}")
+
+
+def _parameters(flags: type[Any], positional: tuple[str, ...]) -> list[inspect.Parameter]:
+    """A parameter for every flag, in the order of `--help`."""
+    hints = get_type_hints(flags, include_extras=True)
+    found: list[inspect.Parameter] = []
+    moved: list[tuple[str, inspect.Parameter]] = []
+    for row in fields(flags):
+        hint = hints[row.name]
+        if (rows := _rows(flags, row.name)) is not None:
+            found += [_parameter(name, _typed(rows[name]), _default(rows[name])) for name in rows]
+            continue
+        hint = _as_argument(hint) if row.name in positional else hint
+        default = inspect.Parameter.empty if row.default is MISSING else row.default
+        parameter = _parameter(row.name, hint, default)
+        before = next((each.name for each in hint.__metadata__ if isinstance(each, Before)), None)
+        if before is None:
+            found.append(parameter)
+        else:
+            moved.append((before, parameter))
+    for before, parameter in moved:
+        found.insert([each.name for each in found].index(before), parameter)
+    return found
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _rows(flags: type[Any], name: str) -> dict[str, Option] | None:
+    """The options that a field stands for, by their fields in `RunOptions`; None for one that is a flag itself."""
+    metadata = getattr(get_type_hints(flags, include_extras=True)[name], "__metadata__", ())
+    wanted = next((each for each in metadata if isinstance(each, Rows)), None)
+    if wanted is None:
+        return None
+    return {name: row for name, row in OPTIONS.items() if row.flag_name and row.of_runs is wanted.of_runs}
+
+
+def _typed(row: Option) -> Any:
+    """What Typer makes an option of. It is asked for its own default, which is that nothing was given."""
+    declared = f"{row.flag_name}/--no-{row.flag_name[2:]}" if row.kind is Kind.YES_NO else row.flag_name
+    short = () if row.short is None else (row.short,)
+    shown = row.shown or _shown(row)
+    option = typer.Option(declared, *short, metavar=row.metavar, help=row.help, show_default=shown or True)
+    return Annotated[bool if row.kind is Kind.SWITCH else _TYPES[row.kind](row.choices) | None, option]
+
+
+def _default(row: Option) -> Any:
+    return False if row.kind is Kind.SWITCH else None
+
+
+def _shown(row: Option) -> str:
+    """The default of a field, where it has one."""
+    value = next(getattr(_DEFAULTS, name) for name, each in OPTIONS.items() if each is row)
+    return "" if value in (None, (), False) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+_DEFAULTS = RunOptions()
+_TYPES: Mapping[Kind, Callable[[type | None], Any]] = {
+    Kind.TEXT: lambda choices: choices or str,
+    Kind.CHAIN: lambda _: str,
+    Kind.NAMES: lambda _: str,
+    Kind.TEXTS: lambda choices: list[choices or str],  # type: ignore[misc]  # made for Typer, which reads it
+    Kind.NUMBER: lambda _: float,
+    Kind.INTEGER: lambda _: int,
+    Kind.DOLLARS: lambda _: str,  # read as a decimal: a float has lost what was written
+    Kind.YES_NO: lambda _: bool,
+    Kind.SCHEMA: lambda _: Path,
+    Kind.TOOLS: lambda _: Path,
+}
 
 
 def _as_argument(hint: Any) -> Any:

@@ -16,7 +16,7 @@ from .source import read_prompt
 from .tree import price_words, tree
 
 
-@command(PlanFlags, argument=None)
+@command(PlanFlags, omit=("max_wait",))
 def plan(flags: PlanFlags) -> int:
     """Costs are shown as least, expected and most. The most is what a budget sets aside before a call is sent. With -v
     also what the same calls would cost by batch, where that is known."""

@@ -22,7 +22,7 @@ from ..report.reconcile import reconcile as reconcile_export
 from ..report.usage_exports import opened_export
 from ..settings import Settings
 from . import render
-from .options import ConfigFlags, LedgerFlags, OutputFlags, command
+from .options import LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
 
@@ -33,7 +33,7 @@ _NOTHING = "-"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _ReconcileFlags(OutputFlags, LedgerFlags, ConfigFlags):
+class _ReconcileFlags(OutputFlags, LedgerFlags, RegistryFlags):
     file: Annotated[Path, typer.Option(help="The export: CSV or JSON.")]
     provider: Annotated[
         str | None, typer.Option(help="Compare only this provider's calls.", show_default="the export's")

@@ -25,10 +25,11 @@ from ..report.selection import Selection
 from ..report.stats import stats as statistics
 from ..settings import Machine, Settings
 from . import render
-from .options import ConfigFlags, LedgerFlags, OutputFlags, command
+from .options import ConfigFlags, LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .projection import projection_lines
 from .setup import settings_from
+from .using import REGISTRY_FILES, check_used
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ class _StatsFlags(OutputFlags, SelectionFlags):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _ReportFlags(_StatsFlags):
+class _ReportFlags(_StatsFlags, RegistryFlags):
     by: Annotated[By | None, typer.Option(help="What to group by.", show_default="model")] = None
     project: Annotated[
         Horizon | None, typer.Option(help="What the cost so far comes to in a week, in 30 days or in a year.")
@@ -81,11 +82,10 @@ def report(flags: _ReportFlags) -> int:
     With --baseline 2026-10-01..2026-10-31 what came after it, or the period asked for, is compared with it.
     """
     output, horizon, projected = Output.parse(flags.output), flags.project, None
-    if flags.against is not None and horizon is None:
-        raise UsageError("--against is for a projection", hint=f"--project monthly --against {flags.against}")
+    if flags.baseline is not None and horizon is not None:
+        raise UsageError("--baseline and --project are two reports", hint="ask for one after the other")
+    _check_used(flags)
     if flags.baseline is not None:
-        if horizon is not None:
-            raise UsageError("--baseline and --project are two reports", hint="ask for one after the other")
         return _compared(flags, flags.baseline, output)
     with selected(flags) as (ledger, selection, now):
         machines = _machines(settings_from(flags))
@@ -119,6 +119,18 @@ def stats(flags: _StatsFlags) -> int:
 
 
 commands = {"report": report, "stats": stats}
+
+
+def _check_used(flags: _ReportFlags) -> None:
+    """The registry has what machines and other models cost; a report that looks at neither does not read it."""
+    files = REGISTRY_FILES if settings_from(flags).always_on else ()
+    uses = {
+        "orch report": files,
+        "orch report --project": ("project", "against", *REGISTRY_FILES),
+        "orch report --baseline": ("baseline", *files),
+    }
+    kind = " --project" if flags.project is not None else " --baseline" if flags.baseline is not None else ""
+    check_used(flags, f"orch report{kind}", uses)
 
 
 def _compared(flags: _ReportFlags, written: str, output: Output) -> int:

@@ -21,16 +21,17 @@ from ..registry.loading import registry_for
 from ..report.period import resolve
 from ..settings import Settings
 from . import render
-from .options import ConfigFlags, LedgerFlags, OutputFlags, command
+from .options import LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
+from .using import REGISTRY_FILES, check_used
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
 @dataclass(frozen=True, kw_only=True)
-class _RepriceFlags(OutputFlags, LedgerFlags, ConfigFlags):
+class _RepriceFlags(OutputFlags, LedgerFlags, RegistryFlags):
     since: Annotated[
         str | None, typer.Option(metavar="DAY", help="From this day on: 2026-11-01, or 7d for a week ago.")
     ] = None
@@ -51,8 +52,7 @@ def reprice(flags: _RepriceFlags) -> int:
     output, settings = Output.parse(flags.output), settings_from(flags)
     if (flags.since is None) == (flags.undo is None):
         raise UsageError("orch reprice takes either --since DAY or --undo ID")
-    if flags.undo is not None and (flags.dry_run or flags.model is not None):
-        raise UsageError("--undo takes back the whole of a repricing: it goes with neither --model nor --dry-run")
+    check_used(flags, "orch reprice --since" if flags.undo is None else "orch reprice --undo", _USES)
     found = _carried_out(flags, settings)
     output.emit(_document(found, flags, simulated=settings.simulate))
     if not output.json:
@@ -63,6 +63,11 @@ def reprice(flags: _RepriceFlags) -> int:
 
 
 commands = {"reprice": reprice}
+
+_USES = {
+    "orch reprice --since": ("since", "model", "dry_run", *REGISTRY_FILES),
+    "orch reprice --undo": ("undo",),  # the whole of a repricing
+}
 
 
 def _carried_out(flags: _RepriceFlags, settings: Settings) -> Repricing:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields
 from typing import Annotated
 
 import stamina
@@ -26,6 +26,7 @@ from .rate import rate_one
 from .selftest import selftest
 from .setup import options_from, settings_from
 from .source import read_prompt
+from .using import REGISTRY_FILES, check_used
 from .watching import Watcher, summary
 
 
@@ -42,6 +43,12 @@ def run(flags: _RunFlags) -> int:
     Exit codes: 0 complete, 2 usage, 3 configuration, 4 no key, 5 refused by a budget, 6 temporary failure,
     7 request rejected, 8 incomplete, 9 refused by the model, 11 ledger unavailable, 130 interrupted.
     """
+    uses = _uses("run") | {
+        "orch run --list-models": ("list_models", "output", "simulate", "config", *REGISTRY_FILES),
+        "orch run --test": ("test", "output", "simulate"),
+    }
+    mode = " --list-models" if flags.list_models else " --test" if flags.test else None
+    check_used(flags, _doing(flags, "run") if mode is None else f"orch run{mode}", uses)
     if flags.list_models:
         return list_models(settings_from(flags), Output.parse(flags.output))
     return selftest(Output.parse(flags.output)) if flags.test else answer(flags)
@@ -51,7 +58,8 @@ def _short_form(strategy: str) -> Callable[..., int]:
     @command(RunFlags, argument="prompt", omit=("strategy",))
     def short_form(flags: RunFlags) -> int:
         """The options are those of orch run."""
-        return answer(replace(flags, strategy=strategy))
+        check_used(flags, _doing(flags, strategy), _uses(strategy))
+        return answer(flags, strategy)
 
     return short_form
 
@@ -59,8 +67,22 @@ def _short_form(strategy: str) -> Callable[..., int]:
 commands = {"run": run} | {name: _short_form(name) for name in ("cheapest", "fallback", "ensemble")}
 
 
-def answer(flags: RunFlags) -> int:
-    """Answer a prompt and print what came of it; returns the exit code."""
+_RATES = "--rate-last without a prompt"
+
+
+def _uses(name: str) -> dict[str, tuple[str, ...]]:
+    return {
+        f"orch {name}": tuple(row.name for row in fields(RunFlags)),
+        f"orch {name} {_RATES}": ("rate_last", "output", "simulate", "config", "ledger"),
+    }
+
+
+def _doing(flags: RunFlags, name: str) -> str:
+    return f"orch {name} {_RATES}" if flags.rate_last is not None and flags.prompt is None else f"orch {name}"
+
+
+def answer(flags: RunFlags, strategy: str | None = None) -> int:
+    """Answer a prompt, with the strategy of a short form, and print what came of it; returns the exit code."""
     stamina.instrumentation.set_on_retry_hooks([])  # it would log each retry to stderr; the watcher tells of them
     output = Output.parse(flags.output)
     settings = settings_from(flags)
@@ -71,7 +93,8 @@ def answer(flags: RunFlags) -> int:
             output.emit(rated.to_dict())
             return 0
     on_terminal = render.is_terminal(sys.stdout) and not output.json
-    options = options_from(flags, settings.run, stream=on_terminal if flags.stream is None else flags.stream)
+    stream = flags.given_for_run.get("stream", on_terminal)
+    options = options_from(flags, settings.run, stream=stream, strategy=strategy)
     try:
         engine = Engine(settings)
         prompt = read_prompt(flags.prompt, flags.system, flags.context or (), engine.registry.largest_window)

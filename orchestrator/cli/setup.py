@@ -13,13 +13,13 @@ from typing import Any
 from ..confidence.schema import check_schema
 from ..errors import UsageError
 from ..money import dollars_to_nanousd
-from ..registry.routes import EXPERIMENT
 from ..settings import RunOptions, Settings, is_simulated, load_settings, tuned_file
+from ..settings.options import OPTIONS, Kind, Option, asked_for
 from ..tool_definitions import read_tools
-from .options import ConfigFlags, LedgerFlags, PlanFlags, RunFlags, SimulateFlag
+from .options import ConfigFlags, PlanFlags, RunFlags, SimulateFlag
 
 
-def settings_from(flags: ConfigFlags | LedgerFlags | SimulateFlag) -> Settings:
+def settings_from(flags: ConfigFlags | SimulateFlag) -> Settings:
     """Settings for a command: its flags over the environment over the config file. Raises ConfigError."""
     settings = load_settings(
         os.environ,
@@ -31,6 +31,8 @@ def settings_from(flags: ConfigFlags | LedgerFlags | SimulateFlag) -> Settings:
         simulate=True if getattr(flags, "simulate", False) else None,
         scenario=getattr(flags, "scenario", None),
     )
+    if isinstance(flags, RunFlags) and flags.scenario is not None and not settings.simulate:
+        raise UsageError("--scenario is what the simulator plays", hint="add --simulate, or leave it out")
     max_wait = getattr(flags, "max_wait", None)
     if max_wait is not None:
         if not 0 <= max_wait <= 86_400:
@@ -39,85 +41,62 @@ def settings_from(flags: ConfigFlags | LedgerFlags | SimulateFlag) -> Settings:
     return settings
 
 
-def tuned_file_from(flags: ConfigFlags | LedgerFlags) -> Path:
+def tuned_file_from(flags: ConfigFlags) -> Path:
     """Where `orch tune` writes for these flags, whatever is in it."""
     simulate = getattr(flags, "simulate", False) or is_simulated(os.environ)
     return tuned_file(os.environ, config=getattr(flags, "config", None), simulate=simulate)
 
 
-def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool) -> RunOptions:
-    """A run's options: the flags that were given over the defaults. Raises UsageError for a cost that is none."""
-    given: dict[str, object] = {
-        "strategy": flags.strategy,
-        "chain": flags.chain,
-        "models": None if flags.models is None else _names(flags.models),
-        "role": flags.role,
-        "tier": flags.tier,
-        "critical": flags.critical or None,
-        "requires": None if flags.requires is None else tuple(dict.fromkeys(each.value for each in flags.requires)),
-        "routine": flags.routine or None,
-        "subject": flags.subject,
-        "accept": flags.accept,
-        "verify": flags.verify,
-        "schema": None if flags.schema is None else _schema(flags.schema),
-        "self_check": flags.self_check,
-        "logprobs": flags.logprobs or None,
-        "ensemble_size": flags.ensemble_size,
-        "threshold": flags.threshold,
-        "max_cost_nanousd": None if flags.max_cost is None else cost_from(flags.max_cost),
-        "timeout_s": _time_limit(flags),
-        "max_tokens": flags.max_tokens,
-        "temperature": flags.temperature,
-        "stream": stream,
-        "allow_unpriced": flags.allow_unpriced or None,
-        "task": flags.task,
-        "experiment": flags.experiment,
-        "max_latency_s": flags.max_latency,
-        "min_quality": flags.min_quality,
-        "max_tokens_total": flags.max_tokens_total,
-        "tools": None if flags.tools is None else read_tools(flags.tools),
-        # A limit on the command line is for this run, whatever its task.
-        "max_tokens_by_task": None if flags.max_tokens is None else {},
-    }
-    if flags.experiment is not None:
-        if flags.strategy not in (None, EXPERIMENT):
-            raise UsageError(f"--experiment decides on the strategy: leave out -s {flags.strategy}")
-        given["strategy"] = EXPERIMENT
-    if flags.tier is not None and flags.strategy not in (None, "tiers"):
-        raise UsageError(f"--tier is for -s tiers: leave out -s {flags.strategy}")
-    if isinstance(flags, RunFlags):
-        given |= {"category": flags.category, "tags": None if flags.tag is None else tuple(dict.fromkeys(flags.tag))}
-    if flags.strategy is None and flags.models is not None and flags.experiment is None:
-        given["strategy"] = "ensemble"
-    elif flags.strategy is None and (flags.tier or flags.critical or flags.requires or flags.routine):
-        given["strategy"] = "tiers"
-    if flags.models is not None and flags.ensemble_size is None:
-        given["ensemble_size"] = len(_names(flags.models))
-    return replace(defaults, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]  # each value is of its field's type
+def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool, strategy: str | None = None) -> RunOptions:
+    """A run's options: the flags that were given, and the strategy that the command stands for, over the defaults.
+
+    Raises UsageError for what cannot be read, and for flags that contradict each other.
+    """
+    written = {**flags.given, **(flags.given_for_run if isinstance(flags, RunFlags) else {})}
+    given = {name: _read(OPTIONS[name], value) for name, value in written.items()}
+    given |= {"stream": stream, "timeout_s": _time_limit(given.get("timeout_s"), flags.max_time)}
+    if strategy is not None:
+        given["strategy"] = strategy
+    return asked_for(defaults, given, {name: OPTIONS[name].flag_name for name in given})
 
 
-def _time_limit(flags: PlanFlags) -> float | None:
-    """Seconds for the whole run: the lesser of the limits that were given."""
-    minutes = flags.max_time
+def _read(option: Option, written: Any) -> Any:
+    """What an option of a run was given, as the run takes it."""
+    match option.kind:
+        case Kind.DOLLARS:
+            return cost_from(written)
+        case Kind.NAMES:
+            return _names(written, option.flag_name)
+        case Kind.TEXTS:
+            return tuple(dict.fromkeys(str(each) for each in written))
+        case Kind.SCHEMA:
+            return _schema(written, option.flag_name)
+        case Kind.TOOLS:
+            return read_tools(written)
+    return written
+
+
+def _time_limit(seconds: float | None, minutes: float | None) -> float | None:
+    """Seconds for the whole run: the lesser of --timeout and --max-time, where they were given."""
     if minutes is not None and not minutes > 0:
         raise UsageError(f"--max-time must be more than 0 minutes, not {minutes:g}")
-    given = [flags.timeout, None if minutes is None else 60 * minutes]
-    return min((seconds for seconds in given if seconds is not None), default=None)
+    given = [seconds, None if minutes is None else 60 * minutes]
+    return min((limit for limit in given if limit is not None), default=None)
 
 
-def _schema(file: Path) -> Mapping[str, Any]:
+def _schema(file: Path, flag: str) -> Mapping[str, Any]:
     try:
         return check_schema(json.loads(file.read_text(encoding="utf-8-sig")))
     except OSError as error:
-        raise UsageError(f"--schema: {file} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{flag}: {file} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise UsageError(f"--schema: {file} is not JSON: {error}") from error
+        raise UsageError(f"{flag}: {file} is not JSON: {error}") from error
 
 
-def _names(listed: str) -> tuple[str, ...]:
+def _names(listed: str, flag: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in listed.split(",")))
     if "" in names:
-        raise UsageError(f"--models takes names separated by commas, not {listed!r}")
+        raise UsageError(f"{flag} takes names separated by commas, not {listed!r}")
     return names
 
 

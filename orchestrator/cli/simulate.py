@@ -14,12 +14,12 @@ from ..simulator.app import create_app
 from ..simulator.scenario import load_scenario
 from ..simulator.server import serve
 from . import render
-from .options import ConfigFlags, command
+from .options import RegistryFlags, command
 from .setup import settings_from
 
 
 @dataclass(frozen=True, kw_only=True)
-class _SimulateFlags(ConfigFlags):
+class _SimulateFlags(RegistryFlags):
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 0
     scenario: Annotated[Path | None, typer.Option(help="Faults to play (ORCH_SCENARIO).")] = None
 

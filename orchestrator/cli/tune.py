@@ -26,18 +26,19 @@ from ..settings import Settings
 from ..tuned import Tuned, history, merged, undo, write_tuned
 from ..types import Level
 from . import render
-from .options import ConfigFlags, LedgerFlags, OutputFlags, PriceFlags, command
+from .options import LedgerFlags, OutputFlags, PriceFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from, tuned_file_from
 from .tuned_settings import in_force, overridden
 from .tuning_shown import Told, comment
+from .using import REGISTRY_FILES, check_used
 
 _TOO_LITTLE = 2
 _NO_RATINGS = "rate answers with: orch rate last good; it takes at least 20 good and 20 bad ones"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _TuneFlags(PriceFlags, OutputFlags, LedgerFlags, ConfigFlags):
+class _TuneFlags(PriceFlags, OutputFlags, LedgerFlags, RegistryFlags):
     files: Annotated[
         list[Path] | None,
         typer.Option(help="Recorded outcomes, as for orch bench, .gz too; without any, the rated runs of the ledger."),
@@ -82,14 +83,22 @@ def tune(flags: _TuneFlags) -> int:
 
 commands = {"tune": tune}
 
+_FITTING = ("weak", "strong", "quality", "weights", "dry_run", "force", *REGISTRY_FILES)
+_USES = {
+    "orch tune": ("ledger", *_FITTING),  # runs have their costs in the ledger
+    "orch tune FILES": ("price", "prices", "split", *_FITTING),
+    "orch tune --undo": ("undo",),
+    "orch tune --show": ("show",),
+}
+
 
 def _check(flags: _TuneFlags) -> None:
     if flags.undo and flags.show:
         raise UsageError("--undo and --show do not go together")
-    if (flags.undo or flags.show) and (flags.files or flags.dry_run or flags.force):
-        raise UsageError(f"--{'undo' if flags.undo else 'show'} takes neither FILES nor --dry-run nor --force")
-    if not flags.files and (flags.price or flags.prices or flags.split):
-        raise UsageError("--price, --prices and --split are for FILES: runs have their costs in the ledger")
+    if (flags.undo or flags.show) and flags.files:
+        raise UsageError(f"--{'undo' if flags.undo else 'show'} takes no FILES")
+    alone = "orch tune FILES" if flags.files else "orch tune"
+    check_used(flags, "orch tune --undo" if flags.undo else "orch tune --show" if flags.show else alone, _USES)
     if not 0 < flags.quality <= 1:
         raise UsageError(f"--quality takes a share above 0 and up to 1, not {flags.quality:g}")
     if flags.weak is not None and flags.weak == flags.strong:

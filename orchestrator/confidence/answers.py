@@ -17,9 +17,9 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
-from ..analysis.answer import AnswerForm, answer_form
-from ..analysis.prose import EDGE_CHARS, count_words, read_prose
-from ..analysis.tasks import classify
+from ..analysis.answer import AnswerForm
+from ..analysis.parsing import parse_prompt
+from ..analysis.prose import EDGE_CHARS, count_words
 from ..deferred import dataclass
 from ..expressions import expression
 from .code_form import code_form, code_of
@@ -57,15 +57,15 @@ class FinalAnswer:
     others: tuple[str, ...] = ()
 
 
-def final_answer(text: str, prompt: str | None = None) -> FinalAnswer:
+def final_answer(text: str, prompt: str | Wanted | None = None) -> FinalAnswer:
     """The final answer of a reply. Pure; any string will do. Of a very long one the beginning and the end are read."""
-    return _final(_edges(text), _Asked.of(prompt))
+    return _final(_edges(text), Wanted.by(prompt))
 
 
 def same_answer(one: str, other: str, prompt: str | None = None) -> float:
     """How far two replies to one prompt give the same answer, 0 to 1; they agree from `AGREES_FROM`. Symmetric."""
-    asked = _Asked.of(prompt)
-    return compare(_final(_edges(one), asked), _final(_edges(other), asked))
+    wanted = Wanted.by(prompt)
+    return compare(final_answer(one, wanted), final_answer(other, wanted))
 
 
 def compare(one: FinalAnswer, other: FinalAnswer) -> float:
@@ -95,18 +95,18 @@ _OPTION = expression(r"(?m)^[ \t]*\(?([A-Z])[.):]\)?[ \t]+(\S.{0,300}?)[ \t]*$")
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """What a prompt asks for: the form, and its options by letter where it lists some."""
+class Wanted:
+    """What a prompt asks for: the form, None where it is not known, and its options by letter where it lists some."""
 
     form: AnswerForm | None
     options: dict[str, str]
 
     @classmethod
-    def of(cls, prompt: str | None) -> _Asked:
-        if prompt is None:
-            return cls(None, {})
-        prose = read_prose(prompt, lenient=True)
-        return cls(answer_form(prose, classify(prose)), options_in(prompt))
+    def by(cls, prompt: str | Wanted | None) -> Wanted:
+        """What a prompt's text asks for; what is known already is given back."""
+        if isinstance(prompt, Wanted):
+            return prompt
+        return cls(None, {}) if prompt is None else cls(parse_prompt(prompt).form, options_in(prompt))
 
 
 def options_in(prompt: str) -> dict[str, str]:
@@ -134,7 +134,7 @@ _BOLD_END = expression(r"\*\*([^*\n]{1,80})\*\*[^\w\n]*\Z")
 _SENTENCE_END = expression(r"(?<=[.!?])\s+(?=\S)|\n+")
 
 
-def _final(text: str, asked: _Asked) -> FinalAnswer:
+def _final(text: str, asked: Wanted) -> FinalAnswer:
     marked = _marked(text)
     if asked.options and (choice := _choice(text, marked, asked.options)) is not None:
         return choice
@@ -285,23 +285,26 @@ def _classified(text: str, *, marked: bool) -> FinalAnswer:
     return FinalAnswer(AnswerKind.SHORT, text, _plain(text), marked)
 
 
-_LATEX: tuple[tuple[str, str], ...] = (
-    (r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1/\2"),
-    (r"\\(?:text|mathrm|mathbf|textbf|operatorname|mbox)\s*\{([^{}]*)\}", r" \1 "),
-    (r"\\(?:left|right|displaystyle|[,;!: ])", ""),
-    (r"\\(?:times|cdot)", "*"),
-    (r"<<[^<>\n]{0,200}>>", ""),  # a calculator's working, as some models were taught to write it
-    (r"(?<=\d),\\?,?(?=\d{3}\b)", ","),
-    (r"\^\{?\\circ\}?", " degrees "),
-    (r"\\([%$#&_{}])", r"\1"),
-    (r"\\[()\[\]]|\$", " "),
+# A character without which there is nothing to do, the pattern, and what is written for it.
+_LATEX: tuple[tuple[str, str, str], ...] = (
+    ("\\", r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1/\2"),
+    ("\\", r"\\(?:text|mathrm|mathbf|textbf|operatorname|mbox)\s*\{([^{}]*)\}", r" \1 "),
+    ("\\", r"\\(?:left|right|displaystyle|[,;!: ])", ""),
+    ("\\", r"\\(?:times|cdot)", "*"),
+    ("<", r"<<[^<>\n]{0,200}>>", ""),  # a calculator's working, as some models were taught to write it
+    (",", r"(?<=\d),\\?,?(?=\d{3}\b)", ","),
+    ("\\", r"\^\{?\\circ\}?", " degrees "),
+    ("\\", r"\\([%$#&_{}])", r"\1"),
+    ("\\", r"\\[()\[\]]", " "),
+    ("$", r"\$", " "),
 )
 
 
 def unlatex(text: str) -> str:
     """A text with its LaTeX written plainly, as far as numbers and words go."""
-    for pattern, plain in _LATEX:
-        text = re.sub(pattern, plain, text)
+    for mark, pattern, plain in _LATEX:
+        if mark in text:
+            text = re.sub(pattern, plain, text)
     return text
 
 

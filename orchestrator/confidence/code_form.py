@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import lru_cache
 
 from ..expressions import expression
 
@@ -23,6 +24,7 @@ def code_of(text: str) -> str | None:
     return text if looks > 1 and looks >= text.count("\n") / 4 else None
 
 
+@lru_cache(2)  # two signals ask for it, one after the other
 def parses(code: str) -> bool:
     """Whether a text is a Python program, as far as its syntax goes."""
     return _tree(code) is not None

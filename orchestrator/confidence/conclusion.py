@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from ..expressions import expression
-from .answers import AnswerKind, boxes_in, numbers_in, options_in
+from .answers import AnswerKind, boxes_in
 from .code_form import parses
 from .signal import Answer, Measure
 
@@ -43,8 +43,7 @@ def _number(answer: Answer) -> Iterator[Measure]:
     yield Measure("other numbers", math.log2(1 + others), f"{others} other numbers in its last sentence")
     ends = bool(re.search(r"\d\W{0,3}$", answer.text.rstrip()))
     yield Measure("ends on a number", float(ends), "ends on its number" if ends else "does not end on its number")
-    written = numbers_in(answer.text)
-    last = bool(written) and written[-1] == number
+    last = answer.numbers[-1:] == (number,)
     yield Measure("last number", float(last), "the last number is the answer" if last else "goes on to other numbers")
     decimal = bool(_DECIMALS.search(answer.text[-_ENDING:]))
     yield Measure("ends in decimals", float(decimal), "ends in decimals" if decimal else "ends in no decimals")
@@ -54,13 +53,13 @@ def _number(answer: Answer) -> Iterator[Measure]:
     yield Measure("positive", float(positive), f"the answer is {'' if positive else 'not '}more than 0")
     size = math.log10(1 + float(min(abs(number), Fraction(10**12))))
     yield Measure("size of the answer", size, "the size of the answer")
-    if answer.prompt is not None:
-        given = number in numbers_in(answer.prompt)
+    if answer.asked is not None:
+        given = number in answer.asked.numbers
         yield Measure("number of the prompt", float(given), f"the answer is {'' if given else 'not '}in the prompt")
 
 
 def _choice(answer: Answer) -> Iterator[Measure]:
-    options = options_in(answer.prompt or "")
+    options = {} if answer.asked is None else answer.asked.wanted.options
     letter = answer.final.key
     chosen = options.get(letter, "")
     place = (ord(letter) - ord("A")) / max(1, len(options) - 1)

@@ -19,13 +19,12 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from ..analysis.answer import answer_form
 from ..analysis.prose import EDGE_CHARS, count_words, read_prose
-from ..analysis.tasks import classify
 from ..expressions import expression
 from ..types import FinishReason, Verdict
 from .answers import final_answer
 from .arithmetic import arithmetic
+from .asked import Asked
 from .completeness import completeness, fullness
 from .conclusion import conclusion
 from .curves import weigh_measures, weights
@@ -62,7 +61,7 @@ class ConfidenceDetector:
     def assess(
         self,
         response: str,
-        prompt: str | None = None,
+        prompt: str | Asked | None = None,
         *,
         finish_reason: FinishReason | None = None,
         evidence: Sequence[Signal] = (),
@@ -70,7 +69,8 @@ class ConfidenceDetector:
         """Assess any string; nothing is raised. The cost is bounded: the middle of a very long answer is not read.
 
         Without the prompt, a very short answer counts half against, since it may be what was asked for. `evidence`
-        is what is known of the answer beyond its text, such as whether another model agrees.
+        is what is known of the answer beyond its text, such as whether another model agrees. Whoever assesses several
+        answers to a prompt gives it as `Asked`, so that it is read once.
         """
         if _is_blank(response) and finish_reason is not FinishReason.TOOL_CALLS:
             return Verdict(0.0, {}, ("empty",))
@@ -93,24 +93,21 @@ class ConfidenceDetector:
         return Verdict(_logistic(logit), logits, tuple(reasons) or ("complete, without hedging",))
 
 
-def read_answer(response: str, prompt: str | None, finish_reason: FinishReason | None = None) -> Answer:
+def read_answer(response: str, prompt: str | Asked | None, finish_reason: FinishReason | None = None) -> Answer:
     """A response, read once for all signals."""
     prose = read_prose(response)
     hedges = tuple(find_hedges(prose))
     text = _without_asides(response, hedges)
     words = count_words(response if not prose.cut else response[:EDGE_CHARS] + "\n" + response[-EDGE_CHARS:])
-    asked = None if prompt is None else read_prose(prompt, lenient=True)
-    task = None if asked is None else classify(asked)
+    asked = None if prompt is None else Asked.of(prompt)
     return Answer(
         text=text,
         prose=prose,
         hedges=hedges,
         word_count=max(0, words - sum(count_words(hedge.phrase) for hedge in hedges)),
         finish_reason=finish_reason,
-        final=final_answer(text, prompt),
-        prompt=prompt,
-        form=None if asked is None or task is None else answer_form(asked, task),
-        task=task,
+        final=final_answer(text, None if asked is None else asked.wanted),
+        asked=asked,
     )
 
 

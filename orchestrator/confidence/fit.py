@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ..analysis.answer import AnswerForm
 from ..expressions import expression
-from .answers import AnswerKind, numbers_in, options_in
+from .answers import AnswerKind
 from .code_form import parses
 from .signal import Answer, Signal
 
@@ -33,9 +33,9 @@ def _missing(answer: Answer) -> str | None:
     match answer.form:
         case AnswerForm.JSON if kind is not AnswerKind.JSON:
             return "asked for JSON, and there is none that parses"
-        case AnswerForm.NUMBER if not (kind is AnswerKind.NUMBER or numbers_in(answer.text)):
+        case AnswerForm.NUMBER if not (kind is AnswerKind.NUMBER or answer.numbers):
             return None if _spelt(answer.text) else "asked for a number, and there is none"
-        case AnswerForm.CHOICE if options_in(answer.prompt or "") and kind is not AnswerKind.CHOICE:
+        case AnswerForm.CHOICE if answer.asked and answer.asked.wanted.options and kind is not AnswerKind.CHOICE:
             return "chooses none of the options"
     if kind is AnswerKind.CODE and _PYTHON_FENCE.search(answer.text) and not parses(answer.final.text):
         return "a Python program that does not parse"

@@ -11,6 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..analysis.phrases import PhraseTable
@@ -109,11 +110,13 @@ def hedging(answer: Answer) -> Iterator[Signal]:
         yield Signal("certainty", certainty, f"sure of itself: {_listed(sure)}")
 
 
-def _found(words: str) -> Iterator[tuple[float, str, str]]:
+@lru_cache(2)  # doubt is looked for first, and certainty where there is none
+def _found(words: str) -> tuple[tuple[float, str, str], ...]:
     """Weight, phrase, and up to 40 characters that stand before it in the same line."""
-    for match in _TABLE.find(words):
-        before = words[max(0, match.start - 40) : match.start].rpartition("\n")[2]
-        yield match.row.weight, match.text, before
+    return tuple(
+        (match.row.weight, match.text, words[max(0, match.start - 40) : match.start].rpartition("\n")[2])
+        for match in _TABLE.find(words)
+    )
 
 
 def _damping(word_count: int) -> float:

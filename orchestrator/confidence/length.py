@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from ..analysis.prose import count_words
 from ..expressions import expression
 from .signal import Answer, Measure
 
@@ -20,6 +19,6 @@ def length(answer: Answer) -> Iterator[Measure]:
     yield Measure("sentences", math.log2(1 + sentences), f"{sentences} sentences")
     lines = answer.text.count("\n")
     yield Measure("lines", math.log2(1 + lines), f"{lines + 1} lines")
-    if answer.prompt is not None:
-        ratio = (1 + words) / (1 + count_words(answer.prompt))
+    if answer.asked is not None:
+        ratio = (1 + words) / (1 + answer.asked.word_count)
         yield Measure("words by prompt", math.log2(ratio), f"{ratio:.1f} words for each of the prompt's")

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
+from functools import cached_property
 from typing import NamedTuple
 
 from ..analysis.answer import AnswerForm
 from ..analysis.prose import Prose
 from ..deferred import dataclass
 from ..types import FinishReason, Task
-from .answers import SHORT_WORDS, AnswerKind, FinalAnswer
+from .answers import SHORT_WORDS, AnswerKind, FinalAnswer, numbers_in
+from .asked import Asked
 
 _UNASKED = frozenset((Task.CHAT, Task.WRITING, Task.TRANSLATION, Task.SUMMARY))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """An answer, read once for all signals.
 
     `text` is without asides of doubt ("I'm not sure."), which would otherwise count as more of an answer. `prose` is
     what the model says in its own words. `hedges` are the phrases of doubt in it, and `word_count` counts
     the words of the whole answer without those, so that an answer is never taken for a fuller one because it hedges.
-    `final` is what it answers in the end. `prompt`, `form` and `task` are what was asked, None where it is not known.
+    `final` is what it answers in the end. `asked` is the prompt, None where it is not known.
     """
 
     text: str
@@ -30,9 +33,20 @@ class Answer:
     word_count: int
     finish_reason: FinishReason | None
     final: FinalAnswer
-    prompt: str | None
-    form: AnswerForm | None
-    task: Task | None
+    asked: Asked | None
+
+    @property
+    def form(self) -> AnswerForm | None:
+        return None if self.asked is None else self.asked.form
+
+    @property
+    def task(self) -> Task | None:
+        return None if self.asked is None else self.asked.task
+
+    @cached_property
+    def numbers(self) -> tuple[Fraction, ...]:
+        """Every number that the text writes in digits, in order."""
+        return tuple(numbers_in(self.text))
 
     @property
     def is_content(self) -> bool:

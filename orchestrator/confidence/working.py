@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 
-from .answers import numbers_in
 from .signal import Answer, Measure
 
 _LARGEST = Fraction(10**12)  # beyond it a number is only large
@@ -17,8 +16,8 @@ def working(answer: Answer) -> Iterator[Measure]:
     text = answer.text
     equations = text.count("=")
     yield Measure("equations", math.log2(1 + equations), f"{equations} equations")
-    numbers = set(numbers_in(text))
-    given = set() if answer.prompt is None else set(numbers_in(answer.prompt))
+    numbers = set(answer.numbers)
+    given = set(() if answer.asked is None else answer.asked.numbers)
     yield Measure("numbers", math.log2(1 + len(numbers)), f"{len(numbers)} different numbers")
     found = len(numbers - given)
     yield Measure("new numbers", math.log2(1 + found), f"{found} numbers that the prompt has not")
@@ -26,7 +25,7 @@ def working(answer: Answer) -> Iterator[Measure]:
     yield Measure("fractional numbers", fractional / (1 + len(numbers)), f"{fractional} numbers that are not whole")
     largest = max((abs(number) for number in numbers), default=Fraction(0))
     yield Measure("largest number", _magnitude(largest), f"numbers up to {_shown(largest)}")
-    if answer.prompt is not None:
+    if answer.asked is not None:
         unused = len(given - numbers)
         yield Measure("unused numbers", unused / (1 + len(given)), f"{unused} of the prompt's numbers not used")
 

@@ -7,7 +7,9 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 
+from ..analysis.reading import Reading
 from ..calling.caller import Caller, Draft, Order
+from ..confidence.asked import Asked
 from ..confidence.detector import ConfidenceDetector
 from ..confidence.logprobs import logprob_signal
 from ..confidence.tool_use import tool_signals
@@ -16,7 +18,7 @@ from ..plan import Call
 from ..quote import output_limit
 from ..registry.model import Feature, ModelSpec, Registry
 from ..rendering import VERDICT_FORMAT, VERDICT_TOKENS, Material, compose, insertable, reply_limit
-from ..types import FinishReason, Message, Prompt, Request, ResponseFormat
+from ..types import FinishReason, Message, Request, ResponseFormat
 from .judgement import Judgement, read_judgement
 from .outcome import Outcome
 
@@ -25,9 +27,11 @@ Decide = Callable[..., None]  # (text, *, loud=False)
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Makes the calls of one run. `decide` takes down what was decided; `rng` draws the markers of fences."""
+    """Makes the calls of one run. `asked` is what their answers are held against. `decide` takes down what was decided;
+    `rng` draws the markers of fences."""
 
-    prompt: Prompt
+    reading: Reading
+    asked: Asked
     registry: Registry
     caller: Caller
     rng: random.Random
@@ -56,9 +60,7 @@ class Asker:
         # A limit that the user set would cut any model's answer: it is not held against this one.
         asked_for = cut and order.options.max_tokens is not None
         finish_reason = None if asked_for else ended
-        verdict = self.detector.assess(
-            completion.text, self.prompt.asked, finish_reason=finish_reason, evidence=evidence
-        )
+        verdict = self.detector.assess(completion.text, self.asked, finish_reason=finish_reason, evidence=evidence)
         if cut:
             self.decide(f"{spec.name}'s answer was cut off at its output limit", loud=True)
         outcome = Outcome(completion, spec, verdict, answered.record.call_id, request.max_tokens)
@@ -80,12 +82,12 @@ class Asker:
         """Write what is thought of an answer into its row, again if it has changed."""
         verdict = outcome.verdict
         kept = json.dumps({"signals": dict(verdict.signals), "reasons": list(verdict.reasons)})
-        await self.caller.judge(outcome.call_id, verdict.confidence, kept)
+        self.caller.log.judge(outcome.call_id, verdict.confidence, kept)
 
     def _request(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> tuple[Request, Order]:
         """What is sent, and the order with the load of that."""
         base = replace(order.load, output_tokens=VERDICT_TOKENS) if material.judging else order.load
-        composed = compose(call, self.prompt, material, base, self.rng)
+        composed = compose(call, self.reading.prompt, material, base, self.rng, self.reading.count)
         wanted = reply_limit(call, order.options.max_tokens, judging=material.judging)
         limit = max(output_limit(spec, composed.load, wanted), 1)
         expected = min(composed.load.output_tokens, limit)

@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 
+from ..analysis.reading import Reading
 from ..calling.allowance import CostShare
 from ..calling.caller import Caller, Order
+from ..confidence.asked import Asked
 from ..confidence.detector import ConfidenceDetector
 from ..deferred import dataclass
 from ..errors import IncompleteError, OrchError, ProviderError
@@ -16,7 +18,6 @@ from ..events import Note
 from ..plan import Accept, Call, CostRange, Node, price
 from ..registry.model import Registry
 from ..rendering import insertable
-from ..types import Prompt
 from .asking import Asker
 from .outcome import Outcome
 
@@ -28,11 +29,12 @@ _UNPRICED = CostRange(None, None, None)
 class Context:
     """One walk over one plan. `decisions` grows as it goes: what was decided, and why, in words.
 
-    `costs` has what each call is expected to cost. `best` is the best that there is to show so far: what a cascade, a
-    loop or a sequence has put by. `rng` draws the markers of fences: the system's own randomness, but in tests.
+    `costs` has what each call is expected to cost. `asked` is what answers are held against. `best` is the best that
+    there is to show so far: what a cascade, a loop or a sequence has put by. `rng` draws the markers of fences: the
+    system's own randomness, but in tests.
     """
 
-    prompt: Prompt
+    reading: Reading
     order: Order
     registry: Registry
     caller: Caller
@@ -42,11 +44,15 @@ class Context:
     rng: random.Random = field(default_factory=random.SystemRandom)
     monotonic: Callable[[], float] = time.monotonic
     best: Outcome | None = None
+    asked: Asked = field(init=False)
     _shares: dict[int, CostShare] = field(default_factory=dict)  # by the id of the node
+
+    def __post_init__(self) -> None:
+        self.asked = Asked(self.reading.parsed)
 
     @property
     def asker(self) -> Asker:
-        return Asker(self.prompt, self.registry, self.caller, self.rng, self.detector, self.decide)
+        return Asker(self.reading, self.asked, self.registry, self.caller, self.rng, self.detector, self.decide)
 
     def decide(self, text: str, *, loud: bool = False) -> None:
         self.decisions.append(text)

@@ -54,10 +54,10 @@ async def _reduce(
     outcomes = list(answered.values())
     match node.reduce:
         case Reduce.VOTE:
-            reduced = vote(outcomes, context.prompt.asked, context.detector)
+            reduced = vote(outcomes, context.asked.wanted, context.detector)
         case Reduce.AGREE:
             costs = [context.expected(node.members[place]) for place in answered]
-            reduced = agree(outcomes, costs, context.prompt.asked, context.detector)
+            reduced = agree(outcomes, costs, context.asked.wanted, context.detector)
         case _:
             reduced = best(outcomes)
     if node.synthesiser is not None:
@@ -120,7 +120,7 @@ def _shares(context: Context, calls: Mapping[int, Call], orders: Sequence[Order]
     expected to cost, and with an even one of what is left of the run's tokens."""
     tokens = None
     if (budget := context.order.token_budget) is not None and calls:
-        tokens = budget.left(context.caller.records) // len(calls)
+        tokens = budget.left(context.caller.log.calls) // len(calls)
     expected = {place: context.expected(call) or 0 for place, call in calls.items()}
     total = sum(expected.values()) or 1
     return {

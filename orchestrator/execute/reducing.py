@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..confidence.answers import AGREES_FROM, same_answer
+from ..confidence.answers import AGREES_FROM, Wanted, compare, final_answer
 from ..confidence.detector import ConfidenceDetector
 from ..confidence.second_opinion import agreement_signal
 from ..confidence.synthesis import weigh
@@ -35,13 +35,12 @@ def best(outcomes: Sequence[Outcome]) -> Reduced:
     return Reduced(replace(winner, panel=weighed), reason)
 
 
-def vote(outcomes: Sequence[Outcome], prompt: str, detector: ConfidenceDetector) -> Reduced:
+def vote(outcomes: Sequence[Outcome], wanted: Wanted, detector: ConfidenceDetector) -> Reduced:
     """The answer that most of them give; of several such, and among those that give it, the one that weighs most."""
     weighed = weigh([outcome.candidate() for outcome in outcomes])
-    texts = [outcome.completion.text for outcome in outcomes]
+    finals = [final_answer(outcome.completion.text, wanted) for outcome in outcomes]
     same = [
-        [a == b or same_answer(texts[a], texts[b], prompt) >= AGREES_FROM for b in range(len(texts))]
-        for a in range(len(texts))
+        [a == b or compare(finals[a], finals[b]) >= AGREES_FROM for b in range(len(finals))] for a in range(len(finals))
     ]
     votes = [sum(row) for row in same]
     place = max((one.index for one in weighed), key=lambda index: votes[index])  # the first of equals weighs most
@@ -56,7 +55,7 @@ def vote(outcomes: Sequence[Outcome], prompt: str, detector: ConfidenceDetector)
 
 
 def agree(
-    outcomes: Sequence[Outcome], costs: Sequence[int | None], prompt: str, detector: ConfidenceDetector
+    outcomes: Sequence[Outcome], costs: Sequence[int | None], wanted: Wanted, detector: ConfidenceDetector
 ) -> Reduced:
     """The cheapest one's answer if all of them are the same, else the one that weighs most, which is not accepted.
 
@@ -66,8 +65,8 @@ def agree(
     found = best(outcomes)
     if len(outcomes) < 2:
         return replace(found, reason=f"{found.outcome.spec.name}'s answer is the only one")
-    texts = [outcome.completion.text for outcome in outcomes]
-    likeness = min(same_answer(one, other, prompt) for number, one in enumerate(texts) for other in texts[number + 1 :])
+    finals = [final_answer(outcome.completion.text, wanted) for outcome in outcomes]
+    likeness = min(compare(one, other) for number, one in enumerate(finals) for other in finals[number + 1 :])
     agreed = likeness >= AGREES_FROM
     names = " and ".join(outcome.spec.name for outcome in outcomes)
     reason = f"{names} {'agree' if agreed else 'do not agree'}: {likeness:.2f}"

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ..analysis import ComplexityAnalyzer, Task
 from ..analysis.complexity import analyzer_for
 from ..analysis.needs import Need, needs_of
+from ..analysis.parsing import parse_prompt
 from ..api import orchestrate, waited_for
 from ..engine import Engine
 from ..errors import ConfigError, UsageError, did_you_mean
@@ -111,7 +112,7 @@ class AnalysisEdge:
         self.destinations = list(dict.fromkeys([*destinations, *([] if default is None else [default])]))
 
     def __call__(self, state: Any) -> str:
-        prompt = _as_text(_read(state, self._prompt), lambda texts: texts[-1])
+        prompt = parse_prompt(_as_text(_read(state, self._prompt), lambda texts: texts[-1]))
         analysis = self._analyzer.analyze(prompt)
         if not isinstance(self._rules, Mapping):
             return self._rules(analysis)

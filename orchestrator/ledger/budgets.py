@@ -103,6 +103,11 @@ def clear_budgets(connection: sqlite3.Connection, periods: Iterable[Period], sco
     )
 
 
+def any_budget(connection: sqlite3.Connection) -> bool:
+    """Whether there is a budget at all; most ledgers have none."""
+    return connection.execute("SELECT 1 FROM budgets LIMIT 1").fetchone() is not None
+
+
 def budget_states(connection: sqlite3.Connection, today: date, *, simulated: bool) -> list[BudgetState]:
     """Every budget, and where it stands in the window that today lies in."""
     states = []
@@ -123,6 +128,8 @@ def check_budgets(connection: sqlite3.Connection, calls: Sequence[CallRecord]) -
 
     The calls are of one run and one day, and not in the ledger yet. A call without a price fits into no budget.
     """
+    if not any_budget(connection):
+        return
     first = calls[0]
     own = _scopes(connection, first.run_id)
     for state in budget_states(connection, date.fromisoformat(first.day), simulated=first.simulated):
@@ -147,6 +154,8 @@ def check_budgets(connection: sqlite3.Connection, calls: Sequence[CallRecord]) -
 
 def left_nanousd(connection: sqlite3.Connection, call: CallRecord) -> int | None:
     """What all budgets that apply to a call leave for it, at least 0; None if there are none."""
+    if not any_budget(connection):
+        return None
     own = _scopes(connection, call.run_id) | _scopes_of(call)
     states = budget_states(connection, date.fromisoformat(call.day), simulated=call.simulated)
     return min((s.left_nanousd for s in states if (s.budget.scope, s.budget.name) in own), default=None)
@@ -154,6 +163,8 @@ def left_nanousd(connection: sqlite3.Connection, call: CallRecord) -> int | None
 
 def new_alerts(connection: sqlite3.Connection, call: CallRecord, at: datetime) -> tuple[Alert, ...]:
     """Within the transaction that settles a call: the alerts that its cost brings about, each only once a window."""
+    if not any_budget(connection):
+        return ()
     own = _scopes(connection, call.run_id) | _scopes_of(call)
     alerts = []
     for state in budget_states(connection, date.fromisoformat(call.day), simulated=call.simulated):

@@ -31,13 +31,16 @@ def interrupt_orphans(connection: sqlite3.Connection, gone: Sequence[str | None]
         )
 
 
-def interrupt_calls(connection: sqlite3.Connection, which: str, parameters: Sequence[str | None], at: datetime) -> None:
-    """Within a transaction: settle those calls, of the ones that the condition `which` selects, that are still open."""
-    connection.execute(
+def interrupt_calls(
+    connection: sqlite3.Connection, which: str, parameters: Sequence[str | None], at: datetime
+) -> list[sqlite3.Row]:
+    """Within a transaction: settle those calls, of the ones that the condition `which` selects, that are still open.
+    Gives their rows as they are then."""
+    return connection.execute(
         "UPDATE calls SET ended_at = ?, error_code = 'interrupted', error_message = ?,"
         " cost_nanousd = CASE status WHEN 'reserved' THEN 0 ELSE reserved_nanousd END,"
         " cost_source = CASE WHEN status = 'reserved' THEN 'none'"
         " WHEN reserved_nanousd IS NULL THEN 'unpriced' ELSE 'estimate' END, status = 'interrupted'"
-        f" WHERE status IN ('reserved', 'sent') AND {which}",
+        f" WHERE status IN ('reserved', 'sent') AND {which} RETURNING *",
         (to_micros(at), _WHY, *parameters),
-    )
+    ).fetchall()

@@ -27,7 +27,8 @@ class Presence:
 
     def __init__(self, ledger: Path) -> None:
         self.name = str(ULID())
-        self._lock = FileLock(_path(ledger, self.name), mode=0o600)
+        # The thread that withdraws it need not be the one that announced it.
+        self._lock = FileLock(_path(ledger, self.name), mode=0o600, thread_local=False)
 
     @classmethod
     def announce(cls, ledger: Path) -> Self:

@@ -8,11 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from .records import CallRecord, CallStatus, CostSource, RunRecord, RunStatus
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_NAMES = {record: tuple(field.name for field in fields(record)) for record in (RunRecord, CallRecord)}
 
 Record = TypeVar("Record", RunRecord, CallRecord)
 
@@ -27,7 +31,9 @@ def from_micros(micros: int) -> datetime:
 
 
 def columns_of(record: RunRecord | CallRecord) -> dict[str, Any]:
-    return {field.name: getattr(record, field.name) for field in fields(record)}
+    """What a record's columns hold, by name, in Python's types."""
+    names = _NAMES[type(record)]
+    return dict(zip(names, attrgetter(*names)(record), strict=True))
 
 
 def to_sql(value: Any) -> Any:
@@ -41,20 +47,28 @@ def to_sql(value: Any) -> Any:
 
 
 def insert(connection: sqlite3.Connection, table: str, record: RunRecord | CallRecord) -> None:
-    columns = columns_of(record)
-    marks = ", ".join("?" * len(columns))
-    connection.execute(
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", [to_sql(v) for v in columns.values()]
-    )
+    names = _NAMES[type(record)]
+    values = [to_sql(value) for value in attrgetter(*names)(record)]
+    connection.execute(_insertion(table, names), values)
 
 
 def update(connection: sqlite3.Connection, table: str, key: str, value: str, columns: Mapping[str, Any]) -> None:
-    assignments = ", ".join(f"{name} = ?" for name in columns)
-    changed = connection.execute(
-        f"UPDATE {table} SET {assignments} WHERE {key} = ?", [*(to_sql(v) for v in columns.values()), value]
-    )
+    """Raises ValueError if there is no such row."""
+    values = [to_sql(each) for each in columns.values()]
+    changed = connection.execute(_change(table, key, tuple(columns)), [*values, value])
     if changed.rowcount != 1:
         raise ValueError(f"{table} has no row {value}")
+
+
+@cache
+def _insertion(table: str, names: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+
+
+@cache
+def _change(table: str, key: str, names: tuple[str, ...]) -> str:
+    assignments = ", ".join(f"{name} = ?" for name in names)
+    return f"UPDATE {table} SET {assignments} WHERE {key} = ?"
 
 
 _FROM_SQL: dict[str, Callable[[Any], Any]] = {

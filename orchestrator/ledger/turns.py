@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from .store import Ledger
 
 
@@ -11,11 +13,11 @@ def turns_taken(ledger: Ledger, *, simulated: bool) -> dict[str, int]:
     return dict(ledger.read(lambda db: [tuple(row) for row in db.execute(query, (int(simulated),))]))
 
 
-def take_turn(ledger: Ledger, ring: str, *, simulated: bool) -> int:
-    """Take the next turn, in one transaction; gives how many were taken before it. Raises LedgerError."""
+def take_turn(connection: sqlite3.Connection, ring: str, *, simulated: bool) -> int:
+    """Within a transaction: take the next turn; gives how many were taken before it."""
     change = (
         "INSERT INTO turns (simulated, ring, taken) VALUES (?, ?, 1)"
         " ON CONFLICT DO UPDATE SET taken = taken + 1 RETURNING taken - 1"
     )
-    (before,) = ledger.write(lambda db: db.execute(change, (int(simulated), ring)).fetchone())
+    (before,) = connection.execute(change, (int(simulated), ring)).fetchone()
     return int(before)

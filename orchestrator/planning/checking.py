@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 import shutil
 
-from ..analysis.needs import Need
 from ..errors import UsageError
 from ..settings import RunOptions
+from ..settings.options import OPTIONS, Requirement
 from ..types import Prompt
 
 
@@ -46,23 +46,13 @@ def check_options(options: RunOptions) -> None:
     if options.verify is not None:
         _check_command(options.verify)
     for each in options.requires:
-        if each not in (Need.DESIGN, Need.IMPLEMENTATION):
-            raise UsageError(f"a prompt may require design or implementation, not {each!r}")
-    ranges: tuple[tuple[str, float | None, float, float], ...] = (
-        ("threshold", options.threshold, 0, 1),
-        ("ensemble size", options.ensemble_size, 1, 100),
-        ("cost cap in nano-dollars", options.max_cost_nanousd, 0, 2**63 - 1),
-        ("timeout", options.timeout_s, 0.001, 86_400),
-        ("limit on latency in seconds", options.max_latency_s, 0.001, 86_400),
-        ("least quality", options.min_quality, 0, 1),
-        ("limit on tokens", options.max_tokens, 1, float("inf")),
-        ("limit on the tokens of the whole run", options.max_tokens_total, 1, float("inf")),
-        ("temperature", options.temperature, 0, 2),
-    )
-    for name, value, least, most in ranges:
-        if value is not None and not least <= value <= most:
+        if each not in list(Requirement):
+            raise UsageError(f"a prompt may require {' or '.join(Requirement)}, not {each!r}")
+    for name, option in OPTIONS.items():
+        least, most, value = option.least, option.most, getattr(options, name)
+        if least is not None and value is not None and not least <= value <= most:
             bounds = f"at least {least:g}" if most == float("inf") else f"from {least:g} to {most:g}"
-            raise UsageError(f"the {name} must be {bounds}, not {value:g}")
+            raise UsageError(f"the {option.called or option.name} must be {bounds}, not {value:g}")
 
 
 def _check_command(command: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from ..analysis.reading import Reading
 from ..deferred import dataclass
 from ..plan import Accept, Call, Cascade, Check, CostRange, Loop, Node, Panel, calls, children, nodes
 from ..plan import Sequence as Steps
@@ -19,14 +20,13 @@ from ..quote import DEFAULT_MAX_TOKENS, Load, output_limit, price_for, quote
 from ..registry.model import ModelSpec
 from ..rendering import BYTES_PER_TOKEN, VERDICT_TOKENS, Size, expected_loads, reply_limit
 from ..settings import RunOptions
-from ..types import Prompt
 
 
 @dataclass(slots=True)
 class CallCosts:
     """Works out the cost of every call of a plan whose models are chosen. `load` is that of the prompt by itself."""
 
-    prompt: Prompt
+    reading: Reading
     options: RunOptions
     load: Load
     find: Callable[[str], ModelSpec]
@@ -79,7 +79,8 @@ class CallCosts:
         answer: Size | None = None,
     ) -> None:
         base = self.load if answer is None else replace(self.load, output_tokens=VERDICT_TOKENS)
-        least, load = expected_loads(call, self.prompt, sizes, base, answers=answers, answer=answer)
+        prompt, count = self.reading.prompt, self.reading.count
+        least, load = expected_loads(call, prompt, sizes, base, answers=answers, answer=answer, count=count)
         spec = self.find(call.model)
         price = price_for(spec, self.when, self.free_tier)
         exact = least is load  # what is sent is known already, and with it what the window leaves for the reply

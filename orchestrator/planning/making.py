@@ -7,8 +7,8 @@ from dataclasses import field, replace
 from datetime import datetime
 
 from ..analysis.complexity import analyzer_for
-from ..analysis.needs import ROUTINE_TASKS, Need, Needs, needs_of, told
-from ..analysis.tokens import estimate_tokens, upper_bound_tokens
+from ..analysis.needs import ROUTINE_TASKS
+from ..analysis.reading import Reading, read_prompt
 from ..deferred import dataclass
 from ..errors import BudgetError, ConfigError, UsageError, did_you_mean
 from ..money import format_nanousd
@@ -25,10 +25,11 @@ from ..strategies.quality import rated_from
 from ..strategies.role import in_role, with_role
 from ..strategies.rollout import RolledOut, roll_out
 from ..strategies.tiers import tier_for, tiers
-from ..types import Analysis, Prompt, Task
+from ..types import Analysis, Prompt
 from .checking import check_options, check_prompt
 from .choosing import Choice, choose, overrides_in
 from .costs import CallCosts
+from .taking import check_taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,8 @@ class Planned:
     part of, and `rolled_out` what a rollout made of it, if one is meant for it.
     """
 
-    prompt: Prompt
+    reading: Reading
     options: RunOptions
-    analysis: Analysis
     load: Load
     plan: Node
     pattern: str | None
@@ -54,6 +54,14 @@ class Planned:
     assigned: Assigned | None = None
     rolled_out: RolledOut | None = None
 
+    @property
+    def prompt(self) -> Prompt:
+        return self.reading.prompt
+
+    @property
+    def analysis(self) -> Analysis:
+        return self.reading.analysis
+
 
 def make_plan(
     prompt: Prompt,
@@ -63,8 +71,12 @@ def make_plan(
     settings: Settings,
     when: datetime,
     observed: Observed | None = None,
+    reading: Reading | None = None,
 ) -> Planned:
-    """What a run would do, without calling anything. Raises an OrchError if there is nothing it could do."""
+    """What a run would do, without calling anything. Raises an OrchError if there is nothing it could do.
+
+    `reading` is that of the prompt with these options, where an earlier plan has one.
+    """
     check_prompt(prompt)
     check_options(options)
     observed = observed or Observed()
@@ -73,13 +85,15 @@ def make_plan(
     if options.tier is not None:
         options = replace(options, tier=registry.tier_named(options.tier))
     choice = choose(options, registry, prompt, today=when.date(), observed=observed)
-    analysis, limited = _analysis(prompt, choice.options, settings)
+    check_taken(options, registry, settings.rollout)
+    reading = reading or read_prompt(prompt, choice.options, analyzer_for(settings))
+    task, limited = reading.analysis.task, _limited(choice.options, reading)
     choice = replace(choice, options=limited)
-    needs = _needs(prompt, analysis, limited)
     if choice.strategy is tiers:
-        choice = replace(choice, chain=registry.tier_chain(limited.tier or tier_for(needs)))
+        choice = replace(choice, chain=registry.tier_chain(limited.tier or tier_for(reading.needs)))
     rollout = None if settings.rollout is None else _known(settings.rollout, registry)
-    situation = _situation(prompt, analysis, choice, needs, rollout, registry, settings, when, observed)
+    load = _load(reading, limited)
+    situation = _situation(reading, load, choice, rollout, registry, settings, when, observed)
     decision = _decide(choice, situation, registry)
     rolled_out = None
     if rollout is not None:
@@ -94,12 +108,12 @@ def make_plan(
         _check_takes_tools(decision.plan)
     written = choice.strategy in (fallback, tiers) and choice.chain.name in registry.chains
     pattern = choice.chain.name if written else None
-    planned = _priced(prompt, decision, situation, _load(prompt, analysis, limited), settings, pattern)
+    planned = _priced(decision, situation, load, settings, pattern)
     reasons = list(planned.reasons)
     if choice.assigned is not None:
         reasons.insert(0, choice.assigned.reason)
-    if analysis.task in limited.max_tokens_by_task:
-        reasons.append(f"replies to a task like this one, {analysis.task}, have at most {limited.max_tokens:,} tokens")
+    if task in limited.max_tokens_by_task:
+        reasons.append(f"replies to a task like this one, {task}, have at most {limited.max_tokens:,} tokens")
     return replace(
         planned,
         options=replace(options, max_tokens=limited.max_tokens),
@@ -109,30 +123,16 @@ def make_plan(
     )
 
 
-def _analysis(prompt: Prompt, options: RunOptions, settings: Settings) -> tuple[Analysis, RunOptions]:
-    """What is known of the prompt, and the options with the limit on a reply that its task has. Files that are attached
-    count for its length: they are not what was asked."""
-    analysis = analyzer_for(settings).analyze(prompt.asked)
-    if prompt.attached:
-        analysis = replace(analysis, input_tokens=estimate_tokens(prompt.text))
-    if options.task in list(Task):
-        analysis = replace(analysis, task=options.task or analysis.task)
-    limit = options.max_tokens_by_task.get(analysis.task)
-    return analysis, options if limit is None else replace(options, max_tokens=limit)
-
-
-def _needs(prompt: Prompt, analysis: Analysis, options: RunOptions) -> Needs:
-    """What the user says that a prompt asks for, or what it looks like."""
-    said = {Need(each) for each in options.requires}
-    said |= {need for need, given in ((Need.CRITICAL, options.critical), (Need.ROUTINE, options.routine)) if given}
-    return told(said) if said else needs_of(prompt.asked, analysis)
+def _limited(options: RunOptions, reading: Reading) -> RunOptions:
+    """The options with the limit on a reply that the prompt's task has."""
+    limit = options.max_tokens_by_task.get(reading.analysis.task)
+    return options if limit is None else replace(options, max_tokens=limit)
 
 
 def _situation(
-    prompt: Prompt,
-    analysis: Analysis,
+    reading: Reading,
+    load: Load,
     choice: Choice,
-    needs: Needs,
     rollout: Rollout | None,
     registry: Registry,
     settings: Settings,
@@ -143,16 +143,13 @@ def _situation(
     overrides = {} if choice.table is None else overrides_in(settings.environ, registry)
     hosted = set() if rollout is None or when.date() < rollout.starts else {rollout.model}
     has_access = _access(settings, choice.named(registry) | set(overrides.values()) | hosted)
-    load = _load(prompt, analysis, options)
 
-    def offers_for(load: Load) -> dict[str, Offer]:
-        offers = survey(
-            registry.models.values(), load, options, has_access=has_access, free_tier=settings.free_tier, when=when
-        )
-        return offers if options.min_quality is None else rated_from(options.min_quality, offers, analysis.task)
+    def offers_for(load: Load) -> Mapping[str, Offer]:
+        offers = survey(registry.models, load, options, has_access=has_access, free_tier=settings.free_tier, when=when)
+        return offers if options.min_quality is None else rated_from(options.min_quality, offers, reading.analysis.task)
 
     return Situation(
-        analysis,
+        reading,
         offers_for(load),
         options,
         choice.chain,
@@ -160,13 +157,11 @@ def _situation(
         when,
         registry.roles,
         registry.tiers,
-        prompt=prompt,
         routing=registry.routing,
         table=choice.table,
         overrides=overrides,
         observed=observed,
-        question_offers=offers_for(_question_load(prompt, load)) if prompt.context else {},
-        needs=needs,
+        question_offers=offers_for(_question_load(reading, load)) if reading.prompt.context else {},
         reserved=frozenset() if rollout is None else frozenset({rollout.model}),
     )
 
@@ -181,7 +176,7 @@ def cost_by_batch(planned: Planned, *, registry: Registry, settings: Settings, w
         by_batch = None if price_now is None else price_now.by_batch()
         return replace(spec, prices=() if by_batch is None else (by_batch,))
 
-    costs = CallCosts(planned.prompt, planned.options, planned.load, at_batch_rates, settings.free_tier, when).of(
+    costs = CallCosts(planned.reading, planned.options, planned.load, at_batch_rates, settings.free_tier, when).of(
         planned.plan
     )
     return price(planned.plan, costs.__getitem__)
@@ -227,23 +222,23 @@ def _access(settings: Settings, named: set[str]) -> Callable[[ModelSpec], bool]:
     return has_access
 
 
-def _load(prompt: Prompt, analysis: Analysis, options: RunOptions) -> Load:
-    system = prompt.system or ""
+def _load(reading: Reading, options: RunOptions) -> Load:
+    text, system = reading.count(reading.prompt.text), reading.count(reading.prompt.system or "")
     load = Load(
-        input_tokens=analysis.input_tokens + estimate_tokens(system),
-        input_bound=upper_bound_tokens(prompt.text) + upper_bound_tokens(system) + MESSAGE_OVERHEAD,
-        output_tokens=analysis.output_tokens,
+        input_tokens=text.expected + system.expected,
+        input_bound=text.bound + system.bound + MESSAGE_OVERHEAD,
+        output_tokens=reading.analysis.output_tokens,
     )
     return with_schema(with_tools(load, options.tools), options.schema)
 
 
-def _question_load(prompt: Prompt, load: Load) -> Load:
+def _question_load(reading: Reading, load: Load) -> Load:
     """The load of the question without what was given with it."""
-    given = estimate_tokens(prompt.context)
+    given = reading.count(reading.prompt.context)
     return replace(
         load,
-        input_tokens=max(1, load.input_tokens - given),
-        input_bound=load.input_bound - upper_bound_tokens(prompt.context),
+        input_tokens=max(1, load.input_tokens - given.expected),
+        input_bound=load.input_bound - given.bound,
     )
 
 
@@ -261,12 +256,10 @@ def _known(rollout: Rollout, registry: Registry) -> Rollout:
     return replace(rollout, model=spec.name)
 
 
-def _priced(
-    prompt: Prompt, decision: Decision, situation: Situation, load: Load, settings: Settings, pattern: str | None
-) -> Planned:
+def _priced(decision: Decision, situation: Situation, load: Load, settings: Settings, pattern: str | None) -> Planned:
     options = situation.options
     costs = CallCosts(
-        prompt, options, load, lambda name: situation.offers[name].spec, settings.free_tier, situation.when
+        situation.reading, options, load, lambda name: situation.offers[name].spec, settings.free_tier, situation.when
     ).of(decision.plan)
     least, cap = needed(decision.plan, costs.__getitem__), options.max_cost_nanousd
     if cap is not None and least is not None and least > cap:
@@ -281,9 +274,8 @@ def _priced(
             hint="raise --max-tokens-total or shorten the prompt",
         )
     return Planned(
-        prompt=prompt,
+        reading=situation.reading,
         options=options,
-        analysis=situation.analysis,
         load=load,
         plan=decision.plan,
         pattern=pattern,

@@ -40,6 +40,12 @@ PROVIDERS: dict[str, ProviderInfo] = {
 }
 
 
+def variable_prefixes() -> tuple[str, ...]:
+    """What the names of providers' environment variables begin with, those that only an SDK reads among them."""
+    names = (name for info in PROVIDERS.values() for name in (info.key_env, info.base_url_env))
+    return tuple(sorted({f"{name.partition('_')[0]}_" for name in names}))
+
+
 def needed_to_set_up(provider: str) -> str:
     """The environment variable that a provider cannot do without: its key, or a self-hosted one's address."""
     info = PROVIDERS[provider]

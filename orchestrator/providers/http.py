@@ -9,11 +9,16 @@ library's usual ones (HTTPS_PROXY and so on) where no transport is given.
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -31,6 +36,7 @@ from ..errors import (
 from .base import Endpoint
 
 CONNECT_TIMEOUT_S = 10.0
+KEPT_ALIVE_S = 30.0  # an idle connection; providers keep theirs for a minute or longer
 NO_KEY = "none"  # what a self-hosted server without a key is sent: the SDKs refuse to send nothing
 _TAIL = 64  # bytes kept of the end of a stream: room for its last marker
 
@@ -76,11 +82,14 @@ class Exchange:
     sent: bool = False
     response: httpx2.Response | None = None
     tail: bytes = b""
+    _headers: dict[str, str] | None = None
 
     @property
     def headers(self) -> dict[str, str]:
         """The reply's headers, names in lower case; empty if there was no reply."""
-        return {} if self.response is None else dict(self.response.headers)
+        if self._headers is None and self.response is not None:
+            self._headers = dict(self.response.headers)
+        return self._headers or {}
 
     @property
     def media_type(self) -> str:
@@ -120,6 +129,79 @@ class _Watched(httpx2.AsyncByteStream):
         await self._body.aclose()
 
 
+class _Connections(httpx2.AsyncBaseTransport):
+    """As many connections as there are requests in flight, each in a pool of its own; the one used last is used next.
+
+    httpx2's own pool looks at every connection that it has for every request, which with some hundred in flight costs
+    more than the requests themselves.
+    """
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        self._tls = tls
+        self._idle: deque[tuple[float, httpx2.AsyncHTTPTransport]] = deque()  # since when, the newest last
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        connection = self._idle.pop()[1] if self._idle else self._connection()
+        try:
+            response = await connection.handle_async_request(request)
+        except BaseException:
+            self._give_back(connection)
+            raise
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _Body(response.stream, lambda: self._give_back(connection))
+        await self._close(lambda since: since < time.monotonic() - KEPT_ALIVE_S)
+        return response
+
+    async def aclose(self) -> None:
+        await self._close(lambda _: True)
+
+    def _connection(self) -> httpx2.AsyncHTTPTransport:
+        limits = httpx2.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_ALIVE_S)
+        return httpx2.AsyncHTTPTransport(verify=self._tls, limits=limits)
+
+    def _give_back(self, connection: httpx2.AsyncHTTPTransport) -> None:
+        self._idle.append((time.monotonic(), connection))
+
+    async def _close(self, which: Callable[[float], bool]) -> None:
+        while self._idle and which(self._idle[0][0]):
+            await self._idle.popleft()[1].aclose()
+
+
+class _Body(httpx2.AsyncByteStream):
+    """A reply's body that says when it is closed."""
+
+    def __init__(self, body: httpx2.AsyncByteStream, closed: Callable[[], None]) -> None:
+        self._body = body
+        self._closed: Callable[[], None] | None = closed
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._body.__aiter__()
+
+    async def aclose(self) -> None:
+        closed, self._closed = self._closed, None
+        if closed is not None:
+            try:
+                await self._body.aclose()
+            finally:
+                closed()
+
+
+class _Client(httpx2.AsyncClient):
+    """An AsyncClient over `_Connections`, where no proxy is set for an address and no transport is given."""
+
+    def _init_transport(
+        self, verify: Any = True, *args: Any, transport: httpx2.AsyncBaseTransport | None = None, **kwargs: Any
+    ) -> httpx2.AsyncBaseTransport:
+        return transport or _Connections(verify)
+
+
+@lru_cache(4)
+def _tls(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
+    """The TLS context of all connections: to read the system's certificates takes 20 ms. It is another one where the
+    variables that it is made by have changed."""
+    return httpx2.create_ssl_context()
+
+
 def http_client(
     base_url: str, credential: tuple[str, str], transport: httpx2.AsyncBaseTransport | None, passed: frozenset[str]
 ) -> httpx2.AsyncClient:
@@ -147,11 +229,13 @@ def http_client(
             if isinstance(response.stream, httpx2.AsyncByteStream) and exchange.media_type == "text/event-stream":
                 response.stream = _Watched(response.stream, exchange)
 
-    return httpx2.AsyncClient(
+    proxied = httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEPT_ALIVE_S)
+    return _Client(
         transport=transport,
+        verify=_tls(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
         follow_redirects=False,
         event_hooks={"request": [before], "response": [after]},
-        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100),
+        limits=proxied,
     )
 
 

@@ -5,7 +5,8 @@ Nothing is read at import. Files live in the platform's user directories unless 
 directory is read on its own, since a checked-out repository must not be able to change where a prompt or a key goes.
 """
 
-from .loading import is_simulated, load_settings, tuned_file, user_config_dir
+from .loading import is_simulated, load_settings, says_simulated, tuned_file, user_config_dir
+from .options import RunOptions
 from .records import (
     BreakerPolicy,
     Complexity,
@@ -13,7 +14,6 @@ from .records import (
     RetryKind,
     RetryPolicy,
     Rollout,
-    RunOptions,
     Settings,
 )
 
@@ -28,6 +28,7 @@ __all__ = [
     "Settings",
     "is_simulated",
     "load_settings",
+    "says_simulated",
     "tuned_file",
     "user_config_dir",
 ]

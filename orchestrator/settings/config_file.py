@@ -4,47 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
+from typing import Any
 
 from ..money import dollars_to_nanousd
-from ..plan import AcceptRule
-from ..strict_yaml import Table, boolean, day, decimal, integer, list_of, one_of, record, text
-from ..tuned import Calibration, cuts, intercept, number, slope, threshold
+from ..strict_yaml import Reader, Table, boolean, day, decimal, integer, list_of, one_of, record, text
+from ..tuned import Calibration, cuts, intercept, number, slope
 from ..types import Task
 from ..yaml_value import Value
-from .records import BreakerPolicy, Complexity, Machine, RetryKind, RetryPolicy, Rollout, RunOptions, Settings
-
-_DAY_S = 86_400
+from .options import DAY_S, OPTIONS, Kind, Option
+from .records import BreakerPolicy, Complexity, Machine, RetryKind, RetryPolicy, Rollout, Settings
 
 
 def config_onto(settings: Settings) -> Callable[[Table], Settings]:
-    """The config file: any field of a run, and the others that are asked for here."""
-    base = settings.run
+    """The config file: the options of a run that have a key, and the others that are asked for here."""
 
     def reader(table: Table) -> Settings:
-        max_cost = table.optional("max_cost", decimal(minimum=0), default=None)
         complexity = table.optional("complexity", record(_complexity), default=Complexity())
-        run = RunOptions(
-            strategy=table.optional("strategy", text, default=base.strategy),
-            chain=table.optional("chain", text, default=base.chain),
-            ensemble_size=table.optional("ensemble_size", integer(minimum=1, maximum=100), default=base.ensemble_size),
-            threshold=table.optional("threshold", threshold, default=base.threshold),
-            accept=table.optional("accept", one_of(AcceptRule), default=base.accept),
-            verify=table.optional("verify", text, default=base.verify),
-            self_check=table.optional("self_check", text, default=base.self_check),
-            logprobs=table.optional("logprobs", boolean, default=base.logprobs),
-            max_cost_nanousd=None if max_cost is None else dollars_to_nanousd(max_cost),
-            timeout_s=table.optional("timeout", number(1, _DAY_S), default=base.timeout_s),
-            max_tokens=table.optional("max_tokens", integer(minimum=1), default=None),
-            max_tokens_total=table.optional("max_tokens_total", integer(minimum=1), default=None),
-            temperature=table.optional("temperature", number(0, 2), default=None),
-            category=table.optional("category", text, default=base.category),
-            max_latency_s=table.optional("max_latency", number(0, _DAY_S), default=None),
-            min_quality=table.optional("min_quality", number(0, 1), default=None),
-            max_tokens_by_task=table.optional("max_tokens_by_task", _limits_by_task, default=base.max_tokens_by_task),
-        )
+        given = {
+            name: table.optional(option.name, _reader(option), default=getattr(settings.run, name))
+            for name, option in OPTIONS.items()
+            if option.config
+        }
         return replace(
             settings,
-            run=run,
+            run=replace(settings.run, **given),
             log_text=table.optional("log_text", boolean, default=settings.log_text),
             on_alert=table.optional("on_alert", text, default=settings.on_alert),
             retry=table.optional("retry", record(_retry), default=settings.retry),
@@ -57,6 +41,26 @@ def config_onto(settings: Settings) -> Callable[[Table], Settings]:
         )
 
     return reader
+
+
+def _reader(option: Option) -> Reader[Any]:
+    """What reads an option of a run from the file, within its range."""
+    least, most = option.least, option.most
+    match option.kind:
+        case Kind.NUMBER:
+            return number(Decimal(str(least)), int(most))
+        case Kind.INTEGER:
+            return integer(minimum=int(least or 0), maximum=None if most == float("inf") else int(most))
+        case Kind.DOLLARS:
+            dollars = decimal(minimum=0)
+            return lambda value: dollars_to_nanousd(dollars(value))
+        case Kind.SWITCH:
+            return boolean
+        case Kind.TEXTS:
+            return list_of(text)
+        case Kind.LIMITS:
+            return _limits_by_task
+    return text if option.choices is None else one_of(option.choices)
 
 
 def _confidence(table: Table) -> Calibration:
@@ -85,10 +89,10 @@ def _retry(table: Table) -> RetryPolicy:
     base = RetryPolicy()
     return RetryPolicy(
         max_retries=table.optional("max_retries", integer(minimum=0, maximum=20), default=base.max_retries),
-        initial_backoff_s=table.optional("initial_backoff", number(0, _DAY_S), default=base.initial_backoff_s),
-        max_backoff_s=table.optional("max_backoff", number(0, _DAY_S), default=base.max_backoff_s),
+        initial_backoff_s=table.optional("initial_backoff", number(0, DAY_S), default=base.initial_backoff_s),
+        max_backoff_s=table.optional("max_backoff", number(0, DAY_S), default=base.max_backoff_s),
         multiplier=table.optional("multiplier", number(1, 100), default=base.multiplier),
-        max_wait_s=table.optional("max_wait", number(0, _DAY_S), default=base.max_wait_s),
+        max_wait_s=table.optional("max_wait", number(0, DAY_S), default=base.max_wait_s),
         kinds=table.optional("kinds", list_of(one_of(RetryKind)), default=base.kinds),
     )
 
@@ -97,9 +101,9 @@ def _breaker(table: Table) -> BreakerPolicy:
     base = BreakerPolicy()
     return BreakerPolicy(
         failures=table.optional("failures", integer(minimum=0, maximum=1000), default=base.failures),
-        window_s=table.optional("window", number(0, _DAY_S), default=base.window_s),
-        cooling_s=table.optional("cooling", number(0, _DAY_S), default=base.cooling_s),
-        max_cooling_s=table.optional("max_cooling", number(0, _DAY_S), default=base.max_cooling_s),
+        window_s=table.optional("window", number(0, DAY_S), default=base.window_s),
+        cooling_s=table.optional("cooling", number(0, DAY_S), default=base.cooling_s),
+        max_cooling_s=table.optional("max_cooling", number(0, DAY_S), default=base.max_cooling_s),
     )
 
 

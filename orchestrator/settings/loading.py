@@ -70,6 +70,14 @@ def is_simulated(environ: Mapping[str, str]) -> bool:
     return _switch(environ, "ORCH_SIMULATE", default=False)
 
 
+def says_simulated(environ: Mapping[str, str], *, flag: bool) -> bool:
+    """As `is_simulated`, for a run that is refused; a variable that cannot be read says nothing."""
+    try:
+        return flag or is_simulated(environ)
+    except ConfigError:  # whoever needs to know says what is wrong with it
+        return False
+
+
 def tuned_file(environ: Mapping[str, str], *, config: Path | None, simulate: bool) -> Path:
     """Where `orch tune` writes: beside the config file in use. What simulated answers teach is for simulated runs."""
     named = config or _path(environ, "ORCH_CONFIG")

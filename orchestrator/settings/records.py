@@ -8,12 +8,10 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from ..deferred import dataclass
-from ..plan import AcceptRule
 from ..tuned import Adjustment, Calibration
-from ..types import Tool
+from .options import RunOptions
 
 
 class RetryKind(StrEnum):
@@ -97,61 +95,6 @@ class Machine:
     since: date
     gpu_hour: Decimal
     until: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What one run is asked to do. None leaves the choice to orch.
-
-    `strategy` is one of the strategies, or the name of a plan in chains.yaml. `models` is for an ensemble; `chain` (a
-    name, or models separated by commas) for a cascade. `role` narrows the models down to those of a role, whose
-    instructions go with the prompt. `tier`, `critical`, `requires` (design, implementation) and `routine` are what the
-    user says of the prompt where `tiers` would else go by its words. The same `subject` always gets the same arm of a
-    rollout; without one, the same prompt does. `threshold` is the confidence, 0 to 1, from which an answer is accepted,
-    `accept` the rule. `timeout_s` covers the whole run. `max_tokens` caps each reply. `stream` asks providers for their
-    answers piece by piece. `schema` is a JSON Schema that an answer must fit, `verify` a command that accepts one by
-    exit code 0, `self_check` a model that is asked what it thinks of each answer of a cascade, and with `logprobs` it
-    counts how sure models were of their tokens. `allow_unpriced` lets models without a known price be called under a
-    cost cap or a budget.
-
-    `task` says what kind of task the prompt is, where the analysis is not to. `experiment` is the one to take part in;
-    its arm, too, is drawn for the `subject`. Models whose p95 latency is above `max_latency_s`, or that are rated below
-    `min_quality` (0 to 1) for the kind of task, are passed over. `tools` are offered to the model with the prompt.
-    `max_tokens_by_task` goes before `max_tokens`; `max_tokens_total` is what all calls of the run may take together, of
-    input and output.
-    """
-
-    strategy: str = "fallback"
-    chain: str = "mixed"
-    models: tuple[str, ...] = ()
-    role: str | None = None
-    tier: str | None = None
-    critical: bool = False
-    requires: tuple[str, ...] = ()
-    routine: bool = False
-    subject: str | None = None
-    ensemble_size: int = 3
-    threshold: float = 0.6
-    accept: AcceptRule = AcceptRule.CONFIDENCE
-    schema: Mapping[str, Any] | None = None
-    verify: str | None = None
-    self_check: str | None = None
-    logprobs: bool = False
-    max_cost_nanousd: int | None = None
-    timeout_s: float = 600.0
-    max_tokens: int | None = None
-    max_tokens_total: int | None = None
-    temperature: float | None = None
-    stream: bool = False
-    category: str = "orchestration"
-    tags: tuple[str, ...] = ()
-    allow_unpriced: bool = False
-    task: str | None = None
-    experiment: str | None = None
-    max_latency_s: float | None = None
-    min_quality: float | None = None
-    tools: tuple[Tool, ...] = ()
-    max_tokens_by_task: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from ..analysis.needs import Needs
+from ..analysis.reading import Reading
 from ..deferred import dataclass
 from ..errors import AuthenticationError, BudgetError, ContextTooLongError, OrchError, UsageError
 from ..money import format_nanousd
@@ -50,12 +51,11 @@ class Situation:
 
     `roles` and `tiers` are those that the calls of the chain's plan may name. `routing` is what routers go by: `table`,
     the one of its tables that was chosen, and `overrides`, the models that the environment puts first, by task.
-    `needs` is what the prompt asks for, by its words or by the user's. `question_offers` are for the question without
-    what was given with it; empty where nothing was. What is `reserved` is only called where it is named: a model that a
-    rollout is to bring in.
+    `question_offers` are for the question without what was given with it; empty where nothing was. What is `reserved`
+    is only called where it is named: a model that a rollout is to bring in.
     """
 
-    analysis: Analysis
+    reading: Reading
     offers: Mapping[str, Offer]
     options: RunOptions
     chain: Chain
@@ -63,14 +63,25 @@ class Situation:
     when: datetime
     roles: Mapping[str, Role] = field(default_factory=dict)
     tiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    prompt: Prompt = field(default_factory=lambda: Prompt(""))
     routing: Routing = field(default_factory=Routing)
     table: TaskTable | None = None
     overrides: Mapping[str, str] = field(default_factory=dict)
     observed: Observed = field(default_factory=Observed)
     question_offers: Mapping[str, Offer] = field(default_factory=dict)
-    needs: Needs = field(default_factory=Needs)
     reserved: frozenset[str] = frozenset()
+
+    @property
+    def prompt(self) -> Prompt:
+        return self.reading.prompt
+
+    @property
+    def analysis(self) -> Analysis:
+        return self.reading.analysis
+
+    @property
+    def needs(self) -> Needs:
+        """What the prompt asks for, by its words or by the user's."""
+        return self.reading.needs
 
     @property
     def asked(self) -> Asked:
@@ -124,18 +135,38 @@ class Decision:
 Strategy = Callable[[Situation], Decision | None]
 
 
+class Offers(Mapping[str, Offer]):
+    """An offer for each model, by name, made when it is first looked at: most plans look at a few of them."""
+
+    def __init__(self, specs: Mapping[str, ModelSpec], make: Callable[[ModelSpec], Offer]) -> None:
+        self._specs = specs
+        self._make = make
+        self._made: dict[str, Offer] = {}
+
+    def __getitem__(self, name: str) -> Offer:
+        if name not in self._made:
+            self._made[name] = self._make(self._specs[name])
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._specs)
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+
 def survey(
-    specs: Iterable[ModelSpec],
+    specs: Mapping[str, ModelSpec],
     load: Load,
     options: RunOptions,
     *,
     has_access: Callable[[ModelSpec], bool],
     free_tier: Collection[str],
     when: datetime,
-) -> dict[str, Offer]:
+) -> Offers:
     """An offer for every model, by name. `has_access` says whether its provider has a key, or needs none."""
-    offers: dict[str, Offer] = {}
-    for spec in specs:
+
+    def offer(spec: ModelSpec) -> Offer:
         limit = output_limit(spec, load, options.max_tokens)
         cost = quote(spec, price_for(spec, when, free_tier), load, limit=max(limit, 1), timeout_s=options.timeout_s)
         cap = None if cost.expected is None and options.allow_unpriced else options.max_cost_nanousd
@@ -144,8 +175,9 @@ def survey(
             obstacle = Obstacle.NO_TOOLS
         if not has_access(spec):
             obstacle = Obstacle.NO_KEY
-        offers[spec.name] = Offer(spec, cost, obstacle)
-    return offers
+        return Offer(spec, cost, obstacle)
+
+    return Offers(specs, offer)
 
 
 def marked(

@@ -14,21 +14,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from orchestrator.providers.catalog import variable_prefixes
+
 from .check import Check, Findings, Size, Trial
 from .checks import CHECKS
 
-_OURS = (
-    "ORCH_",
-    "ANTHROPIC_",
-    "OPENAI_",
-    "GEMINI_",
-    "GOOGLE_",
-    "CEREBRAS_",
-    "OPENROUTER_",
-    "DEEPSEEK_",
-    "VLLM_",
-    "XDG_",
-)
+_OURS = ("ORCH_", "MODEL_OVERRIDE_", "XDG_", *variable_prefixes())
 
 _SHOWN = 10  # problems of a check
 

@@ -21,7 +21,9 @@ CHECKS: dict[str, Check] = {
     check.name: check
     for check in (
         budget.CHECK,
+        budget.CHECK_IN_FLIGHT,
         kill9.CHECK,
+        kill9.CHECK_IN_FLIGHT,
         interrupts.CHECK,
         interrupts.AFTER_SUSPENSION,
         faults.CHECK,

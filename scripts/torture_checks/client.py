@@ -20,22 +20,23 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from orchestrator.calling.run_log import RunLog
 from orchestrator.cli.app import run as run_command
 from orchestrator.engine import Engine
 from orchestrator.errors import BudgetError, OrchError
-from orchestrator.ledger import store
-from orchestrator.ledger.store import Ledger
+from orchestrator.ledger import group_commit, store
 from orchestrator.settings import BreakerPolicy, RetryPolicy, RunOptions, load_settings
 from orchestrator.simulator.tokens import CHARACTERS_PER_TOKEN
 from orchestrator.types import Prompt
 
-_TIMED = ("reserve", "mark_sent", "settle")
-_BREATH_S = 0.05  # after a refusal, for the calls of others to be settled
+_TIMED = ("reserve", "finish")  # what a run waits for
+_BREATH_S = 0.05  # after a refusal, for the calls of others to be settled; longer where all of them may be waiting
+_LONG_BREATH_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a client asks, one prompt after another, each of one of the chains in turn, streamed every other time.
+    """What a client asks: `in_flight` prompts at a time, each of one of the chains in turn, streamed every other time.
 
     The results, one JSON object a run, go to `results`; with `timed`, the seconds that the ledger took for each call
     go there too.
@@ -52,6 +53,7 @@ class Job:
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     streams: bool = True
     timed: bool = False
+    in_flight: int = 1
 
 
 def prompt_of(tokens: int, words: str = "Tell me about rivers and lakes. ") -> str:
@@ -70,12 +72,12 @@ def start(target: Callable[..., object], *arguments: object) -> BaseProcess:
 
 
 def ask_all(job: Job) -> None:
-    """Run the job's prompts through one engine, one after another."""
+    """Run the job's prompts through one engine."""
     _settle_in(job.results.with_suffix(".out"), job.results.with_suffix(".err"))
     spent: dict[str, list[float]] = {name: [] for name in _TIMED}
     if job.timed:
         for name in _TIMED:
-            setattr(Ledger, name, _timed(getattr(Ledger, name), spent[name]))
+            setattr(RunLog, name, _timed(getattr(RunLog, name), spent[name]))
     settings = load_settings(job.environ, ledger=job.ledger, models_file=job.models_file)
     no_config = job.results.parent / "no-config"
     engine = Engine(replace(settings, retry=job.retry, breaker=job.breaker, config_dir=no_config))
@@ -85,18 +87,28 @@ def ask_all(job: Job) -> None:
 
 
 async def _ask_each(engine: Engine, job: Job, write: Callable[[str], object]) -> None:
-    for number, prompt in enumerate(job.prompts):
-        chain = job.chains[number % len(job.chains)]
-        stream = job.streams and number // len(job.chains) % 2 == 0
-        began = time.perf_counter()
-        try:
-            result = await engine.run(Prompt(prompt), replace(job.options, chain=chain, stream=stream))
-            status, error = result.status, None if result.error is None else result.error.code
-        except OrchError as refused:
-            status, error = "refused", refused.code
-        if error == BudgetError.code:
-            await asyncio.sleep(_BREATH_S)
-        write(json.dumps({"status": status, "error": error, "seconds": time.perf_counter() - began}) + "\n")
+    numbered = iter(enumerate(job.prompts))
+
+    async def ask_on() -> None:
+        for number, prompt in numbered:
+            write(json.dumps(await _ask(engine, job, number, prompt)) + "\n")
+
+    async with engine:
+        await asyncio.gather(*(ask_on() for _ in range(job.in_flight)))
+
+
+async def _ask(engine: Engine, job: Job, number: int, prompt: str) -> dict[str, Any]:
+    chain = job.chains[number % len(job.chains)]
+    stream = job.streams and number // len(job.chains) % 2 == 0
+    began = time.perf_counter()
+    try:
+        result = await engine.run(Prompt(prompt), replace(job.options, chain=chain, stream=stream))
+        status, error = result.status, None if result.error is None else result.error.code
+    except OrchError as refused:
+        status, error = "refused", refused.code
+    if error == BudgetError.code:
+        await asyncio.sleep(_BREATH_S if job.in_flight == 1 else _LONG_BREATH_S)
+    return {"status": status, "error": error, "seconds": time.perf_counter() - began}
 
 
 def results_of(job: Job) -> tuple[list[dict[str, Any]], dict[str, list[float]]]:
@@ -106,9 +118,9 @@ def results_of(job: Job) -> tuple[list[dict[str, Any]], dict[str, list[float]]]:
 
 
 def _timed(method: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
-    def measured(*args: Any, **kwargs: Any) -> Any:
+    async def measured(*args: Any, **kwargs: Any) -> Any:
         began = time.perf_counter()
-        result = method(*args, **kwargs)
+        result = await method(*args, **kwargs)
         seconds.append(time.perf_counter() - began)  # not of what was refused
         return result
 
@@ -145,7 +157,8 @@ def _carry_out(command: Command) -> None:
     os.environ.update(command.environ)
     _settle_in(command.stdout, command.stderr)
     if command.busy_timeout_s is not None:
-        store.BUSY_TIMEOUT_S = command.busy_timeout_s
+        for module in (group_commit, store):
+            vars(module)["BUSY_TIMEOUT_S"] = command.busy_timeout_s
     if command.file_limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (command.file_limit, command.file_limit))
     sys.exit(run_command(list(command.argv)))

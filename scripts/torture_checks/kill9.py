@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
+from orchestrator.ledger.store import Ledger
 from orchestrator.simulator.tokens import MESSAGE_OVERHEAD, count
 
 from .bill import Entry, simulator
@@ -15,25 +17,29 @@ from .client import Command, Job, ask_all, prompt_of, start
 from .models import Model, bill_of, one_a_wire, write_models
 from .rows import Row, calls_of, expect_consistent
 
-_CALLS_A_LIFE = 60  # more than a life has time for
+_IN_FLIGHT = 64
+_CALLS_A_LIFE = {1: 60, _IN_FLIGHT: 600}  # by how many are in flight: more than a life has time for
 _SHORTEST_PROMPT = 8  # tokens; each call of a model has a longer one, by which it is known
-_LONGEST_LIFE_S = 1.2
+_LONGEST_LIFE_S = {1: 1.2, _IN_FLIGHT: 6.0}
 _PATIENCE_S = 30.0
 _LOOK_S = 0.002
 _SCENARIO = "rules:\n  - {fault: slow, latency_ms: 5, per_token_ms: 0.2}\n"
 
 
-def _run(trial: Trial) -> Findings:
+def _run(trial: Trial, in_flight: int = 1) -> Findings:
     findings, ledger, models = Findings(), trial.folder / "ledger.db", one_a_wire()
     models_file = write_models(trial.folder / "models.yaml", models.values())
     with simulator(trial.folder, models_file, _SCENARIO) as provider:
         lives = 0
         while lives < trial.size.count:
-            jobs = [_job(trial, lives + n, ledger, models_file, provider.environ) for n in range(trial.size.processes)]
+            jobs = [
+                _job(trial, lives + n, ledger, models_file, provider.environ, in_flight)
+                for n in range(trial.size.processes)
+            ]
             clients = [start(ask_all, job) for job in jobs]
             for client, job in zip(clients, jobs, strict=True):
                 _wait_until_begun(job)
-                time.sleep(trial.rng.uniform(0, _LONGEST_LIFE_S / len(clients)))
+                time.sleep(trial.rng.uniform(0, _LONGEST_LIFE_S[in_flight] / len(clients)))
                 client.kill()
             for client in clients:
                 client.join()
@@ -45,22 +51,28 @@ def _run(trial: Trial) -> Findings:
     expect_consistent(ledger, findings)
     rows = calls_of(ledger)
     _compare(journal, rows, models, findings)
+    told = sum(path.read_text().count('"complete"') for path in trial.folder.glob("life-*.jsonl"))
+    completed = sum(row["status"] == "completed" for row in rows)
+    findings.expect(completed >= told, f"{told} runs were told that they are complete, and {completed} rows are")
+    with Ledger.open(ledger):
+        pass  # whoever writes next removes what was left behind by those that had nothing open
     left = list(trial.folder.glob("ledger.db.*.alive"))
     findings.expect(not left, f"{len(left)} locks of dead processes are left behind")
     return findings
 
 
-def _job(trial: Trial, life: int, ledger: Path, models_file: Path, environ: Mapping[str, str]) -> Job:
+def _job(trial: Trial, life: int, ledger: Path, models_file: Path, environ: Mapping[str, str], in_flight: int) -> Job:
     """A life's calls, all to one model. No two calls of a model have prompts of the same length."""
-    names = list(one_a_wire())
-    first = _SHORTEST_PROMPT + life // len(names) * _CALLS_A_LIFE
+    names, calls = list(one_a_wire()), _CALLS_A_LIFE[in_flight]
+    first = _SHORTEST_PROMPT + life // len(names) * calls
     return Job(
         environ=environ,
         ledger=ledger,
         models_file=models_file,
-        prompts=[prompt_of(first + number) for number in range(_CALLS_A_LIFE)],
+        prompts=[prompt_of(first + number) for number in range(calls)],
         chains=[names[life % len(names)]],
         results=trial.folder / f"life-{life}.jsonl",
+        in_flight=in_flight,
     )
 
 
@@ -105,4 +117,13 @@ CHECK = Check(
     small=Size(12),
     full=Size(200),
     run=_run,
+)
+
+CHECK_IN_FLIGHT = Check(
+    name="kill9_in_flight",
+    promise=f"the same with {_IN_FLIGHT} calls in flight, whose changes share commits",
+    counts="kills",
+    small=Size(6),
+    full=Size(60),
+    run=partial(_run, in_flight=_IN_FLIGHT),
 )

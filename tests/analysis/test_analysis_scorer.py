@@ -84,7 +84,12 @@ def test_what_a_scorer_says_counted_is_shown(orch: Orch, config_folder: Path) ->
         ("def score(prompt): return True", "mine:score", "a number from 0 to 1"),
         ("def score(prompt): return 'hard'", "mine:score", "returned str for a score"),
         ("def score(prompt): return None", "mine:score", "returned NoneType for a score"),
-        ("async def score(prompt): return 0.5", "mine:score", "returned coroutine for a score"),
+        pytest.param(
+            "async def score(prompt): return 0.5",
+            "mine:score",
+            "returned coroutine for a score",
+            marks=pytest.mark.filterwarnings("ignore:coroutine 'score' was never awaited"),
+        ),
         ("def score(prompt): return 0.5, ['x']", "mine:score", "no mapping to numbers"),
         ("def score(prompt): return 0.5, {'x': 'y'}", "mine:score", "no mapping to numbers"),
     ],
@@ -101,7 +106,7 @@ def test_a_scorer_that_cannot_be_used_is_an_error_of_the_configuration(
 
 @linux_only
 def test_no_scorer_is_taken_from_the_current_directory(
-    orch: Orch, config_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    orch_process: Orch, config_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checkout = tmp_path / "checkout"
     checkout.mkdir()
@@ -109,15 +114,15 @@ def test_no_scorer_is_taken_from_the_current_directory(
     (config_folder / "config.yaml").write_text("complexity: {scorer: 'theirs:score'}\n")
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[2]))
     monkeypatch.chdir(checkout)
-    assert "No module named 'theirs'" in refused(orch)
+    assert "No module named 'theirs'" in refused(orch_process)
     (checkout / "config.yaml").write_text("complexity: {scorer: 'theirs:score'}\n")
     (config_folder / "config.yaml").unlink()
-    assert plan(orch)["score"] != 1.0
+    assert plan(orch_process)["score"] != 1.0
 
 
 @linux_only
 def test_an_installed_package_offers_a_scorer_by_name(
-    orch: Orch, config_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    orch_process: Orch, config_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = tmp_path / "site"
     information = site / "acme_orch-1.0.dist-info"
@@ -126,11 +131,11 @@ def test_an_installed_package_offers_a_scorer_by_name(
     (information / "entry_points.txt").write_text("[orch.complexity]\nlegal = acme_orch:score\n")
     (site / "acme_orch.py").write_text("def score(prompt):\n    return 0.75\n")
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).resolve().parents[2]}:{site}")
-    assert plan(orch)["score"] != 0.75  # not unasked
+    assert plan(orch_process)["score"] != 0.75  # not unasked
     (config_folder / "config.yaml").write_text("complexity: {scorer: legal}\n")
-    assert plan(orch)["score"] == 0.75
+    assert plan(orch_process)["score"] == 0.75
     (config_folder / "config.yaml").write_text("complexity: {scorer: legall}\n")
-    assert "did you mean 'legal'?" in refused(orch)
+    assert "did you mean 'legal'?" in refused(orch_process)
 
 
 def test_cuts_in_the_config_file_move_the_levels(orch: Orch, tmp_path: Path) -> None:

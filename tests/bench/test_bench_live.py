@@ -202,10 +202,13 @@ def test_an_interrupt_keeps_what_had_come_of_a_prompt(bench: Bench) -> None:
 
     async def interrupted() -> None:
         with RecordFile.open(bench.file) as file:
-            task = asyncio.ensure_future(bench.gathering(file).gather([WHY]))
-            await bench.script.hanging.wait()
-            await judged.wait()
-            await asyncio.sleep(0.2)  # until what it said is in the ledger
+            gathering = bench.gathering(file)
+            task = asyncio.ensure_future(gathering.gather([WHY]))
+            async with asyncio.timeout(60):
+                await bench.script.hanging.wait()
+                await judged.wait()
+                while not gathering._purse.spent_nanousd:  # noqa: ASYNC110  # a purse has no event
+                    await asyncio.sleep(0.01)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

@@ -103,7 +103,7 @@ class Office:
 
     def is_barred(self, spec: ModelSpec = SHAKY) -> bool:
         try:
-            self.enter(spec).abandon()
+            asyncio.run(self.enter(spec).abandon())
         except SetAsideError:
             return True
         return False

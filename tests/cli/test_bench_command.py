@@ -209,7 +209,7 @@ def test_a_budget_ends_it_with_5_and_nothing_is_lost(orch: Orch, prompts: str, t
 
 def wait_for_answers(home: Path, model: str, number: int) -> None:
     """Until so many answers of a model are judged in the simulated ledger."""
-    for _ in range(600):
+    for _ in range(1200):
         if (path := home / LEDGER).exists():
             with closing(sqlite3.connect(path)) as connection:
                 query = "SELECT count(*) FROM runs WHERE status = 'complete' AND model_used = ?"
@@ -228,7 +228,7 @@ def test_an_interrupt_ends_it_with_130_and_keeps_what_has_come(prompts: str, tmp
     running = subprocess.Popen(command, env={**os.environ, "ORCH_SCENARIO": str(scenario)}, stderr=subprocess.PIPE)
     wait_for_answers(user_files, "claude-haiku-5-5", 2)
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=30)
+    _, said = running.communicate(timeout=60)
     assert running.returncode == 130, said
     assert b"answers added to" in said
     assert {name for line in file.read_text().splitlines() for name in json.loads(line)["outcomes"]} == {

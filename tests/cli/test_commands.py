@@ -1,4 +1,4 @@
-"""The command line as a user meets it: in a process of its own, on the simulator."""
+"""The command line as a user meets it, on the simulator."""
 
 from __future__ import annotations
 
@@ -222,11 +222,11 @@ def test_a_signal_leaves_a_settled_run_and_one_object(
         [sys.executable, "-m", "orchestrator", "cheapest", "hi", "--simulate", f"--scenario={scenario}", *rest],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not _sent(ledger) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert process.returncode == code
     document = json.loads(out)
     assert (document["status"], document["calls"][0]["status"]) == ("interrupted", "interrupted")

@@ -1,4 +1,4 @@
-"""`orch models --by-task` as a user meets it: in a process of its own."""
+"""`orch models --by-task` as a user meets it."""
 
 from __future__ import annotations
 
@@ -43,4 +43,4 @@ def test_rated_answers_are_shown_by_task_and_model(orch: Orch) -> None:
 def test_what_is_about_the_registry_does_not_go_with_it(orch: Orch, option: list[str]) -> None:
     run = orch("models", "--by-task", *option)
     assert run.returncode == 2
-    assert b"--by-task goes without" in run.stderr
+    assert b"orch models --by-task makes no use of --" in run.stderr

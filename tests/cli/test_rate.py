@@ -1,4 +1,4 @@
-"""`orch rate` and `--rate-last` as a user meets them: in a process of their own."""
+"""`orch rate` and `--rate-last` as a user meets them."""
 
 from __future__ import annotations
 

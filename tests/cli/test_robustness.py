@@ -57,12 +57,12 @@ def test_a_file_for_the_json_that_cannot_be_written_is_refused_before_spending(o
     assert orch("show", "--simulate").returncode == 2
 
 
-def test_a_failing_call_leaves_no_log_lines_of_libraries(orch: Orch, tmp_path: Path) -> None:
+def test_a_failing_call_leaves_no_log_lines_of_libraries(orch_process: Orch, tmp_path: Path) -> None:
     scenario = tmp_path / "faults.yaml"
     scenario.write_text("rules:\n  - {fault: overloaded}\n")
     config = tmp_path / "config.yaml"
     config.write_text("retry: {initial_backoff: 0, max_backoff: 0}\n")
-    run = orch("cheapest", "hi", "--simulate", "--scenario", str(scenario), "--config", str(config))
+    run = orch_process("cheapest", "hi", "--simulate", "--scenario", str(scenario), "--config", str(config))
     assert run.returncode == 6
     assert run.stdout == b""
     (line,) = run.stderr.decode().splitlines()
@@ -81,20 +81,46 @@ def test_a_number_that_is_out_of_range_is_refused(orch: Orch, option: str) -> No
     assert orch(*ASK, option).returncode == 2
 
 
+@pytest.mark.parametrize("argv", [["show", "nope"], ["run", "-s", "nope", "-p", "Hi"], ["run", "--nope"], ["nope"]])
+@pytest.mark.parametrize(
+    ("option", "variable", "simulated"),
+    [([], "1", True), ([], "", False), ([], "0", False), (["--simulate"], "0", True), ([], "maybe", False)],
+    ids=["variable", "neither", "variable says no", "flag", "variable that cannot be read"],
+)
+def test_a_refused_result_says_whether_it_would_have_been_simulated(
+    orch: Orch, argv: list[str], option: list[str], variable: str, simulated: bool
+) -> None:
+    run = orch(*argv, *option, "-o", "json", ORCH_SIMULATE=variable)
+    assert run.returncode in (2, 3)
+    assert json.loads(run.stdout)["simulated"] is simulated
+
+
+@pytest.mark.parametrize(("variable", "simulated"), [("1", True), ("maybe", False)])
+def test_the_doctor_says_so_without_settings_too(orch: Orch, variable: str, simulated: bool) -> None:
+    run = orch("doctor", "--offline", "--config", "none.yaml", "-o", "json", ORCH_SIMULATE=variable)
+    assert (run.returncode, json.loads(run.stdout)["simulated"]) == (3, simulated)
+
+
+def test_a_scenario_without_the_simulator_is_refused(orch: Orch, tmp_path: Path) -> None:
+    run = orch("run", "-p", "Hi", "--scenario", str(tmp_path / "faults.yaml"))
+    assert run.returncode == 2
+    assert b"add --simulate" in run.stderr
+
+
 @pytest.mark.parametrize("option", ["--category", "--tag", "--system"])
 def test_a_name_that_is_not_text_is_a_usage_error(orch: Orch, option: str) -> None:
     assert orch(*ASK, option, b"\xff").returncode == 2
 
 
-def test_a_time_zone_that_is_none_is_a_configuration_error(orch: Orch) -> None:
-    run = orch("report", TZ="UTC+25")
+def test_a_time_zone_that_is_none_is_a_configuration_error(orch_process: Orch) -> None:
+    run = orch_process("report", TZ="UTC+25")
     assert run.returncode == 3
     assert b"TZ='UTC+25'" in run.stderr
 
 
 @pytest.mark.parametrize("locale", ["C", "POSIX"])
-def test_output_is_utf8_whatever_the_locale(orch: Orch, locale: str) -> None:
-    run = orch("plan", "--simulate", "-p", "naïve?", LC_ALL=locale, LANG=locale, PYTHONIOENCODING="latin-1")
+def test_output_is_utf8_whatever_the_locale(orch_process: Orch, locale: str) -> None:
+    run = orch_process("plan", "--simulate", "-p", "naïve?", LC_ALL=locale, LANG=locale, PYTHONIOENCODING="latin-1")
     assert run.returncode == 0
     assert "≥" in run.stdout.decode("utf-8")
 

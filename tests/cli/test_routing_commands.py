@@ -60,7 +60,7 @@ def test_an_experiment_is_listed_shown_stopped_and_taken_up_again(orch: Orch) ->
         (("show", "smal-models"), b"did you mean 'small-models'?"),
         (("stop", "small-models", "--arm", "treatmnt"), b"did you mean 'treatment'?"),
         (("small-models",), b"orch experiment show small-models"),
-        (("show", "small-models", "--arm", "control"), b"--arm is for"),
+        (("show", "small-models", "--arm", "control"), b"--arm\n      it is for orch experiment stop"),
     ],
     ids=["no name", "misspelt", "misspelt arm", "no action", "arm of nothing"],
 )

@@ -1,4 +1,4 @@
-"""`orch tune` as a user meets it: in a process of its own, on a ledger and on files."""
+"""`orch tune` as a user meets it, on a ledger and on files."""
 
 from __future__ import annotations
 
@@ -315,7 +315,7 @@ def test_weights_of_one_s_own_make_such_prompts_look_as_hard_as_they_were(
         pytest.param(["a.jsonl", "--quality", "1.5"], 2, "--quality takes a share", id="quality"),
         pytest.param(["a.jsonl", "--quality", "nan"], 2, "--quality takes a share", id="quality-nan"),
         pytest.param(["a.jsonl", "--price", "gpt-4o"], 2, "--price takes MODEL=INPUT/OUTPUT", id="price"),
-        pytest.param(["--undo", "a.jsonl"], 2, "--undo takes neither", id="undo-files"),
+        pytest.param(["--undo", "a.jsonl"], 2, "--undo takes no FILES", id="undo-files"),
         pytest.param(["--undo", "--show"], 2, "do not go together", id="undo-show"),
         pytest.param(["--config", "none.yaml"], 3, "none.yaml", id="config"),
     ],
@@ -433,9 +433,11 @@ def test_a_folder_that_cannot_be_written_ends_with_3_and_a_clear_message(orch: O
     assert orch("tune", "--dry-run", XDG_CONFIG_HOME="/proc/1/config").returncode == 0
 
 
-def test_processes_that_tune_at_once_lose_no_earlier_state(orch: Orch, overconfident: Path, tuned: Path) -> None:
+def test_processes_that_tune_at_once_lose_no_earlier_state(
+    orch_process: Orch, overconfident: Path, tuned: Path
+) -> None:
     with ThreadPoolExecutor() as pool:
-        runs = list(pool.map(lambda _: orch("tune", "--force"), range(3)))
+        runs = list(pool.map(lambda _: orch_process("tune", "--force"), range(3)))
     assert [run.returncode for run in runs] == [0, 0, 0]
     assert sorted(path.name for path in tuned.parent.iterdir()) == [
         "tuned.yaml",

@@ -1,4 +1,4 @@
-"""`orch doctor`, `orch reconcile` and `orch reprice` as a user meets them: in a process of their own."""
+"""`orch doctor`, `orch reconcile` and `orch reprice` as a user meets them, with every warning an error."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import subprocess
-import sys
+import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,8 @@ import pytest
 CANARY = "sk-canary-5f0c2a9b"
 Run = subprocess.CompletedProcess[bytes]
 Orch = Callable[..., Run]
+
+WARNINGS_ARE_ERRORS = {"PYTHONWARNINGS": "error"}  # of a process, in which modules are yet to be imported
 
 PRICES = """\
 models:
@@ -32,16 +34,13 @@ models:
 
 
 @pytest.fixture
-def orch(user_files: Path) -> Orch:
+def orch(orch: Orch) -> Orch:
+    """With every warning an error, as from PYTHONWARNINGS."""
+
     def run(*argv: str, **environ: str) -> Run:
-        return subprocess.run(
-            [sys.executable, "-m", "orchestrator", *argv],
-            input=b"",
-            capture_output=True,
-            env={**os.environ, "PYTHONWARNINGS": "error", **environ},
-            timeout=60,
-            check=False,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            return orch(*argv, **environ)
 
     return run
 
@@ -60,8 +59,8 @@ def statuses(found: dict[str, Any], group: str) -> dict[str, str]:
 # -- doctor ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_simulator_is_found_in_order(orch: Orch) -> None:
-    run = orch("doctor", "--simulate", "-o", "json")
+def test_the_simulator_is_found_in_order(orch_process: Orch) -> None:
+    run = orch_process("doctor", "--simulate", "-o", "json", **WARNINGS_ARE_ERRORS)
     found = document(run)
     assert (run.returncode, found["schema_version"], found["exit_code"], found["simulated"]) == (0, 1, 0, True)
     assert statuses(found, "endpoints")["anthropic endpoint"] == "ok"
@@ -154,7 +153,9 @@ def test_prices_are_put_right_and_back(orch: Orch, ledger: Path, tmp_path: Path)
     assert (made["total"]["before_nanousd"], made["total"]["after_nanousd"]) == (sum(before), sum(after))
     assert made["total"]["difference_nanousd"] == sum(after) - sum(before) > 0
 
-    undone = document(orch("reprice", "--undo", made["reprice_id"], *options))
+    undone = document(
+        orch("reprice", "--undo", made["reprice_id"], "--simulate", "--ledger", str(ledger), "-o", "json")
+    )
     assert (undone["undone"], undone["total"]["changed"], costs(orch, ledger)) == (True, 2, before)
 
 
@@ -183,8 +184,8 @@ def test_what_cannot_be_priced_again_is_a_usage_error(orch: Orch, ledger: Path, 
     assert orch("reprice", *argv, "--simulate", "--ledger", str(ledger)).returncode == 2
 
 
-def test_there_is_nothing_to_price_again_without_a_ledger(orch: Orch, user_files: Path) -> None:
-    run = orch("reprice", "--since", "1d")
+def test_there_is_nothing_to_price_again_without_a_ledger(orch_process: Orch, user_files: Path) -> None:
+    run = orch_process("reprice", "--since", "1d", **WARNINGS_ARE_ERRORS)
     assert run.returncode == 2
     assert b"there is no ledger yet" in run.stderr
     assert not list(user_files.rglob("*.db"))
@@ -193,11 +194,11 @@ def test_there_is_nothing_to_price_again_without_a_ledger(orch: Orch, user_files
 # -- reconcile -------------------------------------------------------------------------------------------------------
 
 
-def test_an_export_is_compared_and_differences_are_no_error(orch: Orch, tmp_path: Path) -> None:
+def test_an_export_is_compared_and_differences_are_no_error(orch_process: Orch, tmp_path: Path) -> None:
     export = tmp_path / "usage.csv"
     today = datetime.now(UTC).date().isoformat()
     export.write_text(f"day,model,input_tokens,output_tokens,cost\n{today},gpt-4o,10,20,0.5\n")
-    run = orch("reconcile", str(export), "-o", "json")
+    run = orch_process("reconcile", str(export), "-o", "json", **WARNINGS_ARE_ERRORS)
     found = document(run)
     assert run.returncode == 0
     assert (found["format"], found["within_tolerance"], found["first_day"]) == ("csv", False, today)
@@ -207,7 +208,7 @@ def test_an_export_is_compared_and_differences_are_no_error(orch: Orch, tmp_path
         "cached_tokens": None,
         "cost_nanousd": 500_000_000,
     }
-    table = orch("reconcile", str(export))
+    table = orch_process("reconcile", str(export), **WARNINGS_ARE_ERRORS)
     assert b"Read as csv: calls to all providers" in table.stdout
     assert b"some figures differ by more than 1 %" in table.stdout
 

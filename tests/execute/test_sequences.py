@@ -140,7 +140,7 @@ def test_an_interrupted_plan_keeps_what_it_had_come_to(stage: Stage) -> None:
 
     async def cancelled() -> None:
         task = asyncio.create_task(stage.engine().run(Prompt("Which?"), RunOptions(strategy="mine")))
-        await asyncio.wait_for(stage.script.hanging.wait(), 10)
+        await asyncio.wait_for(stage.script.hanging.wait(), 60)
         task.cancel()
         await task
 

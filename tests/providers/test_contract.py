@@ -433,16 +433,19 @@ def test_closing_a_stream_early_closes_the_connection(target: Target) -> None:
 
 @every_adapter
 def test_cancelling_a_stream_closes_the_connection_and_stays_a_cancellation(target: Target) -> None:
+    stuck = asyncio.Event()
+
     class Stuck(Body):
         async def __aiter__(self):  # type: ignore[no-untyped-def]
             yield self.chunks[0]
-            await asyncio.sleep(60)
+            stuck.set()
+            await asyncio.sleep(3600)
 
     body = Stuck(target.wire.stream(Answer()))
 
     async def act(provider: Provider) -> None:
         task = asyncio.create_task(collect(provider))
-        await asyncio.sleep(0.05)
+        await asyncio.wait_for(stuck.wait(), 60)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

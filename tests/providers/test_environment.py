@@ -204,6 +204,14 @@ def _loaded_after(code: str) -> list[str]:
     return done.stdout.split()
 
 
+def test_the_variables_of_a_provider_are_known_by_how_they_begin() -> None:
+    prefixes = catalog.variable_prefixes()
+    assert {"GEMINI_", "GOOGLE_", "OLLAMA_", "LLAMACPP_"} <= set(prefixes)
+    for info in catalog.PROVIDERS.values():
+        assert info.key_env.startswith(prefixes)
+        assert info.base_url_env.startswith(prefixes)
+
+
 def test_the_catalog_imports_no_sdk() -> None:
     assert _loaded_after("import orchestrator.providers.catalog") == []
 

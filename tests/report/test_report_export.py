@@ -304,7 +304,7 @@ def test_a_named_pipe_is_written_to_and_not_replaced(recorder: Recorder, tmp_pat
     reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
     reader.start()
     export(recorder.ledger, REAL, pipe, Format.JSON)
-    reader.join(timeout=10)
+    reader.join(timeout=60)
     assert read == [b"[]\n"]
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
@@ -329,7 +329,7 @@ def test_a_named_pipe_that_is_closed_is_a_closed_pipe(recorder: Recorder, tmp_pa
     reader.start()
     with pytest.raises(BrokenPipeError):
         export(recorder.ledger, REAL, pipe, Format.JSON)
-    reader.join(timeout=10)
+    reader.join(timeout=60)
 
 
 def test_a_closed_pipe_is_not_the_ledger_s_fault(recorder: Recorder) -> None:

@@ -76,7 +76,7 @@ def loopback() -> Iterator[str]:
         yield f"http://127.0.0.1:{int(server.stdout.readline())}"
     finally:
         server.send_signal(signal.SIGTERM)
-        noise = server.communicate(timeout=10)
+        noise = server.communicate(timeout=60)
     assert noise == ("", "")
     assert server.returncode == 0
 

@@ -61,7 +61,7 @@ from orchestrator.ledger.store import Ledger
 from orchestrator.ledger.turns import take_turn
 
 with Ledger.open(Path(sys.argv[1]) / "ledger.db") as ledger:
-    print(*(take_turn(ledger, "a,b,c", simulated=False) for _ in range(int(sys.argv[2]))))
+    print(*(ledger.write(lambda db: take_turn(db, "a,b,c", simulated=False)) for _ in range(int(sys.argv[2]))))
 """
 
 
@@ -74,9 +74,9 @@ def test_800_turns_taken_by_8_processes_are_800_different_ones(tmp_path: Path) -
 
 def test_each_ring_counts_for_itself_and_simulated_runs_for_themselves(tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        assert [take_turn(ledger, "a,b", simulated=False) for _ in range(3)] == [0, 1, 2]
-        assert take_turn(ledger, "a,c", simulated=False) == 0
-        assert take_turn(ledger, "a,b", simulated=True) == 0
+        assert [ledger.write(lambda db: take_turn(db, "a,b", simulated=False)) for _ in range(3)] == [0, 1, 2]
+        assert ledger.write(lambda db: take_turn(db, "a,c", simulated=False)) == 0
+        assert ledger.write(lambda db: take_turn(db, "a,b", simulated=True)) == 0
         assert turns_taken(ledger, simulated=False) == {"a,b": 3, "a,c": 1}
 
 
@@ -89,6 +89,6 @@ def test_a_ledger_from_before_there_were_turns_is_migrated(tmp_path: Path, versi
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        assert take_turn(ledger, "a", simulated=False) == 0
+        assert ledger.write(lambda db: take_turn(db, "a", simulated=False)) == 0
         columns = {row["name"] for row in ledger.read(lambda db: db.execute("PRAGMA table_info(runs)").fetchall())}
     assert {"experiment", "arm", "subject_sha256"} <= columns

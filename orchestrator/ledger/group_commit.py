@@ -1,0 +1,236 @@
+"""Group commit: changes that wait at the same time share one durable transaction, each in a savepoint of its own.
+
+    event loops ── submit ──► queue ──► one thread:  BEGIN IMMEDIATE
+                                                     SAVEPOINT, change, RELEASE (or ROLLBACK TO) ... for each that waits
+                                                     COMMIT
+                    futures ◄── results ────────────
+
+A change that is refused is rolled back to its savepoint, and the others go on. Nobody is told anything before the
+commit has returned; if it fails, all of them have failed. Changes are carried out in the order in which they were
+handed in. What one turn of an event loop hands in goes to the thread together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from filelock import Timeout
+
+from ..deferred import dataclass
+from ..errors import LedgerError
+
+BUSY_TIMEOUT_S = 30.0
+_SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.0002, 0.004
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+
+@contextmanager
+def as_ledger_errors(path: Path) -> Iterator[None]:
+    """Turns what can go wrong with the ledger's files into a LedgerError."""
+    try:
+        yield
+    except Timeout as error:
+        raise LedgerError(f"the ledger {path} stayed locked for {BUSY_TIMEOUT_S:.0f} s") from error
+    except (sqlite3.Error, OSError, ValueError) as error:
+        raise LedgerError(
+            f"the ledger {path} cannot be used: {error}",
+            hint="nothing was sent; name another file with --ledger or ORCH_LEDGER",
+        ) from error
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """One `BEGIN IMMEDIATE` transaction: all of what is done inside is durable afterwards, or none of it."""
+    _begin(connection)
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+class Written(asyncio.Future[T]):
+    """A future that cannot be cancelled, since what it stands for will be done: a task that is cancelled while it waits
+    for one goes on waiting, and is cancelled then. So what is on disk is known."""
+
+    def cancel(self, msg: Any = None) -> bool:
+        return False
+
+
+@dataclass(slots=True, eq=False)
+class _Change:
+    """Work that waits for its turn, and what came of it. One that only reads needs no transaction."""
+
+    work: Work[Any]
+    reads: bool
+    loop: asyncio.AbstractEventLoop
+    future: Written[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+
+class GroupCommit:
+    """Carries out changes on one connection. `lock` keeps others off the connection meanwhile.
+
+    `submit` may be called from any event loop, in any thread; the thread that does the work begins with the first
+    change and ends with `close`.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: threading.Lock) -> None:
+        self._path = path
+        self._connection = connection
+        self._lock = lock
+        self._waiting: deque[_Change] = deque()
+        self._signals: SimpleQueue[bool] = SimpleQueue()  # True: there is something to do; False: that was all
+        self._signalled: set[asyncio.AbstractEventLoop] = set()  # loops that give a signal at the end of their turn
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def submit(self, work: Work[T], *, reads: bool = False) -> Written[T]:
+        """Hand in a change; the future is done when it is durable. The change is made even if nobody waits for it.
+
+        The future raises what the change raised, or LedgerError.
+        """
+        loop = asyncio.get_running_loop()
+        change = _Change(work, reads, loop, Written(loop=loop))
+        if self._closed:
+            change.future.set_exception(LedgerError(f"the ledger {self._path} has been closed"))
+            return change.future
+        self._waiting.append(change)
+        if loop not in self._signalled:
+            self._signalled.add(loop)
+            loop.call_soon(self._signal, loop)
+        return change.future
+
+    def close(self) -> None:
+        """Returns when everything that was handed in has been carried out."""
+        with self._starting:
+            self._closed = True
+            thread = self._thread
+        if thread is not None:
+            self._signals.put(False)
+            thread.join()
+        if self._waiting:
+            self._carry_out_all()
+
+    def _signal(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._signalled.discard(loop)
+        if self._thread is None:
+            with self._starting:
+                if self._thread is None and not self._closed:
+                    self._thread = threading.Thread(target=self._work, name="orch-ledger", daemon=True)
+                    self._thread.start()
+        self._signals.put(True)
+
+    def _work(self) -> None:
+        while self._signals.get():
+            self._carry_out_all()
+
+    def _carry_out_all(self) -> None:
+        while group := self._take():
+            with self._lock:
+                try:
+                    self._carry_out(group)
+                except BaseException as error:  # noqa: BLE001  # whoever waits is told, whatever it is
+                    for change in group:
+                        change.error = error
+            _deliver(group)
+
+    def _take(self) -> list[_Change]:
+        return [self._waiting.popleft() for _ in range(len(self._waiting))]
+
+    def _carry_out(self, group: Sequence[_Change]) -> None:
+        if all(change.reads for change in group):
+            for change in group:
+                self._try(change)
+            return
+        with as_ledger_errors(self._path), transaction(self._connection):
+            for change in group:
+                if change.reads:
+                    self._try(change)
+                else:
+                    self._try_in_savepoint(change)
+
+    def _try(self, change: _Change) -> None:
+        try:
+            with as_ledger_errors(self._path):
+                change.result = change.work(self._connection)
+        except Exception as error:  # noqa: BLE001  # it is the caller's, who may be waiting for it
+            change.error = error
+
+    def _try_in_savepoint(self, change: _Change) -> None:
+        """Raises what went wrong if the database itself gave up the whole transaction, as when the disk is full."""
+        execute = self._connection.execute
+        execute("SAVEPOINT change")
+        self._try(change)
+        if change.error is not None:
+            if not self._connection.in_transaction:
+                raise change.error
+            execute("ROLLBACK TO change")
+        execute("RELEASE change")
+
+
+def _deliver(group: Sequence[_Change]) -> None:
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Change]] = {}
+    for change in group:
+        by_loop.setdefault(change.loop, []).append(change)
+    for loop, changes in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_resolve, changes)
+        except RuntimeError:
+            if not loop.is_closed():  # a loop that was closed has nobody who waits
+                raise
+
+
+def _resolve(changes: Sequence[_Change]) -> None:
+    for change in changes:
+        if change.error is None:
+            change.future.set_result(change.result)
+        else:
+            change.future.set_exception(_own(change.error))
+
+
+def _own(error: BaseException) -> BaseException:
+    """The error for one of several that it is told to: each may add to its traceback, or change what it says."""
+    if not isinstance(error, LedgerError):
+        return error
+    again = LedgerError(error.message, hint=error.hint)
+    again.__cause__ = error.__cause__
+    return again
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    """`BEGIN IMMEDIATE`, waiting up to the busy timeout for other writers.
+
+    SQLite's own waits grow to 100 ms; a transaction here takes well under a millisecond, so asking again soon lets
+    many processes write one after the other with hardly a pause.
+    """
+    deadline, wait_s = time.monotonic() + BUSY_TIMEOUT_S, _SHORTEST_WAIT_S
+    connection.execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+            time.sleep(random.uniform(_SHORTEST_WAIT_S, wait_s))
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {round(1000 * BUSY_TIMEOUT_S)}")

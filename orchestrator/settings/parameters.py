@@ -1,0 +1,42 @@
+"""What Python callers can ask of a run. Written by `scripts/option_docs.py` from the table of options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, TypedDict
+
+from ..types import Tool
+
+
+class RunParameters(TypedDict, total=False):
+    """None takes the user's setting or the default."""
+
+    chain: str | Sequence[str] | None
+    role: str | None
+    tier: str | None
+    critical: bool | None
+    requires: Sequence[str] | None
+    routine: bool | None
+    models: Sequence[str] | None
+    ensemble_size: int | None
+    confidence_threshold: float | None
+    accept: str | None
+    verify: str | None
+    schema: Mapping[str, Any] | None
+    self_check: str | None
+    logprobs: bool | None
+    task: str | None
+    experiment: str | None
+    subject: str | None
+    tools: Sequence[Tool] | None
+    max_latency: float | None
+    min_quality: float | None
+    temperature: float | None
+    max_cost: Decimal | float | str | None
+    allow_unpriced: bool | None
+    max_tokens: int | None
+    max_tokens_total: int | None
+    timeout: float | None
+    category: str | None
+    tags: Sequence[str] | None

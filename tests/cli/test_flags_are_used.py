@@ -1,0 +1,197 @@
+"""No flag is accepted and ignored: whatever a command can be asked to do, each of its flags is read or refused.
+
+A command with a new thing that it can do needs a line in `WAYS`; a new flag is found by itself.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from importlib import import_module
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import pytest
+
+from orchestrator.cli.commands import COMMANDS
+from orchestrator.errors import OrchError, UsageError
+from orchestrator.report.projection import Horizon
+
+Orch = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One thing that a command does, by what it is given beyond `--simulate`."""
+
+    command: str
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return " ".join([self.command, *(f"{name}={value}" for name, value in self.given.items())])
+
+
+BASELINE = "2026-10-01..2026-10-31"
+WAYS = [
+    Way("run", {"prompt": "Why?"}),
+    Way("run", {"list_models": True}),
+    Way("run", {"test": True}),
+    Way("run", {"rate_last": "good"}),
+    *(Way(name, {"prompt": "Why?"}) for name in ("cheapest", "fallback", "ensemble")),
+    Way("cheapest", {"rate_last": "good"}),
+    Way("plan", {"prompt": "Why?", "given": {"max_latency_s": 30.0}}),
+    Way("models"),
+    Way("models", {"action": "bench", "names": ["haiku"]}),
+    Way("models", {"by_task": True}),
+    Way("chains"),
+    Way("chains", {"action": "show", "name": "mixed"}),
+    Way("chains", {"action": "check", "name": "chains.yaml"}),
+    Way("experiment"),
+    *(Way("experiment", {"action": action, "name": "small-models"}) for action in ("show", "stop", "resume")),
+    Way("report"),
+    Way("report", {"project": Horizon.MONTHLY}),
+    Way("report", {"baseline": BASELINE}),
+    Way("stats"),
+    Way("export"),
+    Way("bench", {"files": [Path("recorded.jsonl")]}),
+    Way("bench", {"ledger": True}),
+    Way("bench", {"live": Path("prompts.jsonl"), "write": Path("w.jsonl"), "models": "claude-haiku-5-5,gpt-6-luna"}),
+    Way("budget"),
+    Way("budget", {"action": "set", "daily": "5"}),
+    Way("budget", {"action": "clear"}),
+    Way("budget", {"action": "clear", "all": True}),
+    Way("show"),
+    Way("why"),
+    Way("rate", {"run": "last", "rating": "good"}),
+    Way("rate", {"rate_last": "good"}),
+    Way("init", {"print_only": True}),
+    Way("init"),
+    Way("tune"),
+    Way("tune", {"files": [Path("recorded.jsonl")]}),
+    Way("tune", {"show": True}),
+    Way("tune", {"undo": True}),
+    Way("doctor", {"offline": True}),
+    Way("reconcile", {"file": Path("export.csv")}),
+    Way("reprice", {"since": "1d", "models_file": Path("models.yaml")}),
+    Way("reprice", {"undo": "last"}),
+    Way("simulate"),
+]
+# What is read for every command, to know in which files it works and whether it calls anyone.
+WORLD = frozenset(
+    {"config", "models_file", "chains_file", "routing_file", "ledger", "ledger_file", "scenario", "simulate", "output"}
+)
+FILES = ("config", "models_file", "chains_file", "routing_file", "scenario")
+
+
+def function_of(way: Way) -> Any:
+    return import_module(f"orchestrator.cli.{COMMANDS[way.command][0]}").commands[way.command]
+
+
+def offered(way: Way) -> set[str]:
+    """The fields of the command's flags that its command line can set."""
+    command = function_of(way)
+    named = set(command.__signature__.parameters)
+    return {row.name for row in fields(command.flags) if row.name in named or row.default_factory is dict}
+
+
+@dataclass
+class Done:
+    """What was read of the flags, and how it ended: with an exit code or an error."""
+
+    read: set[str]
+    ended: int | str
+
+
+def carry_out(way: Way, **more: Any) -> Done:
+    """The command's function, given flags that note which of them are read."""
+    command = function_of(way)
+    read: set[str] = set()
+
+    class Noting(command.flags):  # type: ignore[misc,name-defined]  # the class is known when the test runs
+        def __getattribute__(self, name: str) -> Any:
+            read.add(name)
+            return super().__getattribute__(name)
+
+    simulated = {"simulate": True} if "simulate" in offered(way) else {}
+    flags = Noting(**simulated | dict(way.given) | more)
+    read.clear()
+    try:
+        return Done(read, command.function(flags))
+    except OrchError as error:
+        return Done(read, f"{type(error).__name__}: {error.message}")
+
+
+def sample(flags: type[Any], name: str) -> Any:
+    """A value that a flag could have, other than its default."""
+    kind = get_type_hints(flags)[name]
+    if get_origin(kind) is UnionType:
+        kind = next(each for each in get_args(kind) if each is not NoneType)
+    if get_origin(kind) is Mapping:
+        return {"category": "x"}
+    return [sample_of(get_args(kind)[0])] if get_origin(kind) is list else sample_of(kind)
+
+
+def sample_of(kind: type[Any]) -> Any:
+    samples: dict[type[Any], Any] = {str: "x", bool: True, int: 7, float: 0.7, Path: Path("x.yaml")}
+    return list(kind)[-1] if issubclass(kind, Enum) else samples[kind]
+
+
+@pytest.fixture
+def place(orch: Orch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A folder with what commands are given, a ledger with a rated run, and a port that is taken."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    assert orch("run", "--simulate", "-p", "What is the capital of France?").returncode == 0
+    assert orch("rate", "last", "good", "--simulate").returncode == 0
+    prompt = {"id": "1", "task": "question", "prompt": "What is the capital of France?", "expected": "Paris"}
+    outcomes = {name: {"score": 1.0, "text": "Paris.", "cost": 0.001} for name in ("gpt-4o", "gpt-4o-mini")}
+    Path("prompts.jsonl").write_text(json.dumps(prompt) + "\n")
+    Path("recorded.jsonl").write_text(json.dumps({**prompt, "outcomes": outcomes}) + "\n")
+    Path("export.csv").write_text("day,model,input_tokens,output_tokens,cached_tokens,cost\n")
+    Path("chains.yaml").write_text("two: [haiku, gpt-4o]\n")
+    Path("models.yaml").write_text("models: {}\n")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        yield taken.getsockname()[1]
+
+
+def given_port(way: Way, port: int) -> dict[str, Any]:
+    """`orch simulate` would serve until it is stopped: on a port that is taken it ends at once."""
+    return {"port": port} if way.command == "simulate" else {}
+
+
+def test_every_command_is_looked_at() -> None:
+    assert {way.command for way in WAYS} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_a_flag_is_read_or_refused(way: Way, place: int) -> None:
+    port = given_port(way, place)
+    plain = carry_out(way, **port)
+    ignored = []
+    for name in offered(way) - plain.read - WORLD - way.given.keys():
+        done = carry_out(way, **port, **{name: sample(function_of(way).flags, name)})
+        refused = str(done.ended).startswith(UsageError.__name__) and done.ended != plain.ended
+        if name not in done.read and not refused:
+            ignored.append(name)
+    assert ignored == []
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_a_file_that_is_named_and_not_there_is_noticed(way: Way, place: int, tmp_path: Path) -> None:
+    port = given_port(way, place)
+    missing = tmp_path / "none" / "none.yaml"
+    named = {name: missing for name in FILES if name in offered(way)}
+    named |= {name: tmp_path for name in ("ledger", "ledger_file") if name in offered(way) - way.given.keys()}
+    if way.command == "bench":
+        named.pop("ledger", None)  # a switch there
+    ended = {name: carry_out(way, **port, **{name: path}).ended for name, path in named.items()}
+    plain = carry_out(way, **port).ended  # after them: what it has gathered would not be asked for again
+    assert [name for name, end in ended.items() if end == plain] == []
