@@ -22,7 +22,7 @@ from typing import TypeAlias, TypeVar
 
 from .errors import ConfigError, did_you_mean
 from .expressions import expression
-from .yaml_document import read_document
+from .yaml_files import read_document
 from .yaml_value import Kind, Value, shown
 
 T = TypeVar("T")
@@ -170,9 +170,12 @@ def one_of(enum: type[E]) -> Reader[E]:
     return reader
 
 
-def read(path: Path, reader: Reader[T]) -> T:
-    """What `reader` makes of a file. Raises ConfigError if the file cannot be read or holds anything unexpected."""
-    return reader(read_document(path))
+def read(path: Path, reader: Reader[T], keep_in: Path | None = None) -> T:
+    """What `reader` makes of a file. Raises ConfigError if the file cannot be read or holds anything unexpected.
+
+    `keep_in` is the folder for what is kept of the file, as for `read_document`.
+    """
+    return reader(read_document(path, keep_in))
 
 
 def _bounded(value: Value, minimum: Decimal | int | None, maximum: Decimal | int | None) -> Decimal:

@@ -99,9 +99,12 @@ def cuts(value: Value) -> tuple[float, ...]:
     return found
 
 
-def read_tuned(path: Path) -> Tuned:
-    """What a file says was fitted. Raises ConfigError for a file that holds anything else."""
-    return read(path, record(_tuned))
+def read_tuned(path: Path, keep_in: Path | None = None) -> Tuned:
+    """What a file says was fitted. Raises ConfigError for a file that holds anything else.
+
+    `keep_in` is the folder for what is kept of the file.
+    """
+    return read(path, record(_tuned), keep_in)
 
 
 def merged(path: Path, tuned: Tuned) -> Tuned:

@@ -8,32 +8,22 @@ can cost time, memory or stack.
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn, Protocol
 
 import yaml
 
-from .errors import ConfigError
 from .expressions import expression
-from .yaml_value import BOOLEANS, NULL, Kind, Scalar, Value, error_at, shown
+from .yaml_value import BOOLEANS, NULL, WORD, Kind, Scalar, Value, error_at, path_to, shown
 
-MAX_BYTES = 1 << 20
 MAX_DEPTH = 20  # far above any real file, far below what recursion can take
 MAX_VALUES = 50_000  # keeps a hostile file of the largest size well under a second
 
 _NOT_TEXT = NULL | BOOLEANS
-_WORD = expression(r"[A-Za-z][A-Za-z0-9_-]{0,59}")  # as most keys are: text, whatever the rules, and shown as it is
 # What YAML calls printable, less the line separators that editors do not count as the end of a line.
 _UNPRINTABLE = expression("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TAG_DIRECTIVE = expression(r"^%TAG", re.MULTILINE)  # libyaml takes quadratic time over many of them
 _NEVER_IN_TEXT = expression("[\0\ud800-\udfff]")  # what an escape in double quotes could still bring in
-
-
-def read_document(path: Path) -> Value:
-    """The one value of a file. Raises ConfigError if the file cannot be read or is not in the subset."""
-    return parse_bytes(contents(path), str(path))
 
 
 def parse_bytes(data: bytes, source: str) -> Value:
@@ -121,8 +111,7 @@ class _Document:
         entries: dict[str, Value] = {}
         while not isinstance(event := self._events.get_event(), yaml.MappingEndEvent):
             key = self._key(event, path, depth)
-            name = key if _WORD.fullmatch(key) else shown(key)
-            key_path = f"{path}.{name}" if path else name
+            key_path = path_to(key, path)
             if key in entries:
                 self._refuse(event, key_path, f"duplicate key; the first is on line {entries[key].line}")
             value = self._events.get_event()
@@ -131,7 +120,7 @@ class _Document:
 
     def _key(self, event: yaml.Event, path: str, depth: int) -> str:
         key = self._value(event, path, depth + 1)
-        if _WORD.fullmatch(key.written) and key.written not in _NOT_TEXT:
+        if WORD.fullmatch(key.written) and key.written not in _NOT_TEXT:
             return key.written
         if key.written == "<<":
             raise key.error("merge keys (<<) are not allowed")
@@ -147,22 +136,6 @@ class _Document:
 
 def _line(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark else 1
-
-
-def contents(path: Path) -> bytes:
-    """A whole file, of `MAX_BYTES` at most. Raises ConfigError if it cannot be read or is larger."""
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):  # opening one could wait for ever
-            raise ConfigError(f"{path}: is not a regular file")
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigError(f"{path}: cannot be read: {reason}") from None
-    if len(data) > MAX_BYTES:
-        raise ConfigError(f"{path}: is larger than {MAX_BYTES // 1024:,} KiB")
-    return data
 
 
 def _decode(data: bytes, source: str) -> str:

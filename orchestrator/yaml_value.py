@@ -14,6 +14,7 @@ _INTEGER = expression(r"[-+]?[0-9]+(?:_[0-9]+)*")
 _NUMBER = expression(r"[-+]?(?:[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _NOT_FINITE = expression(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _DATE = expression(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+WORD = expression(r"[A-Za-z][A-Za-z0-9_-]{0,59}")  # as most keys are: text, whatever the rules, and shown as it is
 NULL = frozenset({"", "~", "null", "Null", "NULL"})
 BOOLEANS = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
 
@@ -95,6 +96,12 @@ def shown(written: str) -> str:
     """As much of a key or value as a message repeats."""
     shortened = written if len(written) <= _SHOWN else f"{written[:_SHOWN]}..."
     return shortened if shortened.isprintable() and shortened.strip() == shortened else repr(shortened)
+
+
+def path_to(key: str, path: str) -> str:
+    """The keys that lead to the value of a key of the mapping at `path`, as a message names them."""
+    name = key if WORD.fullmatch(key) else shown(key)
+    return f"{path}.{name}" if path else name
 
 
 def error_at(source: str, line: int, path: str, problem: str) -> ConfigError:

@@ -19,6 +19,7 @@ LAYERS = [
     "files",
     "yaml_value",
     "yaml_document",
+    "yaml_files",
     "strict_yaml",
     "fencing",
     "types",
