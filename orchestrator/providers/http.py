@@ -229,10 +229,14 @@ def http_client(
             if isinstance(response.stream, httpx2.AsyncByteStream) and exchange.media_type == "text/event-stream":
                 response.stream = _Watched(response.stream, exchange)
 
+    # Where there is no TLS, no certificates are read; such a context trusts nobody.
+    encrypted = transport is None and httpx2.URL(base_url).scheme == "https"
+    system = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    tls = _tls(*system) if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     proxied = httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEPT_ALIVE_S)
     return _Client(
         transport=transport,
-        verify=_tls(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
+        verify=tls,
         follow_redirects=False,
         event_hooks={"request": [before], "response": [after]},
         limits=proxied,
