@@ -10,7 +10,6 @@ hidden ones (with them .git and .env), version control, links, what is not text,
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from .deferred import dataclass
 from .errors import ContextTooLongError, UsageError
+from .expressions import expression
 from .types import Prompt
 
 STDIN = "-"
@@ -28,7 +28,7 @@ LARGE_BYTES = 1_000_000  # a file in a folder that is longer than this was hardl
 _MOST_BYTES_PER_TOKEN = 64
 _SNIFFED_BYTES = 8_000  # git takes a file for binary if there is a NUL in so many bytes at its beginning
 _VERSION_CONTROL = frozenset({"CVS", "_darcs", "RCS", "SCCS"})  # those that are not hidden
-_LINE_ENDS = re.compile(r"\r\n|\r|\n")
+_LINE_ENDS = expression(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import random
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from .analysis.tokens import TokenCount, count_tokens
 from .deferred import dataclass
+from .expressions import expression
 from .fencing import MARKER_LENGTH, explained, fenced, new_marker
 from .plan import Call
 from .plan.template import ANSWER, ANSWERS, CONTEXT, PROMPT, QUESTION, STEPS, Slot, Template, parse
@@ -39,7 +39,7 @@ VERDICT_FORMAT = ResponseFormat(
 )
 _VERDICT_BOUND = schema_bound(json.dumps(VERDICT_FORMAT.schema))
 VERDICT_TOKENS = 80  # of a verdict as it is expected: a number, and an issue or two
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = expression("[\ud800-\udfff]")
 _VERDICT_WISH = (
     'Reply with one JSON object and nothing else: {"score": from 0 (useless) to 1 (nothing left to improve), '
     '"issues": [each thing that is wrong or missing, in one sentence]}.'

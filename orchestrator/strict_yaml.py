@@ -13,7 +13,6 @@ are the only booleans, and a number is an exact `Decimal` or `int`, never a floa
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -22,14 +21,16 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from .errors import ConfigError, did_you_mean
-from .yaml_document import Kind, Value, read_document, shown
+from .expressions import expression
+from .yaml_files import read_document
+from .yaml_value import Kind, Value, shown
 
 T = TypeVar("T")
 D = TypeVar("D")
 E = TypeVar("E", bound=StrEnum)
 
 _MAX_DIGITS = 30  # of a number, before or after the point
-_LEADING_ZERO = re.compile(r"[-+]?0[0-9_]")  # octal in YAML 1.1, decimal in 1.2
+_LEADING_ZERO = expression(r"[-+]?0[0-9_]")  # octal in YAML 1.1, decimal in 1.2
 
 Reader: TypeAlias = Callable[[Value], T]
 
@@ -169,9 +170,12 @@ def one_of(enum: type[E]) -> Reader[E]:
     return reader
 
 
-def read(path: Path, reader: Reader[T]) -> T:
-    """What `reader` makes of a file. Raises ConfigError if the file cannot be read or holds anything unexpected."""
-    return reader(read_document(path))
+def read(path: Path, reader: Reader[T], keep_in: Path | None = None) -> T:
+    """What `reader` makes of a file. Raises ConfigError if the file cannot be read or holds anything unexpected.
+
+    `keep_in` is the folder for what is kept of the file, as for `read_document`.
+    """
+    return reader(read_document(path, keep_in))
 
 
 def _bounded(value: Value, minimum: Decimal | int | None, maximum: Decimal | int | None) -> Decimal:

@@ -11,15 +11,15 @@ is left out without a word could change what a tool does.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError, did_you_mean
+from .expressions import expression
 from .types import Tool
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")  # what OpenAI and Anthropic both take
+_NAME = expression(r"[A-Za-z0-9_-]{1,64}")  # what OpenAI and Anthropic both take
 _MOST = 128  # OpenAI's limit
 _NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
 

@@ -21,7 +21,7 @@ from .deferred import dataclass
 from .errors import ConfigError, UsageError
 from .files import replacing
 from .strict_yaml import Reader, Table, decimal, list_of, mapping_of, read, record, text
-from .yaml_document import Value
+from .yaml_value import Value
 
 LEAST_SLOPE = Decimal("0.001")
 _CUTS = 3  # between four levels
@@ -99,9 +99,12 @@ def cuts(value: Value) -> tuple[float, ...]:
     return found
 
 
-def read_tuned(path: Path) -> Tuned:
-    """What a file says was fitted. Raises ConfigError for a file that holds anything else."""
-    return read(path, record(_tuned))
+def read_tuned(path: Path, keep_in: Path | None = None) -> Tuned:
+    """What a file says was fitted. Raises ConfigError for a file that holds anything else.
+
+    `keep_in` is the folder for what is kept of the file.
+    """
+    return read(path, record(_tuned), keep_in)
 
 
 def merged(path: Path, tuned: Tuned) -> Tuned:

@@ -1,4 +1,4 @@
-"""A YAML file as values that know their line: what `strict_yaml` reads from.
+"""A YAML file as values that know their line.
 
 The YAML is a plain subset of 1.2: one document, no anchors, aliases, tags or merge keys, text for keys, no key twice.
 Whatever else a file holds is refused with a `ConfigError` that reads `file:line: key.path: what is wrong`, before it
@@ -8,98 +8,27 @@ can cost time, memory or stack.
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Callable
-from enum import StrEnum
-from pathlib import Path
 from typing import NoReturn, Protocol
 
 import yaml
 
-from .deferred import dataclass
-from .errors import ConfigError
+from .expressions import expression
+from .yaml_value import BOOLEANS, NULL, WORD, Kind, Scalar, Value, error_at, path_to, shown
 
-MAX_BYTES = 1 << 20
 MAX_DEPTH = 20  # far above any real file, far below what recursion can take
 MAX_VALUES = 50_000  # keeps a hostile file of the largest size well under a second
-_SHOWN = 60  # characters of a key or value that a message repeats
 
-_INTEGER = re.compile(r"[-+]?[0-9]+(?:_[0-9]+)*")
-_NUMBER = re.compile(r"[-+]?(?:[0-9]+(?:_[0-9]+)*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
-_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_NULL = frozenset({"", "~", "null", "Null", "NULL"})
-_BOOLEAN = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
-_NOT_TEXT = _NULL | _BOOLEAN
-_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,59}")  # as most keys are: text, whatever the rules, and shown as it is
+_NOT_TEXT = NULL | BOOLEANS
 # What YAML calls printable, less the line separators that editors do not count as the end of a line.
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_TAG_DIRECTIVE = re.compile(r"^%TAG", re.MULTILINE)  # libyaml takes quadratic time over many of them
-_NEVER_IN_TEXT = re.compile("[\0\ud800-\udfff]")  # what an escape in double quotes could still bring in
+_UNPRINTABLE = expression("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_TAG_DIRECTIVE = expression(r"^%TAG", re.MULTILINE)  # libyaml takes quadratic time over many of them
+_NEVER_IN_TEXT = expression("[\0\ud800-\udfff]")  # what an escape in double quotes could still bring in
 
 
-class Kind(StrEnum):
-    """What a value is, in the words of a message."""
-
-    TEXT = "text"
-    INTEGER = "an integer"
-    NUMBER = "a number"
-    BOOLEAN = "a boolean"
-    DATE = "a date"
-    NULL = "nothing"
-    LIST = "a list"
-    MAPPING = "a mapping"
-
-
-@dataclass(slots=True)  # not frozen: that would cost a third of the time it takes to read a file
-class Scalar:
-    """A single value as it was written. `plain` is without quotes."""
-
-    written: str
-    plain: bool
-
-
-@dataclass(slots=True)  # as above
-class Value:
-    """A value and where it stands: `line` (from 1; that of its key, if it has one) and the `path` of keys to it.
-
-    `key` is the last of those keys, in full; empty for an item of a list.
-    """
-
-    source: str
-    line: int
-    path: str
-    content: Scalar | tuple[Value, ...] | dict[str, Value]
-    key: str = ""
-
-    @property
-    def kind(self) -> Kind:
-        content = self.content
-        if isinstance(content, Scalar):
-            return _plain_kind(content.written) if content.plain else Kind.TEXT
-        return Kind.LIST if isinstance(content, tuple) else Kind.MAPPING
-
-    @property
-    def written(self) -> str:
-        """A single value as it was written, without its quotes; empty for a list or a mapping."""
-        return self.content.written if isinstance(self.content, Scalar) else ""
-
-    def error(self, problem: str) -> ConfigError:
-        """The error to raise about this value."""
-        return _error(self.source, self.line, self.path, problem)
-
-    def expected(self, what: str, *, advice: str = "") -> ConfigError:
-        """The error for a value of another kind than `what`."""
-        kind = self.kind
-        if kind is Kind.NULL:
-            return self.error(f"has no value; expected {what}")
-        written = f" {shown(self.written)}" if isinstance(self.content, Scalar) else ""
-        return self.error(f"expected {what}, found {kind}{written}{advice}")
-
-
-def read_document(path: Path) -> Value:
-    """The one value of a file. Raises ConfigError if the file cannot be read or is not in the subset."""
-    return parse(_decode(_contents(path), str(path)), str(path))
+def parse_bytes(data: bytes, source: str) -> Value:
+    """The one value of a file that holds `data`; `source` is what errors call the file. Raises ConfigError."""
+    return parse(_decode(data, source), source)
 
 
 def parse(document: str, source: str) -> Value:
@@ -107,17 +36,17 @@ def parse(document: str, source: str) -> Value:
     bad = _UNPRINTABLE.search(document)
     if bad:
         line = document.count("\n", 0, bad.start()) + 1
-        raise _error(source, line, "", f"the character U+{ord(bad[0]):04X} is not allowed")
+        raise error_at(source, line, "", f"the character U+{ord(bad[0]):04X} is not allowed")
     directive = _TAG_DIRECTIVE.search(document)
     if directive:
-        raise _error(source, document.count("\n", 0, directive.start()) + 1, "", "%TAG directives are not allowed")
+        raise error_at(source, document.count("\n", 0, directive.start()) + 1, "", "%TAG directives are not allowed")
     try:
         return _Document(document, source).root()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise _error(source, mark.line + 1 if mark else 1, "", f"is not YAML: {_reason(error)}") from None
+        raise error_at(source, mark.line + 1 if mark else 1, "", f"is not YAML: {_reason(error)}") from None
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two: bad escapes, without libyaml
-        raise _error(source, 1, "", f"is not YAML: {_reason(error)}") from None
+        raise error_at(source, 1, "", f"is not YAML: {_reason(error)}") from None
 
 
 class _EventSource(Protocol):
@@ -182,8 +111,7 @@ class _Document:
         entries: dict[str, Value] = {}
         while not isinstance(event := self._events.get_event(), yaml.MappingEndEvent):
             key = self._key(event, path, depth)
-            name = key if _WORD.fullmatch(key) else shown(key)
-            key_path = f"{path}.{name}" if path else name
+            key_path = path_to(key, path)
             if key in entries:
                 self._refuse(event, key_path, f"duplicate key; the first is on line {entries[key].line}")
             value = self._events.get_event()
@@ -192,7 +120,7 @@ class _Document:
 
     def _key(self, event: yaml.Event, path: str, depth: int) -> str:
         key = self._value(event, path, depth + 1)
-        if _WORD.fullmatch(key.written) and key.written not in _NOT_TEXT:
+        if WORD.fullmatch(key.written) and key.written not in _NOT_TEXT:
             return key.written
         if key.written == "<<":
             raise key.error("merge keys (<<) are not allowed")
@@ -203,26 +131,11 @@ class _Document:
         return key.written
 
     def _refuse(self, event: yaml.Event, path: str, problem: str) -> NoReturn:
-        raise _error(self._source, _line(event), path, problem)
+        raise error_at(self._source, _line(event), path, problem)
 
 
 def _line(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark else 1
-
-
-def _contents(path: Path) -> bytes:
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):  # opening one could wait for ever
-            raise ConfigError(f"{path}: is not a regular file")
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigError(f"{path}: cannot be read: {reason}") from None
-    if len(data) > MAX_BYTES:
-        raise ConfigError(f"{path}: is larger than {MAX_BYTES // 1024:,} KiB")
-    return data
 
 
 def _decode(data: bytes, source: str) -> str:
@@ -230,32 +143,9 @@ def _decode(data: bytes, source: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise _error(source, line, "", "is not UTF-8") from None
-
-
-def _plain_kind(written: str) -> Kind:
-    if written in _NULL:
-        return Kind.NULL
-    if written in _BOOLEAN:
-        return Kind.BOOLEAN
-    if written[0] not in "+-.0123456789":
-        return Kind.TEXT
-    if _INTEGER.fullmatch(written):
-        return Kind.INTEGER
-    if _NUMBER.fullmatch(written) or _NOT_FINITE.fullmatch(written):
-        return Kind.NUMBER
-    return Kind.DATE if _DATE.fullmatch(written) else Kind.TEXT
-
-
-def shown(written: str) -> str:
-    shortened = written if len(written) <= _SHOWN else f"{written[:_SHOWN]}..."
-    return shortened if shortened.isprintable() and shortened.strip() == shortened else repr(shortened)
+        raise error_at(source, line, "", "is not UTF-8") from None
 
 
 def _reason(error: Exception) -> str:
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
     return " ".join(str(problem).split())
-
-
-def _error(source: str, line: int, path: str, problem: str) -> ConfigError:
-    return ConfigError(f"{source}:{line}: {path}: {problem}" if path else f"{source}:{line}: {problem}")

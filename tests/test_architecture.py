@@ -13,10 +13,13 @@ PACKAGE = Path(__file__).resolve().parents[1] / "orchestrator"
 # Top to bottom: each may import those before it. A folder stands for all of its modules.
 LAYERS = [
     "deferred",
+    "expressions",
     "errors",
     "clock",
     "files",
+    "yaml_value",
     "yaml_document",
+    "yaml_files",
     "strict_yaml",
     "fencing",
     "types",
@@ -140,6 +143,17 @@ def test_a_dataclass_is_cheap_to_define() -> None:
         for node in ast.walk(ast.parse(module.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module == "dataclasses":
                 assert "dataclass" not in {alias.name for alias in node.names}, f"{module}: use that of deferred"
+
+
+def test_an_expression_is_not_compiled_at_import() -> None:
+    """`re.compile` is for expressions that are made of a text at hand, inside of a function."""
+    for module in set(MODULES) - {PACKAGE / "expressions.py"}:
+        tree = ast.parse(module.read_text())
+        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+        inside = {id(inner) for function in functions for inner in ast.walk(function)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr == "compile" and id(node) not in inside:
+                assert ast.unparse(node) != "re.compile", f"{module}: line {node.lineno}: use expression"
 
 
 def test_only_the_render_module_prints() -> None:

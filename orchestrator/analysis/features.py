@@ -15,6 +15,7 @@ from functools import cache
 from math import log, log1p
 from typing import NamedTuple
 
+from ..expressions import expression
 from ..types import Task
 from .lexicon import CUES, SUBJECTS, rows_of_words
 from .prose import Prose
@@ -49,28 +50,28 @@ class Features(NamedTuple):
     word_count: int
 
 
-_WORD = re.compile(r"[^\W_]+(?:'[a-z]+)?")
-_OPTION = re.compile(r"(?m)^[ \t]*\(?([A-J])[.):][ \t]*(\S.*)$")
-_INLINE_OPTION = re.compile(r"(?:^|\s)\(?([A-J])\)[ \t]*(\S[^()\n]{0,300}?)(?=\s+\(?[A-J]\)|\n|$)")
-_NUMBER = re.compile(r"[0-9][0-9,]*(?:\.[0-9]+)?")
-_SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
-_OPERATOR = re.compile(r"[=^+*<>≤≥×÷∀∃→⊃~•]")
-_LATEX = re.compile(r"\\[a-zA-Z]+")
-_FRACTION = re.compile(r"[0-9] ?/ ?[0-9]|\\frac")
-_MONEY = re.compile(r"[$£€][0-9]")
-_NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]+")
-_NEGATED = re.compile(r"\b(?:NOT|EXCEPT|LEAST|except)\b")
-_LABEL = re.compile(
+_WORD = expression(r"[^\W_]+(?:'[a-z]+)?")
+_OPTION = expression(r"(?m)^[ \t]*\(?([A-J])[.):][ \t]*(\S.*)$")
+_INLINE_OPTION = expression(r"(?:^|\s)\(?([A-J])\)[ \t]*(\S[^()\n]{0,300}?)(?=\s+\(?[A-J]\)|\n|$)")
+_NUMBER = expression(r"[0-9][0-9,]*(?:\.[0-9]+)?")
+_SENTENCE_END = expression(r"[.!?](?=\s|$)")
+_OPERATOR = expression(r"[=^+*<>≤≥×÷∀∃→⊃~•]")
+_LATEX = expression(r"\\[a-zA-Z]+")
+_FRACTION = expression(r"[0-9] ?/ ?[0-9]|\\frac")
+_MONEY = expression(r"[$£€][0-9]")
+_NAME = expression(r"(?<=[a-z,] )[A-Z][a-z]+")
+_NEGATED = expression(r"\b(?:NOT|EXCEPT|LEAST|except)\b")
+_LABEL = expression(
     r"(?m)^[ \t]*(?:[Cc]ontext|[Qq]uestion|[Pp]assage|[Pp]aragraph|[Ii]nput|[Pp]remise|Text)[ \t]*:|Question: "
 )
-_INDENT = re.compile(r"(?m)^(?: {2,}|\t)\S")
-_FOREIGN = re.compile(r"[\u0250-\U0010ffff]+")
-_ACCENT = re.compile(r"[\u00c0-\u024f]")
-_NUMERIC_OPTION = re.compile(r"[-$(]*[0-9./]")
-_FORMULA = re.compile(r"[=^\\]|\b[a-z]\b ?[(/+*-]")
-_JUDGEMENT = re.compile(r"(?i)(?:true|false|wrong|not wrong|yes|no)\b")
-_STATEMENT = re.compile(r"statement ?[1i]\b")
-_LAST_CLAUSE = re.compile(r"[.!?:]\s+")
+_INDENT = expression(r"(?m)^(?: {2,}|\t)\S")
+_FOREIGN = expression(r"[\u0250-\U0010ffff]+")
+_ACCENT = expression(r"[\u00c0-\u024f]")
+_NUMERIC_OPTION = expression(r"[-$(]*[0-9./]")
+_FORMULA = expression(r"[=^\\]|\b[a-z]\b ?[(/+*-]")
+_JUDGEMENT = expression(r"(?i)(?:true|false|wrong|not wrong|yes|no)\b")
+_STATEMENT = expression(r"statement ?[1i]\b")
+_LAST_CLAUSE = expression(r"[.!?:]\s+")
 
 _FIRST_WORDS = (
     "what",

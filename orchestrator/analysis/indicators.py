@@ -6,10 +6,10 @@ Patterns follow the rules of `phrases`. American and British spellings and the f
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..expressions import expression
 from ..types import Level
 from .phrases import Match, PhraseTable
 from .vocabulary import (
@@ -113,7 +113,7 @@ INDICATORS = tuple(
 )
 _TABLE = PhraseTable(INDICATORS)
 
-_NEGATED = re.compile(r"(?:do not|don't|without|avoid|no need to|need not|needn't|instead of|rather than)(?: \w+ly)? $")
+_NEGATED = expression(r"(?:do not|don't|without|avoid|no need to|need not|needn't|instead of|rather than)(?: \w+ly)? $")
 
 
 def find_indicators(words: str) -> Iterator[Match[Indicator]]:

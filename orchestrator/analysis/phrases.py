@@ -53,10 +53,10 @@ class PhraseTable(Generic[R]):
                 yield Match(self.rows[row], row, found.group(), place)
 
     @cached_property
-    def _phrases(self) -> list[tuple[int, str, re.Pattern[str]]]:
-        """Each alternative of each row, in order: the place of the row, the pattern, and one for how it begins."""
+    def _phrases(self) -> list[tuple[int, str, _Starts]]:
+        """Each alternative of each row, in order: the place of the row, the pattern, and how it begins."""
         return [
-            (place, pattern, re.compile("|".join(sorted(_starts(pattern)))))
+            (place, pattern, _Starts.of(pattern))
             for place, row in enumerate(self.rows)
             for pattern in _alternatives(row.pattern)
         ]
@@ -67,11 +67,27 @@ class PhraseTable(Generic[R]):
         Each alternative is ended by an empty group that tells its row: the engine passes over an alternative by its
         first letter, which it does not where one begins with a group.
         """
-        fitting = [(place, pattern) for place, pattern, heads in self._phrases if heads.match(head)]
+        fitting = [(place, pattern) for place, pattern, starts in self._phrases if starts.fit(head)]
         if not fitting:
             return None
         flat = "|".join(f"{pattern}()" for _, pattern in fitting)
         return _Begun(re.compile(rf"(?:{flat})(?!\w|-\w)"), tuple(place for place, _ in fitting))
+
+
+class _Starts(NamedTuple):
+    """How a pattern begins: with one of these letters, or as one of these bracketed sets has it."""
+
+    letters: tuple[str, ...]
+    sets: tuple[str, ...]
+
+    @classmethod
+    def of(cls, pattern: str) -> _Starts:
+        starts = _starts(pattern)
+        sets = tuple(each for each in starts if each.startswith("["))
+        return cls(tuple(starts.difference(sets)), sets)
+
+    def fit(self, head: str) -> bool:
+        return head.startswith(self.letters) or any(re.match(each, head) for each in self.sets)
 
 
 class _Begun(NamedTuple):

@@ -16,7 +16,7 @@ from ..registry.model import Registry
 from ..registry.records import MAX_RATE
 from ..strict_yaml import mapping_of, read, text
 from ..types import Level, Usage
-from ..yaml_document import Value
+from ..yaml_value import Value
 from .records import Item, RecordedOutcome
 
 Prices = Mapping[str, Rates]  # by the recorded name of the model

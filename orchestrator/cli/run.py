@@ -19,11 +19,8 @@ from ..planning import Planned
 from ..result import OrchestrationResult, refused_result, tool_call_dict
 from . import render
 from .interrupts import Signals
-from .models import list_models
 from .options import RunFlags, command
 from .output import Output
-from .rate import rate_one
-from .selftest import selftest
 from .setup import options_from, settings_from
 from .source import read_prompt
 from .using import REGISTRY_FILES, check_used
@@ -50,8 +47,14 @@ def run(flags: _RunFlags) -> int:
     mode = " --list-models" if flags.list_models else " --test" if flags.test else None
     check_used(flags, _doing(flags, "run") if mode is None else f"orch run{mode}", uses)
     if flags.list_models:
+        from .models import list_models  # heavy
+
         return list_models(settings_from(flags), Output.parse(flags.output))
-    return selftest(Output.parse(flags.output)) if flags.test else answer(flags)
+    if flags.test:
+        from .selftest import selftest  # heavy
+
+        return selftest(Output.parse(flags.output))
+    return answer(flags)
 
 
 def _short_form(strategy: str) -> Callable[..., int]:
@@ -87,6 +90,8 @@ def answer(flags: RunFlags, strategy: str | None = None) -> int:
     output = Output.parse(flags.output)
     settings = settings_from(flags)
     if flags.rate_last is not None:
+        from .rate import rate_one  # heavy
+
         rated = rate_one(settings, LAST, flags.rate_last)
         render.say(str(rated))
         if flags.prompt is None:

@@ -12,7 +12,7 @@ from ..bench.tuning_weights import as_settings
 from ..deferred import dataclass
 from ..settings import Settings
 from ..tuned import Tuned, read_tuned
-from ..yaml_document import read_document
+from ..yaml_files import read_document
 
 DEFAULT = "default"
 

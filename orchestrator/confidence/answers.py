@@ -21,6 +21,7 @@ from ..analysis.answer import AnswerForm
 from ..analysis.parsing import parse_prompt
 from ..analysis.prose import EDGE_CHARS, count_words
 from ..deferred import dataclass
+from ..expressions import expression
 from .code_form import code_form, code_of
 from .keypoints import agree, key_points
 
@@ -90,7 +91,7 @@ def compare(one: FinalAnswer, other: FinalAnswer) -> float:
 
 # -- what is asked ------------------------------------------------------------------------------------------------
 
-_OPTION = re.compile(r"(?m)^[ \t]*\(?([A-Z])[.):]\)?[ \t]+(\S.{0,300}?)[ \t]*$")
+_OPTION = expression(r"(?m)^[ \t]*\(?([A-Z])[.):]\)?[ \t]+(\S.{0,300}?)[ \t]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,16 +122,16 @@ def options_in(prompt: str) -> dict[str, str]:
 
 # -- where the answer stands --------------------------------------------------------------------------------------
 
-_ANSWER_IS = re.compile(
+_ANSWER_IS = expression(
     r"(?i)\b(?:answer|result|solution|choice|option|judg[e]?ment)"
     r"(?: (?:to|for|of) [^.:\n]{1,60}?)?(?:\*\*)?(?: (?:is|would be|should be)(?: therefore| thus)?:?|:)(?:\*\*)?\s*"
     r"(\S[^\n]{0,300})"
 )
 # `[^\S\n]` is white space within a line: with `\s`, each of many empty lines would be begun at, and read to the last.
-_MARKS = re.compile(r"(?m)^[^\S\n]*####\s*(\S[^\n]{0,200})")
-_JSON_FENCE = re.compile(r"```(?:json)?[^\S\n]*\n")
-_BOLD_END = re.compile(r"\*\*([^*\n]{1,80})\*\*[^\w\n]*\Z")
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=\S)|\n+")
+_MARKS = expression(r"(?m)^[^\S\n]*####\s*(\S[^\n]{0,200})")
+_JSON_FENCE = expression(r"```(?:json)?[^\S\n]*\n")
+_BOLD_END = expression(r"\*\*([^*\n]{1,80})\*\*[^\w\n]*\Z")
+_SENTENCE_END = expression(r"(?<=[.!?])\s+(?=\S)|\n+")
 
 
 def _final(text: str, asked: Wanted) -> FinalAnswer:
@@ -217,7 +218,7 @@ def _letter(text: str, options: dict[str, str]) -> str | None:
 
 # -- numbers ------------------------------------------------------------------------------------------------------
 
-_NUMBER = re.compile(
+_NUMBER = expression(
     r"(?<![\w.])-?(?:(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d+)?|\.\d+)(?:\s{0,3}/\s{0,3}\d+(?![\d/]))?(?:e[+-]?\d+)?"
 )
 

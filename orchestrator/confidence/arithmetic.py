@@ -9,12 +9,13 @@ import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 
+from ..expressions import expression
 from .answers import unlatex
 from .signal import Answer, Measure
 
 _LEFT = frozenset("0123456789.,()%$+-*/x×÷ ")
-_RESULT = re.compile(r"\s{0,3}\$?\s{0,3}(-?(?:\d[\d,]{0,20})?(?:\.\d{1,20})?)(?!\d|\s{0,3}[-+*/x×÷]\s{0,3}[\d(])")
-_OPERATION = re.compile(r"[\d)%]\s*[-+*/x×÷]\s*[\d($.-]")
+_RESULT = expression(r"\s{0,3}\$?\s{0,3}(-?(?:\d[\d,]{0,20})?(?:\.\d{1,20})?)(?!\d|\s{0,3}[-+*/x×÷]\s{0,3}[\d(])")
+_OPERATION = expression(r"[\d)%]\s*[-+*/x×÷]\s*[\d($.-]")
 _MOST_SUMS, _LONGEST_SUM = 60, 80
 _LONGEST_INTEGER = 30  # digits: a bound on what is worked out here
 _SIGNS = str.maketrans({"x": "*", "×": "*", "÷": "/", "$": "", ",": ""})

@@ -6,9 +6,11 @@ import ast
 import re
 from functools import lru_cache
 
-_FENCE = re.compile(r"^[ \t]{0,3}(`{3,}|~{3,})[^\n]*\n(.*?)^[ \t]{0,3}\1", re.MULTILINE | re.DOTALL)
-_COMMENT = re.compile(r"(?m)(?:(?<=\s)|^)(?:#|//).*$|/\*.*?\*/", re.DOTALL)
-_CODE_LINE = re.compile(  # `[^\S\n]`: white space within the line, so that many empty lines are each read once
+from ..expressions import expression
+
+_FENCE = expression(r"^[ \t]{0,3}(`{3,}|~{3,})[^\n]*\n(.*?)^[ \t]{0,3}\1", re.MULTILINE | re.DOTALL)
+_COMMENT = expression(r"(?m)(?:(?<=\s)|^)(?:#|//).*$|/\*.*?\*/", re.DOTALL)
+_CODE_LINE = expression(  # `[^\S\n]`: white space within the line, so that many empty lines are each read once
     r"(?m)^[^\S\n]*(?:def |class |import |from \w+ import |return\b|for .+:$|while .+:$|if .+:$|print\()"
 )
 

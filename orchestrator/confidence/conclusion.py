@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 
+from ..expressions import expression
 from .answers import AnswerKind, boxes_in
 from .code_form import parses
 from .signal import Answer, Measure
 
 _ENDING = 40  # characters
-_DECIMALS = re.compile(r"\d\.\d")
-_BEGINS_BOXED = re.compile(r"\W*\\?boxed")
+_DECIMALS = expression(r"\d\.\d")
+_BEGINS_BOXED = expression(r"\W*\\?boxed")
 
 
 def conclusion(answer: Answer) -> Iterator[Measure]:

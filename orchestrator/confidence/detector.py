@@ -20,6 +20,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..analysis.prose import EDGE_CHARS, count_words, read_prose
+from ..expressions import expression
 from ..types import FinishReason, Verdict
 from .answers import final_answer
 from .arithmetic import arithmetic
@@ -131,7 +132,7 @@ def measures_of(answer: Answer) -> dict[str, list[Measure]]:
     return {name: list(MEASURED[name](answer)) for name in names}
 
 
-_SENTENCE = re.compile(r"[^.!?\n]*(?:[.!?]+|\n|\Z)")
+_SENTENCE = expression(r"[^.!?\n]*(?:[.!?]+|\n|\Z)")
 _ASIDE_WORDS = 12
 
 

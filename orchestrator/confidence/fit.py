@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 
 from ..analysis.answer import AnswerForm
+from ..expressions import expression
 from .answers import AnswerKind
 from .code_form import parses
 from .signal import Answer, Signal
@@ -17,7 +18,7 @@ WRONG_FORM = -1.4
 VERY_SHORT, VERY_SHORT_UNKNOWN = -1.0, -0.5  # of no words at all; the second where the prompt is not known
 VERY_SHORT_WORDS = 20
 
-_PYTHON_FENCE = re.compile(r"^[ \t]{0,3}(?:`{3,}|~{3,})(?:python|py)\b", re.MULTILINE | re.IGNORECASE)
+_PYTHON_FENCE = expression(r"^[ \t]{0,3}(?:`{3,}|~{3,})(?:python|py)\b", re.MULTILINE | re.IGNORECASE)
 
 
 def fit(answer: Answer) -> Iterator[Signal]:
@@ -41,7 +42,7 @@ def _missing(answer: Answer) -> str | None:
     return None
 
 
-_SPELT = re.compile(
+_SPELT = expression(
     r"\b(?:zero|none|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty"
     r"|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|dozen|half|third|quarter)\b",
     re.IGNORECASE,

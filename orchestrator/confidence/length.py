@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 
+from ..expressions import expression
 from .signal import Answer, Measure
 
-_SENTENCE_END = re.compile(r"[.!?](?:\s|$)")
+_SENTENCE_END = expression(r"[.!?](?:\s|$)")
 
 
 def length(answer: Answer) -> Iterator[Measure]:

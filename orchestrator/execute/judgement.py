@@ -7,9 +7,10 @@ import re
 from typing import Any
 
 from ..deferred import dataclass
+from ..expressions import expression
 from ..types import Completion, FinishReason
 
-_IN_A_BLOCK = re.compile(r"\A```(?:json)?[ \t]*\n(.*)\n```\Z", re.DOTALL)
+_IN_A_BLOCK = expression(r"\A```(?:json)?[ \t]*\n(.*)\n```\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

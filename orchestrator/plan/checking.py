@@ -7,10 +7,10 @@ panel run at the same time and see nothing of each other but in a loop.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from ..errors import did_you_mean
+from ..expressions import expression
 from .nodes import (
     SELF_CHECK,
     Accept,
@@ -30,7 +30,7 @@ from .template import ANSWER, ANSWERS, TemplateError, parse
 
 MOST_ROUNDS = 20
 MOST_CALLS = 200  # of one run of a plan: beyond it is a slip in nested loops
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_NAME = expression(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 Names = frozenset[str]
 

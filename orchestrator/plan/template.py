@@ -20,11 +20,12 @@ from collections.abc import Iterator, Mapping
 
 from ..deferred import dataclass
 from ..errors import did_you_mean
+from ..expressions import expression
 
 PROMPT, QUESTION, CONTEXT, ANSWER, ANSWERS, STEPS = "prompt", "question", "context", "answer", "answers", "steps."
 _WORDS = (PROMPT, QUESTION, CONTEXT, ANSWER, ANSWERS)
-_PLACEHOLDER = re.compile(r"\$(?:(\$)|(steps\.[A-Za-z0-9_-]+)|([A-Za-z_][\w.-]*))")
-_PARAGRAPHS = re.compile(r"\n[ \t]*\n\s*")
+_PLACEHOLDER = expression(r"\$(?:(\$)|(steps\.[A-Za-z0-9_-]+)|([A-Za-z_][\w.-]*))")
+_PARAGRAPHS = expression(r"\n[ \t]*\n\s*")
 
 
 class TemplateError(ValueError):

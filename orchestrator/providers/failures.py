@@ -27,6 +27,7 @@ from ..errors import (
     RequestRejectedError,
     TemporaryError,
 )
+from ..expressions import expression
 from .headers import MAX_ADVICE_S, parse_duration_s, reset_advice_s, retry_after_s
 from .text import is_html, tidy
 
@@ -61,7 +62,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 def _pattern(*alternatives: str) -> re.Pattern[str]:
-    return re.compile("|".join(alternatives), re.IGNORECASE)
+    return expression("|".join(alternatives), re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

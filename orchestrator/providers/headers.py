@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
+from ..expressions import expression
 from .base import RateLimitStatus
 
 MAX_ADVICE_S = 7 * 86_400.0  # no provider's limit is longer than a day; nobody waits longer than this
-_DURATION = re.compile(
+_DURATION = expression(
     r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m(?!s))?(?:(\d{1,9}(?:\.\d{1,20})?)s)?(?:(\d{1,12}(?:\.\d{1,20})?)ms)?",
     re.ASCII,
 )

@@ -5,22 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from ..expressions import expression
+
 MAX_MESSAGE = 300  # characters of an error message: enough to act on, too few to hold a prompt
 
 _MASK = "[redacted]"
 _SECRETS = (  # what a key looks like when a provider or a proxy echoes it
-    re.compile(r"\b(?:bearer|basic)\s+[\w.~+/=*-]{6,}", re.IGNORECASE),
-    re.compile(
+    expression(r"\b(?:bearer|basic)\s+[\w.~+/=*-]{6,}", re.IGNORECASE),
+    expression(
         r"\b(?:x-(?:goog-)?api-key|authorization|api[-_ ]?key)[\"']?\s*[:=]\s*[\"']?[^\s\"',;&]{4,}", re.IGNORECASE
     ),
-    re.compile(r"(?<=[?&]key=)[^&\s\"']+", re.IGNORECASE),
-    re.compile(r"\bsk-[\w*-]{6,}"),
-    re.compile(r"\bAIza[\w*-]{6,}"),
+    expression(r"(?<=[?&]key=)[^&\s\"']+", re.IGNORECASE),
+    expression(r"\bsk-[\w*-]{6,}"),
+    expression(r"\bAIza[\w*-]{6,}"),
 )
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_CONTROL = expression(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _SHORTEST_KEY = 6  # a shorter one, such as a self-hosted server's "none", would mask ordinary words
-_HTML = re.compile(r"\s*(?:<!doctype|<html|<head|<\?xml|<!--)", re.IGNORECASE)
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_HTML = expression(r"\s*(?:<!doctype|<html|<head|<\?xml|<!--)", re.IGNORECASE)
+_TITLE = expression(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
 def scrub(text: str) -> str:

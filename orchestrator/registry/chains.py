@@ -7,18 +7,18 @@ tiers: {NAME: [MODEL, ...]}, or {NAME: {models: [MODEL, ...], plan: the NAME of 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 
 from ..errors import did_you_mean
+from ..expressions import expression
 from ..strict_yaml import Table, list_of, mapping_of, record, text
 from ..types import Level
-from ..yaml_document import Kind, Value
+from ..yaml_value import Kind, Value
 from .model import Chain, Role
 from .plans import PlanReader, model_named
 from .routes import STRATEGY_NAMES
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_NAME = expression(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 ROLES, TIERS = "roles", "tiers"
 
 

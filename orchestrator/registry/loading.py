@@ -5,7 +5,7 @@ The user's files add entries, or replace those of the same name as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,8 @@ from ..deferred import dataclass
 from ..errors import ConfigError, did_you_mean
 from ..settings import Settings
 from ..strict_yaml import Table, day, mapping_of, read, record, text
-from ..yaml_document import Value, read_document
+from ..yaml_files import read_document
+from ..yaml_value import Value
 from . import records
 from .chains import ChainsDocument
 from .model import Chain, ModelSpec, Registry, Role
@@ -36,26 +37,34 @@ class _Entry:
 
 
 def load_registry(
-    *, models_file: Path | None, chains_file: Path | None, config_dir: Path, routing_file: Path | None = None
+    *,
+    models_file: Path | None,
+    chains_file: Path | None,
+    config_dir: Path,
+    routing_file: Path | None = None,
+    keep_in: Path | None = None,
 ) -> Registry:
     """The shipped registry with the user's over it.
 
     A file that is named must exist; without one, `models.yaml`, `chains.yaml` and `routing.yaml` in `config_dir` are
-    read if they are there. Raises ConfigError, which names file, line and key, for the first mistake.
+    read if they are there. `keep_in` is the folder for what is kept of the files. Raises ConfigError, which names file,
+    line and key, for the first mistake.
     """
-    entries = _read_entries(shipped("models.yaml"))
+    entries = _read_entries(shipped("models.yaml"), keep_in)
     if not entries:
         raise ConfigError(f"{shipped('models.yaml')}: holds no models; orch is not installed properly")
     models_file = models_file or _if_there(config_dir / "models.yaml")
     if models_file is not None:
-        entries = _over(entries, _read_entries(models_file))
+        entries = _over(entries, _read_entries(models_file, keep_in))
     _check_aliases(entries)
     models = MappingProxyType({name: entry.spec for name, entry in entries.items()})
 
     chains_file = chains_file or _if_there(config_dir / "chains.yaml")
-    registry = _with_chains(models, [shipped("chains.yaml"), *([] if chains_file is None else [chains_file])])
+    files = [shipped("chains.yaml"), *([] if chains_file is None else [chains_file])]
+    registry = _with_chains(models, (read_document(file, keep_in) for file in files))
     routing_file = routing_file or _if_there(config_dir / "routing.yaml")
-    return _with_routing(registry, [shipped("routing.yaml"), *([] if routing_file is None else [routing_file])])
+    files = [shipped("routing.yaml"), *([] if routing_file is None else [routing_file])]
+    return _with_routing(registry, (read_document(file, keep_in) for file in files))
 
 
 def registry_for(settings: Settings) -> Registry:
@@ -65,6 +74,7 @@ def registry_for(settings: Settings) -> Registry:
         chains_file=settings.chains_file,
         config_dir=settings.config_dir,
         routing_file=settings.routing_file,
+        keep_in=settings.parsed_dir,
     )
 
 
@@ -75,7 +85,7 @@ def names_in(chains_file: Path) -> dict[str, list[str]]:
 
 def read_models(path: Path) -> dict[str, ModelSpec]:
     """The models of one file by itself. Raises ConfigError."""
-    entries = _read_entries(path)
+    entries = _read_entries(path, None)
     _check_aliases(entries)
     return {name: entry.spec for name, entry in entries.items()}
 
@@ -100,7 +110,7 @@ def _over(lower: Mapping[str, T], upper: Mapping[str, T]) -> dict[str, T]:
     return {name: value for name, value in lower.items() if name not in upper} | dict(upper)
 
 
-def _read_entries(path: Path) -> dict[str, _Entry]:
+def _read_entries(path: Path, keep_in: Path | None) -> dict[str, _Entry]:
     def build(table: Table) -> dict[str, _Entry]:
         provenance = records.Provenance(
             source=table.optional("source", text, path.name),
@@ -109,7 +119,7 @@ def _read_entries(path: Path) -> dict[str, _Entry]:
         read_model = records.model(provenance)
         return table.optional("models", mapping_of(lambda value: _Entry(read_model(value), value)), {})
 
-    return read(path, record(build))
+    return read(path, record(build), keep_in)
 
 
 def _check_aliases(entries: Mapping[str, _Entry]) -> None:
@@ -125,19 +135,19 @@ def _check_aliases(entries: Mapping[str, _Entry]) -> None:
                 raise entries[blamed].place.error(f"the name '{alias}' is also that of '{other}'")
 
 
-def _with_chains(models: Mapping[str, ModelSpec], files: Sequence[Path]) -> Registry:
-    """The chains, roles and tiers of files, of which the later ones count for more. All of them may use all roles."""
+def _with_chains(models: Mapping[str, ModelSpec], documents: Iterable[Value]) -> Registry:
+    """The chains, roles and tiers of documents; the later ones count for more, and all of them may use all roles."""
     names = _names(models)
-    documents = [ChainsDocument(read_document(file), names) for file in files]
+    parts = [ChainsDocument(document, names) for document in documents]
     roles: dict[str, Role] = {}
     tiers: dict[str, tuple[str, ...]] = {}
     tier_plans: dict[str, Value | None] = {}
-    for document in documents:
-        roles, tiers = _over(roles, document.roles()), _over(tiers, document.tiers())
-        tier_plans = _over(tier_plans, document.tier_plans())
+    for part in parts:
+        roles, tiers = _over(roles, part.roles()), _over(tiers, part.tiers())
+        tier_plans = _over(tier_plans, part.tier_plans())
     chains: dict[str, Chain] = {}
-    for document in documents:
-        chains = _over(chains, document.chains(roles, tiers))
+    for part in parts:
+        chains = _over(chains, part.chains(roles, tiers))
     return Registry(
         models,
         MappingProxyType(chains),
@@ -147,13 +157,14 @@ def _with_chains(models: Mapping[str, ModelSpec], files: Sequence[Path]) -> Regi
     )
 
 
-def _with_routing(registry: Registry, files: Sequence[Path]) -> Registry:
-    """The routing of files, of which the later ones count for more. A table of the user's that has the name of a chain
-    would never be reached; a chain of the user's may have that of a shipped table, and is what the name means then."""
+def _with_routing(registry: Registry, documents: Iterable[Value]) -> Registry:
+    """The routing of documents, of which the later ones count for more. A table of the user's that has the name of a
+    chain would never be reached; a chain of the user's may have that of a shipped table, and is what the name means
+    then."""
     names, routing = _names(registry.models), Routing()
     taken: frozenset[str] = STRATEGY_NAMES
-    for file in files:
-        routing = RoutingReader(names, registry.chains, taken).over(routing, read_document(file))
+    for document in documents:
+        routing = RoutingReader(names, registry.chains, taken).over(routing, document)
         taken |= set(registry.chains)
     return replace(registry, routing=routing)
 

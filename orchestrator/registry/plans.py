@@ -32,7 +32,7 @@ from ..plan import (
 )
 from ..strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_of, record, text
 from ..types import Level
-from ..yaml_document import Kind, Value
+from ..yaml_value import Kind, Value
 from . import records
 from .model import Chain
 

@@ -5,7 +5,6 @@ What a single record can get wrong is checked here; what only shows between reco
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import date, time
 from decimal import Decimal
@@ -13,10 +12,11 @@ from itertools import pairwise
 
 from ..deferred import dataclass
 from ..errors import did_you_mean
+from ..expressions import expression
 from ..money import BatchRates, Price, Rates, Tier, discounted
 from ..strict_yaml import Reader, Table, day, decimal, integer, list_of, one_of, record, text
 from ..types import Level
-from ..yaml_document import Kind, Value
+from ..yaml_value import Kind, Value
 from .model import PROVIDER_NAMES, Feature, FreeQuota, ModelSpec, RateLimits, Scores, Status
 
 MAX_RATE = Decimal(1_000_000)  # dollars, per million tokens or per GPU hour: beyond it is a slip of the decimal point
@@ -24,8 +24,8 @@ MAX_TOKENS = 1_000_000_000
 MAX_COUNT = 1_000_000_000_000
 SINCE_RELEASE = date.min  # the start of a model's first price where the file gives none
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*")  # no comma: lists of names are written with commas
-_HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])")
+_NAME = expression(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*")  # no comma: lists of names are written with commas
+_HOURS = expression(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])")
 
 
 @dataclass(frozen=True, slots=True)

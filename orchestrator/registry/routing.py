@@ -8,23 +8,23 @@ experiments: {NAME: {description: ..., arms: {...}, split: {...}, from: ..., unt
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import fields
 from decimal import Decimal
 from typing import TypeVar
 
 from ..errors import did_you_mean
+from ..expressions import expression
 from ..strict_yaml import Table, boolean, day, decimal, integer, list_of, mapping_of, one_of, record, text
 from ..types import Level, Task
-from ..yaml_document import Value
+from ..yaml_value import Value
 from .model import Scores
 from .records import MAX_TOKENS
 from .routes import Arm, Condition, Experiment, Fit, Routing, TaskRow, TaskTable, Weight
 
 T = TypeVar("T")
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+_NAME = expression(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _SCORES = tuple(score.name for score in fields(Scores))
 _MOST_WEIGHT = 1_000
 

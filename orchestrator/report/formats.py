@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import BinaryIO
+
+from ..expressions import expression
 
 Value = None | bool | int | float | str | list[str]
 Row = dict[str, Value]
@@ -25,8 +26,8 @@ class Format(StrEnum):
 
 # What a spreadsheet may take for a formula (https://owasp.org/www-community/attacks/CSV_Injection), the full-width
 # signs included, behind anything that it may skip or strip first.
-_FORMULA = re.compile(r"[\s\x00-\x20\"'\ufeff]*[=+\-@＝＋－＠]|[\t\r\n]")
-_PLAIN_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_FORMULA = expression(r"[\s\x00-\x20\"'\ufeff]*[=+\-@＝＋－＠]|[\t\r\n]")
+_PLAIN_NUMBER = expression(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 def defused(text: str) -> str:

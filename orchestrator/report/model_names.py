@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from ..expressions import expression
 from ..registry.model import Registry
 
-_DATED = re.compile(r"[-@](20\d{6}|20\d{2}-\d{2}-\d{2}|latest)$")
+_DATED = expression(r"[-@](20\d{6}|20\d{2}-\d{2}-\d{2}|latest)$")
 
 # Words in any order, numbers in theirs: `Claude Sonnet 3.7` is claude-3-7-sonnet, but gpt-5.4 is not gpt-4.5.
 _Key = tuple[tuple[str, ...], tuple[str, ...]]

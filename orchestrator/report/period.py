@@ -15,13 +15,14 @@ from enum import StrEnum
 from ..clock import rfc3339
 from ..deferred import dataclass
 from ..errors import UsageError
+from ..expressions import expression
 
 # Gives a time of day that was written without a zone the zone it was meant in.
 Localise = Callable[[datetime], datetime]
 
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9].*")
-_RELATIVE = re.compile(r"([0-9]+)([hdw])", re.IGNORECASE)
+_DATE = expression(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIME = expression(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9].*")
+_RELATIVE = expression(r"([0-9]+)([hdw])", re.IGNORECASE)
 _DAYS = {"d": 1, "w": 7}
 _EXAMPLE = "for example 2026-11-21, 2026-11-21T14:30, 2026-11-21T14:30Z, 24h, 7d or 2w"
 

@@ -12,14 +12,15 @@ from typing import Any
 
 from ..deferred import dataclass
 from ..errors import UsageError
+from ..expressions import expression
 
 _MAX_EXPONENT, _MIN_EXPONENT = 30, -60  # beyond these it is no amount, and its exact value would fill the memory
 _NO_MODEL = "(no model)"
 
 # Google: `Generate content cached input token count gemini 2.5 flash short input text`; of Vertex AI also
 # `Gemini 2.5 Pro Thinking Text Output - Predictions`, where the amount is not in tokens.
-_SKU_MODEL = re.compile(r"\bgemini[ _-]+\d[\w.]*(?:[ _-]+[\w.]+)*", re.IGNORECASE)
-_SKU_COUNT = re.compile(r"\b(cached )?(input|output) token count\b", re.IGNORECASE)
+_SKU_MODEL = expression(r"\bgemini[ _-]+\d[\w.]*(?:[ _-]+[\w.]+)*", re.IGNORECASE)
+_SKU_COUNT = expression(r"\b(cached )?(input|output) token count\b", re.IGNORECASE)
 _SKU_DETAIL = frozenset(
     {
         *("text", "image", "audio", "video", "input", "output", "short", "long", "batch", "flex", "priority", "live"),
@@ -28,7 +29,7 @@ _SKU_DETAIL = frozenset(
     }
 )
 # OpenAI: `gpt-5.4-mini-2026-03-17, cached input`, `priority | gpt-5.6-sol, output, long context`.
-_LINE_ITEM = re.compile(r"(?:[\w ]+\| *)?(?P<model>[\w.:/-]+)(?: +\w+)*,.*", re.DOTALL)
+_LINE_ITEM = expression(r"(?:[\w ]+\| *)?(?P<model>[\w.:/-]+)(?: +\w+)*,.*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from ..money import dollars_to_nanousd
 from ..strict_yaml import Reader, Table, boolean, day, decimal, integer, list_of, one_of, record, text
 from ..tuned import Calibration, cuts, intercept, number, slope
 from ..types import Task
-from ..yaml_document import Value
+from ..yaml_value import Value
 from .options import DAY_S, OPTIONS, Kind, Option
 from .records import BreakerPolicy, Complexity, Machine, RetryKind, RetryPolicy, Rollout, Settings
 

@@ -50,6 +50,7 @@ def load_settings(
         config_dir=config_dir,
         config_file=named_config or (user_config if user_config.exists() else None),
         tuned_file=tuned,
+        parsed_dir=dirs.user_cache_path / "parsed",
         models_file=models_file or _path(environ, "ORCH_MODELS"),
         chains_file=chains_file or _path(environ, "ORCH_CHAINS"),
         routing_file=routing_file or _path(environ, "ORCH_ROUTING"),
@@ -57,9 +58,9 @@ def load_settings(
         scenario=scenario or _path(environ, "ORCH_SCENARIO"),
     )
     if tuned.exists():
-        settings = _tuned_onto(settings, read_tuned(tuned))
+        settings = _tuned_onto(settings, read_tuned(tuned, settings.parsed_dir))
     if settings.config_file is not None:
-        settings = read(settings.config_file, record(config_onto(settings)))
+        settings = read(settings.config_file, record(config_onto(settings)), settings.parsed_dir)
     else:
         settings = replace(settings, complexity=chosen(Complexity(), settings.complexity))
     return replace(settings, log_text=_switch(environ, "ORCH_LOG_TEXT", default=settings.log_text))

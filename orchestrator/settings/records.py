@@ -104,7 +104,8 @@ class Settings:
     `on_alert` is a command that is run for each budget alert, with the alert as a JSON object on its standard input.
     `free_tier` names the providers whose free quota a day is kept to as a limit. `always_on` are machines that cost
     money also while nobody calls their models. `config_file` is what was read, None if there is none; `tuned_file` is
-    where `orch tune` writes, whether it is there or not.
+    where `orch tune` writes, whether it is there or not. `parsed_dir` is the folder for what is kept of YAML files;
+    nothing is kept without one.
     """
 
     environ: Mapping[str, str]
@@ -112,6 +113,7 @@ class Settings:
     config_dir: Path
     tuned_file: Path
     config_file: Path | None = None
+    parsed_dir: Path | None = None
     models_file: Path | None = None
     chains_file: Path | None = None
     routing_file: Path | None = None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from hashlib import blake2b
 
 from ..deferred import dataclass
+from ..expressions import expression
 from ..registry.model import ModelSpec
 from ..types import FinishReason, ToolCall, Usage
 from . import tokens
@@ -14,8 +14,8 @@ from .scenario import Fault, FaultKind, RefusedAt
 from .wires.base import Ask, Problem, Rejected, Reply
 
 # Of these makers it is known by name which generations reason before they answer; of others the tag `reasoning` says.
-_KNOWN_MAKER = re.compile(r"(?:^|/)(?:o\d|gpt-|chatgpt-|gemini-|claude-)")
-_REASONS = re.compile(r"(?:^|/)(?:o\d|gpt-[5-9]|gpt-oss|gemini-(?:2\.5|[3-9]))")
+_KNOWN_MAKER = expression(r"(?:^|/)(?:o\d|gpt-|chatgpt-|gemini-|claude-)")
+_REASONS = expression(r"(?:^|/)(?:o\d|gpt-[5-9]|gpt-oss|gemini-(?:2\.5|[3-9]))")
 _REASONING_BASE, _REASONING_STEP, _REASONING_SPREAD = 16, 48, 16  # tokens: least, for each level of difficulty, varying
 
 _LONE_SURROGATES = "\ud83d half of a pair \udc4d "

@@ -6,11 +6,11 @@ A path may start with a provider's name, so that over loopback every provider ha
 
 from __future__ import annotations
 
-import re
 from enum import Enum, auto
 from urllib.parse import parse_qs, urlsplit
 
 from ..deferred import dataclass
+from ..expressions import expression
 from ..providers.catalog import PROVIDERS
 from .connection import Scope
 from .wires import anthropic, google, openai
@@ -22,8 +22,8 @@ _HOSTS = {"api.openai.com": "openai"} | {
     urlsplit(info.base_url).netloc: name for name, info in PROVIDERS.items() if info.base_url is not None
 }
 _OPENROUTER_PREFIX = "/api/v1/"
-_GEMINI_CALL = re.compile(r"/models/(?P<model>.+):(?P<verb>generateContent|streamGenerateContent)$")
-_MODELS = re.compile(r"/models(?:/(?P<model>.+))?$")
+_GEMINI_CALL = expression(r"/models/(?P<model>.+):(?P<verb>generateContent|streamGenerateContent)$")
+_MODELS = expression(r"/models(?:/(?P<model>.+))?$")
 
 
 class Operation(Enum):

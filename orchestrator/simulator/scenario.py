@@ -23,7 +23,7 @@ from typing import Any
 
 from ..deferred import dataclass
 from ..strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_of, read, record, text
-from ..yaml_document import Value
+from ..yaml_value import Value
 
 
 class FaultKind(StrEnum):

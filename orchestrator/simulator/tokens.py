@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from hashlib import blake2b
 
+from ..expressions import expression
+
 CHARACTERS_PER_TOKEN = 4
 MESSAGE_OVERHEAD = 4  # role and separators, as in OpenAI's published count for chat messages
 
@@ -16,8 +18,8 @@ MIN_CACHED_TOKENS = 1024  # the shortest prefix that OpenAI and Anthropic cache
 _BLOCK_CHARACTERS = 512  # 128 tokens of ASCII: the steps in which OpenAI's cached prefixes grow
 _MAX_BLOCKS = 1 << 17  # about 64 MB of prompts; the oldest are forgotten first
 
-_PIECE = re.compile(r"[\x00-\x7f]{1,4}|[^\x00-\x7f]", re.DOTALL)
-_RUN = re.compile(r"([\x00-\x7f]+)|[^\x00-\x7f]+", re.DOTALL)
+_PIECE = expression(r"[\x00-\x7f]{1,4}|[^\x00-\x7f]", re.DOTALL)
+_RUN = expression(r"([\x00-\x7f]+)|[^\x00-\x7f]+", re.DOTALL)
 
 
 def pieces(text: str) -> list[str]:

@@ -15,6 +15,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from ..deferred import dataclass
+from ..expressions import expression
 from ..registry.model import ModelSpec, Registry, Status
 from ..report.model_names import ModelNames
 from ..report.plain import one_line
@@ -23,8 +24,8 @@ from .files import CHAINS, CONFIG, MODELS, ROUTING
 from .openclaw import OpenClaw, Use
 from .task_table import table
 
-_PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")
-_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]+")
+_PLAIN_NAME = expression(r"[A-Za-z][A-Za-z0-9._/-]*")
+_NOT_IN_A_NAME = expression(r"[^A-Za-z0-9_-]+")
 _YAML_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _TABLE = "openclaw"
 _RESERVED = frozenset({"roles", "tiers", _TABLE})

@@ -32,7 +32,7 @@ from orchestrator.plan import (
 from orchestrator.registry import Registry, load_registry
 from orchestrator.registry.chains import ChainsDocument
 from orchestrator.types import Level
-from orchestrator.yaml_document import read_document
+from orchestrator.yaml_files import read_document
 
 NOWHERE = Path("/nonexistent")
 

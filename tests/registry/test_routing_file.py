@@ -18,7 +18,7 @@ from orchestrator.registry.routes import EXPERIMENT, STRATEGY_NAMES, Routing
 from orchestrator.registry.routing import RoutingReader
 from orchestrator.strategies import STRATEGIES
 from orchestrator.strategies.tasks import names_of, variable
-from orchestrator.yaml_document import read_document
+from orchestrator.yaml_files import read_document
 
 Load = Callable[..., Registry]
 

@@ -30,7 +30,8 @@ from orchestrator.strict_yaml import (
     record,
     text,
 )
-from orchestrator.yaml_document import MAX_BYTES, parse
+from orchestrator.yaml_document import parse
+from orchestrator.yaml_files import MAX_BYTES
 
 LARGEST = MAX_BYTES - 100
 

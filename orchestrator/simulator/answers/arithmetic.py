@@ -9,13 +9,15 @@ from collections.abc import Callable
 from fractions import Fraction
 from math import isqrt
 
+from ...expressions import expression
+
 _MAX_CHARACTERS = 120
 _MAX_EXPONENT = 64
 _MAX_BITS = 512
 _DECIMALS = 6
 
 _WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), symbol)
+    (expression(pattern, re.IGNORECASE), symbol)
     for pattern, symbol in (
         (r"(\d+(?:\.\d+)?)\s*(?:%|percent) of", r"\1/100*"),
         (r"\b(?:multiplied by|times)\b|(?<=\d)\s*[x×·]\s*(?=\d)", "*"),
@@ -29,9 +31,9 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(?<=\d),(?=\d{3}\b)", ""),
     )
 )
-_DATE = re.compile(r"\b\d{4}-\d{1,2}-\d{1,2}\b")
-_EXPRESSION = re.compile(r"(?:root\(|[-(]|\b(?=\d))[\d\s.+\-*/%()root]*[\d)]")
-_CUE = re.compile(
+_DATE = expression(r"\b\d{4}-\d{1,2}-\d{1,2}\b")
+_EXPRESSION = expression(r"(?:root\(|[-(]|\b(?=\d))[\d\s.+\-*/%()root]*[\d)]")
+_CUE = expression(
     r"\b(?:what(?:'s| is| are)|calculate|compute|how much|evaluate|solve|work out|add|sum)\b|=|^[\s\d(.]", re.I
 )
 

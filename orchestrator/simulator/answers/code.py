@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ...expressions import expression
 from .prompt import Prompt
 from .snippets import SKELETONS, SNIPPETS
 
 _LANGUAGES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (language, re.compile(pattern, re.IGNORECASE))
+    (language, expression(pattern, re.IGNORECASE))
     for language, pattern in (
         ("typescript", r"\btypescript\b"),
         ("javascript", r"\b(?:javascript|js|node(?:\.js)?)\b"),

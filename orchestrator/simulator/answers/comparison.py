@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ...expressions import expression
 from .prompt import Prompt
 
 # What speaks for an option, and what against it. Unlisted ones take a pair from _GENERIC.
@@ -51,11 +52,11 @@ _ALIASES = {"postgres": "postgresql", "js": "javascript", "ts": "typescript", "g
 _LEAD = "use|using|compare|choose|pick|between|prefer|as|is|are|to|i|we|learn|start|with|adopt|of|for|and"
 _NAME = rf"(?!(?:{_LEAD})\b)[A-Za-z][\w+#.\-]*(?:\s(?-i:[A-Z])[\w+#.\-]*)?"
 _ARTICLE = r"(?:(?:a|an|the)\s)?"
-_PAIR = re.compile(
+_PAIR = expression(
     rf"\b{_ARTICLE}(?P<a>{_NAME}),?\s+(?P<link>or|vs\.?|versus|and|\w+ than)\s+{_ARTICLE}(?P<b>{_NAME})", re.IGNORECASE
 )
-_CHOICE = re.compile(r"\b(?:should|which|better|prefer|choose|pick|vs|versus)\b|^\W*[\w+#.-]+ or ", re.IGNORECASE)
-_BOTH = re.compile(r"\b(?:compare|comparison|between|difference)\b", re.IGNORECASE)  # these link their two with `and`
+_CHOICE = expression(r"\b(?:should|which|better|prefer|choose|pick|vs|versus)\b|^\W*[\w+#.-]+ or ", re.IGNORECASE)
+_BOTH = expression(r"\b(?:compare|comparison|between|difference)\b", re.IGNORECASE)  # these link their two with `and`
 _NOT_OPTIONS = {"pros", "cons", "yes", "no", "true", "more", "less", "not", "one", "two"}
 _FACTORS = ("team experience", "expected load", "operational effort", "how the data is used", "time to first release")
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from ...expressions import expression
 from ...registry.model import ModelSpec
 from ..generation import Draft
 from ..wires.base import Ask
@@ -36,7 +37,7 @@ _HEDGED_ANSWERS = (
 )
 _GUESS_WORDS = 3
 _SMALL_WORDS = frozenset(("the", "a", "an", "of", "that", "for", "to", "in", "is", "and"))
-_GREETING = re.compile(r"^\W*(?:hi|hello|hey|good (?:morning|evening|afternoon))\b", re.IGNORECASE)
+_GREETING = expression(r"^\W*(?:hi|hello|hey|good (?:morning|evening|afternoon))\b", re.IGNORECASE)
 _GREETING_WORDS = 4
 
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 
+from ...expressions import expression
 from ...registry.model import ModelSpec
 from .prompt import Prompt
 
 # The hardest kind of work that a prompt names decides.
 _NEEDS: tuple[tuple[float, re.Pattern[str]], ...] = tuple(
-    (need, re.compile(rf"\b(?:{words})\b", re.IGNORECASE))
+    (need, expression(rf"\b(?:{words})\b", re.IGNORECASE))
     for need, words in (
         (
             3.0,
@@ -37,11 +38,11 @@ _NEEDS: tuple[tuple[float, re.Pattern[str]], ...] = tuple(
         ),
     )
 )
-_PARTS = re.compile(r"^\s*(?:\d+[.)]|[-*•])\s", re.MULTILINE)
+_PARTS = expression(r"^\s*(?:\d+[.)]|[-*•])\s", re.MULTILINE)
 _MANY_PARTS = 4
 _LONG_CHARACTERS = 8_000  # about 2,000 tokens
 _EXTRA = 0.5  # many parts, or much to read: half a level each
-_CODE = re.compile(
+_CODE = expression(
     r"\b(?:code|function|script|program|class|bug|debug|sql|regex|api|implement|compile)\b", re.IGNORECASE
 )
 

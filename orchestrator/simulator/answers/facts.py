@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ...deferred import dataclass
+from ...expressions import expression
 from .prompt import Prompt
 
 
@@ -27,10 +28,10 @@ Arabia: Riyadh; South Korea: Seoul; Spain: Madrid; Sweden: Stockholm; Switzerlan
 Ankara; Ukraine: Kyiv; United Kingdom: London; United States: Washington, D.C.; Vietnam: Hanoi
 """
 _CAPITALS = dict(" ".join(pair.split()).split(": ") for pair in _CAPITAL_TABLE.split(";"))
-_CAPITAL = re.compile(r"\bcapital (?:city )?of (?:the )?([A-Za-z ]+)|\b([A-Za-z ]+)'s capital\b", re.IGNORECASE)
+_CAPITAL = expression(r"\bcapital (?:city )?of (?:the )?([A-Za-z ]+)|\b([A-Za-z ]+)'s capital\b", re.IGNORECASE)
 
 _FACTS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), short, full)
+    (expression(pattern, re.IGNORECASE), short, full)
     for pattern, short, full in (
         (r"boil\w* (?:point )?(?:of )?water|water boil", "100 °C", "Water boils at 100 °C (212 °F) at sea level"),
         (r"freez\w* (?:point )?(?:of )?water|water freeze", "0 °C", "Water freezes at 0 °C (32 °F) at sea level"),

@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ...expressions import expression
 from .prompt import Prompt
 
-_DOUBT = re.compile(
+_DOUBT = expression(
     r"\b(?:not sure|uncertain|might be|possibly|i think|seems like|need (?:more|to know)|could be wrong)\b",
     re.IGNORECASE,
 )

@@ -8,18 +8,19 @@ from hashlib import blake2b
 from typing import TypeVar
 
 from ...deferred import dataclass
+from ...expressions import expression
 
 T = TypeVar("T")
 
 # Material from others, between two lines that name it, and what is said of those lines.
-_QUOTATION = re.compile(r"^\[begin (?P<label>[\w-]+)\]\n(?P<text>.*?)\n\[end (?P=label)\]$", re.DOTALL | re.MULTILINE)
-_OF_QUOTATIONS = re.compile(r"^What stands between a \[begin [^\n]*$", re.MULTILINE)
-_FENCE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
-_QUOTED = re.compile(r"[\"“]([^\"“”]+)[\"”]|(?<!\w)'([^'\n]+)'(?!\w)")
+_QUOTATION = expression(r"^\[begin (?P<label>[\w-]+)\]\n(?P<text>.*?)\n\[end (?P=label)\]$", re.DOTALL | re.MULTILINE)
+_OF_QUOTATIONS = expression(r"^What stands between a \[begin [^\n]*$", re.MULTILINE)
+_FENCE = expression(r"```.*?(?:```|\Z)", re.DOTALL)
+_QUOTED = expression(r"[\"“]([^\"“”]+)[\"”]|(?<!\w)'([^'\n]+)'(?!\w)")
 _MAX_INSTRUCTION = 800  # characters: an instruction stands at the head of a prompt or at its end, not in its middle
 _TAIL = 200
 _SHORT = 300
-_BRIEF = re.compile(
+_BRIEF = expression(
     r"\b(?:(?:in|with|using) (?:one|a single|1) word|one[- ]word|only (?:the|a|with)|just (?:the|a|give)|"
     r"nothing else|no explanation|yes or no|answer only|number only)\b",
     re.IGNORECASE,

@@ -8,19 +8,20 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
+from ...expressions import expression
 from ...types import Tool, ToolCall
 from .prompt import Prompt
 
 _MAX_DEPTH = 12  # of a schema that refers to itself
-_KEYS = re.compile(r"[\"'`](\w+)[\"'`]")
-_KEY_LIST = re.compile(r"\b(?:keys|fields|properties)\b:?\s+((?:\w+(?:,\s*(?:and\s+)?|\s+and\s+))*\w+)", re.IGNORECASE)
-_PLACE = re.compile(r"\b(?:in|for|of|at|to|from)\s+((?:[A-Z][\w'-]*\s?)+)")
-_QUOTE = re.compile(r"[\"“']([^\"”']+)[\"”']")
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-_PROSE = re.compile(
+_KEYS = expression(r"[\"'`](\w+)[\"'`]")
+_KEY_LIST = expression(r"\b(?:keys|fields|properties)\b:?\s+((?:\w+(?:,\s*(?:and\s+)?|\s+and\s+))*\w+)", re.IGNORECASE)
+_PLACE = expression(r"\b(?:in|for|of|at|to|from)\s+((?:[A-Z][\w'-]*\s?)+)")
+_QUOTE = expression(r"[\"“']([^\"”']+)[\"”']")
+_NUMBER = expression(r"-?\d+(?:\.\d+)?")
+_PROSE = expression(
     r"answer|response|text|summary|explanation|reason|description|content|message|result", re.IGNORECASE
 )
-_WORD = re.compile(r"[a-z]{3,}")
+_WORD = expression(r"[a-z]{3,}")
 
 
 def as_json(answer: str, short: str, prompt: Prompt, schema: Mapping[str, Any] | None) -> str:

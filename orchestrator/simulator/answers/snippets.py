@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ...expressions import expression
+
 _REVERSE_PY = """\
 def reverse(text: str) -> str:
     return text[::-1]"""
@@ -83,7 +85,7 @@ function binarySearch(items, target) {
 
 # Words that call for a task, the name of its function, and its source in each language there is.
 SNIPPETS: tuple[tuple[re.Pattern[str], str, dict[str, str]], ...] = tuple(
-    (re.compile(rf"\b{words}\b", re.IGNORECASE), name, {"python": python, "javascript": javascript})
+    (expression(rf"\b{words}\b", re.IGNORECASE), name, {"python": python, "javascript": javascript})
     for words, name, python, javascript in (
         ("fibonacci", "fibonacci", _FIBONACCI_PY, _FIBONACCI_JS),
         ("factorial", "factorial", _FACTORIAL_PY, _FACTORIAL_JS),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from ...expressions import expression
 from .code import program
 from .facts import DEFINITIONS
 from .prompt import Prompt
@@ -12,10 +13,10 @@ from .words import DICTIONARIES, LISTS, NEGATIVE, POINTS, POSITIVE
 
 Task = Callable[[Prompt], str]
 
-_SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+|\n|\Z)")
+_SENTENCE = expression(r"[^.!?\n]+(?:[.!?]+|\n|\Z)")
 _NAMES_OF_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _NUMBER_WORDS = {word: value for value, word in enumerate(_NAMES_OF_NUMBERS, 1)}
-_COUNT = re.compile(rf"\b(\d{{1,2}}|{'|'.join(_NUMBER_WORDS)})\b", re.IGNORECASE)
+_COUNT = expression(rf"\b(\d{{1,2}}|{'|'.join(_NUMBER_WORDS)})\b", re.IGNORECASE)
 _MAX_ITEMS = 20
 
 _TITLES = {
@@ -207,13 +208,13 @@ def _general(prompt: Prompt) -> str:
     return f"{prompt.vary(openings)} {shown} Taken together, that is definitely enough to use it with confidence."
 
 
-_LEAD = re.compile(
+_LEAD = expression(
     r"^\W*(?:please |can you |could you |i need |help me )*(?:what (?:is|are)|who (?:is|was)|how (?:do|does|to|can)|"
     r"why (?:is|are|do|does)|explain(?: why| how)?|describe|define|write|draft|design|prove(?: that)?|derive|research|"
     r"plan|analy[sz]e|evaluate|discuss|tell me about|give me|create|compose|summari[sz]e)\b",
     re.IGNORECASE,
 )
-_LINK = re.compile(
+_LINK = expression(
     r"^\s*(?:(?:a|an|the|me|us|short|some|poem|haiku|story|e-?mail|letter|about|on|of)\s+)+", re.IGNORECASE
 )
 
@@ -256,6 +257,6 @@ _TASKS: tuple[tuple[str, Task], ...] = (
     (r"list|name (?:\w+ )?\w+s|give me \w+ \w+s|enumerate", listing),
 )
 TASKS: tuple[tuple[re.Pattern[str], Task], ...] = tuple(
-    (re.compile(rf"\b(?:{words})\b", re.IGNORECASE), task) for words, task in _TASKS
+    (expression(rf"\b(?:{words})\b", re.IGNORECASE), task) for words, task in _TASKS
 )
-MATERIAL_TASK = re.compile("|".join(rf"\b(?:{words})\b" for words, _ in _MATERIAL_TASKS), re.IGNORECASE)
+MATERIAL_TASK = expression("|".join(rf"\b(?:{words})\b" for words, _ in _MATERIAL_TASKS), re.IGNORECASE)

@@ -7,17 +7,17 @@ request body ─► Ask ─► Reply ─► one body, or the frames of a stream
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any, Protocol, TypeAlias
 
 from ...deferred import dataclass
+from ...expressions import expression
 from ...registry.model import ModelSpec
 from ...types import FinishReason, Tool, ToolCall, Usage
 
-_MARKER = re.compile(r"\[(begin|end) ([\w.-]+) [a-z]{16}\]")
+_MARKER = expression(r"\[(begin|end) ([\w.-]+) [a-z]{16}\]")
 
 Json: TypeAlias = dict[str, Any]
 Headers: TypeAlias = tuple[tuple[str, str], ...]
