@@ -44,7 +44,7 @@ from .ledger.breakers import OPEN, breaker_states
 from .ledger.experiments import stops
 from .ledger.pace import measured_p95
 from .ledger.records import Recorded, RunRecord, RunStatus
-from .ledger.store import Identity, Ledger
+from .ledger.store import Ledger
 from .ledger.turns import take_turn, turns_taken
 from .plan import calls
 from .planning import Planned, make_plan
@@ -61,7 +61,6 @@ from .types import FinishReason, Prompt
 # What was open when a process was forked: closing it in the child could take the parent's locks away.
 # https://sqlite.org/howtocorrupt.html, 2.6
 _OF_PARENTS: list[object] = []
-_LOOK_EVERY_S = 1.0  # whether the ledger's file is still there
 _TOO_SHORT = "raise --max-tokens: models that think before they write spend them on that too"
 
 
@@ -75,14 +74,11 @@ class RunInterrupted(asyncio.CancelledError):
 
 @dataclass(slots=True, eq=False)
 class _Open:
-    """What an engine holds while it is open; `runs` counts those that are under way on it. `identity` is that of the
-    ledger's file, None if it is not looked at, and `look_at` when it is next."""
+    """What an engine holds while it is open; `runs` counts those that are under way on it."""
 
     ledger: Ledger
     line: Line
     connections: Connections
-    identity: Identity | None
-    look_at: float
     runs: int = 0
 
 
@@ -125,6 +121,7 @@ class Engine:
         self._lock = threading.Lock()  # over the three below
         self._opening = threading.Lock()  # one opens, the others wait
         self._owners = 0
+        self._warnings: list[str] = []  # of the ledger's opening, for the next run's watcher
         self._open: _Open | None = None
 
     async def __aenter__(self) -> Self:
@@ -178,6 +175,8 @@ class Engine:
         state = await self._taken()
         try:
             planned = await self._in_turn(planned, state.ledger)
+            while self._warnings:
+                observe(Note(self._warnings.pop(0), loud=True))
             for reason in planned.reasons:
                 observe(Note(reason))
             return await self._execute(planned, state, observe)
@@ -296,24 +295,17 @@ class Engine:
             self._forget_parent()
         with self._lock:
             state = self._open
-            if state is None or self._is_replaced(state):
+            if state is None or (state.ledger is not self._ledger and state.ledger.is_replaced()):
                 return None
             state.runs += 1
             return state
-
-    def _is_replaced(self, state: _Open) -> bool:
-        """Whether the ledger's file is another one than was opened, looked at now and then."""
-        now = self._monotonic()
-        if state.identity is None or now < state.look_at:
-            return False
-        state.look_at = now + _LOOK_EVERY_S
-        return state.identity != state.ledger.identity()
 
     def _take_opened(self) -> _Open:
         with self._opening:
             if (opened := self._take_open()) is not None:
                 return opened
             ledger = self._ledger or Ledger.open(self.settings.ledger)
+            self._warnings += ledger.warnings
             line = Line(
                 ledger,
                 simulated=self.settings.simulate,
@@ -323,13 +315,10 @@ class Engine:
                 clock=self._clock,
                 monotonic=self._monotonic,
             )
-            identity = None if self._ledger is not None else ledger.identity()
             with self._lock:
                 replaced = self._open
                 connections = Connections(self._connect) if replaced is None else replaced.connections
-                state = self._open = _Open(
-                    ledger, line, connections, identity, self._monotonic() + _LOOK_EVERY_S, runs=1
-                )
+                state = self._open = _Open(ledger, line, connections, runs=1)
             if replaced is not None and not replaced.runs:
                 replaced.ledger.close()
             return state
@@ -384,6 +373,7 @@ class Engine:
             ledger = Ledger.open_for_reading(self.settings.ledger)
             if ledger is None:
                 return Observed()
+            self._warnings += ledger.warnings
             with ledger:
                 return self._looked_up(ledger, options)
         except (LedgerError, OSError):
