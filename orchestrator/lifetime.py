@@ -26,8 +26,8 @@ _OF_PARENTS: list[object] = []
 
 @dataclass(slots=True, eq=False)
 class Opened:
-    """What is open; `runs` counts those that are under way on it. `identity` is that of the ledger's file, None if it is
-    not looked at, and `look_at` when it is next, in seconds."""
+    """What is open. `runs` counts the runs under way on it; `identity` is that of the ledger's file, None if nobody
+    looks at it; `look_at` is when to look next, in seconds of the engine's monotonic clock."""
 
     ledger: Ledger
     line: Line
