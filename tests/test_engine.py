@@ -251,7 +251,7 @@ def test_members_run_at_the_same_time(stage: Stage) -> None:
         async def aclose(self) -> None: ...
 
     options = RunOptions(strategy="ensemble", models=("gpt-4o-mini", "claude-haiku-4-5"), ensemble_size=2)
-    assert asyncio.run(stage.engine(Meeting).run(Prompt("Which?"), options)).status == "complete"
+    assert asyncio.run(stage.engine(Meeting).run(Prompt("Which?"), options)).status == "complete"  # type: ignore[arg-type]
 
 
 def test_a_failing_member_does_not_sink_an_ensemble(stage: Stage) -> None:
