@@ -38,7 +38,9 @@ def load(tmp_path: Path) -> Load:
 def test_no_table_and_no_chain_can_have_the_name_of_a_strategy(load: Load, name: str) -> None:
     with pytest.raises(ConfigError, match=f"tables.{name}: there is a strategy or a chain of this name"):
         load(routing=f"tables: {{{name}: {{rows: [{_ROW}]}}}}")
-    with pytest.raises(ConfigError, match=rf"chains.yaml:1: {name}: (there is a strategy of this name|expected a mapping)"):
+    with pytest.raises(
+        ConfigError, match=rf"chains.yaml:1: {name}: (there is a strategy of this name|expected a mapping)"
+    ):
         load(chains=f"{name}: [haiku]")
 
 
