@@ -44,6 +44,7 @@ LAYERS = [
     "execute",
     "recording",
     "result",
+    "lifetime",
     "engine",
     "bench",
     "portal",
