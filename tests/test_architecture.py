@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "orchestrator"
 LAYERS = [
     "deferred",
     "expressions",
+    "unseen",
     "errors",
     "clock",
     "files",
