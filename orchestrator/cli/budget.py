@@ -13,8 +13,8 @@ from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from ..ledger.budgets import Budget, BudgetState, Period, Scope, budget_states, clear_budgets, set_budgets
 from ..money import dollars_to_nanousd, format_nanousd, format_short
-from ..providers.catalog import PROVIDERS
 from ..registry.loading import registry_for
+from ..registry.providers import PROVIDERS
 from ..settings import Settings
 from . import render
 from .ledgers import open_ledger, read_ledger
