@@ -37,7 +37,7 @@ class Lifetime:
     """Opens what is needed, and closes what is not. Safe to use from several threads and event loops.
 
     `line` makes the lines in front of models for a ledger, `connect` a connection to a provider. `ledger` is one that
-    its owner keeps open; without one, that at `path` is opened, and opened anew when the file is another. `warnings` are
+    its owner keeps open; without one, that at `path` is opened, and again when its file is another. `warnings` are
     of its openings, for whoever can tell the user.
     """
 

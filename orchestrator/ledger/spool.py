@@ -26,8 +26,6 @@ from dataclasses import field, fields
 from pathlib import Path
 from typing import Any
 
-from ulid import ULID
-
 from ..deferred import dataclass
 from ..errors import UsageError
 from ..files import replacing
@@ -135,7 +133,7 @@ def clear(ledger: Path, taken: Taken) -> list[str]:
                 file.unlink(missing_ok=True)
                 continue
             place = file if file in _paths(ledger) else file.parent
-            aside = place.with_name(f"{place.name}.{ULID()}{_ASIDE}")
+            aside = place.with_name(f"{place.name}.{_new_id()}{_ASIDE}")
             file.rename(aside)
             warnings.append(f"a record that cannot be taken into the ledger is put aside, {aside}: {taken.unfit[file]}")
     for place in _paths(ledger):
@@ -154,7 +152,7 @@ def _kept(place: Path, content: bytes) -> Path:
     place.mkdir(mode=0o700, exist_ok=True)
     if not _is_ours(place, stat.S_ISDIR):  # in the temporary folder somebody else may have made it, or a link
         raise PermissionError(f"{place} is not ours")
-    path = place / f"{ULID()}.json"
+    path = place / f"{_new_id()}.json"
     with replacing(path) as stream:
         stream.write(content)
     if hasattr(os, "O_DIRECTORY"):
@@ -241,6 +239,12 @@ def _check_amounts(row: Mapping[str, Any]) -> None:
         most = MOST_NANOUSD if column.endswith("_nanousd") else MOST_TOKENS if column.endswith("_tokens") else None
         if most is not None and isinstance(value, int) and not 0 <= value <= most:
             raise ValueError(f"{column} is {value}, which cannot be")
+
+
+def _new_id() -> str:
+    from ulid import ULID  # heavy
+
+    return str(ULID())
 
 
 def _size(path: Path) -> int:
