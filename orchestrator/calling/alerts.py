@@ -30,7 +30,8 @@ def alert_document(alert: Alert) -> dict[str, object]:
 
 
 async def tell(command: str, alerts: Sequence[Alert], observe: Observer, *, environ: Mapping[str, str]) -> None:
-    """Run the command once for each alert, without a shell and in the environment given. One that fails, or takes long, is a warning and no more."""
+    """Run the command once for each alert, without a shell and in the environment given. One that fails, or takes long,
+    is a warning and no more."""
     for alert in alerts:
         try:
             process = await asyncio.create_subprocess_exec(

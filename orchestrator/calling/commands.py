@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from ..expressions import expression
-from ..providers.catalog import PROVIDERS
+from ..registry.providers import PROVIDERS
 
 _SECRET_NAME = expression(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|HEADER)S?(?:_|$)", re.IGNORECASE)
 _ADDRESS_WITH_PASSWORD = expression(r"://[^/\s@]*:[^/\s@]+@")

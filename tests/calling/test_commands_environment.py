@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.calling.commands import for_commands
-from orchestrator.providers.catalog import PROVIDERS
+from orchestrator.registry.providers import PROVIDERS
 
 Orch = Callable[..., subprocess.CompletedProcess[bytes]]
 KEY = "sk-proj-0123456789abcdef"
