@@ -17,7 +17,7 @@ from orchestrator.bench.calibration import calibrated
 from orchestrator.bench.cases import Case, GradedAnswer
 from orchestrator.bench.duels import Choice, Course, Duel, Pair, choose_pair
 from orchestrator.bench.held_out import digest_of
-from orchestrator.bench.metrics import ece
+from orchestrator.bench.metrics import Confidence
 from orchestrator.bench.part import Finding, Part
 from orchestrator.bench.regression import logistic
 from orchestrator.bench.tuning import Tuning, tune
@@ -96,7 +96,7 @@ def test_the_line_holds_for_answers_that_come_later() -> None:
     assert calibration is not None
     later = [case.answers["small"][0] for case in answers(2_000, slope=0.5, intercept=-1.0, seed=9)]
     confidences = [calibrated(answer.logit or 0.0, calibration) for answer in later]
-    assert (ece(confidences, [answer.outcome for answer in later]) or 0) < 0.06
+    assert (Confidence(confidences, [answer.outcome for answer in later]).ece() or 0) < 0.06
 
 
 def test_confidence_that_is_true_already_is_left_alone() -> None:
