@@ -67,8 +67,8 @@ def reply_of(body: httpx2.AsyncByteStream, media_type: str, packed: str = "") ->
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 @pytest.mark.parametrize(
     ("begins", "repeats"),
-    [(b"", BLANKS), (b'{"a": "', b"x" * 65_536), (b"data: ", b"x" * 65_536), (b"", b"\n" * 65_536)],
-    ids=["blanks", "a text", "a line", "empty lines"],
+    [(b"", BLANKS), (b'{"a": "', b"x" * 65_536), (b"data: ", b"x" * 65_536)],
+    ids=["blanks", "a text", "a line"],
 )
 def test_an_endless_reply_is_given_up_at_its_limit(
     target: Target, streamed: bool, begins: bytes, repeats: bytes
