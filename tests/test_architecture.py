@@ -16,6 +16,7 @@ LAYERS = [
     "expressions",
     "errors",
     "clock",
+    "period",
     "files",
     "yaml_value",
     "yaml_document",
