@@ -27,8 +27,9 @@ from ..ledger.entries import left_nanousd
 from ..ledger.records import CallRecord, CallStatus
 from ..ledger.store import Ledger
 from ..money import Price
+from ..plan.load import Load
 from ..providers.base import Provider
-from ..quote import REASONING, Load, affordable_output, price_for, worst_case
+from ..quote import REASONING, affordable_output, price_for, worst_case
 from ..registry.model import ModelSpec
 from ..registry.providers import PROVIDERS
 from ..settings import RetryPolicy, RunOptions
