@@ -23,6 +23,7 @@ LAYERS = [
     "yaml_document",
     "yaml_files",
     "strict_yaml",
+    "strict_json",
     "fencing",
     "types",
     "tool_definitions",
