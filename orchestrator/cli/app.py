@@ -34,7 +34,7 @@ def run(argv: list[str]) -> int:
         if os.environ.get("ORCH_TRACEBACK"):
             import traceback  # heavy
 
-            traceback.print_exc()
+            render.say(traceback.format_exc())
         bug = OrchError(
             f"unexpected {type(error).__name__}: {error}",
             hint="this is a bug in orch; ORCH_TRACEBACK=1 shows where it happened",

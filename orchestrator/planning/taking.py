@@ -10,15 +10,16 @@ from collections.abc import Iterator
 
 from ..deferred import dataclass
 from ..errors import UsageError
-from ..plan import Accept, AcceptRule, Call, Cascade, Loop, Node, nodes
+from ..plan import Accept, Call, Cascade, Loop, Node, nodes
 from ..registry.model import Registry
-from ..registry.routes import EXPERIMENT, Condition
+from ..registry.routes import Condition
 from ..settings import Rollout, RunOptions
-from ..settings.options import OPTIONS, PLAN, TABLE
+from ..settings.options import EXPERIMENT, OPTIONS, PLAN, TABLE
 from ..strategies import STRATEGIES
 from ..strategies.experiment import choose as experiment_meant
 from ..strategies.rollout import STRATEGIES as ROLLED_OUT
 from ..strategies.tiers import ARCH, EXEC, TASKS
+from ..types import AcceptRule
 
 _OF_ROLLOUTS = frozenset({"threshold", "subject", "critical", "requires", "routine"})
 _OF_NEEDS = frozenset({"critical", "requires", "routine"})

@@ -150,7 +150,7 @@ class Client(httpx2.AsyncClient):
         self._passed = _PASSED | passed
         kept_alive_s = _KEPT_ALIVE_S[self._origin[0]]
         # Where there can be no TLS, not even to a proxy, no certificates are read; such a context trusts nobody.
-        encrypted = transport is None and (self._origin[0] == "https" or bool(getproxies()))
+        encrypted = transport is None and (self._origin[0] == "https" or bool(getproxies().keys() - {"no"}))
         system = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
         super().__init__(
             transport=transport,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -16,6 +18,7 @@ from orchestrator import errors
 from orchestrator.providers import catalog
 from orchestrator.providers.base import Endpoint, Provider
 from orchestrator.providers.http import Client
+from orchestrator.registry.providers import PROVIDERS, variable_prefixes
 from orchestrator.types import Message, Request
 
 REQUEST = Request("some-model", (Message("user", "hello"),), max_tokens=16)
@@ -65,7 +68,7 @@ def test_no_variable_of_an_sdk_changes_the_address_the_key_or_the_headers(
     for name, value in HOSTILE.items():
         monkeypatch.setenv(name, value)
     server = FakeServer(lambda request: json_reply(target.wire.whole(Answer())))
-    asyncio.run(_complete(Endpoint(target.provider, catalog.PROVIDERS[target.provider].base_url, KEY), server))
+    asyncio.run(_complete(Endpoint(target.provider, PROVIDERS[target.provider].base_url, KEY), server))
     (request,) = server.requests
 
     assert request.url.host == HOSTS[target.provider]
@@ -194,6 +197,16 @@ def test_a_proxy_from_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -
     assert KEY.encode() not in request
 
 
+@pytest.mark.parametrize("no_proxy", ["*", "localhost,127.0.0.1"])
+def test_certificates_are_read_for_tls_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_proxy: str) -> None:
+    (tmp_path / "broken.pem").write_text("no certificate")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "broken.pem"))
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    catalog.connect(Endpoint("openai", "http://openai.test/v1", KEY), None)
+    with pytest.raises(ssl.SSLError):
+        catalog.connect(Endpoint("openai", "https://openai.test/v1", KEY), None)
+
+
 _LOADED = "import sys; print(*(m for m in ('anthropic', 'openai', 'google.genai', 'httpx2') if m in sys.modules))"
 
 
@@ -205,9 +218,9 @@ def _loaded_after(code: str) -> list[str]:
 
 
 def test_the_variables_of_a_provider_are_known_by_how_they_begin() -> None:
-    prefixes = catalog.variable_prefixes()
+    prefixes = variable_prefixes()
     assert {"GEMINI_", "GOOGLE_", "OLLAMA_", "LLAMACPP_"} <= set(prefixes)
-    for info in catalog.PROVIDERS.values():
+    for info in PROVIDERS.values():
         assert info.key_env.startswith(prefixes)
         assert info.base_url_env.startswith(prefixes)
 
