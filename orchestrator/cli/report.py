@@ -24,6 +24,7 @@ from ..report.selection import Selection
 from ..report.stats import stats as statistics
 from ..settings import Machine, Settings
 from . import render
+from .ledgers import read_ledger
 from .options import ConfigFlags, LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .projection import projection_lines
@@ -190,7 +191,7 @@ def selected(flags: SelectionFlags) -> Iterator[tuple[Ledger | None, Selection, 
     settings, now = settings_from(flags), local_now()
     within = resolve(flags.period, since=flags.since, until=flags.until, now=now, localise=datetime.astimezone)
     selection = Selection(settings.simulate, within, flags.category, flags.tag)
-    ledger = Ledger.open_for_reading(settings.ledger)
+    ledger = read_ledger(settings.ledger)
     try:
         yield ledger, selection, now
     finally:
