@@ -7,7 +7,6 @@ from where it is held, is minimised by Newton's method with backtracking (Boyd a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from .arrays import Array, np
@@ -18,14 +17,6 @@ _ITERATIONS = 100
 _RIDGE = 1e-9  # keeps the Hessian invertible where columns are the same
 _SMALLEST_STEP = 1e-10
 _LEAST_DESCENT = 1e-12
-
-
-def logistic(logit: float) -> float:
-    """1 / (1 + exp(-logit)), for any finite logit."""
-    if logit >= 0:
-        return 1 / (1 + math.exp(-logit))
-    power = math.exp(logit)
-    return power / (1 + power)
 
 
 def predictions(columns: Sequence[Column], weights: Sequence[float]) -> Array:
