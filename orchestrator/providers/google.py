@@ -19,9 +19,9 @@ from google.genai import errors, types
 from ..errors import ConfigError
 from ..types import FinishReason, Message, Request, Usage
 from .base import Capabilities, Endpoint
-from .http import checked_base_url, checked_key, http_client, silence_sdk_logging
+from .http import Client, checked_base_url, checked_key, silence_sdk_logging
 from .payload import arguments_object, arguments_text, tool_names
-from .reply import Draft, ErrorInReply, count_at, dig, items_at, logprobs_of, text_at, usage_of
+from .reply import Draft, ErrorInReply, count_at, dig, items_at, text_at, usage_of
 from .sdk import Kind, SdkProvider
 
 BASE_URL = "https://generativelanguage.googleapis.com"
@@ -62,7 +62,7 @@ class GoogleProvider(SdkProvider):
         # A finish reason that is newer than the SDK is none of the user's business.
         warnings.filterwarnings("ignore", message=r".* is not a valid \w+$", module=r"google\.genai\._common")
         key, base_url = checked_key(target), checked_base_url(target, BASE_URL, ("v1", "v1beta", "v1alpha"))
-        http = http_client(base_url, ("x-goog-api-key", key), transport, frozenset())
+        http = Client(base_url, ("x-goog-api-key", key), transport)
         super().__init__(target, key, http)
         # Kept, with its reference: a temporary Client closes itself. `vertexai` and `debug_config` are given so that
         # GOOGLE_GENAI_USE_VERTEXAI cannot turn to other credentials, nor GOOGLE_GENAI_CLIENT_MODE to recordings.
@@ -126,8 +126,7 @@ class GoogleProvider(SdkProvider):
                 )
             elif dig(part, "thought") is not True:
                 yield from draft.add_text(text_at(part, "text"))
-        entries = items_at(candidate, "logprobsResult", "chosenCandidates")
-        draft.logprobs += logprobs_of(entries, lambda e: text_at(e, "token"), lambda e: dig(e, "logProbability"))
+        draft.add_logprobs(items_at(candidate, "logprobsResult", "chosenCandidates"), "logProbability")
         if reason := text_at(candidate, "finishReason"):
             draft.finish, draft.note = _FINISH.get(reason, FinishReason.STOP), reason
             if draft.finish is FinishReason.STOP and draft.calls:
