@@ -16,12 +16,12 @@ from dataclasses import replace
 from operator import mul
 from statistics import fmean, pstdev
 
-from ..tuned import Adjustment, FeatureWeight
+from ..tuned import Adjustment, FeatureWeight, logistic
 from .duels import Duel, Duels
 from .held_out import Sample, changes, cross_fitted, more_needed
 from .metrics import Routing
 from .part import Finding, Part
-from .regression import fit_logistic, logistic, predictions
+from .regression import fit_logistic, predictions
 from .tuning_tradeoff import undecided
 
 NAME = "weights"
@@ -43,7 +43,7 @@ def fit_adjustment(duels: Sequence[Duel]) -> Adjustment:
     mean = min(max(fmean(targets), 0.5 / len(known)), 1 - 0.5 / len(known))
     start = (math.log(mean / (1 - mean)), 0.0)
     base = fit_logistic((ones, logits), targets, (0.0, _SCALE_RIDGE), start, (0.0, 1.0))
-    left = [target - logistic(z) for target, z in zip(targets, predictions((ones, logits), base), strict=True)]
+    left = [target - logistic(z) for target, z in zip(targets, predictions((ones, logits), base).tolist(), strict=True)]
     features = _screened([evidence.values for evidence, _ in known], left)
     columns = [ones, logits, *(column for _, column in features)]
     zeros = [0.0] * len(features)

@@ -11,8 +11,9 @@ import typer
 from ..clock import local_now
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
-from ..ledger.budgets import Budget, BudgetState, Period, Scope, budget_states, clear_budgets, set_budgets
+from ..ledger.budgets import Budget, BudgetState, Scope, budget_states, clear_budgets, set_budgets
 from ..money import dollars_to_nanousd, format_nanousd, format_short
+from ..period import Period
 from ..registry.loading import registry_for
 from ..registry.providers import PROVIDERS
 from ..settings import Settings

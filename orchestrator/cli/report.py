@@ -18,7 +18,7 @@ from ..registry.loading import registry_for
 from ..report.aggregate import summarise
 from ..report.idle import idle, known_machines
 from ..report.model import By
-from ..report.period import Period, Range, after, bounds, days_passed, resolve
+from ..report.period import Range, ReportPeriod, after, bounds, days_passed, resolve
 from ..report.projection import Horizon, project
 from ..report.selection import Selection
 from ..report.stats import stats as statistics
@@ -37,7 +37,7 @@ class SelectionFlags(LedgerFlags, ConfigFlags):
     """Which runs to look at."""
 
     period: Annotated[
-        Period | None, typer.Option(help="Today, this calendar week (from Monday), this month, or all.")
+        ReportPeriod | None, typer.Option(help="Today, this calendar week (from Monday), this month, or all.")
     ] = None
     since: Annotated[
         str | None, typer.Option(metavar="WHEN", help="From this day or time on: 2026-11-01, 7d, 24h ...")
