@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bench.held_out import FOLDS, Change, digits
-from ..bench.metrics import Estimate
+from ..bench.intervals import Estimate
 from ..bench.part import Finding, Part
 from ..bench.tuning import Tuning
 from ..deferred import dataclass

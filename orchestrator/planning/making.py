@@ -17,9 +17,10 @@ from ..plan.load import MESSAGE_OVERHEAD, Load, with_schema, with_tools
 from ..registry.model import ModelSpec, Registry
 from ..registry.providers import PROVIDERS, is_set_up, needed_to_set_up
 from ..settings import Rollout, RunOptions, Settings
-from ..strategies import Decision, Observed, Offer, Situation, fallback, nothing_to_call, survey
+from ..strategies import Decision, Observed, Offer, Situation, nothing_to_call, survey
 from ..strategies.assignment import named_in
 from ..strategies.experiment import Assigned
+from ..strategies.fallback import fallback
 from ..strategies.latency import marked_if_slow, within_latency
 from ..strategies.quality import rated_from
 from ..strategies.role import in_role, with_role

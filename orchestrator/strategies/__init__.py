@@ -10,7 +10,6 @@ from importlib import import_module
 
 from ..settings.options import EXPERIMENT, STRATEGY_NAMES
 from .base import Decision, Offer, Situation, Strategy, nothing_to_call, survey
-from .fallback import fallback
 from .observed import Observed, Pace
 
 
@@ -31,7 +30,6 @@ __all__ = [
     "Pace",
     "Situation",
     "Strategy",
-    "fallback",
     "nothing_to_call",
     "survey",
 ]
