@@ -25,17 +25,28 @@ async def run_command(command: str, given: bytes, *, environ: Mapping[str, str],
     words = shlex.split(command)
     if not words:
         raise ValueError("there is no command")
-    transport, watched = await loop.subprocess_exec(
-        _Watched,
-        *words,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        env=environ,
-        start_new_session=True,  # so that it can be stopped with everything that it starts
+    starting = loop.create_task(
+        loop.subprocess_exec(
+            _Watched,
+            *words,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=environ,
+            start_new_session=True,  # so that it can be stopped with everything that it starts
+        )
     )
+    interrupted = False
+    while not starting.done():  # it may be at work already: only once this is done can all of it be stopped
+        try:
+            await asyncio.wait({starting})
+        except asyncio.CancelledError:
+            interrupted = True
+    transport, watched = starting.result()
     stdin = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))
     try:
+        if interrupted:
+            raise asyncio.CancelledError
         async with asyncio.timeout(max(timeout_s, 0.001)):
             stdin.write(given)
             stdin.close()  # when all is written; a command may decide without reading all of it, or any
