@@ -15,6 +15,7 @@ LAYERS = [
     "deferred",
     "expressions",
     "errors",
+    "plugins",
     "clock",
     "files",
     "yaml_value",
