@@ -8,9 +8,7 @@ prompt ─► Analysis ─► offers ─► strategy ─► plan ─► execute 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,12 +20,10 @@ from .analysis.reading import Reading
 from .calling.alerts import tell
 from .calling.allowance import TokenBudget
 from .calling.caller import Caller, Order
-from .calling.connections import Connections
 from .calling.line import Line
 from .calling.run_log import RunLog
 from .clock import Clock, local_now
 from .confidence.detector import ConfidenceDetector
-from .deferred import dataclass
 from .errors import (
     ConfigError,
     IncompleteError,
@@ -44,8 +40,9 @@ from .ledger.breakers import OPEN, breaker_states
 from .ledger.experiments import stops
 from .ledger.pace import measured_p95
 from .ledger.records import Recorded, RunRecord, RunStatus
-from .ledger.store import Identity, Ledger
+from .ledger.store import Ledger
 from .ledger.turns import take_turn, turns_taken
+from .lifetime import Lifetime, Opened
 from .plan import calls
 from .planning import Planned, make_plan
 from .providers.base import Provider
@@ -58,10 +55,6 @@ from .settings import RunOptions, Settings
 from .strategies import Observed, Pace
 from .types import FinishReason, Prompt
 
-# What was open when a process was forked: closing it in the child could take the parent's locks away.
-# https://sqlite.org/howtocorrupt.html, 2.6
-_OF_PARENTS: list[object] = []
-_LOOK_EVERY_S = 1.0  # whether the ledger's file is still there
 _TOO_SHORT = "raise --max-tokens: models that think before they write spend them on that too"
 
 
@@ -71,19 +64,6 @@ class RunInterrupted(asyncio.CancelledError):
     def __init__(self, result: OrchestrationResult) -> None:
         super().__init__("interrupted")
         self.result = result
-
-
-@dataclass(slots=True, eq=False)
-class _Open:
-    """What an engine holds while it is open; `runs` counts those that are under way on it. `identity` is that of the
-    ledger's file, None if it is not looked at, and `look_at` when it is next."""
-
-    ledger: Ledger
-    line: Line
-    connections: Connections
-    identity: Identity | None
-    look_at: float
-    runs: int = 0
 
 
 class Engine:
@@ -114,24 +94,18 @@ class Engine:
         self.settings = settings
         _check_free_tier(settings)
         self.registry = registry or registry_for(settings)
-        self._connect = connect or self._default_connect()
-        self._ledger = ledger
         self._clock = clock
         self._rng = rng or random.SystemRandom()
         self._monotonic = monotonic
         calibration = settings.calibration
         self._detector = ConfidenceDetector(slope=calibration.slope, intercept=calibration.intercept)
-        self._pid = os.getpid()
-        self._lock = threading.Lock()  # over the three below
-        self._opening = threading.Lock()  # one opens, the others wait
-        self._owners = 0
-        self._open: _Open | None = None
+        self._lifetime = Lifetime(self._line, connect or self._default_connect(), settings.ledger, ledger, monotonic)
 
     async def __aenter__(self) -> Self:
         """Raises LedgerError, with nothing left open, if the ledger cannot be opened."""
-        state = await self._taken()
+        opened = await self._lifetime.take()
         self.keep_open()
-        await self._given_back(state)
+        await self._lifetime.give_back(opened)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -139,16 +113,11 @@ class Engine:
 
     def keep_open(self) -> None:
         """Stay open from the next run on, until `aclose` has been called as often as this."""
-        with self._lock:
-            self._owners += 1
+        self._lifetime.keep()
 
     async def aclose(self) -> None:
         """Closes what is open; what runs are still using, when the last of them has ended."""
-        with self._lock:
-            self._owners -= 1
-            state = self._open
-        if state is not None:
-            await self._close_if_unused(state)
+        await self._lifetime.let_go()
 
     def plan(self, prompt: Prompt, options: RunOptions) -> Planned:
         """What `run` would do, without calling anything. Raises an OrchError if there is nothing it could do."""
@@ -175,27 +144,27 @@ class Engine:
 
         Raises LedgerError, before anything is sent, if the ledger cannot be written, and RunInterrupted if cancelled.
         """
-        state = await self._taken()
+        opened = await self._lifetime.take()
         try:
-            planned = await self._in_turn(planned, state.ledger)
+            planned = await self._in_turn(planned, opened.ledger)
             for reason in planned.reasons:
                 observe(Note(reason))
-            return await self._execute(planned, state, observe)
+            return await self._execute(planned, opened, observe)
         finally:
-            await self._given_back(state)
+            await self._lifetime.give_back(opened)
 
-    async def _execute(self, planned: Planned, state: _Open, observe: Observer) -> OrchestrationResult:
+    async def _execute(self, planned: Planned, opened: Opened, observe: Observer) -> OrchestrationResult:
         started, settings = self._monotonic(), self.settings
         run = recording.begun(
             planned,
-            process=state.ledger.process,
+            process=opened.ledger.process,
             now=self._clock(),
             simulated=settings.simulate,
             with_text=settings.log_text,
         )
-        log = RunLog(state.ledger, observe)
+        log = RunLog(opened.ledger, observe)
         log.begin(run)
-        execution = self._execution(run, planned, log, state, started)
+        execution = self._execution(run, planned, log, opened, started)
 
         async def finish(
             status: RunStatus, text: str = "", outcome: Outcome | None = None, error: OrchError | None = None
@@ -249,13 +218,13 @@ class Engine:
             if settings.on_alert is not None:
                 await tell(settings.on_alert, log.alerts, observe)
 
-    def _execution(self, run: RunRecord, planned: Planned, log: RunLog, state: _Open, started: float) -> Execution:
+    def _execution(self, run: RunRecord, planned: Planned, log: RunLog, opened: Opened, started: float) -> Execution:
         options, settings = planned.options, self.settings
         caller = Caller(
-            ledger=state.ledger,
+            ledger=opened.ledger,
             log=log,
-            connections=state.connections,
-            line=state.line,
+            connections=opened.connections,
+            line=opened.line,
             retry=settings.retry,
             clock=self._clock,
             rng=self._rng,
@@ -283,85 +252,6 @@ class Engine:
             rng=self._rng,
             monotonic=self._monotonic,
         )
-
-    # -- open and closed -----------------------------------------------------------------------------------------
-
-    async def _taken(self) -> _Open:
-        """What is open, for a run that gives it back. Raises LedgerError if it cannot be opened."""
-        state = self._take_open()
-        return await asyncio.to_thread(self._take_opened) if state is None else state
-
-    def _take_open(self) -> _Open | None:
-        if self._pid != os.getpid():
-            self._forget_parent()
-        with self._lock:
-            state = self._open
-            if state is None or self._is_replaced(state):
-                return None
-            state.runs += 1
-            return state
-
-    def _is_replaced(self, state: _Open) -> bool:
-        """Whether the ledger's file is another one than was opened, looked at now and then."""
-        now = self._monotonic()
-        if state.identity is None or now < state.look_at:
-            return False
-        state.look_at = now + _LOOK_EVERY_S
-        return state.identity != state.ledger.identity()
-
-    def _take_opened(self) -> _Open:
-        with self._opening:
-            if (opened := self._take_open()) is not None:
-                return opened
-            ledger = self._ledger or Ledger.open(self.settings.ledger)
-            line = Line(
-                ledger,
-                simulated=self.settings.simulate,
-                max_wait_s=self.settings.retry.max_wait_s,
-                breaker=self.settings.breaker,
-                free_tier=self.settings.free_tier,
-                clock=self._clock,
-                monotonic=self._monotonic,
-            )
-            identity = None if self._ledger is not None else ledger.identity()
-            with self._lock:
-                replaced = self._open
-                connections = Connections(self._connect) if replaced is None else replaced.connections
-                state = self._open = _Open(
-                    ledger, line, connections, identity, self._monotonic() + _LOOK_EVERY_S, runs=1
-                )
-            if replaced is not None and not replaced.runs:
-                replaced.ledger.close()
-            return state
-
-    async def _given_back(self, state: _Open) -> None:
-        with self._lock:
-            state.runs -= 1
-        await self._close_if_unused(state)
-
-    async def _close_if_unused(self, state: _Open) -> None:
-        with self._lock:
-            in_use = state.runs or (self._open is state and self._owners)
-            if not in_use and self._open is state:
-                self._open = None
-        if not in_use:
-            await asyncio.shield(self._close(state))
-
-    async def _close(self, state: _Open) -> None:
-        if self._open is None or self._open.connections is not state.connections:
-            await state.connections.aclose()
-        if state.ledger is not self._ledger:
-            try:
-                await asyncio.to_thread(state.ledger.close)
-            except RuntimeError:  # the interpreter is about to end, and starts no more threads
-                state.ledger.close()
-
-    def _forget_parent(self) -> None:
-        """In a process that was forked: what is open is the parent's, and is neither used nor closed here."""
-        if self._open is not None:
-            _OF_PARENTS.append(self._open)
-        self._pid, self._open = os.getpid(), None
-        self._lock, self._opening = threading.Lock(), threading.Lock()
 
     # -- what a decision rests on --------------------------------------------------------------------------------
 
@@ -424,6 +314,17 @@ class Engine:
         turn = await ledger.submit(partial(take_turn, ring=planned.ring, simulated=self.settings.simulate))
         observed = replace(planned.observed, turns={**planned.observed.turns, planned.ring: turn})
         return self._plan(planned.prompt, planned.options, observed, planned.reading)
+
+    def _line(self, ledger: Ledger) -> Line:
+        return Line(
+            ledger,
+            simulated=self.settings.simulate,
+            max_wait_s=self.settings.retry.max_wait_s,
+            breaker=self.settings.breaker,
+            free_tier=self.settings.free_tier,
+            clock=self._clock,
+            monotonic=self._monotonic,
+        )
 
     def _default_connect(self) -> Callable[[str], Provider]:
         if self.settings.simulate:

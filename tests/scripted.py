@@ -17,7 +17,7 @@ from orchestrator.events import Observer, unobserved
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.records import Recorded
 from orchestrator.ledger.store import Ledger
-from orchestrator.providers.base import Capabilities, Health, RateLimitStatus, StreamEvent
+from orchestrator.providers.base import Capabilities, Health, Provider, RateLimitStatus, StreamEvent
 from orchestrator.result import OrchestrationResult
 from orchestrator.settings import RunOptions, load_settings
 from orchestrator.types import Completion, FinishReason, Prompt, Request, Usage
@@ -119,12 +119,12 @@ class Stage:
     def ledger(self) -> Path:
         return self.folder / "ledger.db"
 
-    def engine(self) -> Engine:
-        settings = replace(load_settings(self.environ, ledger=self.ledger), config_dir=self.folder)
+    def engine(self, connect: Callable[[str], Provider] | None = None, **settings: Any) -> Engine:
+        loaded = load_settings(self.environ, ledger=self.ledger)
         self.script.ledger = self.ledger
         return Engine(
-            settings,
-            connect=lambda name: ScriptedProvider(name, self.script),
+            replace(loaded, config_dir=self.folder, **settings),
+            connect=connect or (lambda name: ScriptedProvider(name, self.script)),
             clock=lambda: NOW,
             rng=random.Random(7),
         )

@@ -45,6 +45,7 @@ LAYERS = [
     "execute",
     "recording",
     "result",
+    "lifetime",
     "engine",
     "bench",
     "portal",

@@ -232,13 +232,10 @@ def test_an_ensemble_asks_all_of_its_models_and_takes_the_answer_that_weighs_mos
 
 def test_members_run_at_the_same_time(stage: Stage) -> None:
     met = asyncio.Barrier(2)
-    stage.script.acts = {}
 
     async def both() -> None:
         async with asyncio.timeout(60):
             await met.wait()
-
-    engine = stage.engine()
 
     class Meeting:
         def __init__(self, name: str) -> None:
@@ -253,9 +250,8 @@ def test_members_run_at_the_same_time(stage: Stage) -> None:
 
         async def aclose(self) -> None: ...
 
-    engine._connect = Meeting  # type: ignore[assignment]
     options = RunOptions(strategy="ensemble", models=("gpt-4o-mini", "claude-haiku-4-5"), ensemble_size=2)
-    assert asyncio.run(engine.run(Prompt("Which?"), options)).status == "complete"
+    assert asyncio.run(stage.engine(Meeting).run(Prompt("Which?"), options)).status == "complete"  # type: ignore[arg-type]
 
 
 def test_a_failing_member_does_not_sink_an_ensemble(stage: Stage) -> None:

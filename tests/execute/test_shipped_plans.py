@@ -19,8 +19,9 @@ from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.rows import to_micros
 from orchestrator.ledger.store import Ledger
 from orchestrator.plan import Call, calls
-from orchestrator.providers.base import Endpoint
+from orchestrator.providers.base import Endpoint, Provider
 from orchestrator.providers.catalog import PROVIDERS, connect
+from orchestrator.registry.loading import registry_for
 from orchestrator.settings import RunOptions, load_settings
 from orchestrator.simulator.app import App, create_app
 from orchestrator.simulator.transport import SimulatorTransport
@@ -33,11 +34,15 @@ PATTERNS = sorted({row[0].strip("`") for row in ROWS})
 
 def engine(tmp_path: Path) -> tuple[Engine, App]:
     settings = load_settings({}, ledger=tmp_path / "ledger.db", simulate=True)
-    made = Engine(replace(settings, config_dir=tmp_path), rng=random.Random(1))
-    app = create_app(made.registry.models.values(), None)
+    settings = replace(settings, config_dir=tmp_path)
+    registry = registry_for(settings)
+    app = create_app(registry.models.values(), None)
     transport = SimulatorTransport(app)
-    made._connect = lambda name: connect(Endpoint(name, PROVIDERS[name].base_url, "k"), transport)
-    return made, app
+
+    def connected(name: str) -> Provider:
+        return connect(Endpoint(name, PROVIDERS[name].base_url, "k"), transport)
+
+    return Engine(settings, registry=registry, connect=connected, rng=random.Random(1)), app
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]}: {row[1]}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from scripted import NOW, SURE, UNSURE, Script, Stage, reply
 
 from orchestrator.analysis.complexity import CUTS, analyzer_for, difficulty_of, level_of
 from orchestrator.attachments import attach
-from orchestrator.engine import Engine
 from orchestrator.errors import ConfigError, OverloadedError, UsageError
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.store import Ledger
@@ -222,9 +220,7 @@ def test_a_free_tier_goes_first_and_when_its_day_is_used_up_what_is_paid_for_com
     )
     theatre = stage(tmp_path, {"free": [reply(SURE)], "claude-haiku-5-5": [reply(SURE)]})
     base = theatre.engine()
-    engine = Engine(
-        replace(base.settings, free_tier=("google",)), connect=base._connect, clock=lambda: NOW, rng=random.Random(1)
-    )
+    engine = theatre.engine(free_tier=("google",))
     options = replace(RunOptions(), strategy="mine")
     results = [asyncio.run(engine.run(Prompt(QUESTION), options)) for _ in range(3)]
     assert [result.model_used for result in results] == ["free", "free", "claude-haiku-5-5"]
