@@ -22,7 +22,7 @@ from documents import FENCE, Command, block, blocks, commands, names, rows, sect
 from test_architecture import LAYERS, PACKAGE
 
 from orchestrator.cli.app import run
-from orchestrator.confidence import detector
+from orchestrator.confidence.detector import SIGNALS
 from orchestrator.errors import Interrupted, OrchError
 from orchestrator.ledger.records import CallStatus, CostSource, RunStatus
 from orchestrator.ledger.store import Ledger
@@ -331,7 +331,7 @@ def test_the_recipe_for_a_strategy_works(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_recipe_for_a_signal_works(monkeypatch: pytest.MonkeyPatch) -> None:
     read = carried_out("orchestrator/confidence/repetition.py")["repetition"]
-    monkeypatch.setattr(detector, "BY_HAND", (*detector.BY_HAND, read))
+    monkeypatch.setitem(SIGNALS.built_in, "repetition", read)
     tests = carried_out("tests/confidence/test_confidence_repetition.py")
     tests["test_an_answer_that_goes_round_in_circles_is_not_trusted"]()
     tests["test_three_times_is_a_refrain"]()
