@@ -361,7 +361,7 @@ def _partial_text(error: OrchError) -> str:
 
 
 def _check_names(settings: Settings) -> None:
-    """Raises ConfigError for a signal that is not installed, and for a free tier of no provider: its free quota would be
+    """Raises ConfigError for a signal that is not installed, and for a free tier of no provider, whose quota would be
     exceeded without a word."""
     for name in settings.signals:
         if name not in SIGNALS.plugins():
