@@ -46,12 +46,13 @@ from .lifetime import Lifetime, Opened
 from .plan import calls
 from .planning import Planned, make_plan
 from .providers.base import Provider
-from .providers.catalog import PROVIDERS, connect, endpoint
+from .providers.catalog import connect, endpoint
 from .registry.loading import registry_for
 from .registry.model import Registry
-from .registry.routes import EXPERIMENT, ROUND_ROBIN
+from .registry.providers import PROVIDERS
 from .result import ErrorInfo, OrchestrationResult, build_result
 from .settings import RunOptions, Settings
+from .settings.options import EXPERIMENT, ROUND_ROBIN
 from .strategies import Observed, Pace
 from .types import FinishReason, Prompt
 

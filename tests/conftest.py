@@ -13,7 +13,7 @@ import pytest
 import stamina
 from in_process import run_in_process
 
-from orchestrator.providers.catalog import variable_prefixes
+from orchestrator.registry.providers import variable_prefixes
 
 # The same examples in every run; no time limit for one, since a machine may be busy; no database, since it would be
 # written into the checkout.

@@ -28,10 +28,10 @@ from orchestrator.ledger.records import CallStatus, CostSource, RunStatus
 from orchestrator.ledger.store import Ledger
 from orchestrator.plan import Node
 from orchestrator.plan.template import ANSWER, ANSWERS, CONTEXT, PROMPT, QUESTION, STEPS
-from orchestrator.providers.catalog import PROVIDERS, ProviderInfo
 from orchestrator.providers.sdk import SdkProvider
 from orchestrator.registry import load_registry
 from orchestrator.registry.plans import KINDS
+from orchestrator.registry.providers import PROVIDERS, ProviderInfo
 from orchestrator.result import ErrorInfo
 from orchestrator.settings import load_settings
 from orchestrator.settings.options import OPTIONS

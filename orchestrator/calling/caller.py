@@ -28,9 +28,9 @@ from ..ledger.records import CallRecord, CallStatus
 from ..ledger.store import Ledger
 from ..money import Price
 from ..providers.base import Provider
-from ..providers.catalog import PROVIDERS
 from ..quote import REASONING, Load, affordable_output, price_for, worst_case
 from ..registry.model import ModelSpec
+from ..registry.providers import PROVIDERS
 from ..settings import RetryPolicy, RunOptions
 from ..types import Request
 from .allowance import Allowance, CostShare, TokenBudget

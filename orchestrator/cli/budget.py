@@ -14,8 +14,8 @@ from ..errors import UsageError, did_you_mean
 from ..ledger.budgets import Budget, BudgetState, Period, Scope, budget_states, clear_budgets, set_budgets
 from ..ledger.store import Ledger
 from ..money import dollars_to_nanousd, format_nanousd, format_short
-from ..providers.catalog import PROVIDERS
 from ..registry.loading import registry_for
+from ..registry.providers import PROVIDERS
 from ..settings import Settings
 from . import render
 from .options import LedgerFlags, OutputFlags, RegistryFlags, command

@@ -15,9 +15,10 @@ from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from ..ledger.health import Check, CheckStatus, check_breakers, check_ledger
 from ..providers.base import Provider
-from ..providers.catalog import PROVIDERS, connect, endpoint, is_set_up
+from ..providers.catalog import connect, endpoint
 from ..registry.loading import registry_for
 from ..registry.model import Registry
+from ..registry.providers import PROVIDERS, is_set_up
 from ..report import diagnosis
 from ..report.diagnosis import Diagnosis, Probe
 from ..settings import Settings, says_simulated

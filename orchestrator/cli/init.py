@@ -12,8 +12,8 @@ import typer
 
 from ..clock import local_now
 from ..deferred import dataclass
-from ..providers.catalog import PROVIDERS, is_set_up
 from ..registry.loading import load_registry
+from ..registry.providers import PROVIDERS, is_set_up
 from ..settings import user_config_dir
 from ..starter.conversion import Converted, convert
 from ..starter.files import MODELS, Written, check, starter_files, write

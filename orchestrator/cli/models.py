@@ -12,9 +12,9 @@ import typer
 from ..clock import local_now
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
-from ..providers.catalog import PROVIDERS, is_set_up
 from ..registry.loading import registry_for
 from ..registry.model import ModelSpec
+from ..registry.providers import PROVIDERS, is_set_up
 from ..settings import Settings
 from ..types import Level
 from . import render

@@ -14,8 +14,8 @@ from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from ..ledger.store import Ledger
 from ..money import format_nanousd
-from ..providers.catalog import PROVIDERS
 from ..registry.loading import registry_for
+from ..registry.providers import PROVIDERS
 from ..report.plain import one_line
 from ..report.reconcile import Comparison, Reconciliation, Side
 from ..report.reconcile import reconcile as reconcile_export

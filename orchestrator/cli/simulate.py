@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from ..deferred import dataclass
-from ..providers.catalog import PROVIDERS
 from ..registry.loading import registry_for
+from ..registry.providers import PROVIDERS
 from ..simulator.app import create_app
 from ..simulator.scenario import load_scenario
 from ..simulator.server import serve

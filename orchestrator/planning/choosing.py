@@ -10,8 +10,9 @@ from ..deferred import dataclass
 from ..errors import ConfigError, UsageError, did_you_mean
 from ..plan import Call
 from ..registry.model import Chain, Feature, Registry
-from ..registry.routes import EXPERIMENT, TaskTable
+from ..registry.routes import TaskTable
 from ..settings import RunOptions
+from ..settings.options import EXPERIMENT
 from ..strategies import STRATEGIES, Observed, Strategy, fallback
 from ..strategies.experiment import Assigned, assign
 from ..strategies.experiment import choose as experiment_meant

@@ -12,9 +12,9 @@ from ..deferred import dataclass
 from ..errors import UsageError
 from ..plan import Accept, AcceptRule, Call, Cascade, Loop, Node, nodes
 from ..registry.model import Registry
-from ..registry.routes import EXPERIMENT, Condition
+from ..registry.routes import Condition
 from ..settings import Rollout, RunOptions
-from ..settings.options import OPTIONS, PLAN, TABLE
+from ..settings.options import EXPERIMENT, OPTIONS, PLAN, TABLE
 from ..strategies import STRATEGIES
 from ..strategies.experiment import choose as experiment_meant
 from ..strategies.rollout import STRATEGIES as ROLLED_OUT

@@ -7,7 +7,7 @@ connection. Retrying, limiting, pricing and recording are not its business: `orc
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Protocol
 
@@ -82,6 +82,3 @@ class Provider(Protocol):
     def rate_limit_status(self) -> RateLimitStatus: ...
 
     async def aclose(self) -> None: ...
-
-
-Environ = Mapping[str, str]

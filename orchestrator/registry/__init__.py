@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from .loading import load_registry
 from .model import (
-    PROVIDER_NAMES,
     Chain,
     Feature,
     FreeQuota,
@@ -16,7 +15,6 @@ from .model import (
 )
 
 __all__ = [
-    "PROVIDER_NAMES",
     "Chain",
     "Feature",
     "FreeQuota",

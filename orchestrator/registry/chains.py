@@ -11,12 +11,12 @@ from collections.abc import Collection, Mapping
 
 from ..errors import did_you_mean
 from ..expressions import expression
+from ..settings.options import STRATEGY_NAMES
 from ..strict_yaml import Table, list_of, mapping_of, record, text
 from ..types import Level
 from ..yaml_value import Kind, Value
 from .model import Chain, Role
 from .plans import PlanReader, model_named
-from .routes import STRATEGY_NAMES
 
 _NAME = expression(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 ROLES, TIERS = "roles", "tiers"

@@ -14,13 +14,14 @@ from typing import TypeVar
 from ..deferred import dataclass
 from ..errors import ConfigError, did_you_mean
 from ..settings import Settings
+from ..settings.options import STRATEGY_NAMES
 from ..strict_yaml import Table, day, mapping_of, read, record, text
 from ..yaml_files import read_document
 from ..yaml_value import Value
 from . import records
 from .chains import ChainsDocument
 from .model import Chain, ModelSpec, Registry, Role
-from .routes import STRATEGY_NAMES, Routing
+from .routes import Routing
 from .routing import RoutingReader
 
 T = TypeVar("T")
@@ -162,7 +163,7 @@ def _with_routing(registry: Registry, documents: Iterable[Value]) -> Registry:
     chain would never be reached; a chain of the user's may have that of a shipped table, and is what the name means
     then."""
     names, routing = _names(registry.models), Routing()
-    taken: frozenset[str] = STRATEGY_NAMES
+    taken = frozenset(STRATEGY_NAMES)
     for document in documents:
         routing = RoutingReader(names, registry.chains, taken).over(routing, document)
         taken |= set(registry.chains)

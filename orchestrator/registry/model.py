@@ -14,19 +14,6 @@ from ..plan import Call, Cascade, Node, calls
 from ..types import Level
 from .routes import Routing
 
-# How each is reached stands in `orchestrator.providers.catalog`, which a test holds against this list.
-PROVIDER_NAMES = (
-    "anthropic",
-    "openai",
-    "google",
-    "cerebras",
-    "openrouter",
-    "deepseek",
-    "vllm",
-    "ollama",
-    "llamacpp",
-)
-
 
 class Status(StrEnum):
     CURRENT = "current"

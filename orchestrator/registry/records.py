@@ -17,7 +17,8 @@ from ..money import BatchRates, Price, Rates, Tier, discounted
 from ..strict_yaml import Reader, Table, day, decimal, integer, list_of, one_of, record, text
 from ..types import Level
 from ..yaml_value import Kind, Value
-from .model import PROVIDER_NAMES, Feature, FreeQuota, ModelSpec, RateLimits, Scores, Status
+from .model import Feature, FreeQuota, ModelSpec, RateLimits, Scores, Status
+from .providers import PROVIDERS
 
 MAX_RATE = Decimal(1_000_000)  # dollars, per million tokens or per GPU hour: beyond it is a slip of the decimal point
 MAX_TOKENS = 1_000_000_000
@@ -83,8 +84,8 @@ def _model(table: Table, name: str, provenance: Provenance) -> ModelSpec:
 
 def _provider(value: Value) -> str:
     name = text(value)
-    if name not in PROVIDER_NAMES:
-        suggestion = did_you_mean(name, PROVIDER_NAMES) or f"known: {', '.join(PROVIDER_NAMES)}"
+    if name not in PROVIDERS:
+        suggestion = did_you_mean(name, PROVIDERS) or f"known: {', '.join(PROVIDERS)}"
         raise value.error(f"there is no provider {name!r} ({suggestion})")
     return name
 

@@ -10,9 +10,6 @@ from datetime import date
 from ..deferred import dataclass
 from ..types import Analysis, Level
 
-# Names that no table can have. The strategies themselves are in `orchestrator.strategies`; a test holds this to them.
-EXPERIMENT, ROUND_ROBIN = "experiment", "round-robin"
-STRATEGY_NAMES = frozenset({"fallback", "ensemble", "cheapest", "tiers", ROUND_ROBIN, "cost", "capability", EXPERIMENT})
 _MOST_SEARCHED = 4_000  # characters of a prompt: what it asks for stands at its head
 
 

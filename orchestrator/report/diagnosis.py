@@ -18,9 +18,9 @@ from ..clock import Clock
 from ..deferred import dataclass
 from ..errors import ConfigError, OrchError
 from ..ledger.health import Check, CheckStatus
-from ..providers.base import Environ, Health, Provider
-from ..providers.catalog import PROVIDERS, is_set_up, needed_to_set_up
+from ..providers.base import Health, Provider
 from ..registry.model import Registry
+from ..registry.providers import PROVIDERS, Environ, is_set_up, needed_to_set_up
 from ..settings import Settings
 
 CONFIGURATION, LEDGER, KEYS, ENDPOINTS, SYSTEM = "configuration", "ledger", "keys", "endpoints", "system"

@@ -21,7 +21,11 @@ DAY_S = 86_400
 _SHORTEST_S = 0.001
 _MOST_NANOUSD = 2**63 - 1  # what the ledger can hold
 
-# What decides on a plan and has no name of its own among the strategies.
+EXPERIMENT, ROUND_ROBIN = "experiment", "round-robin"
+# What can decide on a plan. Each but `experiment`, which draws one of the others, is the function of its name in the
+# module of its name in `orchestrator.strategies`, with _ for -. No chain and no table can have one of these names.
+STRATEGY_NAMES = ("cheapest", "fallback", "ensemble", "tiers", ROUND_ROBIN, "cost", "capability", EXPERIMENT)
+# What decides on a plan and has no name of its own among them.
 TABLE, PLAN = "task tables", "named plans"
 _CHOOSE = ("cheapest", "ensemble", "round-robin", "cost", "capability")
 _CASCADES = ("fallback", "tiers", TABLE, PLAN)
@@ -107,8 +111,8 @@ class RunOptions:
     strategy: str = option(
         "fallback",
         Kind.TEXT,
-        "cheapest, fallback, ensemble, tiers, round-robin, cost, capability, experiment, the name of a task "
-        "table (tasks, matrix, select), or that of a plan: see orch chains.",
+        f"{', '.join(STRATEGY_NAMES)}, the name of a task table (tasks, matrix, select), or that of a plan: "
+        "see orch chains.",
         short="-s",
         config=True,
         python="",

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
-from ..providers.catalog import PROVIDERS
 from ..registry.model import ModelSpec
+from ..registry.providers import PROVIDERS
 from .wires.base import Limits
 
 _MINUTE_S, _DAY_S = 60, 86_400

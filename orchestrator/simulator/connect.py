@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..providers.base import Endpoint, Provider
-from ..providers.catalog import PROVIDERS, connect
+from ..providers.catalog import connect
 from ..registry.model import ModelSpec
+from ..registry.providers import PROVIDERS
 from .app import create_app
 from .scenario import load_scenario
 from .transport import SimulatorTransport

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from ..deferred import dataclass
 from ..expressions import expression
-from ..providers.catalog import PROVIDERS
+from ..registry.providers import PROVIDERS
 from .connection import Scope
 from .wires import anthropic, google, openai
 from .wires.base import Wire

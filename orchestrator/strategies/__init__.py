@@ -1,25 +1,26 @@
-"""The strategies by name. To add one: a file with a function from `Situation` to `Decision`, and a line here."""
+"""The strategies by name.
+
+To add one: a file with a function from `Situation` to `Decision`, both of the strategy's name, and that name in
+`STRATEGY_NAMES` of `settings/options.py`.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+
+from ..settings.options import EXPERIMENT, STRATEGY_NAMES
 from .base import Decision, Offer, Situation, Strategy, nothing_to_call, survey
-from .capability import capability
-from .cheapest import cheapest
-from .cost import cost
-from .ensemble import ensemble
 from .fallback import fallback
 from .observed import Observed, Pace
-from .round_robin import round_robin
-from .tiers import tiers
+
+
+def _function(name: str) -> Strategy:
+    function: Strategy = getattr(import_module(f".{name}", __package__), name)
+    return function
+
 
 STRATEGIES: dict[str, Strategy] = {
-    "fallback": fallback,
-    "ensemble": ensemble,
-    "cheapest": cheapest,
-    "round-robin": round_robin,
-    "cost": cost,
-    "capability": capability,
-    "tiers": tiers,
+    name: _function(name.replace("-", "_")) for name in STRATEGY_NAMES if name != EXPERIMENT
 }
 
 __all__ = [

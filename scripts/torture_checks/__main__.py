@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.providers.catalog import variable_prefixes
+from orchestrator.registry.providers import variable_prefixes
 
 from .check import Check, Findings, Size, Trial
 from .checks import CHECKS

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.providers.catalog import PROVIDERS
+from orchestrator.registry.providers import PROVIDERS
 
 Entry = Mapping[str, Any]
 

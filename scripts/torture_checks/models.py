@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 
-from orchestrator.providers.catalog import PROVIDERS
+from orchestrator.registry.providers import PROVIDERS
 
 # provider name -> the simulator's name of the wire that it speaks
 WIRES = {"openai": "openai", "anthropic": "anthropic", "google": "google"}

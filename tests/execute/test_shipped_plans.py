@@ -20,8 +20,9 @@ from orchestrator.ledger.rows import to_micros
 from orchestrator.ledger.store import Ledger
 from orchestrator.plan import Call, calls
 from orchestrator.providers.base import Endpoint, Provider
-from orchestrator.providers.catalog import PROVIDERS, connect
+from orchestrator.providers.catalog import connect
 from orchestrator.registry.loading import registry_for
+from orchestrator.registry.providers import PROVIDERS
 from orchestrator.settings import RunOptions, load_settings
 from orchestrator.simulator.app import App, create_app
 from orchestrator.simulator.transport import SimulatorTransport

@@ -24,9 +24,8 @@ from orchestrator.plan import AcceptRule, Cascade
 from orchestrator.providers.base import StreamEvent
 from orchestrator.registry.loading import load_registry
 from orchestrator.registry.model import Registry
-from orchestrator.registry.routes import EXPERIMENT, STRATEGY_NAMES
 from orchestrator.settings import Rollout, RunOptions, load_settings
-from orchestrator.settings.options import OPTIONS, PLAN, TABLE, asked_for
+from orchestrator.settings.options import EXPERIMENT, OPTIONS, PLAN, STRATEGY_NAMES, TABLE, asked_for
 from orchestrator.types import Prompt, Request, Tool
 
 PROMPT = Prompt("Which one is it?")
@@ -247,7 +246,7 @@ def test_an_option_makes_a_difference_or_is_refused(folder: Path, option: str) -
 
 def test_every_option_and_every_strategy_is_looked_at() -> None:
     assert ASKED.keys() | WITHOUT == OPTIONS.keys()
-    assert {kind for kind, _ in WAYS.values()} == STRATEGY_NAMES | {TABLE, PLAN}
+    assert {kind for kind, _ in WAYS.values()} == {*STRATEGY_NAMES, TABLE, PLAN}
 
 
 def test_what_stands_in_the_users_file_is_a_default_and_never_refused(folder: Path) -> None:

@@ -16,6 +16,7 @@ from orchestrator import errors
 from orchestrator.providers import catalog
 from orchestrator.providers.base import Endpoint, Provider
 from orchestrator.providers.http import http_client
+from orchestrator.registry.providers import PROVIDERS, variable_prefixes
 from orchestrator.types import Message, Request
 
 REQUEST = Request("some-model", (Message("user", "hello"),), max_tokens=16)
@@ -65,7 +66,7 @@ def test_no_variable_of_an_sdk_changes_the_address_the_key_or_the_headers(
     for name, value in HOSTILE.items():
         monkeypatch.setenv(name, value)
     server = FakeServer(lambda request: json_reply(target.wire.whole(Answer())))
-    asyncio.run(_complete(Endpoint(target.provider, catalog.PROVIDERS[target.provider].base_url, KEY), server))
+    asyncio.run(_complete(Endpoint(target.provider, PROVIDERS[target.provider].base_url, KEY), server))
     (request,) = server.requests
 
     assert request.url.host == HOSTS[target.provider]
@@ -205,9 +206,9 @@ def _loaded_after(code: str) -> list[str]:
 
 
 def test_the_variables_of_a_provider_are_known_by_how_they_begin() -> None:
-    prefixes = catalog.variable_prefixes()
+    prefixes = variable_prefixes()
     assert {"GEMINI_", "GOOGLE_", "OLLAMA_", "LLAMACPP_"} <= set(prefixes)
-    for info in catalog.PROVIDERS.values():
+    for info in PROVIDERS.values():
         assert info.key_env.startswith(prefixes)
         assert info.base_url_env.startswith(prefixes)
 

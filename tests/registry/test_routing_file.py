@@ -14,9 +14,9 @@ from test_registry_mutations import MUTATIONS
 from orchestrator.errors import ConfigError
 from orchestrator.registry import Registry, load_registry
 from orchestrator.registry.loading import shipped
-from orchestrator.registry.routes import EXPERIMENT, STRATEGY_NAMES, Routing
+from orchestrator.registry.routes import Routing
 from orchestrator.registry.routing import RoutingReader
-from orchestrator.strategies import STRATEGIES
+from orchestrator.settings.options import STRATEGY_NAMES
 from orchestrator.strategies.tasks import names_of, variable
 from orchestrator.yaml_files import read_document
 
@@ -34,8 +34,14 @@ def load(tmp_path: Path) -> Load:
     return loaded
 
 
-def test_no_table_can_have_the_name_of_a_strategy() -> None:
-    assert {*STRATEGIES, EXPERIMENT} == STRATEGY_NAMES
+@pytest.mark.parametrize("name", STRATEGY_NAMES)
+def test_no_table_and_no_chain_can_have_the_name_of_a_strategy(load: Load, name: str) -> None:
+    with pytest.raises(ConfigError, match=f"tables.{name}: there is a strategy or a chain of this name"):
+        load(routing=f"tables: {{{name}: {{rows: [{_ROW}]}}}}")
+    with pytest.raises(
+        ConfigError, match=rf"chains.yaml:1: {name}: (there is a strategy of this name|expected a mapping)"
+    ):
+        load(chains=f"{name}: [haiku]")
 
 
 def test_every_model_of_the_shipped_routing_can_be_chosen(load: Load) -> None:

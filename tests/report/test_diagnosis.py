@@ -15,7 +15,8 @@ from scripted import Script, ScriptedProvider
 from orchestrator.errors import ConfigError
 from orchestrator.ledger.health import Check, CheckStatus
 from orchestrator.providers.base import Endpoint, Health, Provider
-from orchestrator.providers.catalog import PROVIDERS, connect
+from orchestrator.providers.catalog import connect
+from orchestrator.registry.providers import PROVIDERS
 from orchestrator.report.diagnosis import (
     CONFIGURATION,
     ENDPOINTS,
