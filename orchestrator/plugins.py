@@ -13,14 +13,14 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from .deferred import dataclass
-from .errors import OrchError
+from .errors import PluginError
 
 T = TypeVar("T")
 
@@ -47,10 +47,6 @@ class Plugin:
             return EntryPoint(self.name, self.target, self.group).load()
 
 
-class PluginError(OrchError):
-    """A plugin failed at what the user asked it for. It is a bug, though none of orch."""
-
-
 class PluginWarning(UserWarning):
     """A plugin is broken, and left out."""
 
@@ -58,22 +54,26 @@ class PluginWarning(UserWarning):
 class Table(Mapping[str, T], Generic[T]):
     """The entries of one group by name: those that are built in, then those of plugins.
 
-    `read` makes an entry of what a plugin's entry point names; whatever it raises says that the plugin is broken.
+    `read` makes an entry of what a plugin's entry point names; whatever it raises says that the plugin is broken. Then
+    `stand_in` is found under its name, if there is one, for tables whose names stand in the user's files.
     """
 
-    def __init__(self, group: str, built_in: dict[str, T], read: Callable[[Plugin, Any], T]) -> None:
+    def __init__(
+        self, group: str, built_in: dict[str, T], read: Callable[[Plugin, Any], T], *, stand_in: T | None = None
+    ) -> None:
         self.group = group
         self.built_in = built_in
         self._read = read
+        self._stand_in = stand_in
         self._entries: dict[Plugin, T] = {}
         self._problems: dict[Plugin, str] = {}
 
     def __getitem__(self, name: str) -> T:
-        """Raises KeyError for a name that neither orch nor a plugin has, and for a plugin that is broken."""
+        """Raises KeyError for a name that neither orch nor a plugin has, and for a broken plugin without a stand-in."""
         if name in self.built_in:
             return self.built_in[name]
         plugin = self.plugins().get(name)
-        entry = None if plugin is None else self._entry(plugin)
+        entry = None if plugin is None else self._entry(plugin) or self._stand_in
         if entry is None:
             raise KeyError(name)
         return entry
@@ -105,9 +105,9 @@ class Table(Mapping[str, T], Generic[T]):
     def leave_out(self, plugin: Plugin, problem: str) -> None:
         """Use a plugin no more, and say why, the first time."""
         if plugin not in self._problems:
-            self._problems[plugin] = " ".join(problem.split())
+            self._problems[plugin] = problem
             self._entries.pop(plugin, None)
-            _tell(f"plugin {plugin} is left out: {self._problems[plugin]}")
+            tell(f"plugin {plugin} is left out: {problem}")
 
     def _entry(self, plugin: Plugin) -> T | None:
         if plugin not in self._entries and plugin not in self._problems:
@@ -118,35 +118,49 @@ class Table(Mapping[str, T], Generic[T]):
         return self._entries.get(plugin)
 
 
+BUG_HINT = "this is a bug in the plugin; ORCH_TRACEBACK=1 shows where it happened"
+
+
 def said(error: BaseException) -> str:
-    """An exception of a plugin's, in words."""
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    """An exception of a plugin's, in words on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".removesuffix(": ").split())
+
+
+def failure(plugin: Plugin, error: BaseException) -> PluginError:
+    """The error of a run or command that cannot go on without the plugin."""
+    return PluginError(f"plugin {plugin} failed: {said(error)}", hint=BUG_HINT)
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, PluginWarning, stacklevel=2)
+    warnings.warn(text, PluginWarning, stacklevel=3)
 
 
 _tell: Callable[[str], None] = _warn
 
 
-def tell_by(tell: Callable[[str], None]) -> None:
-    """Have it said in this way that a plugin is left out. Without this, it is a `PluginWarning`."""
-    global _tell  # as for warnings: one process, one way
-    _tell = tell
+def tell(text: str) -> None:
+    """Say what is wrong with a plugin: a `PluginWarning`, or as `tell_by` has it."""
+    _tell(text)
 
 
-def installed(group: str) -> list[Plugin]:
+def tell_by(way: Callable[[str], None]) -> None:
+    """Have it said in this way what is wrong with plugins, for the whole process."""
+    global _tell  # as for warnings
+    _tell = way
+
+
+def installed(group: str) -> tuple[Plugin, ...]:
     """The plugins of a group, in the order of Python's path; without those in the current directory, which may be
     anybody's. Imports none of them."""
-    return [plugin for plugin in _installed(_trusted_path()) if plugin.group == group]
+    return _installed(_current_directory(), tuple(sys.path)).get(group, ())
 
 
 @cache
-def _installed(path: tuple[str, ...]) -> tuple[Plugin, ...]:
-    """All groups' plugins. `importlib.metadata` would open and parse what each package says of itself, which takes as
+def _installed(here: str, path: tuple[str, ...]) -> dict[str, tuple[Plugin, ...]]:
+    """All plugins by group. `importlib.metadata` would open and parse what each package says of itself, which takes as
     long as a command; here it is asked only about packages that have a plugin."""
-    return tuple(dict.fromkeys(plugin for folder in path for plugin in _in_folder(folder)))
+    found = dict.fromkeys(plugin for folder in _trusted(here, path) for plugin in _in_folder(folder))
+    return {group: tuple(each for each in found if each.group == group) for group in {each.group for each in found}}
 
 
 def _in_folder(folder: str) -> Iterator[Plugin]:
@@ -162,7 +176,7 @@ def _in_folder(folder: str) -> Iterator[Plugin]:
             try:
                 points = tuple(PathDistribution(Path(described)).entry_points)
             except Exception as error:  # noqa: BLE001  # a file that is not in its format: the library says so in many ways
-                _tell(f"the plugins of {package} are left out: {described}/entry_points.txt: {said(error)}")
+                tell(f"the plugins of {package} are left out: {described}/entry_points.txt: {said(error)}")
                 continue
             for point in points:
                 if point.group.startswith("orch."):
@@ -178,20 +192,23 @@ def _descriptions(folder: str) -> list[str]:
         return []
 
 
-def _trusted_path() -> tuple[str, ...]:
-    """Python's path without the current directory, which `python -m` puts there."""
+def _current_directory() -> str:
     try:
-        here = Path.cwd()
+        return str(Path.cwd())
     except FileNotFoundError:  # it was deleted: nothing can be imported from it
-        here = None
-    return tuple(entry for entry in sys.path if entry and Path(entry).resolve() != here)
+        return ""
+
+
+def _trusted(here: str, path: Iterable[str]) -> list[str]:
+    """Python's path without the current directory, which `python -m` puts there."""
+    return [entry for entry in path if entry and os.path.realpath(entry) != here]
 
 
 @contextmanager
 def without_current_directory() -> Iterator[None]:
     """Nothing is imported from the current directory meanwhile: it may be anybody's."""
     before = sys.path[:]
-    sys.path[:] = _trusted_path()
+    sys.path[:] = _trusted(_current_directory(), before)
     try:
         yield
     finally:

@@ -29,7 +29,7 @@ def run(argv: list[str]) -> int:
     except KeyboardInterrupt:
         return _fail(Interrupted(), argv)
     except OrchError as error:
-        if error.code == OrchError.code:
+        if error.exit_code == OrchError.exit_code:
             _show_traceback()
         return _fail(error, argv)
     except Exception as error:  # noqa: BLE001  # the one boundary: whatever it is, it is reported and has an exit code

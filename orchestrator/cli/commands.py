@@ -15,7 +15,7 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from ..errors import Interrupted, OrchError, UsageError
-from ..plugins import Plugin, PluginError, Table, said, tell_by
+from ..plugins import Plugin, Table, failure, tell_by
 from . import render
 from .coercion import PlainCommand, PlainGroup
 from .source import spread_context
@@ -82,9 +82,9 @@ class _Commands(PlainGroup):
         found = COMMANDS.get(cmd_name)
         if found is None:
             return None
-        if found.app is not None:
+        if found.app is not None and found.plugin is not None:
             command = typer.main.get_command(found.app)
-            command.invoke = partial(_answered_for, found, command.invoke)  # type: ignore[method-assign]
+            command.invoke = partial(_answered_for, found.plugin, command.invoke)  # type: ignore[method-assign]
             return command
         function = import_module(f"..{found.module}", __name__).commands[cmd_name]
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -102,17 +102,14 @@ class _Commands(PlainGroup):
                 formatter.write_dl([(name, f"From {plugin.package}.") for name, plugin in plugins.items()])
 
 
-def _answered_for(command: Command, invoke: Callable[[Any], Any], context: Any) -> Any:
+def _answered_for(plugin: Plugin, invoke: Callable[[Any], Any], context: Any) -> Any:
     """A plugin's command carried out. What it raises by mistake is its package's bug, and is called so."""
     try:
         return invoke(context)
     except (OrchError, BrokenPipeError, render.OutputError, Abort, Exit, TyperException):
         raise
     except Exception as error:
-        raise PluginError(
-            f"plugin {command.plugin} failed: {said(error)}",
-            hint="this is a bug in the plugin; ORCH_TRACEBACK=1 shows where it happened",
-        ) from error
+        raise failure(plugin, error) from error
 
 
 app = typer.Typer(cls=_Commands, add_completion=False, rich_markup_mode=None)
