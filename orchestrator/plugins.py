@@ -139,14 +139,19 @@ _tell: Callable[[str], None] = _warn
 
 
 def tell(text: str) -> None:
-    """Say what is wrong with a plugin: a `PluginWarning`, or as `tell_by` has it."""
+    """Say what is wrong with a plugin: a `PluginWarning`, or as `telling` has it."""
     _tell(text)
 
 
-def tell_by(way: Callable[[str], None]) -> None:
-    """Have it said in this way what is wrong with plugins, for the whole process."""
+@contextmanager
+def telling(way: Callable[[str], None]) -> Iterator[None]:
+    """Meanwhile it is said in this way what is wrong with plugins, in all threads."""
     global _tell  # as for warnings
-    _tell = way
+    before, _tell = _tell, way
+    try:
+        yield
+    finally:
+        _tell = before
 
 
 def installed(group: str) -> tuple[Plugin, ...]:

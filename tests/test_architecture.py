@@ -37,6 +37,7 @@ LAYERS = [
     "rendering",
     "strategies",
     "providers",
+    "plugin_api",
     "planning",
     "simulator",
     "ledger",

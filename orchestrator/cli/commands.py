@@ -15,7 +15,7 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from ..errors import Interrupted, OrchError, UsageError
-from ..plugins import Plugin, Table, failure, tell_by
+from ..plugins import Plugin, Table, failure, telling
 from . import render
 from .coercion import PlainCommand, PlainGroup
 from .source import spread_context
@@ -136,10 +136,9 @@ def _root(
 def dispatch(argv: Sequence[str]) -> int:
     """Carry out one command line; returns the exit code. Raises an OrchError, or whatever a bug raises."""
     # Not by calling `app`: Click's own main would turn a closed pipe into exit code 1.
-    tell_by(render.warn)
     command: Any = typer.main.get_command(app)
     try:
-        with command.make_context("orch", spread_context(argv) or ["--help"]) as context:
+        with telling(render.warn), command.make_context("orch", spread_context(argv) or ["--help"]) as context:
             code = command.invoke(context)
     except Exit as done:
         return done.exit_code

@@ -23,6 +23,7 @@ _HOSTS = {"api.openai.com": "openai"} | {
     urlsplit(info.base_url).netloc: name for name, info in PROVIDERS.built_in.items() if info.base_url is not None
 }
 _OPENROUTER_PREFIX = "/api/v1/"
+_VERSIONS = ("v1", "v1beta", "api")  # how a path begins that names no provider: installed plugins are not searched
 _GEMINI_CALL = expression(r"/models/(?P<model>.+):(?P<verb>generateContent|streamGenerateContent)$")
 _MODELS = expression(r"/models(?:/(?P<model>.+))?$")
 
@@ -71,7 +72,7 @@ def _provider(host: str, path: str) -> tuple[str, bool, str]:
     if provider and not PROVIDERS[provider].self_hosted:
         return provider, True, path
     first, _, rest = path.lstrip("/").partition("/")
-    if first in PROVIDERS:
+    if first not in _VERSIONS and first in PROVIDERS:
         return first, True, "/" + rest
     if path.startswith(_OPENROUTER_PREFIX):
         return "openrouter", True, path
