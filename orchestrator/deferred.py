@@ -1,8 +1,9 @@
 """Dataclasses whose methods are made when they are first looked up.
 
 The standard library compiles six methods for a frozen dataclass as it defines it, which takes most of a millisecond;
-a command defines over a hundred, makes objects of a third of them, and compares or prints few. Here the fields, slots
-and inheritance are the standard library's, as are the methods, once they are wanted.
+a command defines over a hundred, makes objects of half of them, and compares or prints few. Here the fields, slots and
+inheritance are the standard library's, as are the methods that compare and print. `__init__` is compiled here: to have
+the standard library make one alone, it must be asked for a whole class, which takes six times as long.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ __all__ = ["dataclass"]
 
 # method -> what the standard library is asked for, to get that method and few others
 _WANTED: dict[str, dict[str, Any]] = {
-    "__init__": {"init": True, "repr": False, "eq": False},
     "__repr__": {"init": False, "repr": True, "eq": False},
     "__eq__": {"init": False, "repr": False, "eq": True},
     "__hash__": {"init": False, "repr": False, "eq": False, "unsafe_hash": True},
@@ -32,21 +32,50 @@ class _Deferred:
 
     def __get__(self, instance: object, owner: type[Any]) -> Any:
         cls, name = self._cls, self._name
-        namespace = {"__doc__": cls.__doc__}
-        if hasattr(cls, "__post_init__"):
-            namespace["__post_init__"] = cls.__post_init__
-        made = dataclasses.make_dataclass(
-            cls.__name__,
-            [(field.name, field.type, field) for field in dataclasses.fields(cls)],
-            namespace=namespace,
-            match_args=False,
-            frozen=self._frozen and name == "__init__",
-            **_WANTED[name],
-        )
-        method = vars(made)[name]
+        method = _initializer(cls, frozen=self._frozen) if name == "__init__" else _standard(cls, name)
         method.__module__, method.__qualname__ = cls.__module__, f"{cls.__qualname__}.{name}"
         setattr(cls, name, method)
         return method.__get__(instance, owner)
+
+
+def _standard(cls: type[Any], name: str) -> Any:
+    made = dataclasses.make_dataclass(
+        cls.__name__,
+        [(field.name, field.type, field) for field in dataclasses.fields(cls)],
+        match_args=False,
+        **_WANTED[name],
+    )
+    return vars(made)[name]
+
+
+def _initializer(cls: type[Any], *, frozen: bool) -> Any:
+    """`__init__` as a dataclass has it: a parameter for each field, `__post_init__` at the end."""
+    known: dict[str, Any] = {"_set_": object.__setattr__, "_MISSING_": dataclasses.MISSING}
+    positional: list[str] = []
+    keywords: list[str] = []
+    body: list[str] = []
+    for field in dataclasses.fields(cls):
+        name, default = field.name, f"_default_{field.name}_"
+        parameter = value = name
+        if field.default is not dataclasses.MISSING:
+            known[default] = field.default
+            parameter, value = f"{name}={default}", name if field.init else default
+        elif field.default_factory is not dataclasses.MISSING:
+            known[default] = field.default_factory
+            parameter, made = f"{name}=_MISSING_", f"{default}()"
+            value = f"{made} if {name} is _MISSING_ else {name}" if field.init else made
+        elif not field.init:
+            continue  # __post_init__ sets it
+        if field.init:
+            (keywords if field.kw_only else positional).append(parameter)
+        body.append(f"_set_(self, {name!r}, {value})" if frozen else f"self.{name} = {value}")
+    if hasattr(cls, "__post_init__"):
+        body.append("self.__post_init__()")
+    parameters = ", ".join(["self", *positional, *(["*"] if keywords else []), *keywords])
+    exec("\n ".join([f"def __init__({parameters}):", *(body or ["pass"])]), known)
+    method = known["__init__"]
+    method.__annotations__ = {field.name: field.type for field in dataclasses.fields(cls) if field.init}
+    return method
 
 
 def _define(cls: type[Any], *, frozen: bool, slots: bool, kw_only: bool, eq: bool) -> type[Any]:

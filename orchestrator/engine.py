@@ -8,6 +8,7 @@ prompt ─► Analysis ─► offers ─► strategy ─► plan ─► execute 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from .analysis.reading import Reading
 from .calling.alerts import tell
 from .calling.allowance import TokenBudget
 from .calling.caller import Caller, Order
+from .calling.commands import for_commands
 from .calling.line import Line
 from .calling.run_log import RunLog
 from .clock import Clock, local_now
@@ -219,7 +221,7 @@ class Engine:
             return await finish(status, outcome.completion.text if _is_answer(outcome) else "", outcome, failed)
         finally:
             if settings.on_alert is not None:
-                await tell(settings.on_alert, log.alerts, observe)
+                await tell(settings.on_alert, log.alerts, observe, environ=self._for_commands())
 
     def _execution(self, run: RunRecord, planned: Planned, log: RunLog, opened: Opened, started: float) -> Execution:
         options, settings = planned.options, self.settings
@@ -241,6 +243,7 @@ class Engine:
             simulated=settings.simulate,
             log_text=settings.log_text,
             observe=log.observe,
+            environ={} if options.verify is None else self._for_commands(),
             free_tier=settings.free_tier,
             token_budget=None if options.max_tokens_total is None else TokenBudget(options.max_tokens_total),
         )
@@ -255,6 +258,9 @@ class Engine:
             rng=self._rng,
             monotonic=self._monotonic,
         )
+
+    def _for_commands(self) -> dict[str, str]:
+        return for_commands({**os.environ, **self.settings.environ}, self.settings.pass_variables)
 
     # -- what a decision rests on --------------------------------------------------------------------------------
 

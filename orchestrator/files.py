@@ -6,10 +6,23 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedWriter
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from .errors import UsageError
+from .unseen import for_terminal
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+
+class _Terminal(BufferedWriter):
+    """A terminal that is named as a file. Each write is of whole characters, in UTF-8."""
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        super().write(for_terminal(bytes(data).decode(errors="replace")).encode())
+        return len(bytes(data))
 
 
 @contextmanager
@@ -21,7 +34,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
-            with path.open("wb") as stream:
+            raw = path.open("wb", buffering=0)
+            with _Terminal(raw) if raw.isatty() else BufferedWriter(raw) as stream:
                 yield stream
             return
         target = path.resolve()

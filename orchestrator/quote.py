@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Collection
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
 
-from .analysis.tokens import estimate_tokens, upper_bound_tokens
-from .deferred import dataclass
 from .money import Price, Rates, cost_nanousd, worst_case_nanousd
 from .plan import CostRange
+from .plan.load import Load
 from .registry.model import ModelSpec
-from .types import Tool, Usage
+from .types import Usage
 
-MESSAGE_OVERHEAD = 64  # tokens that a provider wraps around one message and a system prompt, with room to spare
-# Tokens of the instructions that a provider puts before tools. Anthropic documents 290 to 530 by model ("Tool use",
-# pricing); the others do not say.
-_TOOL_PREAMBLE = 600
 DEFAULT_MAX_TOKENS = 8192  # of a reply, unless the user or the model's own limit says otherwise
 REASONING = "reasoning"  # the tag of a model that thinks before it writes, and bills the thought as output
 # Assumptions, until a ledger has figures of its own: at its default effort a reasoning model bills about this many
@@ -32,64 +24,6 @@ _PREFILL_SPEEDUP = 20  # a self-hosted model reads its prompt this much faster t
 
 FREE_TIER = "free-tier"  # the tag of a model that is only had for nothing, up to its free quota
 _NOTHING = Price(date.min, "free tier", date.min, Rates(Decimal(0), Decimal(0)))
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How many tokens a prompt will take: expected input and output, and an upper bound on the input.
-
-    `tool_tokens` and `tool_bound` are what definitions of tools make of the input and of its bound, `schema_tokens` and
-    `schema_bound` what the schema that answers must fit does.
-    """
-
-    input_tokens: int
-    input_bound: int
-    output_tokens: int
-    tool_tokens: int = 0
-    tool_bound: int = 0
-    schema_tokens: int = 0
-    schema_bound: int = 0
-
-
-def schema_bound(written: str) -> int:
-    """The most tokens that a schema for the reply, written as JSON, takes of the input: providers add it, some as it is
-    and some in words around it."""
-    return 2 * upper_bound_tokens(written) + 4 * MESSAGE_OVERHEAD
-
-
-def with_schema(load: Load, schema: Mapping[str, Any] | None) -> Load:
-    """The load with a schema that the reply must fit beside the prompt."""
-    if schema is None:
-        return load
-    written = json.dumps(schema, ensure_ascii=False)
-    tokens, bound = estimate_tokens(written), schema_bound(written)
-    return replace(
-        load,
-        input_tokens=load.input_tokens + tokens,
-        input_bound=load.input_bound + bound,
-        schema_tokens=tokens,
-        schema_bound=bound,
-    )
-
-
-def with_tools(load: Load, tools: Sequence[Tool]) -> Load:
-    """The load with the definitions of tools beside the prompt.
-
-    How a provider writes them into its own prompt is not known: twice their JSON is a bound, as for a schema, and
-    _TOOL_PREAMBLE for what goes before them.
-    """
-    if not tools:
-        return load
-    written = json.dumps([asdict(tool) for tool in tools], ensure_ascii=False)
-    tokens = estimate_tokens(written) + _TOOL_PREAMBLE // 2
-    bound = 2 * upper_bound_tokens(written) + _TOOL_PREAMBLE + MESSAGE_OVERHEAD * len(tools)
-    return replace(
-        load,
-        input_tokens=load.input_tokens + tokens,
-        input_bound=load.input_bound + bound,
-        tool_tokens=tokens,
-        tool_bound=bound,
-    )
 
 
 def is_free(spec: ModelSpec, free_tier: Collection[str]) -> bool:

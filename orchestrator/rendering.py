@@ -16,8 +16,8 @@ from .deferred import dataclass
 from .expressions import expression
 from .fencing import MARKER_LENGTH, explained, fenced, new_marker
 from .plan import Call
+from .plan.load import MESSAGE_OVERHEAD, Load, schema_bound
 from .plan.template import ANSWER, ANSWERS, CONTEXT, PROMPT, QUESTION, STEPS, Slot, Template, parse
-from .quote import MESSAGE_OVERHEAD, Load, schema_bound
 from .types import Prompt, ResponseFormat
 
 # What a step gave is cut to so many bytes for each token that it was allowed before it is put into a prompt. English

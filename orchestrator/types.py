@@ -203,3 +203,10 @@ class Verdict:
     confidence: float
     signals: Mapping[str, float]
     reasons: tuple[str, ...]
+
+
+class AcceptRule(StrEnum):
+    """What makes a cascade take an answer."""
+
+    CONFIDENCE = "confidence"  # one answer that can be trusted
+    AGREEMENT = "agreement"  # the first two legs, asked at the same time, answer the same

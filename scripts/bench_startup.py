@@ -2,6 +2,7 @@
 
     python scripts/bench_startup.py            # the least and the middle of 7 processes each
     python scripts/bench_startup.py --times 15
+    python scripts/bench_startup.py --check    # exit code 1 if a command takes more of its own than its limit
 
 Each command runs in a home of its own, once unmeasured, so that its bytecode and its cache are there as for whoever
 uses orch daily. What Python or the provider's SDK costs by itself is measured the same way and taken off: `own` is the
@@ -52,6 +53,9 @@ _MEASURED: dict[str, tuple[list[str], str | None]] = {
     "orch run": ([*_ORCH, *_RUN], _SDK),
     "orch run --simulate": ([*_ORCH, *_RUN, "--simulate"], _SDK),
 }
+
+# The most that a command may take of its own, in milliseconds, on the machine of docs/performance.md.
+_LIMITS_MS = {"orch --version": 60, "orch report": 130, "orch run": 150, "orch run --simulate": 200}
 
 
 class _Answering(BaseHTTPRequestHandler):
@@ -111,16 +115,23 @@ def measure(times: int) -> dict[str, list[float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=7, help="processes for each figure, 7 if not given")
-    times = parser.parse_args().times
-    if times < 1:
+    parser.add_argument("--check", action="store_true", help="fail if a command takes more than its limit")
+    arguments = parser.parse_args()
+    if arguments.times < 1:
         parser.error("--times takes 1 or more")
-    taken = measure(times)
-    print(f"CPU in ms, {times} processes each, Python {sys.version.split()[0]}\n")
-    print(f"{'':42} {'least':>6} {'middle':>6} {'own':>6}  above")
+    taken = measure(arguments.times)
+    print(f"CPU in ms, {arguments.times} processes each, Python {sys.version.split()[0]}\n")
+    print(f"{'':42} {'least':>6} {'middle':>6} {'own':>6} {'limit':>6}  above")
+    over = []
     for name, (_, baseline) in _MEASURED.items():
-        least, middle = min(taken[name]), statistics.median(taken[name])
-        own = "" if baseline is None else f"{least - min(taken[baseline]):6.0f}  {baseline}"
-        print(f"{name:42} {least:6.0f} {middle:6.0f} {own}".rstrip())
+        least, middle, limit = min(taken[name]), statistics.median(taken[name]), _LIMITS_MS.get(name)
+        own = least - (0 if baseline is None else min(taken[baseline]))
+        if limit is not None and own > limit:
+            over.append(name)
+        above = "" if baseline is None else f"{own:6.0f} {limit or '':>6}  {baseline}"
+        print(f"{name:42} {least:6.0f} {middle:6.0f} {above}".rstrip())
+    if arguments.check and over:
+        raise SystemExit(f"more than its limit: {', '.join(over)}")
 
 
 if __name__ == "__main__":

@@ -28,9 +28,10 @@ def main(argv: list[str]) -> int:
 
 def _section(words: list[str]) -> str:
     command = " ".join(["orch", *words])
-    with redirect_stdout(io.StringIO()) as printed:
+    printed = io.BytesIO()
+    with redirect_stdout(io.TextIOWrapper(printed, encoding="utf-8")):
         assert run([*words, "--help"]) == 0
-    return f"## {command}\n\n```\n{printed.getvalue().rstrip()}\n```\n"
+        return f"## {command}\n\n```\n{printed.getvalue().decode().rstrip()}\n```\n"
 
 
 if __name__ == "__main__":

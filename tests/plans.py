@@ -8,20 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from orchestrator.plan import (
-    SELF_CHECK,
-    Accept,
-    AcceptRule,
-    Call,
-    Cascade,
-    Check,
-    Loop,
-    Node,
-    Panel,
-    Reduce,
-    Sequence,
-    most_calls,
-)
+from orchestrator.plan import SELF_CHECK, Accept, Call, Cascade, Check, Loop, Node, Panel, Reduce, Sequence, most_calls
+from orchestrator.types import AcceptRule
 
 MODELS = ("gpt-4o-mini", "claude-haiku-4-5", "gpt-4o")
 _SHARES = st.sampled_from([None, 0.25, 0.5, 1.0])

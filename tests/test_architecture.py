@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "orchestrator"
 LAYERS = [
     "deferred",
     "expressions",
+    "unseen",
     "errors",
     "plugins",
     "clock",
@@ -27,11 +28,11 @@ LAYERS = [
     "tool_definitions",
     "attachments",
     "money",
-    "plan",
     "tuned",
     "settings",
-    "registry",
     "analysis",
+    "plan",
+    "registry",
     "confidence",
     "quote",
     "rendering",
@@ -48,6 +49,7 @@ LAYERS = [
     "result",
     "lifetime",
     "engine",
+    "charting",
     "bench",
     "portal",
     "shared",
@@ -62,6 +64,7 @@ LAYERS = [
 # Modules that take their time to import, and where they may be imported at the top all the same: these are
 # themselves imported only when they are needed.
 HEAVY = {"anthropic", "openai", "google", "httpx2", "jsonschema", "uvicorn", "rich", "langchain_core", "langgraph"}
+HEAVY |= {"numpy", "vl_convert"}
 HEAVY_AT_THE_TOP = {"providers", "simulator"}
 TABLES = {PACKAGE / "report" / name for name in ("table.py", "baseline_table.py")}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -45,6 +45,14 @@ class Handle:
     number: int
 
 
+@deferred(frozen=True, kw_only=True)
+class Filled:
+    named: str
+    found: list[int] = field(default_factory=list, init=False)
+    state: str = field(default="new", init=False)
+    kept: list[int] = field(default_factory=list)
+
+
 @deferred(frozen=True, slots=True)
 class Word:
     text: str
@@ -81,6 +89,15 @@ def test_the_standard_library_takes_it_for_one_of_its_own() -> None:
 def test_a_signature_is_that_of_its_fields() -> None:
     assert list(inspect.signature(Word).parameters) == ["text"]
     assert inspect.signature(Named).parameters["name"].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_what_is_no_parameter_begins_with_its_default() -> None:
+    filled = Filled(named="a")
+    assert (filled.found, filled.state, filled.kept) == ([], "new", [])
+    assert filled.found is not Filled(named="a").found
+    assert str(inspect.signature(Filled)).startswith("(*, named: 'str', kept: 'list[int]' = ")
+    with pytest.raises(TypeError, match="found"):
+        Filled(named="a", found=[1])  # type: ignore[call-arg]
 
 
 def test_one_that_inherits_has_all_the_fields_and_equals_only_its_own_kind() -> None:

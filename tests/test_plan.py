@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from orchestrator.money import Price, Rates, cost_nanousd
 from orchestrator.plan import Accept, Call, Cascade, CostRange, Panel, calls, price, to_dict
-from orchestrator.quote import FREE_TIER, Load, affordable_output, output_limit, price_for, quote, worst_case
+from orchestrator.plan.load import Load
+from orchestrator.quote import FREE_TIER, affordable_output, output_limit, price_for, quote, worst_case
 from orchestrator.registry.model import FreeQuota, ModelSpec, Scores
 from orchestrator.types import Level, Usage
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from ..confidence.answers import same_answer
 from ..deferred import dataclass
 from ..engine import Engine
-from ..plan import AcceptRule
 from ..settings import RunOptions
+from ..types import AcceptRule
 from .records import Item
 from .replay import CHAIN, Played, Replay
 from .trials import Trial, played

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..events import Note, Observer
 from ..ledger.budgets import Alert
@@ -29,12 +29,16 @@ def alert_document(alert: Alert) -> dict[str, object]:
     }
 
 
-async def tell(command: str, alerts: Sequence[Alert], observe: Observer) -> None:
-    """Run the command once for each alert, without a shell. One that fails, or takes long, is a warning and no more."""
+async def tell(command: str, alerts: Sequence[Alert], observe: Observer, *, environ: Mapping[str, str]) -> None:
+    """Run the command once for each alert, without a shell and in the environment given. One that fails, or takes long,
+    is a warning and no more."""
     for alert in alerts:
         try:
             process = await asyncio.create_subprocess_exec(
-                *shlex.split(command), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+                *shlex.split(command),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
+                env=environ,
             )
             try:
                 async with asyncio.timeout(_PATIENCE_S):

@@ -11,8 +11,8 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import field, replace
 from fractions import Fraction
 from functools import partial
 
@@ -27,8 +27,9 @@ from ..ledger.entries import left_nanousd
 from ..ledger.records import CallRecord, CallStatus
 from ..ledger.store import Ledger
 from ..money import Price
+from ..plan.load import Load
 from ..providers.base import Provider
-from ..quote import REASONING, Load, affordable_output, price_for, worst_case
+from ..quote import REASONING, affordable_output, price_for, worst_case
 from ..registry.model import ModelSpec
 from ..registry.providers import PROVIDERS
 from ..settings import RetryPolicy, RunOptions
@@ -52,7 +53,8 @@ class Order:
     and the budgets leave, which are the ledger's to enforce. `shares` are those of the nodes that the call is part of.
     `token_budget` is the run's, and `allowance_tokens` what one of several calls at the same time may take of it.
     `final` says that its reply, if one comes, is the run's answer, and `answers` that it may be; `logprobs` that the
-    provider is asked how sure the model was of each token.
+    provider is asked how sure the model was of each token. `environ` is what the user's own commands see of the
+    environment.
     """
 
     run_id: str
@@ -62,6 +64,7 @@ class Order:
     simulated: bool
     log_text: bool
     observe: Observer
+    environ: Mapping[str, str] = field(default_factory=dict)
     free_tier: Collection[str] = ()
     portion: Fraction = Fraction(1)
     shares: tuple[CostShare, ...] = ()

@@ -20,7 +20,7 @@ from ..deferred import dataclass
 from ..errors import Billed, ProviderError
 from ..ledger.records import CallRecord, CallStatus, CostSource
 from ..money import Price, cost_nanousd
-from ..quote import Load
+from ..plan.load import Load
 from ..types import Completion, FinishReason, Usage
 
 Changes = dict[str, Any]  # to a row, by column

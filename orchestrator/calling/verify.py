@@ -7,6 +7,7 @@ import contextlib
 import os
 import shlex
 import signal
+from collections.abc import Mapping
 from typing import cast
 
 from ..confidence.signal import Signal
@@ -17,8 +18,8 @@ _GRACE_S = 0.2  # for what is still on its way when the command has ended
 _CANNOT_BE_RUN, _STOPPED = 127, 124  # exit codes that shells and timeout(1) give
 
 
-async def verify(command: str, answer: str, *, timeout_s: float) -> Signal:
-    """Run the command, without a shell, with the answer as UTF-8 on its standard input.
+async def verify(command: str, answer: str, *, environ: Mapping[str, str], timeout_s: float) -> Signal:
+    """Run the command, without a shell, in the environment given and with the answer as UTF-8 on its standard input.
 
     Its own exit code decides, as soon as it ends. Whatever it has started and left behind is stopped then, as is all of
     it where it does not end in time or its run is interrupted; an answer that nobody could verify is not accepted.
@@ -34,6 +35,7 @@ async def verify(command: str, answer: str, *, timeout_s: float) -> Signal:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            env=environ,
             start_new_session=True,  # so that it can be stopped with everything that it starts
         )
     except OSError as error:

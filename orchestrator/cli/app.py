@@ -46,7 +46,7 @@ def _show_traceback() -> None:
     if os.environ.get("ORCH_TRACEBACK"):
         import traceback  # heavy
 
-        traceback.print_exc()
+        render.say(traceback.format_exc())
 
 
 def _carry_out(argv: list[str]) -> int:

@@ -17,6 +17,7 @@ from ..bench.records import Item
 from ..bench.report import BenchReport, LedgerReport
 from ..bench.running import BenchOptions, bench_set, together
 from ..bench.selecting import parse_split, sample
+from ..charting import vl_convert
 from ..deferred import dataclass
 from ..errors import UsageError
 from ..files import replacing
@@ -73,7 +74,10 @@ class _BenchFlags(PriceFlags, LiveFlags, OutputFlags, RegistryFlags):
     seed: Annotated[int, typer.Option(help="Of what is drawn: samples and intervals.")] = 0
     resamples: Annotated[int, typer.Option(min=0, max=100_000, help="Bootstrap resamples for the intervals.")] = 1_000
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.svg|FILE.html", help="The picture, or a page with pictures and tables.")
+        Path | None,
+        typer.Option(
+            metavar="FILE.svg|FILE.html", help="The chart, or a page with charts and tables; needs orch[charts]."
+        ),
     ] = None
     ledger: Annotated[
         bool, typer.Option("--ledger", help="The rated runs of the ledger (see orch rate); it takes no file name.")
@@ -208,15 +212,15 @@ def _plot_file(path: Path | None) -> Path | None:
         raise UsageError(f"--plot takes a file name that ends in .svg or .html, not {str(path)!r}")
     if path is not None and not path.parent.is_dir():
         raise UsageError(f"--plot: there is no folder {path.parent}")
+    if path is not None:
+        vl_convert()  # before anything is worked out, or paid for
     return path
 
 
 def _draw(report: BenchReport, path: Path) -> None:
-    from ..bench.page import page
-    from ..bench.plot import plot_of
-    from ..bench.svg import picture
+    from ..bench.charts import page, picture
 
-    drawn = page(report) if path.suffix.lower() == ".html" else picture([plot_of(found) for found in report.sets])
+    drawn = page(report) if path.suffix.lower() == ".html" else picture(report)
     with replacing(path) as stream:
         stream.write(drawn.encode())
     render.say(f"wrote {path}")

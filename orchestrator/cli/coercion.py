@@ -15,12 +15,14 @@ from typing import Any, get_args, get_origin
 
 from typer.core import TyperCommand, TyperGroup
 
+from .render import line
+
 
 class PlainGroup(TyperGroup):
     """A group of Typer's whose own options are flags."""
 
     def get_help_option(self, ctx: Any) -> Any:
-        return _looked_at_if_given(super().get_help_option(ctx))
+        return _printed_by_render(super().get_help_option(ctx))
 
 
 class PlainCommand(TyperCommand):
@@ -34,13 +36,17 @@ class PlainCommand(TyperCommand):
                 parameter.process_value = partial(_process, parameter, typers_way)  # type: ignore[method-assign]
 
     def get_help_option(self, ctx: Any) -> Any:
-        return _looked_at_if_given(super().get_help_option(ctx))
+        return _printed_by_render(super().get_help_option(ctx))
 
 
-def _looked_at_if_given(help_option: Any) -> Any:
-    if help_option is not None and "process_value" not in vars(help_option):
-        typers_way = help_option.process_value
-        help_option.process_value = lambda context, value: None if value is None else typers_way(context, value)
+def _printed_by_render(help_option: Any) -> Any:
+    def process(context: Any, value: Any) -> None:
+        if value is not None:
+            line(context.get_help())
+            context.exit()
+
+    if help_option is not None:
+        help_option.process_value = process
     return help_option
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +29,7 @@ def export(flags: _ExportFlags) -> int:
     """A file is replaced only when the whole export is written. Costs are exact; an unpriced call's is empty."""
     to_file = flags.output is not None and str(flags.output) != "-"
     with selected(flags) as (ledger, selection, _):
-        out = flags.output if to_file and flags.output is not None else sys.stdout.buffer
+        out = flags.output if to_file and flags.output is not None else render.Bytes()
         count = write_export(ledger, selection, out, flags.format, rows=flags.rows, text=flags.text)
     if to_file:
         render.say(f"wrote {count:,} {flags.rows} to {flags.output}")

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from io import StringIO
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from ..errors import OrchError
-from ..expressions import expression
+from ..unseen import for_terminal
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import ConsoleOptions, RenderableType
+    from rich.segment import Segment
 
 _PIPED_WIDTH = 200
 _PROGRESS_EVERY_S = 0.2
 _WIPE = "\r\x1b[2K"
-
-# Everything that a terminal might obey: C0 and C1 controls but tab and newline, and the invisible characters that
-# reorder text. What is not for a terminal goes out as it came.
-_OBEYED = expression("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class OutputError(OSError):
@@ -30,11 +29,6 @@ class OutputError(OSError):
 
     def __init__(self, error: OSError) -> None:
         super().__init__(f"the answer cannot be written to stdout: {error.strerror}")
-
-
-def for_terminal(text: str) -> str:
-    """Text from elsewhere, without what a terminal would obey; line ends become plain newlines."""
-    return _OBEYED.sub("", text.replace("\r\n", "\n"))
 
 
 def as_json(document: Mapping[str, Any], *, indent: int | None = None) -> str:
@@ -104,30 +98,50 @@ def table(renderable: RenderableType) -> None:
     from rich.console import Console  # heavy
 
     class Table(Console):
-        def on_broken_pipe(self) -> None:  # rich would exit with 1
-            raise BrokenPipeError
+        """Draws in memory, with the lines that stdout has the characters for."""
 
-    terminal = is_terminal(sys.stdout)
-    console = Table(file=sys.stdout, width=None if terminal else _PIPED_WIDTH, highlight=False, soft_wrap=not terminal)
-    try:
-        console.print(renderable)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(error) from error
+        @property
+        def encoding(self) -> str:
+            return sys.stdout.encoding.lower() if terminal else "utf-8"
+
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+            for segment in super().render(renderable, options):
+                filtered = terminal and not segment.control
+                yield segment._replace(text=for_terminal(segment.text)) if filtered else segment
+
+    terminal, drawn = is_terminal(sys.stdout), StringIO()
+    console = Table(file=drawn, force_terminal=terminal, width=columns(), highlight=False, soft_wrap=not terminal)
+    console.print(renderable)
+    _put(sys.stdout, drawn.getvalue())
+
+
+class Bytes:
+    """stdout for what is written as UTF-8, each time in whole characters.
+
+    Raises BrokenPipeError or OutputError, also where there is no stdout.
+    """
+
+    def write(self, data: bytes) -> int:
+        if sys.stdout is None:
+            raise OutputError(OSError(errno.EBADF, os.strerror(errno.EBADF)))
+        _write(sys.stdout, data.decode())
+        return len(data)
 
 
 def _write(stream: TextIO | None, text: str) -> None:
+    _put(stream, for_terminal(text) if is_terminal(stream) else text)
+
+
+def _put(stream: TextIO | None, text: str) -> None:
     """Raises BrokenPipeError or OutputError where stdout cannot take it. A stderr that cannot is let be."""
     if stream is None:
         return
     try:
         if stream.isatty():
-            text = for_terminal(text)
             stream.write(text.encode(stream.encoding, "replace").decode(stream.encoding))
-            return
-        stream.flush()
-        stream.buffer.write(text.encode("utf-8", "backslashreplace"))
+        else:
+            stream.flush()
+            stream.buffer.write(text.encode("utf-8", "backslashreplace"))
         if stream is not sys.stdout:
             stream.flush()
     except BrokenPipeError:
@@ -141,13 +155,11 @@ def _write(stream: TextIO | None, text: str) -> None:
 def status(text: str) -> None:
     """A line on stderr, on a terminal, that is written over by the next one or wiped out by `wipe_status`."""
     width = shutil.get_terminal_size().columns - 1
-    sys.stderr.write(f"{_WIPE}{for_terminal(text)[:width]}")
-    sys.stderr.flush()
+    _put(sys.stderr, f"{_WIPE}{for_terminal(text)[:width]}")
 
 
 def wipe_status() -> None:
-    sys.stderr.write(_WIPE)
-    sys.stderr.flush()
+    _put(sys.stderr, _WIPE)
 
 
 class Progress:

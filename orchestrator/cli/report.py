@@ -16,7 +16,6 @@ from ..errors import UsageError
 from ..ledger.store import Ledger
 from ..registry.loading import registry_for
 from ..report.aggregate import summarise
-from ..report.baseline import Span, compare
 from ..report.idle import idle, known_machines
 from ..report.model import By
 from ..report.period import Period, Range, after, bounds, days_passed, resolve
@@ -134,6 +133,8 @@ def _check_used(flags: _ReportFlags) -> None:
 
 
 def _compared(flags: _ReportFlags, written: str, output: Output) -> int:
+    from ..report.baseline import Span, compare  # heavy
+
     if flags.by not in (None, By.TASK):
         raise UsageError(f"--baseline compares by task, not by {flags.by}")
     settings = settings_from(flags)

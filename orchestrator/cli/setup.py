@@ -10,7 +10,6 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from ..confidence.schema import check_schema
 from ..errors import UsageError
 from ..money import dollars_to_nanousd
 from ..settings import RunOptions, Settings, is_simulated, load_settings, tuned_file
@@ -85,6 +84,8 @@ def _time_limit(seconds: float | None, minutes: float | None) -> float | None:
 
 
 def _schema(file: Path, flag: str) -> Mapping[str, Any]:
+    from ..confidence.schema import check_schema  # heavy
+
     try:
         return check_schema(json.loads(file.read_text(encoding="utf-8-sig")))
     except OSError as error:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 from ..money import format_short
-from ..plan import AcceptRule, Call, Cascade, Check, CostRange, Loop, Node, Panel, Reduce, children
+from ..plan import Call, Cascade, Check, CostRange, Loop, Node, Panel, Reduce, children
 from ..plan import Sequence as Steps
+from ..types import AcceptRule
 
 Price = Callable[[Call], CostRange | None]
 

@@ -22,8 +22,9 @@ from ..errors import (
     OutcomeUnknownError,
     ProviderError,
 )
-from ..plan import LOGPROBS, Accept, AcceptRule, Call, Cascade, Check, Loop, Node, Panel, Sequence
+from ..plan import LOGPROBS, Accept, Call, Cascade, Check, Loop, Node, Panel, Sequence
 from ..rendering import Material
+from ..types import AcceptRule
 from .context import Context, Given, all_failed, broke_off, called, given_by
 from .evidence import examined, self_checked
 from .outcome import Outcome, opinion

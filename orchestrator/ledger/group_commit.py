@@ -13,54 +13,19 @@ handed in. What one turn of an event loop hands in goes to the thread together.
 from __future__ import annotations
 
 import asyncio
-import random
 import sqlite3
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from filelock import Timeout
-
 from ..deferred import dataclass
 from ..errors import LedgerError
-
-BUSY_TIMEOUT_S = 30.0
-_SHORTEST_WAIT_S, _LONGEST_WAIT_S = 0.0002, 0.004
+from .transaction import Work, as_ledger_errors, transaction
 
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
-
-
-@contextmanager
-def as_ledger_errors(path: Path) -> Iterator[None]:
-    """Turns what can go wrong with the ledger's files into a LedgerError."""
-    try:
-        yield
-    except Timeout as error:
-        raise LedgerError(f"the ledger {path} stayed locked for {BUSY_TIMEOUT_S:.0f} s") from error
-    except (sqlite3.Error, OSError, ValueError) as error:
-        raise LedgerError(
-            f"the ledger {path} cannot be used: {error}",
-            hint="nothing was sent; name another file with --ledger or ORCH_LEDGER",
-        ) from error
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """One `BEGIN IMMEDIATE` transaction: all of what is done inside is durable afterwards, or none of it."""
-    _begin(connection)
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 class Written(asyncio.Future[T]):
@@ -212,25 +177,3 @@ def _own(error: BaseException) -> BaseException:
     again = LedgerError(error.message, hint=error.hint)
     again.__cause__ = error.__cause__
     return again
-
-
-def _begin(connection: sqlite3.Connection) -> None:
-    """`BEGIN IMMEDIATE`, waiting up to the busy timeout for other writers.
-
-    SQLite's own waits grow to 100 ms; a transaction here takes well under a millisecond, so asking again soon lets
-    many processes write one after the other with hardly a pause.
-    """
-    deadline, wait_s = time.monotonic() + BUSY_TIMEOUT_S, _SHORTEST_WAIT_S
-    connection.execute("PRAGMA busy_timeout = 0")
-    try:
-        while True:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-            time.sleep(random.uniform(_SHORTEST_WAIT_S, wait_s))
-            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
-    finally:
-        connection.execute(f"PRAGMA busy_timeout = {round(1000 * BUSY_TIMEOUT_S)}")

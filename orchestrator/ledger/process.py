@@ -8,27 +8,43 @@ another: whoever gets the lock knows that the process is gone.
 from __future__ import annotations
 
 import glob
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from filelock import FileLock, Timeout
-from ulid import ULID
+from ..errors import LedgerError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 _SUFFIX = ".alive"
 
 
-def opening_lock(ledger: Path, timeout_s: float) -> FileLock:
-    """The lock that is held while a ledger is opened, made, migrated or tidied: one process at a time."""
-    return FileLock(f"{ledger}.lock", timeout=timeout_s, mode=0o600)
+@contextmanager
+def opening_lock(ledger: Path, timeout_s: float) -> Iterator[None]:
+    """The lock that is held while a ledger is opened, made, migrated or tidied: one process at a time. Raises
+    LedgerError if another process still holds it after `timeout_s` seconds."""
+    lock = _file_lock(ledger.with_name(f"{ledger.name}.lock"))
+    try:
+        lock.acquire(timeout=timeout_s)
+    except TimeoutError as error:
+        raise LedgerError(f"the ledger {ledger} stayed locked for {timeout_s:.0f} s") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class Presence:
     """A process's sign of life beside a ledger, until it is withdrawn or the process ends."""
 
     def __init__(self, ledger: Path) -> None:
+        from ulid import ULID  # heavy
+
         self.name = str(ULID())
         # The thread that withdraws it need not be the one that announced it.
-        self._lock = FileLock(_path(ledger, self.name), mode=0o600, thread_local=False)
+        self._lock = _file_lock(_path(ledger, self.name), thread_local=False)
 
     @classmethod
     def announce(cls, ledger: Path) -> Self:
@@ -52,10 +68,10 @@ def is_gone(ledger: Path, name: str) -> bool:
     path = _path(ledger, name)
     if not path.exists():
         return True
-    lock = FileLock(path, mode=0o600)
+    lock = _file_lock(path)
     try:
         lock.acquire(timeout=0)
-    except Timeout:
+    except TimeoutError:
         return False
     path.unlink(missing_ok=True)
     lock.release()
@@ -64,3 +80,9 @@ def is_gone(ledger: Path, name: str) -> bool:
 
 def _path(ledger: Path, name: str) -> Path:
     return ledger.with_name(f"{ledger.name}.{name}{_SUFFIX}")
+
+
+def _file_lock(path: Path, *, thread_local: bool = True) -> FileLock:
+    from filelock import FileLock  # heavy
+
+    return FileLock(path, mode=0o600, thread_local=thread_local)

@@ -19,8 +19,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from filelock import Timeout
-
+from ..errors import LedgerError
 from .process import opening_lock
 from .records import CallRecord, RunRecord
 from .rows import columns_of, to_sql
@@ -36,7 +35,7 @@ def spool(ledger: Path, record: CallRecord | RunRecord) -> Path | None:
     table = "calls" if isinstance(record, CallRecord) else "runs"
     row = {name: to_sql(value) for name, value in columns_of(record).items()}
     line = json.dumps({"table": table, "row": row}).encode() + b"\n"
-    with contextlib.suppress(Timeout, OSError), opening_lock(ledger, _PATIENCE_S):  # nobody takes it in meanwhile
+    with contextlib.suppress(LedgerError, OSError), opening_lock(ledger, _PATIENCE_S):  # nobody takes it in meanwhile
         return _append(ledger, line)
     return _append(ledger, line)
 

@@ -13,17 +13,20 @@ from collections.abc import Collection, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from ..errors import LedgerError
 from . import entries
 from .budgets import Alert
-from .group_commit import BUSY_TIMEOUT_S, GroupCommit, Work, Written, as_ledger_errors, transaction
 from .orphans import interrupt_orphans, running_processes
 from .process import Presence, is_gone, opening_lock, remove_dead
 from .records import CallRecord, RunRecord
 from .schema import MIGRATIONS, migrate, version_of
 from .spool import spooled, take_in
+from .transaction import BUSY_TIMEOUT_S, Work, as_ledger_errors, transaction
+
+if TYPE_CHECKING:
+    from .group_commit import Written
 
 T = TypeVar("T")
 Identity = tuple[int, int]  # of a file: its device and inode
@@ -32,12 +35,18 @@ Identity = tuple[int, int]  # of a file: its device and inode
 class Ledger:
     """One open ledger. Safe to use from several threads of one process; each write is a transaction of its own."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, presence: Presence | None = None) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, presence: Presence | None = None, *, reads_only: bool = False
+    ) -> None:
         self.path = path
         self._connection = connection
         self._presence = presence
         self._lock = threading.Lock()
-        self._changes = GroupCommit(path, connection, self._lock)
+        self._changes = None
+        if not reads_only:
+            from .group_commit import GroupCommit  # heavy
+
+            self._changes = GroupCommit(path, connection, self._lock)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -89,7 +98,7 @@ class Ledger:
             try:
                 version = version_of(connection)
                 if version == len(MIGRATIONS) and not (spooled(path) or _gone(connection, path)):
-                    return cls(path, connection)
+                    return cls(path, connection, reads_only=True)
             except BaseException:
                 connection.close()
                 raise
@@ -99,13 +108,14 @@ class Ledger:
             if version < len(MIGRATIONS):
                 connection.close()
                 raise
-            return cls(path, connection)  # it cannot be tidied, but it can be read
+            return cls(path, connection, reads_only=True)  # it cannot be tidied, but it can be read
         connection.close()
         return writable
 
     def close(self) -> None:
         """Returns when everything that was handed in is durable."""
-        self._changes.close()
+        if self._changes is not None:
+            self._changes.close()
         with self._lock:
             self._connection.close()
             if self._presence is not None:
@@ -144,6 +154,8 @@ class Ledger:
 
         Whoever waits for it waits to the end, even if cancelled meanwhile: what is on disk is then known.
         """
+        if self._changes is None:
+            raise LedgerError(f"the ledger {self.path} was opened for reading alone")
         return self._changes.submit(change, reads=reads)
 
     def start_run(self, run: RunRecord) -> None:

@@ -11,21 +11,8 @@ from collections.abc import Iterable
 
 from ..errors import did_you_mean
 from ..expressions import expression
-from .nodes import (
-    SELF_CHECK,
-    Accept,
-    AcceptRule,
-    Call,
-    Cascade,
-    Check,
-    Loop,
-    Node,
-    Panel,
-    Reduce,
-    Sequence,
-    most_calls,
-    nodes,
-)
+from ..types import AcceptRule
+from .nodes import SELF_CHECK, Accept, Call, Cascade, Check, Loop, Node, Panel, Reduce, Sequence, most_calls, nodes
 from .template import ANSWER, ANSWERS, TemplateError, parse
 
 MOST_ROUNDS = 20

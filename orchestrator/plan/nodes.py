@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Any
 
 from ..deferred import dataclass
-from ..types import Level
+from ..types import AcceptRule, Level
 
 # What a cascade may rest its trust in an answer on. The free ones cost no call: how the answer reads, and what the user
 # gave to hold it against, where they did. Log-probabilities are free too, but have to be asked for, and make replies
@@ -25,13 +25,6 @@ from ..types import Level
 FREE_SIGNALS = ("text", "schema", "verify")
 SELF_CHECK, LOGPROBS = "self_check", "logprobs"
 SIGNALS = (*FREE_SIGNALS, LOGPROBS, SELF_CHECK)
-
-
-class AcceptRule(StrEnum):
-    """What makes a cascade take an answer."""
-
-    CONFIDENCE = "confidence"  # one answer that can be trusted
-    AGREEMENT = "agreement"  # the first two legs, asked at the same time, answer the same
 
 
 class Reduce(StrEnum):

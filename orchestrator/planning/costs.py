@@ -16,7 +16,8 @@ from ..analysis.reading import Reading
 from ..deferred import dataclass
 from ..plan import Accept, Call, Cascade, Check, CostRange, Loop, Node, Panel, calls, children, nodes
 from ..plan import Sequence as Steps
-from ..quote import DEFAULT_MAX_TOKENS, Load, output_limit, price_for, quote
+from ..plan.load import Load
+from ..quote import DEFAULT_MAX_TOKENS, output_limit, price_for, quote
 from ..registry.model import ModelSpec
 from ..rendering import BYTES_PER_TOKEN, VERDICT_TOKENS, Size, expected_loads, reply_limit
 from ..settings import RunOptions

@@ -13,7 +13,7 @@ from ..deferred import dataclass
 from ..errors import BudgetError, ConfigError, UsageError, did_you_mean
 from ..money import format_nanousd
 from ..plan import Call, Cascade, CostRange, Node, needed, nodes, price
-from ..quote import MESSAGE_OVERHEAD, Load, with_schema, with_tools
+from ..plan.load import MESSAGE_OVERHEAD, Load, with_schema, with_tools
 from ..registry.model import ModelSpec, Registry
 from ..registry.providers import BROKEN, PROVIDERS, is_set_up, needed_to_set_up
 from ..settings import Rollout, RunOptions, Settings

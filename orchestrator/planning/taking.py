@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ..deferred import dataclass
 from ..errors import UsageError
-from ..plan import Accept, AcceptRule, Call, Cascade, Loop, Node, nodes
+from ..plan import Accept, Call, Cascade, Loop, Node, nodes
 from ..registry.model import Registry
 from ..registry.routes import Condition
 from ..settings import Rollout, RunOptions
@@ -21,6 +21,7 @@ from ..strategies.experiment import choose as experiment_meant
 from ..strategies.plugin import PluginStrategy
 from ..strategies.rollout import STRATEGIES as ROLLED_OUT
 from ..strategies.tiers import ARCH, EXEC, TASKS
+from ..types import AcceptRule
 
 _OF_ROLLOUTS = frozenset({"threshold", "subject", "critical", "requires", "routine"})
 _OF_NEEDS = frozenset({"critical", "requires", "routine"})

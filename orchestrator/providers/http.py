@@ -241,7 +241,7 @@ def http_client(
     kept_alive_s = _KEPT_ALIVE_S[origin[0]]
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=kept_alive_s)
     # Where there can be no TLS, not even to a proxy, no certificates are read; such a context trusts nobody.
-    encrypted = transport is None and (origin[0] == "https" or bool(getproxies()))
+    encrypted = transport is None and (origin[0] == "https" or bool(getproxies().keys() - {"no"}))
     system = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     tls = _tls(*system) if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return _Client(

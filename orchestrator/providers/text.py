@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from ..expressions import expression
+from ..unseen import without_unseen
 
 MAX_MESSAGE = 300  # characters of an error message: enough to act on, too few to hold a prompt
 
@@ -19,7 +20,6 @@ _SECRETS = (  # what a key looks like when a provider or a proxy echoes it
     expression(r"\bsk-[\w*-]{6,}"),
     expression(r"\bAIza[\w*-]{6,}"),
 )
-_CONTROL = expression(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _SHORTEST_KEY = 6  # a shorter one, such as a self-hosted server's "none", would mask ordinary words
 _HTML = expression(r"\s*(?:<!doctype|<html|<head|<\?xml|<!--)", re.IGNORECASE)
 _TITLE = expression(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
@@ -73,5 +73,5 @@ def tidy(text: str, key: str | None, limit: int = MAX_MESSAGE) -> str:
     """An error's words on one line of at most `limit` characters, without control characters or keys."""
     text = describe_html(text) if is_html(text) else text[: 100 * limit]
     # Redacted before it is cut: a key cut in half would no longer be known for one.
-    line = redact(" ".join(_CONTROL.sub(" ", scrub(text)).split()), key)
+    line = redact(" ".join(without_unseen(scrub(text), " ").split()), key)
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

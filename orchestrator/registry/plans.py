@@ -18,7 +18,6 @@ from ..plan import (
     SELF_CHECK,
     SIGNALS,
     Accept,
-    AcceptRule,
     Call,
     Cascade,
     Check,
@@ -31,7 +30,7 @@ from ..plan import (
     check_plan,
 )
 from ..strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_of, record, text
-from ..types import Level
+from ..types import AcceptRule, Level
 from ..yaml_value import Kind, Value
 from . import records
 from .model import Chain

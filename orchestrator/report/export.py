@@ -7,14 +7,14 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from ..clock import rfc3339
 from ..files import replacing
 from ..ledger.rows import from_micros
 from ..ledger.store import Ledger
 from ..money import NANO_PER_DOLLAR
-from .formats import Format, Row, Value, write_rows
+from .formats import Format, Row, Sink, Value, write_rows
 from .selection import Selection
 
 
@@ -151,7 +151,7 @@ def columns(rows: Rows, *, text: bool) -> tuple[str, ...]:
 def export(
     ledger: Ledger | None,
     selection: Selection,
-    out: Path | BinaryIO,
+    out: Path | Sink,
     file_format: Format,
     *,
     rows: Rows = Rows.CALLS,

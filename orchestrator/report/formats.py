@@ -10,12 +10,18 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import BinaryIO
+from typing import Protocol
 
 from ..expressions import expression
 
 Value = None | bool | int | float | str | list[str]
 Row = dict[str, Value]
+
+
+class Sink(Protocol):
+    """What takes bytes: a binary stream, or whatever has its `write`."""
+
+    def write(self, data: bytes, /) -> int: ...
 
 
 class Format(StrEnum):
@@ -38,7 +44,7 @@ def defused(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) and not _PLAIN_NUMBER.fullmatch(text) else text
 
 
-def write_rows(rows: Iterable[Row], columns: Sequence[str], out: BinaryIO, file_format: Format) -> int:
+def write_rows(rows: Iterable[Row], columns: Sequence[str], out: Sink, file_format: Format) -> int:
     """Write the rows, which have these columns in this order; gives their number. Errors of `out` pass through."""
     count = 0
 
@@ -55,14 +61,14 @@ def write_rows(rows: Iterable[Row], columns: Sequence[str], out: BinaryIO, file_
 class _Utf8:
     """A text stream as far as csv.writer needs one. csv breaks its own lines: nothing may translate them."""
 
-    def __init__(self, out: BinaryIO) -> None:
+    def __init__(self, out: Sink) -> None:
         self._out = out
 
     def write(self, text: str) -> int:
         return self._out.write(text.encode())
 
 
-def _write_csv(rows: Iterable[Row], columns: Sequence[str], out: BinaryIO) -> None:
+def _write_csv(rows: Iterable[Row], columns: Sequence[str], out: Sink) -> None:
     writer = csv.writer(_Utf8(out), lineterminator="\r\n")  # RFC 4180
     writer.writerow(columns)
     for row in rows:
@@ -83,12 +89,12 @@ def _cell(value: Value) -> str:
             return repr(value)
 
 
-def _write_jsonl(rows: Iterable[Row], columns: Sequence[str], out: BinaryIO) -> None:
+def _write_jsonl(rows: Iterable[Row], columns: Sequence[str], out: Sink) -> None:
     for row in rows:
         out.write(_json(row).encode() + b"\n")
 
 
-def _write_json(rows: Iterable[Row], columns: Sequence[str], out: BinaryIO) -> None:
+def _write_json(rows: Iterable[Row], columns: Sequence[str], out: Sink) -> None:
     before = b"[\n"
     for row in rows:
         out.write(before + _json(row).encode())
@@ -101,7 +107,7 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=True, allow_nan=False)
 
 
-_WRITERS: Mapping[Format, Callable[[Iterable[Row], Sequence[str], BinaryIO], None]] = {
+_WRITERS: Mapping[Format, Callable[[Iterable[Row], Sequence[str], Sink], None]] = {
     Format.CSV: _write_csv,
     Format.JSON: _write_json,
     Format.JSONL: _write_jsonl,

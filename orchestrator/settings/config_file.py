@@ -31,6 +31,7 @@ def config_onto(settings: Settings) -> Callable[[Table], Settings]:
             run=replace(settings.run, **given),
             log_text=table.optional("log_text", boolean, default=settings.log_text),
             on_alert=table.optional("on_alert", text, default=settings.on_alert),
+            pass_variables=table.optional("pass_variables", list_of(text), default=settings.pass_variables),
             retry=table.optional("retry", record(_retry), default=settings.retry),
             breaker=table.optional("breaker", record(_breaker), default=settings.breaker),
             complexity=chosen(complexity, settings.complexity),

@@ -14,8 +14,7 @@ from typing import Any
 
 from ..deferred import dataclass
 from ..errors import UsageError
-from ..plan import AcceptRule
-from ..types import Tool
+from ..types import AcceptRule, Tool
 
 DAY_S = 86_400
 _SHORTEST_S = 0.001

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import field, replace
 
 from ..deferred import dataclass
-from ..plan import SELF_CHECK, Accept, AcceptRule, Call, Cascade, Check, Loop, Node, Panel, Reduce, agreeing, calls
+from ..plan import SELF_CHECK, Accept, Call, Cascade, Check, Loop, Node, Panel, Reduce, agreeing, calls
 from ..plan import Sequence as Steps
-from ..types import Level
+from ..types import AcceptRule, Level
 from .base import Offer, Situation, by_expected_cost
 from .cheapest import fit_for
 

@@ -14,7 +14,8 @@ from ..deferred import dataclass
 from ..errors import AuthenticationError, BudgetError, ContextTooLongError, OrchError, PluginError, UsageError
 from ..money import format_nanousd
 from ..plan import Call, CostRange, Node, calls
-from ..quote import Load, output_limit, price_for, quote
+from ..plan.load import Load
+from ..quote import output_limit, price_for, quote
 from ..registry.model import Chain, Feature, ModelSpec, Role
 from ..registry.routes import Asked, Routing, TaskTable
 from ..rendering import sees_context

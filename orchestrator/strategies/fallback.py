@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..plan import LOGPROBS, SELF_CHECK, AcceptRule, Call, Cascade, Node, Panel, agreeing
+from ..plan import LOGPROBS, SELF_CHECK, Call, Cascade, Node, Panel, agreeing
+from ..types import AcceptRule
 from .assignment import Assignment
 from .base import Decision, Situation
 

@@ -24,7 +24,7 @@ from orchestrator.calling.run_log import RunLog
 from orchestrator.cli.app import run as run_command
 from orchestrator.engine import Engine
 from orchestrator.errors import BudgetError, OrchError
-from orchestrator.ledger import group_commit, store
+from orchestrator.ledger import store, transaction
 from orchestrator.settings import BreakerPolicy, RetryPolicy, RunOptions, load_settings
 from orchestrator.simulator.tokens import CHARACTERS_PER_TOKEN
 from orchestrator.types import Prompt
@@ -157,7 +157,7 @@ def _carry_out(command: Command) -> None:
     os.environ.update(command.environ)
     _settle_in(command.stdout, command.stderr)
     if command.busy_timeout_s is not None:
-        for module in (group_commit, store):
+        for module in (store, transaction):
             vars(module)["BUSY_TIMEOUT_S"] = command.busy_timeout_s
     if command.file_limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (command.file_limit, command.file_limit))

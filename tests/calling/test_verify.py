@@ -17,7 +17,7 @@ from orchestrator.confidence.signal import Signal
 
 
 def verified(code: str, answer: str = "42") -> Signal:
-    return asyncio.run(verify(f'{sys.executable} -c "{code}"', answer, timeout_s=20.0))
+    return asyncio.run(verify(f'{sys.executable} -c "{code}"', answer, environ=os.environ, timeout_s=20.0))
 
 
 def test_exit_code_0_accepts() -> None:
@@ -48,7 +48,7 @@ def test_a_command_that_writes_without_end_is_read_to_its_end() -> None:
 def test_one_that_takes_too_long_is_stopped_with_what_it_started(tmp_path: Path) -> None:
     started = tmp_path / "started"
     command = f"sh -c 'sleep 600 & echo $! > {started}; wait'"
-    found = asyncio.run(verify(command, "x", timeout_s=1.0))
+    found = asyncio.run(verify(command, "x", environ=os.environ, timeout_s=1.0))
     assert found.reason == "not verified: exit code 124: stopped after 1 s"
     assert ended(int(started.read_text()))
 
@@ -56,7 +56,7 @@ def test_one_that_takes_too_long_is_stopped_with_what_it_started(tmp_path: Path)
 def test_its_own_exit_code_decides_and_what_it_leaves_behind_is_stopped(tmp_path: Path) -> None:
     left = tmp_path / "left"
     started = time.monotonic()
-    found = asyncio.run(verify(f"sh -c 'sleep 30 & echo $! > {left}; exit 0'", "x", timeout_s=20.0))
+    found = asyncio.run(verify(f"sh -c 'sleep 30 & echo $! > {left}; exit 0'", "x", environ=os.environ, timeout_s=20.0))
     assert found.reason == "verified: exit code 0"
     assert time.monotonic() - started < 10
     assert ended(int(left.read_text()))
@@ -80,7 +80,9 @@ def test_one_whose_run_is_interrupted_is_stopped(tmp_path: Path) -> None:
     left = tmp_path / "left"
 
     async def interrupted() -> None:
-        running = asyncio.create_task(verify(f"sh -c 'echo $$ > {left}; sleep 30; true'", "x", timeout_s=20.0))
+        running = asyncio.create_task(
+            verify(f"sh -c 'echo $$ > {left}; sleep 30; true'", "x", environ=os.environ, timeout_s=20.0)
+        )
         while not left.exists() or not left.read_text():  # noqa: ASYNC110  # a file has no event
             await asyncio.sleep(0.01)
         running.cancel()
@@ -93,10 +95,10 @@ def test_one_whose_run_is_interrupted_is_stopped(tmp_path: Path) -> None:
 
 def test_nothing_is_left_for_the_loop_to_complain_of(capfd: pytest.CaptureFixture[str]) -> None:
     code = """if True:
-        import asyncio
+        import asyncio, os
         from orchestrator.calling.verify import verify
         for command, timeout_s in (("sh -c 'sleep 600 & exit 0'", 60), ("sleep 600", 0.5), ("true", 60)):
-            print(asyncio.run(verify(command, "x" * 100_000, timeout_s=timeout_s)).logit > 0)
+            print(asyncio.run(verify(command, "x" * 100_000, environ=os.environ, timeout_s=timeout_s)).logit > 0)
     """
     subprocess.run([sys.executable, "-X", "dev", "-c", code], check=True)
     assert capfd.readouterr() == ("True\nFalse\nTrue\n", "")
@@ -104,7 +106,7 @@ def test_nothing_is_left_for_the_loop_to_complain_of(capfd: pytest.CaptureFixtur
 
 @pytest.mark.parametrize("command", ["", "no-such-command-anywhere", "sh -c 'unclosed", "cat \0"])
 def test_a_command_that_cannot_be_run_accepts_nothing(command: str) -> None:
-    found = asyncio.run(verify(command, "x", timeout_s=20.0))
+    found = asyncio.run(verify(command, "x", environ=os.environ, timeout_s=20.0))
     assert found.reason.startswith("not verified: exit code 127: cannot be run: ")
 
 

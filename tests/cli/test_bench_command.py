@@ -106,7 +106,16 @@ def test_pictures_are_written(orch: Orch, recorded: str, tmp_path: Path) -> None
         assert done.returncode == 0, done.stderr
         assert f"wrote {tmp_path / name}" in done.stderr.decode()
     assert ElementTree.parse(tmp_path / "curve.svg").getroot().tag.endswith("svg")
-    assert "<svg" in (tmp_path / "bench.html").read_text()
+    assert "<figure>" in (tmp_path / "bench.html").read_text()
+
+
+def test_without_the_charts_extra_a_plot_is_refused_before_the_bench(
+    orch: Orch, recorded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    refused = orch("bench", recorded, *PAIR, "--plot", str(tmp_path / "curve.svg"))
+    assert (refused.returncode, refused.stdout) == (3, b"")
+    assert "pip install 'orch[charts]'" in refused.stderr.decode()
 
 
 WRONG = {

@@ -39,12 +39,23 @@ def test_closed_standard_streams_are_no_bug(user_files: Path, redirection: str, 
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-@pytest.mark.parametrize("argv", [ASK, [*ASK, "-o", "json"], ["models"]], ids=["text", "json", "table"])
+@pytest.mark.parametrize(
+    "argv",
+    [ASK, [*ASK, "-o", "json"], ["models"], ["export"], ["export", "--format", "json"], ["--help"], ["run", "--help"]],
+    ids=["text", "json", "table", "export", "json export", "help", "help of a command"],
+)
 def test_an_output_that_is_full_is_said_to_be(user_files: Path, argv: list[str]) -> None:
     run = shell("> /dev/full", *argv)
     assert run.returncode == 141
     assert b"cannot be written to stdout: No space left" in run.stderr
     assert b"Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize("argv", [["export"], ["export", "--rows", "runs", "--text"]], ids=["calls", "text of runs"])
+def test_an_export_to_a_closed_output_says_that_it_wrote_nothing(user_files: Path, argv: list[str]) -> None:
+    run = shell(">&-", *argv, "--simulate")
+    assert run.returncode == 141
+    assert b"cannot be written to stdout: Bad file descriptor" in run.stderr
 
 
 def test_a_file_for_the_json_that_cannot_be_written_is_refused_before_spending(orch: Orch, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import BudgetError, LedgerError
-from orchestrator.ledger.group_commit import Work
 from orchestrator.ledger.store import Ledger
+from orchestrator.ledger.transaction import Work
 
 DEFERRED = "PRAGMA defer_foreign_keys = ON"
 

@@ -20,13 +20,13 @@ from orchestrator.engine import Engine
 from orchestrator.errors import OrchError, UsageError
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.store import Ledger
-from orchestrator.plan import AcceptRule, Cascade
+from orchestrator.plan import Cascade
 from orchestrator.providers.base import StreamEvent
 from orchestrator.registry.loading import load_registry
 from orchestrator.registry.model import Registry
 from orchestrator.settings import Rollout, RunOptions, load_settings
 from orchestrator.settings.options import EXPERIMENT, OPTIONS, PLAN, STRATEGY_NAMES, TABLE, asked_for
-from orchestrator.types import Prompt, Request, Tool
+from orchestrator.types import AcceptRule, Prompt, Request, Tool
 
 PROMPT = Prompt("Which one is it?")
 TOOL = Tool("look_up", "Looks something up.", {"type": "object", "properties": {}})

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -193,6 +195,16 @@ def test_a_proxy_from_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -
     request = asyncio.run(main())
     assert request.startswith(b"CONNECT openai.test:443")
     assert KEY.encode() not in request
+
+
+@pytest.mark.parametrize("no_proxy", ["*", "localhost,127.0.0.1"])
+def test_certificates_are_read_for_tls_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, no_proxy: str) -> None:
+    (tmp_path / "broken.pem").write_text("no certificate")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "broken.pem"))
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    catalog.connect(Endpoint("openai", "http://openai.test/v1", KEY), None)
+    with pytest.raises(ssl.SSLError):
+        catalog.connect(Endpoint("openai", "https://openai.test/v1", KEY), None)
 
 
 _LOADED = "import sys; print(*(m for m in ('anthropic', 'openai', 'google.genai', 'httpx2') if m in sys.modules))"

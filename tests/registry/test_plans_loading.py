@@ -16,7 +16,6 @@ from orchestrator.plan import (
     FREE_SIGNALS,
     SELF_CHECK,
     Accept,
-    AcceptRule,
     Call,
     Cascade,
     Check,
@@ -31,7 +30,7 @@ from orchestrator.plan import (
 )
 from orchestrator.registry import Registry, load_registry
 from orchestrator.registry.chains import ChainsDocument
-from orchestrator.types import Level
+from orchestrator.types import AcceptRule, Level
 from orchestrator.yaml_files import read_document
 
 NOWHERE = Path("/nonexistent")

@@ -17,8 +17,8 @@ from orchestrator.analysis.tokens import upper_bound_tokens
 from orchestrator.attachments import attach
 from orchestrator.errors import ConfigError, ContextTooLongError, UsageError
 from orchestrator.plan import Call, calls
+from orchestrator.plan.load import MESSAGE_OVERHEAD, Load
 from orchestrator.planning import Planned
-from orchestrator.quote import MESSAGE_OVERHEAD, Load
 from orchestrator.rendering import Material, Size, compose, expected_loads
 from orchestrator.result import OrchestrationResult
 from orchestrator.settings import RunOptions
