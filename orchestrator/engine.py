@@ -104,7 +104,7 @@ class Engine:
         self._detector = ConfidenceDetector(
             slope=calibration.slope, intercept=calibration.intercept, plugins=settings.signals
         )
-        self._lifetime = Lifetime(self._line, connect or self._default_connect(), settings.ledger, ledger, monotonic)
+        self._lifetime = Lifetime(self._line, connect or self._default_connect(), settings.ledger, ledger)
 
     async def __aenter__(self) -> Self:
         """Raises LedgerError, with nothing left open, if the ledger cannot be opened."""
@@ -152,6 +152,8 @@ class Engine:
         opened = await self._lifetime.take()
         try:
             planned = await self._in_turn(planned, opened.ledger)
+            while self._lifetime.warnings:
+                observe(Note(self._lifetime.warnings.pop(0), loud=True))
             for reason in planned.reasons:
                 observe(Note(reason))
             return await self._execute(planned, opened, observe)
@@ -283,6 +285,7 @@ class Engine:
             ledger = Ledger.open_for_reading(self.settings.ledger)
             if ledger is None:
                 return Observed()
+            self._lifetime.warnings += ledger.warnings
             with ledger:
                 return self._looked_up(ledger, options)
         except (LedgerError, OSError):

@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -218,7 +218,18 @@ class AuthenticationError(ProviderError):
     loud = True
 
 
+class Quota(Enum):
+    """Whose quota is exhausted."""
+
+    ACCOUNT = auto()  # nothing of the provider can be called
+    MODEL = auto()
+    REQUEST = auto()  # no other's: this request alone is larger than a minute allows
+
+
 class QuotaExhaustedError(ProviderError):
+    """Out of credit, or of a daily quota; `quota` says whose."""
+
+    quota: Quota = Quota.ACCOUNT
     code = "quota_exhausted"
     exit_code = 6
     disposition = Disposition.NEXT

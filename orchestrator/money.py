@@ -20,6 +20,9 @@ from .deferred import dataclass
 from .types import Usage
 
 NANO_PER_DOLLAR = 1_000_000_000
+# What no call reaches: with more, sums over calls would not fit into SQLite's 64 bits.
+MOST_NANOUSD = 1_000_000 * NANO_PER_DOLLAR
+MOST_TOKENS = 10**12
 _MOST_DIGITS = 8  # of whole dollars, less one: a sum of such amounts fits into SQLite's 64 bits
 _EXACTLY = Context(prec=MAX_PREC)  # a product has no more digits than its factors together
 _NANO_PER_TOKEN = 1_000  # at a rate of 1 $ per million tokens

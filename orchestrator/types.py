@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, Literal
 
 from .deferred import dataclass
@@ -210,3 +211,8 @@ class AcceptRule(StrEnum):
 
     CONFIDENCE = "confidence"  # one answer that can be trusted
     AGREEMENT = "agreement"  # the first two legs, asked at the same time, answer the same
+
+
+def digest_of(text: str) -> str:
+    """Hex SHA-256 of a text's UTF-8 bytes, as the ledger has it of prompts and answers."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

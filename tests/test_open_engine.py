@@ -7,13 +7,12 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scripted import SURE, Hang, Script, ScriptedProvider, Stage, reply
+from scripted import SURE, Hang, Script, Stage, reply
 
 from orchestrator import Orchestrator, run_orchestration, shared
 from orchestrator.engine import Engine, RunInterrupted
@@ -40,10 +39,6 @@ def alive(folder: Path) -> list[Path]:
 def runs_in(ledger: Path) -> int:
     with Ledger.open(ledger) as opened:
         return int(opened.read(lambda db: db.execute("SELECT count(*) FROM runs").fetchone()[0]))
-
-
-def connecting_to(stage: Stage) -> Callable[[str], ScriptedProvider]:
-    return lambda name: ScriptedProvider(name, stage.script)
 
 
 async def ask(engine: Engine, times: int = 1) -> list[OrchestrationResult]:
@@ -106,13 +101,8 @@ def test_the_result_in_memory_is_what_the_ledger_says(stage: Stage) -> None:
 
 
 def test_a_ledger_that_is_replaced_while_the_engine_is_open_is_opened_anew(stage: Stage) -> None:
-    seconds = iter(range(1_000_000))
-
     async def through() -> None:
-        made = stage.engine()
-        async with Engine(
-            made.settings, connect=connecting_to(stage), monotonic=lambda: float(next(seconds))
-        ) as engine:
+        async with stage.engine() as engine:
             await ask(engine)
             for file in stage.folder.glob("ledger.db*"):
                 file.unlink()

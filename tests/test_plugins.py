@@ -491,3 +491,12 @@ def test_a_provider_that_cannot_say_or_close_does_not_end_a_run(
         if check["name"] == "acme endpoint"
     ]
     assert (check["status"], check["detail"]) == ("error", f"{called} failed: OSError: no route")
+
+
+def test_the_key_of_a_provider_is_kept_from_the_users_own_commands(
+    orch: Orch, plugin: Callable[..., str], tmp_path: Path
+) -> None:
+    plugin("orch.providers", "acme", ADAPTER.format(**WORKING).replace("ACME_KEY", "ACME_AUTH"))
+    ask = ("run", *own_model(tmp_path), "--chain", "acme/one", "-p", "Hello", "--no-stream")
+    hidden = orch(*ask, "--verify", "sh -c 'test -z $ACME_AUTH'", ACME_AUTH="only-for-acme")
+    assert (hidden.returncode, hidden.stdout) == (0, b"fine\n")

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from ..analysis.complexity import Evidence
 from ..tuned import Calibration
-from .calibration import calibrated
 from .cases import Case, GradedAnswer
 
 _DOLLAR = 1e9
@@ -134,7 +133,7 @@ def choose_pair(cases: Sequence[Case], weak: str | None, strong: str | None) -> 
 
 
 def _confidence(answer: GradedAnswer, calibration: Calibration) -> float:
-    return 0.0 if answer.logit is None else calibrated(answer.logit, calibration)
+    return 0.0 if answer.logit is None else calibration.confidence(answer.logit)
 
 
 def _costs(weak: GradedAnswer, strong: GradedAnswer) -> tuple[float, float]:

@@ -8,7 +8,6 @@ would have come out a little different is not in them.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
@@ -25,11 +24,6 @@ _ROUNDING = 1e-9  # a smaller difference may come from the order in which floats
 
 T = TypeVar("T")
 Fitted = TypeVar("Fitted")
-
-
-def digest_of(prompt: str) -> str:
-    """The SHA-256 of a prompt in hex, as the ledger has it in `prompt_sha256`."""
-    return hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def fold_of(digest: str) -> int:

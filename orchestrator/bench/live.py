@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 
-from ..calling.settlement import sha256
 from ..confidence.answers import AGREES_FROM, same_answer
 from ..deferred import dataclass
 from ..engine import Engine, RunInterrupted
@@ -25,7 +24,7 @@ from ..providers.base import Provider
 from ..registry.model import Chain, Registry
 from ..result import OrchestrationResult
 from ..settings import RunOptions, Settings
-from ..types import Completion, FinishReason, Prompt
+from ..types import Completion, FinishReason, Prompt, digest_of
 from .playing import Progress, unwatched
 from .purse import Bill, Purse
 from .records import Asked, Item, RecordedOutcome
@@ -278,7 +277,7 @@ def _no_verdict(judge: str | None, judging: Sequence[CallRecord]) -> str:
 
 def _answer_of(calls: Sequence[CallRecord], response: str) -> CallRecord:
     """The call whose answer was given."""
-    digest = sha256(response)
+    digest = digest_of(response)
     completed = [call for call in calls if call.status is CallStatus.COMPLETED]
     return next((call for call in reversed(completed) if call.response_sha256 == digest), completed[-1])
 

@@ -11,20 +11,14 @@ import math
 from collections.abc import Sequence
 from operator import mul
 
+from ..tuned import logistic
+
 Column = Sequence[float]
 
 _ITERATIONS = 100
 _RIDGE = 1e-9  # keeps the Hessian invertible where columns are the same
 _SMALLEST_STEP = 1e-10
 _LEAST_DESCENT = 1e-12
-
-
-def logistic(logit: float) -> float:
-    """1 / (1 + exp(-logit)), for any finite logit."""
-    if logit >= 0:
-        return 1 / (1 + math.exp(-logit))
-    power = math.exp(logit)
-    return power / (1 + power)
 
 
 def predictions(columns: Sequence[Column], weights: Sequence[float]) -> list[float]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..tuned import LEAST_SLOPE, Calibration
-from .calibration import calibrated, fit_calibration, losses
+from .calibration import fit_calibration, losses
 from .cases import Case
 from .held_out import Change, Sample, changes, cross_fitted, more_needed
 from .metrics import Confidence, Statistic, Weights, mean
@@ -77,8 +77,8 @@ def _held_out(answers: Sequence[_Answered], in_force: Calibration, threshold: fl
     what would be accepted of the answers."""
     fits = cross_fitted(answers, lambda answer: answer.digest, lambda _, others: _fit(others))
     outcomes = [answer.outcome for answer in answers]
-    before = [calibrated(answer.logit, in_force) for answer in answers]
-    after = [calibrated(answer.logit, fit) for answer, fit in zip(answers, fits, strict=True)]
+    before = [in_force.confidence(answer.logit) for answer in answers]
+    after = [fit.confidence(answer.logit) for answer, fit in zip(answers, fits, strict=True)]
     one, other = Confidence(before, outcomes), Confidence(after, outcomes)
     return changes(
         Sample(answer.digest for answer in answers),

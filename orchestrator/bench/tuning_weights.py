@@ -16,12 +16,12 @@ from dataclasses import replace
 from operator import mul
 from statistics import fmean, pstdev
 
-from ..tuned import Adjustment, FeatureWeight
+from ..tuned import Adjustment, FeatureWeight, logistic
 from .duels import Duel, Duels
 from .held_out import Sample, changes, cross_fitted, more_needed
 from .metrics import Routing
 from .part import Finding, Part
-from .regression import fit_logistic, logistic, predictions
+from .regression import fit_logistic, predictions
 from .tuning_tradeoff import undecided
 
 NAME = "weights"

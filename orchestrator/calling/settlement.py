@@ -8,7 +8,6 @@ it notices that nobody is listening.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -21,7 +20,7 @@ from ..errors import Billed, ProviderError
 from ..ledger.records import CallRecord, CallStatus, CostSource
 from ..money import Price, cost_nanousd
 from ..plan.load import Load
-from ..types import Completion, FinishReason, Usage
+from ..types import Completion, FinishReason, Usage, digest_of
 
 Changes = dict[str, Any]  # to a row, by column
 
@@ -89,11 +88,6 @@ def partial_reply(text: str, model: str, latency_ms: int, usage: Usage | None = 
     return Completion(text, FinishReason.INCOMPLETE, usage=usage, latency_ms=latency_ms, model=model)
 
 
-def sha256(text: str) -> str:
-    """Hex SHA-256 of a text's UTF-8 bytes."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 @lru_cache(256)  # the same few prices for every call
 def price_json(price: Price) -> str:
     """The price that applied, as the ledger keeps it: money as decimal text, dates as ISO text.
@@ -140,5 +134,5 @@ def _reply(completion: Completion, terms: Terms) -> Changes:
         "request_id": completion.request_id,
         "raw_model": completion.model,
         "response": completion.text if terms.log_text else None,
-        "response_sha256": sha256(completion.text),
+        "response_sha256": digest_of(completion.text),
     }

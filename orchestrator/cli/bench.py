@@ -22,13 +22,13 @@ from ..deferred import dataclass
 from ..errors import UsageError
 from ..files import replacing
 from ..ledger.queries import find_run
-from ..ledger.store import Ledger
 from ..registry.loading import registry_for
 from ..registry.model import Registry
 from ..settings import Settings
 from . import render
 from .bench_live import LiveFlags, gather, with_registry_names
 from .interrupts import Signals
+from .ledgers import read_ledger
 from .options import LedgerFlags, OutputFlags, PriceFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
@@ -159,7 +159,7 @@ async def _bench(
 
 def _own_runs(flags: _BenchFlags, settings: Settings, sets: list[tuple[str, Sequence[Item]]]) -> LedgerReport:
     """What the ledger's rated runs came to; those that can be replayed are added to the sets."""
-    ledger, name = Ledger.open_for_reading(settings.ledger), str(settings.ledger)
+    ledger, name = read_ledger(settings.ledger), str(settings.ledger)
     try:
         runs = read_rated(ledger, name, simulated=settings.simulate)
         items = [] if ledger is None else items_of(runs, lambda run_id: find_run(ledger, run_id))

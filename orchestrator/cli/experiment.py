@@ -11,13 +11,13 @@ from ..clock import local_now
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from ..ledger.experiments import Stop, resume, runs_by_arm, stop, stops, trial_runs
-from ..ledger.store import Ledger
 from ..registry.loading import registry_for
 from ..registry.routes import Arm, Experiment
 from ..report.experiment import METRICS, Results, results, state_of
 from ..report.significance import Estimate
 from ..settings import Settings
 from . import render
+from .ledgers import open_ledger, read_ledger
 from .options import LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
@@ -64,7 +64,7 @@ class _Kept:
 
 
 def _kept(settings: Settings) -> _Kept:
-    ledger = Ledger.open_for_reading(settings.ledger)
+    ledger = read_ledger(settings.ledger)
     if ledger is None:
         return _Kept({}, {})
     with ledger:
@@ -132,7 +132,7 @@ def _find(flags: _ExperimentFlags, known: Mapping[str, Experiment]) -> Experimen
 def _show(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
     kept = _kept(settings)
     found = _find(flags, _all(settings, kept))
-    ledger = Ledger.open_for_reading(settings.ledger)
+    ledger = read_ledger(settings.ledger)
     runs = []
     if ledger is not None:
         with ledger:
@@ -205,7 +205,7 @@ def _stop(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
         raise UsageError(
             f"{found.name} has no arm {arm!r}", hint=did_you_mean(arm, names) or f"arms: {', '.join(names)}"
         )
-    with Ledger.open(settings.ledger) as ledger:
+    with open_ledger(settings.ledger) as ledger:
         stop(ledger, found.name, arm, simulated=settings.simulate, at=local_now())
     output.emit({"schema_version": 1, "name": found.name, "state": "stopped", "kept_arm": arm})
     if not output.json:
@@ -217,7 +217,7 @@ def _stop(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
 
 def _resume(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
     found = _find(flags, registry_for(settings).routing.experiments)
-    with Ledger.open(settings.ledger) as ledger:
+    with open_ledger(settings.ledger) as ledger:
         was_stopped = resume(ledger, found.name, simulated=settings.simulate)
     state = state_of(found, None, local_now())
     output.emit({"schema_version": 1, "name": found.name, "state": state, "kept_arm": None})

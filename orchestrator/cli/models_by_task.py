@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..ledger.ratings import rated_runs
-from ..ledger.store import Ledger
 from ..money import format_short
 from ..report.by_task import Standing, Task, by_task
 from ..report.plain import one_line
 from ..settings import Settings
 from . import render
+from .ledgers import read_ledger
 from .output import Output
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _WORDS = {Standing.BEST: "best", Standing.WORSE: "worse", Standing.UNDECIDED: "c
 
 def show_by_task(settings: Settings, output: Output) -> int:
     """Print it, as a table or as the object that docs/json.md describes. Without ratings it says so."""
-    ledger = Ledger.open_for_reading(settings.ledger)
+    ledger = read_ledger(settings.ledger)
     tasks: tuple[Task, ...] = ()
     if ledger is not None:
         with ledger:

@@ -12,7 +12,6 @@ import typer
 
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
-from ..ledger.store import Ledger
 from ..money import format_nanousd
 from ..registry.loading import registry_for
 from ..registry.providers import PROVIDERS
@@ -22,6 +21,7 @@ from ..report.reconcile import reconcile as reconcile_export
 from ..report.usage_exports import opened_export
 from ..settings import Settings
 from . import render
+from .ledgers import read_ledger
 from .options import LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
@@ -75,7 +75,7 @@ commands = {"reconcile": reconcile}
 def _compared(flags: _ReconcileFlags, settings: Settings, tolerance: Fraction) -> Reconciliation:
     registry = registry_for(settings)
     with opened_export(flags.file, flags.export_format) as export:
-        ledger = Ledger.open_for_reading(settings.ledger)
+        ledger = read_ledger(settings.ledger)
         try:
             return reconcile_export(ledger, export, registry, provider=flags.provider, tolerance_percent=tolerance)
         finally:

@@ -15,12 +15,12 @@ from ..deferred import dataclass
 from ..errors import UsageError
 from ..ledger.repricing import ModelChange, Repricing, Scope, undo
 from ..ledger.repricing import reprice as reprice_calls
-from ..ledger.store import Ledger
 from ..money import format_nanousd
 from ..registry.loading import registry_for
 from ..report.period import resolve
 from ..settings import Settings
 from . import render
+from .ledgers import open_ledger
 from .options import LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
@@ -75,12 +75,12 @@ def _carried_out(flags: _RepriceFlags, settings: Settings) -> Repricing:
         raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
     now = local_now()
     if flags.undo is not None:
-        with Ledger.open(settings.ledger) as ledger:
+        with open_ledger(settings.ledger) as ledger:
             return undo(ledger, flags.undo, at=now)
     registry = registry_for(settings)
     model = None if flags.model is None else registry.model(flags.model).name
     scope = Scope(_day(flags.since, now), settings.simulate, model)
-    with Ledger.open(settings.ledger) as ledger:
+    with open_ledger(settings.ledger) as ledger:
         return reprice_calls(ledger, registry, scope, at=now, describe=price_json, dry_run=flags.dry_run)
 
 

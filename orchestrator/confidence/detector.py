@@ -23,6 +23,7 @@ from typing import Any
 from ..analysis.prose import EDGE_CHARS, count_words, read_prose
 from ..expressions import expression
 from ..plugins import Plugin, Table, said
+from ..tuned import Calibration
 from ..types import FinishReason, Verdict
 from .answers import final_answer
 from .arithmetic import arithmetic
@@ -75,8 +76,7 @@ class ConfidenceDetector:
     """
 
     def __init__(self, *, slope: float = 1.0, intercept: float = 0.0, plugins: Collection[str] = ()) -> None:
-        self._slope = slope
-        self._intercept = intercept
+        self._calibration = Calibration(slope, intercept)
         self._plugins = tuple(name for name in plugins if name in SIGNALS)
 
     def assess(
@@ -111,8 +111,8 @@ class ConfidenceDetector:
             logits[signal.name] = logits.get(signal.name, 0.0) + signal.logit
             if signal.reason:
                 reasons.append(signal.reason)
-        logit = self._slope * math.fsum(logits.values()) + self._intercept
-        return Verdict(_logistic(logit), logits, tuple(reasons) or ("complete, without hedging",))
+        confidence = self._calibration.confidence(math.fsum(logits.values()))
+        return Verdict(confidence, logits, tuple(reasons) or ("complete, without hedging",))
 
 
 def read_answer(response: str, prompt: str | Asked | None, finish_reason: FinishReason | None = None) -> Answer:
@@ -196,10 +196,6 @@ def _without_asides(text: str, hedges: Sequence[Hedge]) -> str:
 
 def _baseline(logit: float) -> Signal:
     return Signal("baseline", logit, "")
-
-
-def _logistic(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0
 
 
 def _is_blank(text: str) -> bool:

@@ -10,34 +10,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 
 from ..deferred import dataclass
 from ..errors import BudgetError
 from ..money import format_nanousd
+from ..period import Period
 from .records import CallRecord
 from .rows import to_micros
 
 ALERT_PERCENTS = (50, 80, 100)
-
-
-class Period(StrEnum):
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-
-    def days(self, day: date) -> tuple[date, date]:
-        """The first and the last day of the window that a day lies in."""
-        match self:
-            case Period.DAY:
-                return day, day
-            case Period.WEEK:
-                monday = day - timedelta(days=day.weekday())
-                return monday, monday + timedelta(days=6)
-            case Period.MONTH:
-                first = day.replace(day=1)
-                return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
 class Scope(StrEnum):

@@ -13,7 +13,7 @@ import httpx2
 
 from ..types import FinishReason, Message, Request, Usage
 from .base import Capabilities, Endpoint
-from .http import checked_base_url, checked_key, http_client, silence_sdk_logging
+from .http import Client, checked_base_url, checked_key, silence_sdk_logging
 from .payload import arguments_object, arguments_text, json_instruction
 from .reply import Draft, ErrorInReply, count_at, dig, items_at, text_at, usage_of
 from .sdk import Kind, SdkProvider, sse_events
@@ -47,7 +47,7 @@ class AnthropicProvider(SdkProvider):
     def __init__(self, target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> None:
         silence_sdk_logging()
         key, base_url = checked_key(target), checked_base_url(target, BASE_URL, ("v1",))
-        http = http_client(base_url, ("authorization", f"Bearer {key}"), transport, frozenset())
+        http = Client(base_url, ("authorization", f"Bearer {key}"), transport)
         super().__init__(target, key, http)
         # An explicit key keeps the SDK from ANTHROPIC_AUTH_TOKEN and from profiles on disk.
         self._client = anthropic.AsyncAnthropic(
@@ -58,11 +58,14 @@ class AnthropicProvider(SdkProvider):
         return Capabilities(streaming=True, tools=True, json_schema=True, logprobs=False, stop=True)
 
     async def _send(self, request: Request) -> None:
-        await self._client.messages.with_raw_response.create(**_parameters(request), timeout=request.timeout_s)
+        await self._post(self._client, "v1/messages", _parameters(request), request.timeout_s)
 
     async def _events(self, request: Request) -> AsyncGenerator[object, None]:
+        parameters = _parameters(request)
+        # No longer a parameter of the SDK's, since the newest models reject it; older ones still take it.
+        extra = {"temperature": parameters.pop("temperature")} if "temperature" in parameters else None
         async with self._client.messages.with_streaming_response.create(
-            **_parameters(request), stream=True, timeout=request.timeout_s
+            **parameters, extra_body=extra, stream=True, timeout=request.timeout_s
         ) as response:
             async for event in sse_events(response, anthropic.AsyncStream[object]):
                 yield event
@@ -160,8 +163,7 @@ def _parameters(request: Request) -> dict[str, Any]:
     if system:
         parameters["system"] = system
     if request.temperature is not None:
-        # No longer a parameter of the SDK's, since the newest models reject it; older ones still take it.
-        parameters["extra_body"] = {"temperature": request.temperature}
+        parameters["temperature"] = request.temperature
     if request.stop:
         parameters["stop_sequences"] = list(request.stop)
     if request.tools:

@@ -19,7 +19,7 @@ from google.genai import errors, types
 from ..errors import ConfigError
 from ..types import FinishReason, Message, Request, Usage
 from .base import Capabilities, Endpoint
-from .http import checked_base_url, checked_key, http_client, silence_sdk_logging
+from .http import Client, checked_base_url, checked_key, silence_sdk_logging
 from .payload import arguments_object, arguments_text, tool_names
 from .reply import Draft, ErrorInReply, count_at, dig, items_at, logprobs_of, text_at, usage_of
 from .sdk import Kind, SdkProvider
@@ -62,7 +62,7 @@ class GoogleProvider(SdkProvider):
         # A finish reason that is newer than the SDK is none of the user's business.
         warnings.filterwarnings("ignore", message=r".* is not a valid \w+$", module=r"google\.genai\._common")
         key, base_url = checked_key(target), checked_base_url(target, BASE_URL, ("v1", "v1beta", "v1alpha"))
-        http = http_client(base_url, ("x-goog-api-key", key), transport, frozenset())
+        http = Client(base_url, ("x-goog-api-key", key), transport)
         super().__init__(target, key, http)
         # Kept, with its reference: a temporary Client closes itself. `vertexai` and `debug_config` are given so that
         # GOOGLE_GENAI_USE_VERTEXAI cannot turn to other credentials, nor GOOGLE_GENAI_CLIENT_MODE to recordings.

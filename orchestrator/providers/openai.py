@@ -14,7 +14,7 @@ import openai
 from ..deferred import dataclass
 from ..types import FinishReason, Message, Request, ToolCall, Usage
 from .base import Capabilities, Endpoint
-from .http import checked_base_url, checked_key, http_client, silence_sdk_logging
+from .http import Client, checked_base_url, checked_key, silence_sdk_logging
 from .payload import is_strict, json_instruction
 from .reply import Draft, ErrorInReply, count_at, dig, items_at, logprobs_of, text_at, usage_of
 from .sdk import Kind, SdkProvider, sse_events
@@ -70,7 +70,7 @@ class OpenAIProvider(SdkProvider):
         silence_sdk_logging()
         self._dialect = _DIALECTS.get(target.provider, _COMPATIBLE)
         key, base_url = checked_key(target), checked_base_url(target, BASE_URL)
-        http = http_client(base_url, ("authorization", f"Bearer {key}"), transport, self._dialect.headers)
+        http = Client(base_url, ("authorization", f"Bearer {key}"), transport, self._dialect.headers)
         super().__init__(target, key, http)
         # An address is always given: left out, the SDK takes OPENAI_BASE_URL, whoever's key this is.
         self._client = openai.AsyncOpenAI(api_key=key, base_url=base_url, http_client=http, max_retries=0)
@@ -79,13 +79,7 @@ class OpenAIProvider(SdkProvider):
         return Capabilities(streaming=True, tools=True, json_schema=self._dialect.json_schema, logprobs=True, stop=True)
 
     async def _send(self, request: Request) -> None:
-        # By the path, since the method for it walks through all parameters by their types, at a third of a call's cost.
-        await self._client.post(
-            "/chat/completions",
-            cast_to=httpx2.Response,
-            body=_parameters(request, self._dialect),
-            options={"timeout": request.timeout_s},
-        )
+        await self._post(self._client, "chat/completions", _parameters(request, self._dialect), request.timeout_s)
 
     async def _events(self, request: Request) -> AsyncGenerator[object, None]:
         async with self._client.chat.completions.with_streaming_response.create(

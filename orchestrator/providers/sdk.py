@@ -35,7 +35,7 @@ from ..types import Completion, Request, Usage
 from .base import Capabilities, Endpoint, Health, RateLimitStatus, StreamEvent
 from .failures import Signal, Source, error_for, message, read_signal
 from .headers import rate_limits, server_time
-from .http import NO_KEY, Exchange, transport_error
+from .http import NO_KEY, Client, Exchange, transport_error
 from .reply import Draft, ErrorInReply, text_at
 from .text import is_html
 
@@ -84,6 +84,16 @@ async def sse_events(response: StreamedResponse, stream: type[Stream]) -> AsyncI
             yield event
 
 
+class SdkClient(Protocol):
+    """What anthropic's and openai's clients have in common. What is left out of the headers is no text."""
+
+    @property
+    def base_url(self) -> httpx2.URL: ...
+
+    @property
+    def default_headers(self) -> Mapping[str, object]: ...
+
+
 class SdkProvider(ABC):
     """A Provider over an SDK's client. `clock` counts seconds, `now` is the time of day: both for the tests to set."""
 
@@ -95,7 +105,7 @@ class SdkProvider(ABC):
         self,
         target: Endpoint,
         key: str,
-        http: httpx2.AsyncClient,
+        http: Client,
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -106,6 +116,7 @@ class SdkProvider(ABC):
         self._clock = clock
         self._now = now
         self._limits = RateLimitStatus()
+        self._address: tuple[httpx2.URL, httpx2.Headers] | None = None
 
     @property
     def name(self) -> str:
@@ -116,7 +127,7 @@ class SdkProvider(ABC):
 
     @abstractmethod
     async def _send(self, request: Request) -> None:
-        """Has the SDK send the request; the reply is left in the exchange, read to its end."""
+        """Has the request sent; the reply is left in the exchange, read to its end. An error status may be there."""
 
     @abstractmethod
     def _events(self, request: Request) -> AsyncGenerator[object, None]:
@@ -132,6 +143,14 @@ class SdkProvider(ABC):
 
     @abstractmethod
     async def _list_models(self, timeout_s: float) -> None: ...
+
+    async def _post(self, sdk: SdkClient, path: str, body: object, timeout_s: float) -> None:
+        """Posts what the SDK would, to the address and with the headers that it would."""
+        if self._address is None:
+            known = {name: value for name, value in sdk.default_headers.items() if isinstance(value, str)}
+            url = sdk.base_url.copy_with(raw_path=sdk.base_url.raw_path + path.encode())
+            self._address = url, httpx2.Headers(known)
+        await self._http.post_json(*self._address, body, timeout_s)
 
     async def complete(self, request: Request) -> Completion:
         source, exchange = self._source(request.model), Exchange()
@@ -236,7 +255,11 @@ class SdkProvider(ABC):
             return self._answered(error.body, source, exchange)
         kind = next((self.sdk_errors[base] for base in type(error).__mro__ if base in self.sdk_errors), None)
         if kind is Kind.ANSWERED:
-            return self._answered(_error_body(error, exchange, self.error_body), source, exchange, str(error))
+            # The reply's own body where the status was an error, else what the SDK read from the event.
+            response = exchange.response
+            if response is None or response.is_success or not response.is_stream_consumed:
+                return self._answered(getattr(error, self.error_body, None), source, exchange, str(error))
+            return self._answered(_error_body(response), source, exchange, str(error))
         if kind is Kind.CREDENTIALS:
             return _plain(AuthenticationError, source, exchange, "no usable key", str(error))
         if (transport := transport_error(error, exchange)) is not None:
@@ -259,7 +282,7 @@ class SdkProvider(ABC):
             now=self._now(),
             request_id=_request_id(exchange, self.request_id_headers) or text_at(body, "request_id") or None,
         )
-        return error_for(signal if signal.message else replace(signal, message=words), source)
+        return error_for(signal if signal.message else replace(signal, message=words or f"status {status}"), source)
 
 
 _TRANSPORT_PHRASES: Mapping[type[ProviderError], str] = {
@@ -274,6 +297,8 @@ def _decode(exchange: Exchange) -> object:
     """The JSON of a reply that was read to its end."""
     if exchange.response is None:
         raise ValueError("no reply")
+    if not exchange.response.is_success:
+        raise ErrorInReply(_error_body(exchange.response))
     try:
         return json.loads(exchange.response.content)
     except ValueError:
@@ -283,11 +308,7 @@ def _decode(exchange: Exchange) -> object:
         raise
 
 
-def _error_body(error: Exception, exchange: Exchange, attribute: str) -> object:
-    """An error's body: the reply's own where the status was an error, else what the SDK read from the event."""
-    response = exchange.response
-    if response is None or response.is_success or not response.is_stream_consumed:
-        return getattr(error, attribute, None)
+def _error_body(response: httpx2.Response) -> object:
     try:
         return json.loads(response.content)
     except (ValueError, RecursionError):

@@ -1,6 +1,6 @@
 """What orch runs on, looked at from end to end: configuration, ledger, keys, endpoints, clock. Nothing is spent.
 
-Checks come in groups. The first group of `EXIT_CODES` with an error in it decides how `orch doctor` ends.
+Checks come in groups. The first group of `_ERRORS` with an error in it decides how `orch doctor` ends.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from ..clock import Clock
 from ..deferred import dataclass
-from ..errors import ConfigError, OrchError
+from ..errors import AuthenticationError, ConfigError, ConnectionFailedError, LedgerError, OrchError
 from ..ledger.health import Check, CheckStatus
 from ..plugins import Table
 from ..providers.base import Health, Provider
@@ -26,7 +26,12 @@ from ..settings import Settings
 
 CONFIGURATION, LEDGER, KEYS, ENDPOINTS, SYSTEM = "configuration", "ledger", "keys", "endpoints", "system"
 PLUGINS = "plugins"
-EXIT_CODES: Mapping[str, int] = {CONFIGURATION: 3, LEDGER: 11, KEYS: 4, ENDPOINTS: 6}
+_ERRORS: Mapping[str, type[OrchError]] = {
+    CONFIGURATION: ConfigError,
+    LEDGER: LedgerError,
+    KEYS: AuthenticationError,
+    ENDPOINTS: ConnectionFailedError,
+}
 
 ENDPOINT_TIMEOUT_S = 5.0
 _SKEW_S = 60  # signatures and dated prices stand more than this
@@ -42,9 +47,9 @@ class Diagnosis:
 
     @property
     def exit_code(self) -> int:
-        """0, or the code of the first group, in the order of `EXIT_CODES`, that has an error."""
+        """0, or the code of the first group, in the order of `_ERRORS`, that has an error."""
         failed = {group for group, check in self.checks if check.status is CheckStatus.ERROR}
-        return next((code for group, code in EXIT_CODES.items() if group in failed), 0)
+        return next((error.exit_code for group, error in _ERRORS.items() if group in failed), 0)
 
     @property
     def worst(self) -> CheckStatus:

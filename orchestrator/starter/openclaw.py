@@ -13,10 +13,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from ..deferred import dataclass
 from ..errors import ConfigError
+from ..strict_json import parse_json
 
 _MAX_BYTES = 1 << 20
 _MAX_ROWS = 1_000  # agents, or kinds of work
@@ -55,7 +56,7 @@ def _parsed(path: Path) -> object:
     if len(raw) > _MAX_BYTES:
         raise ConfigError(f"{path} is larger than {_MAX_BYTES >> 20} MiB: that is no openclaw.json")
     try:
-        return json.loads(raw.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_no_number)
+        return parse_json(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8: byte 0x{raw[error.start]:02x} at position {error.start}") from error
     except json.JSONDecodeError as error:
@@ -64,19 +65,6 @@ def _parsed(path: Path) -> object:
         raise ConfigError(f"{path} is nested too deeply") from error
     except ValueError as error:  # ours, below, or a number of thousands of digits
         raise ConfigError(f"{path}: {error}") from error
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"the key {_shown(key)} is there twice")
-        found[key] = value
-    return found
-
-
-def _no_number(written: str) -> NoReturn:
-    raise ValueError(f"{written} is no number of JSON")
 
 
 class _Reader:

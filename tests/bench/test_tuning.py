@@ -13,19 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.analysis.complexity import ComplexityAnalyzer, Evidence
-from orchestrator.bench.calibration import calibrated
 from orchestrator.bench.cases import Case, GradedAnswer
 from orchestrator.bench.duels import Choice, Course, Duel, Pair, choose_pair
-from orchestrator.bench.held_out import digest_of
 from orchestrator.bench.metrics import ece
 from orchestrator.bench.part import Finding, Part
-from orchestrator.bench.regression import logistic
 from orchestrator.bench.tuning import Tuning, tune
 from orchestrator.bench.tuning_tradeoff import fit_number
 from orchestrator.bench.tuning_weights import adjusted_score
 from orchestrator.settings import Complexity, Settings
-from orchestrator.tuned import Adjustment, FeatureWeight, Tuned
-from orchestrator.types import Level
+from orchestrator.tuned import Adjustment, FeatureWeight, Tuned, logistic
+from orchestrator.types import Level, digest_of
 
 SETTINGS = Settings(environ={}, ledger=Path("unused"), config_dir=Path("unused"), tuned_file=Path("unused"))
 
@@ -95,7 +92,7 @@ def test_the_line_holds_for_answers_that_come_later() -> None:
     calibration = tune(answers(500, slope=0.5, intercept=-1.0), SETTINGS, {}).accepted(force=False).calibration
     assert calibration is not None
     later = [case.answers["small"][0] for case in answers(2_000, slope=0.5, intercept=-1.0, seed=9)]
-    confidences = [calibrated(answer.logit or 0.0, calibration) for answer in later]
+    confidences = [calibration.confidence(answer.logit or 0.0) for answer in later]
     assert (ece(confidences, [answer.outcome for answer in later]) or 0) < 0.06
 
 
