@@ -25,7 +25,7 @@ from complexity_fit.model import fit, logits  # noqa: E402
 from orchestrator.analysis.complexity import Evidence  # noqa: E402
 from orchestrator.bench.cases import GradedAnswer  # noqa: E402
 from orchestrator.bench.duels import Duel  # noqa: E402
-from orchestrator.bench.metrics import apgr  # noqa: E402
+from orchestrator.bench.metrics import Routing  # noqa: E402
 from orchestrator.bench.tuning_weights import adjusted_score, fit_adjustment  # noqa: E402
 from orchestrator.tuned import Adjustment  # noqa: E402
 
@@ -74,7 +74,7 @@ def tried(duels: Sequence[Duel], size: int, seed: int) -> tuple[float, float]:
 
 def worth(duels: Sequence[Duel], adjustment: Adjustment) -> float:
     scores = [adjusted_score(duel, adjustment) for duel in duels]
-    found = apgr(scores, [duel.weak.outcome for duel in duels], [duel.strong.outcome for duel in duels])
+    found = Routing(scores, [duel.weak.outcome for duel in duels], [duel.strong.outcome for duel in duels]).apgr()
     assert found is not None  # every set has a gap between its models
     return found
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.bench.metrics import auc, brier, ece
+from orchestrator.bench.metrics import Confidence
 from orchestrator.bench.reading import read_items
 from orchestrator.bench.records import Item
 from orchestrator.confidence.answers import AnswerKind, same_answer
@@ -267,12 +267,12 @@ def report(title: str, logits: Array, sample: Sequence[Reply]) -> dict[str, dict
         ("all", list(range(len(sample)))),
     ]:
         right = [float(sample[i].score >= 0.5) for i in members]
-        confidence = chances(logits[members])
+        held = Confidence(chances(logits[members]), right)
         figures[name] = {
             "replies": len(members),
-            "auc": round(auc(confidence, right) or 0, 3),
-            "brier": round(brier(confidence, right) or 0, 3),
-            "ece": round(ece(confidence, right) or 0, 3),
+            "auc": round(held.auc() or 0, 3),
+            "brier": round(held.brier() or 0, 3),
+            "ece": round(held.ece() or 0, 3),
         }
         print(f"  {name:36}", *(f"{key} {value:<6}" for key, value in figures[name].items()))
     return figures

@@ -7,19 +7,8 @@ from dataclasses import field, replace
 from typing import NamedTuple
 
 from ..deferred import dataclass
-from .metrics import (
-    RESAMPLES,
-    Confidence,
-    Estimate,
-    Numbers,
-    Point,
-    Routing,
-    Statistic,
-    Weights,
-    estimates,
-    mean,
-    remembered,
-)
+from .intervals import RESAMPLES, Estimate, Numbers, Statistic, Weights, estimates, mean, remembered
+from .metrics import Confidence, Point, Routing
 from .pareto import frontier
 from .report import Calibration, Ordering, Row
 from .trials import Column, Source, Trial
@@ -186,7 +175,7 @@ def calibration_of(
     held = Confidence(confidences, outcomes)
 
     def of_answers(weights: Weights) -> Weights:
-        return weights if weights is None or owners is None else [weights[owner] for owner in owners]
+        return weights if weights is None or owners is None else weights[owners]
 
     statistics: tuple[Statistic, ...] = (
         lambda weights: held.auc(of_answers(weights)),

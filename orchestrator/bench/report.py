@@ -7,7 +7,8 @@ from dataclasses import field
 from typing import Any
 
 from ..deferred import dataclass
-from .metrics import LEVEL, Bin, Estimate, Point
+from .intervals import LEVEL, Estimate
+from .metrics import Bin, Point
 from .trials import Source
 
 SCHEMA_VERSION = 1

@@ -17,7 +17,8 @@ from ..errors import UsageError
 from ..registry.model import Registry
 from ..settings import Settings
 from .figures import Figures, Sweep, calibration_of, ordering_of, row_of, sweep_row_of, with_frontier
-from .metrics import RESAMPLES, Confidence, Routing
+from .intervals import RESAMPLES
+from .metrics import Confidence, Routing
 from .playing import CASCADE, ENSEMBLE, LABELS, REPLAYABLE, ROUTING, Passes, Progress, unwatched
 from .pricing import Prices, RecordedModel, TokenSource, recorded_model, usage_of
 from .records import Item

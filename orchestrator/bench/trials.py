@@ -12,7 +12,8 @@ from statistics import fmean
 
 from ..deferred import dataclass
 from ..money import cost_nanousd
-from .metrics import Numbers, Routing
+from .intervals import Numbers
+from .metrics import Routing
 from .pricing import RecordedModel, usage_of
 from .records import Item
 from .replay import Played

@@ -10,7 +10,8 @@ from ..tuned import LEAST_SLOPE, Calibration
 from .calibration import fit_calibration, losses
 from .cases import Case
 from .held_out import Change, Sample, changes, cross_fitted, more_needed
-from .metrics import Confidence, Statistic, Weights, mean
+from .intervals import Statistic, Weights, mean
+from .metrics import Confidence
 from .part import FEWEST, Finding, Part
 
 NAME = "confidence"

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from .duels import Choice, Course, Duel, Duels
 from .held_out import Change, Sample, changes, cross_fitted, digits, more_needed
-from .metrics import mean
+from .intervals import mean
 from .part import FEWEST, Finding, Part
 
 _DIGITS = 4

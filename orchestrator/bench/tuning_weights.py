@@ -43,7 +43,7 @@ def fit_adjustment(duels: Sequence[Duel]) -> Adjustment:
     mean = min(max(fmean(targets), 0.5 / len(known)), 1 - 0.5 / len(known))
     start = (math.log(mean / (1 - mean)), 0.0)
     base = fit_logistic((ones, logits), targets, (0.0, _SCALE_RIDGE), start, (0.0, 1.0))
-    left = [target - logistic(z) for target, z in zip(targets, predictions((ones, logits), base), strict=True)]
+    left = [target - logistic(z) for target, z in zip(targets, predictions((ones, logits), base).tolist(), strict=True)]
     features = _screened([evidence.values for evidence, _ in known], left)
     columns = [ones, logits, *(column for _, column in features)]
     zeros = [0.0] * len(features)

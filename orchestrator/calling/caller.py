@@ -133,14 +133,21 @@ class Caller:
         `reserved`, the first attempt is one that has been reserved already.
         """
 
+        try:
+            if reserved is not None:
+                return await self._send_reserved(reserved, order)
+            return await self._send(spec, request, order, 1, step, role)
+        except ProviderError as error:
+            failure = error
+
         def on_wait(seconds: float, error: ProviderError) -> None:
             order.observe(Waiting(spec.name, seconds, error.message))
 
         backoff = Backoff(self._retry, lambda: order.deadline - self._monotonic(), self._rng, on_wait)
         async for attempt in stamina.retry_context(on=backoff, attempts=None, timeout=None):
             with attempt:
-                if attempt.num == 1 and reserved is not None:
-                    return await self._send_reserved(reserved, order)
+                if attempt.num == 1:
+                    raise failure
                 return await self._send(spec, request, order, attempt.num, step, role)
         raise AssertionError("unreachable: retry_context raises the last error")
 

@@ -13,9 +13,10 @@ from ..registry.model import Chain, Feature, Registry
 from ..registry.routes import TaskTable
 from ..settings import RunOptions
 from ..settings.options import EXPERIMENT
-from ..strategies import STRATEGIES, Observed, Strategy, fallback
+from ..strategies import STRATEGIES, Observed, Strategy
 from ..strategies.experiment import Assigned, assign
 from ..strategies.experiment import choose as experiment_meant
+from ..strategies.fallback import fallback
 from ..strategies.round_robin import round_robin
 from ..strategies.tasks import names_of, tasks
 from ..strategies.tiers import tiers

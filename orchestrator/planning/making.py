@@ -17,9 +17,10 @@ from ..plan.load import MESSAGE_OVERHEAD, Load, with_schema, with_tools
 from ..registry.model import ModelSpec, Registry
 from ..registry.providers import BROKEN, PROVIDERS, is_set_up, needed_to_set_up
 from ..settings import Rollout, RunOptions, Settings
-from ..strategies import Decision, Observed, Obstacle, Offer, Situation, fallback, nothing_to_call, survey
+from ..strategies import Decision, Observed, Obstacle, Offer, Situation, nothing_to_call, survey
 from ..strategies.assignment import named_in
 from ..strategies.experiment import Assigned
+from ..strategies.fallback import fallback
 from ..strategies.latency import marked_if_slow, within_latency
 from ..strategies.quality import rated_from
 from ..strategies.role import in_role, with_role
@@ -283,7 +284,7 @@ def _priced(decision: Decision, situation: Situation, load: Load, settings: Sett
         pattern=pattern,
         cost=price(decision.plan, costs.__getitem__),
         costs=costs,
-        reasons=decision.reasons,
+        reasons=tuple(map(str, decision.reasons)),
         ring=decision.ring,
         observed=situation.observed,
     )

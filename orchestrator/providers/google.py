@@ -21,7 +21,7 @@ from ..types import FinishReason, Message, Request, Usage
 from .base import Capabilities, Endpoint
 from .http import Client, checked_base_url, checked_key, silence_sdk_logging
 from .payload import arguments_object, arguments_text, tool_names
-from .reply import Draft, ErrorInReply, count_at, dig, items_at, logprobs_of, text_at, usage_of
+from .reply import Draft, ErrorInReply, count_at, dig, items_at, text_at, usage_of
 from .sdk import Kind, SdkProvider
 
 BASE_URL = "https://generativelanguage.googleapis.com"
@@ -126,8 +126,7 @@ class GoogleProvider(SdkProvider):
                 )
             elif dig(part, "thought") is not True:
                 yield from draft.add_text(text_at(part, "text"))
-        entries = items_at(candidate, "logprobsResult", "chosenCandidates")
-        draft.logprobs += logprobs_of(entries, lambda e: text_at(e, "token"), lambda e: dig(e, "logProbability"))
+        draft.add_logprobs(items_at(candidate, "logprobsResult", "chosenCandidates"), "logProbability")
         if reason := text_at(candidate, "finishReason"):
             draft.finish, draft.note = _FINISH.get(reason, FinishReason.STOP), reason
             if draft.finish is FinishReason.STOP and draft.calls:

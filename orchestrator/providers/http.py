@@ -13,7 +13,7 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
@@ -35,6 +35,7 @@ from ..errors import (
 )
 from .base import Endpoint
 from .http1 import Http1Transport
+from .incoming import ENCODING, Incoming
 
 CONNECT_TIMEOUT_S = 10.0
 # How long an idle connection is kept. A provider closes one after a minute or more, a server of the user's own often
@@ -80,8 +81,11 @@ TRANSPORT_ERRORS: Mapping[type[BaseException], type[ProviderError]] = {
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its reply, as the client saw them; `tail` is the end of a streamed body, as it was sent."""
+    """One request and its reply, as the client saw them. `most` limits the reply, in bytes, and `deadline` its time, on
+    the event loop's clock; `tail` is the end of a streamed body."""
 
+    most: int
+    deadline: float
     sent: bool = False
     response: httpx2.Response | None = None
     tail: bytes = b""
@@ -107,6 +111,10 @@ class Exchange:
         finally:
             _current.reset(token)
 
+    def note_tail(self, piece: bytes) -> None:
+        """The SDKs do not say whether `[DONE]` came."""
+        self.tail = (self.tail + piece)[-_TAIL:]
+
     async def aclose(self) -> None:
         """Drops the connection if the reply was not read to its end."""
         if self.response is not None and not self.response.is_closed:
@@ -114,22 +122,6 @@ class Exchange:
 
 
 _current: ContextVar[Exchange | None] = ContextVar("orchestrator.providers.exchange", default=None)
-
-
-class _Watched(httpx2.AsyncByteStream):
-    """A reply's body that leaves its last bytes in the exchange: the SDKs do not say whether `[DONE]` came."""
-
-    def __init__(self, body: httpx2.AsyncByteStream, exchange: Exchange) -> None:
-        self._body = body
-        self._exchange = exchange
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._body:
-            self._exchange.tail = (self._exchange.tail + chunk)[-_TAIL:]
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._body.aclose()
 
 
 class Client(httpx2.AsyncClient):
@@ -195,6 +187,7 @@ class Client(httpx2.AsyncClient):
             del request.headers[name]
         name, value = self._credential
         request.headers[name] = value
+        request.headers["accept-encoding"] = ENCODING
         timeouts = dict(request.extensions.get("timeout") or {})
         # At most half of the time goes into connecting, so that a host which never answers is told apart from a
         # reply which never comes: only the latter may have been billed.
@@ -207,8 +200,10 @@ class Client(httpx2.AsyncClient):
     async def _after(self, response: httpx2.Response) -> None:
         if (exchange := _current.get()) is not None:
             exchange.response = response
-            if isinstance(response.stream, httpx2.AsyncByteStream) and exchange.media_type == "text/event-stream":
-                response.stream = _Watched(response.stream, exchange)
+            assert isinstance(response.stream, httpx2.AsyncByteStream)
+            # Taken away from httpx2, which would unpack it without a limit.
+            packed = response.headers.pop("content-encoding", "").strip().lower()
+            response.stream = Incoming(response.stream, packed, exchange.most, exchange.deadline, exchange.note_tail)
 
     def _may_pass(self, name: str) -> bool:
         return name in self._passed or name.startswith(_PASSED_PREFIX)

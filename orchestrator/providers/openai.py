@@ -16,7 +16,7 @@ from ..types import FinishReason, Message, Request, ToolCall, Usage
 from .base import Capabilities, Endpoint
 from .http import Client, checked_base_url, checked_key, silence_sdk_logging
 from .payload import is_strict, json_instruction
-from .reply import Draft, ErrorInReply, count_at, dig, items_at, logprobs_of, text_at, usage_of
+from .reply import Draft, ErrorInReply, count_at, dig, items_at, text_at, usage_of
 from .sdk import Kind, SdkProvider, sse_events
 
 BASE_URL = "https://api.openai.com/v1"
@@ -112,10 +112,9 @@ class OpenAIProvider(SdkProvider):
         answer = dig(choice, part)
         yield from draft.add_text(_content(dig(answer, "content")))
         if refusal := text_at(answer, "refusal"):
-            draft.refusal.append(refusal)
+            draft.add_refusal(refusal)
         _take_calls(answer, draft)
-        entries = items_at(choice, "logprobs", "content")
-        draft.logprobs += logprobs_of(entries, lambda e: text_at(e, "token"), lambda e: dig(e, "logprob"))
+        draft.add_logprobs(items_at(choice, "logprobs", "content"), "logprob")
         if reason := text_at(choice, "finish_reason"):
             draft.finish, draft.note = _FINISH.get(reason, FinishReason.STOP), reason
         if dig(choice, "error"):

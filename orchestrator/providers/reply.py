@@ -13,9 +13,11 @@ from ..deferred import dataclass
 from ..errors import BadReplyError, Billed, EmptyReplyError, IncompleteError, ProviderError, RefusedError
 from ..types import Completion, FinishReason, TokenLogprob, ToolCall, Usage
 from .failures import Source, message
+from .incoming import ReplyTooLongError
 from .text import scrub, scrub_json
 
 _MOST_TOKENS = 10**12  # more is no count of tokens
+_LEAST = 16  # characters that a piece of a tool call or a token counts for, however little is in it
 
 
 class ErrorInReply(Exception):
@@ -75,16 +77,6 @@ def usage_of(
     )
 
 
-def logprobs_of(
-    entries: Sequence[object], token: Callable[[object], str], value: Callable[[object], object]
-) -> Iterator[TokenLogprob]:
-    """Token logprobs out of a provider's list; entries without a number are left out."""
-    for entry in entries:
-        number = value(entry)
-        if isinstance(number, int | float) and not isinstance(number, bool):
-            yield TokenLogprob(scrub(token(entry)), float(number))
-
-
 @dataclass(slots=True)
 class _CallDraft:
     id: str = ""
@@ -94,10 +86,12 @@ class _CallDraft:
 
 @dataclass(slots=True)
 class Draft:
-    """What has been read so far. `clock` gives seconds, of any origin; `note` is the provider's word for its ending."""
+    """What has been read so far. `clock` gives seconds, of any origin; `room` is how many characters may still come.
+    `note` is the provider's word for its ending."""
 
     source: Source
     clock: Callable[[], float]
+    room: int
     started: float = field(init=False)
     first: float | None = None
     texts: list[str] = field(default_factory=list)
@@ -133,9 +127,10 @@ class Draft:
             piece, self._half = piece[:-1], piece[-1]
         if piece:
             self._touch()
-            piece = scrub(piece)
+            piece, whole = scrub(piece[: self.room]), piece
             self.texts.append(piece)
             yield piece
+            self._take_room(len(whole))
 
     def finish_text(self) -> Iterator[str]:
         """What is left of the answer when no more comes: a lone half of a pair, as U+FFFD."""
@@ -147,10 +142,29 @@ class Draft:
     def add_call(self, key: object, *, call_id: str = "", name: str = "", arguments: str = "") -> None:
         """Takes a tool call, or a further piece of the one under this key."""
         self._touch()
+        self._take_room(_LEAST + len(call_id) + len(name) + len(arguments))
         call = self.calls.setdefault(key, _CallDraft())
         call.id = call.id or call_id
         call.name = call.name or name
         call.arguments.append(arguments)
+
+    def add_refusal(self, piece: str) -> None:
+        self._take_room(len(piece))
+        self.refusal.append(piece)
+
+    def add_logprobs(self, entries: Sequence[object], value: str) -> None:
+        """Takes a provider's list of tokens, whose logprob is called `value`; entries without a number are left out."""
+        for entry in entries:
+            number = dig(entry, value)
+            if isinstance(number, int | float) and not isinstance(number, bool):
+                self._take_room(_LEAST)
+                self.logprobs.append(TokenLogprob(scrub(text_at(entry, "token")), float(number)))
+
+    def _take_room(self, characters: int) -> None:
+        """Raises ReplyTooLongError where there is not so much room."""
+        self.room -= characters
+        if self.room < 0:
+            raise ReplyTooLongError("it is longer than an answer can be")
 
     def report(self, read: Callable[[], Usage]) -> Iterator[Usage]:
         """Takes the usage that `read` makes and yields it if it is news. One that is not made of counts is no usage."""

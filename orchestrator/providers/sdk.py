@@ -36,6 +36,7 @@ from .base import Capabilities, Endpoint, Health, RateLimitStatus, StreamEvent
 from .failures import Signal, Source, error_for, message, read_signal
 from .headers import rate_limits, server_time
 from .http import NO_KEY, Client, Exchange, transport_error
+from .incoming import LISTED, is_too_long, most_bytes, most_characters
 from .reply import Draft, ErrorInReply, text_at
 from .text import is_html
 
@@ -153,11 +154,12 @@ class SdkProvider(ABC):
         await self._http.post_json(*self._address, body, timeout_s)
 
     async def complete(self, request: Request) -> Completion:
-        source, exchange = self._source(request.model), Exchange()
-        draft = Draft(source, self._clock)
+        deadline = asyncio.get_running_loop().time() + request.timeout_s
+        source, exchange = self._source(request.model), Exchange(most_bytes(request, streamed=False), deadline)
+        draft = Draft(source, self._clock, most_characters(request))
         try:
             with self._reporting(source, exchange, draft):
-                async with asyncio.timeout(request.timeout_s):
+                async with asyncio.timeout_at(deadline):
                     with exchange.recording():
                         await self._send(request)
                 for _ in self._read(_decode(exchange), draft):
@@ -173,9 +175,9 @@ class SdkProvider(ABC):
             await exchange.aclose()
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
-        source, exchange = self._source(request.model), Exchange()
-        draft = Draft(source, self._clock)
         deadline = asyncio.get_running_loop().time() + request.timeout_s
+        source, exchange = self._source(request.model), Exchange(most_bytes(request, streamed=True), deadline)
+        draft = Draft(source, self._clock, most_characters(request))
         events = self._events(request)
         try:
             while True:
@@ -202,7 +204,8 @@ class SdkProvider(ABC):
             await events.aclose()
 
     async def health_check(self) -> Health:
-        started, exchange = self._clock(), Exchange()
+        started, loop = self._clock(), asyncio.get_running_loop()
+        exchange = Exchange(LISTED, loop.time() + HEALTH_TIMEOUT_S)
         try:
             with self._reporting(self._source("health check"), exchange):
                 async with asyncio.timeout(HEALTH_TIMEOUT_S):
@@ -262,6 +265,8 @@ class SdkProvider(ABC):
             return self._answered(_error_body(response), source, exchange, str(error))
         if kind is Kind.CREDENTIALS:
             return _plain(AuthenticationError, source, exchange, "no usable key", str(error))
+        if is_too_long(error):
+            return _plain(BadReplyError, source, exchange, "more came than the limit on the reply allows", "")
         if (transport := transport_error(error, exchange)) is not None:
             return _plain(transport, source, exchange, _TRANSPORT_PHRASES[transport], _cause(error))
         if kind is Kind.TRANSPORT:

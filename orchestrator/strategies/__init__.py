@@ -11,7 +11,6 @@ from importlib import import_module
 from ..plugins import Table
 from ..settings.options import EXPERIMENT, STRATEGY_NAMES
 from .base import Decision, Obstacle, Offer, Situation, Strategy, nothing_to_call, survey
-from .fallback import fallback
 from .observed import Observed, Pace
 from .plugin import of_plugin, takes
 
@@ -36,7 +35,6 @@ __all__ = [
     "Pace",
     "Situation",
     "Strategy",
-    "fallback",
     "nothing_to_call",
     "survey",
     "takes",

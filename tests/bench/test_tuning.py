@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from orchestrator.analysis.complexity import ComplexityAnalyzer, Evidence
 from orchestrator.bench.cases import Case, GradedAnswer
 from orchestrator.bench.duels import Choice, Course, Duel, Pair, choose_pair
-from orchestrator.bench.metrics import ece
+from orchestrator.bench.metrics import Confidence
 from orchestrator.bench.part import Finding, Part
 from orchestrator.bench.tuning import Tuning, tune
 from orchestrator.bench.tuning_tradeoff import fit_number
@@ -93,7 +93,7 @@ def test_the_line_holds_for_answers_that_come_later() -> None:
     assert calibration is not None
     later = [case.answers["small"][0] for case in answers(2_000, slope=0.5, intercept=-1.0, seed=9)]
     confidences = [calibration.confidence(answer.logit or 0.0) for answer in later]
-    assert (ece(confidences, [answer.outcome for answer in later]) or 0) < 0.06
+    assert (Confidence(confidences, [answer.outcome for answer in later]).ece() or 0) < 0.06
 
 
 def test_confidence_that_is_true_already_is_left_alone() -> None:
