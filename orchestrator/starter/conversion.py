@@ -55,7 +55,7 @@ def convert(found: OpenClaw, registry: Registry, *, source: str, when: datetime)
     models = _Models(registry, when, into)
     used = {use: models.of(use) for use in (*found.agents, *found.routing)}
     cheap_first = sorted({spec.name: spec for specs in used.values() for spec in specs}.values(), key=models.rate)
-    work = _renamed(found.routing or found.agents, {*registry.models, *STRATEGIES, *_RESERVED}, into)
+    work = _renamed(found.routing or found.agents, {*registry.models, *STRATEGIES.built_in, *_RESERVED}, into)
     agents = _renamed(found.agents, set(), into)
     legs = {use: _legs(specs, cheap_first) for use, specs in used.items()}
     chains = {name: legs[use] for name, use in work.items() if legs[use]}
