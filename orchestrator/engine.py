@@ -230,6 +230,7 @@ class Engine:
             log=log,
             connections=opened.connections,
             line=opened.line,
+            registry=self.registry,
             retry=settings.retry,
             clock=self._clock,
             rng=self._rng,

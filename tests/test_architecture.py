@@ -29,6 +29,7 @@ LAYERS = [
     "tool_definitions",
     "attachments",
     "money",
+    "billing",
     "tuned",
     "settings",
     "analysis",
