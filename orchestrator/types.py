@@ -184,7 +184,8 @@ class Completion:
     """What came back. `usage` is None where the provider reported none. Times are in milliseconds.
 
     `ttft_ms`, the time to the first token, is known only for a streamed call. `thought` says that some of what the
-    model thought was in the reply: it is billed as output.
+    model thought was in the reply: it is billed as output. `disbelieved` is what the provider counted if that cannot
+    be; `usage` is None then.
     """
 
     text: str
@@ -197,6 +198,7 @@ class Completion:
     ttft_ms: int | None = None
     logprobs: tuple[TokenLogprob, ...] | None = None
     thought: bool = False
+    disbelieved: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """What a call's row becomes when the call is over. Pure: a record in, a record out.
 
-What the reply says that it was charged is the bill, else what the provider counted. What was certainly not billed
-costs 0. Where it may have been billed and nobody says how much, or a model that thinks gave no counts, the worst case
-that was reserved stays as the cost, marked as an estimate: it is never below the bill. What had arrived of a stream is
-no bound: a provider writes on until it notices that nobody is listening.
+What the reply says that it was charged is the bill, else what the provider counted, unless that is far more than was
+sent and allowed. What was certainly not billed costs 0. Where it may have been billed and nobody says how much, or a
+model that thinks gave no counts, the worst case that was reserved stays as the cost, marked as an estimate: it is never
+below the bill. What had arrived of a stream is no bound: a provider writes on until it notices that nobody is
+listening.
 """
 
 from __future__ import annotations
@@ -19,27 +20,44 @@ from ..analysis.tokens import upper_bound_tokens
 from ..billing import Bill, CostSource, bill, stated_cost
 from ..deferred import dataclass
 from ..errors import Billed, ProviderError
-from ..ledger.records import CallRecord, CallStatus
+from ..ledger.records import NOT_BELIEVED, CallRecord, CallStatus
 from ..money import Price, cost_nanousd
 from ..plan.load import Load
 from ..types import Completion, FinishReason, Usage, digest_of
 
 Changes = dict[str, Any]  # to a row, by column
 
+# Counts are believed up to so many times what was sent and allowed, and some more: providers put instructions, and what
+# their tools found, around a prompt, up to what the window holds, and some let a model think beyond the limit. What is
+# above that is no bill, but a slip or an attack.
+_FAR, _LEEWAY = 10, 10_000
 _TOOL_CALL_OVERHEAD = 64  # tokens that mark a call of a tool in a reply, with room to spare
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a call is settled on: the price that applied, its load, whether its text may be kept, and whether the model
-    may have thought: a provider bills that as output, and nobody else sees it. `other` gives the model and price that
-    a reply is from if it names another model of the registry than was asked."""
+    """What a call is settled on: the price that applied, its load, the most tokens of reply, whether its text may be
+    kept, and whether the model may have thought: a provider bills that as output, and nobody else sees it. `window` is
+    the model's, in tokens. `other` gives the model and price that a reply is from if it names another model of the
+    registry than was asked."""
 
     price: Price | None
     load: Load
+    max_tokens: int
     log_text: bool
     thinks: bool = False
+    window: int = 0
     other: Callable[[str], tuple[str, Price | None] | None] = lambda _: None
+
+    def believed(self, completion: Completion) -> Completion:
+        """A reply without the counts that cannot be."""
+        usage = completion.usage
+        if usage is None or (
+            usage.input_tokens <= max(_FAR * self.load.input_bound + _LEEWAY, self.window)
+            and usage.output_tokens <= _FAR * self.max_tokens + _LEEWAY
+        ):
+            return completion
+        return replace(completion, usage=None, disbelieved=usage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +76,9 @@ def completed(record: CallRecord, completion: Completion, terms: Terms, ended: E
         calls = _TOOL_CALL_OVERHEAD * len(completion.tool_calls)
         bound = Usage(input_tokens=terms.load.input_bound, output_tokens=upper_bound_tokens(written) + calls)
         changes |= _tokens(bound) | _bounded(bound, terms.price, ended)
-        if terms.thinks or completion.thought:
+        if terms.thinks or completion.thought or completion.disbelieved is not None:
             changes |= _at_worst(record)
+        changes |= _flagged(completion)
     else:
         changes |= _tokens(usage)
     if usage is not None:
@@ -72,7 +91,7 @@ def failed(record: CallRecord, error: ProviderError, terms: Terms, ended: Ended)
     changes |= {"error_code": error.code, "error_message": error.message, "request_id": error.request_id}
     partial = error.partial
     if partial is not None:
-        changes |= _reply(partial, terms)
+        changes |= _reply(partial, terms) | _flagged(partial)
         if partial.usage is not None and error.billed is Billed.YES:
             changes |= _tokens(partial.usage) | _charged(partial, partial.usage, terms, ended)
     return replace(record, **changes)
@@ -88,7 +107,7 @@ def interrupted(record: CallRecord, partial: Completion, terms: Terms, ended: En
         changes |= _reply(partial, terms)
     known = partial.usage.input_tokens if partial.usage is not None else terms.load.input_bound
     tokens: Changes = {"input_tokens": known, "output_tokens": upper_bound_tokens(partial.text)}
-    return replace(record, **changes, **_at_worst(record), **tokens)
+    return replace(record, **changes, **_at_worst(record), **tokens, **_flagged(partial))
 
 
 def partial_reply(text: str, model: str, latency_ms: int, usage: Usage | None = None) -> Completion:
@@ -150,6 +169,12 @@ def _tokens(usage: Usage) -> Changes:
         "cache_write_tokens": usage.cache_write_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
     }
+
+
+def _flagged(completion: Completion) -> Changes:
+    if completion.disbelieved is None:
+        return {}
+    return {"usage": json.dumps({NOT_BELIEVED: completion.disbelieved.raw}, default=str)}
 
 
 def _unbilled() -> Changes:

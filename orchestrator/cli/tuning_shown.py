@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..bench.held_out import FOLDS, Change, digits
 from ..bench.intervals import Estimate
@@ -16,9 +16,7 @@ from ..bench.tuning import Tuning
 from ..deferred import dataclass
 from ..report.plain import one_line
 from . import render
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from .tables import print_table
 
 _WORDS = {
     Finding.IMPROVED: "better",
@@ -73,7 +71,7 @@ class Told:
             if (more := _more(part)) is not None:
                 render.line(f"  {more}")
             if part.changes:
-                render.table(_table(part.changes))
+                print_table(("", "before", "after", "difference"), map(_cells, part.changes), indent=True)
         render.line("")
         for text in self._conclusion():
             render.line(text)
@@ -152,18 +150,8 @@ def _more(part: Part) -> str | None:
     return f"if the gain is as large as it looks, about {part.more_needed:,} more {what} would show it"
 
 
-def _table(changes: tuple[Change, ...]) -> Table:
-    from rich.table import Table  # heavy
-    from rich.text import Text  # heavy
-
-    table = Table(box=None, padding=(0, 1, 0, 1), header_style="bold")
-    table.add_column("")
-    for name in ("before", "after", "difference"):
-        table.add_column(name)
-    for change in changes:
-        cells = (change.name, _estimate(change.before), _estimate(change.after), _estimate(change.difference))
-        table.add_row(*(Text(cell, no_wrap=True) for cell in cells))
-    return table
+def _cells(change: Change) -> tuple[str, ...]:
+    return (change.name, *map(_estimate, (change.before, change.after, change.difference)))
 
 
 def _estimate(found: Estimate) -> str:

@@ -282,7 +282,7 @@ def _priced(decision: Decision, situation: Situation, load: Load, settings: Sett
         pattern=pattern,
         cost=price(decision.plan, costs.__getitem__),
         costs=costs,
-        reasons=decision.reasons,
+        reasons=tuple(map(str, decision.reasons)),
         ring=decision.ring,
         observed=situation.observed,
     )

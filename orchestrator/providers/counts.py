@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeGuard
 
+from ..money import MOST_TOKENS
 from ..types import Usage
-
-_MOST_TOKENS = 10**12  # more is no count of tokens
 
 Path = tuple[str, ...]
 
@@ -112,7 +111,7 @@ def _most(raw: object, paths: Sequence[Path]) -> int:
 
 
 def count_at(raw: object, *path: str) -> int:
-    """The count at a path of keys; 0 if there is none. Raises ValueError for what is no count."""
+    """The count at a path of keys, at most MOST_TOKENS; 0 if there is none. Raises ValueError for what is no count."""
     found = raw
     for key in path:
         found = found.get(key) if isinstance(found, Mapping) else None
@@ -120,9 +119,9 @@ def count_at(raw: object, *path: str) -> int:
         return 0
     if isinstance(found, float) and found.is_integer():
         found = int(found)
-    if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= _MOST_TOKENS:
+    if isinstance(found, bool) or not isinstance(found, int) or found < 0:
         raise ValueError("not a number of tokens")
-    return found
+    return min(found, MOST_TOKENS)
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

@@ -12,6 +12,7 @@ from dataclasses import field, replace
 from ..billing import stated_cost
 from ..deferred import dataclass
 from ..errors import BadReplyError, Billed, EmptyReplyError, IncompleteError, ProviderError, RefusedError
+from ..money import MOST_TOKENS
 from ..types import Completion, FinishReason, TokenLogprob, ToolCall, Usage
 from .counts import counted, merged
 from .failures import Source, message
@@ -78,6 +79,7 @@ class Draft:
     usage: Usage | None = None
     facts: dict[str, object] = field(default_factory=dict)
     thought: bool = False  # some of what it thought was in the reply
+    disbelieved: Usage | None = None  # counts that cannot be
     provisional: bool = False  # the usage so far is from before the answer was written
     finish: FinishReason | None = None
     ended: bool = False  # the wire's own last marker came
@@ -164,6 +166,9 @@ class Draft:
             usage = replace(counted(plain), raw=plain)
         except ValueError:
             return
+        if max(usage.input_tokens, usage.output_tokens) >= MOST_TOKENS:
+            self.disbelieved = usage
+            return
         known, self.usage = self.usage, usage
         if usage != known:
             yield usage
@@ -194,10 +199,11 @@ class Draft:
             ToolCall(scrub(call.id) or f"call_{number}", scrub(call.name), scrub("".join(call.arguments)) or "{}")
             for number, call in enumerate(self.calls.values())
         )
+        usage = self._counted() if final else self._reported()
         return Completion(
             text=self.text or scrub("".join(self.refusal)),
             finish_reason=finish,
-            usage=self._counted() if final else self._reported(),
+            usage=usage if self.disbelieved is None else None,
             latency_ms=_ms(now - self.started),
             model=scrub(self.model) or self.source.model,
             request_id=scrub(self.request_id) if self.request_id else None,
@@ -205,6 +211,7 @@ class Draft:
             ttft_ms=None if self.first is None else _ms(self.first - self.started),
             logprobs=tuple(self.logprobs) or None,
             thought=self.thought,
+            disbelieved=self.disbelieved,
         )
 
     def partial(self) -> Completion | None:

@@ -120,11 +120,26 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A model that was named and cannot be called; `call` says which of the plan's calls it was for."""
+
+    model: str
+    why: str
+    call: str = ""
+
+    def __str__(self) -> str:
+        return f"left out {self.model}{self.call}: {self.why}"
+
+
+Reason = str | LeftOut
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """A plan and, in words, why it is this one. `ring` is the one in which carrying it out takes a turn."""
+    """A plan and why it is this one. `ring` is the one in which carrying it out takes a turn."""
 
     plan: Node
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     ring: str | None = None
 
     def models(self) -> list[str]:
