@@ -61,7 +61,7 @@ class _Conversion:
         uses = [*found.agents, *found.routing]
         known = {spec.name: spec for use in uses for spec in self._specs(use)}
         cheap_first = sorted(known.values(), key=self._rate)
-        work = self._renamed(found.routing or found.agents, {*self._registry.models, *STRATEGIES, *_RESERVED})
+        work = self._renamed(found.routing or found.agents, {*self._registry.models, *STRATEGIES.built_in, *_RESERVED})
         agents = self._renamed(found.agents, set())
         chains = {name: (use, self._legs(use, cheap_first)) for name, use in work.items()}
         roles = {name: (use, self._legs(use, cheap_first)) for name, use in agents.items()}
