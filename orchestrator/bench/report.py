@@ -9,7 +9,7 @@ from typing import Any
 from ..deferred import dataclass
 from .intervals import LEVEL, Estimate
 from .metrics import Bin, Point
-from .trials import Source
+from .policies import Source
 
 SCHEMA_VERSION = 1
 
