@@ -28,7 +28,7 @@ from orchestrator.bench.reading import read_items
 from orchestrator.bench.records import Item
 from orchestrator.confidence.answers import AnswerKind, same_answer
 from orchestrator.confidence.curves import WEIGHTS
-from orchestrator.confidence.detector import BY_HAND, MEASURED, measures_of, read_answer
+from orchestrator.confidence.detector import MEASURED, SIGNALS, measures_of, read_answer
 from orchestrator.confidence.second_opinion import LEVELS, level_of
 
 FOLDS = 5
@@ -75,7 +75,7 @@ def replies(folder: Path) -> list[Reply]:
                         model=model,
                         prompt=item.prompt,
                         kind=answer.final.kind,
-                        by_hand=sum(signal.logit for read in BY_HAND for signal in read(answer)),
+                        by_hand=sum(signal.logit for read in SIGNALS.built_in.values() for signal in read(answer)),
                         measures={
                             m.name: (name, m.value) for name, found in measures_of(answer).items() for m in found
                         },

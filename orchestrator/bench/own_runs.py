@@ -11,9 +11,9 @@ from ..ledger.records import CallStatus, Recorded
 from ..ledger.store import Ledger
 from .figures import Figures, Found, calibration_of
 from .intervals import mean
+from .policies import Column
 from .records import ACCEPTABLE, Item, RecordedOutcome
 from .report import Calibration, LedgerReport, Observed
-from .trials import Column
 
 ALL = "all answers"
 

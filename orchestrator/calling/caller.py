@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
 
@@ -23,7 +23,7 @@ from ulid import ULID
 from ..clock import Clock
 from ..deferred import dataclass
 from ..errors import BudgetError, ProviderError
-from ..events import Note, Observer, Waiting
+from ..events import Event, Note, Observer, Waiting
 from ..ledger.entries import left_nanousd
 from ..ledger.records import CallRecord, CallStatus
 from ..ledger.store import Ledger
@@ -31,7 +31,7 @@ from ..money import Price
 from ..plan.load import Load
 from ..providers.base import Provider
 from ..quote import REASONING, affordable_output, price_for, prices_for, worst_case
-from ..registry.model import ModelSpec
+from ..registry.model import ModelSpec, Registry
 from ..registry.providers import PROVIDERS
 from ..settings import RetryPolicy, RunOptions
 from ..types import Request
@@ -107,6 +107,7 @@ class Caller:
         connections: Connections,
         line: Line,
         retry: RetryPolicy,
+        registry: Registry,
         clock: Clock,
         rng: random.Random,
         monotonic: Callable[[], float] = time.monotonic,
@@ -116,6 +117,7 @@ class Caller:
         self._connections = connections
         self._line = line
         self._retry = retry
+        self._registry = registry
         self._clock = clock
         self._rng = rng
         self._monotonic = monotonic
@@ -199,7 +201,20 @@ class Caller:
         status, sent_at = (CallStatus.SENT, self._clock()) if sending else (CallStatus.RESERVED, None)
         record = replace(record, reserved_nanousd=worst, status=status, sent_at=sent_at)
         exempt = hosted_by_user or (worst is None and order.options.allow_unpriced)
-        terms = Terms(price, order.load, request.max_tokens, order.log_text, thinks=REASONING in spec.tags)
+
+        def other(reported: str, when: datetime) -> tuple[str, Price | None] | None:
+            found = self._registry.answering(spec, reported)
+            return None if found is None else (found.name, price_for(found, when, order.free_tier))
+
+        terms = Terms(
+            price,
+            order.load,
+            request.max_tokens,
+            order.log_text,
+            thinks=REASONING in spec.tags,
+            window=spec.context_window,
+            other=other,
+        )
         return Draft(spec, request, record, terms, exempt, order.shares, order.token_budget)
 
     async def reserve(self, drafts: Sequence[Draft]) -> None:
@@ -271,7 +286,12 @@ class Caller:
 
     async def _wait_in_line(self, spec: ModelSpec, order: Order) -> Turn:
         expected = order.load.input_tokens + order.load.output_tokens
-        return await self._line.enter(spec, expected, deadline=order.deadline, observe=order.observe)
+
+        def waiting(event: Event) -> None:
+            self.log.start()  # so that a run that waits can be seen in the ledger
+            order.observe(event)
+
+        return await self._line.enter(spec, expected, deadline=order.deadline, observe=waiting)
 
     def _within(self, budget: TokenBudget, request: Request, record: CallRecord, order: Order) -> Request:
         """The request with a limit on the reply that the run's tokens suffice for."""
@@ -282,6 +302,7 @@ class Caller:
 
     async def _affordable(self, request: Request, prices: Sequence[Price], record: CallRecord, order: Order) -> Request:
         """The request with a limit on the reply that the cap and the budgets can pay for."""
+        self.log.start()  # the cap is in the run's row
         left = await self._ledger.submit(partial(left_nanousd, call=record), reads=True)
         if left is None:
             return request

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Annotated, Any
 
@@ -85,7 +85,7 @@ def models(flags: _ModelListFlags) -> int:
     return list_models(
         settings_from(flags),
         Output.parse(flags.output),
-        provider=_known("provider", flags.provider, list(PROVIDERS)),
+        provider=_known("provider", flags.provider, PROVIDERS),
         level=_known("level", flags.level, [level.value for level in Level]),
         available=flags.available,
     )
@@ -125,9 +125,9 @@ def list_models(
     return 0
 
 
-def _known(what: str, wanted: str | None, known: Sequence[str]) -> str | None:
+def _known(what: str, wanted: str | None, known: Collection[str]) -> str | None:
     if wanted is not None and wanted not in known:
-        hint = did_you_mean(wanted, list(known)) or f"there are: {', '.join(known)}"
+        hint = did_you_mean(wanted, known) or f"there are: {', '.join(known)}"
         raise UsageError(f"no {what} {wanted!r}", hint=hint)
     return wanted
 

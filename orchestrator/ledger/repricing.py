@@ -11,6 +11,7 @@ what one of them set is known, and is what undoing it takes back.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -19,9 +20,10 @@ from datetime import date, datetime
 
 from ulid import ULID
 
+from ..billing import bill
 from ..deferred import dataclass
 from ..errors import UsageError
-from ..money import Price, cost_nanousd
+from ..money import Price
 from ..quote import FREE_TIER_SOURCE, REASONING, price_for
 from ..registry.model import Registry
 from ..types import Usage
@@ -36,11 +38,11 @@ LAST = "last"
 _CANDIDATES = """
     SELECT rowid AS position, call_id, coalesce(sent_at, created_at) AS priced_at, provider, model, cost_nanousd,
            cost_source, price, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens,
-           latency_ms, usage IS NULL AS uncounted
+           latency_ms, usage, raw_model
     FROM calls
     WHERE rowid > :after AND simulated = :simulated AND day >= :since AND (:model IS NULL OR model = :model)
-      AND (cost_source = 'usage' OR (status = 'completed' AND cost_source IN ('unpriced', 'estimate')))
-      AND NOT (cost_source = 'estimate' AND cost_nanousd IS reserved_nanousd)
+      AND (cost_source IN ('usage', 'provider') OR (status = 'completed' AND cost_source IN ('unpriced', 'estimate')))
+      AND NOT (cost_source = 'estimate' AND usage IS NULL AND cost_nanousd IS reserved_nanousd)
       AND (price IS NULL OR json_extract(price, '$.source') IS NOT :free)
       AND (usage IS NULL OR json_extract(usage, :not_believed) IS NULL)
     ORDER BY rowid LIMIT :batch
@@ -208,27 +210,31 @@ def _repriced(row: sqlite3.Row, registry: Registry, describe: Callable[[Price], 
     before = Pricing(row["cost_nanousd"], CostSource(row["cost_source"]), row["price"])
     spec = registry.find(row["model"])
     # A name may have been given to another provider's model since.
-    price = price_for(spec, from_micros(row["priced_at"]), ()) if spec and spec.provider == row["provider"] else None
-    unpriced = before.source is CostSource.UNPRICED
-    # Nobody knows how much a model thought whose provider sent no counts.
-    unknown = unpriced and row["uncounted"] and spec is not None and REASONING in spec.tags
-    if price is None or unknown:
-        return _Change(row["call_id"], row["model"], before, None)
+    price, thinks = None, False
+    if spec is not None and spec.provider == row["provider"]:
+        at, answered = from_micros(row["priced_at"]), registry.answering(spec, row["raw_model"] or spec.id) or spec
+        price = price_for(answered, at, ()) or price_for(spec, at, ())
+        thinks = REASONING in spec.tags
     usage = Usage(
         row["input_tokens"],
         row["output_tokens"],
         row["cached_tokens"],
         row["cache_write_tokens"],
         row["reasoning_tokens"],
+        raw=json.loads(row["usage"]) if row["usage"] else {},
     )
-    # A call without a price, whose provider sent no counts, holds estimated ones.
-    estimated = row["uncounted"] if unpriced else before.source is CostSource.ESTIMATE
-    after = Pricing(
-        cost_nanousd(price, usage, gpu_ms=row["latency_ms"] or 0),
-        CostSource.ESTIMATE if estimated else CostSource.USAGE,
-        describe(price),
-    )
-    return _Change(row["call_id"], row["model"], before, after, f"{price.source}, checked {price.checked}")
+    uncounted = row["usage"] is None if before.source is CostSource.UNPRICED else not usage.raw
+    # Nobody knows how much a model thought whose provider sent no counts.
+    unknown = before.source is CostSource.UNPRICED and uncounted and thinks
+    found = bill(price, usage, gpu_ms=row["latency_ms"] or 0)
+    if found.nanousd is None or unknown:
+        return _Change(row["call_id"], row["model"], before, None)
+    # A call without counts holds estimated ones; with some, it is what they say of its price that was in doubt.
+    estimated = uncounted and before.source in (CostSource.UNPRICED, CostSource.ESTIMATE)
+    source = CostSource.ESTIMATE if estimated else found.source
+    after = Pricing(found.nanousd, source, before.price if found.price is None else describe(found.price))
+    reason = "the reply" if found.price is None else f"{found.price.source}, checked {found.price.checked}"
+    return _Change(row["call_id"], row["model"], before, after, reason)
 
 
 def _applying(reprice_id: str, changes: Sequence[_Change], at: datetime) -> Callable[[sqlite3.Connection], set[str]]:
