@@ -21,8 +21,12 @@ import yaml
 from documents import FENCE, Command, block, blocks, commands, names, rows, section
 from test_architecture import LAYERS, PACKAGE
 
+from orchestrator.choose.table import STRATEGIES
 from orchestrator.cli.app import run
 from orchestrator.confidence.detector import SIGNALS
+from orchestrator.config import load_settings
+from orchestrator.config.options import OPTIONS
+from orchestrator.config.tuned import read_tuned
 from orchestrator.errors import Interrupted, OrchError
 from orchestrator.ledger.records import CallStatus, CostSource, RunStatus
 from orchestrator.ledger.store import Ledger
@@ -32,11 +36,7 @@ from orchestrator.providers.sdk import SdkProvider
 from orchestrator.registry import load_registry
 from orchestrator.registry.plans import KINDS
 from orchestrator.registry.providers import PROVIDERS, ProviderInfo
-from orchestrator.result import ErrorInfo
-from orchestrator.settings import load_settings
-from orchestrator.settings.options import OPTIONS
-from orchestrator.strategies import STRATEGIES
-from orchestrator.tuned import read_tuned
+from orchestrator.run.result import ErrorInfo
 
 ROOT = PACKAGE.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -92,7 +92,7 @@ def test_the_options_of_a_run_are_documented_as_the_table_has_them() -> None:
 def config_keys() -> set[str]:
     """The keys of the options of a run, and those that config_file.py asks a table for, those of a mapping under its
     own key as `key.inner`."""
-    tree = ast.parse((PACKAGE / "settings" / "config_file.py").read_text())
+    tree = ast.parse((PACKAGE / "config" / "config_file.py").read_text())
     asked: dict[str, list[str]] = {}  # by the function that asks
     inner: dict[str, str] = {}  # the key that a function reads, where it reads a mapping
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
@@ -302,7 +302,7 @@ def test_every_error_code_is_documented_with_its_exit_code_and_no_other() -> Non
 
 
 def test_the_layout_is_documented_in_its_order() -> None:
-    assert [row[0].strip("`") for row in rows(section(ARCHITECTURE, "Layout"), "module")] == LAYERS
+    assert [row[0].strip("`") for row in rows(section(ARCHITECTURE, "Layout"), "folder")] == LAYERS
 
 
 def test_every_node_of_a_plan_is_documented_and_no_other() -> None:
@@ -322,15 +322,15 @@ def carried_out(path: str) -> dict[str, Any]:
 
 
 def test_the_recipe_for_a_strategy_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    strategy = carried_out("orchestrator/strategies/strongest.py")["strongest"]
+    strategy = carried_out("orchestrator/choose/strategies/strongest.py")["strongest"]
     monkeypatch.setitem(STRATEGIES.built_in, "strongest", strategy)
-    tests = carried_out("tests/strategies/test_strongest.py")
+    tests = carried_out("tests/choose/test_strongest.py")
     tests["test_the_model_that_reasons_best_is_called"](tmp_path)
     tests["test_without_a_key_there_is_nothing_to_call"](tmp_path)
 
 
 def test_the_recipe_for_a_signal_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = carried_out("orchestrator/confidence/repetition.py")["repetition"]
+    read = carried_out("orchestrator/confidence/signals/repetition.py")["repetition"]
     monkeypatch.setitem(SIGNALS.built_in, "repetition", read)
     tests = carried_out("tests/confidence/test_confidence_repetition.py")
     tests["test_an_answer_that_goes_round_in_circles_is_not_trusted"]()

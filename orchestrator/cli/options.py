@@ -1,7 +1,7 @@
 """The options of the command line, each defined once, as dataclasses that commands take whole.
 
 `command(Flags)` turns a function of one such record into one that Typer reads as having an option for each field. What
-a run can be asked for stands in `settings.options`; here are only the flags that go elsewhere.
+a run can be asked for stands in `config.options`; here are only the flags that go elsewhere.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from ..config import RunOptions
+from ..config.options import OPTIONS, Kind, Option
 from ..deferred import dataclass
-from ..settings import RunOptions
-from ..settings.options import OPTIONS, Kind, Option
 
 F = TypeVar("F")
 

@@ -19,7 +19,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from orchestrator.cli.commands import COMMANDS
+from orchestrator.cli.dispatch import COMMANDS
 from orchestrator.errors import OrchError, UsageError
 from orchestrator.report.projection import Horizon
 
@@ -90,7 +90,7 @@ FILES = ("config", "models_file", "chains_file", "routing_file", "scenario")
 
 
 def function_of(way: Way) -> Any:
-    return import_module(f"orchestrator.cli.{COMMANDS[way.command].module}").commands[way.command]
+    return import_module(f"orchestrator.cli.commands.{COMMANDS[way.command].module}").commands[way.command]
 
 
 def offered(way: Way) -> set[str]:
