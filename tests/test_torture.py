@@ -24,6 +24,7 @@ SHORT = {
     "registries": 40,
     "calendar": 2,
     "ledger_faults": 1,
+    "spool": 60,
     "pricing": 4_000,
 }
 

@@ -14,6 +14,7 @@ from . import (
     quota,
     registries,
     retry_after,
+    spool,
 )
 from .check import Check
 
@@ -33,6 +34,7 @@ CHECKS: dict[str, Check] = {
         registries.CHECK,
         calendars.CHECK,
         ledger_faults.CHECK,
+        spool.CHECK,
         pricing.CHECK,
     )
 }
