@@ -393,3 +393,24 @@ def test_the_journal_of_a_served_simulator_is_its_bill(loopback: str) -> None:
         "cached_tokens": 0,
         "delivered": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("localhost:8099", 200),
+        ("[::1]:8099", 200),
+        ("LOCALHOST", 200),
+        ("evil.example", 403),
+        ("evil.example:8099", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("localhost@evil.example", 403),
+        ("192.168.1.1", 403),
+        ("", 403),
+    ],
+)
+def test_a_host_other_than_this_machine_is_refused(loopback: str, host: str, status: int) -> None:
+    reply = httpx2.get(f"{loopback}/journal", headers={"host": host}, trust_env=False)
+    assert reply.status_code == status
+    assert ("requests" in reply.json()) is (status == 200)
