@@ -9,6 +9,7 @@ it notices that nobody is listening.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import lru_cache
@@ -48,12 +49,12 @@ class Ended:
 
 def completed(record: CallRecord, completion: Completion, terms: Terms, ended: Ended) -> CallRecord:
     if completion.usage is not None:
-        cost = _priced(completion.usage, CostSource.USAGE, terms.price, ended)
+        cost = _priced(completion.usage, CostSource.USAGE, terms, ended)
     else:
         written = completion.text + "".join(f"{call.name}{call.arguments}" for call in completion.tool_calls)
         calls = _TOOL_CALL_OVERHEAD * len(completion.tool_calls)
         counted = Usage(input_tokens=terms.load.input_bound, output_tokens=upper_bound_tokens(written) + calls)
-        cost = _priced(counted, CostSource.ESTIMATE, terms.price, ended)
+        cost = _priced(counted, CostSource.ESTIMATE, terms, ended)
         if terms.thinks:
             cost |= _at_worst(record)
     return replace(record, **_at(CallStatus.COMPLETED, ended), **_reply(completion, terms), **cost)
@@ -61,12 +62,13 @@ def completed(record: CallRecord, completion: Completion, terms: Terms, ended: E
 
 def failed(record: CallRecord, error: ProviderError, terms: Terms, ended: Ended) -> CallRecord:
     changes = _at(CallStatus.FAILED, ended) | (_unbilled() if error.billed is Billed.NO else _at_worst(record))
-    changes |= {"error_code": error.code, "error_message": error.message, "request_id": error.request_id}
+    message = error.message if terms.log_text else error.without_quotes
+    changes |= {"error_code": error.code, "error_message": message, "request_id": error.request_id}
     partial = error.partial
     if partial is not None:
         changes |= _reply(partial, terms)
         if partial.usage is not None and error.billed is Billed.YES:
-            changes |= _priced(partial.usage, CostSource.USAGE, terms.price, ended)
+            changes |= _priced(partial.usage, CostSource.USAGE, terms, ended)
     return replace(record, **changes)
 
 
@@ -105,7 +107,8 @@ def _at(status: CallStatus, ended: Ended) -> Changes:
     return {"status": status, "ended_at": ended.at, "latency_ms": ended.latency_ms}
 
 
-def _priced(usage: Usage, source: CostSource, price: Price | None, ended: Ended) -> Changes:
+def _priced(usage: Usage, source: CostSource, terms: Terms, ended: Ended) -> Changes:
+    price, raw = terms.price, usage.raw if terms.log_text else _counts_in(usage.raw)
     return {
         "cost_nanousd": None if price is None else cost_nanousd(price, usage, gpu_ms=ended.latency_ms),
         "cost_source": CostSource.UNPRICED if price is None else source,
@@ -114,7 +117,17 @@ def _priced(usage: Usage, source: CostSource, price: Price | None, ended: Ended)
         "cached_tokens": usage.cached_tokens,
         "cache_write_tokens": usage.cache_write_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
-        "usage": json.dumps(usage.raw, default=str) if usage.raw else None,
+        "usage": json.dumps(raw, default=str) if raw else None,
+    }
+
+
+def _counts_in(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers of a provider's usage, and what holds some: whatever else it says may be words of the prompt."""
+    counts = {name: _counts_in(value) if isinstance(value, Mapping) else value for name, value in raw.items()}
+    return {
+        name: value
+        for name, value in counts.items()
+        if isinstance(value, int | float) or (value and isinstance(value, dict))
     }
 
 
