@@ -25,7 +25,7 @@ from .calling.commands import for_commands
 from .calling.line import Line
 from .calling.run_log import RunLog
 from .clock import Clock, local_now
-from .confidence.detector import ConfidenceDetector
+from .confidence.detector import SIGNALS, ConfidenceDetector
 from .errors import (
     ConfigError,
     IncompleteError,
@@ -95,13 +95,15 @@ class Engine:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
-        _check_free_tier(settings)
+        _check_names(settings)
         self.registry = registry or registry_for(settings)
         self._clock = clock
         self._rng = rng or random.SystemRandom()
         self._monotonic = monotonic
         calibration = settings.calibration
-        self._detector = ConfidenceDetector(slope=calibration.slope, intercept=calibration.intercept)
+        self._detector = ConfidenceDetector(
+            slope=calibration.slope, intercept=calibration.intercept, plugins=settings.signals
+        )
         self._lifetime = Lifetime(self._line, connect or self._default_connect(), settings.ledger, ledger)
 
     async def __aenter__(self) -> Self:
@@ -369,8 +371,14 @@ def _partial_text(error: OrchError) -> str:
     return "" if partial is None else partial.text
 
 
-def _check_free_tier(settings: Settings) -> None:
-    """Raises ConfigError for a name that is no provider's: its free quota would be exceeded without a word."""
+def _check_names(settings: Settings) -> None:
+    """Raises ConfigError for a signal that is not installed, and for a free tier of no provider, whose quota would be
+    exceeded without a word."""
+    for name in settings.signals:
+        if name not in SIGNALS.plugins():
+            known = SIGNALS.plugins()
+            hint = did_you_mean(name, known) or f"installed: {', '.join(known) or 'none'}; see: orch doctor"
+            raise ConfigError(f"signals: no installed package has a signal {name!r}", hint=hint)
     for name in settings.free_tier:
         if name not in PROVIDERS:
             suggestion = did_you_mean(name, PROVIDERS) or f"there are: {', '.join(PROVIDERS)}"

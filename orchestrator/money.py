@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import MAX_PREC, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -118,6 +118,18 @@ def discounted(rates: Rates, tiers: tuple[Tier, ...], factor: Decimal) -> BatchR
 def price_at(prices: tuple[Price, ...], when: datetime) -> Price | None:
     """The price that applies: the last one in the list that has started and whose hours include `when`."""
     return next((price for price in reversed(prices) if price.applies_at(when)), None)
+
+
+def prices_between(prices: tuple[Price, ...], first: datetime, last: datetime) -> tuple[Price | None, ...]:
+    """The prices that apply from one time to a later one, both included, in that order; None where there is none."""
+    if all(price.hours_utc is None and price.applies_at(first) for price in prices):
+        return (price_at(prices, first),)
+    first, last = first.astimezone(UTC), last.astimezone(UTC)
+    times = {time.min, *(at for price in prices for at in price.hours_utc or ())}
+    days = (first.date() + timedelta(days=count) for count in range((last.date() - first.date()).days + 1))
+    changes = (datetime.combine(day, at, UTC) for day in days for at in times)
+    moments = sorted({first, last, *(moment for moment in changes if first < moment < last)})
+    return tuple(dict.fromkeys(price_at(prices, moment) for moment in moments))
 
 
 def cost_nanousd(price: Price, usage: Usage, *, gpu_ms: int = 0) -> int:

@@ -183,7 +183,8 @@ class TokenLogprob:
 class Completion:
     """What came back. `usage` is None where the provider reported none. Times are in milliseconds.
 
-    `ttft_ms`, the time to the first token, is known only for a streamed call.
+    `ttft_ms`, the time to the first token, is known only for a streamed call. `disbelieved` is what the provider
+    counted if that cannot be; `usage` is None then.
     """
 
     text: str
@@ -195,6 +196,7 @@ class Completion:
     tool_calls: tuple[ToolCall, ...] = ()
     ttft_ms: int | None = None
     logprobs: tuple[TokenLogprob, ...] | None = None
+    disbelieved: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)

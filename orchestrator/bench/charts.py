@@ -10,7 +10,7 @@ from ..charting import Spec
 from ..errors import UsageError
 from ..money import NANO_PER_DOLLAR
 from . import tables
-from .metrics import Estimate
+from .intervals import Estimate
 from .pareto import frontier
 from .report import BenchReport, Calibration, LedgerReport, Ordering, Row, SetReport
 from .text import FRONTIER, intervals_in_words, notes_of, replayable_in_words

@@ -7,8 +7,9 @@ from dataclasses import field
 from typing import Any
 
 from ..deferred import dataclass
-from .metrics import LEVEL, Bin, Estimate, Point
-from .trials import Source
+from .intervals import LEVEL, Estimate
+from .metrics import Bin, Point
+from .policies import Source
 
 SCHEMA_VERSION = 1
 

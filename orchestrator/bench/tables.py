@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..money import NANO_PER_DOLLAR
-from .metrics import Estimate
+from .intervals import Estimate
 from .report import Calibration, ModelReport, Observed, Ordering, Row
 
 UNKNOWN = "-"

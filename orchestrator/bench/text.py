@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from textwrap import wrap
 
 from . import tables
-from .metrics import LEVEL
+from .intervals import LEVEL
 from .report import BenchReport, Calibration, LedgerReport, SetReport
 from .tables import Table
 

@@ -15,18 +15,7 @@ _PATIENCE_S = 10.0
 
 def alert_document(alert: Alert) -> dict[str, object]:
     """An alert as a JSON object: what the command reads."""
-    state, budget = alert.state, alert.state.budget
-    return {
-        "schema_version": 1,
-        "percent": alert.percent,
-        "period": budget.period.value,
-        "scope": budget.scope.value,
-        "name": budget.name,
-        "first_day": state.first_day.isoformat(),
-        "limit_nanousd": budget.limit_nanousd,
-        "spent_nanousd": state.settled_nanousd,
-        "message": str(alert),
-    }
+    return {"schema_version": 1, "percent": alert.percent, **alert.state.to_dict(), "message": str(alert)}
 
 
 async def tell(command: str, alerts: Sequence[Alert], observe: Observer, *, environ: Mapping[str, str]) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ..bench.arrays import numpy
 from ..bench.own_runs import items_of, observe, read_rated
 from ..bench.parsing import parse_names, parse_strategies, parse_thresholds
 from ..bench.pricing import parse_prices, read_prices
@@ -93,6 +94,7 @@ def bench(flags: _BenchFlags) -> int:
     Nothing is called, unless with --live: then models are asked, a judge grades, and a file of recorded outcomes grows.
     """
     check_used(flags, _doing(flags), _USES)
+    numpy()  # before anything is worked out, or paid for
     output, settings = Output.parse(flags.output), _settings(flags)
     registry = registry_for(settings)
     options, plot, belongs = _options(flags, registry), _plot_file(flags.plot), parse_split(flags.split or "0:1")
@@ -213,7 +215,7 @@ def _plot_file(path: Path | None) -> Path | None:
     if path is not None and not path.parent.is_dir():
         raise UsageError(f"--plot: there is no folder {path.parent}")
     if path is not None:
-        vl_convert()  # before anything is worked out, or paid for
+        vl_convert()
     return path
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -115,7 +115,7 @@ def _show(settings: Settings, output: Output) -> int:
         today = local_now().date()
         with ledger:
             states = ledger.read(lambda c: budget_states(c, today, simulated=settings.simulate))
-    output.emit({"schema_version": 1, "simulated": settings.simulate, "budgets": [_document(s) for s in states]})
+    output.emit({"schema_version": 1, "simulated": settings.simulate, "budgets": [state.to_dict() for state in states]})
     if not output.json:
         for state in states:
             spent, aside = state.settled_nanousd, state.committed_nanousd - state.settled_nanousd
@@ -127,20 +127,6 @@ def _show(settings: Settings, output: Output) -> int:
         if not states:
             render.line("no budgets")
     return 0
-
-
-def _document(state: BudgetState) -> dict[str, Any]:
-    budget = state.budget
-    return {
-        "period": budget.period.value,
-        "scope": budget.scope.value,
-        "name": budget.name,
-        "first_day": state.first_day.isoformat(),
-        "limit_nanousd": budget.limit_nanousd,
-        "spent_nanousd": state.settled_nanousd,
-        "reserved_nanousd": state.committed_nanousd - state.settled_nanousd,
-        "left_nanousd": state.left_nanousd,
-    }
 
 
 def _scope(flags: _BudgetFlags) -> tuple[Scope, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,7 +13,7 @@ from ..errors import UsageError, did_you_mean
 from ..ledger.experiments import Stop, resume, runs_by_arm, stop, stops, trial_runs
 from ..registry.loading import registry_for
 from ..registry.routes import Arm, Experiment
-from ..report.experiment import METRICS, Results, results, state_of
+from ..report.experiment import METRICS, ArmFigures, Results, results, state_of
 from ..report.significance import Estimate
 from ..settings import Settings
 from . import render
@@ -21,11 +21,10 @@ from .ledgers import open_ledger, read_ledger
 from .options import LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
+from .tables import print_table
 from .using import check_used
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
+_FIGURES = ("subjects", "runs", "success", "cost $", "latency s", "confidence", "rating")
 _NOT_DEFINED = "not defined"
 
 
@@ -149,7 +148,7 @@ def _print(shown: Results) -> None:
     about = f": {found.description}" if found.description else ""
     kept = "" if shown.stop is None else f"; everybody gets {shown.stop.arm} since {shown.stop.at:%Y-%m-%d}"
     render.line(f"{found.name}{about} ({shown.state}{kept})\n")
-    render.table(_table(shown))
+    print_table(("arm", "answers with", *_FIGURES), map(_cells, shown.arms), right=_FIGURES)
     render.line("")
     for text in _verdicts(shown):
         render.line(text)
@@ -157,28 +156,9 @@ def _print(shown: Results) -> None:
         render.warn(warning)
 
 
-def _table(shown: Results) -> Table:
-    from rich.table import Table  # heavy
-    from rich.text import Text  # heavy
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in (
-        "arm",
-        "answers with",
-        "subjects",
-        "runs",
-        "success",
-        "cost $",
-        "latency s",
-        "confidence",
-        "rating",
-    ):
-        table.add_column(heading, justify="left" if heading in ("arm", "answers with") else "right")
-    for found in shown.arms:
-        cells = [found.arm.name, found.arm.target, f"{found.subjects:,}", f"{found.runs:,}"]
-        cells += [_cell(metric.name, found.estimates[metric.name]) for metric in METRICS]
-        table.add_row(*(Text(cell, no_wrap=True) for cell in cells))
-    return table
+def _cells(found: ArmFigures) -> list[str]:
+    cells = [found.arm.name, found.arm.target, f"{found.subjects:,}", f"{found.runs:,}"]
+    return cells + [_cell(metric.name, found.estimates[metric.name]) for metric in METRICS]
 
 
 def _cell(metric: str, estimate: Estimate) -> str:

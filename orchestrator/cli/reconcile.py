@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -25,10 +25,9 @@ from .ledgers import read_ledger
 from .options import LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
+from .tables import print_table
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
+_FIGURES = ("in", "out", "cached", "cost", "difference")
 _NOTHING = "-"
 
 
@@ -63,7 +62,7 @@ def reconcile(flags: _ReconcileFlags) -> int:
     if not output.json:
         render.line(_scope(found))
         if found.rows:
-            render.table(_table(found))
+            print_table(("day", "model", *_FIGURES), _rows(found), right=_FIGURES)
         for note in _notes(found):
             render.line(note)
     return 0
@@ -116,22 +115,12 @@ def _notes(found: Reconciliation) -> Iterator[str]:
     yield f"{verdict} by more than {float(found.tolerance_percent):g} %"
 
 
-def _table(found: Reconciliation) -> Table:
-    from rich.table import Table  # heavy
-    from rich.text import Text  # heavy
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("day")
-    table.add_column("model")
-    for name in ("in", "out", "cached", "cost", "difference"):
-        table.add_column(name, justify="right")
+def _rows(found: Reconciliation) -> Iterator[tuple[str, ...]]:
+    """Two for each row: what the ledger has, and what the provider says."""
     for row in (*found.rows, found.total):
-        for name, side in (("ledger", row.ledger), ("provider", row.provider)):
-            first = name == "ledger"
-            day = row.day.isoformat() if row.day is not None and first else ""
-            cells = (day, f"{one_line(row.model, 60)}: {name}" if first else f"  {name}", *_cells(side))
-            table.add_row(*(Text(cell, no_wrap=True) for cell in cells), "" if first else _difference(row))
-    return table
+        day = "" if row.day is None else row.day.isoformat()
+        yield (day, f"{one_line(row.model, 60)}: ledger", *_cells(row.ledger), "")
+        yield ("", "  provider", *_cells(row.provider), _difference(row))
 
 
 def _cells(side: Side | None) -> tuple[str, ...]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -24,10 +23,10 @@ from .ledgers import open_ledger
 from .options import LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
+from .tables import print_table
 from .using import REGISTRY_FILES, check_used
 
-if TYPE_CHECKING:
-    from rich.table import Table
+_FIGURES = ("calls", "changed", "before", "after", "difference")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +56,8 @@ def reprice(flags: _RepriceFlags) -> int:
     output.emit(_document(found, flags, simulated=settings.simulate))
     if not output.json:
         if found.models:
-            render.table(_table(found))
+            rows = (*found.models, found.total) if len(found.models) > 1 else found.models
+            print_table(("model", *_FIGURES), map(_cells, rows), right=_FIGURES)
         render.line(_summary(found, flags))
     return 0
 
@@ -120,24 +120,13 @@ def _summary(found: Repricing, flags: _RepriceFlags) -> str:
     return f"{total.changed} of {total.calls} calls changed{without}; to undo: orch reprice --undo {found.reprice_id}"
 
 
-def _table(found: Repricing) -> Table:
-    from rich.table import Table  # heavy
-    from rich.text import Text  # heavy
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("model")
-    for name in ("calls", "changed", "before", "after", "difference"):
-        table.add_column(name, justify="right")
-    rows: Sequence[ModelChange] = (*found.models, found.total) if len(found.models) > 1 else found.models
-    for change in rows:
-        unpriced = f" + {change.unpriced_before} unpriced" if change.unpriced_before else ""
-        cells = (
-            change.model,
-            f"{change.calls:,}",
-            f"{change.changed:,}",
-            f"{format_nanousd(change.before_nanousd)}{unpriced}",
-            format_nanousd(change.after_nanousd),
-            format_nanousd(change.difference_nanousd),
-        )
-        table.add_row(*(Text(cell, no_wrap=True) for cell in cells))
-    return table
+def _cells(change: ModelChange) -> tuple[str, ...]:
+    unpriced = f" + {change.unpriced_before} unpriced" if change.unpriced_before else ""
+    return (
+        change.model,
+        f"{change.calls:,}",
+        f"{change.changed:,}",
+        f"{format_nanousd(change.before_nanousd)}{unpriced}",
+        format_nanousd(change.after_nanousd),
+        format_nanousd(change.difference_nanousd),
+    )

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
 from ..deferred import dataclass
 from ..errors import BudgetError
@@ -57,6 +58,19 @@ class BudgetState:
     @property
     def left_nanousd(self) -> int:
         return max(0, self.budget.limit_nanousd - self.committed_nanousd)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As documented in docs/json.md."""
+        return {
+            "period": self.budget.period.value,
+            "scope": self.budget.scope.value,
+            "name": self.budget.name,
+            "first_day": self.first_day.isoformat(),
+            "limit_nanousd": self.budget.limit_nanousd,
+            "spent_nanousd": self.settled_nanousd,
+            "reserved_nanousd": self.committed_nanousd - self.settled_nanousd,
+            "left_nanousd": self.left_nanousd,
+        }
 
 
 @dataclass(frozen=True, slots=True)

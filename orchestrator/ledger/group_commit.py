@@ -137,10 +137,13 @@ class GroupCommit:
 
     def _try(self, change: _Change) -> None:
         try:
-            with as_ledger_errors(self._path):
-                change.result = change.work(self._connection)
-        except Exception as error:  # noqa: BLE001  # it is the caller's, who may be waiting for it
-            change.error = error
+            change.result = change.work(self._connection)
+        except Exception:  # noqa: BLE001  # it is the caller's, who may be waiting for it
+            try:
+                with as_ledger_errors(self._path):
+                    raise
+            except Exception as error:  # noqa: BLE001  # as above
+                change.error = error
 
     def _try_in_savepoint(self, change: _Change) -> None:
         """Raises what went wrong if the database itself gave up the whole transaction, as when the disk is full."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from ..deferred import dataclass
 
+NOT_BELIEVED = "not_believed"  # the key of a call's usage under which it stands if it cannot be
 TOOL_CALLS = "tool_calls"  # the key of a run's metadata under which the ledger keeps them
 
 

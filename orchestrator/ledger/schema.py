@@ -11,6 +11,13 @@ from __future__ import annotations
 
 import sqlite3
 
+# What the calls of a run cost, as an expression over them: null if one is unpriced; one that is not settled yet counts
+# with what is set aside for it. The view has it, and so have queries of a few runs, for which SQLite would read the
+# view of all. Another rule takes a migration that makes the view anew.
+COST_OF_CALLS = """CASE WHEN sum(calls.cost_source = 'unpriced') > 0 THEN NULL
+                ELSE coalesce(sum(coalesce(calls.cost_nanousd, calls.reserved_nanousd)), 0) END"""
+COST_OF_RUN = f"(SELECT {COST_OF_CALLS} FROM calls WHERE calls.run_id = runs.run_id)"
+
 _VERSION_1 = (
     """
     CREATE TABLE runs (
@@ -84,12 +91,11 @@ _VERSION_1 = (
     "CREATE INDEX runs_by_day ON runs (day)",
     "CREATE INDEX calls_by_run ON calls (run_id, model)",
     "CREATE INDEX calls_by_day ON calls (day)",
-    """
+    f"""
     CREATE VIEW run_totals AS
     SELECT runs.run_id,
            count(calls.call_id) AS calls,
-           CASE WHEN sum(calls.cost_source = 'unpriced') > 0 THEN NULL
-                ELSE coalesce(sum(coalesce(calls.cost_nanousd, calls.reserved_nanousd)), 0) END AS cost_nanousd,
+           {COST_OF_CALLS} AS cost_nanousd,
            coalesce(sum(calls.input_tokens), 0) AS input_tokens,
            coalesce(sum(calls.output_tokens), 0) AS output_tokens
     FROM runs LEFT JOIN calls USING (run_id)

@@ -15,9 +15,9 @@ from ..money import format_nanousd
 from ..plan import Call, Cascade, CostRange, Node, needed, nodes, price
 from ..plan.load import MESSAGE_OVERHEAD, Load, with_schema, with_tools
 from ..registry.model import ModelSpec, Registry
-from ..registry.providers import PROVIDERS, is_set_up, needed_to_set_up
+from ..registry.providers import BROKEN, PROVIDERS, is_set_up, needed_to_set_up
 from ..settings import Rollout, RunOptions, Settings
-from ..strategies import Decision, Observed, Offer, Situation, nothing_to_call, survey
+from ..strategies import Decision, Observed, Obstacle, Offer, Situation, nothing_to_call, survey
 from ..strategies.assignment import named_in
 from ..strategies.experiment import Assigned
 from ..strategies.fallback import fallback
@@ -143,10 +143,10 @@ def _situation(
     options = choice.options
     overrides = {} if choice.table is None else overrides_in(settings.environ, registry)
     hosted = set() if rollout is None or when.date() < rollout.starts else {rollout.model}
-    has_access = _access(settings, choice.named(registry) | set(overrides.values()) | hosted)
+    reach = _reach(settings, choice.named(registry) | set(overrides.values()) | hosted)
 
     def offers_for(load: Load) -> Mapping[str, Offer]:
-        offers = survey(registry.models, load, options, has_access=has_access, free_tier=settings.free_tier, when=when)
+        offers = survey(registry.models, load, options, out_of_reach=reach, free_tier=settings.free_tier, when=when)
         return offers if options.min_quality is None else rated_from(options.min_quality, offers, reading.analysis.task)
 
     return Situation(
@@ -211,16 +211,18 @@ def _check_takes_tools(plan: Node) -> None:
         )
 
 
-def _access(settings: Settings, named: set[str]) -> Callable[[ModelSpec], bool]:
-    """Whether a model can be reached. For one that the user hosts, being named or having an address will do."""
+def _reach(settings: Settings, named: set[str]) -> Callable[[ModelSpec], Obstacle | None]:
+    """Why a model cannot be reached, if so. For one that the user hosts, being named or having an address will do."""
 
-    def has_access(spec: ModelSpec) -> bool:
+    def out_of_reach(spec: ModelSpec) -> Obstacle | None:
         hosted_by_user = PROVIDERS[spec.provider].self_hosted
         if hosted_by_user and spec.name in named:
-            return True
-        return (settings.simulate and not hosted_by_user) or is_set_up(spec.provider, settings.environ)
+            return None
+        if (settings.simulate and not hosted_by_user) or is_set_up(spec.provider, settings.environ):
+            return None
+        return Obstacle.NO_PLUGIN if PROVIDERS[spec.provider] is BROKEN else Obstacle.NO_KEY
 
-    return has_access
+    return out_of_reach
 
 
 def _load(reading: Reading, options: RunOptions) -> Load:
@@ -282,7 +284,7 @@ def _priced(decision: Decision, situation: Situation, load: Load, settings: Sett
         pattern=pattern,
         cost=price(decision.plan, costs.__getitem__),
         costs=costs,
-        reasons=decision.reasons,
+        reasons=tuple(map(str, decision.reasons)),
         ring=decision.ring,
         observed=situation.observed,
     )

@@ -11,12 +11,12 @@ from dataclasses import field
 
 from ..deferred import dataclass
 from ..errors import BadReplyError, Billed, EmptyReplyError, IncompleteError, ProviderError, RefusedError
+from ..money import MOST_TOKENS
 from ..types import Completion, FinishReason, TokenLogprob, ToolCall, Usage
 from .failures import Source, message
 from .incoming import ReplyTooLongError
 from .text import scrub, scrub_json
 
-_MOST_TOKENS = 10**12  # more is no count of tokens
 _LEAST = 16  # characters that a piece of a tool call or a token counts for, however little is in it
 
 
@@ -51,15 +51,15 @@ def items_at(node: object, *path: str | int) -> Sequence[object]:
 
 
 def count_at(node: object, *path: str | int) -> int:
-    """The number of tokens at a path; 0 if there is none. Raises ValueError for what is no count."""
+    """The number of tokens at a path, at most MOST_TOKENS; 0 if there is none. Raises ValueError for what is none."""
     found = dig(node, *path)
     if found is None:
         return 0
     if isinstance(found, float) and found.is_integer():
         found = int(found)
-    if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= _MOST_TOKENS:
+    if isinstance(found, bool) or not isinstance(found, int) or found < 0:
         raise ValueError("not a number of tokens")
-    return found
+    return min(found, MOST_TOKENS)
 
 
 def usage_of(
@@ -99,6 +99,7 @@ class Draft:
     calls: dict[object, _CallDraft] = field(default_factory=dict)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     usage: Usage | None = None
+    disbelieved: Usage | None = None  # counts that cannot be
     provisional: bool = False  # the usage so far is from before the answer was written
     finish: FinishReason | None = None
     ended: bool = False  # the wire's own last marker came
@@ -172,7 +173,9 @@ class Draft:
             usage = read()
         except ValueError:
             return
-        if usage != self.usage:
+        if max(usage.input_tokens, usage.output_tokens) >= MOST_TOKENS:
+            self.disbelieved = usage
+        elif usage != self.usage:
             self.usage = usage
             yield usage
 
@@ -189,16 +192,18 @@ class Draft:
             ToolCall(scrub(call.id) or f"call_{number}", scrub(call.name), scrub("".join(call.arguments)) or "{}")
             for number, call in enumerate(self.calls.values())
         )
+        usage = self.usage if finish is FinishReason.INCOMPLETE else self._counted()
         return Completion(
             text=self.text or scrub("".join(self.refusal)),
             finish_reason=finish,
-            usage=self.usage if finish is FinishReason.INCOMPLETE else self._counted(),
+            usage=None if self.disbelieved else usage,
             latency_ms=_ms(now - self.started),
             model=scrub(self.model) or self.source.model,
             request_id=scrub(self.request_id) if self.request_id else None,
             tool_calls=calls,
             ttft_ms=None if self.first is None else _ms(self.first - self.started),
             logprobs=tuple(self.logprobs) or None,
+            disbelieved=self.disbelieved,
         )
 
     def partial(self) -> Completion | None:

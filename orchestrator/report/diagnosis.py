@@ -18,12 +18,14 @@ from ..clock import Clock
 from ..deferred import dataclass
 from ..errors import AuthenticationError, ConfigError, ConnectionFailedError, LedgerError, OrchError
 from ..ledger.health import Check, CheckStatus
+from ..plugins import Table
 from ..providers.base import Health, Provider
 from ..registry.model import Registry
-from ..registry.providers import PROVIDERS, Environ, is_set_up, needed_to_set_up
+from ..registry.providers import BROKEN, PROVIDERS, Environ, is_set_up, needed_to_set_up
 from ..settings import Settings
 
 CONFIGURATION, LEDGER, KEYS, ENDPOINTS, SYSTEM = "configuration", "ledger", "keys", "endpoints", "system"
+PLUGINS = "plugins"
 _ERRORS: Mapping[str, type[OrchError]] = {
     CONFIGURATION: ConfigError,
     LEDGER: LedgerError,
@@ -105,7 +107,9 @@ def check_keys(environ: Environ, wanted: str | None) -> Iterator[Check]:
     ready = [name for name in names if is_set_up(name, environ)]
     for name in names:
         variable = needed_to_set_up(name)
-        if name in ready:
+        if PROVIDERS[name] is BROKEN:
+            yield Check(name, CheckStatus.ERROR, "its plugin is broken")
+        elif name in ready:
             yield Check(name, CheckStatus.OK, f"{variable} is set")
         else:
             status = CheckStatus.ERROR if wanted is not None else CheckStatus.SKIPPED
@@ -166,6 +170,15 @@ def check_endpoints(probes: Iterable[Probe], environ: Environ) -> Iterator[Check
         health = found.health
         detail = f"{health.detail}{f' in {health.latency_ms} ms' if health.ok else ''}{where}"
         yield Check(f"{found.provider} endpoint", CheckStatus.OK if health.ok else CheckStatus.ERROR, detail)
+
+
+def check_plugins(tables: Iterable[Table[Any]]) -> Iterator[Check]:
+    """Every installed plugin, and what is wrong with it. Imports all of them."""
+    for table in tables:
+        for plugin, problem in table.states():
+            status = CheckStatus.OK if problem is None else CheckStatus.WARNING
+            detail = f"{plugin.target}, from {plugin.package}"
+            yield Check(f"{plugin.group} {plugin.name}", status, detail if problem is None else f"{detail}: {problem}")
 
 
 def check_clock(probes: Iterable[Probe]) -> Check:

@@ -36,6 +36,7 @@ def config_onto(settings: Settings) -> Callable[[Table], Settings]:
             breaker=table.optional("breaker", record(_breaker), default=settings.breaker),
             complexity=chosen(complexity, settings.complexity),
             free_tier=table.optional("free_tier", list_of(text), default=settings.free_tier),
+            signals=table.optional("signals", list_of(text), default=settings.signals),
             calibration=table.optional("confidence", record(_confidence), default=settings.calibration),
             rollout=table.optional("rollout", record(_rollout), default=settings.rollout),
             always_on=table.optional("always_on", list_of(record(_machine)), default=settings.always_on),

@@ -213,6 +213,7 @@ def test_usage_that_is_no_count_is_unknown_rather_than_wrong(target: Target, cou
 
     assert completion.text == "Hello, world"
     assert completion.usage is None
+    assert (completion.disbelieved is not None) == (count == 10**30)
 
 
 @every_adapter
