@@ -232,6 +232,7 @@ class Engine:
             log=log,
             connections=opened.connections,
             line=opened.line,
+            registry=self.registry,
             retry=settings.retry,
             clock=self._clock,
             rng=self._rng,

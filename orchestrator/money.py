@@ -9,7 +9,8 @@ nano-dollar above it.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import MAX_PREC, Context, Decimal
 from fractions import Fraction
@@ -36,10 +37,22 @@ class Rates:
     output: Decimal
     cache_read: Decimal | None = None
     cache_write: Decimal | None = None
+    cache_write_1h: Decimal | None = None  # in the cache for an hour
+    input_audio: Decimal | None = None
+    output_audio: Decimal | None = None
 
     @property
     def dearest_input(self) -> Decimal:
+        """Of what orch sends: text, which providers cache for five minutes unless they are asked for more."""
         return max(rate for rate in (self.input, self.cache_read, self.cache_write) if rate is not None)
+
+    def times(self, factor: Decimal) -> Rates:
+        """So many times all of these rates, exactly."""
+        each = {name: rate for name in RATE_NAMES if (rate := getattr(self, name)) is not None}
+        return Rates(**{name: _EXACTLY.multiply(rate, factor) for name, rate in each.items()})
+
+
+RATE_NAMES = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "input_audio", "output_audio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +64,8 @@ class Tier:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchRates:
-    """What a provider charges for requests that it takes by the file and answers within a day or so."""
+class OtherRates:
+    """What a provider charges instead for another kind of service: by batch, with priority, when there is room."""
 
     rates: Rates
     tiers: tuple[Tier, ...] = ()
@@ -63,7 +76,9 @@ class Price:
     """A price from `start` on, inclusive (UTC), optionally only between two times of the UTC day.
 
     Exactly one of `rates` and `gpu_hour` (dollars) is set. `checked` is when somebody last held it against `source`.
-    `batch` is None where no batch rate is known, which does not mean that there is none.
+    `batch` is None where no batch rate is known, which does not mean that there is none. `service` has the rates of
+    service tiers by the names that replies have for them, `regions` what all rates are multiplied by where a call was
+    served in a region, `fees` dollars for one use of a server tool.
     """
 
     start: date
@@ -74,7 +89,10 @@ class Price:
     gpu_hour: Decimal | None = None
     hours_utc: tuple[time, time] | None = None  # from, up to and not including; may pass midnight
     note: str | None = None
-    batch: BatchRates | None = None
+    batch: OtherRates | None = None
+    service: Mapping[str, OtherRates] = field(default_factory=dict, hash=False)
+    regions: Mapping[str, Decimal] = field(default_factory=dict, hash=False)
+    fees: Mapping[str, Decimal] = field(default_factory=dict, hash=False)
 
     def applies_at(self, when: datetime) -> bool:
         utc = when.astimezone(UTC)
@@ -93,26 +111,21 @@ class Price:
 
     def by_batch(self) -> Price | None:
         """The price of the same call if it is made by batch, or None if that is not known."""
-        if self.batch is None:
-            return None
-        return replace(self, rates=self.batch.rates, tiers=self.batch.tiers, batch=None)
+        return None if self.batch is None else self._instead(self.batch)
+
+    def by_service(self, tier: str) -> Price | None:
+        """The price of the same call in a service tier, or None if that is not known."""
+        if tier == "batch":
+            return self.by_batch()
+        return self._instead(self.service[tier]) if tier in self.service else None
+
+    def _instead(self, other: OtherRates) -> Price:
+        return replace(self, rates=other.rates, tiers=other.tiers, batch=None, service={})
 
 
-def discounted(rates: Rates, tiers: tuple[Tier, ...], factor: Decimal) -> BatchRates:
-    """Batch rates that are so many times all of the usual ones, exactly."""
-
-    def times(rate: Decimal) -> Decimal:
-        return _EXACTLY.multiply(rate, factor)
-
-    def scaled(rates: Rates) -> Rates:
-        return Rates(
-            input=times(rates.input),
-            output=times(rates.output),
-            cache_read=None if rates.cache_read is None else times(rates.cache_read),
-            cache_write=None if rates.cache_write is None else times(rates.cache_write),
-        )
-
-    return BatchRates(scaled(rates), tuple(Tier(tier.above, scaled(tier.rates)) for tier in tiers))
+def discounted(rates: Rates, tiers: tuple[Tier, ...], factor: Decimal) -> OtherRates:
+    """Rates that are so many times all of the usual ones, exactly."""
+    return OtherRates(rates.times(factor), tuple(Tier(tier.above, tier.rates.times(factor)) for tier in tiers))
 
 
 def price_at(prices: tuple[Price, ...], when: datetime) -> Price | None:

@@ -160,7 +160,7 @@ class Usage:
 
     `input_tokens` includes `cached_tokens` (read from the provider's cache) and `cache_write_tokens`.
     `output_tokens` includes `reasoning_tokens`. So input + output is the whole call, and no token is counted twice.
-    `raw` is the usage object as the provider sent it.
+    `raw` is the usage object as the provider sent it, with what else in the reply its price depends on.
     """
 
     input_tokens: int = 0
@@ -183,8 +183,9 @@ class TokenLogprob:
 class Completion:
     """What came back. `usage` is None where the provider reported none. Times are in milliseconds.
 
-    `ttft_ms`, the time to the first token, is known only for a streamed call. `disbelieved` is what the provider
-    counted if that cannot be; `usage` is None then.
+    `ttft_ms`, the time to the first token, is known only for a streamed call. `thought` says that some of what the
+    model thought was in the reply: it is billed as output. `disbelieved` is what the provider counted if that cannot
+    be; `usage` is None then.
     """
 
     text: str
@@ -196,6 +197,7 @@ class Completion:
     tool_calls: tuple[ToolCall, ...] = ()
     ttft_ms: int | None = None
     logprobs: tuple[TokenLogprob, ...] | None = None
+    thought: bool = False
     disbelieved: Usage | None = None
 
 

@@ -30,6 +30,7 @@ LAYERS = [
     "tool_definitions",
     "attachments",
     "money",
+    "billing",
     "tuned",
     "settings",
     "analysis",

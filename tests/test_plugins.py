@@ -138,6 +138,7 @@ def test_a_command_stands_in_the_help_and_is_carried_out(orch: Orch) -> None:
     assert orch("dearest", "--simulate").stdout == b"no calls yet\n"
     run = printed(orch("run", "--simulate", "-p", "Why?", "--output", "json"))
     assert run["run_id"] in orch("dearest", "--simulate").stdout.decode()
+    assert b"no command 'deerest'\n      did you mean 'dearest'?" in orch("deerest").stderr
     refused = orch("dearest", "-n", "0")
     assert (refused.returncode, refused.stderr) == (2, b"orch: --count takes 1 or more\n")
 
@@ -223,7 +224,7 @@ def test_no_plugin_is_taken_from_the_current_directory(
     monkeypatch.chdir(tmp_path)
     done = orch_process("tidy")
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b"No such command 'tidy'" in done.stderr
+    assert b"no command 'tidy'" in done.stderr
 
 
 def test_in_python_a_broken_plugin_is_a_warning(plugin: Callable[..., str]) -> None:

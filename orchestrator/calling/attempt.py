@@ -14,14 +14,14 @@ from typing import TypeVar
 
 from ..clock import Clock
 from ..deferred import dataclass
-from ..errors import BadReplyError, DeadlineError, IncompleteError, LedgerError, ProviderError
+from ..errors import BadReplyError, Billed, DeadlineError, IncompleteError, LedgerError, ProviderError
 from ..events import CallStarted, Note, Observer, TextArrived
 from ..ledger.records import CallRecord, CallStatus
 from ..money import Price
 from ..providers.base import Provider
 from ..types import Completion, Request, Usage
 from .run_log import RunLog
-from .settlement import Ended, Terms, completed, failed, interrupted, partial_reply, price_json
+from .settlement import Ended, Terms, bill_of, completed, failed, interrupted, partial_reply, price_json
 
 E = TypeVar("E", bound=ProviderError)
 
@@ -75,12 +75,15 @@ class Attempt:
             if error.partial is not None:
                 error.partial = self._believed(error.partial)
             await self._settle(failed(self.record, error, self.terms, self._ended()), error.code)
+            if error.partial is not None and error.billed is Billed.YES:
+                self._tell_doubts(error.partial)
             raise
         except Exception as error:
             known = self._error(BadReplyError, f"unexpected {type(error).__name__}: {error}")
             await self._settle(failed(self.record, known, self.terms, self._ended()), "unexpected error")
             raise
         await self._settle(completed(self.record, completion, self.terms, self._ended()), "completed")
+        self._tell_doubts(completion)
         return Answered(self.record, completion)
 
     def _take_terms(self) -> None:
@@ -141,6 +144,12 @@ class Attempt:
     async def _settle(self, record: CallRecord, outcome: str) -> None:
         self.record = record
         await self.log.settle(record, outcome)
+
+    def _tell_doubts(self, completion: Completion) -> None:
+        """Warns of what in a reply has no exact price, and of another model that answered."""
+        if completion.usage is not None:
+            for doubt in bill_of(completion, completion.usage, self.terms).doubts:
+                self.observe(Note(f"{self.record.model}: {doubt}", loud=True))
 
     def _ended(self) -> Ended:
         return Ended(self.clock(), round(1000 * (self.monotonic() - self._started)))

@@ -31,7 +31,7 @@ from ..money import Price
 from ..plan.load import Load
 from ..providers.base import Provider
 from ..quote import REASONING, affordable_output, price_for, prices_for, worst_case
-from ..registry.model import ModelSpec
+from ..registry.model import ModelSpec, Registry
 from ..registry.providers import PROVIDERS
 from ..settings import RetryPolicy, RunOptions
 from ..types import Request
@@ -107,6 +107,7 @@ class Caller:
         connections: Connections,
         line: Line,
         retry: RetryPolicy,
+        registry: Registry,
         clock: Clock,
         rng: random.Random,
         monotonic: Callable[[], float] = time.monotonic,
@@ -116,6 +117,7 @@ class Caller:
         self._connections = connections
         self._line = line
         self._retry = retry
+        self._registry = registry
         self._clock = clock
         self._rng = rng
         self._monotonic = monotonic
@@ -199,7 +201,20 @@ class Caller:
         status, sent_at = (CallStatus.SENT, self._clock()) if sending else (CallStatus.RESERVED, None)
         record = replace(record, reserved_nanousd=worst, status=status, sent_at=sent_at)
         exempt = hosted_by_user or (worst is None and order.options.allow_unpriced)
-        terms = Terms(price, order.load, request.max_tokens, order.log_text, thinks=REASONING in spec.tags)
+
+        def other(reported: str) -> tuple[str, Price | None] | None:
+            found = self._registry.answering(spec, reported)
+            return None if found is None else (found.name, price_for(found, now, order.free_tier))
+
+        terms = Terms(
+            price,
+            order.load,
+            request.max_tokens,
+            order.log_text,
+            thinks=REASONING in spec.tags,
+            window=spec.context_window,
+            other=other,
+        )
         return Draft(spec, request, record, terms, exempt, order.shares, order.token_budget)
 
     async def reserve(self, drafts: Sequence[Draft]) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
-from ..errors import Interrupted, OrchError, UsageError
+from ..errors import Interrupted, OrchError, UsageError, did_you_mean
 from ..plugins import Plugin, Table, failure, telling
 from . import render
 from .coercion import PlainCommand, PlainGroup
@@ -81,7 +81,8 @@ class _Commands(PlainGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         found = COMMANDS.get(cmd_name)
         if found is None:
-            return None
+            suggestion = did_you_mean(cmd_name, self.list_commands(ctx))
+            raise UsageError(f"no command {cmd_name!r}", hint=suggestion or "orch --help lists the commands")
         if found.app is not None and found.plugin is not None:
             command = typer.main.get_command(found.app)
             command.invoke = partial(_answered_for, found.plugin, command.invoke)  # type: ignore[method-assign]

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ..analysis.complexity import analyzer_for
 from ..analysis.needs import ROUTINE_TASKS
-from ..analysis.reading import Reading, read_prompt
+from ..analysis.reading import OfReading, Reading, read_prompt
 from ..deferred import dataclass
 from ..errors import BudgetError, ConfigError, UsageError, did_you_mean
 from ..money import format_nanousd
@@ -26,7 +26,7 @@ from ..strategies.quality import rated_from
 from ..strategies.role import in_role, with_role
 from ..strategies.rollout import RolledOut, roll_out
 from ..strategies.tiers import tier_for, tiers
-from ..types import Analysis, Prompt
+from ..types import Prompt
 from .checking import check_options, check_prompt
 from .choosing import Choice, choose, overrides_in
 from .costs import CallCosts
@@ -34,7 +34,7 @@ from .taking import check_taken
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(OfReading):
     """What would be done with a prompt, what it could cost in nano-dollars, and why.
 
     `pattern` is the name of the plan in chains.yaml, if it is one. `costs` has every call of the plan. `ring` is where
@@ -54,14 +54,6 @@ class Planned:
     observed: Observed = field(default_factory=Observed)
     assigned: Assigned | None = None
     rolled_out: RolledOut | None = None
-
-    @property
-    def prompt(self) -> Prompt:
-        return self.reading.prompt
-
-    @property
-    def analysis(self) -> Analysis:
-        return self.reading.analysis
 
 
 def make_plan(

@@ -21,7 +21,7 @@ from ..types import FinishReason, Message, Request, Usage
 from .base import Capabilities, Endpoint
 from .http import Client, checked_base_url, checked_key, silence_sdk_logging
 from .payload import arguments_object, arguments_text, tool_names
-from .reply import Draft, ErrorInReply, count_at, dig, items_at, text_at, usage_of
+from .reply import Draft, ErrorInReply, dig, items_at, text_at
 from .sdk import Kind, SdkProvider
 
 BASE_URL = "https://generativelanguage.googleapis.com"
@@ -106,25 +106,31 @@ class GoogleProvider(SdkProvider):
 
     def _read(self, body: object, draft: Draft) -> Iterator[str | Usage]:
         if dig(body, "error"):
+            yield from draft.report(dig(body, "usageMetadata"))
+            draft.ended = draft.usage is not None
             raise ErrorInReply(body)
-        return self._feed(body, draft)
+        yield from self._feed(body, draft)
 
     def _feed(self, event: object, draft: Draft) -> Iterator[str | Usage]:
         """A whole reply and a chunk of one have the same form here."""
         draft.model = text_at(event, "modelVersion") or draft.model
         draft.request_id = draft.request_id or text_at(event, "responseId") or None
-        if isinstance(usage := dig(event, "usageMetadata"), Mapping):
-            yield from draft.report(lambda: _usage(usage))
+        yield from draft.report(dig(event, "usageMetadata"))
         if blocked := text_at(event, "promptFeedback", "blockReason"):
             draft.finish, draft.note = FinishReason.REFUSED, blocked
         candidate = dig(event, "candidates", 0)
+        draft.learn(web_searches=len(items_at(candidate, "groundingMetadata", "webSearchQueries")) or None)
         for part in items_at(candidate, "content", "parts"):
             if isinstance(call := dig(part, "functionCall"), Mapping):
-                arguments = arguments_text(call.get("args"))
                 draft.add_call(
-                    len(draft.calls), call_id=text_at(call, "id"), name=text_at(call, "name"), arguments=arguments
+                    (None, len(draft.calls)),
+                    call_id=text_at(call, "id"),
+                    name=text_at(call, "name"),
+                    arguments=arguments_text(call.get("args")),
                 )
-            elif dig(part, "thought") is not True:
+            elif dig(part, "thought") is True:
+                draft.thought = True
+            else:
                 yield from draft.add_text(text_at(part, "text"))
         draft.add_logprobs(items_at(candidate, "logprobsResult", "chosenCandidates"), "logProbability")
         if reason := text_at(candidate, "finishReason"):
@@ -140,18 +146,6 @@ def _never(request: httpx2.Request) -> httpx2.Response:
 
 def _milliseconds(seconds: float) -> int:
     return max(round(seconds * 1000), 1)
-
-
-def _usage(raw: object) -> Usage:
-    """Thinking is counted beside `candidatesTokenCount`; what was cached is inside `promptTokenCount`."""
-    thoughts = count_at(raw, "thoughtsTokenCount")
-    return usage_of(
-        raw,
-        input_tokens=count_at(raw, "promptTokenCount") + count_at(raw, "toolUsePromptTokenCount"),
-        output_tokens=count_at(raw, "candidatesTokenCount") + thoughts,
-        cached=count_at(raw, "cachedContentTokenCount"),
-        reasoning=thoughts,
-    )
 
 
 def _config(request: Request, *, should_return_http_response: bool = False) -> types.GenerateContentConfig:

@@ -31,7 +31,7 @@ from ..errors import (
     ProviderError,
     RequestRejectedError,
 )
-from ..types import Completion, Request, Usage
+from ..types import Completion, FinishReason, Request, Usage
 from .base import Capabilities, Endpoint, Health, RateLimitStatus, StreamEvent
 from .failures import Signal, Source, error_for, message, read_signal
 from .headers import rate_limits, server_time
@@ -41,6 +41,7 @@ from .reply import Draft, ErrorInReply, text_at
 from .text import is_html
 
 HEALTH_TIMEOUT_S = 10.0
+_GATEWAY_COST = "x-litellm-response-cost"  # dollars, of a whole reply
 
 
 class Kind(Enum):
@@ -169,6 +170,7 @@ class SdkProvider(ABC):
                 # Unlike a stream's, this first token came with all the others.
                 draft.first = None
             self._identify(exchange, draft)
+            draft.learn(gateway_cost=exchange.headers.get(_GATEWAY_COST))
             return draft.deliver(streamed=False)
         finally:
             self._take_note(exchange)
@@ -185,7 +187,7 @@ class SdkProvider(ABC):
                     # Not around the yield below: it must never cancel what the caller does between two pieces.
                     async with asyncio.timeout_at(deadline):
                         with exchange.recording():
-                            event = await anext(events, None)
+                            event = await self._next(events, draft, exchange)
                     if event is None:
                         break
                     self._identify(exchange, draft)
@@ -202,6 +204,17 @@ class SdkProvider(ABC):
             # First the connection, so that no generator inside the SDK still waits for it.
             await exchange.aclose()
             await events.aclose()
+
+    @staticmethod
+    async def _next(events: AsyncGenerator[object, None], draft: Draft, exchange: Exchange) -> object:
+        """The next event, or None: also if the connection drops after the provider said that the answer is over."""
+        try:
+            return await anext(events, None)
+        except Exception as error:
+            over = draft.begun and draft.told and draft.finish is not FinishReason.INCOMPLETE
+            if over and transport_error(error, exchange) is not None:
+                return None
+            raise
 
     async def health_check(self) -> Health:
         started, loop = self._clock(), asyncio.get_running_loop()

@@ -67,9 +67,10 @@ PROVIDERS: Table[ProviderInfo] = Table(
 
 
 def variable_prefixes() -> tuple[str, ...]:
-    """What the names of providers' environment variables begin with, those that only an SDK reads among them."""
+    """What the names of environment variables begin with that decide on a run: our own, those that say where the user's
+    files are, and the providers', those that only an SDK reads among them."""
     names = (name for info in PROVIDERS.built_in.values() for name in (info.key_env, info.base_url_env))
-    return tuple(sorted({f"{name.partition('_')[0]}_" for name in names}))
+    return ("ORCH_", "MODEL_OVERRIDE_", "XDG_", *sorted({f"{name.partition('_')[0]}_" for name in names}))
 
 
 def needed_to_set_up(provider: str) -> str:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from ..analysis.needs import Needs
-from ..analysis.reading import Reading
+from ..analysis.reading import OfReading, Reading
 from ..deferred import dataclass
 from ..errors import AuthenticationError, BudgetError, ContextTooLongError, OrchError, PluginError, UsageError
 from ..money import format_nanousd
@@ -20,7 +20,6 @@ from ..registry.model import Chain, Feature, ModelSpec, Role
 from ..registry.routes import Asked, Routing, TaskTable
 from ..rendering import sees_context
 from ..settings import RunOptions
-from ..types import Analysis, Prompt
 from .observed import Observed
 
 _SHOWN = 5  # so many models are named in an error
@@ -49,7 +48,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(OfReading):
     """All that a strategy decides on. The models of `chain`, and `models`, are names in `offers`, aliases resolved.
 
     `roles` and `tiers` are those that the calls of the chain's plan may name. `routing` is what routers go by: `table`,
@@ -72,14 +71,6 @@ class Situation:
     observed: Observed = field(default_factory=Observed)
     question_offers: Mapping[str, Offer] = field(default_factory=dict)
     reserved: frozenset[str] = frozenset()
-
-    @property
-    def prompt(self) -> Prompt:
-        return self.reading.prompt
-
-    @property
-    def analysis(self) -> Analysis:
-        return self.reading.analysis
 
     @property
     def needs(self) -> Needs:

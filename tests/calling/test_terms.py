@@ -115,7 +115,7 @@ def partly(text: str, tokens: tuple[int, int]) -> IncompleteError:
 
 
 @pytest.mark.parametrize("act", [lambda t: reply(SURE, tokens=t), lambda t: partly(SURE, t)], ids=["whole", "cut off"])
-@pytest.mark.parametrize("tokens", [(10**12, 10**12), (10**6, 20), (10, 10**6)], ids=["both", "input", "output"])
+@pytest.mark.parametrize("tokens", [(10**12, 10**12), (10**8, 20), (10, 10**6)], ids=["both", "input", "output"])
 def test_counts_far_above_what_was_sent_and_allowed_are_not_believed(
     stage: Stage, act: Callable[[tuple[int, int]], Any], tokens: tuple[int, int]
 ) -> None:
@@ -128,6 +128,13 @@ def test_counts_far_above_what_was_sent_and_allowed_are_not_believed(
     assert call.input_tokens + call.output_tokens < 10_000
     warnings = [event.text for event in said if isinstance(event, Note) and event.loud]
     assert [f"{sum(tokens):,} tokens, far more than were sent" in text for text in warnings] == [True]
+
+
+def test_input_that_the_window_holds_is_believed(stage: Stage) -> None:
+    """Tools that a provider runs put what they found into the prompt, and what was cached for another call counts."""
+    stage.script.acts[MODEL] = [reply(SURE, tokens=(120_000, 20))]
+    (call,) = stage.run(chain=MODEL, max_tokens=100).calls
+    assert (call.cost_source, call.input_tokens) == ("usage", 120_000)
 
 
 def test_counts_above_what_was_allowed_are_believed_where_they_can_be(stage: Stage) -> None:
