@@ -33,7 +33,7 @@ from .policies import (
 from .pricing import Prices, RecordedModel, TokenSource, recorded_model, usage_of
 from .records import Item
 from .replay import CASCADE, ENSEMBLE, LABELS, REPLAYABLE, ROUTING, Passes, Progress, Replay, unwatched
-from .report import Calibration, ModelReport, SetReport
+from .report import Calibration, ModelReport, RatesShown, SetReport
 from .selecting import Lineup, choose_models
 
 _TO_AGREE = 3  # models: two that are held against each other, and one that is asked where they differ
@@ -274,7 +274,7 @@ def _model_report(model: RecordedModel, items: Sequence[Item], replay: Replay) -
     rates = None if model.price is None else model.price.rates
     return ModelReport(
         name=model.name,
-        rates=None if rates is None else (str(rates.input), str(rates.output)),
+        rates=None if rates is None else RatesShown(str(rates.input), str(rates.output)),
         tokens=max(sources, key=list(TokenSource).index).value,
         texts=sum(item.outcomes[model.name].text is not None for item in items),
     )

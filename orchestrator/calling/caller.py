@@ -23,7 +23,7 @@ from ulid import ULID
 from ..clock import Clock
 from ..deferred import dataclass
 from ..errors import BudgetError, ProviderError
-from ..events import Note, Observer, Waiting
+from ..events import Event, Note, Observer, Waiting
 from ..ledger.entries import left_nanousd
 from ..ledger.records import CallRecord, CallStatus
 from ..ledger.store import Ledger
@@ -286,7 +286,12 @@ class Caller:
 
     async def _wait_in_line(self, spec: ModelSpec, order: Order) -> Turn:
         expected = order.load.input_tokens + order.load.output_tokens
-        return await self._line.enter(spec, expected, deadline=order.deadline, observe=order.observe)
+
+        def waiting(event: Event) -> None:
+            self.log.start()  # so that a run that waits can be seen in the ledger
+            order.observe(event)
+
+        return await self._line.enter(spec, expected, deadline=order.deadline, observe=waiting)
 
     def _within(self, budget: TokenBudget, request: Request, record: CallRecord, order: Order) -> Request:
         """The request with a limit on the reply that the run's tokens suffice for."""
@@ -297,6 +302,7 @@ class Caller:
 
     async def _affordable(self, request: Request, prices: Sequence[Price], record: CallRecord, order: Order) -> Request:
         """The request with a limit on the reply that the cap and the budgets can pay for."""
+        self.log.start()  # the cap is in the run's row
         left = await self._ledger.submit(partial(left_nanousd, call=record), reads=True)
         if left is None:
             return request

@@ -48,12 +48,18 @@ class RunLog:
         self._spooling: dict[str, asyncio.Future[str]] = {}
 
     def begin(self, run: RunRecord) -> None:
-        """Write the run's row. That it could not be written shows when a call is reserved, or at the run's end."""
+        """The run's row, which is written by `start`, at the latest with the first reservation, in the same commit."""
         self._run = run
-        self._begun = self._hand_in(self._ledger.submit(partial(entries.start_run, run=run)))
+
+    def start(self) -> None:
+        """Write the run's row, unless it has been. That it could not be written shows when a call is reserved, or at
+        the run's end."""
+        if self._begun is None and self._run is not None:
+            self._begun = self._hand_in(self._ledger.submit(partial(entries.start_run, run=self._run)))
 
     async def reserve(self, calls: Sequence[CallRecord], exempt: Collection[str]) -> None:
         """Insert calls: all of them, or none. Raises BudgetError, and LedgerError if the run could not be written."""
+        self.start()
         try:
             await self._ledger.submit(partial(entries.reserve, calls=calls, exempt=exempt))
         except LedgerError:
@@ -106,6 +112,7 @@ class RunLog:
         Raises LedgerError if the run's beginning could not be written: then nothing of it is there, and nothing was
         sent.
         """
+        self.start()
         finished = self._hand_in(self._ledger.submit(partial(entries.finish_run, run=run)))
         cancelled = await self._all_written()
         if self._begun is not None and (error := self._begun.exception()) is not None:
