@@ -32,10 +32,10 @@ from orchestrator import (
     select_model,
     synthesize_responses,
 )
-from orchestrator.calling.retry import Backoff
+from orchestrator.config import RetryPolicy
+from orchestrator.config.options import OPTIONS
 from orchestrator.errors import AuthenticationError, BudgetError, OverloadedError, UsageError
-from orchestrator.settings import RetryPolicy
-from orchestrator.settings.options import OPTIONS
+from orchestrator.run.call.retry import Backoff
 
 
 @pytest.fixture(autouse=True)

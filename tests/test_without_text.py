@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from scripted import Act, Script, Stage, reply
 
+from orchestrator.config import RunOptions
 from orchestrator.errors import (
     BadReplyError,
     IncompleteError,
@@ -22,7 +23,6 @@ from orchestrator.errors import (
 )
 from orchestrator.ledger.store import Ledger
 from orchestrator.registry.loading import load_registry
-from orchestrator.settings import RunOptions
 from orchestrator.types import FinishReason, Prompt, Request, Tool, ToolCall, Usage
 
 CANARY = "zanzibar"

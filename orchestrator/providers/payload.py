@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from ..config.strict_json import parse_json
 from ..errors import RequestRejectedError
-from ..strict_json import parse_json
 from ..types import Message, ToolCall
 
 
