@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import httpx2
 import pytest
+from patience import PATIENCE_S
 from provider_wires import KEY, TARGETS, Answer, Body, FakeServer, Target, connected, json_reply, stream_reply
 
 from orchestrator import errors
@@ -445,7 +446,7 @@ def test_cancelling_a_stream_closes_the_connection_and_stays_a_cancellation(targ
 
     async def act(provider: Provider) -> None:
         task = asyncio.create_task(collect(provider))
-        await asyncio.wait_for(stuck.wait(), 60)
+        await asyncio.wait_for(stuck.wait(), PATIENCE_S)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

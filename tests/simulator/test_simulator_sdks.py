@@ -21,6 +21,7 @@ import pytest
 from google import genai
 from google.genai import errors as genai_errors
 from google.genai import types as genai_types
+from patience import PATIENCE_S
 from simulated_models import MODEL_OF, MODELS, WIRES, model
 
 from orchestrator.simulator.app import App, create_app
@@ -76,7 +77,7 @@ def loopback() -> Iterator[str]:
         yield f"http://127.0.0.1:{int(server.stdout.readline())}"
     finally:
         server.send_signal(signal.SIGTERM)
-        noise = server.communicate(timeout=60)
+        noise = server.communicate(timeout=PATIENCE_S)
     assert noise == ("", "")
     assert server.returncode == 0
 
