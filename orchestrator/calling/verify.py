@@ -7,6 +7,7 @@ import contextlib
 import os
 import shlex
 import signal
+from collections.abc import Sequence
 from typing import cast
 
 from ..confidence.signal import Signal
@@ -23,25 +24,19 @@ async def verify(command: str, answer: str, *, timeout_s: float) -> Signal:
     Its own exit code decides, as soon as it ends. Whatever it has started and left behind is stopped then, as is all of
     it where it does not end in time or its run is interrupted; an answer that nobody could verify is not accepted.
     """
-    loop = asyncio.get_running_loop()
     try:
         words = shlex.split(command)
         if not words:
             raise ValueError("there is no command")
-        transport, watched = await loop.subprocess_exec(
-            _Watched,
-            *words,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,  # so that it can be stopped with everything that it starts
-        )
+        transport, watched, interruption = await _started(words)
     except OSError as error:
         return verification_signal(_CANNOT_BE_RUN, f"cannot be run: {error.strerror}")
     except ValueError as error:
         return verification_signal(_CANNOT_BE_RUN, f"cannot be run: {error}")
     stdin = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))
     try:
+        if interruption is not None:
+            raise interruption
         async with asyncio.timeout(max(timeout_s, 0.001)):
             stdin.write(answer.encode("utf-8", "replace"))
             stdin.close()  # when all is written; a command may decide without reading all of it, or any
@@ -65,6 +60,35 @@ async def verify(command: str, answer: str, *, timeout_s: float) -> Signal:
     code = transport.get_returncode()
     assert code is not None, "it has ended"
     return verification_signal(code, watched.said.decode("utf-8", "replace"))
+
+
+async def _started(
+    words: Sequence[str],
+) -> tuple[asyncio.SubprocessTransport, _Watched, asyncio.CancelledError | None]:
+    """The command's process, and the interruption of the run that came meanwhile: it is for the caller to raise.
+
+    asyncio, interrupted while it starts a process, kills that one alone and waits until whatever it has started by then
+    has ended, too. Raises OSError or ValueError if the command cannot be run.
+    """
+    loop, interruption = asyncio.get_running_loop(), None
+    starting = loop.create_task(
+        loop.subprocess_exec(
+            _Watched,
+            *words,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,  # so that it can be stopped with everything that it starts
+        )
+    )
+    try:
+        await asyncio.wait([starting])
+    except asyncio.CancelledError as error:
+        interruption = error
+        await asyncio.wait([starting])
+        if starting.exception() is not None:
+            raise
+    return *starting.result(), interruption
 
 
 class _Watched(asyncio.SubprocessProtocol):

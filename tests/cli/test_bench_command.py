@@ -210,7 +210,8 @@ def test_a_budget_ends_it_with_5_and_nothing_is_lost(orch: Orch, prompts: str, t
 
 def wait_for_answers(home: Path, model: str, number: int) -> None:
     """Until so many answers of a model are judged in the simulated ledger."""
-    for _ in range(1200):
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
         if (path := home / LEDGER).exists():
             with closing(sqlite3.connect(path)) as connection:
                 query = "SELECT count(*) FROM runs WHERE status = 'complete' AND model_used = ?"

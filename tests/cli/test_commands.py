@@ -200,7 +200,8 @@ def test_a_closed_pipe_ends_quietly_and_loses_nothing(orch: Orch, user_files: Pa
     os.close(reader)
     run = subprocess.run(
         [sys.executable, "-m", "orchestrator", *argv],
-        stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.PIPE, env=os.environ, timeout=PATIENCE_S, check=False,
+        stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.PIPE, env=os.environ,
+        timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     os.close(writer)
     assert run.returncode == 141
