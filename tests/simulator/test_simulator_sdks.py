@@ -66,7 +66,7 @@ def loopback() -> Iterator[str]:
     program = f"import {__name__} as tests; tests.serve_until_stopped()"
     server = subprocess.Popen(
         [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": here},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([here, os.path.dirname(here)])},  # noqa: PTH120
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
