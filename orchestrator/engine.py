@@ -8,6 +8,7 @@ prompt ─► Analysis ─► offers ─► strategy ─► plan ─► execute 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import Callable
@@ -20,10 +21,11 @@ from .analysis.reading import Reading
 from .calling.alerts import tell
 from .calling.allowance import TokenBudget
 from .calling.caller import Caller, Order
+from .calling.commands import for_commands
 from .calling.line import Line
 from .calling.run_log import RunLog
 from .clock import Clock, local_now
-from .confidence.detector import ConfidenceDetector
+from .confidence.detector import SIGNALS, ConfidenceDetector
 from .errors import (
     ConfigError,
     IncompleteError,
@@ -93,14 +95,16 @@ class Engine:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
-        _check_free_tier(settings)
+        _check_names(settings)
         self.registry = registry or registry_for(settings)
         self._clock = clock
         self._rng = rng or random.SystemRandom()
         self._monotonic = monotonic
         calibration = settings.calibration
-        self._detector = ConfidenceDetector(slope=calibration.slope, intercept=calibration.intercept)
-        self._lifetime = Lifetime(self._line, connect or self._default_connect(), settings.ledger, ledger, monotonic)
+        self._detector = ConfidenceDetector(
+            slope=calibration.slope, intercept=calibration.intercept, plugins=settings.signals
+        )
+        self._lifetime = Lifetime(self._line, connect or self._default_connect(), settings.ledger, ledger)
 
     async def __aenter__(self) -> Self:
         """Raises LedgerError, with nothing left open, if the ledger cannot be opened."""
@@ -148,6 +152,8 @@ class Engine:
         opened = await self._lifetime.take()
         try:
             planned = await self._in_turn(planned, opened.ledger)
+            while self._lifetime.warnings:
+                observe(Note(self._lifetime.warnings.pop(0), loud=True))
             for reason in planned.reasons:
                 observe(Note(reason))
             return await self._execute(planned, opened, observe)
@@ -217,7 +223,7 @@ class Engine:
             return await finish(status, outcome.completion.text if _is_answer(outcome) else "", outcome, failed)
         finally:
             if settings.on_alert is not None:
-                await tell(settings.on_alert, log.alerts, observe)
+                await tell(settings.on_alert, log.alerts, observe, environ=self._for_commands())
 
     def _execution(self, run: RunRecord, planned: Planned, log: RunLog, opened: Opened, started: float) -> Execution:
         options, settings = planned.options, self.settings
@@ -226,6 +232,7 @@ class Engine:
             log=log,
             connections=opened.connections,
             line=opened.line,
+            registry=self.registry,
             retry=settings.retry,
             clock=self._clock,
             rng=self._rng,
@@ -239,6 +246,7 @@ class Engine:
             simulated=settings.simulate,
             log_text=settings.log_text,
             observe=log.observe,
+            environ={} if options.verify is None else self._for_commands(),
             free_tier=settings.free_tier,
             token_budget=None if options.max_tokens_total is None else TokenBudget(options.max_tokens_total),
         )
@@ -253,6 +261,9 @@ class Engine:
             rng=self._rng,
             monotonic=self._monotonic,
         )
+
+    def _for_commands(self) -> dict[str, str]:
+        return for_commands({**os.environ, **self.settings.environ}, self.settings.pass_variables)
 
     # -- what a decision rests on --------------------------------------------------------------------------------
 
@@ -275,6 +286,7 @@ class Engine:
             ledger = Ledger.open_for_reading(self.settings.ledger)
             if ledger is None:
                 return Observed()
+            self._lifetime.warnings += ledger.warnings
             with ledger:
                 return self._looked_up(ledger, options)
         except (LedgerError, OSError):
@@ -359,8 +371,14 @@ def _partial_text(error: OrchError) -> str:
     return "" if partial is None else partial.text
 
 
-def _check_free_tier(settings: Settings) -> None:
-    """Raises ConfigError for a name that is no provider's: its free quota would be exceeded without a word."""
+def _check_names(settings: Settings) -> None:
+    """Raises ConfigError for a signal that is not installed, and for a free tier of no provider, whose quota would be
+    exceeded without a word."""
+    for name in settings.signals:
+        if name not in SIGNALS.plugins():
+            known = SIGNALS.plugins()
+            hint = did_you_mean(name, known) or f"installed: {', '.join(known) or 'none'}; see: orch doctor"
+            raise ConfigError(f"signals: no installed package has a signal {name!r}", hint=hint)
     for name in settings.free_tier:
         if name not in PROVIDERS:
             suggestion = did_you_mean(name, PROVIDERS) or f"there are: {', '.join(PROVIDERS)}"

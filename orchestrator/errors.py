@@ -7,6 +7,7 @@
     ├── LedgerError               11  the ledger cannot be written; nothing was sent       stop
     ├── NotAcceptedError       8  the user's own schema or command does not take the answer stop
     ├── Interrupted          130/143  Ctrl-C, SIGTERM                                      stop
+    ├── PluginError            1  a plugin failed at what it was asked to do               stop
     └── ProviderError                 a call failed, or could not be made
         ├── AuthenticationError    4  no key, or the provider rejected it                  next*
         ├── TemporaryError         6  may work if sent again                               retry
@@ -23,7 +24,8 @@
         │   ├── ContextTooLongError   only a larger window can help                        next
         │   └── ModelNotFoundError    unknown or retired at the provider                   next*
         ├── IncompleteError        8  the reply was cut off after some text                stop
-        └── RefusedError           9  refused or filtered by the model                     next
+        ├── RefusedError           9  refused or filtered by the model                     next
+        └── AdapterError           1  the plugin that speaks to the provider failed        next*
 
 *next* in a cascade goes to the following leg; a star says that it does so with a loud warning.
 A closed pipe (exit 141) is no error of ours: the command line handles `BrokenPipeError` itself.
@@ -33,7 +35,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -119,6 +121,12 @@ class Interrupted(OrchError):
     def __init__(self, message: str = "interrupted", *, exit_code: int = 130) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class PluginError(OrchError):
+    """An installed plugin failed at what it was asked to do: a bug, though none of orch's."""
+
+    code = "plugin"
 
 
 class ProviderError(OrchError):
@@ -210,7 +218,18 @@ class AuthenticationError(ProviderError):
     loud = True
 
 
+class Quota(Enum):
+    """Whose quota is exhausted."""
+
+    ACCOUNT = auto()  # nothing of the provider can be called
+    MODEL = auto()
+    REQUEST = auto()  # no other's: this request alone is larger than a minute allows
+
+
 class QuotaExhaustedError(ProviderError):
+    """Out of credit, or of a daily quota; `quota` says whose."""
+
+    quota: Quota = Quota.ACCOUNT
     code = "quota_exhausted"
     exit_code = 6
     disposition = Disposition.NEXT
@@ -249,6 +268,16 @@ class RefusedError(ProviderError):
     exit_code = 9
     disposition = Disposition.NEXT
     default_billed = Billed.YES
+
+
+class AdapterError(ProviderError):
+    """A plugin's adapter could not be loaded, or broke the contract of a provider. What it sent may be billed."""
+
+    code = "plugin"
+    exit_code = 1
+    disposition = Disposition.NEXT
+    loud = True
+    default_billed = Billed.UNKNOWN
 
 
 def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:

@@ -15,10 +15,9 @@ from pathlib import Path
 from .calling.connections import Connections
 from .calling.line import Line
 from .deferred import dataclass
-from .ledger.store import Identity, Ledger
+from .ledger.store import Ledger
 from .providers.base import Provider
 
-_LOOK_EVERY_S = 1.0  # whether the ledger's file is still there
 # What was open when a process was forked: closing it in the child could take the parent's locks away.
 # https://sqlite.org/howtocorrupt.html, 2.6
 _OF_PARENTS: list[object] = []
@@ -26,14 +25,11 @@ _OF_PARENTS: list[object] = []
 
 @dataclass(slots=True, eq=False)
 class Opened:
-    """What is open. `runs` counts the runs under way on it; `identity` is that of the ledger's file, None if nobody
-    looks at it; `look_at` is when to look next, in seconds of the engine's monotonic clock."""
+    """What is open. `runs` counts the runs under way on it."""
 
     ledger: Ledger
     line: Line
     connections: Connections
-    identity: Identity | None
-    look_at: float
     runs: int = 0
 
 
@@ -41,7 +37,8 @@ class Lifetime:
     """Opens what is needed, and closes what is not. Safe to use from several threads and event loops.
 
     `line` makes the lines in front of models for a ledger, `connect` a connection to a provider. `ledger` is one that
-    its owner keeps open; without one, that at `path` is opened. `monotonic` is in seconds.
+    its owner keeps open; without one, that at `path` is opened, and again when its file is another. `warnings` are
+    of its openings, for whoever can tell the user.
     """
 
     def __init__(
@@ -50,13 +47,12 @@ class Lifetime:
         connect: Callable[[str], Provider],
         path: Path,
         ledger: Ledger | None,
-        monotonic: Callable[[], float],
     ) -> None:
         self._line = line
         self._connect = connect
         self._path = path
         self._ledger = ledger
-        self._monotonic = monotonic
+        self.warnings: list[str] = []
         self._pid = os.getpid()
         self._lock = threading.Lock()  # over the two below, and over `runs`
         self._owners = 0
@@ -90,30 +86,21 @@ class Lifetime:
             self._forget_parent()
         with self._lock:
             opened = self._opened
-            if opened is None or self._is_replaced(opened):
+            if opened is None or (opened.ledger is not self._ledger and opened.ledger.is_replaced()):
                 return None
             opened.runs += 1
             return opened
-
-    def _is_replaced(self, opened: Opened) -> bool:
-        """Whether the ledger's file is another one than was opened, looked at now and then."""
-        now = self._monotonic()
-        if opened.identity is None or now < opened.look_at:
-            return False
-        opened.look_at = now + _LOOK_EVERY_S
-        return opened.identity != opened.ledger.identity()
 
     def _open_and_take(self) -> Opened:
         with self._opening:
             if (found := self._take_opened()) is not None:
                 return found
             ledger = self._ledger or Ledger.open(self._path)
-            identity = None if self._ledger is not None else ledger.identity()
-            look_at = self._monotonic() + _LOOK_EVERY_S
+            self.warnings += ledger.warnings
             with self._lock:
                 replaced = self._opened
                 connections = Connections(self._connect) if replaced is None else replaced.connections
-                opened = Opened(ledger, self._line(ledger), connections, identity, look_at, runs=1)
+                opened = Opened(ledger, self._line(ledger), connections, runs=1)
                 self._opened = opened
             if replaced is not None and not replaced.runs:
                 replaced.ledger.close()

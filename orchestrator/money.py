@@ -9,8 +9,9 @@ nano-dollar above it.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from collections.abc import Mapping
+from dataclasses import field, replace
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import MAX_PREC, Context, Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -20,6 +21,9 @@ from .deferred import dataclass
 from .types import Usage
 
 NANO_PER_DOLLAR = 1_000_000_000
+# What no call reaches: with more, sums over calls would not fit into SQLite's 64 bits.
+MOST_NANOUSD = 1_000_000 * NANO_PER_DOLLAR
+MOST_TOKENS = 10**12
 _MOST_DIGITS = 8  # of whole dollars, less one: a sum of such amounts fits into SQLite's 64 bits
 _EXACTLY = Context(prec=MAX_PREC)  # a product has no more digits than its factors together
 _NANO_PER_TOKEN = 1_000  # at a rate of 1 $ per million tokens
@@ -33,10 +37,22 @@ class Rates:
     output: Decimal
     cache_read: Decimal | None = None
     cache_write: Decimal | None = None
+    cache_write_1h: Decimal | None = None  # in the cache for an hour
+    input_audio: Decimal | None = None
+    output_audio: Decimal | None = None
 
     @property
     def dearest_input(self) -> Decimal:
+        """Of what orch sends: text, which providers cache for five minutes unless they are asked for more."""
         return max(rate for rate in (self.input, self.cache_read, self.cache_write) if rate is not None)
+
+    def times(self, factor: Decimal) -> Rates:
+        """So many times all of these rates, exactly."""
+        each = {name: rate for name in RATE_NAMES if (rate := getattr(self, name)) is not None}
+        return Rates(**{name: _EXACTLY.multiply(rate, factor) for name, rate in each.items()})
+
+
+RATE_NAMES = ("input", "output", "cache_read", "cache_write", "cache_write_1h", "input_audio", "output_audio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +64,8 @@ class Tier:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchRates:
-    """What a provider charges for requests that it takes by the file and answers within a day or so."""
+class OtherRates:
+    """What a provider charges instead for another kind of service: by batch, with priority, when there is room."""
 
     rates: Rates
     tiers: tuple[Tier, ...] = ()
@@ -60,7 +76,9 @@ class Price:
     """A price from `start` on, inclusive (UTC), optionally only between two times of the UTC day.
 
     Exactly one of `rates` and `gpu_hour` (dollars) is set. `checked` is when somebody last held it against `source`.
-    `batch` is None where no batch rate is known, which does not mean that there is none.
+    `batch` is None where no batch rate is known, which does not mean that there is none. `service` has the rates of
+    service tiers by the names that replies have for them, `regions` what all rates are multiplied by where a call was
+    served in a region, `fees` dollars for one use of a server tool.
     """
 
     start: date
@@ -71,7 +89,10 @@ class Price:
     gpu_hour: Decimal | None = None
     hours_utc: tuple[time, time] | None = None  # from, up to and not including; may pass midnight
     note: str | None = None
-    batch: BatchRates | None = None
+    batch: OtherRates | None = None
+    service: Mapping[str, OtherRates] = field(default_factory=dict, hash=False)
+    regions: Mapping[str, Decimal] = field(default_factory=dict, hash=False)
+    fees: Mapping[str, Decimal] = field(default_factory=dict, hash=False)
 
     def applies_at(self, when: datetime) -> bool:
         utc = when.astimezone(UTC)
@@ -90,31 +111,38 @@ class Price:
 
     def by_batch(self) -> Price | None:
         """The price of the same call if it is made by batch, or None if that is not known."""
-        if self.batch is None:
-            return None
-        return replace(self, rates=self.batch.rates, tiers=self.batch.tiers, batch=None)
+        return None if self.batch is None else self._instead(self.batch)
+
+    def by_service(self, tier: str) -> Price | None:
+        """The price of the same call in a service tier, or None if that is not known."""
+        if tier == "batch":
+            return self.by_batch()
+        return self._instead(self.service[tier]) if tier in self.service else None
+
+    def _instead(self, other: OtherRates) -> Price:
+        return replace(self, rates=other.rates, tiers=other.tiers, batch=None, service={})
 
 
-def discounted(rates: Rates, tiers: tuple[Tier, ...], factor: Decimal) -> BatchRates:
-    """Batch rates that are so many times all of the usual ones, exactly."""
-
-    def times(rate: Decimal) -> Decimal:
-        return _EXACTLY.multiply(rate, factor)
-
-    def scaled(rates: Rates) -> Rates:
-        return Rates(
-            input=times(rates.input),
-            output=times(rates.output),
-            cache_read=None if rates.cache_read is None else times(rates.cache_read),
-            cache_write=None if rates.cache_write is None else times(rates.cache_write),
-        )
-
-    return BatchRates(scaled(rates), tuple(Tier(tier.above, scaled(tier.rates)) for tier in tiers))
+def discounted(rates: Rates, tiers: tuple[Tier, ...], factor: Decimal) -> OtherRates:
+    """Rates that are so many times all of the usual ones, exactly."""
+    return OtherRates(rates.times(factor), tuple(Tier(tier.above, tier.rates.times(factor)) for tier in tiers))
 
 
 def price_at(prices: tuple[Price, ...], when: datetime) -> Price | None:
     """The price that applies: the last one in the list that has started and whose hours include `when`."""
     return next((price for price in reversed(prices) if price.applies_at(when)), None)
+
+
+def prices_between(prices: tuple[Price, ...], first: datetime, last: datetime) -> tuple[Price | None, ...]:
+    """The prices that apply from one time to a later one, both included, in that order; None where there is none."""
+    if all(price.hours_utc is None and price.applies_at(first) for price in prices):
+        return (price_at(prices, first),)
+    first, last = first.astimezone(UTC), last.astimezone(UTC)
+    times = {time.min, *(at for price in prices for at in price.hours_utc or ())}
+    days = (first.date() + timedelta(days=count) for count in range((last.date() - first.date()).days + 1))
+    changes = (datetime.combine(day, at, UTC) for day in days for at in times)
+    moments = sorted({first, last, *(moment for moment in changes if first < moment < last)})
+    return tuple(dict.fromkeys(price_at(prices, moment) for moment in moments))
 
 
 def cost_nanousd(price: Price, usage: Usage, *, gpu_ms: int = 0) -> int:

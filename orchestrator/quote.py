@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from .money import Price, Rates, cost_nanousd, worst_case_nanousd
+from .money import Price, Rates, cost_nanousd, prices_between, worst_case_nanousd
 from .plan import CostRange
 from .plan.load import Load
 from .registry.model import ModelSpec
@@ -37,6 +37,13 @@ def is_free(spec: ModelSpec, free_tier: Collection[str]) -> bool:
 def price_for(spec: ModelSpec, when: datetime, free_tier: Collection[str]) -> Price | None:
     """The price that applies to this user at a time, or None: unpriced, which is not the same as free."""
     return _NOTHING if is_free(spec, free_tier) else spec.price_at(when)
+
+
+def prices_for(
+    spec: ModelSpec, first: datetime, last: datetime, free_tier: Collection[str]
+) -> tuple[Price | None, ...]:
+    """The prices that apply to this user from one time to a later one, in that order."""
+    return (_NOTHING,) if is_free(spec, free_tier) else prices_between(spec.prices, first, last)
 
 
 def output_limit(spec: ModelSpec, load: Load, max_tokens: int | None) -> int:

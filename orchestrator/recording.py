@@ -8,13 +8,13 @@ from datetime import datetime
 
 from ulid import ULID
 
-from .calling.settlement import sha256
 from .confidence.synthesis import agreement, consensus
 from .errors import OrchError
 from .execute import Outcome
 from .ledger.records import TOOL_CALLS, RunRecord, RunStatus
 from .plan import to_dict
 from .planning import Planned
+from .types import digest_of
 
 Metadata = dict[str, object]  # what JSON can hold
 
@@ -36,7 +36,7 @@ def begun(planned: Planned, *, process: str | None, now: datetime, simulated: bo
         task=analysis.task,
         level=analysis.level.value,
         score=analysis.score,
-        prompt_sha256=sha256(prompt.text),
+        prompt_sha256=digest_of(prompt.text),
         prompt=prompt.text if with_text else None,
         system=prompt.system if with_text else None,
         max_cost_nanousd=options.max_cost_nanousd,
@@ -68,7 +68,7 @@ def ended(
         model_used=None if outcome is None else outcome.spec.name,
         confidence=None if outcome is None else outcome.verdict.confidence,
         response=text if with_text else None,
-        response_sha256=sha256(text),
+        response_sha256=digest_of(text),
         error_code=None if error is None else error.code,
         error_message=None if error is None else error.message,
         metadata=json.dumps(metadata),

@@ -10,13 +10,13 @@ is left out without a word could change what a tool does.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .errors import ConfigError, did_you_mean
 from .expressions import expression
+from .strict_json import parse_json
 from .types import Tool
 
 _NAME = expression(r"[A-Za-z0-9_-]{1,64}")  # what OpenAI and Anthropic both take
@@ -27,7 +27,7 @@ _NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
 def read_tools(path: Path) -> tuple[Tool, ...]:
     """The tools of a file. Raises ConfigError, which names the file and the place in it."""
     try:
-        document = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=_without_doubles)
+        document = parse_json(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
@@ -106,10 +106,3 @@ def _only(item: Mapping[str, Any], place: str, known: Sequence[str]) -> None:
     for key in item:
         if key not in known:
             raise ConfigError(f"{place}: unknown key {key!r}", hint=did_you_mean(key, known))
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice in an object")
-    return found

@@ -8,6 +8,7 @@ there.
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Sequence
@@ -29,6 +30,11 @@ _FAR = 1_000_000_000
 _DIGITS = 6  # that count, of what is written
 
 
+def logistic(logit: float) -> float:
+    """The chance that a logit stands for: 1 / (1 + exp(-logit)), for any finite one."""
+    return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """What makes a sum of evidence, a logit, the chance that an answer is acceptable:
@@ -40,6 +46,10 @@ class Calibration:
 
     slope: float = 1.0
     intercept: float = 0.0
+
+    def confidence(self, logit: float) -> float:
+        """0 to 1, of evidence that adds up to `logit`."""
+        return logistic(self.slope * logit + self.intercept)
 
 
 class FeatureWeight(NamedTuple):

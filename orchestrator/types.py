@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, Literal
 
 from .deferred import dataclass
@@ -159,7 +160,7 @@ class Usage:
 
     `input_tokens` includes `cached_tokens` (read from the provider's cache) and `cache_write_tokens`.
     `output_tokens` includes `reasoning_tokens`. So input + output is the whole call, and no token is counted twice.
-    `raw` is the usage object as the provider sent it.
+    `raw` is the usage object as the provider sent it, with what else in the reply its price depends on.
     """
 
     input_tokens: int = 0
@@ -182,7 +183,9 @@ class TokenLogprob:
 class Completion:
     """What came back. `usage` is None where the provider reported none. Times are in milliseconds.
 
-    `ttft_ms`, the time to the first token, is known only for a streamed call.
+    `ttft_ms`, the time to the first token, is known only for a streamed call. `thought` says that some of what the
+    model thought was in the reply: it is billed as output. `disbelieved` is what the provider counted if that cannot
+    be; `usage` is None then.
     """
 
     text: str
@@ -194,6 +197,8 @@ class Completion:
     tool_calls: tuple[ToolCall, ...] = ()
     ttft_ms: int | None = None
     logprobs: tuple[TokenLogprob, ...] | None = None
+    thought: bool = False
+    disbelieved: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,3 +215,8 @@ class AcceptRule(StrEnum):
 
     CONFIDENCE = "confidence"  # one answer that can be trusted
     AGREEMENT = "agreement"  # the first two legs, asked at the same time, answer the same
+
+
+def digest_of(text: str) -> str:
+    """Hex SHA-256 of a text's UTF-8 bytes, as the ledger has it of prompts and answers."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

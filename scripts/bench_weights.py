@@ -24,8 +24,8 @@ from complexity_fit.model import fit, logits  # noqa: E402
 
 from orchestrator.analysis.complexity import Evidence  # noqa: E402
 from orchestrator.bench.cases import GradedAnswer  # noqa: E402
-from orchestrator.bench.duels import Duel  # noqa: E402
-from orchestrator.bench.metrics import apgr  # noqa: E402
+from orchestrator.bench.metrics import Routing  # noqa: E402
+from orchestrator.bench.paired import PairedAnswers  # noqa: E402
 from orchestrator.bench.tuning_weights import adjusted_score, fit_adjustment  # noqa: E402
 from orchestrator.tuned import Adjustment  # noqa: E402
 
@@ -38,21 +38,21 @@ def main() -> None:
     data = load(Path(sys.argv[1]))
     print("set      tuned on   APGR before   after    worse in")
     for name in PAIRS:
-        duels = left_out(data, name)
+        paired = left_out(data, name)
         for size in SIZES:
-            if size <= MOST * len(duels):
-                found = [tried(duels, size, seed) for seed in range(DRAWS)]
+            if size <= MOST * len(paired):
+                found = [tried(paired, size, seed) for seed in range(DRAWS)]
                 before, after = fmean(one for one, _ in found), fmean(other for _, other in found)
                 worse = sum(other < one for one, other in found)
                 print(f"{name:<8} {size:>8,}   {before:>11.3f}   {after:.3f}   {worse:>2} of {DRAWS}", flush=True)
 
 
-def left_out(data: Outcomes, name: str) -> list[Duel]:
+def left_out(data: Outcomes, name: str) -> list[PairedAnswers]:
     """The prompts of a set, scored by a fit that never saw the set."""
     rows = data.of(name)
     scores = logits(fit(data, ~rows), data, rows)
     return [
-        Duel(
+        PairedAnswers(
             "",
             None,
             Evidence(float(scores[row]), data.features[row].values),
@@ -65,16 +65,16 @@ def left_out(data: Outcomes, name: str) -> list[Duel]:
     ]
 
 
-def tried(duels: Sequence[Duel], size: int, seed: int) -> tuple[float, float]:
+def tried(paired: Sequence[PairedAnswers], size: int, seed: int) -> tuple[float, float]:
     """APGR on the prompts that were not drawn, by the score as it was and as it is tuned."""
-    shuffled = random.Random(seed).sample(list(duels), len(duels))
+    shuffled = random.Random(seed).sample(list(paired), len(paired))
     own, others = shuffled[:size], shuffled[size:]
     return worth(others, Adjustment()), worth(others, fit_adjustment(own))
 
 
-def worth(duels: Sequence[Duel], adjustment: Adjustment) -> float:
-    scores = [adjusted_score(duel, adjustment) for duel in duels]
-    found = apgr(scores, [duel.weak.outcome for duel in duels], [duel.strong.outcome for duel in duels])
+def worth(paired: Sequence[PairedAnswers], adjustment: Adjustment) -> float:
+    scores = [adjusted_score(each, adjustment) for each in paired]
+    found = Routing(scores, [each.weak.outcome for each in paired], [each.strong.outcome for each in paired]).apgr()
     assert found is not None  # every set has a gap between its models
     return found
 

@@ -19,7 +19,7 @@ _HEAD = (
 
 def main(argv: list[str]) -> int:
     os.environ["COLUMNS"] = "100"
-    wanted = "\n".join([_HEAD, *(_section(words) for words in ([], *([name] for name in COMMANDS)))])
+    wanted = "\n".join([_HEAD, *(_section(words) for words in ([], *([name] for name in COMMANDS.built_in)))])
     if "--check" in argv:
         return 0 if PATH.read_text(encoding="utf-8") == wanted else 1
     PATH.write_text(wanted, encoding="utf-8")

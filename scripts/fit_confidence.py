@@ -23,12 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.bench.metrics import auc, brier, ece
+from orchestrator.bench.metrics import Confidence
 from orchestrator.bench.reading import read_items
 from orchestrator.bench.records import Item
 from orchestrator.confidence.answers import AnswerKind, same_answer
 from orchestrator.confidence.curves import WEIGHTS
-from orchestrator.confidence.detector import BY_HAND, MEASURED, measures_of, read_answer
+from orchestrator.confidence.detector import MEASURED, SIGNALS, measures_of, read_answer
 from orchestrator.confidence.second_opinion import LEVELS, level_of
 
 FOLDS = 5
@@ -75,7 +75,7 @@ def replies(folder: Path) -> list[Reply]:
                         model=model,
                         prompt=item.prompt,
                         kind=answer.final.kind,
-                        by_hand=sum(signal.logit for read in BY_HAND for signal in read(answer)),
+                        by_hand=sum(signal.logit for read in SIGNALS.built_in.values() for signal in read(answer)),
                         measures={
                             m.name: (name, m.value) for name, found in measures_of(answer).items() for m in found
                         },
@@ -267,12 +267,12 @@ def report(title: str, logits: Array, sample: Sequence[Reply]) -> dict[str, dict
         ("all", list(range(len(sample)))),
     ]:
         right = [float(sample[i].score >= 0.5) for i in members]
-        confidence = chances(logits[members])
+        held = Confidence(chances(logits[members]), right)
         figures[name] = {
             "replies": len(members),
-            "auc": round(auc(confidence, right) or 0, 3),
-            "brier": round(brier(confidence, right) or 0, 3),
-            "ece": round(ece(confidence, right) or 0, 3),
+            "auc": round(held.auc() or 0, 3),
+            "brier": round(held.brier() or 0, 3),
+            "ece": round(held.ece() or 0, 3),
         }
         print(f"  {name:36}", *(f"{key} {value:<6}" for key, value in figures[name].items()))
     return figures

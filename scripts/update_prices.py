@@ -22,7 +22,8 @@ from pathlib import Path
 from genai_prices import types as genai
 from genai_prices.data import providers
 
-from orchestrator.money import BatchRates, Price, Rates, Tier, discounted
+from orchestrator.billing import WEB_SEARCH
+from orchestrator.money import OtherRates, Price, Rates, Tier, discounted
 from orchestrator.registry.loading import read_models, shipped
 from orchestrator.registry.model import ModelSpec
 from orchestrator.yaml_files import read_document
@@ -30,9 +31,9 @@ from orchestrator.yaml_value import Value
 
 SOURCE = f"genai-prices {version('genai-prices')}"
 _DATED = re.compile(r"\b20[0-9]{2}-[01][0-9]-[0-3][0-9]\b")
-_BATCH = {"processing": "batch"}  # how the package marks its batch rates
-_HALF = Decimal("0.5")  # what all of them are for most models
-_RATE_KEYS = ("input", "output", "cache_read", "cache_write")
+_KINDS = ("processing", "service_tier", "speed")  # by what the package tells other rates of a model: by batch, by tier
+_RATE_KEYS = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
+_OPTIONAL = ("cache_write_1h",)  # not what the input costs where it is not given
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,10 @@ def differences(models: Iterable[ModelSpec], since: date) -> Iterator[Difference
         if not spec.prices or any(price.gpu_hour is not None for price in spec.prices):
             continue
         known = _known_prices(spec)
-        for at in _instants(spec.prices, known, since, _batch_variants(spec)):
-            ours, theirs = spec.price_at(at), _with_batch(spec, _their_price(known, at), at)
+        for at in _instants(spec.prices, known, since, _variants(spec)):
+            ours, theirs = spec.price_at(at), _with_others(spec, _their_price(known, at), at)
             explained = ours is not None and ours.note is not None and _DATED.search(ours.note)
-            if not explained and not (same_rates(ours, theirs) and same_batch_rates(ours, theirs)):
+            if not explained and not (same_rates(ours, theirs) and same_other_rates(ours, theirs)):
                 yield Difference(spec.name, at, ours, theirs)
                 break
 
@@ -73,10 +74,13 @@ def same_rates(ours: Price | None, theirs: Price | None) -> bool:
     )
 
 
-def same_batch_rates(ours: Price | None, theirs: Price | None) -> bool:
-    """Whether two prices charge the same by batch. What the package does not know of is not there."""
-    one, other = (None if price is None else price.by_batch() for price in (ours, theirs))
-    return same_rates(one, other)
+def same_other_rates(ours: Price | None, theirs: Price | None) -> bool:
+    """Whether two prices charge the same by batch, in each service tier and for a web search. What the package does not
+    know of is not there."""
+    if ours is None or theirs is None:
+        return ours is theirs
+    names = {"batch", *ours.service, *theirs.service}
+    return ours.fees == theirs.fees and all(same_rates(ours.by_service(n), theirs.by_service(n)) for n in names)
 
 
 def _effective(price: Price, input_tokens: int) -> tuple[Decimal, ...]:
@@ -84,7 +88,7 @@ def _effective(price: Price, input_tokens: int) -> tuple[Decimal, ...]:
     if rates is None:
         raise ValueError("a price without rates cannot be compared")
     cache = (rates.input if rate is None else rate for rate in (rates.cache_read, rates.cache_write))
-    return (rates.input, rates.output, *cache)
+    return (rates.input, rates.output, *cache, *(getattr(rates, key) or Decimal(0) for key in _OPTIONAL))
 
 
 def _their_model(spec: ModelSpec) -> genai.ModelInfo | None:
@@ -92,24 +96,34 @@ def _their_model(spec: ModelSpec) -> genai.ModelInfo | None:
     return provider.find_model(spec.id) if provider else None
 
 
-def _batch_variants(spec: ModelSpec) -> list[genai.PriceVariant]:
-    """What the package says of a model's requests by batch."""
+def _variants(spec: ModelSpec) -> list[genai.PriceVariant]:
+    """What the package says of a model's requests by batch and in other service tiers."""
     model = _their_model(spec)
-    return [] if model is None else [found for found in model.price_variants or () if found.when == _BATCH]
+    found = () if model is None else model.price_variants or ()
+    return [each for each in found if len(each.when) == 1 and next(iter(each.when)) in _KINDS]
 
 
-def _their_batch(spec: ModelSpec, at: datetime) -> BatchRates | None:
-    """The package's batch rates of a model at a time. What a batch has no rate of its own for costs what it usually
-    does."""
-    model, variants = _their_model(spec), _batch_variants(spec)
-    if model is None or not any(found.constraint is None or found.constraint.active(at) for found in variants):
+def _their_others(spec: ModelSpec, at: datetime) -> dict[str, OtherRates]:
+    """The package's batch and tier rates of a model at a time, by name. What one of them has no rate of its own for
+    costs what it usually does."""
+    others: dict[str, OtherRates] = {}
+    for variant in _variants(spec):
+        (name,) = variant.when.values()
+        model = _their_model(spec)
+        if model is None or name == "default" or (variant.constraint is not None and not variant.constraint.active(at)):
+            continue
+        price = _converted(model.get_prices(at, variant.when), at.date())
+        if price is not None and price.rates is not None:
+            others[str(name)] = OtherRates(price.rates, price.tiers)
+    return others
+
+
+def _with_others(spec: ModelSpec, price: Price | None, at: datetime) -> Price | None:
+    if price is None:
         return None
-    price = _converted(model.get_prices(at, _BATCH), at.date())
-    return None if price is None or price.rates is None else BatchRates(price.rates, price.tiers)
-
-
-def _with_batch(spec: ModelSpec, price: Price | None, at: datetime) -> Price | None:
-    return None if price is None else replace(price, batch=_their_batch(spec, at))
+    others = _their_others(spec, at)
+    regions = spec.prices[-1].regions if spec.prices else {}  # which the package does not know
+    return replace(price, batch=others.pop("batch", None), service=others, regions=regions)
 
 
 def _known_prices(spec: ModelSpec) -> list[genai.ConditionalPrice]:
@@ -138,7 +152,14 @@ def _converted(prices: genai.ModelPrice, start: date) -> Price | None:
         checked=start,
         rates=_rates_above(fields, -1),
         tiers=tuple(Tier(bound, _rates_above(fields, bound)) for bound in bounds),
+        fees=_fees(prices),
     )
+
+
+def _fees(prices: genai.ModelPrice) -> dict[str, Decimal]:
+    """What one web search costs, in dollars; the package has it by the thousand."""
+    by_thousand = prices.web_searches_kcount
+    return {WEB_SEARCH: by_thousand / 1000} if isinstance(by_thousand, Decimal) else {}
 
 
 def _rates_above(fields: Mapping[str, Decimal | genai.TieredPrices | None], bound: int) -> Rates:
@@ -152,7 +173,7 @@ def _rates_above(fields: Mapping[str, Decimal | genai.TieredPrices | None], boun
     plain, written = rate("input"), rate("output")
     assert plain is not None  # `_converted` looked
     assert written is not None
-    return Rates(plain, written, rate("cache_read"), rate("cache_write"))
+    return Rates(plain, written, *(rate(key) for key in _RATE_KEYS[2:]))
 
 
 def _instants(
@@ -180,18 +201,18 @@ def _instants(
 def entries(spec: ModelSpec, start: date, checked: date) -> list[str]:
     """The package's prices of a model from a day on, as entries of models.yaml: one a change, then its dearer hours."""
     known = _known_prices(spec)
-    instants = _instants((), known, start, _batch_variants(spec))
+    instants = _instants((), known, start, _variants(spec))
     windows = [c.constraint for c in known if isinstance(c.constraint, genai.TimeOfDateConstraint)]
     lines: list[str] = []
     written: list[str] = []
     for day in sorted({instant.date() for instant in instants if instant.time() == time(0)}):
         usual = datetime.combine(day, _outside(windows), UTC)
-        base = _flow(_with_batch(spec, _their_price(known, usual), usual))
+        base = _flow(_with_others(spec, _their_price(known, usual), usual))
         block = [base]
         for window in windows:
             first, last = (edge.replace(tzinfo=None) for edge in (window.start_time, window.end_time))
             within = datetime.combine(day, first, UTC)
-            rates = _flow(_with_batch(spec, _their_price(known, within), within))
+            rates = _flow(_with_others(spec, _their_price(known, within), within))
             if rates != base:
                 block.append(f'utc: "{first:%H:%M}-{last:%H:%M}", {rates}')
         if block != written:
@@ -212,17 +233,38 @@ def _flow(price: Price | None) -> str:
     """Rates as they are written in models.yaml, without the braces."""
     if price is None or price.rates is None:
         return "no price"
-    return _rates_and_tiers(price.rates, price.tiers) + ("" if price.batch is None else f", {_batch_flow(price)}")
+    return ", ".join(_flow_parts(price))
 
 
-def _batch_flow(price: Price) -> str:
-    """Batch rates as they are written: as the share of all usual rates that they are, or one by one."""
-    assert price.rates is not None  # only prices by the token have any
-    assert price.batch is not None
-    half = discounted(price.rates, price.tiers, _HALF)
-    if same_rates(replace(price, rates=half.rates, tiers=half.tiers), price.by_batch()):
-        return f"batch: {_HALF}"
-    return f"batch: {{{_rates_and_tiers(price.batch.rates, price.batch.tiers)}}}"
+def _flow_parts(price: Price) -> Iterator[str]:
+    assert price.rates is not None  # only prices by the token are compared
+    yield _rates_and_tiers(price.rates, price.tiers)
+    if price.batch is not None:
+        yield f"batch: {_other_flow(price, price.batch)}"
+    if price.service:
+        tiers = (f"{name}: {_other_flow(price, other)}" for name, other in sorted(price.service.items()))
+        yield f"service: {{{', '.join(tiers)}}}"
+    if price.fees:
+        yield f"fees: {_named(price.fees)}"
+    if price.regions:
+        yield f"regions: {_named(price.regions)}"
+
+
+def _named(amounts: Mapping[str, Decimal]) -> str:
+    return "{" + ", ".join(f"{name}: {amount.normalize():f}" for name, amount in sorted(amounts.items())) + "}"
+
+
+def _other_flow(price: Price, other: OtherRates) -> str:
+    """Other rates as they are written: as the share of all usual rates that they are, or one by one."""
+    assert price.rates is not None
+    if price.rates.input and other.rates.input:
+        share = (other.rates.input / price.rates.input).normalize()
+        usual = discounted(price.rates, price.tiers, share)
+        if same_rates(
+            replace(price, rates=usual.rates, tiers=usual.tiers), replace(price, rates=other.rates, tiers=other.tiers)
+        ):
+            return f"{share:f}"
+    return f"{{{_rates_and_tiers(other.rates, other.tiers)}}}"
 
 
 def _rates_and_tiers(rates: Rates, tiers: Sequence[Tier]) -> str:

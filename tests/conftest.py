@@ -21,7 +21,7 @@ from orchestrator.registry.providers import variable_prefixes
 hypothesis.settings.register_profile("orch", deadline=None, database=None, derandomize=True)
 hypothesis.settings.load_profile("orch")
 
-_OURS = ("ORCH_", "MODEL_OVERRIDE_", "XDG_", *variable_prefixes())
+_OURS = variable_prefixes()
 
 
 @pytest.fixture(autouse=True)

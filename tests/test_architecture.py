@@ -16,17 +16,21 @@ LAYERS = [
     "expressions",
     "unseen",
     "errors",
+    "plugins",
     "clock",
+    "period",
     "files",
     "yaml_value",
     "yaml_document",
     "yaml_files",
     "strict_yaml",
+    "strict_json",
     "fencing",
     "types",
     "tool_definitions",
     "attachments",
     "money",
+    "billing",
     "tuned",
     "settings",
     "analysis",
@@ -37,6 +41,7 @@ LAYERS = [
     "rendering",
     "strategies",
     "providers",
+    "plugin_api",
     "planning",
     "simulator",
     "ledger",
@@ -47,6 +52,7 @@ LAYERS = [
     "result",
     "lifetime",
     "engine",
+    "charting",
     "bench",
     "portal",
     "shared",
@@ -61,6 +67,7 @@ LAYERS = [
 # Modules that take their time to import, and where they may be imported at the top all the same: these are
 # themselves imported only when they are needed.
 HEAVY = {"anthropic", "openai", "google", "httpx2", "jsonschema", "uvicorn", "rich", "langchain_core", "langgraph"}
+HEAVY |= {"numpy", "vl_convert"}
 HEAVY_AT_THE_TOP = {"providers", "simulator"}
 TABLES = {PACKAGE / "report" / name for name in ("table.py", "baseline_table.py")}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -23,7 +23,7 @@ from patience import PATIENCE_S
 from test_architecture import LAYERS, PACKAGE
 
 from orchestrator.cli.app import run
-from orchestrator.confidence import detector
+from orchestrator.confidence.detector import SIGNALS
 from orchestrator.errors import Interrupted, OrchError
 from orchestrator.ledger.records import CallStatus, CostSource, RunStatus
 from orchestrator.ledger.store import Ledger
@@ -193,7 +193,7 @@ def test_every_provider_is_documented_with_its_key_and_address() -> None:
             f"`{info.base_url_env}`",
             f"`{default_base_url(info)}`",
         ]
-        for name, info in PROVIDERS.items()
+        for name, info in PROVIDERS.built_in.items()
     ]
 
 
@@ -324,7 +324,7 @@ def carried_out(path: str) -> dict[str, Any]:
 
 def test_the_recipe_for_a_strategy_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     strategy = carried_out("orchestrator/strategies/strongest.py")["strongest"]
-    monkeypatch.setitem(STRATEGIES, "strongest", strategy)
+    monkeypatch.setitem(STRATEGIES.built_in, "strongest", strategy)
     tests = carried_out("tests/strategies/test_strongest.py")
     tests["test_the_model_that_reasons_best_is_called"](tmp_path)
     tests["test_without_a_key_there_is_nothing_to_call"](tmp_path)
@@ -332,7 +332,7 @@ def test_the_recipe_for_a_strategy_works(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_the_recipe_for_a_signal_works(monkeypatch: pytest.MonkeyPatch) -> None:
     read = carried_out("orchestrator/confidence/repetition.py")["repetition"]
-    monkeypatch.setattr(detector, "BY_HAND", (*detector.BY_HAND, read))
+    monkeypatch.setitem(SIGNALS.built_in, "repetition", read)
     tests = carried_out("tests/confidence/test_confidence_repetition.py")
     tests["test_an_answer_that_goes_round_in_circles_is_not_trusted"]()
     tests["test_three_times_is_a_refrain"]()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.money import (
-    BatchRates,
+    OtherRates,
     Price,
     Rates,
     Tier,
@@ -122,7 +122,7 @@ def test_a_call_by_batch_costs_the_exact_share_of_it_rounded_up(price: Price, us
 @given(prices(), prices(), usages())
 def test_a_batch_rate_of_its_own_prices_the_call_as_any_price_does(price: Price, other: Price, usage: Usage) -> None:
     assert other.rates is not None
-    by_batch = replace(price, batch=BatchRates(other.rates, other.tiers)).by_batch()
+    by_batch = replace(price, batch=OtherRates(other.rates, other.tiers)).by_batch()
     assert by_batch is not None
     assert by_batch.batch is None
     assert cost_nanousd(by_batch, usage) == cost_nanousd(other, usage)

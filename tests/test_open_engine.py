@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,11 +18,12 @@ from scripted import SURE, Hang, Script, ScriptedProvider, Stage, reply
 
 from orchestrator import Orchestrator, run_orchestration, shared
 from orchestrator.engine import Engine, RunInterrupted
+from orchestrator.events import Event, Waiting
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.records import RunStatus
 from orchestrator.ledger.store import Ledger
 from orchestrator.result import OrchestrationResult
-from orchestrator.settings import RunOptions
+from orchestrator.settings import RunOptions, load_settings
 from orchestrator.types import Prompt
 
 ASK = replace(RunOptions(), chain="gpt-6-luna")
@@ -41,10 +42,6 @@ def alive(folder: Path) -> list[Path]:
 def runs_in(ledger: Path) -> int:
     with Ledger.open(ledger) as opened:
         return int(opened.read(lambda db: db.execute("SELECT count(*) FROM runs").fetchone()[0]))
-
-
-def connecting_to(stage: Stage) -> Callable[[str], ScriptedProvider]:
-    return lambda name: ScriptedProvider(name, stage.script)
 
 
 async def ask(engine: Engine, times: int = 1) -> list[OrchestrationResult]:
@@ -107,13 +104,8 @@ def test_the_result_in_memory_is_what_the_ledger_says(stage: Stage) -> None:
 
 
 def test_a_ledger_that_is_replaced_while_the_engine_is_open_is_opened_anew(stage: Stage) -> None:
-    seconds = iter(range(1_000_000))
-
     async def through() -> None:
-        made = stage.engine()
-        async with Engine(
-            made.settings, connect=connecting_to(stage), monotonic=lambda: float(next(seconds))
-        ) as engine:
+        async with stage.engine() as engine:
             await ask(engine)
             for file in stage.folder.glob("ledger.db*"):
                 file.unlink()
@@ -230,3 +222,52 @@ def test_a_script_that_ends_closes_what_is_open(user_files: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert runs_in(user_files / "ledger.db") == 20
     assert not alive(user_files)
+
+
+SLOW_LANE = """
+checked: 2026-11-21
+models:
+  slow-lane:
+    provider: openai
+    id: slow-lane
+    context_window: 200_000
+    output_limit: 8_000
+    levels: [basic]
+    scores: {coding: 0.5, reasoning: 0.5, speed: 0.5, long_context: 0.5}
+    limits: {rpm: 1}
+    prices: [{input: 0.1, output: 0.5}]
+"""
+
+
+def test_a_run_that_waits_in_line_can_be_seen_in_the_ledger(tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_text(SLOW_LANE)
+    stage = Stage(tmp_path, Script({"slow-lane": [reply(SURE)]}))
+    environ = {**stage.environ, "ORCH_MODELS": str(tmp_path / "models.yaml")}
+    settings = load_settings(environ, ledger=stage.ledger)
+    settings = replace(settings, config_dir=tmp_path, retry=replace(settings.retry, max_wait_s=180))
+    seen: list[asyncio.Future[list[str]]] = []
+
+    def look(connection: sqlite3.Connection) -> list[str]:
+        return [status for (status,) in connection.execute("SELECT status FROM runs ORDER BY run_id")]
+
+    async def two() -> None:
+        with Ledger.open(stage.ledger) as ledger:
+            engine = Engine(settings, connect=lambda name: ScriptedProvider(name, stage.script), ledger=ledger)
+            options = replace(RunOptions(), chain="slow-lane")
+            await engine.run(Prompt("Which one is it?"), options)
+            waits = asyncio.Event()
+
+            def observe(event: Event) -> None:
+                if isinstance(event, Waiting):
+                    seen.append(ledger.submit(look, reads=True))
+                    waits.set()
+
+            second = asyncio.create_task(engine.run(Prompt("Which one is it?"), options, observe))
+            await waits.wait()
+            await seen[0]
+            second.cancel()
+            with pytest.raises(RunInterrupted):
+                await second
+
+    asyncio.run(two())
+    assert seen[0].result() == ["complete", "running"]

@@ -49,7 +49,7 @@ def test_tools_are_read_in_each_of_the_forms(tmp_path: Path, tool: dict[str, Any
         pytest.param("{}", "expected a list of tools", id="no list"),
         pytest.param("[]", "holds no tools", id="empty"),
         pytest.param("[", "is not JSON", id="no JSON"),
-        pytest.param('[{"name": "a", "name": "b"}]', "is not JSON: a key stands twice", id="doubled key"),
+        pytest.param('[{"name": "a", "name": "b"}]', "is not JSON: the key 'name' is there twice", id="doubled key"),
         pytest.param("[3]", "tools[0]: expected an object", id="number"),
         pytest.param(json.dumps([{"description": "x"}]), "tools[0].name: is missing", id="no name"),
         pytest.param(json.dumps([{"name": "get weather"}]), "tools[0].name: expected 1 to 64 letters", id="bad name"),

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ..settings import Settings
-from ..tuned import Adjustment
+from ..tuned import Adjustment, logistic
 from ..types import Analysis, Level
 from .answer import expected_output_tokens
 from .features import Family, Features, feature_names, read_features
@@ -104,7 +104,7 @@ class ComplexityAnalyzer:
             own = weight.logit(features.values.get(weight.feature, 0.0))
             logits[weight.feature] = logits.get(weight.feature, 0.0) + own
         rows = {"baseline": scale * baseline + adjusted.intercept} | in_words(logits, features)
-        return _logistic(sum(rows.values())), rows
+        return logistic(sum(rows.values())), rows
 
 
 class Evidence(NamedTuple):
@@ -122,10 +122,6 @@ def _logits(features: Features, prose: Prose) -> tuple[float, dict[str, float]]:
         for name, logit in prior_logits(features, prose).items():
             logits[name] = logits.get(name, 0.0) + weights.prior * logit
     return weights.baseline, logits
-
-
-def _logistic(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0
 
 
 def prior_logits(features: Features, prose: Prose) -> dict[str, float]:

@@ -44,6 +44,21 @@ class Reading:
         return found
 
 
+class OfReading:
+    """What rests on the reading of one prompt."""
+
+    __slots__ = ()
+    reading: Reading
+
+    @property
+    def prompt(self) -> Prompt:
+        return self.reading.prompt
+
+    @property
+    def analysis(self) -> Analysis:
+        return self.reading.analysis
+
+
 def read_prompt(prompt: Prompt, options: RunOptions, analyzer: ComplexityAnalyzer) -> Reading:
     """Read a prompt. Raises ConfigError for a scorer of the user's own that fails."""
     parsed = parse_prompt(prompt.asked)

@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 from ..errors import ConfigError, did_you_mean
+from ..plugins import Plugin, Table, without_current_directory
 
 Scorer: TypeAlias = Callable[[str], float | tuple[float, Mapping[str, float]]]
 
@@ -34,7 +35,7 @@ def load_scorer(name: str, folder: Path) -> Scorer:
     A module is `folder`/module.py, or else one that is installed; never one in the current directory, which may be
     anybody's. Raises ConfigError if there is none, or if it cannot be imported or is no function.
     """
-    with _blamed_on(name, "cannot be loaded"), _without_current_directory():
+    with _blamed_on(name, "cannot be loaded"), without_current_directory():
         module, colon, function = name.partition(":")
         found: Any = _module(module, folder) if colon else _entry_point(name)
         for part in function.split(".") if colon else ():
@@ -61,13 +62,20 @@ def scored(scorer: Scorer, prompt: str) -> tuple[float, dict[str, float]]:
 
 def _entry_point(name: str) -> Any:
     """What an installed package has under that name. None is used unasked."""
-    from importlib.metadata import entry_points  # heavy
-
-    installed = entry_points(group=GROUP)
-    if name not in installed.names:
-        hint = did_you_mean(name, installed.names)
+    plugins = SCORERS.plugins()
+    if name not in plugins:
+        hint = did_you_mean(name, plugins)
         raise LookupError(f"no installed package has it in the entry point group {GROUP}{f'; {hint}' if hint else ''}")
-    return installed[name].load()
+    return plugins[name].load()
+
+
+def _checked(_: Plugin, found: Any) -> Scorer:
+    if not callable(found):
+        raise TypeError(f"it is no function; {_SHAPE}")
+    return found  # type: ignore[no-any-return]
+
+
+SCORERS: Table[Scorer] = Table(GROUP, {}, _checked)
 
 
 def _module(name: str, folder: Path) -> ModuleType:
@@ -83,17 +91,6 @@ def _module(name: str, folder: Path) -> ModuleType:
         del sys.modules[spec.name]
         raise
     return module
-
-
-@contextmanager
-def _without_current_directory() -> Iterator[None]:
-    """`python -m` puts the current directory on the path."""
-    here, path = Path.cwd(), sys.path[:]
-    sys.path[:] = [entry for entry in path if entry and Path(entry).resolve() != here]
-    try:
-        yield
-    finally:
-        sys.path[:] = path
 
 
 @contextmanager

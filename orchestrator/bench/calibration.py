@@ -14,14 +14,9 @@ from collections.abc import Sequence
 from statistics import fmean, pstdev
 
 from ..tuned import Calibration
-from .regression import fit_logistic, logistic
+from .regression import fit_logistic
 
 _SURE = 1e-15  # a chance of exactly 0 or 1 has no finite loss when it is wrong
-
-
-def calibrated(logit: float, calibration: Calibration) -> float:
-    """The confidence, 0 to 1, of evidence that adds up to `logit`."""
-    return logistic(calibration.slope * logit + calibration.intercept)
 
 
 def losses(confidences: Sequence[float], outcomes: Sequence[float]) -> list[float]:

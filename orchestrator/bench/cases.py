@@ -11,8 +11,7 @@ from ..confidence import ConfidenceDetector
 from ..deferred import dataclass
 from ..ledger.ratings import RatedRun
 from ..money import cost_nanousd
-from ..types import Analysis, FinishReason
-from .held_out import digest_of
+from ..types import Analysis, FinishReason, digest_of
 from .pricing import RecordedModel, usage_of
 from .records import Item, RecordedOutcome
 

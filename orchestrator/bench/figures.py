@@ -1,4 +1,4 @@
-"""From trials, orderings and confidences to figures with intervals, all of one set of prompts on the same resamples."""
+"""From policies, orderings and confidences to figures with intervals, all of one set on the same resamples."""
 
 from __future__ import annotations
 
@@ -7,22 +7,11 @@ from dataclasses import field, replace
 from typing import NamedTuple
 
 from ..deferred import dataclass
-from .metrics import (
-    RESAMPLES,
-    Confidence,
-    Estimate,
-    Numbers,
-    Point,
-    Routing,
-    Statistic,
-    Weights,
-    estimates,
-    mean,
-    remembered,
-)
+from .intervals import RESAMPLES, Estimate, Numbers, Statistic, Weights, estimates, mean, remembered
+from .metrics import Confidence, Point, Routing
 from .pareto import frontier
+from .policies import Column, Policy, Source
 from .report import Calibration, Ordering, Row
-from .trials import Column, Source, Trial
 
 QUALITY_SHARE = 0.95  # of the strong model's quality: what a saving refers to
 _STEPS = 20  # of a band, from no strong calls to all
@@ -80,30 +69,30 @@ class Sweep(NamedTuple):
     at: float
 
 
-def row_of(trial: Trial, figures: Figures) -> Callable[[Found], Row]:
-    """The row of a trial, once the figures are found."""
-    of_quality = remembered(mean(trial.quality))
-    of_share = None if trial.strong is None else remembered(mean(trial.strong))
+def row_of(policy: Policy, figures: Figures) -> Callable[[Found], Row]:
+    """The row of a policy, once the figures are found."""
+    of_quality = remembered(mean(policy.quality))
+    of_share = None if policy.strong is None else remembered(mean(policy.strong))
     quality, share = figures.add(of_quality), None if of_share is None else figures.add(of_share)
-    cost = None if trial.cost is None else figures.add(mean(trial.cost))
-    latency = None if trial.latency is None else figures.add(mean(trial.latency))
+    cost = None if policy.cost is None else figures.add(mean(policy.cost))
+    latency = None if policy.latency is None else figures.add(mean(policy.latency))
     over = None
-    if trial.source is Source.ENGINE and of_share is not None:
+    if policy.source is Source.ENGINE and of_share is not None:
         over = figures.add(figures.over_random(of_quality, of_share))
 
     def row(found: Found) -> Row:
         return Row(
-            name=trial.name,
-            source=trial.source,
+            name=policy.name,
+            source=policy.source,
             quality=found[quality],
             strong_share=Estimate(None) if share is None else found[share],
             cost_nanousd=None if cost is None else found[cost],
             latency_ms=None if latency is None else found[latency],
             over_random=None if over is None else found[over],
-            strategy=trial.strategy,
-            threshold=trial.threshold,
-            attainable=trial.attainable,
-            of_pair=trial.of_pair,
+            strategy=policy.strategy,
+            threshold=policy.threshold,
+            attainable=policy.attainable,
+            of_pair=policy.of_pair,
         )
 
     return row
@@ -186,7 +175,7 @@ def calibration_of(
     held = Confidence(confidences, outcomes)
 
     def of_answers(weights: Weights) -> Weights:
-        return weights if weights is None or owners is None else [weights[owner] for owner in owners]
+        return weights if weights is None or owners is None else weights[owners]
 
     statistics: tuple[Statistic, ...] = (
         lambda weights: held.auc(of_answers(weights)),

@@ -8,13 +8,12 @@ would have come out a little different is not in them.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from ..deferred import dataclass
-from .metrics import Estimate, Statistic, Weights, estimates, remembered
+from .intervals import Estimate, Statistic, Weights, estimates, remembered
 
 FOLDS = 5
 # Bytes of the digest that choose the part. Not the first, by which files of prompts may have been halved already.
@@ -25,11 +24,6 @@ _ROUNDING = 1e-9  # a smaller difference may come from the order in which floats
 
 T = TypeVar("T")
 Fitted = TypeVar("Fitted")
-
-
-def digest_of(prompt: str) -> str:
-    """The SHA-256 of a prompt in hex, as the ledger has it in `prompt_sha256`."""
-    return hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def fold_of(digest: str) -> int:
@@ -55,18 +49,16 @@ class Sample:
         self._prompt_of = [numbers.setdefault(digest, len(numbers)) for digest in digests]
         self.prompts = len(numbers)
         self._drawn: Weights = None
-        self._weights: list[int] = []
+        self._weights: Weights = None
 
     def statistic(self, of_cases: Statistic) -> Statistic:
         """A statistic that takes weights of cases, as one that takes weights of prompts."""
         return remembered(lambda drawn: of_cases(self._of_cases(drawn)))
 
     def _of_cases(self, drawn: Weights) -> Weights:
-        if drawn is None:
-            return None
+        """The same array for the same draw, for what is worked out once for each."""
         if drawn is not self._drawn:
-            self._drawn = drawn
-            self._weights = [drawn[prompt] for prompt in self._prompt_of]
+            self._drawn, self._weights = drawn, None if drawn is None else drawn[self._prompt_of]
         return self._weights
 
 

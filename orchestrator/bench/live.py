@@ -11,7 +11,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 
-from ..calling.settlement import sha256
 from ..confidence.answers import AGREES_FROM, same_answer
 from ..deferred import dataclass
 from ..engine import Engine, RunInterrupted
@@ -25,10 +24,10 @@ from ..providers.base import Provider
 from ..registry.model import Chain, Registry
 from ..result import OrchestrationResult
 from ..settings import RunOptions, Settings
-from ..types import Completion, FinishReason, Prompt
-from .playing import Progress, unwatched
-from .purse import Bill, Purse
+from ..types import Completion, FinishReason, Prompt, digest_of
 from .records import Asked, Item, RecordedOutcome
+from .replay import Progress, unwatched
+from .spending import Bill, SpendingLimit
 from .writing import RecordFile
 
 CATEGORY = "bench"
@@ -76,11 +75,11 @@ class Gathering:
     connect: Callable[[str], Provider] | None = None
     engine: Engine = field(init=False)
     found: Gathered = field(default_factory=Gathered)
-    _purse: Purse = field(init=False)
+    _limit: SpendingLimit = field(init=False)
 
     def __post_init__(self) -> None:
         self.engine = Engine(self.settings, replace(self.registry, chains=self._chains()), connect=self.connect)
-        self._purse = Purse(self.options.max_cost_nanousd)
+        self._limit = SpendingLimit(self.options.max_cost_nanousd)
 
     async def gather(self, prompts: Sequence[Asked]) -> Gathered:
         """Ask what is missing, some prompts at a time. Raises an OrchError if the first prompt could not be asked,
@@ -110,7 +109,7 @@ class Gathering:
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from None
         finally:
-            self.found.spent_nanousd = self._purse.spent_nanousd
+            self.found.spent_nanousd = self._limit.spent_nanousd
             await self.engine.aclose()
         return self.found
 
@@ -142,7 +141,7 @@ class Gathering:
             )
         capped = replace(planned, options=replace(planned.options, max_cost_nanousd=planned.cost.maximum))
         heard = _Heard()
-        async with self._purse.set_aside(planned.cost.maximum or 0) as bill:
+        async with self._limit.set_aside(planned.cost.maximum or 0) as bill:
             try:
                 result = await self.engine.execute(capped, heard)
             except RunInterrupted as interrupted:
@@ -278,7 +277,7 @@ def _no_verdict(judge: str | None, judging: Sequence[CallRecord]) -> str:
 
 def _answer_of(calls: Sequence[CallRecord], response: str) -> CallRecord:
     """The call whose answer was given."""
-    digest = sha256(response)
+    digest = digest_of(response)
     completed = [call for call in calls if call.status is CallStatus.COMPLETED]
     return next((call for call in reversed(completed) if call.response_sha256 == digest), completed[-1])
 

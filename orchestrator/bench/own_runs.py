@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ..errors import UsageError
 from ..ledger.ratings import RatedRun, rated_runs
 from ..ledger.records import CallStatus, Recorded
 from ..ledger.store import Ledger
 from .figures import Figures, Found, calibration_of
-from .metrics import Statistic, Weights
+from .intervals import mean
+from .policies import Column
 from .records import ACCEPTABLE, Item, RecordedOutcome
 from .report import Calibration, LedgerReport, Observed
-from .trials import Column
 
 ALL = "all answers"
 
@@ -103,10 +103,10 @@ def _observed(
     name: str, runs: Sequence[RatedRun], places: Sequence[int], figures: Figures
 ) -> Callable[[Found], Observed]:
     def figure(values: Iterable[float | None]) -> int | None:
-        known = {place: value for place, value in zip(places, values, strict=True) if value is not None}
-        return figures.add(_mean_at(known)) if len(known) == len(places) else None
+        known = [value for value in values if value is not None]
+        return figures.add(mean(known, places)) if len(known) == len(places) else None
 
-    rating = figures.add(_mean_at({place: runs[place].rating.rating for place in places}))
+    rating = figures.add(mean([runs[place].rating.rating for place in places], places))
     cost = figure(runs[place].cost_nanousd for place in places)
     latency = figure(runs[place].latency_ms for place in places)
 
@@ -120,18 +120,6 @@ def _observed(
         )
 
     return observed
-
-
-def _mean_at(values: Mapping[int, float]) -> Statistic:
-    """The mean over some of the runs; None in a resample that has none of them."""
-
-    def statistic(weights: Weights) -> float | None:
-        total = len(values) if weights is None else sum(weights[place] for place in values)
-        if not total:
-            return None
-        return sum(value if weights is None else weights[place] * value for place, value in values.items()) / total
-
-    return statistic
 
 
 def _calibration(name: str, runs: Sequence[RatedRun | None], figures: Figures) -> Callable[[Found], Calibration] | None:

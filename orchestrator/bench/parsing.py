@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 from ..errors import UsageError, did_you_mean
-from .playing import LABELS, REPLAYABLE
+from .replay import LABELS, REPLAYABLE
 
 _MOST_STEPS = 1_000
 

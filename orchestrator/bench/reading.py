@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import hashlib
 import io
 import json
 import math
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
 from ..errors import UsageError, did_you_mean
+from ..types import digest_of
 from .records import Asked, Item, RecordedOutcome
 
 LONGEST_LINE = 64 * 1024 * 1024  # bytes: a longer one is no prompt with its answers, and is not read into memory
@@ -77,7 +77,7 @@ def read_prompts(path: Path) -> list[Asked]:
             prompt, expected = _prompt(value.get("prompt"), fail), value.get("expected")
             if isinstance(expected, int | float) and not isinstance(expected, bool):
                 expected = json.dumps(expected)
-            name = _text(value.get("id"), "id", fail) or hashlib.sha256(prompt.encode()).hexdigest()[:16]
+            name = _text(value.get("id"), "id", fail) or digest_of(prompt)[:16]
             task = _text(value.get("task"), "task", fail) or ""
             if name in seen:
                 fail(f"the id {name!r} is that of an earlier line too")

@@ -1,6 +1,6 @@
 """Runs of the engine over recorded outcomes: everything is real but the network.
 
-    prompt ─► Engine.plan ─► Engine.execute ─► a provider that answers from the record ─► ledger in memory ─► Played
+    prompt ─► Engine.plan ─► Engine.execute ─► a provider that answers from the record ─► ledger in memory ─► Replayed
 
 The registry of a replay has the recorded models and no other. The weak one is rated for basic prompts and the strong
 one for all that are harder, so that `cheapest` routes between them by the first cut of the complexity score, whatever
@@ -9,7 +9,7 @@ they cost. Others keep what the user's registry rates them for; unknown ones are
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import date
 from decimal import Decimal
@@ -18,6 +18,7 @@ from typing import Self
 
 from ..analysis.complexity import CUTS
 from ..clock import Clock, local_now
+from ..confidence.answers import same_answer
 from ..deferred import dataclass
 from ..engine import Engine
 from ..errors import OrchError, RequestRejectedError, UsageError
@@ -29,7 +30,8 @@ from ..providers.base import Capabilities, Health, RateLimitStatus, StreamEvent
 from ..registry.model import Chain, ModelSpec, Registry, Scores
 from ..registry.records import MAX_TOKENS
 from ..settings import BreakerPolicy, RetryPolicy, RunOptions, Settings
-from ..types import Completion, FinishReason, Level, Prompt, Request
+from ..types import AcceptRule, Completion, FinishReason, Level, Prompt, Request
+from .policies import Policy, Source
 from .pricing import RecordedModel, usage_of
 from .records import Item
 from .selecting import Lineup
@@ -42,8 +44,19 @@ _NEUTRAL = Scores(0.5, 0.5, 0.5, 0.5)
 _STAND_IN = Price(date.min, "stand-in", date.min, Rates(Decimal(1), Decimal(1)))
 
 
+ROUTING, CASCADE, ENSEMBLE = "cheapest", "fallback", "ensemble"
+REPLAYABLE = (ROUTING, CASCADE, ENSEMBLE)
+LABELS = {ROUTING: "routing", CASCADE: "cascade", ENSEMBLE: "ensemble"}
+
+Progress = Callable[[str, int, int], None]  # what is being done, and how many of how many are
+
+
+def unwatched(_what: str, _done: int, _of: int) -> None:
+    """The progress of a bench that nobody watches."""
+
+
 @dataclass(frozen=True, slots=True)
-class Played:
+class Replayed:
     """What a run came to: whose answer it gave, which models it called, and with what confidence in each answer.
 
     `score` is the prompt's complexity.
@@ -60,7 +73,7 @@ class Played:
 
 @dataclass(slots=True)
 class Replay:
-    """Plays prompts through the engine, one at a time. A context: its ledger is gone when it is left."""
+    """Replays prompts through the engine, one at a time. A context: its ledger is gone when it is left."""
 
     settings: Settings
     models: Mapping[str, RecordedModel]
@@ -108,7 +121,7 @@ class Replay:
         plans = [engine.plan(Prompt(item.prompt), RunOptions(chain=CHAIN)) for item in items[::step]]
         self.expected_output = round(fmean(planned.load.output_tokens for planned in plans))
 
-    async def play(self, engine: Engine, item: Item, options: RunOptions) -> Played:
+    async def one(self, engine: Engine, item: Item, options: RunOptions) -> Replayed:
         """One prompt. Raises UsageError, naming the prompt, if it cannot be run."""
         self._item = item
         try:
@@ -120,7 +133,7 @@ class Replay:
             raise UsageError(f"prompt {item.id}: {result.exception}")
         called = tuple(call.model for call in result.calls if call.status is CallStatus.COMPLETED)
         priced = all(self.models[name].price is not None for name in called)
-        return Played(
+        return Replayed(
             model=result.model_used,
             called=called,
             confidences={call.model: call.confidence for call in result.calls if call.confidence is not None},
@@ -153,6 +166,85 @@ class Replay:
             ),
             scores=_NEUTRAL,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """Replays all prompts of a set, a strategy at a threshold at a time. `name` is the set's, for whoever watches."""
+
+    name: str
+    items: Sequence[Item]
+    replay: Replay
+    progress: Progress = unwatched
+
+    async def routing(self, cut: float) -> tuple[Policy, list[float]]:
+        """`cheapest` with its first cut there; with the complexity scores of the prompts."""
+        replayed = await self._replay(f"routing {cut:g}", self._engine(cut), RunOptions(strategy=ROUTING, chain=CHAIN))
+        return self._policy(ROUTING, cut, replayed), [each.score for each in replayed]
+
+    async def cascade(self, threshold: float) -> Policy:
+        """`fallback` from the weak model to the strong one."""
+        options = RunOptions(strategy=CASCADE, chain=CHAIN, threshold=threshold)
+        return self._policy(CASCADE, threshold, await self._replay(f"cascade {threshold:g}", self._engine(), options))
+
+    async def ensemble(self) -> tuple[Policy, dict[str, list[float]]]:
+        """`ensemble` of all models that are looked at; with the confidence in each of their answers."""
+        models = self.replay.lineup.models
+        options = RunOptions(strategy=ENSEMBLE, chain=CHAIN, models=models, ensemble_size=len(models))
+        replayed = await self._replay("ensemble", self._engine(), options)
+        return self._policy(ENSEMBLE, None, replayed), {
+            model: [each.confidences[model] for each in replayed] for model in models
+        }
+
+    async def agreeing(self) -> Policy:
+        """`fallback --accept agreement` over all models, the strong one last."""
+        lineup = self.replay.lineup
+        chain = [*(model for model in lineup.models if model != lineup.strong), lineup.strong]
+        options = RunOptions(strategy=CASCADE, chain=CHAIN, accept=AcceptRule.AGREEMENT)
+        replayed = await self._replay("agreement", self.replay.engine(chain), options)
+        return self._policy(CASCADE, None, replayed, "agreement")
+
+    def agreement(self) -> list[float]:
+        """How far the two models' answers to each prompt are the same, 0 to 1."""
+        weak, strong = self.replay.lineup.weak, self.replay.lineup.strong
+        return [
+            same_answer(item.outcomes[weak].text or "", item.outcomes[strong].text or "", item.prompt)
+            for item in self.items
+        ]
+
+    async def confidences(self, model: str) -> list[float]:
+        """How far each answer of a model is trusted, when it is asked alone."""
+        engine = self.replay.engine([model])
+        options = RunOptions(strategy=CASCADE, chain=CHAIN)
+        return [each.confidences[model] for each in await self._replay(f"confidence in {model}", engine, options)]
+
+    def _engine(self, first_cut: float | None = None) -> Engine:
+        return self.replay.engine([self.replay.lineup.weak, self.replay.lineup.strong], first_cut)
+
+    def _policy(
+        self, strategy: str, threshold: float | None, replayed: Sequence[Replayed], label: str | None = None
+    ) -> Policy:
+        label, lineup = label or LABELS[strategy], self.replay.lineup
+        costs = [each.cost_nanousd for each in replayed if each.cost_nanousd is not None]
+        latencies = [each.latency_ms for each in replayed if each.latency_ms is not None]
+        return Policy(
+            name=label if threshold is None else f"{label} {threshold:g}",
+            source=Source.ENGINE,
+            quality=[item.outcomes[each.model].score for item, each in zip(self.items, replayed, strict=True)],
+            strong=[float(lineup.strong in each.called) for each in replayed],
+            cost=costs if len(costs) == len(replayed) else None,
+            latency=latencies if len(latencies) == len(replayed) else None,
+            strategy=strategy,
+            threshold=threshold,
+            of_pair=all({lineup.weak, lineup.strong}.issuperset(each.called) for each in replayed),
+        )
+
+    async def _replay(self, what: str, engine: Engine, options: RunOptions) -> list[Replayed]:
+        replayed = []
+        for done, item in enumerate(self.items):
+            self.progress(f"{self.name}: {what}", done, len(self.items))
+            replayed.append(await self.replay.one(engine, item, options))
+        return replayed
 
 
 def latency_of(node: Node, latencies: Mapping[str, int | None]) -> int | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
-from typing import Any
+from dataclasses import field, fields, is_dataclass
+from typing import Any, NamedTuple
 
 from ..deferred import dataclass
-from .metrics import LEVEL, Bin, Estimate, Point
-from .trials import Source
+from .intervals import LEVEL, Estimate
+from .metrics import Bin, Point
+from .policies import Source
 
 SCHEMA_VERSION = 1
+_NOT_IN_JSON = {"json": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,23 +34,8 @@ class Row:
     strategy: str | None = None
     threshold: float | None = None
     attainable: bool = True
-    of_pair: bool = True
+    of_pair: bool = field(default=True, metadata=_NOT_IN_JSON)
     on_frontier: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "strategy": self.strategy,
-            "threshold": self.threshold,
-            "source": self.source.value,
-            "quality": _estimate(self.quality),
-            "cost_nanousd": _estimate(self.cost_nanousd),
-            "strong_share": _estimate(self.strong_share),
-            "latency_ms": _estimate(self.latency_ms),
-            "over_random": _estimate(self.over_random),
-            "attainable": self.attainable,
-            "on_frontier": self.on_frontier,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +53,9 @@ class Ordering:
     cpt_80: Estimate
     share_at_95: Estimate
     saving_at_95: Estimate
-    threshold: float | None
+    threshold: float | None = field(metadata={"json": "threshold_at_95"})
     curve: Sequence[Point]
-    band: Sequence[tuple[float, float | None, Estimate]]
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "by": self.by,
-            "apgr": _estimate(self.apgr),
-            "cpt_50": _estimate(self.cpt_50),
-            "cpt_80": _estimate(self.cpt_80),
-            "share_at_95": _estimate(self.share_at_95),
-            "saving_at_95": _estimate(self.saving_at_95),
-            "threshold_at_95": self.threshold,
-            "curve": [
-                {"threshold": point.threshold, "strong_share": point.share, "quality": point.quality}
-                | {"cost_nanousd": point.cost}
-                for point in self.curve
-            ],
-        }
+    band: Sequence[tuple[float, float | None, Estimate]] = field(metadata=_NOT_IN_JSON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +70,12 @@ class Calibration:
     ece: Estimate
     bins: Sequence[Bin]
 
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "answers": self.answers,
-            "acceptable": self.acceptable,
-            "auc": _estimate(self.auc),
-            "brier": _estimate(self.brier),
-            "ece": _estimate(self.ece),
-            "bins": [found._asdict() for found in self.bins],
-        }
+
+class RatesShown(NamedTuple):
+    """Dollars per million tokens, as they are written."""
+
+    input: str
+    output: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +83,9 @@ class ModelReport:
     """A recorded model: its rates in dollars per million tokens, None if unknown, and where its tokens come from."""
 
     name: str
-    rates: tuple[str, str] | None
+    rates: RatesShown | None = field(metadata={"json": "price"})
     tokens: str
     texts: int
-
-    def to_dict(self) -> dict[str, Any]:
-        rates = None if self.rates is None else {"input": self.rates[0], "output": self.rates[1]}
-        return {"name": self.name, "price": rates, "tokens": self.tokens, "texts": self.texts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,31 +103,13 @@ class SetReport:
     weak: str
     strong: str
     models: Sequence[ModelReport]
-    rows: Sequence[Row]
+    rows: Sequence[Row] = field(metadata={"json": "strategies"})
     sweep: Sequence[Row]
     orderings: Sequence[Ordering]
     confidence: Sequence[Calibration]
     agreement_auc: Estimate | None = None
     needs_live: Sequence[str] = ()
     notes: Sequence[str] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "prompts": self.prompts,
-            "left_out": self.left_out,
-            "tasks": dict(self.tasks),
-            "weak": self.weak,
-            "strong": self.strong,
-            "models": [model.to_dict() for model in self.models],
-            "strategies": [row.to_dict() for row in self.rows],
-            "sweep": [row.to_dict() for row in self.sweep],
-            "orderings": [ordering.to_dict() for ordering in self.orderings],
-            "confidence": [calibration.to_dict() for calibration in self.confidence],
-            "agreement_auc": _estimate(self.agreement_auc),
-            "needs_live": list(self.needs_live),
-            "notes": list(self.notes),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,15 +121,6 @@ class Observed:
     rating: Estimate
     cost_nanousd: Estimate | None
     latency_ms: Estimate | None
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "runs": self.runs,
-            "rating": _estimate(self.rating),
-            "cost_nanousd": _estimate(self.cost_nanousd),
-            "latency_ms": _estimate(self.latency_ms),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,16 +136,6 @@ class LedgerReport:
     models: Sequence[Observed]
     confidence: Sequence[Calibration]
     replayable: int
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "runs": self.runs,
-            "strategies": [observed.to_dict() for observed in self.strategies],
-            "models": [observed.to_dict() for observed in self.models],
-            "confidence": [calibration.to_dict() for calibration in self.confidence],
-            "replayable": self.replayable,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,19 +153,25 @@ class BenchReport:
     ledger: LedgerReport | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "seed": self.seed,
-            "resamples": self.resamples,
-            "level": LEVEL,
-            "selection": dict(self.selection),
-            "sets": [found.to_dict() for found in self.sets],
-            "together": None if self.together is None else self.together.to_dict(),
-            "ledger": None if self.ledger is None else self.ledger.to_dict(),
-        }
+        """The JSON object that docs/bench.md documents."""
+        found: dict[str, Any] = to_json(self)
+        return {"schema_version": SCHEMA_VERSION, "level": LEVEL, **found}
 
 
-def _estimate(estimate: Estimate | None) -> dict[str, float | None] | None:
-    if estimate is None or estimate.value is None:
-        return None
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+def to_json(found: Any) -> Any:
+    """Plain data for JSON: an estimate without a figure is None, and a field has the name of its `json`, if any."""
+    match found:
+        case Estimate():
+            return None if found.value is None else {"value": found.value, "low": found.low, "high": found.high}
+        case Point(threshold, share, quality, cost):
+            return {"threshold": threshold, "strong_share": share, "quality": quality, "cost_nanousd": cost}
+        case Mapping():
+            return dict(found)
+        case tuple() if hasattr(found, "_asdict"):
+            return found._asdict()
+        case list() | tuple():
+            return [to_json(each) for each in found]
+    if not is_dataclass(found):
+        return found
+    named = ((each.metadata.get("json", each.name), each.name) for each in fields(found))
+    return {key: to_json(getattr(found, name)) for key, name in named if key}

@@ -17,16 +17,11 @@ from ..errors import UsageError
 from ..registry.model import Registry
 from ..settings import Settings
 from .figures import Figures, Sweep, calibration_of, ordering_of, row_of, sweep_row_of, with_frontier
-from .metrics import RESAMPLES, Confidence, Routing
-from .playing import CASCADE, ENSEMBLE, LABELS, REPLAYABLE, ROUTING, Passes, Progress, unwatched
-from .pricing import Prices, RecordedModel, TokenSource, recorded_model, usage_of
-from .records import Item
-from .replay import Replay
-from .report import Calibration, ModelReport, SetReport
-from .selecting import Lineup, choose_models
-from .trials import (
+from .intervals import RESAMPLES
+from .metrics import Confidence, Routing
+from .policies import (
     Column,
-    Trial,
+    Policy,
     alone,
     cascade_by_confidence,
     coin_flip,
@@ -35,6 +30,11 @@ from .trials import (
     recorded_plan,
     routing_by_score,
 )
+from .pricing import Prices, RecordedModel, TokenSource, recorded_model, usage_of
+from .records import Item
+from .replay import CASCADE, ENSEMBLE, LABELS, REPLAYABLE, ROUTING, Passes, Progress, Replay, unwatched
+from .report import Calibration, ModelReport, RatesShown, SetReport
+from .selecting import Lineup, choose_models
 
 _TO_AGREE = 3  # models: two that are held against each other, and one that is asked where they differ
 
@@ -99,14 +99,14 @@ async def bench_set(
 
 
 @dataclass(slots=True)
-class _Played:
+class _Replayed:
     """All that the engine was run for.
 
     `scores` are of complexity; None where no strategy goes by them. `agreement` is how far the weak model's answers are
     the strong one's; None without texts.
     """
 
-    trials: list[Trial] = field(default_factory=list)
+    policies: list[Policy] = field(default_factory=list)
     scores: list[float] | None = None
     confidences: dict[str, list[float]] = field(default_factory=dict)
     agreement: list[float] | None = None
@@ -127,13 +127,13 @@ def together(sets: Sequence[Answers], options: BenchOptions) -> Calibration | No
     return calibration(figures.estimate())
 
 
-async def _play(passes: Passes, options: BenchOptions, settings: Settings) -> _Played:
-    found = _Played()
+async def _play(passes: Passes, options: BenchOptions, settings: Settings) -> _Replayed:
+    found = _Replayed()
     for strategy in options.strategies:
         if strategy == ROUTING:
             for cut in options.thresholds or (settings.complexity.cuts or CUTS)[:1]:
-                trial, found.scores = await passes.routing(cut)
-                found.trials.append(trial)
+                policy, found.scores = await passes.routing(cut)
+                found.policies.append(policy)
     if options.strategies == (ROUTING,):
         return found
     silent = [model for model in passes.replay.lineup.models if not _has_texts(passes.items, model)]
@@ -148,11 +148,11 @@ async def _play(passes: Passes, options: BenchOptions, settings: Settings) -> _P
             found.confidences[model] = await passes.confidences(model)
     if CASCADE in options.strategies:
         for threshold in options.thresholds or (settings.run.threshold,):
-            found.trials.append(await passes.cascade(threshold))
+            found.policies.append(await passes.cascade(threshold))
     if ENSEMBLE in options.strategies:
-        found.trials.append(ensemble)
+        found.policies.append(ensemble)
     if CASCADE in options.strategies and len(passes.replay.lineup.models) >= _TO_AGREE:
-        found.trials.append(await passes.agreeing())
+        found.policies.append(await passes.agreeing())
     return found
 
 
@@ -160,7 +160,7 @@ def _report(
     name: str,
     items: Sequence[Item],
     left_out: int,
-    played: _Played,
+    played: _Replayed,
     options: BenchOptions,
     progress: Progress,
     replay: Replay,
@@ -172,8 +172,8 @@ def _report(
         weak, strong, options.resamples, options.seed, lambda done, of: progress(f"{name}: intervals", done, of)
     )
     plans = [name for name in items[0].plans if all(name in item.plans for item in items)]
-    trials = [*_baselines(lineup, columns), *played.trials, *(recorded_plan(name, items) for name in plans)]
-    rows = [row_of(trial, figures) for trial in [*trials, oracle(weak, strong)]]
+    policies = [*_baselines(lineup, columns), *played.policies, *(recorded_plan(name, items) for name in plans)]
+    rows = [row_of(policy, figures) for policy in [*policies, oracle(weak, strong)]]
     ways = _ways(lineup, columns, played)
     orderings = [ordering_of(way.name, way.by, way.routing, figures, turned=way.turned) for way in ways]
     sweep = [sweep_row_of(way.at(threshold), figures) for way in ways for threshold in options.sweep]
@@ -212,7 +212,7 @@ def _notes(items: Sequence[Item], lineup: Lineup, weak: Column, strong: Column) 
         yield f"{lineup.weak} costs more than {lineup.strong}: there is nothing to save by it"
 
 
-def _baselines(lineup: Lineup, columns: Mapping[str, Column]) -> Iterator[Trial]:
+def _baselines(lineup: Lineup, columns: Mapping[str, Column]) -> Iterator[Policy]:
     """What each model does alone, and a coin flip between the two."""
     weak, strong = columns[lineup.weak], columns[lineup.strong]
     yield alone("all weak", weak)
@@ -240,12 +240,12 @@ class _Way(NamedTuple):
         return Sweep(f"{self.name} {threshold:g}", self.strategy, threshold, self.routing, place)
 
 
-def _ways(lineup: Lineup, columns: Mapping[str, Column], played: _Played) -> list[_Way]:
+def _ways(lineup: Lineup, columns: Mapping[str, Column], played: _Replayed) -> list[_Way]:
     weak, strong = columns[lineup.weak], columns[lineup.strong]
     ways = []
     if played.scores is not None:
         ways.append(_Way(ROUTING, "complexity score", routing_by_score(played.scores, weak, strong)))
-    if any(trial.strategy == CASCADE and trial.threshold is not None for trial in played.trials):
+    if any(policy.strategy == CASCADE and policy.threshold is not None for policy in played.policies):
         sure, surer = played.confidences[lineup.weak], played.confidences[lineup.strong]
         cascade = cascade_by_confidence(sure, surer, weak, strong)
         ways.append(_Way(CASCADE, "confidence in the weak answer", cascade, turned=True))
@@ -274,7 +274,7 @@ def _model_report(model: RecordedModel, items: Sequence[Item], replay: Replay) -
     rates = None if model.price is None else model.price.rates
     return ModelReport(
         name=model.name,
-        rates=None if rates is None else (str(rates.input), str(rates.output)),
+        rates=None if rates is None else RatesShown(str(rates.input), str(rates.output)),
         tokens=max(sources, key=list(TokenSource).index).value,
         texts=sum(item.outcomes[model.name].text is not None for item in items),
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
+from ..types import digest_of
 from .records import Item
 
 DEVELOPMENT, TEST = "dev", "test"
@@ -105,7 +105,7 @@ def _cheapest(names: Sequence[str], rate: Callable[[str], Decimal | None]) -> st
 
 
 def _digest(prompt: str) -> bytes:
-    return hashlib.sha256(prompt.encode()).digest()
+    return bytes.fromhex(digest_of(prompt))
 
 
 def _place(prompt: str) -> float:

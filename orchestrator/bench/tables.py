@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..money import NANO_PER_DOLLAR
-from .metrics import Estimate
+from .intervals import Estimate
 from .report import Calibration, ModelReport, Observed, Ordering, Row
 
 UNKNOWN = "-"
@@ -24,14 +24,14 @@ class Table(NamedTuple):
 
 def strategies(title: str, rows: Sequence[Row]) -> Table:
     """What is not known of any row has no column. A row on the frontier has a star."""
-    columns: list[tuple[str, Callable[[Row], str]]] = [("quality", lambda row: _decimal(row.quality))]
+    columns: list[tuple[str, Callable[[Row], str]]] = [("quality", lambda row: decimal(row.quality))]
     if any(row.cost_nanousd is not None for row in rows):
-        columns.append((f"$ per {_PROMPTS:,} prompts", lambda row: _dollars(row.cost_nanousd)))
-    columns.append(("strong calls", lambda row: _percent(row.strong_share)))
+        columns.append((f"$ per {_PROMPTS:,} prompts", lambda row: dollars(row.cost_nanousd)))
+    columns.append(("strong calls", lambda row: percent(row.strong_share)))
     if any(row.latency_ms is not None for row in rows):
         columns.append(("latency", lambda row: _latency(row.latency_ms)))
     if any(row.over_random is not None for row in rows):
-        columns.append(("over random", lambda row: _decimal(row.over_random, sign="+")))
+        columns.append(("over random", lambda row: decimal(row.over_random, sign="+")))
     return Table(
         [f"  {title}", *(header for header, _ in columns)],
         [[f"{'*' if row.on_frontier else ' '} {row.name}", *(show(row) for _, show in columns)] for row in rows],
@@ -44,12 +44,26 @@ def orderings(found: Sequence[Ordering]) -> Table:
         [
             [
                 f"  {ordering.name}",
-                _decimal(ordering.apgr),
-                _percent(ordering.cpt_50),
-                _percent(ordering.cpt_80),
-                _percent(ordering.saving_at_95),
+                decimal(ordering.apgr),
+                percent(ordering.cpt_50),
+                percent(ordering.cpt_80),
+                percent(ordering.saving_at_95),
             ]
             for ordering in found
+        ],
+    )
+
+
+def curve(ordering: Ordering) -> Table:
+    """A strategy over all its thresholds, by the share of strong calls, which a threshold sets."""
+    shown = ordering.band[::2]
+    priced = all(cost is not None for _, cost, _ in shown)
+    header = [f"  {ordering.name} by strong calls", "quality", *([f"$ per {_PROMPTS:,} prompts"] if priced else [])]
+    return Table(
+        header,
+        [
+            [f"  {share:.0%}", decimal(quality), *([dollars(Estimate(cost))] if priced else [])]
+            for share, cost, quality in shown
         ],
     )
 
@@ -62,9 +76,9 @@ def confidence(title: str, found: Sequence[Calibration]) -> Table:
                 f"  {one.name}",
                 f"{one.answers:,}",
                 f"{one.acceptable:.0%}",
-                _decimal(one.auc),
-                _decimal(one.brier),
-                _decimal(one.ece),
+                decimal(one.auc),
+                decimal(one.brier),
+                decimal(one.ece),
             ]
             for one in found
         ],
@@ -78,8 +92,8 @@ def observed(title: str, found: Sequence[Observed]) -> Table:
             [
                 f"  {one.name}",
                 f"{one.runs:,}",
-                _decimal(one.rating),
-                _dollars(one.cost_nanousd),
+                decimal(one.rating),
+                dollars(one.cost_nanousd),
                 _latency(one.latency_ms),
             ]
             for one in found
@@ -88,7 +102,7 @@ def observed(title: str, found: Sequence[Observed]) -> Table:
 
 
 def auc(estimate: Estimate) -> str:
-    return f"AUC {_decimal(estimate)}"
+    return f"AUC {decimal(estimate)}"
 
 
 def rates(model: ModelReport) -> str:
@@ -97,11 +111,11 @@ def rates(model: ModelReport) -> str:
     return f"${model.rates[0]} / ${model.rates[1]} per million tokens"
 
 
-def _decimal(estimate: Estimate | None, sign: str = "") -> str:
+def decimal(estimate: Estimate | None, sign: str = "") -> str:
     return _cell(estimate, lambda value: f"{value:{sign}.3f}")
 
 
-def _percent(estimate: Estimate | None) -> str:
+def percent(estimate: Estimate | None) -> str:
     return _cell(estimate, lambda value: f"{100 * value:.0f}", unit="%")
 
 
@@ -111,7 +125,7 @@ def _latency(estimate: Estimate | None) -> str:
     return _cell(estimate, lambda value: f"{value / 1000:,.1f}", unit=" s")
 
 
-def _dollars(estimate: Estimate | None) -> str:
+def dollars(estimate: Estimate | None) -> str:
     """Three significant digits, of dollars for so many prompts, from nano-dollars for one."""
     return _cell(estimate, lambda value: _significant(value * _PROMPTS / NANO_PER_DOLLAR))
 

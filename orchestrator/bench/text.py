@@ -1,4 +1,4 @@
-"""What a bench found, for a terminal: tables and pictures in characters, `width` wide at most."""
+"""What a bench found, for a terminal: tables, `width` characters wide at most."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from textwrap import wrap
 
 from . import tables
-from .chart import chart
-from .metrics import LEVEL
-from .plot import plot_of
+from .intervals import LEVEL
 from .report import BenchReport, Calibration, LedgerReport, SetReport
 from .tables import Table
 
@@ -73,8 +71,9 @@ def _set(report: SetReport, width: int) -> Iterator[str]:
     if report.orderings:
         yield ""
         yield from _table(tables.orderings(report.orderings), width)
-    yield ""
-    yield from chart(plot_of(report), width)
+        for ordering in report.orderings:
+            yield ""
+            yield from _table(tables.curve(ordering), width)
     if report.confidence:
         yield ""
         yield from _table(tables.confidence("confidence in", report.confidence), width)

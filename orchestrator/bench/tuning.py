@@ -20,9 +20,9 @@ from ..settings import Settings
 from ..tuned import Adjustment, Calibration, Tuned
 from ..types import Level
 from .cases import Case, GradedAnswer
-from .duels import Choice, Duel, Duels, Pair, acceptance, choose_pair, difficulty, duels_of
 from .held_out import FOLDS, fold_of
-from .part import Finding, Part
+from .paired import Choice, Comparison, ModelPair, PairedAnswers, acceptance, choose_pair, comparison_of, difficulty
+from .tuned_setting import Finding, TunedSetting
 from .tuning_confidence import fit_confidence, tune_confidence
 from .tuning_tradeoff import tune_number
 from .tuning_weights import adjusted_score, as_adjustment, fit_adjustment, tune_weights
@@ -37,8 +37,8 @@ class Tuning:
     """What was found, and what there was to find it in. `pair` is None where no prompt has answers of two models.
     `scorer` is the user's own scorer, if that gave the prompts' scores."""
 
-    parts: tuple[Part, ...]
-    pair: Pair | None
+    settings: tuple[TunedSetting, ...]
+    pair: ModelPair | None
     prompts: int
     answers: int
     scorer: str | None = None
@@ -46,14 +46,14 @@ class Tuning:
     @property
     def could_tell(self) -> bool:
         """Whether the data were enough to judge anything."""
-        return any(part.finding in (Finding.IMPROVED, Finding.NO_IMPROVEMENT) for part in self.parts)
+        return any(setting.finding in (Finding.IMPROVED, Finding.NO_IMPROVEMENT) for setting in self.settings)
 
     def accepted(self, *, force: bool) -> Tuned:
         """What is to be written: what improves, or with `force` whatever could be fitted."""
         values = {
-            part.name: part.fitted
-            for part in self.parts
-            if part.fitted is not None and (force or part.finding is Finding.IMPROVED)
+            setting.name: setting.fitted
+            for setting in self.settings
+            if setting.fitted is not None and (force or setting.finding is Finding.IMPROVED)
         }
         confidence, threshold, weights, cuts = (
             values.get(name) for name in ("confidence", "threshold", "weights", "complexity")
@@ -82,39 +82,41 @@ def tune(
     between; `quality` is the share of the strong one's that is to be kept. `weights` asks for a correction of the
     complexity score, for which the cases need their evidence."""
 
-    def taken(part: Part) -> bool:
-        return part.fitted is not None and (force or part.finding is Finding.IMPROVED)
+    def taken(setting: TunedSetting) -> bool:
+        return setting.fitted is not None and (force or setting.finding is Finding.IMPROVED)
 
     confidence = tune_confidence(cases, settings.calibration, settings.run.threshold)
     pair = choose_pair(cases, weak, strong)
-    parts = [confidence, _threshold(cases, settings, pair, quality, refit=taken(confidence))]
+    found = [confidence, _threshold(cases, settings, pair, quality, refit=taken(confidence))]
     in_force = settings.complexity.adjustment or Adjustment()
-    scored = _duels([case for case in cases if case.score is not None], pair, lambda _: True)
+    scored = _comparison([case for case in cases if case.score is not None], pair, lambda _: True)
     adjusts = False
     if weights:
-        parts.append(tune_weights(scored, in_force))
-        adjusts = taken(parts[-1])
-    parts.append(_complexity(scored, settings, quality, levels, refit=adjusts))
+        found.append(tune_weights(scored, in_force))
+        adjusts = taken(found[-1])
+    found.append(_complexity(scored, settings, quality, levels, refit=adjusts))
     answers = sum(1 for case in cases for _ in case.graded())
-    return Tuning(tuple(parts), pair, len(cases), answers, settings.complexity.scorer)
+    return Tuning(tuple(found), pair, len(cases), answers, settings.complexity.scorer)
 
 
-def _threshold(cases: Sequence[Case], settings: Settings, pair: Pair | None, quality: float, *, refit: bool) -> Part:
+def _threshold(
+    cases: Sequence[Case], settings: Settings, pair: ModelPair | None, quality: float, *, refit: bool
+) -> TunedSetting:
     calibrations: dict[int | None, Calibration] = dict.fromkeys([None, *range(FOLDS)], settings.calibration)
     if refit:
         calibrations = {None: fit_confidence(cases)}
         for fold in range(FOLDS):
             calibrations[fold] = fit_confidence([case for case in cases if fold_of(case.digest) != fold])
 
-    def read(duel: Duel, fold: int | None) -> Choice:
-        return acceptance(duel, calibrations[fold])
+    def read(paired: PairedAnswers, fold: int | None) -> Choice:
+        return acceptance(paired, calibrations[fold])
 
     def judged(answer: GradedAnswer) -> bool:
         return answer.blank or answer.logit is not None
 
     return tune_number(
         "threshold",
-        _duels(cases, pair, judged),
+        _comparison(cases, pair, judged),
         settings.run.threshold,
         quality,
         read,
@@ -122,30 +124,34 @@ def _threshold(cases: Sequence[Case], settings: Settings, pair: Pair | None, qua
     )
 
 
-def _complexity(duels: Duels, settings: Settings, quality: float, levels: Levels, *, refit: bool) -> Part:
+def _complexity(
+    comparison: Comparison, settings: Settings, quality: float, levels: Levels, *, refit: bool
+) -> TunedSetting:
     cuts = settings.complexity.cuts or CUTS
-    weak = duels.pair.weak
+    weak = comparison.pair.weak
     place = _highest(levels.get(weak, ())).rank
     if place == len(cuts):
         reason = f"{weak} is rated for every level, so no cut decides about it"
-        return Part("complexity", Finding.NOT_IN_DATA, reason, {"cuts": list(cuts)})
+        return TunedSetting("complexity", Finding.NOT_IN_DATA, reason, {"cuts": list(cuts)})
     adjustments: dict[int | None, Adjustment] = {}
     if refit:
-        adjustments = {None: fit_adjustment(duels.found)}
+        adjustments = {None: fit_adjustment(comparison.found)}
         for fold in range(FOLDS):
-            adjustments[fold] = fit_adjustment([duel for duel in duels.found if fold_of(duel.digest) != fold])
+            adjustments[fold] = fit_adjustment(
+                [paired for paired in comparison.found if fold_of(paired.digest) != fold]
+            )
 
-    def read(duel: Duel, fold: int | None) -> Choice:
-        score = duel.score or 0.0
-        return difficulty(duel, adjusted_score(duel, adjustments[fold]) if refit else score)
+    def read(paired: PairedAnswers, fold: int | None) -> Choice:
+        score = paired.score or 0.0
+        return difficulty(paired, adjusted_score(paired, adjustments[fold]) if refit else score)
 
     return tune_number(
-        "complexity", duels, cuts[place], quality, read, lambda number: {"cuts": _with_cut(cuts, place, number)}
+        "complexity", comparison, cuts[place], quality, read, lambda number: {"cuts": _with_cut(cuts, place, number)}
     )
 
 
-def _duels(cases: Sequence[Case], pair: Pair | None, wanted: Callable[[GradedAnswer], bool]) -> Duels:
-    return Duels(Pair("", ""), False, []) if pair is None else duels_of(cases, pair, wanted=wanted)
+def _comparison(cases: Sequence[Case], pair: ModelPair | None, wanted: Callable[[GradedAnswer], bool]) -> Comparison:
+    return Comparison(ModelPair("", ""), False, []) if pair is None else comparison_of(cases, pair, wanted=wanted)
 
 
 def _highest(levels: Sequence[Level]) -> Level:

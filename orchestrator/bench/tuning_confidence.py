@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..tuned import LEAST_SLOPE, Calibration
-from .calibration import calibrated, fit_calibration, losses
+from .calibration import fit_calibration, losses
 from .cases import Case
 from .held_out import Change, Sample, changes, cross_fitted, more_needed
-from .metrics import Confidence, Statistic, Weights, mean
-from .part import FEWEST, Finding, Part
+from .intervals import Statistic, Weights, mean
+from .metrics import Confidence
+from .tuned_setting import FEWEST, Finding, TunedSetting
 
 NAME = "confidence"
 _DIGITS = 4
@@ -28,7 +29,7 @@ def fit_confidence(cases: Sequence[Case]) -> Calibration:
     return _fit(_answered(cases))
 
 
-def tune_confidence(cases: Sequence[Case], in_force: Calibration, threshold: float) -> Part:
+def tune_confidence(cases: Sequence[Case], in_force: Calibration, threshold: float) -> TunedSetting:
     """The calibration in force against one fitted to these cases, both on held-out prompts.
 
     `threshold` is the one in force: what is accepted by it changes with the calibration, so that is shown too.
@@ -36,7 +37,7 @@ def tune_confidence(cases: Sequence[Case], in_force: Calibration, threshold: flo
     answers = _answered(cases)
     if not answers:
         reason = "no answer comes with a text that could be judged"
-        return Part(NAME, Finding.NOT_IN_DATA, reason, _settings(in_force))
+        return TunedSetting(NAME, Finding.NOT_IN_DATA, reason, _settings(in_force))
     size, prompts = len(answers), len({answer.digest for answer in answers})
     good = math.fsum(answer.outcome for answer in answers)
     fitted = _fit(answers)
@@ -51,7 +52,7 @@ def tune_confidence(cases: Sequence[Case], in_force: Calibration, threshold: flo
         finding, reason, more = _judged(figures, fitted, prompts, size)
         if fitted == in_force:
             finding, reason, more = Finding.NO_IMPROVEMENT, "it is what the data would have it be", None
-    return Part(NAME, finding, reason, _settings(in_force), proposed, prompts, size, figures, more)
+    return TunedSetting(NAME, finding, reason, _settings(in_force), proposed, prompts, size, figures, more)
 
 
 def _answered(cases: Sequence[Case]) -> list[_Answered]:
@@ -77,8 +78,8 @@ def _held_out(answers: Sequence[_Answered], in_force: Calibration, threshold: fl
     what would be accepted of the answers."""
     fits = cross_fitted(answers, lambda answer: answer.digest, lambda _, others: _fit(others))
     outcomes = [answer.outcome for answer in answers]
-    before = [calibrated(answer.logit, in_force) for answer in answers]
-    after = [calibrated(answer.logit, fit) for answer, fit in zip(answers, fits, strict=True)]
+    before = [in_force.confidence(answer.logit) for answer in answers]
+    after = [fit.confidence(answer.logit) for answer, fit in zip(answers, fits, strict=True)]
     one, other = Confidence(before, outcomes), Confidence(after, outcomes)
     return changes(
         Sample(answer.digest for answer in answers),

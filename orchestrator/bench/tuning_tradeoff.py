@@ -13,65 +13,65 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from .duels import Choice, Course, Duel, Duels
 from .held_out import Change, Sample, changes, cross_fitted, digits, more_needed
-from .metrics import mean
-from .part import FEWEST, Finding, Part
+from .intervals import mean
+from .paired import Choice, Comparison, Course, PairedAnswers
+from .tuned_setting import FEWEST, Finding, TunedSetting
 
 _DIGITS = 4
 _PROMPTS = 1_000  # a cost is that of so many
 _ROUNDING = 1e-9
 
 
-_NO_DUELS = (
+_NOT_PAIRED = (
     "no prompt was answered by two models and graded for both: what the other one would have answered is not known"
 )
 
 # How a prompt is decided on by what was fitted without the prompts of a part, or (None) on all of them.
-Reading = Callable[[Duel, int | None], Choice]
+Reading = Callable[[PairedAnswers, int | None], Choice]
 
 
 def tune_number(
     name: str,
-    duels: Duels,
+    comparison: Comparison,
     in_force: float,
     share: float,
     read: Reading,
     as_settings: Callable[[float], dict[str, Any]],
-) -> Part:
+) -> TunedSetting:
     """The number in force against the cheapest one that keeps `share` of the strong model's quality, both on held-out
     prompts. `as_settings` says it in config keys."""
-    found = duels.found
-    part = undecided(name, duels, as_settings(in_force))
-    if part.finding is Finding.NOT_IN_DATA:
-        return part
-    number = fit_number([read(duel, None) for duel in found], share)
-    part = replace(part, fitted=as_settings(number))
-    if part.finding is Finding.TOO_LITTLE_DATA:
-        return part
-    figures = _held_out(duels, in_force, share, read)
+    found = comparison.found
+    setting = undecided(name, comparison, as_settings(in_force))
+    if setting.finding is Finding.NOT_IN_DATA:
+        return setting
+    number = fit_number([read(paired, None) for paired in found], share)
+    setting = replace(setting, fitted=as_settings(number))
+    if setting.finding is Finding.TOO_LITTLE_DATA:
+        return setting
+    figures = _held_out(comparison, in_force, share, read)
     if number == in_force:
         found_out: _Finding = (Finding.NO_IMPROVEMENT, "it is what the data would have it be", None)
     else:
         found_out = _judged(figures, len(found))
     finding, reason, more = found_out
-    return replace(part, finding=finding, reason=reason, changes=figures, more_needed=more)
+    return replace(setting, finding=finding, reason=reason, changes=figures, more_needed=more)
 
 
-def undecided(name: str, duels: Duels, settings: dict[str, Any]) -> Part:
+def undecided(name: str, comparison: Comparison, settings: dict[str, Any]) -> TunedSetting:
     """What can be said of a setting before it is fitted: NO_IMPROVEMENT where there is enough to tell."""
-    found, pair = duels.found, duels.pair
-    part = Part(name, Finding.NOT_IN_DATA, _NO_DUELS, settings, prompts=len(found), answers=2 * len(found))
-    gains = [duel.strong.outcome - duel.weak.outcome for duel in found]
+    found, pair = comparison.found, comparison.pair
+    setting = TunedSetting(name, Finding.NOT_IN_DATA, _NOT_PAIRED, settings, prompts=len(found), answers=2 * len(found))
+    gains = [paired.strong.outcome - paired.weak.outcome for paired in found]
     if math.fsum(gains) <= 0:
         no_better = f"{pair.strong} does no better than {pair.weak} on these prompts"
-        return replace(part, reason=no_better) if found else part
+        return replace(setting, reason=no_better) if found else setting
     better = sum(gain > 0 for gain in gains)
     rarer = min(better, len(found) - better)
     if rarer >= FEWEST:
-        return replace(part, finding=Finding.NO_IMPROVEMENT, reason="")
+        return replace(setting, finding=Finding.NO_IMPROVEMENT, reason="")
     return replace(
-        part,
+        setting,
         finding=Finding.TOO_LITTLE_DATA,
         reason=f"{pair.strong} does better on {better} of {len(found)} prompts; to tell, it takes {FEWEST} such "
         f"prompts and {FEWEST} others",
@@ -82,14 +82,14 @@ def undecided(name: str, duels: Duels, settings: dict[str, Any]) -> Part:
 _Finding = tuple[Finding, str, int | None]
 
 
-def _held_out(duels: Duels, in_force: float, share: float, read: Reading) -> tuple[Change, ...]:
-    def fit(fold: int, others: list[Duel]) -> tuple[int, float]:
-        return fold, fit_number([read(duel, fold) for duel in others], share)
+def _held_out(comparison: Comparison, in_force: float, share: float, read: Reading) -> tuple[Change, ...]:
+    def fit(fold: int, others: list[PairedAnswers]) -> tuple[int, float]:
+        return fold, fit_number([read(paired, fold) for paired in others], share)
 
-    fits = cross_fitted(duels.found, lambda duel: duel.digest, fit)
-    choices = [(read(duel, fold), number) for duel, (fold, number) in zip(duels.found, fits, strict=True)]
+    fits = cross_fitted(comparison.found, lambda paired: paired.digest, fit)
+    choices = [(read(paired, fold), number) for paired, (fold, number) in zip(comparison.found, fits, strict=True)]
     before = [choice.course(in_force) for choice, _ in choices]
-    return _figures(duels, before, [choice.course(number) for choice, number in choices], share)
+    return _figures(comparison, before, [choice.course(number) for choice, number in choices], share)
 
 
 def fit_number(choices: Sequence[Choice], share: float) -> float:
@@ -141,21 +141,23 @@ class _Candidate(NamedTuple):
     cost: float
 
 
-def _figures(duels: Duels, before: Sequence[Course], after: Sequence[Course], share: float) -> tuple[Change, ...]:
+def _figures(
+    comparison: Comparison, before: Sequence[Course], after: Sequence[Course], share: float
+) -> tuple[Change, ...]:
     """Mean quality, the mean cost, and what quality is above `share` of the strong model's."""
-    asked = [share * duel.strong.outcome for duel in duels.found]
-    scale = _PROMPTS if duels.priced else 1
-    cost = f"cost of {_PROMPTS:,} prompts ($)" if duels.priced else f"calls of {duels.pair.strong} a prompt"
+    asked = [share * paired.strong.outcome for paired in comparison.found]
+    scale = _PROMPTS if comparison.priced else 1
+    cost = f"cost of {_PROMPTS:,} prompts ($)" if comparison.priced else f"calls of {comparison.pair.strong} a prompt"
 
     def above(courses: Sequence[Course]) -> list[float]:
         return [course.quality - wanted for course, wanted in zip(courses, asked, strict=True)]
 
     return changes(
-        Sample(duel.digest for duel in duels.found),
+        Sample(paired.digest for paired in comparison.found),
         [
             ("quality", mean([c.quality for c in before]), mean([c.quality for c in after])),
             (cost, mean([scale * c.cost for c in before]), mean([scale * c.cost for c in after])),
-            (f"quality above {share:.0%} of {duels.pair.strong}'s", mean(above(before)), mean(above(after))),
+            (f"quality above {share:.0%} of {comparison.pair.strong}'s", mean(above(before)), mean(above(after))),
         ],
     )
 

@@ -16,12 +16,12 @@ from dataclasses import replace
 from operator import mul
 from statistics import fmean, pstdev
 
-from ..tuned import Adjustment, FeatureWeight
-from .duels import Duel, Duels
+from ..tuned import Adjustment, FeatureWeight, logistic
 from .held_out import Sample, changes, cross_fitted, more_needed
 from .metrics import Routing
-from .part import Finding, Part
-from .regression import fit_logistic, logistic, predictions
+from .paired import Comparison, PairedAnswers
+from .regression import fit_logistic, predictions
+from .tuned_setting import Finding, TunedSetting
 from .tuning_tradeoff import undecided
 
 NAME = "weights"
@@ -33,9 +33,9 @@ _DEVIATIONS = 3.0  # a value further out counts as this
 _DIGITS = 6
 
 
-def fit_adjustment(duels: Sequence[Duel]) -> Adjustment:
-    """The likeliest correction. Duels without evidence say nothing."""
-    known = [(duel.evidence, float(duel.strong.outcome > duel.weak.outcome)) for duel in duels if duel.evidence]
+def fit_adjustment(paired: Sequence[PairedAnswers]) -> Adjustment:
+    """The likeliest correction. Prompts without evidence say nothing."""
+    known = [(each.evidence, float(each.strong.outcome > each.weak.outcome)) for each in paired if each.evidence]
     if not known:
         return Adjustment()
     logits, targets = [evidence.logit for evidence, _ in known], [target for _, target in known]
@@ -43,7 +43,7 @@ def fit_adjustment(duels: Sequence[Duel]) -> Adjustment:
     mean = min(max(fmean(targets), 0.5 / len(known)), 1 - 0.5 / len(known))
     start = (math.log(mean / (1 - mean)), 0.0)
     base = fit_logistic((ones, logits), targets, (0.0, _SCALE_RIDGE), start, (0.0, 1.0))
-    left = [target - logistic(z) for target, z in zip(targets, predictions((ones, logits), base), strict=True)]
+    left = [target - logistic(z) for target, z in zip(targets, predictions((ones, logits), base).tolist(), strict=True)]
     features = _screened([evidence.values for evidence, _ in known], left)
     columns = [ones, logits, *(column for _, column in features)]
     zeros = [0.0] * len(features)
@@ -55,46 +55,48 @@ def fit_adjustment(duels: Sequence[Duel]) -> Adjustment:
         _rounded(max(scale, 0.0)),
         _rounded(intercept),
         tuple(
-            FeatureWeight(found.feature, *(_rounded(part) for part in (weight * found.weight, *found[2:])))
+            FeatureWeight(found.feature, *(_rounded(value) for value in (weight * found.weight, *found[2:])))
             for weight, (found, _) in zip(weights, features, strict=True)
         ),
     )
 
 
-def adjusted_score(duel: Duel, adjustment: Adjustment) -> float:
+def adjusted_score(paired: PairedAnswers, adjustment: Adjustment) -> float:
     """A prompt's score, 0 to 1, as the analyser would give it with this adjustment."""
-    evidence = duel.evidence
+    evidence = paired.evidence
     if evidence is None:
-        return duel.score or 0.0
+        return paired.score or 0.0
     own = math.fsum(weight.logit(evidence.values.get(weight.feature, 0.0)) for weight in adjustment.weights)
     return logistic(adjustment.scale * evidence.logit + adjustment.intercept + own)
 
 
-def tune_weights(duels: Duels, in_force: Adjustment) -> Part:
+def tune_weights(comparison: Comparison, in_force: Adjustment) -> TunedSetting:
     """The score in force against a corrected one, both on held-out prompts."""
-    found = [duel for duel in duels.found if duel.evidence is not None]
-    part = undecided(NAME, duels._replace(found=found), as_settings(in_force))
-    if duels.found and not found:
-        return replace(part, reason="the features of no prompt are known: texts were not kept, or the scorer is yours")
-    if part.finding is not Finding.NO_IMPROVEMENT:
-        return part
+    found = [paired for paired in comparison.found if paired.evidence is not None]
+    setting = undecided(NAME, comparison._replace(found=found), as_settings(in_force))
+    if comparison.found and not found:
+        return replace(
+            setting, reason="the features of no prompt are known: texts were not kept, or the scorer is yours"
+        )
+    if setting.finding is not Finding.NO_IMPROVEMENT:
+        return setting
     fitted = fit_adjustment(found)
-    fits = cross_fitted(found, lambda duel: duel.digest, lambda _, others: fit_adjustment(others))
-    weak, strong = [duel.weak.outcome for duel in found], [duel.strong.outcome for duel in found]
-    before = Routing([adjusted_score(duel, in_force) for duel in found], weak, strong)
-    after = Routing([adjusted_score(duel, fit) for duel, fit in zip(found, fits, strict=True)], weak, strong)
-    (apgr,) = figures = changes(Sample(duel.digest for duel in found), [("APGR", before.apgr, after.apgr)])
-    part = replace(part, fitted=as_settings(fitted), changes=figures)
+    fits = cross_fitted(found, lambda paired: paired.digest, lambda _, others: fit_adjustment(others))
+    weak, strong = [paired.weak.outcome for paired in found], [paired.strong.outcome for paired in found]
+    before = Routing([adjusted_score(paired, in_force) for paired in found], weak, strong)
+    after = Routing([adjusted_score(paired, fit) for paired, fit in zip(found, fits, strict=True)], weak, strong)
+    (apgr,) = figures = changes(Sample(paired.digest for paired in found), [("APGR", before.apgr, after.apgr)])
+    setting = replace(setting, fitted=as_settings(fitted), changes=figures)
     if fitted == in_force:
-        return replace(part, reason="they are what the data would have them be")
+        return replace(setting, reason="they are what the data would have them be")
     if apgr.rises:
-        return replace(part, finding=Finding.IMPROVED, reason=f"held-out {apgr}; most: {_told(fitted)}")
+        return replace(setting, finding=Finding.IMPROVED, reason=f"held-out {apgr}; most: {_told(fitted)}")
     more = more_needed(len(found), apgr.difference, lower_is_better=False)
-    return replace(part, reason=f"no improvement that the data can show: held-out {apgr}", more_needed=more)
+    return replace(setting, reason=f"no improvement that the data can show: held-out {apgr}", more_needed=more)
 
 
 def as_adjustment(settings: Mapping[str, object]) -> Adjustment:
-    """The adjustment that a part's settings say."""
+    """The adjustment that a setting's values say."""
     scale, intercept, weights = (settings[key] for key in ("scale", "intercept", "weights"))
     assert isinstance(scale, float)
     assert isinstance(intercept, float)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..events import Note, Observer
 from ..ledger.budgets import Alert
@@ -15,26 +15,19 @@ _PATIENCE_S = 10.0
 
 def alert_document(alert: Alert) -> dict[str, object]:
     """An alert as a JSON object: what the command reads."""
-    state, budget = alert.state, alert.state.budget
-    return {
-        "schema_version": 1,
-        "percent": alert.percent,
-        "period": budget.period.value,
-        "scope": budget.scope.value,
-        "name": budget.name,
-        "first_day": state.first_day.isoformat(),
-        "limit_nanousd": budget.limit_nanousd,
-        "spent_nanousd": state.settled_nanousd,
-        "message": str(alert),
-    }
+    return {"schema_version": 1, "percent": alert.percent, **alert.state.to_dict(), "message": str(alert)}
 
 
-async def tell(command: str, alerts: Sequence[Alert], observe: Observer) -> None:
-    """Run the command once for each alert, without a shell. One that fails, or takes long, is a warning and no more."""
+async def tell(command: str, alerts: Sequence[Alert], observe: Observer, *, environ: Mapping[str, str]) -> None:
+    """Run the command once for each alert, without a shell and in the environment given. One that fails, or takes long,
+    is a warning and no more."""
     for alert in alerts:
         try:
             process = await asyncio.create_subprocess_exec(
-                *shlex.split(command), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+                *shlex.split(command),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
+                env=environ,
             )
             try:
                 async with asyncio.timeout(_PATIENCE_S):

@@ -11,8 +11,9 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import field, replace
+from datetime import timedelta
 from fractions import Fraction
 from functools import partial
 
@@ -22,15 +23,15 @@ from ulid import ULID
 from ..clock import Clock
 from ..deferred import dataclass
 from ..errors import BudgetError, ProviderError
-from ..events import Note, Observer, Waiting
+from ..events import Event, Note, Observer, Waiting
 from ..ledger.entries import left_nanousd
 from ..ledger.records import CallRecord, CallStatus
 from ..ledger.store import Ledger
 from ..money import Price
 from ..plan.load import Load
 from ..providers.base import Provider
-from ..quote import REASONING, affordable_output, price_for, worst_case
-from ..registry.model import ModelSpec
+from ..quote import REASONING, affordable_output, price_for, prices_for, worst_case
+from ..registry.model import ModelSpec, Registry
 from ..registry.providers import PROVIDERS
 from ..settings import RetryPolicy, RunOptions
 from ..types import Request
@@ -43,6 +44,8 @@ from .run_log import RunLog
 from .settlement import Terms, price_json
 from .turn import Turn
 
+_LONGEST_WAIT_S = 86_400.0  # before a call is sent: prices go by the time of the day, and seldom change otherwise
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -53,7 +56,8 @@ class Order:
     and the budgets leave, which are the ledger's to enforce. `shares` are those of the nodes that the call is part of.
     `token_budget` is the run's, and `allowance_tokens` what one of several calls at the same time may take of it.
     `final` says that its reply, if one comes, is the run's answer, and `answers` that it may be; `logprobs` that the
-    provider is asked how sure the model was of each token.
+    provider is asked how sure the model was of each token. `environ` is what the user's own commands see of the
+    environment.
     """
 
     run_id: str
@@ -63,6 +67,7 @@ class Order:
     simulated: bool
     log_text: bool
     observe: Observer
+    environ: Mapping[str, str] = field(default_factory=dict)
     free_tier: Collection[str] = ()
     portion: Fraction = Fraction(1)
     shares: tuple[CostShare, ...] = ()
@@ -102,6 +107,7 @@ class Caller:
         connections: Connections,
         line: Line,
         retry: RetryPolicy,
+        registry: Registry,
         clock: Clock,
         rng: random.Random,
         monotonic: Callable[[], float] = time.monotonic,
@@ -111,6 +117,7 @@ class Caller:
         self._connections = connections
         self._line = line
         self._retry = retry
+        self._registry = registry
         self._clock = clock
         self._rng = rng
         self._monotonic = monotonic
@@ -131,14 +138,21 @@ class Caller:
         `reserved`, the first attempt is one that has been reserved already.
         """
 
+        try:
+            if reserved is not None:
+                return await self._send_reserved(reserved, order)
+            return await self._send(spec, request, order, 1, step, role)
+        except ProviderError as error:
+            failure = error
+
         def on_wait(seconds: float, error: ProviderError) -> None:
             order.observe(Waiting(spec.name, seconds, error.message))
 
         backoff = Backoff(self._retry, lambda: order.deadline - self._monotonic(), self._rng, on_wait)
         async for attempt in stamina.retry_context(on=backoff, attempts=None, timeout=None):
             with attempt:
-                if attempt.num == 1 and reserved is not None:
-                    return await self._send_reserved(reserved, order)
+                if attempt.num == 1:
+                    raise failure
                 return await self._send(spec, request, order, attempt.num, step, role)
         raise AssertionError("unreachable: retry_context raises the last error")
 
@@ -157,7 +171,9 @@ class Caller:
         """A call as it would be made now: its price, its worst case and its row, which is marked as sent where it is
         sent as soon as it is reserved. Without `budgets` only the run's cap limits the reply."""
         now = self._clock()
-        price = price_for(spec, now, order.free_tier)
+        latest = now + timedelta(seconds=min(max(order.deadline - self._monotonic(), 0), _LONGEST_WAIT_S))
+        prices = prices_for(spec, now, latest, order.free_tier)  # it is sent at some time until then
+        price = prices[0]
         record = CallRecord(
             call_id=str(ULID.from_datetime(now)),
             run_id=order.run_id,
@@ -175,16 +191,30 @@ class Caller:
         hosted_by_user = PROVIDERS[spec.provider].self_hosted
         if order.token_budget is not None and order.options.max_tokens is None:
             request = self._within(order.token_budget, request, record, order)
-        worst = None
-        if price is not None:
+        worst, known = None, [price for price in prices if price is not None]
+        if len(known) == len(prices):
             limited = budgets or order.shares or order.options.max_cost_nanousd is not None
             if limited and not hosted_by_user and order.options.max_tokens is None:
-                request = await self._affordable(request, price, record, order)
-            worst = worst_case(price, order.load, request.max_tokens, order.options.timeout_s)
+                request = await self._affordable(request, known, record, order)
+            limit, timeout_s = request.max_tokens, order.options.timeout_s
+            worst = max(worst_case(each, order.load, limit, timeout_s) for each in known)
         status, sent_at = (CallStatus.SENT, self._clock()) if sending else (CallStatus.RESERVED, None)
         record = replace(record, reserved_nanousd=worst, status=status, sent_at=sent_at)
-        exempt = hosted_by_user or (price is None and order.options.allow_unpriced)
-        terms = Terms(price, order.load, order.log_text, thinks=REASONING in spec.tags)
+        exempt = hosted_by_user or (worst is None and order.options.allow_unpriced)
+
+        def other(reported: str) -> tuple[str, Price | None] | None:
+            found = self._registry.answering(spec, reported)
+            return None if found is None else (found.name, price_for(found, now, order.free_tier))
+
+        terms = Terms(
+            price,
+            order.load,
+            request.max_tokens,
+            order.log_text,
+            thinks=REASONING in spec.tags,
+            window=spec.context_window,
+            other=other,
+        )
         return Draft(spec, request, record, terms, exempt, order.shares, order.token_budget)
 
     async def reserve(self, drafts: Sequence[Draft]) -> None:
@@ -245,6 +275,7 @@ class Caller:
             provider=provider,
             record=draft.record,
             terms=draft.terms,
+            price_at=partial(price_for, draft.spec, free_tier=order.free_tier),
             stream=order.options.stream,
             final=order.final,
             deadline=order.deadline,
@@ -255,7 +286,12 @@ class Caller:
 
     async def _wait_in_line(self, spec: ModelSpec, order: Order) -> Turn:
         expected = order.load.input_tokens + order.load.output_tokens
-        return await self._line.enter(spec, expected, deadline=order.deadline, observe=order.observe)
+
+        def waiting(event: Event) -> None:
+            self.log.start()  # so that a run that waits can be seen in the ledger
+            order.observe(event)
+
+        return await self._line.enter(spec, expected, deadline=order.deadline, observe=waiting)
 
     def _within(self, budget: TokenBudget, request: Request, record: CallRecord, order: Order) -> Request:
         """The request with a limit on the reply that the run's tokens suffice for."""
@@ -264,13 +300,15 @@ class Caller:
             left = min(left, order.allowance_tokens)
         return self._limited(request, left - order.load.input_tokens, record, order, "that are left of the run's")
 
-    async def _affordable(self, request: Request, price: Price, record: CallRecord, order: Order) -> Request:
+    async def _affordable(self, request: Request, prices: Sequence[Price], record: CallRecord, order: Order) -> Request:
         """The request with a limit on the reply that the cap and the budgets can pay for."""
+        self.log.start()  # the cap is in the run's row
         left = await self._ledger.submit(partial(left_nanousd, call=record), reads=True)
         if left is None:
             return request
         left = math.floor(order.portion * min([left, *(share.left(self.log.calls) for share in order.shares)]))
-        return self._limited(request, affordable_output(price, order.load, left), record, order, "that can be paid for")
+        most = min(affordable_output(price, order.load, left) for price in prices)
+        return self._limited(request, most, record, order, "that can be paid for")
 
     def _limited(self, request: Request, most: int, record: CallRecord, order: Order, which: str) -> Request:
         """The request with at most so many tokens of reply. A limit below the expected length would buy a truncated

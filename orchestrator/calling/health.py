@@ -13,6 +13,7 @@ from ..errors import (
     OutcomeUnknownError,
     OverloadedError,
     ProviderError,
+    Quota,
     QuotaExhaustedError,
     SetAsideError,
 )
@@ -25,23 +26,6 @@ __all__ = ["BreakerState", "Finding", "Health", "breaker_states", "finding", "se
 _DOWN = (OverloadedError, ConnectionFailedError, OutcomeUnknownError, BadReplyError)
 # The run's own time was up, or text had arrived before the end: it is not known whether the provider is to blame.
 _NO_TELLING = (DeadlineError, IncompleteError, SetAsideError)
-# A quota of this model alone, as Gemini's by the day, comes with this status; an empty account with others.
-_TOO_MANY_REQUESTS = 429
-_ACCOUNT_CODES = frozenset(
-    [
-        "insufficient_quota",
-        "enforced_spend_limit_reached",
-        "contract_spend_limit_reached",
-        "billing_error",
-        "linked_organization_spend_limit_reached",
-        "linked_organization_billing_unavailable",
-        "billing_hard_limit_reached",
-        "billing_not_active",
-        "insufficient_balance",
-        "insufficient_credits",
-    ]
-)
-_TOO_LARGE_CODES = frozenset(("rate_limit_exceeded", "tokens"))  # OpenAI: this request is larger than a minute's tokens
 # An account is seldom topped up within less; a user who did it is not kept waiting much longer.
 QUOTA_PAUSE = 600 * SECOND
 
@@ -71,10 +55,9 @@ def finding(error: BaseException | None) -> Finding:
     if isinstance(error, _DOWN):
         return Finding(Health.DOWN, reason=error.message)
     if isinstance(error, QuotaExhaustedError):
-        if error.status == _TOO_MANY_REQUESTS and error.provider_code in _TOO_LARGE_CODES:
+        if error.quota is Quota.REQUEST:
             return Finding(Health.ANSWERS)
-        account = error.status != _TOO_MANY_REQUESTS or error.provider_code in _ACCOUNT_CODES
-        return Finding(Health.OUT_OF_QUOTA, account, error.message)
+        return Finding(Health.OUT_OF_QUOTA, error.quota is Quota.ACCOUNT, error.message)
     return Finding(Health.ANSWERS)
 
 

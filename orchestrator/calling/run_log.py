@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import LedgerError
@@ -40,17 +41,25 @@ class RunLog:
         self.alerts: list[Alert] = []
         self._ledger = ledger
         self.observe = observe
+        self._run: RunRecord | None = None
         self._begun: asyncio.Future[None] | None = None
         self._unfinished: set[asyncio.Future[Any]] = set()
         self._settling: set[str] = set()
         self._spooling: dict[str, asyncio.Future[str]] = {}
 
     def begin(self, run: RunRecord) -> None:
-        """Write the run's row. That it could not be written shows when a call is reserved, or at the run's end."""
-        self._begun = self._hand_in(self._ledger.submit(partial(entries.start_run, run=run)))
+        """The run's row, which is written by `start`, at the latest with the first reservation, in the same commit."""
+        self._run = run
+
+    def start(self) -> None:
+        """Write the run's row, unless it has been. That it could not be written shows when a call is reserved, or at
+        the run's end."""
+        if self._begun is None and self._run is not None:
+            self._begun = self._hand_in(self._ledger.submit(partial(entries.start_run, run=self._run)))
 
     async def reserve(self, calls: Sequence[CallRecord], exempt: Collection[str]) -> None:
         """Insert calls: all of them, or none. Raises BudgetError, and LedgerError if the run could not be written."""
+        self.start()
         try:
             await self._ledger.submit(partial(entries.reserve, calls=calls, exempt=exempt))
         except LedgerError:
@@ -103,14 +112,17 @@ class RunLog:
         Raises LedgerError if the run's beginning could not be written: then nothing of it is there, and nothing was
         sent.
         """
+        self.start()
         finished = self._hand_in(self._ledger.submit(partial(entries.finish_run, run=run)))
         cancelled = await self._all_written()
         if self._begun is not None and (error := self._begun.exception()) is not None:
             raise error
-        if finished.exception() is None:
+        if (error := finished.exception()) is None:
             self.calls |= {call.call_id: call for call in finished.result()}
         else:
-            await asyncio.to_thread(spool, self._ledger.path, run)
+            path = await self._keep(run, run=run)
+            where = f"it is kept in {path} until the ledger can take it" if path else "it could not be kept"
+            self.observe(Note(f"{error}; the end of the run is not in it: {where}", loud=True))
         return cancelled
 
     def _write(self, connection: sqlite3.Connection, call_id: str) -> tuple[Alert, ...]:
@@ -127,10 +139,17 @@ class RunLog:
     async def _spool(self, call_id: str, error: BaseException) -> str:
         """Puts a row into the spool, and says so."""
         call = self.calls[call_id]
-        path = await asyncio.to_thread(spool, self._ledger.path, call)
+        path = await self._keep(call, run=self._run)
         kept = f"it is kept in {path} until the ledger can take it"
         where = kept if path else f"it cost {call.cost_nanousd} nano-dollars"
         return f"{error}; the call to {call.model} is not in it: {where}"
+
+    async def _keep(self, record: CallRecord | RunRecord, run: RunRecord | None) -> Path | None:
+        """Puts a record into the spool; all of the run, if the file that has the rest is not there any more."""
+        records = [record]
+        if run is not None and self._ledger.is_replaced():
+            records = [run, *self.calls.values()]
+        return await asyncio.to_thread(spool, self._ledger.path, *records)
 
     def _hand_in(self, future: asyncio.Future[T]) -> asyncio.Future[T]:
         self._unfinished.add(future)

@@ -7,7 +7,7 @@ import contextlib
 import os
 import shlex
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from ..confidence.signal import Signal
@@ -18,8 +18,8 @@ _GRACE_S = 0.2  # for what is still on its way when the command has ended
 _CANNOT_BE_RUN, _STOPPED = 127, 124  # exit codes that shells and timeout(1) give
 
 
-async def verify(command: str, answer: str, *, timeout_s: float) -> Signal:
-    """Run the command, without a shell, with the answer as UTF-8 on its standard input.
+async def verify(command: str, answer: str, *, environ: Mapping[str, str], timeout_s: float) -> Signal:
+    """Run the command, without a shell, in the environment given and with the answer as UTF-8 on its standard input.
 
     Its own exit code decides, as soon as it ends. Whatever it has started and left behind is stopped then, as is all of
     it where it does not end in time or its run is interrupted; an answer that nobody could verify is not accepted.
@@ -28,7 +28,7 @@ async def verify(command: str, answer: str, *, timeout_s: float) -> Signal:
         words = shlex.split(command)
         if not words:
             raise ValueError("there is no command")
-        transport, watched, interruption = await _started(words)
+        transport, watched, interruption = await _started(words, environ)
     except OSError as error:
         return verification_signal(_CANNOT_BE_RUN, f"cannot be run: {error.strerror}")
     except ValueError as error:
@@ -63,7 +63,7 @@ async def verify(command: str, answer: str, *, timeout_s: float) -> Signal:
 
 
 async def _started(
-    words: Sequence[str],
+    words: Sequence[str], environ: Mapping[str, str]
 ) -> tuple[asyncio.SubprocessTransport, _Watched, asyncio.CancelledError | None]:
     """The command's process, and the interruption of the run that came meanwhile: it is for the caller to raise.
 
@@ -78,6 +78,7 @@ async def _started(
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            env=environ,
             start_new_session=True,  # so that it can be stopped with everything that it starts
         )
     )

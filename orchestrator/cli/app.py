@@ -29,17 +29,24 @@ def run(argv: list[str]) -> int:
     except KeyboardInterrupt:
         return _fail(Interrupted(), argv)
     except OrchError as error:
+        if error.exit_code == OrchError.exit_code:
+            _show_traceback()
         return _fail(error, argv)
     except Exception as error:  # noqa: BLE001  # the one boundary: whatever it is, it is reported and has an exit code
-        if os.environ.get("ORCH_TRACEBACK"):
-            import traceback  # heavy
-
-            render.say(traceback.format_exc())
+        _show_traceback()
         bug = OrchError(
             f"unexpected {type(error).__name__}: {error}",
             hint="this is a bug in orch; ORCH_TRACEBACK=1 shows where it happened",
         )
         return _fail(bug, argv)
+
+
+def _show_traceback() -> None:
+    """Of a bug, for whoever asked for it."""
+    if os.environ.get("ORCH_TRACEBACK"):
+        import traceback  # heavy
+
+        render.say(traceback.format_exc())
 
 
 def _carry_out(argv: list[str]) -> int:

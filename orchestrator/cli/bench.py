@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ..bench.arrays import numpy
 from ..bench.own_runs import items_of, observe, read_rated
 from ..bench.parsing import parse_names, parse_strategies, parse_thresholds
 from ..bench.pricing import parse_prices, read_prices
@@ -17,17 +18,18 @@ from ..bench.records import Item
 from ..bench.report import BenchReport, LedgerReport
 from ..bench.running import BenchOptions, bench_set, together
 from ..bench.selecting import parse_split, sample
+from ..charting import vl_convert
 from ..deferred import dataclass
 from ..errors import UsageError
 from ..files import replacing
 from ..ledger.queries import find_run
-from ..ledger.store import Ledger
 from ..registry.loading import registry_for
 from ..registry.model import Registry
 from ..settings import Settings
 from . import render
 from .bench_live import LiveFlags, gather, with_registry_names
 from .interrupts import Signals
+from .ledgers import read_ledger
 from .options import LedgerFlags, OutputFlags, PriceFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
@@ -73,7 +75,10 @@ class _BenchFlags(PriceFlags, LiveFlags, OutputFlags, RegistryFlags):
     seed: Annotated[int, typer.Option(help="Of what is drawn: samples and intervals.")] = 0
     resamples: Annotated[int, typer.Option(min=0, max=100_000, help="Bootstrap resamples for the intervals.")] = 1_000
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.svg|FILE.html", help="The picture, or a page with pictures and tables.")
+        Path | None,
+        typer.Option(
+            metavar="FILE.svg|FILE.html", help="The chart, or a page with charts and tables; needs orch[charts]."
+        ),
     ] = None
     ledger: Annotated[
         bool, typer.Option("--ledger", help="The rated runs of the ledger (see orch rate); it takes no file name.")
@@ -89,6 +94,7 @@ def bench(flags: _BenchFlags) -> int:
     Nothing is called, unless with --live: then models are asked, a judge grades, and a file of recorded outcomes grows.
     """
     check_used(flags, _doing(flags), _USES)
+    numpy()  # before anything is worked out, or paid for
     output, settings = Output.parse(flags.output), _settings(flags)
     registry = registry_for(settings)
     options, plot, belongs = _options(flags, registry), _plot_file(flags.plot), parse_split(flags.split or "0:1")
@@ -155,7 +161,7 @@ async def _bench(
 
 def _own_runs(flags: _BenchFlags, settings: Settings, sets: list[tuple[str, Sequence[Item]]]) -> LedgerReport:
     """What the ledger's rated runs came to; those that can be replayed are added to the sets."""
-    ledger, name = Ledger.open_for_reading(settings.ledger), str(settings.ledger)
+    ledger, name = read_ledger(settings.ledger), str(settings.ledger)
     try:
         runs = read_rated(ledger, name, simulated=settings.simulate)
         items = [] if ledger is None else items_of(runs, lambda run_id: find_run(ledger, run_id))
@@ -208,15 +214,15 @@ def _plot_file(path: Path | None) -> Path | None:
         raise UsageError(f"--plot takes a file name that ends in .svg or .html, not {str(path)!r}")
     if path is not None and not path.parent.is_dir():
         raise UsageError(f"--plot: there is no folder {path.parent}")
+    if path is not None:
+        vl_convert()
     return path
 
 
 def _draw(report: BenchReport, path: Path) -> None:
-    from ..bench.page import page
-    from ..bench.plot import plot_of
-    from ..bench.svg import picture
+    from ..bench.charts import page, picture
 
-    drawn = page(report) if path.suffix.lower() == ".html" else picture([plot_of(found) for found in report.sets])
+    drawn = page(report) if path.suffix.lower() == ".html" else picture(report)
     with replacing(path) as stream:
         stream.write(drawn.encode())
     render.say(f"wrote {path}")

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ..clock import local_now
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
-from ..ledger.budgets import Budget, BudgetState, Period, Scope, budget_states, clear_budgets, set_budgets
-from ..ledger.store import Ledger
+from ..ledger.budgets import Budget, BudgetState, Scope, budget_states, clear_budgets, set_budgets
 from ..money import dollars_to_nanousd, format_nanousd, format_short
+from ..period import Period
 from ..registry.loading import registry_for
 from ..registry.providers import PROVIDERS
 from ..settings import Settings
 from . import render
+from .ledgers import open_ledger, read_ledger
 from .options import LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
@@ -85,14 +86,14 @@ def _set(flags: _BudgetFlags, settings: Settings) -> None:
     budgets = [Budget(period, scope, name, _amount(amount)) for period, amount in amounts.items() if amount is not None]
     if not budgets:
         raise UsageError("how much? for example: orch budget set --daily 5")
-    with Ledger.open(settings.ledger) as ledger:
+    with open_ledger(settings.ledger) as ledger:
         ledger.write(lambda connection: set_budgets(connection, budgets))
 
 
 def _clear(flags: _BudgetFlags, settings: Settings) -> None:
     scope, name = (None, "") if flags.all else _scope(flags)
     periods = flags.period or list(Period)
-    with Ledger.open(settings.ledger) as ledger:
+    with open_ledger(settings.ledger) as ledger:
         removed = ledger.write(lambda connection: clear_budgets(connection, periods, scope, name))
         if not removed and scope is not None:  # not by this name; one that nothing has any more can be cleared by it
             known = _known(scope, name, settings)[1]
@@ -109,12 +110,12 @@ _ACTIONS: dict[str, Callable[[_BudgetFlags, Settings], None]] = {"set": _set, "c
 
 def _show(settings: Settings, output: Output) -> int:
     states: list[BudgetState] = []
-    ledger = Ledger.open_for_reading(settings.ledger)
+    ledger = read_ledger(settings.ledger)
     if ledger is not None:
         today = local_now().date()
         with ledger:
             states = ledger.read(lambda c: budget_states(c, today, simulated=settings.simulate))
-    output.emit({"schema_version": 1, "simulated": settings.simulate, "budgets": [_document(s) for s in states]})
+    output.emit({"schema_version": 1, "simulated": settings.simulate, "budgets": [state.to_dict() for state in states]})
     if not output.json:
         for state in states:
             spent, aside = state.settled_nanousd, state.committed_nanousd - state.settled_nanousd
@@ -126,20 +127,6 @@ def _show(settings: Settings, output: Output) -> int:
         if not states:
             render.line("no budgets")
     return 0
-
-
-def _document(state: BudgetState) -> dict[str, Any]:
-    budget = state.budget
-    return {
-        "period": budget.period.value,
-        "scope": budget.scope.value,
-        "name": budget.name,
-        "first_day": state.first_day.isoformat(),
-        "limit_nanousd": budget.limit_nanousd,
-        "spent_nanousd": state.settled_nanousd,
-        "reserved_nanousd": state.committed_nanousd - state.settled_nanousd,
-        "left_nanousd": state.left_nanousd,
-    }
 
 
 def _scope(flags: _BudgetFlags) -> tuple[Scope, str]:

@@ -6,14 +6,17 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ..analysis.scorer import SCORERS
 from ..clock import local_now
+from ..confidence.detector import SIGNALS
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from ..ledger.health import Check, CheckStatus, check_breakers, check_ledger
+from ..plugins import Table
 from ..providers.base import Provider
 from ..providers.catalog import connect, endpoint
 from ..registry.loading import registry_for
@@ -23,7 +26,9 @@ from ..report import diagnosis
 from ..report.diagnosis import Diagnosis, Probe
 from ..settings import Settings, says_simulated
 from ..simulator.connect import simulated_connections
+from ..strategies import STRATEGIES
 from . import render
+from .commands import COMMANDS
 from .options import LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
@@ -31,6 +36,7 @@ from .setup import settings_from
 Grouped = Iterator[tuple[str, Check]]
 
 _SKIPPED = CheckStatus.SKIPPED
+_TABLES: tuple[Table[Any], ...] = (PROVIDERS, STRATEGIES, SIGNALS, SCORERS, COMMANDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +76,7 @@ def _diagnose(flags: _DoctorFlags) -> Diagnosis:
     if settings is None:
         for group in (diagnosis.LEDGER, diagnosis.KEYS, diagnosis.ENDPOINTS):
             checks.append((group, Check(group, _SKIPPED, "not looked at without settings")))
+        checks.extend((diagnosis.PLUGINS, check) for check in diagnosis.check_plugins(_TABLES))
         checks.extend(_system([]))
         return Diagnosis(tuple(checks), simulated=says_simulated(os.environ, flag=flags.simulate))
     registry, check = diagnosis.check_registry(lambda: registry_for(settings))
@@ -84,6 +91,7 @@ def _diagnose(flags: _DoctorFlags) -> Diagnosis:
     checks.extend((diagnosis.ENDPOINTS, check) for check in found or [Check("endpoints", _SKIPPED, reason)])
     breakers = check_breakers(settings.ledger, now=local_now(), simulated=settings.simulate)
     checks.extend((diagnosis.ENDPOINTS, check) for check in breakers)
+    checks.extend((diagnosis.PLUGINS, check) for check in diagnosis.check_plugins(_TABLES))
     checks.extend(_system(probes))
     return Diagnosis(tuple(checks), settings.simulate)
 

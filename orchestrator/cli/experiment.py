@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -11,21 +11,20 @@ from ..clock import local_now
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from ..ledger.experiments import Stop, resume, runs_by_arm, stop, stops, trial_runs
-from ..ledger.store import Ledger
 from ..registry.loading import registry_for
 from ..registry.routes import Arm, Experiment
-from ..report.experiment import METRICS, Results, results, state_of
+from ..report.experiment import METRICS, ArmFigures, Results, results, state_of
 from ..report.significance import Estimate
 from ..settings import Settings
 from . import render
+from .ledgers import open_ledger, read_ledger
 from .options import LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
+from .tables import print_table
 from .using import check_used
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
+_FIGURES = ("subjects", "runs", "success", "cost $", "latency s", "confidence", "rating")
 _NOT_DEFINED = "not defined"
 
 
@@ -64,7 +63,7 @@ class _Kept:
 
 
 def _kept(settings: Settings) -> _Kept:
-    ledger = Ledger.open_for_reading(settings.ledger)
+    ledger = read_ledger(settings.ledger)
     if ledger is None:
         return _Kept({}, {})
     with ledger:
@@ -132,7 +131,7 @@ def _find(flags: _ExperimentFlags, known: Mapping[str, Experiment]) -> Experimen
 def _show(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
     kept = _kept(settings)
     found = _find(flags, _all(settings, kept))
-    ledger = Ledger.open_for_reading(settings.ledger)
+    ledger = read_ledger(settings.ledger)
     runs = []
     if ledger is not None:
         with ledger:
@@ -149,7 +148,7 @@ def _print(shown: Results) -> None:
     about = f": {found.description}" if found.description else ""
     kept = "" if shown.stop is None else f"; everybody gets {shown.stop.arm} since {shown.stop.at:%Y-%m-%d}"
     render.line(f"{found.name}{about} ({shown.state}{kept})\n")
-    render.table(_table(shown))
+    print_table(("arm", "answers with", *_FIGURES), map(_cells, shown.arms), right=_FIGURES)
     render.line("")
     for text in _verdicts(shown):
         render.line(text)
@@ -157,28 +156,9 @@ def _print(shown: Results) -> None:
         render.warn(warning)
 
 
-def _table(shown: Results) -> Table:
-    from rich.table import Table  # heavy
-    from rich.text import Text  # heavy
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in (
-        "arm",
-        "answers with",
-        "subjects",
-        "runs",
-        "success",
-        "cost $",
-        "latency s",
-        "confidence",
-        "rating",
-    ):
-        table.add_column(heading, justify="left" if heading in ("arm", "answers with") else "right")
-    for found in shown.arms:
-        cells = [found.arm.name, found.arm.target, f"{found.subjects:,}", f"{found.runs:,}"]
-        cells += [_cell(metric.name, found.estimates[metric.name]) for metric in METRICS]
-        table.add_row(*(Text(cell, no_wrap=True) for cell in cells))
-    return table
+def _cells(found: ArmFigures) -> list[str]:
+    cells = [found.arm.name, found.arm.target, f"{found.subjects:,}", f"{found.runs:,}"]
+    return cells + [_cell(metric.name, found.estimates[metric.name]) for metric in METRICS]
 
 
 def _cell(metric: str, estimate: Estimate) -> str:
@@ -205,7 +185,7 @@ def _stop(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
         raise UsageError(
             f"{found.name} has no arm {arm!r}", hint=did_you_mean(arm, names) or f"arms: {', '.join(names)}"
         )
-    with Ledger.open(settings.ledger) as ledger:
+    with open_ledger(settings.ledger) as ledger:
         stop(ledger, found.name, arm, simulated=settings.simulate, at=local_now())
     output.emit({"schema_version": 1, "name": found.name, "state": "stopped", "kept_arm": arm})
     if not output.json:
@@ -217,7 +197,7 @@ def _stop(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
 
 def _resume(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
     found = _find(flags, registry_for(settings).routing.experiments)
-    with Ledger.open(settings.ledger) as ledger:
+    with open_ledger(settings.ledger) as ledger:
         was_stopped = resume(ledger, found.name, simulated=settings.simulate)
     state = state_of(found, None, local_now())
     output.emit({"schema_version": 1, "name": found.name, "state": state, "kept_arm": None})

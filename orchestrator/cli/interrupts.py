@@ -12,9 +12,9 @@ from ..errors import Interrupted
 
 T = TypeVar("T")
 
-_EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+_SIGNALS = [signal.SIGINT, signal.SIGTERM]
 if hasattr(signal, "SIGHUP"):
-    _EXIT_CODES[signal.SIGHUP] = 129  # the terminal was closed
+    _SIGNALS.append(signal.SIGHUP)  # the terminal was closed
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class Signals(Generic[T]):
         try:
             return asyncio.run(self._watched(coroutine))
         except asyncio.CancelledError:
-            raise Interrupted(exit_code=self.exit_code or 130) from None
+            raise Interrupted(exit_code=self.exit_code or Interrupted.exit_code) from None
 
     async def _watched(self, coroutine: Coroutine[Any, Any, T]) -> T:
         loop = asyncio.get_running_loop()
@@ -36,10 +36,10 @@ class Signals(Generic[T]):
         assert task is not None
 
         def stop(number: int) -> None:
-            self.exit_code = _EXIT_CODES[signal.Signals(number)]
+            self.exit_code = 128 + number  # as shells have it
             task.cancel()
 
-        for number in _EXIT_CODES:
+        for number in _SIGNALS:
             try:
                 loop.add_signal_handler(number, stop, number)
             except NotImplementedError:  # Windows: asyncio.run itself cancels on Ctrl-C

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -21,10 +21,8 @@ from . import render
 from .options import LedgerFlags, ModelFlags, command
 from .output import Output
 from .setup import cost_from, settings_from
+from .tables import print_table
 from .using import REGISTRY_FILES, check_used
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +85,7 @@ def models(flags: _ModelListFlags) -> int:
     return list_models(
         settings_from(flags),
         Output.parse(flags.output),
-        provider=_known("provider", flags.provider, list(PROVIDERS)),
+        provider=_known("provider", flags.provider, PROVIDERS),
         level=_known("level", flags.level, [level.value for level in Level]),
         available=flags.available,
     )
@@ -123,13 +121,13 @@ def list_models(
     rows = [row for row in rows if row["available"] or not available]
     output.emit({"schema_version": 1, "models": rows})
     if not output.json:
-        render.table(_table(rows))
+        _show(rows)
     return 0
 
 
-def _known(what: str, wanted: str | None, known: Sequence[str]) -> str | None:
+def _known(what: str, wanted: str | None, known: Collection[str]) -> str | None:
     if wanted is not None and wanted not in known:
-        hint = did_you_mean(wanted, list(known)) or f"there are: {', '.join(known)}"
+        hint = did_you_mean(wanted, known) or f"there are: {', '.join(known)}"
         raise UsageError(f"no {what} {wanted!r}", hint=hint)
     return wanted
 
@@ -168,28 +166,21 @@ def _row(spec: ModelSpec, settings: Settings, today: date) -> dict[str, Any]:
     }
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> Table:
-    from rich.table import Table  # heavy
-    from rich.text import Text  # heavy
+def _show(rows: Sequence[dict[str, Any]]) -> None:
+    headings = ("model", "$ in", "$ out", "up to", "status", "context", "provider")
+    shown = len(headings) if render.columns() >= _ALL_COLUMNS_FROM else 5
+    print_table(
+        headings[:shown],
+        (_cells(row)[:shown] for row in rows),
+        right=("$ in", "$ out", "context"),
+        dimmed={row["name"] for row in rows if not row["available"]},
+    )
 
-    wide = render.columns() >= _ALL_COLUMNS_FROM
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("model", no_wrap=True)
-    table.add_column("$ in", justify="right")
-    table.add_column("$ out", justify="right")
-    table.add_column("up to")
-    table.add_column("status")
-    if wide:
-        table.add_column("context", justify="right")
-        table.add_column("provider")
-    for row in rows:
-        rates = (row["input_per_million"] or "unpriced", row["output_per_million"] or "")
-        prices = (f"{row['gpu_hour']}/h", "") if row["gpu_hour"] else rates
-        status = "ready" if row["available"] else ("no key" if row["status"] != "retired" else "retired")
-        if row["status"] == "deprecated":
-            status += f", ends {row['retires']}" if row["retires"] else ", deprecated"
-        cells = [row["name"], *prices, row["levels"][-1], status]
-        if wide:
-            cells += [f"{row['context_window']:,}", row["provider"]]
-        table.add_row(*(Text(cell, no_wrap=True) for cell in cells), style=None if row["available"] else "dim")
-    return table
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    rates = (row["input_per_million"] or "unpriced", row["output_per_million"] or "")
+    prices = (f"{row['gpu_hour']}/h", "") if row["gpu_hour"] else rates
+    status = "ready" if row["available"] else ("no key" if row["status"] != "retired" else "retired")
+    if row["status"] == "deprecated":
+        status += f", ends {row['retires']}" if row["retires"] else ", deprecated"
+    return (row["name"], *prices, row["levels"][-1], status, f"{row['context_window']:,}", row["provider"])

@@ -6,7 +6,6 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import stamina
 
@@ -18,11 +17,10 @@ from ..money import format_nanousd, format_short
 from ..settings import Settings
 from . import render
 from .output import Output
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from .tables import print_table
 
 DEFAULT_CAP = "0.05"  # dollars
+_FIGURES = ("answered", "p50 s", "p95 s", "first token s", "tokens/s", "cost")
 _MOST_ROUNDS = 100
 
 
@@ -51,7 +49,7 @@ def bench_models(
         }
     )
     if not output.json:
-        render.table(_table(speeds))
+        print_table(("model", *_FIGURES), map(_cells, sorted(speeds, key=_first_latency)), right=_FIGURES)
         render.line(f"\ncost: {format_nanousd(total)} of at most {format_nanousd(max_cost_nanousd)}")
     failed = [speed for speed in speeds if speed.error is not None]
     for speed in failed:
@@ -65,20 +63,16 @@ def _watch(model: str, done: int, of: int) -> None:
         render.say(f"{done + 1} of {of}: {model}")
 
 
-def _table(speeds: Sequence[Speed]) -> Table:
-    from rich.table import Table  # heavy
-    from rich.text import Text  # heavy
+def _first_latency(speed: Speed) -> list[int]:
+    """A sort key: the quickest first, those that never answered last."""
+    return speed.latencies_ms or [sys.maxsize]
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("model")
-    for heading in ("answered", "p50 s", "p95 s", "first token s", "tokens/s", "cost"):
-        table.add_column(heading, justify="right")
-    for speed in sorted(speeds, key=lambda found: found.latencies_ms or [sys.maxsize]):
-        latencies = Counter(speed.latencies_ms)
-        percentiles = [nearest_rank(latencies, percent) for percent in (50, 95)]
-        cells = [speed.model, f"{len(speed.completed)} of {len(speed.calls)}"]
-        cells += ["-" if ms is None else f"{ms / 1000:.2f}" for ms in percentiles]
-        cells.append("-" if speed.ttft_ms is None else f"{speed.ttft_ms / 1000:.2f}")
-        cells.append("-" if speed.tokens_per_second is None else f"{speed.tokens_per_second:,.0f}")
-        table.add_row(*(Text(cell, no_wrap=True) for cell in [*cells, format_short(speed.cost_nanousd)]))
-    return table
+
+def _cells(speed: Speed) -> list[str]:
+    latencies = Counter(speed.latencies_ms)
+    percentiles = [nearest_rank(latencies, percent) for percent in (50, 95)]
+    cells = [speed.model, f"{len(speed.completed)} of {len(speed.calls)}"]
+    cells += ["-" if ms is None else f"{ms / 1000:.2f}" for ms in percentiles]
+    cells.append("-" if speed.ttft_ms is None else f"{speed.ttft_ms / 1000:.2f}")
+    cells.append("-" if speed.tokens_per_second is None else f"{speed.tokens_per_second:,.0f}")
+    return [*cells, format_short(speed.cost_nanousd)]

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from ..ledger.ratings import rated_runs
-from ..ledger.store import Ledger
 from ..money import format_short
 from ..report.by_task import Standing, Task, by_task
 from ..report.plain import one_line
 from ..settings import Settings
 from . import render
+from .ledgers import read_ledger
 from .output import Output
+from .tables import print_table
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
+_FIGURES = ("rating", "95 %", "runs", "cost", "latency")
 _WORDS = {Standing.BEST: "best", Standing.WORSE: "worse", Standing.UNDECIDED: "cannot be told from the best"}
 
 
 def show_by_task(settings: Settings, output: Output) -> int:
     """Print it, as a table or as the object that docs/json.md describes. Without ratings it says so."""
-    ledger = Ledger.open_for_reading(settings.ledger)
+    ledger = read_ledger(settings.ledger)
     tasks: tuple[Task, ...] = ()
     if ledger is not None:
         with ledger:
@@ -40,24 +38,15 @@ def show_by_task(settings: Settings, output: Output) -> int:
     if not tasks:
         render.line("no rated run says anything of a model yet: rate answers with orch rate last good")
         return 0
-    render.table(_table(tasks))
+    print_table(("task", "model", *_FIGURES, ""), _rows(tasks), right=_FIGURES)
     render.line("Models were rated on different prompts: one that was asked the harder ones looks worse than it is.")
     return 0
 
 
-def _table(tasks: Sequence[Task]) -> Table:
-    from rich.table import Table  # heavy
-    from rich.text import Text  # heavy
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("task", "model"):
-        table.add_column(name)
-    for name in ("rating", "95 %", "runs", "cost", "latency"):
-        table.add_column(name, justify="right")
-    table.add_column("")
+def _rows(tasks: Sequence[Task]) -> Iterator[tuple[str, ...]]:
     for task in tasks:
         for place, model in enumerate(task.models):
-            cells = (
+            yield (
                 "" if place else task.task or "(none)",
                 one_line(model.model, 60),
                 f"{model.mean_rating:.2f}",
@@ -67,5 +56,3 @@ def _table(tasks: Sequence[Task]) -> Table:
                 "-" if model.mean_latency_ms is None else f"{model.mean_latency_ms:,} ms",
                 _WORDS[model.standing] if len(task.models) > 1 else "",
             )
-            table.add_row(*(Text(cell, no_wrap=True) for cell in cells))
-    return table

@@ -15,9 +15,9 @@ from ..ledger.queries import LAST, find_run
 from ..ledger.ratings import BAD, GOOD, MOST_NOTE_CHARS, Rating, check_can_be_rated
 from ..ledger.ratings import rate as rate_run
 from ..ledger.ratings import unrate as unrate_run
-from ..ledger.store import Ledger
 from ..settings import Settings
 from . import render
+from .ledgers import open_ledger
 from .options import ConfigFlags, LedgerFlags, OutputFlags, command
 from .output import Output
 from .setup import settings_from
@@ -87,7 +87,7 @@ def rate_one(settings: Settings, wanted: str, rating: str, *, note: str | None =
         )
     if not settings.ledger.exists():
         raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
-    with Ledger.open(settings.ledger) as ledger:
+    with open_ledger(settings.ledger) as ledger:
         recorded = find_run(ledger, wanted)
         run_id = recorded.run.run_id
         if value is None:

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
-from ..ledger.store import Ledger
 from ..money import format_nanousd
 from ..registry.loading import registry_for
 from ..registry.providers import PROVIDERS
@@ -22,13 +21,13 @@ from ..report.reconcile import reconcile as reconcile_export
 from ..report.usage_exports import opened_export
 from ..settings import Settings
 from . import render
+from .ledgers import read_ledger
 from .options import LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
+from .tables import print_table
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
+_FIGURES = ("in", "out", "cached", "cost", "difference")
 _NOTHING = "-"
 
 
@@ -63,7 +62,7 @@ def reconcile(flags: _ReconcileFlags) -> int:
     if not output.json:
         render.line(_scope(found))
         if found.rows:
-            render.table(_table(found))
+            print_table(("day", "model", *_FIGURES), _rows(found), right=_FIGURES)
         for note in _notes(found):
             render.line(note)
     return 0
@@ -75,7 +74,7 @@ commands = {"reconcile": reconcile}
 def _compared(flags: _ReconcileFlags, settings: Settings, tolerance: Fraction) -> Reconciliation:
     registry = registry_for(settings)
     with opened_export(flags.file, flags.export_format) as export:
-        ledger = Ledger.open_for_reading(settings.ledger)
+        ledger = read_ledger(settings.ledger)
         try:
             return reconcile_export(ledger, export, registry, provider=flags.provider, tolerance_percent=tolerance)
         finally:
@@ -116,22 +115,12 @@ def _notes(found: Reconciliation) -> Iterator[str]:
     yield f"{verdict} by more than {float(found.tolerance_percent):g} %"
 
 
-def _table(found: Reconciliation) -> Table:
-    from rich.table import Table  # heavy
-    from rich.text import Text  # heavy
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("day")
-    table.add_column("model")
-    for name in ("in", "out", "cached", "cost", "difference"):
-        table.add_column(name, justify="right")
+def _rows(found: Reconciliation) -> Iterator[tuple[str, ...]]:
+    """Two for each row: what the ledger has, and what the provider says."""
     for row in (*found.rows, found.total):
-        for name, side in (("ledger", row.ledger), ("provider", row.provider)):
-            first = name == "ledger"
-            day = row.day.isoformat() if row.day is not None and first else ""
-            cells = (day, f"{one_line(row.model, 60)}: {name}" if first else f"  {name}", *_cells(side))
-            table.add_row(*(Text(cell, no_wrap=True) for cell in cells), "" if first else _difference(row))
-    return table
+        day = "" if row.day is None else row.day.isoformat()
+        yield (day, f"{one_line(row.model, 60)}: ledger", *_cells(row.ledger), "")
+        yield ("", "  provider", *_cells(row.provider), _difference(row))
 
 
 def _cells(side: Side | None) -> tuple[str, ...]:

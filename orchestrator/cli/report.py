@@ -18,12 +18,13 @@ from ..registry.loading import registry_for
 from ..report.aggregate import summarise
 from ..report.idle import idle, known_machines
 from ..report.model import By
-from ..report.period import Period, Range, after, bounds, days_passed, resolve
+from ..report.period import Range, ReportPeriod, after, bounds, days_passed, resolve
 from ..report.projection import Horizon, project
 from ..report.selection import Selection
 from ..report.stats import stats as statistics
 from ..settings import Machine, Settings
 from . import render
+from .ledgers import read_ledger
 from .options import ConfigFlags, LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .projection import projection_lines
@@ -36,7 +37,7 @@ class SelectionFlags(LedgerFlags, ConfigFlags):
     """Which runs to look at."""
 
     period: Annotated[
-        Period | None, typer.Option(help="Today, this calendar week (from Monday), this month, or all.")
+        ReportPeriod | None, typer.Option(help="Today, this calendar week (from Monday), this month, or all.")
     ] = None
     since: Annotated[
         str | None, typer.Option(metavar="WHEN", help="From this day or time on: 2026-11-01, 7d, 24h ...")
@@ -190,7 +191,7 @@ def selected(flags: SelectionFlags) -> Iterator[tuple[Ledger | None, Selection, 
     settings, now = settings_from(flags), local_now()
     within = resolve(flags.period, since=flags.since, until=flags.until, now=now, localise=datetime.astimezone)
     selection = Selection(settings.simulate, within, flags.category, flags.tag)
-    ledger = Ledger.open_for_reading(settings.ledger)
+    ledger = read_ledger(settings.ledger)
     try:
         yield ledger, selection, now
     finally:

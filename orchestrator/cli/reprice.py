@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -15,19 +14,19 @@ from ..deferred import dataclass
 from ..errors import UsageError
 from ..ledger.repricing import ModelChange, Repricing, Scope, undo
 from ..ledger.repricing import reprice as reprice_calls
-from ..ledger.store import Ledger
 from ..money import format_nanousd
 from ..registry.loading import registry_for
 from ..report.period import resolve
 from ..settings import Settings
 from . import render
+from .ledgers import open_ledger
 from .options import LedgerFlags, OutputFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from
+from .tables import print_table
 from .using import REGISTRY_FILES, check_used
 
-if TYPE_CHECKING:
-    from rich.table import Table
+_FIGURES = ("calls", "changed", "before", "after", "difference")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +56,8 @@ def reprice(flags: _RepriceFlags) -> int:
     output.emit(_document(found, flags, simulated=settings.simulate))
     if not output.json:
         if found.models:
-            render.table(_table(found))
+            rows = (*found.models, found.total) if len(found.models) > 1 else found.models
+            print_table(("model", *_FIGURES), map(_cells, rows), right=_FIGURES)
         render.line(_summary(found, flags))
     return 0
 
@@ -75,12 +75,12 @@ def _carried_out(flags: _RepriceFlags, settings: Settings) -> Repricing:
         raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
     now = local_now()
     if flags.undo is not None:
-        with Ledger.open(settings.ledger) as ledger:
+        with open_ledger(settings.ledger) as ledger:
             return undo(ledger, flags.undo, at=now)
     registry = registry_for(settings)
     model = None if flags.model is None else registry.model(flags.model).name
     scope = Scope(_day(flags.since, now), settings.simulate, model)
-    with Ledger.open(settings.ledger) as ledger:
+    with open_ledger(settings.ledger) as ledger:
         return reprice_calls(ledger, registry, scope, at=now, describe=price_json, dry_run=flags.dry_run)
 
 
@@ -120,24 +120,13 @@ def _summary(found: Repricing, flags: _RepriceFlags) -> str:
     return f"{total.changed} of {total.calls} calls changed{without}; to undo: orch reprice --undo {found.reprice_id}"
 
 
-def _table(found: Repricing) -> Table:
-    from rich.table import Table  # heavy
-    from rich.text import Text  # heavy
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("model")
-    for name in ("calls", "changed", "before", "after", "difference"):
-        table.add_column(name, justify="right")
-    rows: Sequence[ModelChange] = (*found.models, found.total) if len(found.models) > 1 else found.models
-    for change in rows:
-        unpriced = f" + {change.unpriced_before} unpriced" if change.unpriced_before else ""
-        cells = (
-            change.model,
-            f"{change.calls:,}",
-            f"{change.changed:,}",
-            f"{format_nanousd(change.before_nanousd)}{unpriced}",
-            format_nanousd(change.after_nanousd),
-            format_nanousd(change.difference_nanousd),
-        )
-        table.add_row(*(Text(cell, no_wrap=True) for cell in cells))
-    return table
+def _cells(change: ModelChange) -> tuple[str, ...]:
+    unpriced = f" + {change.unpriced_before} unpriced" if change.unpriced_before else ""
+    return (
+        change.model,
+        f"{change.calls:,}",
+        f"{change.changed:,}",
+        f"{format_nanousd(change.before_nanousd)}{unpriced}",
+        format_nanousd(change.after_nanousd),
+        format_nanousd(change.difference_nanousd),
+    )

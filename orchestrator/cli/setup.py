@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +13,7 @@ from ..errors import UsageError
 from ..money import dollars_to_nanousd
 from ..settings import RunOptions, Settings, is_simulated, load_settings, tuned_file
 from ..settings.options import OPTIONS, Kind, Option, asked_for
+from ..strict_json import parse_json
 from ..tool_definitions import read_tools
 from .options import ConfigFlags, PlanFlags, RunFlags, SimulateFlag
 
@@ -87,10 +87,10 @@ def _schema(file: Path, flag: str) -> Mapping[str, Any]:
     from ..confidence.schema import check_schema  # heavy
 
     try:
-        return check_schema(json.loads(file.read_text(encoding="utf-8-sig")))
+        return check_schema(parse_json(file.read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise UsageError(f"{flag}: {file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{flag}: {file} is not JSON: {error}") from error
 
 

@@ -13,10 +13,10 @@ from ..errors import UsageError
 from ..ledger.queries import find_run
 from ..ledger.ratings import Rating, rating_of
 from ..ledger.records import CallRecord, Recorded
-from ..ledger.store import Ledger
 from ..money import format_nanousd
 from ..result import recorded_result
 from . import render
+from .ledgers import read_ledger
 from .options import ConfigFlags, LedgerFlags, OutputFlags, command
 from .output import Output
 from .rate import rating_document, rating_words
@@ -69,7 +69,7 @@ commands = {"show": show, "why": why}
 
 def _find(flags: _ShowFlags) -> tuple[tuple[Recorded, Rating | None], Output]:
     output, settings = Output.parse(flags.output), settings_from(flags)
-    ledger = Ledger.open_for_reading(settings.ledger)
+    ledger = read_ledger(settings.ledger)
     if ledger is None:
         raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
     with ledger:

@@ -20,12 +20,12 @@ from ..clock import local_now
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from ..ledger.ratings import rated_runs
-from ..ledger.store import Ledger
 from ..registry.loading import registry_for
 from ..settings import Settings
 from ..tuned import Tuned, history, merged, undo, write_tuned
 from ..types import Level
 from . import render
+from .ledgers import read_ledger
 from .options import LedgerFlags, OutputFlags, PriceFlags, RegistryFlags, command
 from .output import Output
 from .setup import settings_from, tuned_file_from
@@ -174,7 +174,7 @@ def _tune(flags: _TuneFlags, settings: Settings, output: Output) -> int:
 
 
 def _from_ledger(flags: _TuneFlags, settings: Settings) -> tuple[list[Case], Mapping[str, Sequence[Level]]]:
-    ledger = Ledger.open_for_reading(settings.ledger)
+    ledger = read_ledger(settings.ledger)
     if ledger is None:
         raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
     with ledger:

@@ -7,18 +7,16 @@ from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..bench.held_out import FOLDS, Change, digits
-from ..bench.metrics import Estimate
-from ..bench.part import Finding, Part
+from ..bench.intervals import Estimate
+from ..bench.tuned_setting import Finding, TunedSetting
 from ..bench.tuning import Tuning
 from ..deferred import dataclass
 from ..report.plain import one_line
 from . import render
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from .tables import print_table
 
 _WORDS = {
     Finding.IMPROVED: "better",
@@ -55,7 +53,7 @@ class Told:
             "answers": tuning.answers,
             "weak": None if tuning.pair is None else tuning.pair.weak,
             "strong": None if tuning.pair is None else tuning.pair.strong,
-            "parts": [_part(part) for part in tuning.parts],
+            "parts": [_setting(setting) for setting in tuning.settings],
             "file": str(self.file),
             "dry_run": self.dry_run,
             "forced": self.forced,
@@ -66,22 +64,22 @@ class Told:
     def show(self) -> None:
         """Print it."""
         render.line(f"{self._counts()}; figures are held out, with 95 % intervals")
-        for part in self.tuning.parts:
+        for setting in self.tuning.settings:
             render.line("")
-            render.line(f"{part.name}: {_values(part)}: {_WORDS[part.finding]}")
-            render.line(f"  {part.reason}")
-            if (more := _more(part)) is not None:
+            render.line(f"{setting.name}: {_values(setting)}: {_WORDS[setting.finding]}")
+            render.line(f"  {setting.reason}")
+            if (more := _more(setting)) is not None:
                 render.line(f"  {more}")
-            if part.changes:
-                render.table(_table(part.changes))
+            if setting.changes:
+                print_table(("", "before", "after", "difference"), map(_cells, setting.changes), indent=True)
         render.line("")
         for text in self._conclusion():
             render.line(text)
 
     def needed(self) -> str:
         """What it takes to tell."""
-        found = [more for part in self.tuning.parts if (more := _more(part)) is not None]
-        return found[0] if found else "; ".join(f"{part.name}: {part.reason}" for part in self.tuning.parts)
+        found = [more for setting in self.tuning.settings if (more := _more(setting)) is not None]
+        return found[0] if found else "; ".join(f"{setting.name}: {setting.reason}" for setting in self.tuning.settings)
 
     def _counts(self) -> str:
         tuning = self.tuning
@@ -106,20 +104,20 @@ def comment(told: Told, now: datetime) -> list[str]:
         f"Written by orch tune (orch {version('orch')}) on {now:%Y-%m-%d}; orch tune --undo takes it back.",
         f"{told._counts()}; figures are held out ({FOLDS} parts, cross-fitted), with 95 % intervals.",
     ]
-    lines += [f"{part.name}: {_WORDS[part.finding]}: {part.reason}" for part in told.tuning.parts]
+    lines += [f"{setting.name}: {_WORDS[setting.finding]}: {setting.reason}" for setting in told.tuning.settings]
     return [one_line(line) for line in lines]
 
 
-def _part(part: Part) -> dict[str, Any]:
+def _setting(setting: TunedSetting) -> dict[str, Any]:
     return {
-        "name": part.name,
-        "finding": part.finding.value,
-        "reason": part.reason,
-        "in_force": part.settings,
-        "fitted": part.fitted,
-        "prompts": part.prompts,
-        "answers": part.answers,
-        "more_needed": part.more_needed,
+        "name": setting.name,
+        "finding": setting.finding.value,
+        "reason": setting.reason,
+        "in_force": setting.in_force,
+        "fitted": setting.fitted,
+        "prompts": setting.prompts,
+        "answers": setting.answers,
+        "more_needed": setting.more_needed,
         "figures": [
             {
                 "name": change.name,
@@ -127,43 +125,33 @@ def _part(part: Part) -> dict[str, Any]:
                 "after": asdict(change.after),
                 "difference": asdict(change.difference),
             }
-            for change in part.changes
+            for change in setting.changes
         ],
     }
 
 
-def _values(part: Part) -> str:
+def _values(setting: TunedSetting) -> str:
     def said(settings: dict[str, Any]) -> str:
         if "weights" in settings:
             return f"{len(settings['weights'])} features of your own"
-        return ", ".join(str(value) if key == part.name else f"{key} {value}" for key, value in settings.items())
+        return ", ".join(str(value) if key == setting.name else f"{key} {value}" for key, value in settings.items())
 
-    if part.fitted is None or part.fitted == part.settings:
-        return said(part.settings)
-    return f"{said(part.settings)} → {said(part.fitted)}"
+    if setting.fitted is None or setting.fitted == setting.in_force:
+        return said(setting.in_force)
+    return f"{said(setting.in_force)} → {said(setting.fitted)}"
 
 
-def _more(part: Part) -> str | None:
-    if part.more_needed is None:
+def _more(setting: TunedSetting) -> str | None:
+    if setting.more_needed is None:
         return None
-    what = "rated answers" if part.name == "confidence" else "prompts with rated answers of both models"
-    if part.finding is Finding.TOO_LITTLE_DATA:
-        return f"about {part.more_needed:,} more {what} are needed, if they come out like these"
-    return f"if the gain is as large as it looks, about {part.more_needed:,} more {what} would show it"
+    what = "rated answers" if setting.name == "confidence" else "prompts with rated answers of both models"
+    if setting.finding is Finding.TOO_LITTLE_DATA:
+        return f"about {setting.more_needed:,} more {what} are needed, if they come out like these"
+    return f"if the gain is as large as it looks, about {setting.more_needed:,} more {what} would show it"
 
 
-def _table(changes: tuple[Change, ...]) -> Table:
-    from rich.table import Table  # heavy
-    from rich.text import Text  # heavy
-
-    table = Table(box=None, padding=(0, 1, 0, 1), header_style="bold")
-    table.add_column("")
-    for name in ("before", "after", "difference"):
-        table.add_column(name)
-    for change in changes:
-        cells = (change.name, _estimate(change.before), _estimate(change.after), _estimate(change.difference))
-        table.add_row(*(Text(cell, no_wrap=True) for cell in cells))
-    return table
+def _cells(change: Change) -> tuple[str, ...]:
+    return (change.name, *map(_estimate, (change.before, change.after, change.difference)))
 
 
 def _estimate(found: Estimate) -> str:

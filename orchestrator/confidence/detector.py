@@ -17,10 +17,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 from ..analysis.prose import EDGE_CHARS, count_words, read_prose
 from ..expressions import expression
+from ..plugins import Plugin, Table, said
+from ..tuned import Calibration
 from ..types import FinishReason, Verdict
 from .answers import final_answer
 from .arithmetic import arithmetic
@@ -32,14 +35,13 @@ from .difficulty import difficulty
 from .fit import fit
 from .hedging import STRONG, find_hedges, hedging
 from .length import length
-from .signal import Answer, Hedge, Measure, Signal
+from .signal import Answer, AnswerSignal, Hedge, Measure, Signal
 from .wording import wording
 from .working import working
 
 BASELINE = 1.0  # of an open answer: 0.73 where nothing speaks for or against it
 _VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2060\ufeff]"
 
-BY_HAND: tuple[Callable[[Answer], Iterator[Signal]], ...] = (hedging, completeness, fit)
 MEASURED: dict[str, Callable[[Answer], Iterator[Measure]]] = {
     "length": length,
     "working": working,
@@ -49,14 +51,33 @@ MEASURED: dict[str, Callable[[Answer], Iterator[Measure]]] = {
     "difficulty": difficulty,
 }
 _OF_A_BARE_ANSWER = ("arithmetic", "difficulty")
+_MOST_LOGIT = 10.0  # of a plugin's signal: 0.99995, or 0.00005, whatever the others say
+
+
+def _of_plugin(plugin: Plugin, found: Any) -> AnswerSignal:
+    if not callable(found):
+        raise TypeError(f"{plugin.target} is no function")
+    if plugin.name in MEASURED:
+        raise ValueError("the name is taken by orch itself")
+    return found  # type: ignore[no-any-return]
+
+
+# Signals with weights set by hand. Those of plugins count where they are asked for by name (`signals` in config.yaml).
+SIGNALS: Table[AnswerSignal] = Table(
+    "orch.signals", {"hedging": hedging, "completeness": completeness, "fit": fit}, _of_plugin
+)
 
 
 class ConfidenceDetector:
-    """Reads an answer, and the prompt where it is known, and says how far to trust it. Pure, and without state."""
+    """Reads an answer, and the prompt where it is known, and says how far to trust it. Pure, and without state.
 
-    def __init__(self, *, slope: float = 1.0, intercept: float = 0.0) -> None:
-        self._slope = slope
-        self._intercept = intercept
+    `plugins` are the names of the signals of installed packages that count as well. One that is broken, or that fails,
+    is left out.
+    """
+
+    def __init__(self, *, slope: float = 1.0, intercept: float = 0.0, plugins: Collection[str] = ()) -> None:
+        self._calibration = Calibration(slope, intercept)
+        self._plugins = tuple(name for name in plugins if name in SIGNALS)
 
     def assess(
         self,
@@ -77,7 +98,8 @@ class ConfidenceDetector:
         if finish_reason is FinishReason.TOOL_CALLS:
             signals = [_baseline(BASELINE), Signal("tool call", 0.0, "calls a tool")]
         else:
-            signals = list(text_signals(read_answer(response, prompt, finish_reason)))
+            answer = read_answer(response, prompt, finish_reason)
+            signals = [*text_signals(answer), *(each for name in self._plugins for each in _from_plugin(name, answer))]
         signals += evidence
         return self.verdict(signals)
 
@@ -89,8 +111,8 @@ class ConfidenceDetector:
             logits[signal.name] = logits.get(signal.name, 0.0) + signal.logit
             if signal.reason:
                 reasons.append(signal.reason)
-        logit = self._slope * math.fsum(logits.values()) + self._intercept
-        return Verdict(_logistic(logit), logits, tuple(reasons) or ("complete, without hedging",))
+        confidence = self._calibration.confidence(math.fsum(logits.values()))
+        return Verdict(confidence, logits, tuple(reasons) or ("complete, without hedging",))
 
 
 def read_answer(response: str, prompt: str | Asked | None, finish_reason: FinishReason | None = None) -> Answer:
@@ -117,13 +139,35 @@ def text_signals(answer: Answer) -> Iterator[Signal]:
         yield _baseline(BASELINE)
     else:
         yield _baseline(weights().baselines[answer.final.kind])
-    for read in BY_HAND:
+    for read in SIGNALS.built_in.values():
         yield from read(answer)
     if answer.is_open:
         yield from fullness(answer)
         return
     for name, measures in measures_of(answer).items():
         yield from weigh_measures(name, measures)
+
+
+def _from_plugin(name: str, answer: Answer) -> list[Signal]:
+    """What a plugin says of an answer, under the plugin's name. Once it has failed, it is asked no more."""
+    read = SIGNALS.get(name)
+    if read is None:
+        return []
+    try:
+        return [_checked(name, signal) for signal in read(answer)]
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything
+        SIGNALS.leave_out(SIGNALS.plugins()[name], said(error))
+        return []
+
+
+def _checked(name: str, signal: Any) -> Signal:
+    if not isinstance(signal, Signal):
+        raise TypeError(f"it gave {type(signal).__name__} for a Signal")
+    if not abs(signal.logit) <= _MOST_LOGIT:
+        raise ValueError(
+            f"it gave a logit of {signal.logit}, which is not between -{_MOST_LOGIT:g} and {_MOST_LOGIT:g}"
+        )
+    return Signal(name, float(signal.logit), str(signal.reason))
 
 
 def measures_of(answer: Answer) -> dict[str, list[Measure]]:
@@ -152,10 +196,6 @@ def _without_asides(text: str, hedges: Sequence[Hedge]) -> str:
 
 def _baseline(logit: float) -> Signal:
     return Signal("baseline", logit, "")
-
-
-def _logistic(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0
 
 
 def _is_blank(text: str) -> bool:

@@ -34,7 +34,8 @@ async def examined(context: Context, accept: Accept, outcome: Outcome, order: Or
         unfit = found.reason if found.logit < 0 else None
         outcome = replace(outcome.with_evidence(found, context.detector), unfit=unfit)
     if options.verify is not None and outcome.unfit is None:
-        found = await verify(options.verify, text, timeout_s=order.deadline - context.monotonic())
+        left_s = order.deadline - context.monotonic()
+        found = await verify(options.verify, text, environ=order.environ, timeout_s=left_s)
         accepted = found.logit > 0
         outcome = replace(outcome.with_evidence(found, context.detector), accepted=accepted)
         outcome = replace(outcome, unfit=None if accepted else found.reason)

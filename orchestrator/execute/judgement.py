@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
 
 from ..deferred import dataclass
 from ..expressions import expression
+from ..strict_json import parse_json
 from ..types import Completion, FinishReason
 
 _IN_A_BLOCK = expression(r"\A```(?:json)?[ \t]*\n(.*)\n```\Z", re.DOTALL)
@@ -37,7 +36,7 @@ def read_judgement(completion: Completion) -> Judgement | None:
     text = completion.text.strip()
     block = _IN_A_BLOCK.match(text)
     try:
-        found = json.loads(block[1] if block else text, object_pairs_hook=_without_doubles)
+        found = parse_json(block[1] if block else text)
     except (ValueError, RecursionError):
         return None
     if not isinstance(found, dict):
@@ -48,10 +47,3 @@ def read_judgement(completion: Completion) -> Judgement | None:
     if not isinstance(issues, list) or not all(isinstance(issue, str) for issue in issues):
         return None
     return Judgement(float(score), tuple(" ".join(issue.split()) for issue in issues if issue.strip()))
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice")
-    return found

@@ -10,34 +10,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 
 from ..deferred import dataclass
 from ..errors import BudgetError
 from ..money import format_nanousd
+from ..period import Period
 from .records import CallRecord
 from .rows import to_micros
 
 ALERT_PERCENTS = (50, 80, 100)
-
-
-class Period(StrEnum):
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-
-    def days(self, day: date) -> tuple[date, date]:
-        """The first and the last day of the window that a day lies in."""
-        match self:
-            case Period.DAY:
-                return day, day
-            case Period.WEEK:
-                monday = day - timedelta(days=day.weekday())
-                return monday, monday + timedelta(days=6)
-            case Period.MONTH:
-                first = day.replace(day=1)
-                return first, (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
 
 
 class Scope(StrEnum):
@@ -74,6 +58,19 @@ class BudgetState:
     @property
     def left_nanousd(self) -> int:
         return max(0, self.budget.limit_nanousd - self.committed_nanousd)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As documented in docs/json.md."""
+        return {
+            "period": self.budget.period.value,
+            "scope": self.budget.scope.value,
+            "name": self.budget.name,
+            "first_day": self.first_day.isoformat(),
+            "limit_nanousd": self.budget.limit_nanousd,
+            "spent_nanousd": self.settled_nanousd,
+            "reserved_nanousd": self.committed_nanousd - self.settled_nanousd,
+            "left_nanousd": self.left_nanousd,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from .budgets import Alert, check_budgets, new_alerts
 from .budgets import left_nanousd as left_of_budgets
 from .orphans import interrupt_calls
 from .records import CallRecord, CallStatus, RunRecord
-from .rows import columns_of, from_row, insert, to_micros, update
+from .rows import from_row, insert, rewrite, to_micros, update
 
 
 def start_run(connection: sqlite3.Connection, run: RunRecord) -> None:
@@ -46,7 +46,7 @@ def mark_sent(connection: sqlite3.Connection, call_id: str, at: datetime) -> Non
 
 def settle(connection: sqlite3.Connection, call: CallRecord) -> tuple[Alert, ...]:
     """What became of a call: status, usage, cost. Gives the budget alerts that this brings about."""
-    update(connection, "calls", "call_id", call.call_id, columns_of(call))
+    rewrite(connection, "calls", "call_id", call)
     return new_alerts(connection, call, call.ended_at or call.created_at)
 
 
@@ -58,7 +58,7 @@ def judge(connection: sqlite3.Connection, call_id: str, confidence: float, verdi
 def finish_run(connection: sqlite3.Connection, run: RunRecord) -> tuple[CallRecord, ...]:
     """The end of a run. A call of it that is still open, as after a cancellation, is interrupted with it; gives those
     calls as they are then."""
-    update(connection, "runs", "run_id", run.run_id, columns_of(run))
+    rewrite(connection, "runs", "run_id", run)
     found = interrupt_calls(connection, "run_id = ?", (run.run_id,), run.ended_at or run.created_at)
     return tuple(from_row(CallRecord, row) for row in found)
 

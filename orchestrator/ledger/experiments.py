@@ -7,13 +7,12 @@ from datetime import datetime
 
 from ..deferred import dataclass
 from .rows import from_micros, to_micros
+from .schema import COST_OF_RUN
 from .store import Ledger
 
-_RUNS = """
+_RUNS = f"""
     SELECT runs.arm, runs.subject_sha256, runs.status, runs.latency_ms, runs.confidence, ratings.rating,
-           (SELECT CASE WHEN sum(cost_source = 'unpriced') > 0 THEN NULL
-                        ELSE coalesce(sum(coalesce(cost_nanousd, reserved_nanousd)), 0) END
-            FROM calls WHERE calls.run_id = runs.run_id) AS cost_nanousd
+           {COST_OF_RUN} AS cost_nanousd
     FROM runs LEFT JOIN ratings USING (run_id)
     WHERE runs.experiment = ? AND runs.simulated = ? AND runs.status <> 'running'
     ORDER BY runs.run_id

@@ -16,7 +16,7 @@ import asyncio
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -52,13 +52,16 @@ class GroupCommit:
     """Carries out changes on one connection. `lock` keeps others off the connection meanwhile.
 
     `submit` may be called from any event loop, in any thread; the thread that does the work begins with the first
-    change and ends with `close`.
+    change and ends with `close`. `check` raises LedgerError if what was committed is not where it belongs.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, lock: threading.Lock) -> None:
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, lock: threading.Lock, check: Callable[[], None]
+    ) -> None:
         self._path = path
         self._connection = connection
         self._lock = lock
+        self._check = check
         self._waiting: deque[_Change] = deque()
         self._signals: SimpleQueue[bool] = SimpleQueue()  # True: there is something to do; False: that was all
         self._signalled: set[asyncio.AbstractEventLoop] = set()  # loops that give a signal at the end of their turn
@@ -130,13 +133,17 @@ class GroupCommit:
                     self._try(change)
                 else:
                     self._try_in_savepoint(change)
+        self._check()
 
     def _try(self, change: _Change) -> None:
         try:
-            with as_ledger_errors(self._path):
-                change.result = change.work(self._connection)
-        except Exception as error:  # noqa: BLE001  # it is the caller's, who may be waiting for it
-            change.error = error
+            change.result = change.work(self._connection)
+        except Exception:  # noqa: BLE001  # it is the caller's, who may be waiting for it
+            try:
+                with as_ledger_errors(self._path):
+                    raise
+            except Exception as error:  # noqa: BLE001  # as above
+                change.error = error
 
     def _try_in_savepoint(self, change: _Change) -> None:
         """Raises what went wrong if the database itself gave up the whole transaction, as when the disk is full."""

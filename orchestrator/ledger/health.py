@@ -19,7 +19,7 @@ from ..money import format_nanousd
 from .breakers import breaker_states
 from .rows import to_micros
 from .schema import MIGRATIONS
-from .spool import spooled
+from .spool import put_aside, spooled
 from .store import Ledger
 
 MOUNTS = Path("/proc/self/mountinfo")  # Linux; see proc_pid_mountinfo(5)
@@ -203,7 +203,11 @@ def _files(path: Path) -> tuple[Path, Path, Path]:
 
 
 def _spool(path: Path) -> Check:
-    waiting = spooled(path)
+    aside, waiting = put_aside(path), spooled(path)
+    if aside:
+        named = ", ".join(str(file) for file in aside)
+        detail = f"what could not be taken into the ledger is put aside: {named}; delete it when it is not needed"
+        return Check("spool", CheckStatus.WARNING, detail)
     if not waiting:
         return Check("spool", CheckStatus.OK, "nothing waits to be recorded")
     named = ", ".join(str(file) for file in waiting)

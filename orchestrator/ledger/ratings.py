@@ -15,6 +15,7 @@ from ..deferred import dataclass
 from ..errors import UsageError
 from .records import Recorded, RunStatus
 from .rows import from_micros, to_micros
+from .schema import COST_OF_RUN
 from .store import Ledger
 
 BAD, GOOD = 0.0, 1.0
@@ -37,9 +38,7 @@ _RATED = f"""
     )
     SELECT runs.*, rated.rating, rated.rated_at, rated.note, calls.finish_reason, calls.verdict,
            calls.cost_nanousd AS answer_nanousd,
-           (SELECT CASE WHEN sum(cost_source = 'unpriced') > 0 THEN NULL
-                        ELSE coalesce(sum(coalesce(cost_nanousd, reserved_nanousd)), 0) END
-            FROM calls WHERE calls.run_id = runs.run_id) AS cost_nanousd
+           {COST_OF_RUN} AS cost_nanousd
     FROM rated JOIN runs USING (run_id) LEFT JOIN calls ON calls.call_id = rated.answer_id
     ORDER BY rated.rated_at, rated.place
 """

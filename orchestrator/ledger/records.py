@@ -6,8 +6,10 @@ from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
+from ..billing import CostSource as CostSource
 from ..deferred import dataclass
 
+NOT_BELIEVED = "not_believed"  # the key of a call's usage under which it stands if it cannot be
 TOOL_CALLS = "tool_calls"  # the key of a run's metadata under which the ledger keeps them
 
 
@@ -25,15 +27,6 @@ class CallStatus(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
-
-
-class CostSource(StrEnum):
-    """Where a cost comes from."""
-
-    USAGE = "usage"  # the provider's own token counts
-    ESTIMATE = "estimate"  # an upper estimate: the provider's counts never came
-    NONE = "none"  # certainly not billed
-    UNPRICED = "unpriced"  # no price is known; the cost is null, not 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +132,7 @@ class Recorded:
         # What is not settled yet counts with its worst case.
         costs = [call.reserved_nanousd if call.cost_source is None else call.cost_nanousd for call in self.calls]
         sources = {CostSource.ESTIMATE if call.cost_source is None else call.cost_source for call in self.calls}
-        worst_first = (CostSource.UNPRICED, CostSource.ESTIMATE, CostSource.USAGE)
+        worst_first = (CostSource.UNPRICED, CostSource.ESTIMATE, CostSource.USAGE, CostSource.PROVIDER)
         return RunTotals(
             calls=len(self.calls),
             cost_nanousd=None if None in costs else sum(cost for cost in costs if cost is not None),

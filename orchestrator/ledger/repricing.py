@@ -8,6 +8,7 @@ are taken in batches: other processes' calls wait for one batch at most.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -15,9 +16,10 @@ from datetime import date, datetime
 
 from ulid import ULID
 
+from ..billing import bill
 from ..deferred import dataclass
 from ..errors import UsageError
-from ..money import Price, cost_nanousd
+from ..money import Price
 from ..registry.model import Registry
 from ..types import Usage
 from .records import CostSource
@@ -29,10 +31,11 @@ LAST = "last"
 
 _CANDIDATES = """
     SELECT rowid AS position, call_id, created_at, provider, model, cost_nanousd, cost_source, price, input_tokens,
-           output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, latency_ms, usage IS NULL AS uncounted
+           output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, latency_ms, usage, raw_model
     FROM calls
     WHERE rowid > :after AND simulated = :simulated AND day >= :since AND (:model IS NULL OR model = :model)
-      AND (cost_source = 'usage' OR (status = 'completed' AND cost_source IN ('unpriced', 'estimate')))
+      AND (cost_source IN ('usage', 'provider') OR (status = 'completed' AND cost_source IN ('unpriced', 'estimate')))
+      AND NOT (cost_source = 'estimate' AND usage IS NULL AND cost_nanousd IS reserved_nanousd)
     ORDER BY rowid LIMIT :batch
 """
 # Only a call that is still as it was read: whoever changed it meanwhile knew better.
@@ -187,25 +190,28 @@ def _repriced(row: sqlite3.Row, registry: Registry, describe: Callable[[Price], 
     before = Pricing(row["cost_nanousd"], CostSource(row["cost_source"]), row["price"])
     spec = registry.find(row["model"])
     # A name may have been given to another provider's model since.
-    price = spec.price_at(from_micros(row["created_at"])) if spec and spec.provider == row["provider"] else None
-    if price is None:
-        return _Change(row["call_id"], row["model"], before, None)
+    price = None
+    if spec is not None and spec.provider == row["provider"]:
+        answered = registry.answering(spec, row["raw_model"] or spec.id) or spec
+        price = answered.price_at(from_micros(row["created_at"])) or spec.price_at(from_micros(row["created_at"]))
     usage = Usage(
         row["input_tokens"],
         row["output_tokens"],
         row["cached_tokens"],
         row["cache_write_tokens"],
         row["reasoning_tokens"],
+        raw=json.loads(row["usage"]) if row["usage"] else {},
     )
-    # A call without a price, whose provider sent no counts, holds estimated ones.
-    unpriced = before.source is CostSource.UNPRICED
-    estimated = row["uncounted"] if unpriced else before.source is CostSource.ESTIMATE
-    after = Pricing(
-        cost_nanousd(price, usage, gpu_ms=row["latency_ms"] or 0),
-        CostSource.ESTIMATE if estimated else CostSource.USAGE,
-        describe(price),
-    )
-    return _Change(row["call_id"], row["model"], before, after, f"{price.source}, checked {price.checked}")
+    found = bill(price, usage, gpu_ms=row["latency_ms"] or 0)
+    if found.nanousd is None:
+        return _Change(row["call_id"], row["model"], before, None)
+    # A call without counts holds estimated ones; with some, it is what they say of its price that was in doubt.
+    uncounted = row["usage"] is None if before.source is CostSource.UNPRICED else not usage.raw
+    estimated = uncounted and before.source in (CostSource.UNPRICED, CostSource.ESTIMATE)
+    source = CostSource.ESTIMATE if estimated else found.source
+    after = Pricing(found.nanousd, source, before.price if found.price is None else describe(found.price))
+    reason = "the reply" if found.price is None else f"{found.price.source}, checked {found.price.checked}"
+    return _Change(row["call_id"], row["model"], before, after, reason)
 
 
 def _applying(reprice_id: str, changes: Sequence[_Change], at: datetime) -> Callable[[sqlite3.Connection], set[str]]:

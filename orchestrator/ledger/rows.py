@@ -17,6 +17,13 @@ from .records import CallRecord, CallStatus, CostSource, RunRecord, RunStatus
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _NAMES = {record: tuple(field.name for field in fields(record)) for record in (RunRecord, CallRecord)}
+# What a row keeps as it was inserted. An UPDATE that names a column writes its entries in all indexes anew.
+_KEPT = {
+    RunRecord: frozenset({"run_id", "created_at", "day", "process", "experiment", "arm"}),
+    CallRecord: frozenset({"call_id", "run_id", "created_at", "day", "provider", "model", "simulated"}),
+}
+_CHANGING = {record: tuple(name for name in names if name not in _KEPT[record]) for record, names in _NAMES.items()}
+_AS_IT_IS = frozenset({str, int, float, bool, type(None)})
 
 Record = TypeVar("Record", RunRecord, CallRecord)
 
@@ -48,16 +55,35 @@ def to_sql(value: Any) -> Any:
 
 def insert(connection: sqlite3.Connection, table: str, record: RunRecord | CallRecord) -> None:
     names = _NAMES[type(record)]
-    values = [to_sql(value) for value in attrgetter(*names)(record)]
-    connection.execute(_insertion(table, names), values)
+    connection.execute(_insertion(table, names), _values(record, names))
+
+
+def rewrite(connection: sqlite3.Connection, table: str, key: str, record: RunRecord | CallRecord) -> None:
+    """Write what a row has become. Raises ValueError if there is no such row."""
+    names, value = _CHANGING[type(record)], getattr(record, key)
+    changed = connection.execute(_change(table, key, names), [*_values(record, names), value])
+    _check_changed(changed, table, value)
 
 
 def update(connection: sqlite3.Connection, table: str, key: str, value: str, columns: Mapping[str, Any]) -> None:
     """Raises ValueError if there is no such row."""
     values = [to_sql(each) for each in columns.values()]
     changed = connection.execute(_change(table, key, tuple(columns)), [*values, value])
+    _check_changed(changed, table, value)
+
+
+def _values(record: RunRecord | CallRecord, names: tuple[str, ...]) -> list[Any]:
+    return [value if type(value) in _AS_IT_IS else to_sql(value) for value in _getter(names)(record)]
+
+
+def _check_changed(changed: sqlite3.Cursor, table: str, value: str) -> None:
     if changed.rowcount != 1:
         raise ValueError(f"{table} has no row {value}")
+
+
+@cache
+def _getter(names: tuple[str, ...]) -> Callable[[object], tuple[Any, ...]]:
+    return attrgetter(*names)
 
 
 @cache

@@ -11,6 +11,18 @@ from __future__ import annotations
 
 import sqlite3
 
+# What the calls of a run cost, as an expression over them: null if one is unpriced; one that is not settled yet counts
+# with what is set aside for it. The view has it, and so have queries of a few runs, for which SQLite would read the
+# view of all. Another rule takes a migration that makes the view anew.
+COST_OF_CALLS = """CASE WHEN sum(calls.cost_source = 'unpriced') > 0 THEN NULL
+                ELSE coalesce(sum(coalesce(calls.cost_nanousd, calls.reserved_nanousd)), 0) END"""
+COST_OF_RUN = f"(SELECT {COST_OF_CALLS} FROM calls WHERE calls.run_id = runs.run_id)"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
 _VERSION_1 = (
     """
     CREATE TABLE runs (
@@ -84,12 +96,11 @@ _VERSION_1 = (
     "CREATE INDEX runs_by_day ON runs (day)",
     "CREATE INDEX calls_by_run ON calls (run_id, model)",
     "CREATE INDEX calls_by_day ON calls (day)",
-    """
+    f"""
     CREATE VIEW run_totals AS
     SELECT runs.run_id,
            count(calls.call_id) AS calls,
-           CASE WHEN sum(calls.cost_source = 'unpriced') > 0 THEN NULL
-                ELSE coalesce(sum(coalesce(calls.cost_nanousd, calls.reserved_nanousd)), 0) END AS cost_nanousd,
+           {COST_OF_CALLS} AS cost_nanousd,
            coalesce(sum(calls.input_tokens), 0) AS input_tokens,
            coalesce(sum(calls.output_tokens), 0) AS output_tokens
     FROM runs LEFT JOIN calls USING (run_id)
@@ -312,6 +323,23 @@ _VERSION_7 = (
     "CREATE INDEX calls_by_model ON calls (simulated, model, created_at)",
 )
 
+_SOURCES_BEFORE = "('usage', 'estimate', 'none', 'unpriced')"
+_SOURCES = "('usage', 'provider', 'estimate', 'cache', 'imported', 'none', 'unpriced')"
+
+_VERSION_8 = (
+    # A cost may be what the provider says that it charged. Only the check is written anew, as SQLite's documentation of
+    # ALTER TABLE (section 7) allows for a change that leaves the rows as they are: a table of millions is not copied.
+    "PRAGMA writable_schema = ON",
+    f"""
+    UPDATE sqlite_master SET sql = replace(sql, {_quoted(_SOURCES_BEFORE)}, {_quoted(_SOURCES)})
+    WHERE type = 'table' AND name = 'calls'
+    """,
+    "PRAGMA writable_schema = RESET",
+    # Any change of the schema has other connections read it again.
+    "CREATE INDEX calls_by_provider_model ON calls (provider_model, created_at)",
+    "DROP INDEX calls_by_provider_model",
+)
+
 # One tuple of statements a version; the ledger's `user_version` counts how many have been carried out.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _VERSION_1,
@@ -321,6 +349,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _VERSION_5,
     _VERSION_6,
     _VERSION_7,
+    _VERSION_8,
 )
 
 

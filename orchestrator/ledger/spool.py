@@ -1,95 +1,263 @@
-"""Settlements that the ledger could not take, kept in a file until it can.
+"""Records that the ledger could not take, kept in files until it can.
 
-A call has been paid for and its answer is here, but the row cannot be updated: the disk is full, or the file was taken
-away. What is known goes into a file beside the ledger, or, if that cannot be written either, into the system's
+A call has been paid for and its answer is here, but the row cannot be written: the disk is full, or the file was taken
+away. What is known goes into a folder beside the ledger, or, if that cannot be written either, into one in the system's
 temporary folder. Whoever opens the ledger next takes it in.
+
+    ledger.db.spool/01K....json        a checksum, and one or more records as JSON
+    ledger.db.spool.01K....aside       a file with a record that could not be taken in; orch doctor names it
+
+A file has its name only when all of it is on the disk, and is never written to again: it can be read and then removed
+while others add theirs. No file stops a command: what cannot be read, or does not fit, is put aside.
 """
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
 import sqlite3
 import stat
 import tempfile
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Iterator, Mapping
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Any
 
-from ..errors import LedgerError
-from .process import opening_lock
-from .records import CallRecord, RunRecord
-from .rows import columns_of, to_sql
+from ..deferred import dataclass
+from ..errors import UsageError
+from ..files import replacing
+from ..money import MOST_NANOUSD, MOST_TOKENS
+from .orphans import interrupt_calls
+from .records import CallRecord, CallStatus, RunRecord, RunStatus
+from .rows import columns_of, from_micros, to_sql
 
-_PATIENCE_S = 1.0
-# In a folder that others may write to, the name may be a link or a pipe that somebody else has put there.
-_FOR_APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_TABLES = {"calls": ("call_id", CallRecord), "runs": ("run_id", RunRecord)}
-
-
-def spool(ledger: Path, record: CallRecord | RunRecord) -> Path | None:
-    """Keep a record for later; gives the file that it is in, or None if no file could be written."""
-    table = "calls" if isinstance(record, CallRecord) else "runs"
-    row = {name: to_sql(value) for name, value in columns_of(record).items()}
-    line = json.dumps({"table": table, "row": row}).encode() + b"\n"
-    with contextlib.suppress(LedgerError, OSError), opening_lock(ledger, _PATIENCE_S):  # nobody takes it in meanwhile
-        return _append(ledger, line)
-    return _append(ledger, line)
+_ASIDE = ".aside"
+_ATTEMPTS = 3  # whoever takes in records removes the folder when it is empty: it may be gone when a file is made in it
 
 
-def _append(ledger: Path, line: bytes) -> Path | None:
-    for path in _paths(ledger):
-        with contextlib.suppress(OSError):
-            handle = os.open(path, _FOR_APPENDING, 0o600)
-            try:
-                if _is_ours(os.fstat(handle)) and os.write(handle, line) == len(line):
-                    os.fsync(handle)
-                    return path
-            finally:
-                os.close(handle)
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """How records of a table are taken in: `open` are the statuses of a row that nobody has settled for certain."""
+
+    key: str
+    columns: frozenset[str]
+    unsettled: frozenset[str]
+    open: frozenset[str]
+
+
+_TABLES = {
+    "runs": _Table(
+        "run_id",
+        frozenset(each.name for each in fields(RunRecord)),
+        frozenset({RunStatus.RUNNING.value}),
+        frozenset({RunStatus.RUNNING.value, RunStatus.INTERRUPTED.value}),
+    ),
+    "calls": _Table(
+        "call_id",
+        frozenset(each.name for each in fields(CallRecord)),
+        frozenset({CallStatus.RESERVED.value, CallStatus.SENT.value}),
+        frozenset({CallStatus.RESERVED.value, CallStatus.SENT.value, CallStatus.INTERRUPTED.value}),
+    ),
+}
+
+
+@dataclass(slots=True)
+class Taken:
+    """What was read from the spool: the files that are in the ledger, and those with something that does not fit, each
+    with the reason."""
+
+    files: list[Path] = field(default_factory=list)
+    unfit: dict[Path, str] = field(default_factory=dict)
+
+
+def spool(ledger: Path, *records: CallRecord | RunRecord) -> Path | None:
+    """Keep records for later; gives the file that they are in, or None if no file could be written."""
+    written = json.dumps([_entry(record) for record in records]).encode()
+    content = hashlib.sha256(written).hexdigest().encode() + b" " + written + b"\n"
+    for place in _paths(ledger):
+        for _ in range(_ATTEMPTS):
+            with contextlib.suppress(OSError, UsageError):
+                return _kept(place, content)
     return None
 
 
 def spooled(ledger: Path) -> list[Path]:
-    """The files that hold something to be taken in."""
-    return [path for path in _paths(ledger) if _size(path)]
+    """The files that hold something to be taken in, the oldest first of each folder."""
+    return [file for place in _paths(ledger) for file in _files(place)]
 
 
-def take_in(connection: sqlite3.Connection, ledger: Path) -> list[Path]:
-    """Within a transaction: bring the rows up to date. The files given back can be removed once it is committed."""
-    files = spooled(ledger)
-    for path in files:
-        for table, row in _rows(path):
-            key, record = _TABLES[table]
-            names = [field.name for field in fields(record) if field.name in row]
-            assignments = ", ".join(f"{name} = ?" for name in names)
-            values = [row[name] for name in names]
-            connection.execute(f"UPDATE {table} SET {assignments} WHERE {key} = ?", [*values, row[key]])
-    return files
+def put_aside(ledger: Path) -> list[Path]:
+    """The files that hold something that could not be taken in."""
+    found = (place.parent.glob(f"{glob.escape(place.name)}.*{_ASIDE}") for place in _paths(ledger))
+    return sorted(file for files in found for file in files if _is_ours(file, stat.S_ISREG))
 
 
-def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    for line in path.read_bytes().splitlines():
-        # A line that was cut off by a full disk was not reported as kept; the same record is in the other file.
-        with contextlib.suppress(ValueError):
-            entry = json.loads(line)
-            yield entry["table"], entry["row"]
+def take_in(connection: sqlite3.Connection, ledger: Path) -> Taken:
+    """Within a transaction: bring the rows up to date. `clear` is to be called once it is committed.
+
+    A row that is not there is made: the ledger may have been replaced. One that was settled stays as it is: the record
+    is in it already. Raises sqlite3.OperationalError if the ledger can take nothing at all.
+    """
+    taken = Taken()
+    entries: list[tuple[Path, str, dict[str, Any]]] = []
+    for path in spooled(ledger):
+        taken.files.append(path)
+        try:
+            for line in path.read_bytes().splitlines() or [b""]:
+                try:
+                    entries += [(path, *entry) for entry in _entries(line)]
+                except ValueError as error:
+                    taken.unfit.setdefault(path, str(error))
+        except OSError as error:
+            taken.unfit[path] = str(error)
+    entries.sort(key=lambda entry: entry[1] != "runs")  # a call's row needs its run's
+    fresh: set[tuple[str, str]] = set()
+    for path, table, row in entries:
+        if (reason := _refusal(connection, table, row, fresh)) is not None:
+            taken.unfit.setdefault(path, reason)
+    for _, table, row in entries:
+        if table == "runs" and ("runs", row["run_id"]) in fresh and row.get("ended_at") is not None:
+            interrupt_calls(connection, "run_id = ?", (row["run_id"],), from_micros(row["ended_at"]))
+    return taken
+
+
+def clear(ledger: Path, taken: Taken) -> list[str]:
+    """Remove what is in the ledger, and put aside what does not fit; gives warnings of that, in words."""
+    warnings = []
+    for file in taken.files:
+        with contextlib.suppress(OSError):  # it is read again the next time, and changes nothing then
+            if file not in taken.unfit:
+                file.unlink(missing_ok=True)
+                continue
+            place = file if file in _paths(ledger) else file.parent
+            aside = place.with_name(f"{place.name}.{_new_id()}{_ASIDE}")
+            file.rename(aside)
+            warnings.append(f"a record that cannot be taken into the ledger is put aside, {aside}: {taken.unfit[file]}")
+    for place in _paths(ledger):
+        with contextlib.suppress(OSError):  # there is none, or something else is in it
+            place.rmdir()
+    return warnings
+
+
+def _entry(record: CallRecord | RunRecord) -> dict[str, Any]:
+    table = "calls" if isinstance(record, CallRecord) else "runs"
+    return {"table": table, "row": {name: to_sql(value) for name, value in columns_of(record).items()}}
+
+
+def _kept(place: Path, content: bytes) -> Path:
+    """Write a file into a folder of this user's. Raises OSError or UsageError."""
+    place.mkdir(mode=0o700, exist_ok=True)
+    if not _is_ours(place, stat.S_ISDIR):  # in the temporary folder somebody else may have made it, or a link
+        raise PermissionError(f"{place} is not ours")
+    path = place / f"{_new_id()}.json"
+    with replacing(path) as stream:
+        stream.write(content)
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)  # its name too is to outlast a power cut
+        finally:
+            os.close(handle)
+    return path
+
+
+def _files(place: Path) -> list[Path]:
+    """What a place holds. It was one file of lines once, and may still be."""
+    if _is_ours(place, stat.S_ISREG):
+        return [place] if _size(place) else []
+    if not _is_ours(place, stat.S_ISDIR):
+        return []
+    try:
+        names = sorted(name for name in os.listdir(place) if not name.startswith("."))  # noqa: PTH208  # names suffice
+    except OSError:
+        return []
+    return [place / name for name in names if _is_ours(place / name, stat.S_ISREG)]
+
+
+def _entries(line: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The tables and rows of a line. Raises ValueError if it is damaged or of another shape."""
+    checksum, separator, written = line.partition(b" ")
+    if line.startswith(b"{"):  # of a file of lines: each is one record, and has no checksum
+        written = line
+    elif not separator or hashlib.sha256(written).hexdigest().encode() != checksum:
+        raise ValueError("it is damaged")
+    try:
+        read = json.loads(written)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"it is damaged ({error})") from error
+    for entry in read if isinstance(read, list) else [read]:
+        name = entry.get("table") if isinstance(entry, dict) else None
+        row = entry.get("row") if isinstance(entry, dict) else None
+        table = _TABLES.get(name) if isinstance(name, str) else None
+        if table is None or not isinstance(row, dict):
+            raise ValueError("it is of another shape")
+        if not isinstance(row.get(table.key), str) or not isinstance(row.get("status"), str):
+            raise ValueError("it has a row without key or status")
+        yield str(name), {column: value for column, value in row.items() if column in table.columns}
+
+
+def _refusal(
+    connection: sqlite3.Connection, name: str, row: Mapping[str, Any], fresh: set[tuple[str, str]]
+) -> str | None:
+    """Take in one record, or say why it does not fit. `fresh` are the rows that were written since the opening."""
+    connection.execute("SAVEPOINT record")
+    try:
+        _check_amounts(row)
+        if _is_written(connection, name, row, overwrite=(name, row[_TABLES[name].key]) in fresh):
+            fresh.add((name, row[_TABLES[name].key]))
+    except (sqlite3.Error, ValueError, OverflowError) as error:
+        of_record = not isinstance(error, sqlite3.OperationalError) or error.sqlite_errorcode == sqlite3.SQLITE_ERROR
+        if not of_record or not connection.in_transaction:
+            raise  # a full disk, say: it is no fault of the record
+        connection.execute("ROLLBACK TO record")
+        connection.execute("RELEASE record")
+        return str(error)
+    connection.execute("RELEASE record")
+    return None
+
+
+def _is_written(connection: sqlite3.Connection, name: str, row: Mapping[str, Any], *, overwrite: bool) -> bool:
+    table = _TABLES[name]
+    found = connection.execute(f"SELECT status FROM {name} WHERE {table.key} = ?", (row[table.key],)).fetchone()
+    if found is None:
+        columns, places = ", ".join(row), ", ".join("?" * len(row))
+        connection.execute(f"INSERT INTO {name} ({columns}) VALUES ({places})", list(row.values()))
+        return True
+    if row["status"] in table.unsettled or not (overwrite or found[0] in table.open):
+        return False
+    assignments = ", ".join(f"{column} = ?" for column in row)
+    connection.execute(f"UPDATE {name} SET {assignments} WHERE {table.key} = ?", [*row.values(), row[table.key]])
+    return True
+
+
+def _check_amounts(row: Mapping[str, Any]) -> None:
+    """Raises ValueError for an amount that no call has, and that would make sums overflow."""
+    for column, value in row.items():
+        most = MOST_NANOUSD if column.endswith("_nanousd") else MOST_TOKENS if column.endswith("_tokens") else None
+        if most is not None and isinstance(value, int) and not 0 <= value <= most:
+            raise ValueError(f"{column} is {value}, which cannot be")
+
+
+def _new_id() -> str:
+    from ulid import ULID  # heavy
+
+    return str(ULID())
 
 
 def _size(path: Path) -> int:
-    """The size of a spool of this user's; what somebody else put there is not looked at."""
+    """The size of a file of this user's; what somebody else put there is not looked at."""
+    return path.lstat().st_size if _is_ours(path, stat.S_ISREG) else 0
+
+
+def _is_ours(path: Path, kind: Any) -> bool:
     try:
         found = path.lstat()
     except OSError:
-        return 0
-    return found.st_size if _is_ours(found) else 0
-
-
-def _is_ours(found: os.stat_result) -> bool:
-    return stat.S_ISREG(found.st_mode) and found.st_uid == _uid()
+        return False
+    return kind(found.st_mode) and found.st_uid == _uid()
 
 
 def _uid() -> int:

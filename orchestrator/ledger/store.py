@@ -22,7 +22,7 @@ from .orphans import interrupt_orphans, running_processes
 from .process import Presence, is_gone, opening_lock, remove_dead
 from .records import CallRecord, RunRecord
 from .schema import MIGRATIONS, migrate, version_of
-from .spool import spooled, take_in
+from .spool import clear, spooled, take_in
 from .transaction import BUSY_TIMEOUT_S, Work, as_ledger_errors, transaction
 
 if TYPE_CHECKING:
@@ -42,11 +42,13 @@ class Ledger:
         self._connection = connection
         self._presence = presence
         self._lock = threading.Lock()
+        self._identity = _identity(path)
+        self.warnings: list[str] = []  # of its opening, for whoever can tell the user
         self._changes = None
         if not reads_only:
             from .group_commit import GroupCommit  # heavy
 
-            self._changes = GroupCommit(path, connection, self._lock)
+            self._changes = GroupCommit(path, connection, self._lock, self._check_in_place)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -70,12 +72,14 @@ class Ledger:
                     if journal_mode != "wal":
                         connection.execute("PRAGMA journal_mode = WAL")
                     migrate(connection)
-                    _tidy(connection, path)
+                    warnings = _tidy(connection, path)
                     presence = Presence.announce(path)
                 except BaseException:
                     connection.close()
                     raise
-        return cls(path, connection, presence)
+        ledger = cls(path, connection, presence)
+        ledger.warnings += warnings
+        return ledger
 
     @classmethod
     def in_memory(cls) -> Self:
@@ -121,14 +125,17 @@ class Ledger:
             if self._presence is not None:
                 self._presence.withdraw()
 
-    def identity(self) -> Identity | None:
-        """Which file the ledger's path names now: what an open ledger writes to may have been replaced or removed.
-        None if there is none, and for a ledger in memory."""
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
+    def is_replaced(self) -> bool:
+        """Whether the file that is open is not the one that the ledger's path names any more: it was deleted or
+        replaced, and what is written to it is lost. A ledger in memory has no file."""
+        return self._identity is not None and self._identity != _identity(self.path)
+
+    def _check_in_place(self) -> None:
+        if self.is_replaced():
+            raise LedgerError(
+                f"the ledger {self.path} was deleted or replaced while it was in use",
+                hint="the next command opens what is there now, or makes a new one",
+            )
 
     @property
     def process(self) -> str | None:
@@ -145,8 +152,11 @@ class Ledger:
 
     def write(self, change: Work[T]) -> T:
         """Run a function in one `BEGIN IMMEDIATE` transaction: all of what it changes is durable, or none of it."""
-        with self._lock, as_ledger_errors(self.path), transaction(self._connection):
-            return change(self._connection)
+        with self._lock, as_ledger_errors(self.path):
+            with transaction(self._connection):
+                result = change(self._connection)
+            self._check_in_place()
+            return result
 
     def submit(self, change: Work[T], *, reads: bool = False) -> Written[T]:
         """Like `write`, from an event loop and without holding it up: the future is done when the change is durable.
@@ -185,6 +195,14 @@ class Ledger:
         """Run a query function on the connection, one at a time. Raises LedgerError."""
         with self._lock, as_ledger_errors(self.path):
             return query(self._connection)
+
+
+def _identity(path: Path) -> Identity | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -232,16 +250,16 @@ def _gone(connection: sqlite3.Connection, path: Path) -> list[str | None]:
     return [name for name in running_processes(connection) if name is None or is_gone(path, name)]
 
 
-def _tidy(connection: sqlite3.Connection, path: Path) -> None:
-    """Settle what was left unsettled. It writes in any case, so that a ledger that cannot be written is refused now
-    and not after a call."""
+def _tidy(connection: sqlite3.Connection, path: Path) -> list[str]:
+    """Settle what was left unsettled; gives warnings, in words. It writes in any case, so that a ledger that cannot be
+    written is refused now and not after a call."""
     with transaction(connection):
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-        files = take_in(connection, path)
+        taken = take_in(connection, path)
         interrupt_orphans(connection, _gone(connection, path), datetime.now(UTC))
-    for file in files:
-        file.unlink(missing_ok=True)
+    warnings = clear(path, taken)
     remove_dead(path)
+    return warnings
 
 
 def _connect_for_reading(path: Path) -> sqlite3.Connection:

@@ -24,7 +24,7 @@ def as_ledger_errors(path: Path) -> Iterator[None]:
     """Turns what can go wrong with the ledger's files into a LedgerError."""
     try:
         yield
-    except (sqlite3.Error, OSError, ValueError) as error:
+    except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
         raise LedgerError(
             f"the ledger {path} cannot be used: {error}",
             hint="nothing was sent; name another file with --ledger or ORCH_LEDGER",

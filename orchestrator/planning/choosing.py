@@ -13,9 +13,10 @@ from ..registry.model import Chain, Feature, Registry
 from ..registry.routes import TaskTable
 from ..settings import RunOptions
 from ..settings.options import EXPERIMENT
-from ..strategies import STRATEGIES, Observed, Strategy, fallback
+from ..strategies import STRATEGIES, Observed, Strategy
 from ..strategies.experiment import Assigned, assign
 from ..strategies.experiment import choose as experiment_meant
+from ..strategies.fallback import fallback
 from ..strategies.round_robin import round_robin
 from ..strategies.tasks import names_of, tasks
 from ..strategies.tiers import tiers
@@ -66,33 +67,44 @@ def _in_arm(options: RunOptions, assigned: Assigned, registry: Registry) -> RunO
     arm = assigned.arm
     if arm.strategy is None:
         return replace(options, strategy="fallback", chain=arm.model or arm.chain or "")
-    known = _known(registry)
-    if arm.strategy not in known:
+    if _decider(arm.strategy, registry) is None:
         problem = (
             f"experiment {assigned.experiment.name}: {arm.name} has a strategy {arm.strategy!r}, which there is not"
         )
+        known = _known(registry)
         raise ConfigError(problem, hint=did_you_mean(arm.strategy, known) or f"there are: {', '.join(known)}")
     return replace(options, strategy=arm.strategy)
 
 
 def _named_by(options: RunOptions, registry: Registry) -> tuple[Strategy, Chain, TaskTable | None]:
     """What decides on the plan, and on what: the name of a plan or a table is as good as a strategy's."""
-    name = options.strategy
-    if name not in STRATEGIES and name in registry.chains:
-        if options.role is not None:
-            raise UsageError(f"the calls of the plan {name!r} have roles of their own", hint="leave out --role")
-        return fallback, registry.chains[name], None
-    if STRATEGIES.get(name) is tiers and options.role is not None:
-        raise UsageError("the calls of a tier have roles of their own", hint="leave out --role")
-    table = None if name in STRATEGIES else registry.routing.tables.get(name)
-    if table is None and name not in STRATEGIES:
+    name, role = options.strategy, options.role
+    decider = _decider(name, registry)
+    if decider is None:
         known = [*_known(registry), EXPERIMENT]
         raise UsageError(f"no strategy {name!r}", hint=did_you_mean(name, known) or f"there are: {', '.join(known)}")
+    if isinstance(decider, Chain):
+        if role is not None:
+            raise UsageError(f"the calls of the plan {name!r} have roles of their own", hint="leave out --role")
+        return fallback, decider, None
+    if decider is tiers and role is not None:
+        raise UsageError("the calls of a tier have roles of their own", hint="leave out --role")
     chain = registry.chain(options.chain)
-    if options.role is not None and table is None:
-        role = registry.role(options.role)
-        chain = Chain(role.name, Call(role=role.name))
-    return (STRATEGIES[name], chain, None) if table is None else (tasks, chain, table)
+    if isinstance(decider, TaskTable):
+        return tasks, chain, decider
+    if role is not None:
+        chain = Chain(registry.role(role).name, Call(role=registry.role(role).name))
+    return decider, chain, None
+
+
+def _decider(name: str, registry: Registry) -> Strategy | Chain | TaskTable | None:
+    """What a name means: a strategy that is built in, a named plan, a task table, or a plugin's strategy."""
+    return (
+        STRATEGIES.built_in.get(name)
+        or registry.chains.get(name)
+        or registry.routing.tables.get(name)
+        or STRATEGIES.get(name)
+    )
 
 
 def _known(registry: Registry) -> list[str]:

@@ -8,24 +8,25 @@ from datetime import datetime
 
 from ..analysis.complexity import analyzer_for
 from ..analysis.needs import ROUTINE_TASKS
-from ..analysis.reading import Reading, read_prompt
+from ..analysis.reading import OfReading, Reading, read_prompt
 from ..deferred import dataclass
 from ..errors import BudgetError, ConfigError, UsageError, did_you_mean
 from ..money import format_nanousd
 from ..plan import Call, Cascade, CostRange, Node, needed, nodes, price
 from ..plan.load import MESSAGE_OVERHEAD, Load, with_schema, with_tools
 from ..registry.model import ModelSpec, Registry
-from ..registry.providers import PROVIDERS, is_set_up, needed_to_set_up
+from ..registry.providers import BROKEN, PROVIDERS, is_set_up, needed_to_set_up
 from ..settings import Rollout, RunOptions, Settings
-from ..strategies import Decision, Observed, Offer, Situation, fallback, nothing_to_call, survey
+from ..strategies import Decision, Observed, Obstacle, Offer, Situation, nothing_to_call, survey
 from ..strategies.assignment import named_in
 from ..strategies.experiment import Assigned
+from ..strategies.fallback import fallback
 from ..strategies.latency import marked_if_slow, within_latency
 from ..strategies.quality import rated_from
 from ..strategies.role import in_role, with_role
 from ..strategies.rollout import RolledOut, roll_out
 from ..strategies.tiers import tier_for, tiers
-from ..types import Analysis, Prompt
+from ..types import Prompt
 from .checking import check_options, check_prompt
 from .choosing import Choice, choose, overrides_in
 from .costs import CallCosts
@@ -33,7 +34,7 @@ from .taking import check_taken
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(OfReading):
     """What would be done with a prompt, what it could cost in nano-dollars, and why.
 
     `pattern` is the name of the plan in chains.yaml, if it is one. `costs` has every call of the plan. `ring` is where
@@ -53,14 +54,6 @@ class Planned:
     observed: Observed = field(default_factory=Observed)
     assigned: Assigned | None = None
     rolled_out: RolledOut | None = None
-
-    @property
-    def prompt(self) -> Prompt:
-        return self.reading.prompt
-
-    @property
-    def analysis(self) -> Analysis:
-        return self.reading.analysis
 
 
 def make_plan(
@@ -142,10 +135,10 @@ def _situation(
     options = choice.options
     overrides = {} if choice.table is None else overrides_in(settings.environ, registry)
     hosted = set() if rollout is None or when.date() < rollout.starts else {rollout.model}
-    has_access = _access(settings, choice.named(registry) | set(overrides.values()) | hosted)
+    reach = _reach(settings, choice.named(registry) | set(overrides.values()) | hosted)
 
     def offers_for(load: Load) -> Mapping[str, Offer]:
-        offers = survey(registry.models, load, options, has_access=has_access, free_tier=settings.free_tier, when=when)
+        offers = survey(registry.models, load, options, out_of_reach=reach, free_tier=settings.free_tier, when=when)
         return offers if options.min_quality is None else rated_from(options.min_quality, offers, reading.analysis.task)
 
     return Situation(
@@ -210,16 +203,18 @@ def _check_takes_tools(plan: Node) -> None:
         )
 
 
-def _access(settings: Settings, named: set[str]) -> Callable[[ModelSpec], bool]:
-    """Whether a model can be reached. For one that the user hosts, being named or having an address will do."""
+def _reach(settings: Settings, named: set[str]) -> Callable[[ModelSpec], Obstacle | None]:
+    """Why a model cannot be reached, if so. For one that the user hosts, being named or having an address will do."""
 
-    def has_access(spec: ModelSpec) -> bool:
+    def out_of_reach(spec: ModelSpec) -> Obstacle | None:
         hosted_by_user = PROVIDERS[spec.provider].self_hosted
         if hosted_by_user and spec.name in named:
-            return True
-        return (settings.simulate and not hosted_by_user) or is_set_up(spec.provider, settings.environ)
+            return None
+        if (settings.simulate and not hosted_by_user) or is_set_up(spec.provider, settings.environ):
+            return None
+        return Obstacle.NO_PLUGIN if PROVIDERS[spec.provider] is BROKEN else Obstacle.NO_KEY
 
-    return has_access
+    return out_of_reach
 
 
 def _load(reading: Reading, options: RunOptions) -> Load:
@@ -281,7 +276,7 @@ def _priced(decision: Decision, situation: Situation, load: Load, settings: Sett
         pattern=pattern,
         cost=price(decision.plan, costs.__getitem__),
         costs=costs,
-        reasons=decision.reasons,
+        reasons=tuple(map(str, decision.reasons)),
         ring=decision.ring,
         observed=situation.observed,
     )

@@ -7,6 +7,7 @@ without a cascade accepts no answer, and a table may not ask whether a prompt is
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ..deferred import dataclass
 from ..errors import UsageError
@@ -17,6 +18,7 @@ from ..settings import Rollout, RunOptions
 from ..settings.options import EXPERIMENT, OPTIONS, PLAN, TABLE
 from ..strategies import STRATEGIES
 from ..strategies.experiment import choose as experiment_meant
+from ..strategies.plugin import PluginStrategy
 from ..strategies.rollout import STRATEGIES as ROLLED_OUT
 from ..strategies.tiers import ARCH, EXEC, TASKS
 from ..types import AcceptRule
@@ -30,12 +32,14 @@ _OF_SEVERAL = frozenset({"accept", "self_check"})
 @dataclass(frozen=True, slots=True)
 class _Way:
     """One way of answering: what a message calls it, the strategy or what stands for one, and the plans that it may
-    come to as far as they are written down. `conditions` are those that choose among models."""
+    come to as far as they are written down. `conditions` are those that choose among models, `takes` the options that a
+    plugin's strategy says it takes."""
 
     called: str
     strategy: str
     plans: tuple[Node, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    takes: frozenset[str] = frozenset()
 
 
 def check_taken(options: RunOptions, registry: Registry, rollout: Rollout | None) -> None:
@@ -62,7 +66,7 @@ def _ways(options: RunOptions, registry: Registry) -> Iterator[_Way]:
             yield _Way(called, PLAN, (registry.chain(arm.model or arm.chain or "").plan,))
         else:
             way = _way(arm.strategy, options, registry)
-            yield _Way(called, way.strategy, way.plans, way.conditions)
+            yield replace(way, called=called)
 
 
 def _way(name: str, options: RunOptions, registry: Registry) -> _Way:
@@ -76,10 +80,13 @@ def _way(name: str, options: RunOptions, registry: Registry) -> _Way:
             return _Way(name, name, tuple(registry.tier_chain(tier).plan for tier in tiers))
         case "capability":
             return _Way(name, name, conditions=tuple(each.when for each in registry.routing.fit.weights.values()))
-        case _ if name in STRATEGIES:
+        case _ if name in STRATEGIES.built_in:
             return _Way(name, name)
         case _ if name in registry.chains:
             return _Way(f"the plan {name}", PLAN, (registry.chains[name].plan,))
+        case _ if name not in registry.routing.tables:
+            plugin = STRATEGIES[name]
+            return _Way(name, name, takes=plugin.takes if isinstance(plugin, PluginStrategy) else frozenset())
     rows = registry.routing.tables[name].rows
     plans = tuple(Cascade(tuple(Call(model) for model in row.models)) for row in rows)  # what each row comes to
     return _Way(f"the table {name}", TABLE, plans, tuple(row.when for row in rows if row.when is not None))
@@ -88,7 +95,7 @@ def _way(name: str, options: RunOptions, registry: Registry) -> _Way:
 def _problem(name: str, way: _Way, options: RunOptions, rollout: Rollout | None) -> str | None:
     """Why an option is of no use there, for a hint; None if it is of use."""
     takers = OPTIONS[name].takers
-    if not takers or (options.strategy == EXPERIMENT and EXPERIMENT in takers):
+    if not takers or name in way.takes or (options.strategy == EXPERIMENT and EXPERIMENT in takers):
         return None
     if rollout is not None and name in _OF_ROLLOUTS and options.strategy in ROLLED_OUT and options.role is None:
         return None

@@ -13,9 +13,9 @@ import httpx2
 
 from ..types import FinishReason, Message, Request, Usage
 from .base import Capabilities, Endpoint
-from .http import checked_base_url, checked_key, http_client, silence_sdk_logging
+from .http import Client, checked_base_url, checked_key, silence_sdk_logging
 from .payload import arguments_object, arguments_text, json_instruction
-from .reply import Draft, ErrorInReply, count_at, dig, items_at, text_at, usage_of
+from .reply import CallKey, Draft, ErrorInReply, dig, items_at, text_at
 from .sdk import Kind, SdkProvider, sse_events
 
 BASE_URL = "https://api.anthropic.com"
@@ -47,7 +47,7 @@ class AnthropicProvider(SdkProvider):
     def __init__(self, target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> None:
         silence_sdk_logging()
         key, base_url = checked_key(target), checked_base_url(target, BASE_URL, ("v1",))
-        http = http_client(base_url, ("authorization", f"Bearer {key}"), transport, frozenset())
+        http = Client(base_url, ("authorization", f"Bearer {key}"), transport)
         super().__init__(target, key, http)
         # An explicit key keeps the SDK from ANTHROPIC_AUTH_TOKEN and from profiles on disk.
         self._client = anthropic.AsyncAnthropic(
@@ -58,11 +58,14 @@ class AnthropicProvider(SdkProvider):
         return Capabilities(streaming=True, tools=True, json_schema=True, logprobs=False, stop=True)
 
     async def _send(self, request: Request) -> None:
-        await self._client.messages.with_raw_response.create(**_parameters(request), timeout=request.timeout_s)
+        await self._post(self._client, "v1/messages", _parameters(request), request.timeout_s)
 
     async def _events(self, request: Request) -> AsyncGenerator[object, None]:
+        parameters = _parameters(request)
+        # No longer a parameter of the SDK's, since the newest models reject it; older ones still take it.
+        extra = {"temperature": parameters.pop("temperature")} if "temperature" in parameters else None
         async with self._client.messages.with_streaming_response.create(
-            **_parameters(request), stream=True, timeout=request.timeout_s
+            **parameters, extra_body=extra, stream=True, timeout=request.timeout_s
         ) as response:
             async for event in sse_events(response, anthropic.AsyncStream[object]):
                 yield event
@@ -71,18 +74,20 @@ class AnthropicProvider(SdkProvider):
         await self._client.models.with_raw_response.list(limit=1, timeout=timeout_s)
 
     def _read(self, body: object, draft: Draft) -> Iterator[str | Usage]:
-        if dig(body, "error") is not None:
-            raise ErrorInReply(body)
         draft.model = text_at(body, "model")
         draft.request_id = draft.request_id or text_at(body, "id") or None
-        if (usage := dig(body, "usage")) is not None:
-            yield from draft.report(lambda: _usage(usage))
+        yield from draft.report(dig(body, "usage"))
+        if dig(body, "error") is not None:
+            draft.ended = draft.usage is not None
+            raise ErrorInReply(body)
         for index, block in enumerate(items_at(body, "content")):
             match text_at(block, "type"):
                 case "text":
                     yield from draft.add_text(text_at(block, "text"))
                 case "tool_use":
-                    _open_call(draft, index, block, arguments_text(dig(block, "input")))
+                    _open_call(draft, (index, 0), block, arguments_text(dig(block, "input")))
+                case "thinking" | "redacted_thinking":
+                    draft.thought = True
         _finish(draft, body)
 
     def _feed(self, event: object, draft: Draft) -> Iterator[str | Usage]:
@@ -91,36 +96,31 @@ class AnthropicProvider(SdkProvider):
                 draft.model = text_at(event, "message", "model")
                 draft.request_id = draft.request_id or text_at(event, "message", "id") or None
                 draft.provisional = True
-                yield from self._report(dig(event, "message", "usage"), draft)
+                yield from draft.report(dig(event, "message", "usage"))
             case "content_block_start":
-                if text_at(event, "content_block", "type") == "tool_use":
-                    _open_call(draft, dig(event, "index"), dig(event, "content_block"), "")
+                kind = text_at(event, "content_block", "type")
+                draft.thought |= kind in ("thinking", "redacted_thinking")
+                if kind == "tool_use":
+                    _open_call(draft, (dig(event, "index"), 0), dig(event, "content_block"), "")
                 else:
                     yield from draft.add_text(text_at(event, "content_block", "text"))
             case "content_block_delta":
                 match text_at(event, "delta", "type"):
                     case "text_delta":
                         yield from draft.add_text(text_at(event, "delta", "text"))
-                    case "input_json_delta" if dig(event, "index") in draft.calls:
-                        draft.add_call(dig(event, "index"), arguments=text_at(event, "delta", "partial_json"))
+                    case "input_json_delta" if (key := (dig(event, "index"), 0)) in draft.calls:
+                        draft.add_call(key, arguments=text_at(event, "delta", "partial_json"))
             case "message_delta":
                 _finish(draft, dig(event, "delta"))
                 draft.provisional &= dig(event, "usage", "output_tokens") is None
-                yield from self._report(dig(event, "usage"), draft)
+                yield from draft.report(dig(event, "usage"))
             case "message_stop":
                 draft.ended = True
             case "error":
                 raise ErrorInReply(event)
 
-    def _report(self, usage: object, draft: Draft) -> Iterator[Usage]:
-        """Cumulative: what message_delta leaves out stands as message_start gave it."""
-        if isinstance(usage, Mapping):
-            known = dict(draft.usage.raw) if draft.usage else {}
-            merged = known | {name: value for name, value in usage.items() if value is not None}
-            yield from draft.report(lambda: _usage(merged))
 
-
-def _open_call(draft: Draft, key: object, block: object, arguments: str) -> None:
+def _open_call(draft: Draft, key: CallKey, block: object, arguments: str) -> None:
     draft.add_call(key, call_id=text_at(block, "id"), name=text_at(block, "name"), arguments=arguments)
 
 
@@ -128,20 +128,6 @@ def _finish(draft: Draft, node: object) -> None:
     if reason := text_at(node, "stop_reason"):
         draft.finish = _FINISH.get(reason, FinishReason.STOP)
         draft.note = text_at(node, "stop_details", "category") or reason
-
-
-def _usage(raw: object) -> Usage:
-    """Anthropic counts cached tokens beside `input_tokens`; thinking is inside `output_tokens`."""
-    cached = count_at(raw, "cache_read_input_tokens")
-    written = count_at(raw, "cache_creation_input_tokens")
-    return usage_of(
-        raw,
-        input_tokens=count_at(raw, "input_tokens") + cached + written,
-        output_tokens=count_at(raw, "output_tokens"),
-        cached=cached,
-        written=written,
-        reasoning=count_at(raw, "output_tokens_details", "thinking_tokens"),
-    )
 
 
 def _parameters(request: Request) -> dict[str, Any]:
@@ -160,8 +146,7 @@ def _parameters(request: Request) -> dict[str, Any]:
     if system:
         parameters["system"] = system
     if request.temperature is not None:
-        # No longer a parameter of the SDK's, since the newest models reject it; older ones still take it.
-        parameters["extra_body"] = {"temperature": request.temperature}
+        parameters["temperature"] = request.temperature
     if request.stop:
         parameters["stop_sequences"] = list(request.stop)
     if request.tools:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..deferred import dataclass
 from ..types import Completion, Request, Usage
+
+if TYPE_CHECKING:
+    import httpx2
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +69,41 @@ StreamEvent = str | Usage | Completion
 
 
 class Provider(Protocol):
-    """One connection to one provider. `complete` and `stream` raise only ProviderErrors."""
+    """One connection to one provider. `complete` and `stream` raise only ProviderErrors, each with its `provider`, and
+    with `billed` where it is not what the error usually means.
+
+    It never retries, and gives up after `request.timeout_s` seconds. Used from one event loop, by many calls at a time.
+    """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The provider's name, as in models.yaml."""
 
-    async def complete(self, request: Request) -> Completion: ...
+    async def complete(self, request: Request) -> Completion:
+        """The whole reply, with its text as the model wrote it and tokens in the convention of `Usage`."""
 
-    def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]: ...
+    def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
+        """The reply as it comes; its last event is the Completion of all of it. One that breaks off after some text
+        raises IncompleteError with that text as `partial`."""
 
-    def capabilities(self) -> Capabilities: ...
+    def capabilities(self) -> Capabilities:
+        """What can be passed on."""
 
-    async def health_check(self) -> Health: ...
+    async def health_check(self) -> Health:
+        """Whether the endpoint answers, without spending. Raises nothing."""
 
-    def rate_limit_status(self) -> RateLimitStatus: ...
+    def rate_limit_status(self) -> RateLimitStatus:
+        """What the latest reply said of the limits."""
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Close the connection. Raises nothing."""
+
+
+class Adapter(Protocol):
+    """The module that speaks to a provider: `ProviderInfo.module`."""
+
+    def connect(self, target: Endpoint, transport: httpx2.AsyncBaseTransport | None, /) -> Provider:
+        """A connection; sends nothing yet. With a `transport`, requests go there and not into the network.
+
+        Raises ConfigError for a base URL that is no address, AuthenticationError for a key that cannot be used.
+        """

@@ -8,17 +8,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ..errors import AuthenticationError
-from ..registry.providers import PROVIDERS, Environ
-from .base import Endpoint, Provider
+from ..errors import AdapterError, AuthenticationError, Billed, OrchError
+from ..plugins import BUG_HINT, Plugin, said, without_current_directory
+from ..registry.providers import ADAPTERS, BROKEN, PROVIDERS, Environ, wire
+from .base import Adapter, Endpoint, Provider
 
 if TYPE_CHECKING:
     import httpx2
 
 
 def endpoint(provider: str, environ: Environ) -> Endpoint:
-    """Address and key from the environment. Raises AuthenticationError where a key is needed and missing."""
+    """Address and key from the environment. Raises AuthenticationError where a key is needed and missing, and
+    AdapterError for a plugin that is broken."""
     info = PROVIDERS[provider]
+    if info is BROKEN:
+        raise AdapterError(
+            f"the plugin of {provider} is broken", provider=provider, billed=Billed.NO, hint="orch doctor says how"
+        )
     key = environ.get(info.key_env) or None
     if key is None and not info.self_hosted:
         raise AuthenticationError(
@@ -32,8 +38,38 @@ def endpoint(provider: str, environ: Environ) -> Endpoint:
 def connect(target: Endpoint, transport: httpx2.AsyncBaseTransport | None = None) -> Provider:
     """A connection to a provider, over the network or over the transport given. Imports that provider's SDK alone.
 
-    Raises ConfigError for a base URL that is no address, AuthenticationError for a key that no header can carry.
+    Raises ConfigError for a base URL that is no address, AuthenticationError for a key that no header can carry, and
+    AdapterError for a plugin's adapter that cannot be loaded or fails.
     """
-    module = import_module(f".{PROVIDERS[target.provider].module}", __package__)
-    provider: Provider = module.connect(target, transport)
-    return provider
+    module = PROVIDERS[target.provider].module
+    if target.provider in PROVIDERS.built_in:
+        return _adapter(module).connect(target, transport)
+    from .guarded import Guarded  # heavy: for plugins only
+
+    plugin = PROVIDERS.plugins()[target.provider]
+    try:
+        with without_current_directory():
+            return Guarded(plugin, target.provider, _adapter(module).connect(target, transport))
+    except OrchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise _unusable(plugin, target.provider, error) from error
+
+
+def simulated(provider: str, transport: httpx2.AsyncBaseTransport) -> Provider:
+    """A connection to the simulator, which plays a plugin's provider behind OpenAI's API."""
+    info = PROVIDERS.built_in.get(provider)
+    base_url = f"http://simulator/{provider}/v1" if info is None else info.base_url
+    return _adapter(wire(provider)).connect(Endpoint(provider, base_url, _SIMULATED_KEY), transport)
+
+
+_SIMULATED_KEY = "simulated"  # the SDKs want one; nobody looks at it
+
+
+def _adapter(module: str) -> Adapter:
+    adapter: Adapter = import_module(f"{__package__}.{module}" if module in ADAPTERS else module)
+    return adapter
+
+
+def _unusable(plugin: Plugin, provider: str, error: BaseException) -> AdapterError:
+    return AdapterError(f"plugin {plugin} failed: {said(error)}", provider=provider, billed=Billed.NO, hint=BUG_HINT)

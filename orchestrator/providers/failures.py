@@ -21,6 +21,7 @@ from ..errors import (
     OutcomeUnknownError,
     OverloadedError,
     ProviderError,
+    Quota,
     QuotaExhaustedError,
     RateLimitedError,
     RefusedError,
@@ -77,6 +78,7 @@ class Rule:
     has_advice: bool | None = None
     html: bool | None = None
     billed: Billed | None = None
+    quota: Quota = Quota.ACCOUNT  # of a QuotaExhaustedError
 
     def fits(self, signal: Signal, provider: str) -> bool:
         return (
@@ -116,10 +118,21 @@ RULES: tuple[Rule, ...] = (
             r"credits? (?:\w+ )?(?:are |is |been )?(?:depleted|exhausted)",
         ),
     ),
-    Rule(QuotaExhaustedError, _status(429), pattern=_pattern("PerDay")),  # Gemini's quotaId
-    Rule(QuotaExhaustedError, _status(429), pattern=_pattern(r"per[- _]day\b", r"\bdaily\b"), has_advice=False),
+    Rule(QuotaExhaustedError, _status(429), pattern=_pattern("PerDay"), quota=Quota.MODEL),  # Gemini's quotaId
+    Rule(
+        QuotaExhaustedError,
+        _status(429),
+        pattern=_pattern(r"per[- _]day\b", r"\bdaily\b"),
+        has_advice=False,
+        quota=Quota.MODEL,
+    ),
     # More tokens than a minute allows at all: no wait makes it fit.
-    Rule(QuotaExhaustedError, _status(429), pattern=_pattern(r"request too large for .*tokens per min")),
+    Rule(
+        QuotaExhaustedError,
+        _status(429),
+        pattern=_pattern(r"request too large for .*tokens per min"),
+        quota=Quota.REQUEST,
+    ),
     # The prompt does not fit the window.
     Rule(
         ContextTooLongError, words=_words("context_length_exceeded exceed_context_size_error context_window_exceeded")
@@ -216,7 +229,7 @@ def error_for(signal: Signal, source: Source) -> ProviderError:
     status = f" (HTTP {signal.status})" if signal.status is not None else ""
     if signal.status is not None and 300 <= signal.status < 400:
         phrase = "redirected to another address, which is not followed; check the base URL"
-    return rule.error(
+    error = rule.error(
         message(source, f"{phrase}{status}", signal.message),
         provider=source.provider,
         model=source.model,
@@ -226,6 +239,9 @@ def error_for(signal: Signal, source: Source) -> ProviderError:
         retry_after_s=signal.retry_after_s,
         billed=rule.billed,
     )
+    if isinstance(error, QuotaExhaustedError):
+        error.quota = rule.quota
+    return error
 
 
 def message(source: Source, phrase: str, detail: str = "") -> str:

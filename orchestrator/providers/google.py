@@ -19,9 +19,9 @@ from google.genai import errors, types
 from ..errors import ConfigError
 from ..types import FinishReason, Message, Request, Usage
 from .base import Capabilities, Endpoint
-from .http import checked_base_url, checked_key, http_client, silence_sdk_logging
+from .http import Client, checked_base_url, checked_key, silence_sdk_logging
 from .payload import arguments_object, arguments_text, tool_names
-from .reply import Draft, ErrorInReply, count_at, dig, items_at, logprobs_of, text_at, usage_of
+from .reply import Draft, ErrorInReply, dig, items_at, text_at
 from .sdk import Kind, SdkProvider
 
 BASE_URL = "https://generativelanguage.googleapis.com"
@@ -62,7 +62,7 @@ class GoogleProvider(SdkProvider):
         # A finish reason that is newer than the SDK is none of the user's business.
         warnings.filterwarnings("ignore", message=r".* is not a valid \w+$", module=r"google\.genai\._common")
         key, base_url = checked_key(target), checked_base_url(target, BASE_URL, ("v1", "v1beta", "v1alpha"))
-        http = http_client(base_url, ("x-goog-api-key", key), transport, frozenset())
+        http = Client(base_url, ("x-goog-api-key", key), transport)
         super().__init__(target, key, http)
         # Kept, with its reference: a temporary Client closes itself. `vertexai` and `debug_config` are given so that
         # GOOGLE_GENAI_USE_VERTEXAI cannot turn to other credentials, nor GOOGLE_GENAI_CLIENT_MODE to recordings.
@@ -106,28 +106,33 @@ class GoogleProvider(SdkProvider):
 
     def _read(self, body: object, draft: Draft) -> Iterator[str | Usage]:
         if dig(body, "error"):
+            yield from draft.report(dig(body, "usageMetadata"))
+            draft.ended = draft.usage is not None
             raise ErrorInReply(body)
-        return self._feed(body, draft)
+        yield from self._feed(body, draft)
 
     def _feed(self, event: object, draft: Draft) -> Iterator[str | Usage]:
         """A whole reply and a chunk of one have the same form here."""
         draft.model = text_at(event, "modelVersion") or draft.model
         draft.request_id = draft.request_id or text_at(event, "responseId") or None
-        if isinstance(usage := dig(event, "usageMetadata"), Mapping):
-            yield from draft.report(lambda: _usage(usage))
+        yield from draft.report(dig(event, "usageMetadata"))
         if blocked := text_at(event, "promptFeedback", "blockReason"):
             draft.finish, draft.note = FinishReason.REFUSED, blocked
         candidate = dig(event, "candidates", 0)
+        draft.learn(web_searches=len(items_at(candidate, "groundingMetadata", "webSearchQueries")) or None)
         for part in items_at(candidate, "content", "parts"):
             if isinstance(call := dig(part, "functionCall"), Mapping):
-                arguments = arguments_text(call.get("args"))
                 draft.add_call(
-                    len(draft.calls), call_id=text_at(call, "id"), name=text_at(call, "name"), arguments=arguments
+                    (None, len(draft.calls)),
+                    call_id=text_at(call, "id"),
+                    name=text_at(call, "name"),
+                    arguments=arguments_text(call.get("args")),
                 )
-            elif dig(part, "thought") is not True:
+            elif dig(part, "thought") is True:
+                draft.thought = True
+            else:
                 yield from draft.add_text(text_at(part, "text"))
-        entries = items_at(candidate, "logprobsResult", "chosenCandidates")
-        draft.logprobs += logprobs_of(entries, lambda e: text_at(e, "token"), lambda e: dig(e, "logProbability"))
+        draft.add_logprobs(items_at(candidate, "logprobsResult", "chosenCandidates"), "logProbability")
         if reason := text_at(candidate, "finishReason"):
             draft.finish, draft.note = _FINISH.get(reason, FinishReason.STOP), reason
             if draft.finish is FinishReason.STOP and draft.calls:
@@ -141,18 +146,6 @@ def _never(request: httpx2.Request) -> httpx2.Response:
 
 def _milliseconds(seconds: float) -> int:
     return max(round(seconds * 1000), 1)
-
-
-def _usage(raw: object) -> Usage:
-    """Thinking is counted beside `candidatesTokenCount`; what was cached is inside `promptTokenCount`."""
-    thoughts = count_at(raw, "thoughtsTokenCount")
-    return usage_of(
-        raw,
-        input_tokens=count_at(raw, "promptTokenCount") + count_at(raw, "toolUsePromptTokenCount"),
-        output_tokens=count_at(raw, "candidatesTokenCount") + thoughts,
-        cached=count_at(raw, "cachedContentTokenCount"),
-        reasoning=thoughts,
-    )
 
 
 def _config(request: Request, *, should_return_http_response: bool = False) -> types.GenerateContentConfig:

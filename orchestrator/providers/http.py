@@ -8,13 +8,12 @@ library's usual ones (HTTPS_PROXY and so on) where no transport is given.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
 import ssl
-import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
@@ -35,6 +34,8 @@ from ..errors import (
     RequestRejectedError,
 )
 from .base import Endpoint
+from .http1 import Http1Transport
+from .incoming import ENCODING, Incoming
 
 CONNECT_TIMEOUT_S = 10.0
 # How long an idle connection is kept. A provider closes one after a minute or more, a server of the user's own often
@@ -80,8 +81,11 @@ TRANSPORT_ERRORS: Mapping[type[BaseException], type[ProviderError]] = {
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its reply, as the client saw them; `tail` is the end of a streamed body, as it was sent."""
+    """One request and its reply, as the client saw them. `most` limits the reply, in bytes, and `deadline` its time, on
+    the event loop's clock; `tail` is the end of a streamed body."""
 
+    most: int
+    deadline: float
     sent: bool = False
     response: httpx2.Response | None = None
     tail: bytes = b""
@@ -107,6 +111,10 @@ class Exchange:
         finally:
             _current.reset(token)
 
+    def note_tail(self, piece: bytes) -> None:
+        """The SDKs do not say whether `[DONE]` came."""
+        self.tail = (self.tail + piece)[-_TAIL:]
+
     async def aclose(self) -> None:
         """Drops the connection if the reply was not read to its end."""
         if self.response is not None and not self.response.is_closed:
@@ -116,82 +124,33 @@ class Exchange:
 _current: ContextVar[Exchange | None] = ContextVar("orchestrator.providers.exchange", default=None)
 
 
-class _Watched(httpx2.AsyncByteStream):
-    """A reply's body that leaves its last bytes in the exchange: the SDKs do not say whether `[DONE]` came."""
+class Client(httpx2.AsyncClient):
+    """A client for one origin. `credential` is a header name and value; `passed` are further headers to let through.
 
-    def __init__(self, body: httpx2.AsyncByteStream, exchange: Exchange) -> None:
-        self._body = body
-        self._exchange = exchange
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._body:
-            self._exchange.tail = (self._exchange.tail + chunk)[-_TAIL:]
-            yield chunk
-
-    async def aclose(self) -> None:
-        await self._body.aclose()
-
-
-class _Connections(httpx2.AsyncBaseTransport):
-    """As many connections as there are requests in flight, each in a pool of its own; the one used last is used next.
-
-    httpx2's own pool looks at every connection that it has for every request, which with some hundred in flight costs
-    more than the requests themselves.
+    Connections are an Http1Transport's, where no transport is given and no proxy is set for the address.
     """
 
-    def __init__(self, tls: ssl.SSLContext, kept_alive_s: float) -> None:
-        self._tls = tls
-        self._kept_alive_s = kept_alive_s
-        self._idle: deque[tuple[float, httpx2.AsyncHTTPTransport]] = deque()  # since when, the newest last
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        connection = self._idle.pop()[1] if self._idle else self._connection()
-        try:
-            response = await connection.handle_async_request(request)
-        except BaseException:
-            self._give_back(connection)
-            raise
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _Body(response.stream, lambda: self._give_back(connection))
-        await self._close(lambda since: since < time.monotonic() - self._kept_alive_s)
-        return response
-
-    async def aclose(self) -> None:
-        await self._close(lambda _: True)
-
-    def _connection(self) -> httpx2.AsyncHTTPTransport:
-        limits = httpx2.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=self._kept_alive_s)
-        return httpx2.AsyncHTTPTransport(verify=self._tls, limits=limits)
-
-    def _give_back(self, connection: httpx2.AsyncHTTPTransport) -> None:
-        self._idle.append((time.monotonic(), connection))
-
-    async def _close(self, which: Callable[[float], bool]) -> None:
-        while self._idle and which(self._idle[0][0]):
-            await self._idle.popleft()[1].aclose()
-
-
-class _Body(httpx2.AsyncByteStream):
-    """A reply's body that says when it is closed."""
-
-    def __init__(self, body: httpx2.AsyncByteStream, closed: Callable[[], None]) -> None:
-        self._body = body
-        self._closed: Callable[[], None] | None = closed
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self._body.__aiter__()
-
-    async def aclose(self) -> None:
-        closed, self._closed = self._closed, None
-        if closed is not None:
-            try:
-                await self._body.aclose()
-            finally:
-                closed()
-
-
-class _Client(httpx2.AsyncClient):
-    """An AsyncClient over `_Connections`, where no proxy is set for an address and no transport is given."""
+    def __init__(
+        self,
+        base_url: str,
+        credential: tuple[str, str],
+        transport: httpx2.AsyncBaseTransport | None,
+        passed: frozenset[str] = frozenset(),
+    ) -> None:
+        self._origin = _origin(httpx2.URL(base_url))
+        self._credential = credential
+        self._passed = _PASSED | passed
+        kept_alive_s = _KEPT_ALIVE_S[self._origin[0]]
+        # Where there can be no TLS, not even to a proxy, no certificates are read; such a context trusts nobody.
+        encrypted = transport is None and (self._origin[0] == "https" or bool(getproxies().keys() - {"no"}))
+        system = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+        super().__init__(
+            transport=transport,
+            verify=_tls(*system) if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            follow_redirects=False,
+            event_hooks={"request": [self._before], "response": [self._after]},
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=kept_alive_s),
+        )
 
     def _init_transport(
         self,
@@ -201,28 +160,34 @@ class _Client(httpx2.AsyncClient):
         transport: httpx2.AsyncBaseTransport | None = None,
         **kwargs: Any,
     ) -> httpx2.AsyncBaseTransport:
-        return transport or _Connections(verify, limits.keepalive_expiry or 0.0)
+        return transport or Http1Transport(verify, limits.keepalive_expiry or 0.0)
 
+    async def post_json(self, url: httpx2.URL, headers: httpx2.Headers, body: object, timeout_s: float) -> None:
+        """Post what an SDK would, and have the reply in the exchange, read to its end.
 
-@lru_cache(4)
-def _tls(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
-    """The TLS context of all connections: to read the system's certificates takes 20 ms. It is another one where the
-    variables that it is made by have changed."""
-    return httpx2.create_ssl_context()
+        The way through an SDK and `send` takes longer than the request itself.
+        """
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        timeouts = dict.fromkeys(("connect", "read", "write", "pool"), timeout_s)
+        request = httpx2.Request("POST", url, headers=headers, content=content, extensions={"timeout": timeouts})
+        await self._before(request)
+        response = await self._transport_for_url(url).handle_async_request(request)
+        response.request = request
+        try:
+            await self._after(response)
+            await response.aread()
+        except BaseException:
+            await response.aclose()
+            raise
 
-
-def http_client(
-    base_url: str, credential: tuple[str, str], transport: httpx2.AsyncBaseTransport | None, passed: frozenset[str]
-) -> httpx2.AsyncClient:
-    """A client for one origin. `credential` is a header name and value; `passed` are further headers to let through."""
-    origin = _origin(httpx2.URL(base_url))
-
-    async def before(request: httpx2.Request) -> None:
-        if _origin(request.url) != origin:
+    async def _before(self, request: httpx2.Request) -> None:
+        if _origin(request.url) != self._origin:
             raise httpx2.LocalProtocolError("a request to an address other than the provider's was stopped")
-        for name in [name for name in request.headers if not _may_pass(name, passed)]:
+        for name in [name for name in request.headers if not self._may_pass(name)]:
             del request.headers[name]
-        request.headers[credential[0]] = credential[1]
+        name, value = self._credential
+        request.headers[name] = value
+        request.headers["accept-encoding"] = ENCODING
         timeouts = dict(request.extensions.get("timeout") or {})
         # At most half of the time goes into connecting, so that a host which never answers is told apart from a
         # reply which never comes: only the latter may have been billed.
@@ -232,25 +197,23 @@ def http_client(
         if (exchange := _current.get()) is not None:
             exchange.sent = True
 
-    async def after(response: httpx2.Response) -> None:
+    async def _after(self, response: httpx2.Response) -> None:
         if (exchange := _current.get()) is not None:
             exchange.response = response
-            if isinstance(response.stream, httpx2.AsyncByteStream) and exchange.media_type == "text/event-stream":
-                response.stream = _Watched(response.stream, exchange)
+            assert isinstance(response.stream, httpx2.AsyncByteStream)
+            # Taken away from httpx2, which would unpack it without a limit.
+            packed = response.headers.pop("content-encoding", "").strip().lower()
+            response.stream = Incoming(response.stream, packed, exchange.most, exchange.deadline, exchange.note_tail)
 
-    kept_alive_s = _KEPT_ALIVE_S[origin[0]]
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=kept_alive_s)
-    # Where there can be no TLS, not even to a proxy, no certificates are read; such a context trusts nobody.
-    encrypted = transport is None and (origin[0] == "https" or bool(getproxies().keys() - {"no"}))
-    system = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    tls = _tls(*system) if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return _Client(
-        transport=transport,
-        verify=tls,
-        follow_redirects=False,
-        event_hooks={"request": [before], "response": [after]},
-        limits=limits,
-    )
+    def _may_pass(self, name: str) -> bool:
+        return name in self._passed or name.startswith(_PASSED_PREFIX)
+
+
+@lru_cache(4)
+def _tls(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
+    """The TLS context of all connections: to read the system's certificates takes 20 ms. It is another one where the
+    variables that it is made by have changed."""
+    return httpx2.create_ssl_context()
 
 
 def checked_base_url(target: Endpoint, default: str, versions: Sequence[str] = ()) -> str:
@@ -302,10 +265,6 @@ def transport_error(error: BaseException, exchange: Exchange) -> type[ProviderEr
             return found
         seen = seen.__cause__
     return None
-
-
-def _may_pass(name: str, passed: frozenset[str]) -> bool:
-    return name in _PASSED or name in passed or name.startswith(_PASSED_PREFIX)
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:

@@ -5,7 +5,7 @@ The SDK's types are not used for replies: `AsyncStream[object]` gives the chunks
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import httpx2
@@ -14,9 +14,9 @@ import openai
 from ..deferred import dataclass
 from ..types import FinishReason, Message, Request, ToolCall, Usage
 from .base import Capabilities, Endpoint
-from .http import checked_base_url, checked_key, http_client, silence_sdk_logging
-from .payload import is_strict, json_instruction
-from .reply import Draft, ErrorInReply, count_at, dig, items_at, logprobs_of, text_at, usage_of
+from .http import Client, checked_base_url, checked_key, silence_sdk_logging
+from .payload import arguments_text, is_strict, json_instruction
+from .reply import CallKey, Draft, ErrorInReply, dig, items_at, text_at
 from .sdk import Kind, SdkProvider, sse_events
 
 BASE_URL = "https://api.openai.com/v1"
@@ -51,6 +51,9 @@ _FINISH: Mapping[str, FinishReason] = {
 }
 
 
+_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_text", "thinking")  # where servers show what was thought
+
+
 def connect(target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> OpenAIProvider:
     return OpenAIProvider(target, transport)
 
@@ -70,7 +73,7 @@ class OpenAIProvider(SdkProvider):
         silence_sdk_logging()
         self._dialect = _DIALECTS.get(target.provider, _COMPATIBLE)
         key, base_url = checked_key(target), checked_base_url(target, BASE_URL)
-        http = http_client(base_url, ("authorization", f"Bearer {key}"), transport, self._dialect.headers)
+        http = Client(base_url, ("authorization", f"Bearer {key}"), transport, self._dialect.headers)
         super().__init__(target, key, http)
         # An address is always given: left out, the SDK takes OPENAI_BASE_URL, whoever's key this is.
         self._client = openai.AsyncOpenAI(api_key=key, base_url=base_url, http_client=http, max_retries=0)
@@ -79,13 +82,7 @@ class OpenAIProvider(SdkProvider):
         return Capabilities(streaming=True, tools=True, json_schema=self._dialect.json_schema, logprobs=True, stop=True)
 
     async def _send(self, request: Request) -> None:
-        # By the path, since the method for it walks through all parameters by their types, at a third of a call's cost.
-        await self._client.post(
-            "/chat/completions",
-            cast_to=httpx2.Response,
-            body=_parameters(request, self._dialect),
-            options={"timeout": request.timeout_s},
-        )
+        await self._post(self._client, "chat/completions", _parameters(request, self._dialect), request.timeout_s)
 
     async def _events(self, request: Request) -> AsyncGenerator[object, None]:
         async with self._client.chat.completions.with_streaming_response.create(
@@ -108,22 +105,28 @@ class OpenAIProvider(SdkProvider):
 
     def _take(self, body: object, draft: Draft, part: str) -> Iterator[str | Usage]:
         """A whole reply or one chunk of it: they differ in what holds the answer."""
-        if not items_at(body, "choices") and dig(body, "error"):
-            raise ErrorInReply(body)
         draft.model = text_at(body, "model") or draft.model
         draft.request_id = draft.request_id or text_at(body, "id") or None
-        if isinstance(usage := dig(body, "usage"), Mapping):
-            yield from draft.report(lambda: _usage(usage))
         choice = dig(body, "choices", 0)
         answer = dig(choice, part)
+        gateway = dig(body, "provider_metadata", "gateway")
+        draft.learn(service_tier=dig(body, "service_tier"), gateway_cost=dig(gateway, "cost"))
+        # Moonshot has the usage in a choice, Groq in a field of its own.
+        for usage in (dig(body, "usage"), dig(body, "x_groq", "usage"), dig(choice, "usage"), dig(answer, "usage")):
+            yield from draft.report(usage)
+        if choice is None and dig(body, "error"):
+            draft.ended = draft.ended or (part == "message" and draft.usage is not None)
+            raise ErrorInReply(body)
         yield from draft.add_text(_content(dig(answer, "content")))
         if refusal := text_at(answer, "refusal"):
-            draft.refusal.append(refusal)
-        _take_calls(answer, draft)
-        entries = items_at(choice, "logprobs", "content")
-        draft.logprobs += logprobs_of(entries, lambda e: text_at(e, "token"), lambda e: dig(e, "logprob"))
+            draft.add_refusal(refusal)
+        draft.thought |= any(dig(answer, name) for name in _THOUGHTS)
+        _take_calls(answer, draft, whole=part == "message")
+        draft.add_logprobs(items_at(choice, "logprobs", "content"), "logprob")
         if reason := text_at(choice, "finish_reason"):
             draft.finish, draft.note = _FINISH.get(reason, FinishReason.STOP), reason
+        if draft.finish is FinishReason.STOP and draft.calls:
+            draft.finish = FinishReason.TOOL_CALLS  # some servers have one word for every proper end
         if dig(choice, "error"):
             raise ErrorInReply(choice)
 
@@ -135,31 +138,34 @@ def _content(content: object) -> str:
     return content if isinstance(content, str) else ""
 
 
-def _take_calls(answer: object, draft: Draft) -> None:
-    for position, call in enumerate(items_at(answer, "tool_calls")):
-        index = dig(call, "index")
+def _take_calls(answer: object, draft: Draft, *, whole: bool) -> None:
+    """Tool calls, or pieces of them. A piece belongs to the call of its id; without one, to the latest of its index;
+    with neither, to the latest of all, unless it names a function. In a whole reply each is a call of its own."""
+    for call in items_at(answer, "tool_calls"):
+        index, call_id, name = dig(call, "index"), text_at(call, "id"), text_at(call, "function", "name")
+        open_calls = list(draft.calls.items())
+        if whole:
+            known = None
+        elif call_id:
+            of_index = _latest(key for key, each in open_calls if key[0] == index and each.id in ("", call_id))
+            known = _latest(key for key, each in open_calls if each.id == call_id) or of_index
+        elif isinstance(index, int):
+            known = _latest(key for key, _ in open_calls if key[0] == index)
+        else:
+            known = None if name else _latest(key for key, _ in open_calls)
         draft.add_call(
-            index if isinstance(index, int) else position,
-            call_id=text_at(call, "id"),
-            name=text_at(call, "function", "name"),
-            arguments=text_at(call, "function", "arguments"),
+            known or (index, len(draft.calls)),
+            call_id=call_id,
+            name=name,
+            arguments=arguments_text(dig(call, "function", "arguments")),
         )
+    if isinstance(older := dig(answer, "function_call"), Mapping):  # what tools were called before they were tools
+        arguments = arguments_text(older.get("arguments"))
+        draft.add_call(("function_call", 0), name=text_at(older, "name"), arguments=arguments)
 
 
-def _usage(raw: object) -> Usage:
-    """`prompt_tokens` includes what was cached, `completion_tokens` the reasoning."""
-    prompt, completion = count_at(raw, "prompt_tokens"), count_at(raw, "completion_tokens")
-    reasoning = count_at(raw, "completion_tokens_details", "reasoning_tokens")
-    if reasoning and count_at(raw, "total_tokens") == prompt + completion + reasoning:
-        completion += reasoning  # a server that counts reasoning beside, as its own total shows
-    return usage_of(
-        raw,
-        input_tokens=prompt,
-        output_tokens=completion,
-        cached=count_at(raw, "prompt_tokens_details", "cached_tokens") or count_at(raw, "prompt_cache_hit_tokens"),
-        written=count_at(raw, "prompt_tokens_details", "cache_write_tokens"),
-        reasoning=reasoning,
-    )
+def _latest(keys: Iterable[CallKey]) -> CallKey | None:
+    return next(reversed(list(keys)), None)
 
 
 def _parameters(request: Request, dialect: Dialect) -> dict[str, Any]:

@@ -21,8 +21,10 @@ def arguments_object(call: ToolCall) -> Mapping[str, object]:
 
 
 def arguments_text(arguments: object) -> str:
-    """A tool call's arguments, which came decoded, as JSON text."""
-    return json.dumps(arguments if isinstance(arguments, Mapping) else {}, ensure_ascii=False)
+    """A tool call's arguments as JSON text, whether they came as that or decoded; "" if they are neither."""
+    if isinstance(arguments, Mapping):
+        return json.dumps(arguments, ensure_ascii=False)
+    return arguments if isinstance(arguments, str) else ""
 
 
 def tool_names(messages: tuple[Message, ...]) -> Mapping[str, str]:

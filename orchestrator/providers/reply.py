@@ -1,21 +1,25 @@
 """A reply as it is read, and what it comes to in the end: a completion, or one of the errors that carry a partial one.
 
 The adapters read decoded JSON, not the SDKs' models: a server that leaves a field out, or adds one, must not matter.
-`dig`, `text_at`, `items_at` and `count_at` therefore take JSON of any shape and never raise.
+`dig`, `text_at` and `items_at` therefore take JSON of any shape and never raise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
+from ..billing import stated_cost
 from ..deferred import dataclass
 from ..errors import BadReplyError, Billed, EmptyReplyError, IncompleteError, ProviderError, RefusedError
+from ..money import MOST_TOKENS
 from ..types import Completion, FinishReason, TokenLogprob, ToolCall, Usage
+from .counts import counted, merged
 from .failures import Source, message
+from .incoming import ReplyTooLongError
 from .text import scrub, scrub_json
 
-_MOST_TOKENS = 10**12  # more is no count of tokens
+_LEAST = 16  # characters that a piece of a tool call or a token counts for, however little is in it
 
 
 class ErrorInReply(Exception):
@@ -48,41 +52,7 @@ def items_at(node: object, *path: str | int) -> Sequence[object]:
     return found if isinstance(found, list) else ()
 
 
-def count_at(node: object, *path: str | int) -> int:
-    """The number of tokens at a path; 0 if there is none. Raises ValueError for what is no count."""
-    found = dig(node, *path)
-    if found is None:
-        return 0
-    if isinstance(found, float) and found.is_integer():
-        found = int(found)
-    if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= _MOST_TOKENS:
-        raise ValueError("not a number of tokens")
-    return found
-
-
-def usage_of(
-    raw: object, *, input_tokens: int, output_tokens: int, cached: int = 0, written: int = 0, reasoning: int = 0
-) -> Usage:
-    """A Usage that adds up even where the provider's own does not: never fewer tokens than its parts."""
-    plain = scrub_json(raw)
-    return Usage(
-        input_tokens=max(input_tokens, cached + written),
-        output_tokens=max(output_tokens, reasoning),
-        cached_tokens=cached,
-        cache_write_tokens=written,
-        reasoning_tokens=reasoning,
-        raw=plain if isinstance(plain, dict) else {},
-    )
-
-
-def logprobs_of(
-    entries: Sequence[object], token: Callable[[object], str], value: Callable[[object], object]
-) -> Iterator[TokenLogprob]:
-    """Token logprobs out of a provider's list; entries without a number are left out."""
-    for entry in entries:
-        number = value(entry)
-        if isinstance(number, int | float) and not isinstance(number, bool):
-            yield TokenLogprob(scrub(token(entry)), float(number))
+CallKey = tuple[object, int]  # where a wire has a tool call, and which one of those there
 
 
 @dataclass(slots=True)
@@ -94,17 +64,22 @@ class _CallDraft:
 
 @dataclass(slots=True)
 class Draft:
-    """What has been read so far. `clock` gives seconds, of any origin; `note` is the provider's word for its ending."""
+    """What has been read so far. `clock` gives seconds, of any origin; `room` is how many characters may still come.
+    `note` is the provider's word for its ending."""
 
     source: Source
     clock: Callable[[], float]
+    room: int
     started: float = field(init=False)
     first: float | None = None
     texts: list[str] = field(default_factory=list)
     refusal: list[str] = field(default_factory=list)
-    calls: dict[object, _CallDraft] = field(default_factory=dict)
+    calls: dict[CallKey, _CallDraft] = field(default_factory=dict)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     usage: Usage | None = None
+    facts: dict[str, object] = field(default_factory=dict)
+    thought: bool = False  # some of what it thought was in the reply
+    disbelieved: Usage | None = None  # counts that cannot be
     provisional: bool = False  # the usage so far is from before the answer was written
     finish: FinishReason | None = None
     ended: bool = False  # the wire's own last marker came
@@ -133,9 +108,10 @@ class Draft:
             piece, self._half = piece[:-1], piece[-1]
         if piece:
             self._touch()
-            piece = scrub(piece)
+            piece, whole = scrub(piece[: self.room]), piece
             self.texts.append(piece)
             yield piece
+            self._take_room(len(whole))
 
     def finish_text(self) -> Iterator[str]:
         """What is left of the answer when no more comes: a lone half of a pair, as U+FFFD."""
@@ -144,52 +120,103 @@ class Draft:
             self.texts.append("\ufffd")
             yield "\ufffd"
 
-    def add_call(self, key: object, *, call_id: str = "", name: str = "", arguments: str = "") -> None:
+    def add_call(self, key: CallKey, *, call_id: str = "", name: str = "", arguments: str = "") -> None:
         """Takes a tool call, or a further piece of the one under this key."""
         self._touch()
+        self._take_room(_LEAST + len(call_id) + len(name) + len(arguments))
         call = self.calls.setdefault(key, _CallDraft())
         call.id = call.id or call_id
         call.name = call.name or name
         call.arguments.append(arguments)
 
-    def report(self, read: Callable[[], Usage]) -> Iterator[Usage]:
-        """Takes the usage that `read` makes and yields it if it is news. One that is not made of counts is no usage."""
+    def add_refusal(self, piece: str) -> None:
+        self._take_room(len(piece))
+        self.refusal.append(piece)
+
+    def add_logprobs(self, entries: Sequence[object], value: str) -> None:
+        """Takes a provider's list of tokens, whose logprob is called `value`; entries without a number are left out."""
+        for entry in entries:
+            number = dig(entry, value)
+            if isinstance(number, int | float) and not isinstance(number, bool):
+                self._take_room(_LEAST)
+                self.logprobs.append(TokenLogprob(scrub(text_at(entry, "token")), float(number)))
+
+    def _take_room(self, characters: int) -> None:
+        """Raises ReplyTooLongError where there is not so much room."""
+        self.room -= characters
+        if self.room < 0:
+            raise ReplyTooLongError("it is longer than an answer can be")
+
+    def learn(self, **facts: object) -> None:
+        """Takes facts of the reply that its price depends on and that stand beside its usage."""
+        plain = scrub_json({name: value for name, value in facts.items() if value not in (None, "", [], {})})
+        assert isinstance(plain, dict)
+        self.facts |= plain
+
+    def report(self, raw: object) -> Iterator[Usage]:
+        """Takes a usage object and yields what it comes to, together with what was reported before, if that is news.
+
+        One that is not made of counts is no usage.
+        """
+        plain = scrub_json(raw)
+        if not isinstance(plain, dict):
+            return
+        plain = merged(self.usage.raw, plain) if self.usage is not None else plain
         try:
-            usage = read()
+            usage = replace(counted(plain), raw=plain)
         except ValueError:
             return
-        if usage != self.usage:
-            self.usage = usage
+        if max(usage.input_tokens, usage.output_tokens) >= MOST_TOKENS:
+            self.disbelieved = usage
+            return
+        known, self.usage = self.usage, usage
+        if usage != known:
             yield usage
+
+    @property
+    def told(self) -> bool:
+        """Whether the provider said that the reply is over: what it counted until then is all of it."""
+        return self.finish is not None or self.ended
 
     def _counted(self) -> Usage | None:
         """The usage, if it can be the bill: a prompt has tokens, and so has an answer. A zero never was a count."""
-        usage = self.usage
-        if usage is None or self.provisional or usage.input_tokens == 0 or (self.begun and usage.output_tokens == 0):
+        usage = self._reported()
+        if usage is None or self.provisional:
             return None
+        if usage.input_tokens == 0 or (self.begun and usage.output_tokens == 0):
+            return usage if stated_cost(usage.raw) is not None else None
         return usage
 
-    def completion(self, finish: FinishReason) -> Completion:
+    def _reported(self) -> Usage | None:
+        if self.usage is None:
+            return Usage(raw=self.facts) if stated_cost(self.facts) is not None else None
+        return replace(self.usage, raw=merged(self.facts, self.usage.raw)) if self.facts else self.usage
+
+    def completion(self, finish: FinishReason, *, final: bool = True) -> Completion:
+        """What there is. `final` says that no more would have come, so that what was counted can be the bill."""
         now = self.clock()
         calls = tuple(
             ToolCall(scrub(call.id) or f"call_{number}", scrub(call.name), scrub("".join(call.arguments)) or "{}")
             for number, call in enumerate(self.calls.values())
         )
+        usage = self._counted() if final else self._reported()
         return Completion(
             text=self.text or scrub("".join(self.refusal)),
             finish_reason=finish,
-            usage=self.usage if finish is FinishReason.INCOMPLETE else self._counted(),
+            usage=usage if self.disbelieved is None else None,
             latency_ms=_ms(now - self.started),
             model=scrub(self.model) or self.source.model,
             request_id=scrub(self.request_id) if self.request_id else None,
             tool_calls=calls,
             ttft_ms=None if self.first is None else _ms(self.first - self.started),
             logprobs=tuple(self.logprobs) or None,
+            thought=self.thought,
+            disbelieved=self.disbelieved,
         )
 
     def partial(self) -> Completion | None:
         """What there is, marked incomplete. None if neither text nor usage came."""
-        return self.completion(FinishReason.INCOMPLETE) if self.begun or self.usage else None
+        return self.completion(FinishReason.INCOMPLETE, final=False) if self.begun or self.usage else None
 
     def deliver(self, *, streamed: bool) -> Completion:
         """The completion, at the end of the reply.
@@ -197,8 +224,9 @@ class Draft:
         Raises RefusedError, IncompleteError (some text, then no proper end), EmptyReplyError, or BadReplyError (a
         stream that ended before it began). A reply that is not a stream has ended properly by being whole.
         """
+        self.ended = self.ended or not streamed
         finish = self.finish
-        if finish is None and (self.ended or not streamed):
+        if finish is None and self.ended:
             finish = FinishReason.STOP
         if self.refusal and finish is not FinishReason.LENGTH:
             finish = FinishReason.REFUSED
@@ -217,9 +245,12 @@ class Draft:
 
         `accepted` says that the provider had begun to stream a reply (status 200) before it failed.
         """
+        counted = self._counted() if self.told else None  # all that was charged, whatever came after it
         if not self.begun:
             error.partial = error.partial or self.partial()
-            if accepted and error.billed is Billed.NO:
+            if counted is not None:
+                error.billed, error.partial = Billed.YES, self.completion(FinishReason.INCOMPLETE)
+            elif accepted and error.billed is Billed.NO:
                 error.billed = Billed.UNKNOWN  # it was at work on it, and nobody says what it charges for that
             return error
         return IncompleteError(
@@ -230,20 +261,26 @@ class Draft:
             provider_code=error.provider_code,
             request_id=error.request_id or self.request_id,
             retry_after_s=error.retry_after_s,
-            partial=self.partial(),
+            billed=None if counted is None else Billed.YES,
+            partial=self.completion(FinishReason.INCOMPLETE, final=counted is not None),
         )
 
     def _error(self, kind: type[ProviderError], phrase: str, finish: FinishReason) -> ProviderError:
         has_use = self.begun or self.refusal or self.usage is not None
+        partial = self.completion(finish, final=self.told) if has_use else None
+        billed = None
+        if partial is None:  # nothing came and no tokens were reported: whether it is charged, only the provider knows
+            billed = Billed.UNKNOWN
+        elif self.told and partial.usage is not None:
+            billed = Billed.YES  # what it counted is the bill, whether or not the reply can be used
         return kind(
             message(self.source, phrase, self.note),
             provider=self.source.provider,
             model=self.source.model,
             provider_code=self.note.lower() or None,
             request_id=self.request_id,
-            # Nothing came and no tokens were reported: whether it is charged, only the provider knows.
-            billed=None if has_use else Billed.UNKNOWN,
-            partial=self.completion(finish) if has_use else None,
+            billed=billed,
+            partial=partial,
         )
 
     def _touch(self) -> None:

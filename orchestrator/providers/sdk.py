@@ -31,15 +31,17 @@ from ..errors import (
     ProviderError,
     RequestRejectedError,
 )
-from ..types import Completion, Request, Usage
+from ..types import Completion, FinishReason, Request, Usage
 from .base import Capabilities, Endpoint, Health, RateLimitStatus, StreamEvent
 from .failures import Signal, Source, error_for, message, read_signal
 from .headers import rate_limits, server_time
-from .http import NO_KEY, Exchange, transport_error
+from .http import NO_KEY, Client, Exchange, transport_error
+from .incoming import LISTED, is_too_long, most_bytes, most_characters
 from .reply import Draft, ErrorInReply, text_at
 from .text import is_html
 
 HEALTH_TIMEOUT_S = 10.0
+_GATEWAY_COST = "x-litellm-response-cost"  # dollars, of a whole reply
 
 
 class Kind(Enum):
@@ -84,6 +86,16 @@ async def sse_events(response: StreamedResponse, stream: type[Stream]) -> AsyncI
             yield event
 
 
+class SdkClient(Protocol):
+    """What anthropic's and openai's clients have in common. What is left out of the headers is no text."""
+
+    @property
+    def base_url(self) -> httpx2.URL: ...
+
+    @property
+    def default_headers(self) -> Mapping[str, object]: ...
+
+
 class SdkProvider(ABC):
     """A Provider over an SDK's client. `clock` counts seconds, `now` is the time of day: both for the tests to set."""
 
@@ -95,7 +107,7 @@ class SdkProvider(ABC):
         self,
         target: Endpoint,
         key: str,
-        http: httpx2.AsyncClient,
+        http: Client,
         *,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -106,6 +118,7 @@ class SdkProvider(ABC):
         self._clock = clock
         self._now = now
         self._limits = RateLimitStatus()
+        self._address: tuple[httpx2.URL, httpx2.Headers] | None = None
 
     @property
     def name(self) -> str:
@@ -116,7 +129,7 @@ class SdkProvider(ABC):
 
     @abstractmethod
     async def _send(self, request: Request) -> None:
-        """Has the SDK send the request; the reply is left in the exchange, read to its end."""
+        """Has the request sent; the reply is left in the exchange, read to its end. An error status may be there."""
 
     @abstractmethod
     def _events(self, request: Request) -> AsyncGenerator[object, None]:
@@ -133,12 +146,21 @@ class SdkProvider(ABC):
     @abstractmethod
     async def _list_models(self, timeout_s: float) -> None: ...
 
+    async def _post(self, sdk: SdkClient, path: str, body: object, timeout_s: float) -> None:
+        """Posts what the SDK would, to the address and with the headers that it would."""
+        if self._address is None:
+            known = {name: value for name, value in sdk.default_headers.items() if isinstance(value, str)}
+            url = sdk.base_url.copy_with(raw_path=sdk.base_url.raw_path + path.encode())
+            self._address = url, httpx2.Headers(known)
+        await self._http.post_json(*self._address, body, timeout_s)
+
     async def complete(self, request: Request) -> Completion:
-        source, exchange = self._source(request.model), Exchange()
-        draft = Draft(source, self._clock)
+        deadline = asyncio.get_running_loop().time() + request.timeout_s
+        source, exchange = self._source(request.model), Exchange(most_bytes(request, streamed=False), deadline)
+        draft = Draft(source, self._clock, most_characters(request))
         try:
             with self._reporting(source, exchange, draft):
-                async with asyncio.timeout(request.timeout_s):
+                async with asyncio.timeout_at(deadline):
                     with exchange.recording():
                         await self._send(request)
                 for _ in self._read(_decode(exchange), draft):
@@ -148,15 +170,16 @@ class SdkProvider(ABC):
                 # Unlike a stream's, this first token came with all the others.
                 draft.first = None
             self._identify(exchange, draft)
+            draft.learn(gateway_cost=exchange.headers.get(_GATEWAY_COST))
             return draft.deliver(streamed=False)
         finally:
             self._take_note(exchange)
             await exchange.aclose()
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
-        source, exchange = self._source(request.model), Exchange()
-        draft = Draft(source, self._clock)
         deadline = asyncio.get_running_loop().time() + request.timeout_s
+        source, exchange = self._source(request.model), Exchange(most_bytes(request, streamed=True), deadline)
+        draft = Draft(source, self._clock, most_characters(request))
         events = self._events(request)
         try:
             while True:
@@ -164,7 +187,7 @@ class SdkProvider(ABC):
                     # Not around the yield below: it must never cancel what the caller does between two pieces.
                     async with asyncio.timeout_at(deadline):
                         with exchange.recording():
-                            event = await anext(events, None)
+                            event = await self._next(events, draft, exchange)
                     if event is None:
                         break
                     self._identify(exchange, draft)
@@ -182,8 +205,20 @@ class SdkProvider(ABC):
             await exchange.aclose()
             await events.aclose()
 
+    @staticmethod
+    async def _next(events: AsyncGenerator[object, None], draft: Draft, exchange: Exchange) -> object:
+        """The next event, or None: also if the connection drops after the provider said that the answer is over."""
+        try:
+            return await anext(events, None)
+        except Exception as error:
+            over = draft.begun and draft.told and draft.finish is not FinishReason.INCOMPLETE
+            if over and transport_error(error, exchange) is not None:
+                return None
+            raise
+
     async def health_check(self) -> Health:
-        started, exchange = self._clock(), Exchange()
+        started, loop = self._clock(), asyncio.get_running_loop()
+        exchange = Exchange(LISTED, loop.time() + HEALTH_TIMEOUT_S)
         try:
             with self._reporting(self._source("health check"), exchange):
                 async with asyncio.timeout(HEALTH_TIMEOUT_S):
@@ -236,9 +271,15 @@ class SdkProvider(ABC):
             return self._answered(error.body, source, exchange)
         kind = next((self.sdk_errors[base] for base in type(error).__mro__ if base in self.sdk_errors), None)
         if kind is Kind.ANSWERED:
-            return self._answered(_error_body(error, exchange, self.error_body), source, exchange, str(error))
+            # The reply's own body where the status was an error, else what the SDK read from the event.
+            response = exchange.response
+            if response is None or response.is_success or not response.is_stream_consumed:
+                return self._answered(getattr(error, self.error_body, None), source, exchange, str(error))
+            return self._answered(_error_body(response), source, exchange, str(error))
         if kind is Kind.CREDENTIALS:
             return _plain(AuthenticationError, source, exchange, "no usable key", str(error))
+        if is_too_long(error):
+            return _plain(BadReplyError, source, exchange, "more came than the limit on the reply allows", "")
         if (transport := transport_error(error, exchange)) is not None:
             return _plain(transport, source, exchange, _TRANSPORT_PHRASES[transport], _cause(error))
         if kind is Kind.TRANSPORT:
@@ -259,7 +300,7 @@ class SdkProvider(ABC):
             now=self._now(),
             request_id=_request_id(exchange, self.request_id_headers) or text_at(body, "request_id") or None,
         )
-        return error_for(signal if signal.message else replace(signal, message=words), source)
+        return error_for(signal if signal.message else replace(signal, message=words or f"status {status}"), source)
 
 
 _TRANSPORT_PHRASES: Mapping[type[ProviderError], str] = {
@@ -274,6 +315,8 @@ def _decode(exchange: Exchange) -> object:
     """The JSON of a reply that was read to its end."""
     if exchange.response is None:
         raise ValueError("no reply")
+    if not exchange.response.is_success:
+        raise ErrorInReply(_error_body(exchange.response))
     try:
         return json.loads(exchange.response.content)
     except ValueError:
@@ -283,11 +326,7 @@ def _decode(exchange: Exchange) -> object:
         raise
 
 
-def _error_body(error: Exception, exchange: Exchange, attribute: str) -> object:
-    """An error's body: the reply's own where the status was an error, else what the SDK read from the event."""
-    response = exchange.response
-    if response is None or response.is_success or not response.is_stream_consumed:
-        return getattr(error, attribute, None)
+def _error_body(response: httpx2.Response) -> object:
     try:
         return json.loads(response.content)
     except (ValueError, RecursionError):

@@ -9,10 +9,13 @@ from enum import StrEnum
 
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
+from ..expressions import expression
 from ..money import Price, price_at
 from ..plan import Call, Cascade, Node, calls
 from ..types import Level
 from .routes import Routing
+
+_DATE_OR_VARIANT = expression(r"(?:[-@]20[0-9]{2}-?[0-9]{2}-?[0-9]{2})?(?::.*)?$")
 
 
 class Status(StrEnum):
@@ -167,6 +170,20 @@ class Registry:
             raise UsageError(f"there is no model named {_shown(name)}", hint=hint)
         return found
 
+    def answering(self, asked: ModelSpec, reported: str) -> ModelSpec | None:
+        """The other model that a reply is from, by the name that it gives.
+
+        None if that is a name of the model that was asked, with or without a date, or one that nobody knows: gateways
+        and servers of one's own answer by any name.
+        """
+        if reported in (asked.id, asked.name):
+            return None
+        exact = [spec for spec in self.models.values() if reported in (spec.id, spec.name)]
+        bare = _undated(reported)
+        if asked not in exact and bare not in _names(asked):
+            exact += [spec for spec in self.models.values() if bare in _names(spec)]
+        return next((spec for spec in exact if spec.provider == asked.provider), next(iter(exact), None))
+
     def chain(self, wanted: str) -> Chain:
         """A chain by its name, or one made of models separated by commas. Raises UsageError."""
         if wanted in self.chains:
@@ -203,6 +220,15 @@ class Registry:
             hint = did_you_mean(name, self.roles) or f"there are: {', '.join(self.roles)}"
             raise UsageError(f"there is no role {_shown(name)}", hint=hint)
         return found
+
+
+def _undated(name: str) -> str:
+    """A model's name without a maker before it, and without a date or a variant after it."""
+    return _DATE_OR_VARIANT.sub("", name.lower().rpartition("/")[2])
+
+
+def _names(spec: ModelSpec) -> set[str]:
+    return {_undated(name) for name in (spec.id, spec.name, *spec.aliases)}
 
 
 def _shown(name: str) -> str:

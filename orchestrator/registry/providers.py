@@ -1,20 +1,28 @@
 """Which providers there are, where each is reached and with which key, and the module that speaks to it.
 
-This is the one table of them: a new provider is a line here.
+This is the one table of them: a new provider is a line here, or a plugin.
 """
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
+from typing import Any
 
 from ..deferred import dataclass
+from ..plugins import Plugin, Table
 
 Environ = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderInfo:
-    """How a provider is reached. A self-hosted one needs no key, and counts as set up once its base URL is."""
+    """How a provider is reached. A self-hosted one needs no key, and counts as set up once its base URL is.
+
+    `module` is one of `ADAPTERS`, or the full name of a plugin's module, which has `connect(target, transport)` as
+    `providers.base.Adapter` describes it and is imported when the provider is first called. `key_env` and
+    `base_url_env` name environment variables; `base_url` is the usual address, None for that of the adapter.
+    """
 
     module: str
     key_env: str
@@ -23,29 +31,58 @@ class ProviderInfo:
     self_hosted: bool = False
 
 
-PROVIDERS: dict[str, ProviderInfo] = {
-    "anthropic": ProviderInfo("anthropic", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
-    "openai": ProviderInfo("openai", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
-    "google": ProviderInfo("google", "GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL"),
-    "cerebras": ProviderInfo("openai", "CEREBRAS_API_KEY", "CEREBRAS_BASE_URL", "https://api.cerebras.ai/v1"),
-    "openrouter": ProviderInfo("openai", "OPENROUTER_API_KEY", "OPENROUTER_BASE_URL", "https://openrouter.ai/api/v1"),
-    "deepseek": ProviderInfo("openai", "DEEPSEEK_API_KEY", "DEEPSEEK_BASE_URL", "https://api.deepseek.com"),
-    "vllm": ProviderInfo("openai", "VLLM_API_KEY", "VLLM_BASE_URL", "http://localhost:8000/v1", True),
-    "ollama": ProviderInfo("openai", "OLLAMA_API_KEY", "OLLAMA_BASE_URL", "http://localhost:11434/v1", True),
-    "llamacpp": ProviderInfo("openai", "LLAMACPP_API_KEY", "LLAMACPP_BASE_URL", "http://localhost:8080/v1", True),
-}
+ADAPTERS = ("anthropic", "openai", "google")  # modules of `orchestrator.providers`
+
+
+def _of_plugin(plugin: Plugin, found: Any) -> ProviderInfo:
+    if not isinstance(found, ProviderInfo):
+        raise TypeError(f"{plugin.target} is no ProviderInfo")
+    if not (found.key_env and found.base_url_env):
+        raise ValueError("its environment variables have no names")
+    if found.module not in ADAPTERS and importlib.util.find_spec(found.module) is None:
+        raise ValueError(f"there is no module {found.module}")
+    return found
+
+
+BROKEN = ProviderInfo("", "", "")  # stands for a plugin that is left out: models of it cannot be called
+
+PROVIDERS: Table[ProviderInfo] = Table(
+    "orch.providers",
+    {
+        "anthropic": ProviderInfo("anthropic", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL"),
+        "openai": ProviderInfo("openai", "OPENAI_API_KEY", "OPENAI_BASE_URL"),
+        "google": ProviderInfo("google", "GEMINI_API_KEY", "GOOGLE_GEMINI_BASE_URL"),
+        "cerebras": ProviderInfo("openai", "CEREBRAS_API_KEY", "CEREBRAS_BASE_URL", "https://api.cerebras.ai/v1"),
+        "openrouter": ProviderInfo(
+            "openai", "OPENROUTER_API_KEY", "OPENROUTER_BASE_URL", "https://openrouter.ai/api/v1"
+        ),
+        "deepseek": ProviderInfo("openai", "DEEPSEEK_API_KEY", "DEEPSEEK_BASE_URL", "https://api.deepseek.com"),
+        "vllm": ProviderInfo("openai", "VLLM_API_KEY", "VLLM_BASE_URL", "http://localhost:8000/v1", True),
+        "ollama": ProviderInfo("openai", "OLLAMA_API_KEY", "OLLAMA_BASE_URL", "http://localhost:11434/v1", True),
+        "llamacpp": ProviderInfo("openai", "LLAMACPP_API_KEY", "LLAMACPP_BASE_URL", "http://localhost:8080/v1", True),
+    },
+    _of_plugin,
+    stand_in=BROKEN,
+)
 
 
 def variable_prefixes() -> tuple[str, ...]:
-    """What the names of providers' environment variables begin with, those that only an SDK reads among them."""
-    names = (name for info in PROVIDERS.values() for name in (info.key_env, info.base_url_env))
-    return tuple(sorted({f"{name.partition('_')[0]}_" for name in names}))
+    """What the names of environment variables begin with that decide on a run: our own, those that say where the user's
+    files are, and the providers', those that only an SDK reads among them."""
+    names = (name for info in PROVIDERS.built_in.values() for name in (info.key_env, info.base_url_env))
+    return ("ORCH_", "MODEL_OVERRIDE_", "XDG_", *sorted({f"{name.partition('_')[0]}_" for name in names}))
 
 
 def needed_to_set_up(provider: str) -> str:
     """The environment variable that a provider cannot do without: its key, or a self-hosted one's address."""
     info = PROVIDERS[provider]
     return info.base_url_env if info.self_hosted else info.key_env
+
+
+def wire(provider: str) -> str:
+    """The API that the simulator plays a provider with: its own, or OpenAI's for one of a plugin."""
+    info = PROVIDERS.built_in.get(provider)
+    return "openai" if info is None else info.module
 
 
 def is_set_up(provider: str, environ: Environ) -> bool:

@@ -5,15 +5,16 @@ What a single record can get wrong is checked here; what only shows between reco
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, time
 from decimal import Decimal
 from itertools import pairwise
+from typing import TypeVar
 
 from ..deferred import dataclass
 from ..errors import did_you_mean
 from ..expressions import expression
-from ..money import BatchRates, Price, Rates, Tier, discounted
+from ..money import OtherRates, Price, Rates, Tier, discounted
 from ..strict_yaml import Reader, Table, day, decimal, integer, list_of, one_of, record, text
 from ..types import Level
 from ..yaml_value import Kind, Value
@@ -21,9 +22,12 @@ from .model import Feature, FreeQuota, ModelSpec, RateLimits, Scores, Status
 from .providers import PROVIDERS
 
 MAX_RATE = Decimal(1_000_000)  # dollars, per million tokens or per GPU hour: beyond it is a slip of the decimal point
+MAX_FACTOR = Decimal(100)  # of a service tier or a region
 MAX_TOKENS = 1_000_000_000
 MAX_COUNT = 1_000_000_000_000
 SINCE_RELEASE = date.min  # the start of a model's first price where the file gives none
+
+T = TypeVar("T")
 
 _NAME = expression(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*")  # no comma: lists of names are written with commas
 _HOURS = expression(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])")
@@ -190,8 +194,9 @@ def _price(earlier: list[Price], provenance: Provenance) -> Callable[[Table], Pr
         gpu_hour = table.optional("gpu_hour", _rate, None)
         if gpu_hour is not None and ("input" in table or "output" in table):
             raise table.value.error("gpu_hour and prices by token exclude each other")
-        if gpu_hour is not None and "batch" in table:
-            raise table.value.error("gpu_hour and a batch rate exclude each other")
+        for key, what in (("batch", "a batch rate"), ("service", "service tiers"), ("fees", "fees")):
+            if gpu_hour is not None and key in table:
+                raise table.value.error(f"gpu_hour and {what} exclude each other")
         rates, tiers = (None, ()) if gpu_hour is not None else (_rates(table), _tiers(table))
         return Price(
             start=start,
@@ -202,7 +207,10 @@ def _price(earlier: list[Price], provenance: Provenance) -> Callable[[Table], Pr
             gpu_hour=gpu_hour,
             hours_utc=hours,
             note=table.optional("note", text, None),
-            batch=None if rates is None else table.optional("batch", _batch(rates, tiers), None),
+            batch=None if rates is None else table.optional("batch", _other(rates, tiers), None),
+            service={} if rates is None else table.optional("service", _by_name(_other(rates, tiers)), {}),
+            regions=table.optional("regions", _by_name(decimal(minimum=0, maximum=MAX_FACTOR)), {}),
+            fees={} if rates is None else table.optional("fees", _by_name(_rate), {}),
         )
 
     return build
@@ -214,6 +222,9 @@ def _rates(table: Table) -> Rates:
         output=table.required("output", _rate),
         cache_read=table.optional("cache_read", _rate, None),
         cache_write=table.optional("cache_write", _rate, None),
+        cache_write_1h=table.optional("cache_write_1h", _rate, None),
+        input_audio=table.optional("input_audio", _rate, None),
+        output_audio=table.optional("output_audio", _rate, None),
     )
 
 
@@ -221,16 +232,27 @@ def _tiers(table: Table) -> tuple[Tier, ...]:
     return _in_order(table.optional("tiers", list_of(record(_tier)), ()), table)
 
 
-def _batch(rates: Rates, tiers: tuple[Tier, ...]) -> Reader[BatchRates]:
+def _other(rates: Rates, tiers: tuple[Tier, ...]) -> Reader[OtherRates]:
     """A share of all the usual rates, such as 0.5; or rates and tiers of its own."""
 
-    def read(value: Value) -> BatchRates:
+    def read(value: Value) -> OtherRates:
         if value.kind not in (Kind.INTEGER, Kind.NUMBER):
-            return record(lambda table: BatchRates(_rates(table), _tiers(table)))(value)
-        factor = decimal(minimum=0, maximum=1)(value)
+            return record(lambda table: OtherRates(_rates(table), _tiers(table)))(value)
+        factor = decimal(minimum=0, maximum=1 if value.key == "batch" else MAX_FACTOR)(value)
         if not factor:
-            raise value.error("must be more than 0: a batch that costs nothing has rates of its own, of 0")
+            raise value.error("must be more than 0: what costs nothing has rates of its own, of 0")
         return discounted(rates, tiers, factor)
+
+    return read
+
+
+def _by_name(read_one: Reader[T]) -> Reader[Mapping[str, T]]:
+    """A table from names, in any case of letters, to what each comes to."""
+
+    def read(value: Value) -> Mapping[str, T]:
+        if not isinstance(value.content, dict):
+            raise value.expected("a table of names")
+        return {name.lower(): read_one(item) for name, item in value.content.items()}
 
     return read
 

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from ..ledger.pace import nearest_rank
 from ..ledger.store import Ledger
-from .latency import mean
 from .model import By, Group, Report
 from .selection import Selection, in_one_snapshot
 
@@ -220,7 +219,7 @@ def _figures(
     return Group(
         key=key,
         **counts,
-        mean_latency_ms=mean(latencies),
+        mean_latency_ms=_mean_latency(latencies),
         p50_latency_ms=nearest_rank(latencies, 50),
         p95_latency_ms=nearest_rank(latencies, 95),
         mean_confidence=confidence,
@@ -234,3 +233,9 @@ def _mean(rows: Iterable[_Row], total: str, count: str) -> tuple[float | None, i
     found = list(rows)
     number = sum(row[count] for row in found)
     return (sum(row[total] for row in found) / number if number else None), number
+
+
+def _mean_latency(histogram: Mapping[int, int]) -> float | None:
+    """Of a histogram, a latency in milliseconds and how many calls took exactly that long; None without calls."""
+    calls = sum(histogram.values())
+    return sum(ms * count for ms, count in histogram.items()) / calls if calls else None

@@ -30,6 +30,7 @@ from .significance import normal_quantile, wilson
 LEAST_RATED = 10
 LEAST_RUNS = 20
 EASY_LEVELS = (Level.BASIC, Level.INTERMEDIATE)
+_EASY = ", ".join(f"'{level}'" for level in EASY_LEVELS)
 EASY_FROM = 0.8
 GOOD_RATING = 0.5
 
@@ -41,7 +42,7 @@ _OF_RUNS = """
                 WHERE calls.run_id = runs.run_id) AS cost,
                (SELECT coalesce(sum(cost_source = 'unpriced'), 0) FROM calls
                 WHERE calls.run_id = runs.run_id) AS unpriced,
-               runs.status = 'complete' AND runs.level IN ('basic', 'intermediate')
+               runs.status = 'complete' AND runs.level IN ({easy})
                    AND coalesce(ratings.rating, runs.confidence) IS NOT NULL AS counts,
                coalesce(ratings.rating >= ?, runs.confidence >= ?) AS good
         FROM runs LEFT JOIN ratings ON ratings.run_id = runs.run_id
@@ -225,7 +226,7 @@ class _Sums:
 
 def _sums(connection: sqlite3.Connection, selection: Selection, threshold: float) -> _Sums:
     where, parameters = selection.where()
-    rows = connection.execute(_OF_RUNS.format(where=where), (GOOD_RATING, threshold, *parameters))
+    rows = connection.execute(_OF_RUNS.format(where=where, easy=_EASY), (GOOD_RATING, threshold, *parameters))
     runs = {row["task"]: {name: row[name] for name in _COLUMNS} for row in rows}
     answered: dict[_Task, dict[str, int]] = {}
     for row in connection.execute(_ANSWERED.format(where=where), parameters):

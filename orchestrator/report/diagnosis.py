@@ -1,6 +1,6 @@
 """What orch runs on, looked at from end to end: configuration, ledger, keys, endpoints, clock. Nothing is spent.
 
-Checks come in groups. The first group of `EXIT_CODES` with an error in it decides how `orch doctor` ends.
+Checks come in groups. The first group of `_ERRORS` with an error in it decides how `orch doctor` ends.
 """
 
 from __future__ import annotations
@@ -16,15 +16,22 @@ from urllib.parse import urlsplit
 
 from ..clock import Clock
 from ..deferred import dataclass
-from ..errors import ConfigError, OrchError
+from ..errors import AuthenticationError, ConfigError, ConnectionFailedError, LedgerError, OrchError
 from ..ledger.health import Check, CheckStatus
+from ..plugins import Table
 from ..providers.base import Health, Provider
 from ..registry.model import Registry
-from ..registry.providers import PROVIDERS, Environ, is_set_up, needed_to_set_up
+from ..registry.providers import BROKEN, PROVIDERS, Environ, is_set_up, needed_to_set_up
 from ..settings import Settings
 
 CONFIGURATION, LEDGER, KEYS, ENDPOINTS, SYSTEM = "configuration", "ledger", "keys", "endpoints", "system"
-EXIT_CODES: Mapping[str, int] = {CONFIGURATION: 3, LEDGER: 11, KEYS: 4, ENDPOINTS: 6}
+PLUGINS = "plugins"
+_ERRORS: Mapping[str, type[OrchError]] = {
+    CONFIGURATION: ConfigError,
+    LEDGER: LedgerError,
+    KEYS: AuthenticationError,
+    ENDPOINTS: ConnectionFailedError,
+}
 
 ENDPOINT_TIMEOUT_S = 5.0
 _SKEW_S = 60  # signatures and dated prices stand more than this
@@ -40,9 +47,9 @@ class Diagnosis:
 
     @property
     def exit_code(self) -> int:
-        """0, or the code of the first group, in the order of `EXIT_CODES`, that has an error."""
+        """0, or the code of the first group, in the order of `_ERRORS`, that has an error."""
         failed = {group for group, check in self.checks if check.status is CheckStatus.ERROR}
-        return next((code for group, code in EXIT_CODES.items() if group in failed), 0)
+        return next((error.exit_code for group, error in _ERRORS.items() if group in failed), 0)
 
     @property
     def worst(self) -> CheckStatus:
@@ -100,7 +107,9 @@ def check_keys(environ: Environ, wanted: str | None) -> Iterator[Check]:
     ready = [name for name in names if is_set_up(name, environ)]
     for name in names:
         variable = needed_to_set_up(name)
-        if name in ready:
+        if PROVIDERS[name] is BROKEN:
+            yield Check(name, CheckStatus.ERROR, "its plugin is broken")
+        elif name in ready:
             yield Check(name, CheckStatus.OK, f"{variable} is set")
         else:
             status = CheckStatus.ERROR if wanted is not None else CheckStatus.SKIPPED
@@ -161,6 +170,15 @@ def check_endpoints(probes: Iterable[Probe], environ: Environ) -> Iterator[Check
         health = found.health
         detail = f"{health.detail}{f' in {health.latency_ms} ms' if health.ok else ''}{where}"
         yield Check(f"{found.provider} endpoint", CheckStatus.OK if health.ok else CheckStatus.ERROR, detail)
+
+
+def check_plugins(tables: Iterable[Table[Any]]) -> Iterator[Check]:
+    """Every installed plugin, and what is wrong with it. Imports all of them."""
+    for table in tables:
+        for plugin, problem in table.states():
+            status = CheckStatus.OK if problem is None else CheckStatus.WARNING
+            detail = f"{plugin.target}, from {plugin.package}"
+            yield Check(f"{plugin.group} {plugin.name}", status, detail if problem is None else f"{detail}: {problem}")
 
 
 def check_clock(probes: Iterable[Probe]) -> Check:

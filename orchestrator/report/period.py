@@ -16,6 +16,7 @@ from ..clock import rfc3339
 from ..deferred import dataclass
 from ..errors import UsageError
 from ..expressions import expression
+from ..period import Period
 
 # Gives a time of day that was written without a zone the zone it was meant in.
 Localise = Callable[[datetime], datetime]
@@ -27,8 +28,8 @@ _DAYS = {"d": 1, "w": 7}
 _EXAMPLE = "for example 2026-11-21, 2026-11-21T14:30, 2026-11-21T14:30Z, 24h, 7d or 2w"
 
 
-class Period(StrEnum):
-    """A calendar period up to now, in the user's time zone. Weeks start on Monday."""
+class ReportPeriod(StrEnum):
+    """The day, week or month up to now, or all time."""
 
     DAILY = "daily"
     WEEKLY = "weekly"
@@ -36,7 +37,11 @@ class Period(StrEnum):
     ALL = "all"
 
 
-_LABELS = {Period.DAILY: "today", Period.WEEKLY: "this week", Period.MONTHLY: "this month"}
+_CALENDAR = {
+    ReportPeriod.DAILY: (Period.DAY, "today"),
+    ReportPeriod.WEEKLY: (Period.WEEK, "this week"),
+    ReportPeriod.MONTHLY: (Period.MONTH, "this month"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +90,16 @@ class Range:
 ALL_TIME = Range()
 
 
-def calendar(period: Period, today: date) -> Range:
+def calendar(period: ReportPeriod, today: date) -> Range:
     """The days of a period up to and including today."""
-    if period is Period.ALL:
+    if period is ReportPeriod.ALL:
         return ALL_TIME
-    first = {
-        Period.DAILY: today,
-        Period.WEEKLY: today - timedelta(days=today.weekday()),
-        Period.MONTHLY: today.replace(day=1),
-    }[period]
-    return Range(first_day=first, last_day=today, label=_LABELS[period])
+    whole, label = _CALENDAR[period]
+    return Range(first_day=whole.days(today)[0], last_day=today, label=label)
 
 
 def resolve(
-    period: Period | None = None,
+    period: ReportPeriod | None = None,
     *,
     since: str | None = None,
     until: str | None = None,

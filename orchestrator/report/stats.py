@@ -12,7 +12,7 @@ from ..ledger.rows import from_micros
 from ..ledger.store import Ledger
 from .aggregate import overall
 from .model import Group, LatestRun, ModelUse, Stats
-from .period import Period, calendar
+from .period import ReportPeriod, calendar
 from .plain import one_line
 from .selection import Selection, in_one_snapshot
 
@@ -21,7 +21,12 @@ EXCERPT = 60
 # Bytes of a prompt that are read for its excerpt: enough for 60 characters of four bytes behind a good deal of space.
 _EXCERPT_BYTES = 2_000
 
-_WINDOWS = (("today", Period.DAILY), ("week", Period.WEEKLY), ("month", Period.MONTHLY), ("all", Period.ALL))
+_WINDOWS = (
+    ("today", ReportPeriod.DAILY),
+    ("week", ReportPeriod.WEEKLY),
+    ("month", ReportPeriod.MONTHLY),
+    ("all", ReportPeriod.ALL),
+)
 _SELECTED = "selected"
 
 _MODELS = """

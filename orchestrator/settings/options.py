@@ -110,8 +110,8 @@ class RunOptions:
     strategy: str = option(
         "fallback",
         Kind.TEXT,
-        f"{', '.join(STRATEGY_NAMES)}, the name of a task table (tasks, matrix, select), or that of a plan: "
-        "see orch chains.",
+        f"{', '.join(STRATEGY_NAMES)}, the name of a task table (tasks, matrix, select), that of a plan or of a "
+        "plugin: see orch chains.",
         short="-s",
         config=True,
         python="",

@@ -102,10 +102,11 @@ class Settings:
     """Everything that stays the same for a process. `environ` is where keys and addresses of providers come from.
 
     `on_alert` is a command that is run for each budget alert, with the alert as a JSON object on its standard input.
-    `free_tier` names the providers whose free quota a day is kept to as a limit. `always_on` are machines that cost
-    money also while nobody calls their models. `config_file` is what was read, None if there is none; `tuned_file` is
-    where `orch tune` writes, whether it is there or not. `parsed_dir` is the folder for what is kept of YAML files;
-    nothing is kept without one.
+    `pass_variables` names variables that it and `--verify` see although they may be secret. `free_tier` names the
+    providers whose free quota a day is kept to as a limit, `signals` the plugins that are asked about each answer.
+    `always_on` are machines that cost money also while nobody calls their models. `config_file` is what was read, None
+    if there is none; `tuned_file` is where `orch tune` writes, whether it is there or not. `parsed_dir` is the folder
+    for what is kept of YAML files; nothing is kept without one.
     """
 
     environ: Mapping[str, str]
@@ -121,10 +122,12 @@ class Settings:
     scenario: Path | None = None
     log_text: bool = True
     on_alert: str | None = None
+    pass_variables: tuple[str, ...] = ()
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     complexity: Complexity = field(default_factory=Complexity)
     free_tier: tuple[str, ...] = ()
+    signals: tuple[str, ...] = ()
     calibration: Calibration = field(default_factory=Calibration)
     rollout: Rollout | None = None
     always_on: tuple[Machine, ...] = ()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from ..registry.model import ModelSpec
-from ..registry.providers import PROVIDERS
+from ..registry.providers import wire as wire_of
 from .wires.base import Limits
 
 _MINUTE_S, _DAY_S = 60, 86_400
@@ -27,7 +27,7 @@ class Catalogue:
 
     def served(self, wire: str, provider: str = "") -> list[ModelSpec]:
         """The models reached over a wire, of one provider or of all."""
-        spoken = [spec for spec in self._models if PROVIDERS[spec.provider].module == wire]
+        spoken = [spec for spec in self._models if wire_of(spec.provider) == wire]
         return [spec for spec in spoken if provider in ("", spec.provider)]
 
 

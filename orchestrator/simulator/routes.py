@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from ..deferred import dataclass
 from ..expressions import expression
 from ..registry.providers import PROVIDERS
+from ..registry.providers import wire as wire_of
 from .connection import Scope
 from .wires import anthropic, google, openai
 from .wires.base import Wire
@@ -19,9 +20,10 @@ from .wires.base import Wire
 WIRES: dict[str, Wire] = {"anthropic": anthropic, "openai": openai, "google": google}
 
 _HOSTS = {"api.openai.com": "openai"} | {
-    urlsplit(info.base_url).netloc: name for name, info in PROVIDERS.items() if info.base_url is not None
+    urlsplit(info.base_url).netloc: name for name, info in PROVIDERS.built_in.items() if info.base_url is not None
 }
 _OPENROUTER_PREFIX = "/api/v1/"
+_VERSIONS = ("v1", "v1beta", "api")  # how a path begins that names no provider: installed plugins are not searched
 _GEMINI_CALL = expression(r"/models/(?P<model>.+):(?P<verb>generateContent|streamGenerateContent)$")
 _MODELS = expression(r"/models(?:/(?P<model>.+))?$")
 
@@ -59,7 +61,7 @@ def route(scope: Scope) -> Route:
         return _generation(provider, certain, path, scope)
     listing = _MODELS.search(path)
     if method == "GET" and listing:
-        wire = PROVIDERS[provider].module if provider else _wire_of_key(headers)
+        wire = wire_of(provider) if provider else _wire_of_key(headers)
         return Route(Operation.MODELS, wire, provider, certain, model=listing["model"])
     return Route(Operation.UNKNOWN)
 
@@ -70,7 +72,7 @@ def _provider(host: str, path: str) -> tuple[str, bool, str]:
     if provider and not PROVIDERS[provider].self_hosted:
         return provider, True, path
     first, _, rest = path.lstrip("/").partition("/")
-    if first in PROVIDERS:
+    if first not in _VERSIONS and first in PROVIDERS:
         return first, True, "/" + rest
     if path.startswith(_OPENROUTER_PREFIX):
         return "openrouter", True, path

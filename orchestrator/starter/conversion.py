@@ -9,28 +9,31 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from fractions import Fraction
 
 from ..deferred import dataclass
-from ..expressions import expression
 from ..registry.model import ModelSpec, Registry, Status
 from ..report.model_names import ModelNames
 from ..report.plain import one_line
 from ..strategies import STRATEGIES
+from ..types import Task
 from .files import CHAINS, CONFIG, MODELS, ROUTING
 from .openclaw import OpenClaw, Use
-from .task_table import table
 
-_PLAIN_NAME = expression(r"[A-Za-z][A-Za-z0-9._/-]*")
-_NOT_IN_A_NAME = expression(r"[^A-Za-z0-9_-]+")
 _YAML_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 _TABLE = "openclaw"
 _RESERVED = frozenset({"roles", "tiers", _TABLE})
 _DESCRIBED = 200  # characters of a description
 _MAKERS = (("claude", "anthropic"), ("gemini", "google"), ("gpt", "openai"), ("o1", "openai"), ("deepseek", "deepseek"))
+# What the document that describes openclaw.json means by its three kinds of work. The first takes what is left; the
+# others stand behind the rows that are more particular, in this order.
+_EVERYTHING_ELSE = "orchestration"
+_MEANT = {"reasoning": "{levels: [advanced, expert]}", "implementation": "{tasks: [code, debugging, writing]}"}
+
+Models = Mapping[str, Sequence[str]]  # a kind of work, or an agent -> its models, the first one first
 
 
 @dataclass(slots=True)
@@ -41,74 +44,95 @@ class Converted:
     warnings: list[str] = field(default_factory=list)
     providers: list[str] = field(default_factory=list)
 
+    def warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
+
 
 def convert(found: OpenClaw, registry: Registry, *, source: str, when: datetime) -> Converted:
     """What `found`, read from the file called `source`, is in orch's terms. `registry` says which models there are."""
-    return _Conversion(registry, one_line(source, 100), when).of(found)
+    into = Converted()
+    models = _Models(registry, when, into)
+    used = {use: models.of(use) for use in (*found.agents, *found.routing)}
+    cheap_first = sorted({spec.name: spec for specs in used.values() for spec in specs}.values(), key=models.rate)
+    work = _renamed(found.routing or found.agents, {*registry.models, *STRATEGIES.built_in, *_RESERVED}, into)
+    agents = _renamed(found.agents, set(), into)
+    legs = {use: _legs(specs, cheap_first) for use, specs in used.items()}
+    chains = {name: legs[use] for name, use in work.items() if legs[use]}
+    routed = bool(chains and found.routing)
+    source = one_line(source, 100)
+    files = {CHAINS: _chains(work, agents, legs, source)}
+    if routed:
+        files[ROUTING] = _routing(chains, source)
+    files[CONFIG] = _config(source, routed=routed, default=next(iter(chains), None))
+    if models.unknown:
+        files[MODELS] = _unknown_models(models, source)
+    head = f"# Written by orch init from {source}"
+    into.files.update(
+        {name: "".join(f"{line}\n" for line in (head + first, *rest)) for name, (first, *rest) in files.items()}
+    )
+    into.providers += dict.fromkeys(spec.provider for specs in used.values() for spec in specs)
+    return into
 
 
-class _Conversion:
-    def __init__(self, registry: Registry, source: str, when: datetime) -> None:
-        self._registry = registry
+# -- models ----------------------------------------------------------------------------------------------------------
+
+
+class _Models:
+    """The models that a file names, as orch knows them. `unknown` has how those that it does not can be called here."""
+
+    def __init__(self, registry: Registry, when: datetime, into: Converted) -> None:
+        self._registry, self._when, self._into = registry, when, into
         self._names = ModelNames(registry, None, {})
-        self._source = source
-        self._when = when
-        self._unknown: dict[str, str] = {}  # as it was written -> how it can be called here
-        self._converted = Converted()
-        self._warned: set[str] = set()
+        self.unknown: dict[str, str] = {}
 
-    def of(self, found: OpenClaw) -> Converted:
-        uses = [*found.agents, *found.routing]
-        known = {spec.name: spec for use in uses for spec in self._specs(use)}
-        cheap_first = sorted(known.values(), key=self._rate)
-        work = self._renamed(found.routing or found.agents, {*self._registry.models, *STRATEGIES, *_RESERVED})
-        agents = self._renamed(found.agents, set())
-        chains = {name: (use, self._legs(use, cheap_first)) for name, use in work.items()}
-        roles = {name: (use, self._legs(use, cheap_first)) for name, use in agents.items()}
-        self._converted.files[CHAINS] = "".join(f"{line}\n" for line in self._chains(chains, roles))
-        models = {name: legs for name, (_, legs) in chains.items() if legs}
-        if models and found.routing:
-            self._converted.files[ROUTING] = "".join(f"{line}\n" for line in self._routing(models))
-        self._converted.files[CONFIG] = self._config(models, routed=bool(models and found.routing))
-        if self._unknown:
-            self._converted.files[MODELS] = "".join(f"{line}\n" for line in self._models())
-        self._converted.providers = list(dict.fromkeys(spec.provider for spec in known.values()))
-        return self._converted
-
-    # -- models --------------------------------------------------------------------------------------------------
-
-    def _specs(self, use: Use) -> list[ModelSpec]:
-        """The models of a use that orch knows and that answer, by the names that they have here."""
-        found = []
+    def of(self, use: Use) -> list[ModelSpec]:
+        """Those of a use that orch knows and that answer."""
+        found: dict[ModelSpec, None] = {}
         for written in use.models:
-            spec = self._find(written)
-            if spec is None:
+            if spec := self._find(written):
+                found[self._alive(spec)] = None
+            else:
                 self._warn_unknown(written)
-                continue
-            found.append(self._alive(spec))
-        return list(dict.fromkeys(found))
+        return list(found)
+
+    def rate(self, spec: ModelSpec) -> Fraction:
+        """Dollars per million tokens, input and output together; self-hosted and unpriced ones count as nothing."""
+        price = spec.price_at(self._when)
+        rates = None if price is None else price.rates
+        return Fraction(0) if rates is None else Fraction(rates.input) + Fraction(rates.output)
+
+    def entry(self, name: str) -> list[str]:
+        """The entry for a model of which nothing is known but its name. What must be looked up is on the safe side."""
+        prefix, _, bare = name.partition("/")
+        makers = [maker for start, maker in _MAKERS if (bare or name).lower().startswith(start)]
+        known = prefix in {spec.provider for spec in self._registry.models.values()}
+        return [
+            f"{_scalar(name)}:",
+            f"  provider: {prefix if known else (makers[0] if makers else 'openai')}",
+            f"  id: {_scalar(bare if known and bare else name)}",
+            "  context_window: 32_000",
+            "  output_limit: 4_096",
+            "  levels: [basic]",
+            "  scores: {coding: 0.5, reasoning: 0.5, speed: 0.5, long_context: 0.5}",
+            "  prices: unpriced",
+        ]
 
     def _find(self, written: str) -> ModelSpec | None:
-        bare = written.partition("/")[2]
-        for name in filter(None, (written, bare)):
-            spec = self._registry.find(name) or self._registry.find(self._names.fold(name))
-            if spec is not None:
-                return spec
-        return None
+        names = filter(None, (written, written.partition("/")[2]))
+        found = (self._registry.find(name) or self._registry.find(self._names.fold(name)) for name in names)
+        return next(filter(None, found), None)
 
     def _alive(self, spec: ModelSpec) -> ModelSpec:
-        today = self._when.date()
         successor = self._successor(spec)
-        if spec.is_retired(today) and successor is not None:
-            self._warn(f"{spec.name} stopped answering{self._day(spec)}: {successor.name} takes its place")
+        day = "" if spec.retires is None else f" on {spec.retires}"
+        if spec.is_retired(self._when.date()) and successor is not None:
+            self._into.warn(f"{spec.name} stopped answering{day}: {successor.name} takes its place")
             return successor
         if spec.status is not Status.CURRENT or spec.retires is not None:
             instead = "" if successor is None else f"; {successor.name} is the current one like it"
-            self._warn(f"{spec.name} stops answering{self._day(spec)}{instead}")
+            self._into.warn(f"{spec.name} stops answering{day}{instead}")
         return spec
-
-    def _day(self, spec: ModelSpec) -> str:
-        return "" if spec.retires is None else f" on {spec.retires}"
 
     def _successor(self, old: ModelSpec) -> ModelSpec | None:
         """The cheapest current model of the same provider that is at least as able."""
@@ -124,134 +148,127 @@ class _Conversion:
                 and spec.scores.reasoning >= old.scores.reasoning
             )
 
-        return min(filter(is_able, self._registry.models.values()), key=self._rate, default=None)
-
-    def _rate(self, spec: ModelSpec) -> Fraction:
-        """Dollars per million tokens, input and output together; self-hosted and unpriced ones count as nothing."""
-        price = spec.price_at(self._when)
-        rates = None if price is None else price.rates
-        return Fraction(0) if rates is None else Fraction(rates.input) + Fraction(rates.output)
-
-    def _legs(self, use: Use, cheap_first: list[ModelSpec]) -> list[str]:
-        """The models of a use; where it has one alone, then the next dearer one of the file, or the next cheaper."""
-        specs = self._specs(use)
-        if len(specs) == 1 and len(cheap_first) > 1:
-            place = cheap_first.index(specs[0])
-            specs.append(cheap_first[place + 1 if place + 1 < len(cheap_first) else place - 1])
-        return [spec.name for spec in specs]
-
-    def _warn(self, text: str) -> None:
-        if text not in self._warned:
-            self._warned.add(text)
-            self._converted.warnings.append(text)
+        return min(filter(is_able, self._registry.models.values()), key=self.rate, default=None)
 
     def _warn_unknown(self, written: str) -> None:
-        if written not in self._unknown:
-            name = re.sub(r"[^A-Za-z0-9._:/@+-]+", "-", one_line(written, 100)).strip("-./:@+") or "model"
-            self._unknown[written] = name
-            first, *keys = (line.strip() for line in self._entry(name))
-            entry = f"{first} {{{', '.join(keys)}}}"
-            asked = one_line(written, 100)
-            self._warn(
-                f"orch has no model named {asked!r}; under models: in {MODELS}, with what is true of it: {entry}"
-            )
+        asked = one_line(written, 100)
+        name = re.sub(r"[^A-Za-z0-9._:/@+-]+", "-", asked).strip("-./:@+") or "model"
+        self.unknown[written] = name
+        first, *keys = (line.strip() for line in self.entry(name))
+        entry = f"{first} {{{', '.join(keys)}}}"
+        self._into.warn(
+            f"orch has no model named {asked!r}; under models: in {MODELS}, with what is true of it: {entry}"
+        )
 
-    def _entry(self, name: str) -> list[str]:
-        """The entry for a model of which nothing is known but its name. What must be looked up is on the safe side."""
-        prefix, _, bare = name.partition("/")
-        makers = [maker for start, maker in _MAKERS if (bare or name).lower().startswith(start)]
-        known = {spec.provider for spec in self._registry.models.values()}
-        provider = prefix if prefix in known else (makers[0] if makers else "openai")
-        return [
-            f"{_scalar(name)}:",
-            f"  provider: {provider}",
-            f"  id: {_scalar(bare if prefix in known and bare else name)}",
-            "  context_window: 32_000",
-            "  output_limit: 4_096",
-            "  levels: [basic]",
-            "  scores: {coding: 0.5, reasoning: 0.5, speed: 0.5, long_context: 0.5}",
-            "  prices: unpriced",
-        ]
 
-    # -- files ---------------------------------------------------------------------------------------------------
+def _legs(specs: Sequence[ModelSpec], cheap_first: Sequence[ModelSpec]) -> list[str]:
+    """The models of a use; where it has one alone, then the next dearer one of the file, or the next cheaper."""
+    names = [spec.name for spec in specs]
+    if len(specs) == 1 and len(cheap_first) > 1:
+        place = [spec.name for spec in cheap_first].index(names[0])
+        names.append(cheap_first[place + 1 if place + 1 < len(cheap_first) else place - 1].name)
+    return names
 
-    def _chains(
-        self, chains: Mapping[str, tuple[Use, list[str]]], roles: Mapping[str, tuple[Use, list[str]]]
-    ) -> Iterable[str]:
-        yield f"# Written by orch init from {self._source}. Check after a change: orch chains check THIS-FILE"
+
+def _renamed(uses: Iterable[Use], taken: set[str], into: Converted) -> dict[str, Use]:
+    """The uses by names that can stand in orch's files, each once."""
+    found: dict[str, Use] = {}
+    for use in uses:
+        name = re.sub(r"[^A-Za-z0-9_-]+", "-", use.name).strip("-")[:60] or "work"
+        name = name if name[0].isalpha() else f"work-{name}"
+        wanted, number = name, 1
+        while wanted in taken or wanted in found or wanted.lower() in _YAML_WORDS:
+            number += 1
+            wanted = f"{name}-{number}"
+        if wanted != use.name:
+            into.warn(f"{one_line(use.name, 60)!r} is called {wanted} here")
+        found[wanted] = use
+    return found
+
+
+# -- files: the lines of each, the first one after "Written by orch init from SOURCE" --------------------------------
+
+
+def _chains(
+    work: Mapping[str, Use], agents: Mapping[str, Use], legs: Mapping[Use, Sequence[str]], source: str
+) -> Iterator[str]:
+    yield ". Check after a change: orch chains check THIS-FILE"
+    yield ""
+    yield "# What the work goes to: orch run -s NAME. The first model answers; the next stands in when it fails."
+    for name, use in work.items():
+        if not legs[use]:
+            yield f"# {name}: none of its models is known ({_written(use)}); add it to {MODELS}"
+            continue
+        yield f"{_scalar(name)}:"
+        yield f"  description: {_text(use.description or f'{name}, as in {source}')}"
+        yield f"  cascade: {{threshold: 0, legs: {_listed(legs[use])}}}  # was: {_written(use)}"
+    if any(legs[use] for use in agents.values()):
         yield ""
-        yield "# What the work goes to: orch run -s NAME. The first model answers; the next stands in when it fails."
-        for name, (use, legs) in chains.items():
-            if not legs:
-                yield f"# {name}: none of its models is known ({self._written(use)}); add it to {MODELS}"
-                continue
-            yield f"{_scalar(name)}:"
-            yield f"  description: {_text(use.description or f'{name}, as in {self._source}')}"
-            yield f"  cascade: {{threshold: 0, legs: {_listed(legs)}}}  # was: {self._written(use)}"
-        if any(legs for _, legs in roles.values()):
-            yield ""
-            yield "# The agents: orch run -s fallback --role NAME, or in a plan. `system` would be instructions."
-            yield "roles:"
-        for name, (use, legs) in roles.items():
-            if not legs:
-                yield f"# {name}: none of its models is known ({self._written(use)}); add it to {MODELS}"
-                continue
-            described = f"  # {_comment(use.description)}" if use.description else ""
-            yield f"  {_scalar(name)}:{described}"
-            yield f"    models: {_listed(legs)}"
+        yield "# The agents: orch run -s fallback --role NAME, or in a plan. `system` would be instructions."
+        yield "roles:"
+    for name, use in agents.items():
+        if not legs[use]:
+            yield f"# {name}: none of its models is known ({_written(use)}); add it to {MODELS}"
+            continue
+        yield f"  {_scalar(name)}:{f'  # {_comment(use.description)}' if use.description else ''}"
+        yield f"    models: {_listed(legs[use])}"
 
-    def _written(self, use: Use) -> str:
-        return _comment(", ".join(use.models))
 
-    def _routing(self, models: Mapping[str, list[str]]) -> Iterable[str]:
-        yield f"# Written by orch init from {self._source}. The first row whose `when` holds for a prompt counts, the"
-        yield "# last takes what is left. MODEL_OVERRIDE_NAME in the environment puts another model first in a row."
-        yield ""
-        yield from table(_TABLE, models, description=f"which model a prompt goes to, as in {self._source}")
+def _routing(work: Models, source: str) -> Iterator[str]:
+    """One row a kind of work, and a last one that takes every prompt.
 
-    def _config(self, models: Mapping[str, list[str]], *, routed: bool) -> str:
-        lines = [f"# Written by orch init from {self._source}. All keys: docs/configuration.md", ""]
-        if routed:
-            lines += [
-                "# What a plain `orch run` goes by: the table in routing.yaml. orch run -s NAME for one kind of work."
-            ]
-        lines += [f"strategy: {_TABLE if routed else 'fallback'}"]
-        if models and not routed:
-            default = next(iter(models))
-            lines += [
-                "",
-                "# What a plain `orch run` asks; for the others: orch run -s NAME",
-                f"chain: {_text(default)}",
-            ]
-        lines += ["", "# If you are on the free tier of a provider, say so: its quota of a day is used up first."]
-        lines += ["#free_tier: [google]"]
-        return "".join(f"{line}\n" for line in lines)
+    A kind that is named like a task of the analysis takes that task; another one takes the prompts that have its name
+    in them. Without `orchestration`, what is left goes to the first kind of all.
+    """
+    yield ". The first row whose `when` holds for a prompt counts, the"
+    yield "# last takes what is left. MODEL_OVERRIDE_NAME in the environment puts another model first in a row."
+    yield from ("", "tables:", f"  {_TABLE}:")
+    described = f"which model a prompt goes to, as in {source}"
+    yield f"    description: {json.dumps(described, ensure_ascii=False)}"
+    yield "    rows:"
+    rest = _EVERYTHING_ELSE if _EVERYTHING_ELSE in work else next(iter(work))
+    particular = [kind for kind in work if kind not in (*_MEANT, rest)]
+    for kind in (*particular, *(kind for kind in _MEANT if kind in work and kind != rest), rest):
+        yield f"      - name: {json.dumps(kind)}"
+        if kind != rest:
+            yield f"        when: {_condition(kind)}"
+        yield f"        primary: {json.dumps(work[kind][0])}"
+        if work[kind][1:]:
+            yield f"        fallback: {json.dumps(list(work[kind][1:]))}"
 
-    def _models(self) -> Iterable[str]:
-        yield f"# Written by orch init from {self._source}: models that orch does not know. Put in what is true of"
-        yield "# each, take out the {} and the #, and name it in chains.yaml. docs/configuration.md has the keys."
-        yield "models: {}"
-        for name in self._unknown.values():
-            yield from ("", *(f"#  {line}" for line in self._entry(name)))
 
-    def _renamed(self, uses: Iterable[Use], taken: set[str]) -> dict[str, Use]:
-        """The uses by names that can stand in orch's files, each once."""
-        found: dict[str, Use] = {}
-        for use in uses:
-            name = _NOT_IN_A_NAME.sub("-", use.name).strip("-")[:60] or "work"
-            name = name if name[0].isalpha() else f"work-{name}"
-            wanted, number = name, 1
-            while wanted in taken or wanted in found or wanted.lower() in _YAML_WORDS:
-                number += 1
-                wanted = f"{name}-{number}"
-            if wanted != use.name:
-                self._warn(f"{one_line(use.name, 60)!r} is called {wanted} here")
-            found[wanted] = use
-        return found
+def _condition(kind: str) -> str:
+    words = json.dumps(re.sub(r"[-_]+", " ", kind).strip())
+    is_task = kind.lower() in (task.value for task in Task)
+    return _MEANT.get(kind) or (f"{{tasks: [{kind.lower()}]}}" if is_task else f"{{words: [{words}]}}")
+
+
+def _config(source: str, *, routed: bool, default: str | None) -> Iterator[str]:
+    yield from (". All keys: docs/configuration.md", "")
+    if routed:
+        yield "# What a plain `orch run` goes by: the table in routing.yaml. orch run -s NAME for one kind of work."
+    yield f"strategy: {_TABLE if routed else 'fallback'}"
+    if default is not None and not routed:
+        yield from ("", "# What a plain `orch run` asks; for the others: orch run -s NAME", f"chain: {_text(default)}")
+    yield from ("", "# If you are on the free tier of a provider, say so: its quota of a day is used up first.")
+    yield "#free_tier: [google]"
+
+
+def _unknown_models(models: _Models, source: str) -> Iterator[str]:
+    yield ": models that orch does not know. Put in what is true of"
+    yield "# each, take out the {} and the #, and name it in chains.yaml. docs/configuration.md has the keys."
+    yield "models: {}"
+    for name in models.unknown.values():
+        yield from ("", *(f"#  {line}" for line in models.entry(name)))
+
+
+def _written(use: Use) -> str:
+    return _comment(", ".join(use.models))
 
 
 def _scalar(name: str) -> str:
-    return name if _PLAIN_NAME.fullmatch(name) and name.lower() not in _YAML_WORDS else _text(name)
+    is_plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9._/-]*", name) and name.lower() not in _YAML_WORDS
+    return name if is_plain else _text(name)
 
 
 def _text(text: str) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from ..plugins import Table
 from ..settings.options import EXPERIMENT, STRATEGY_NAMES
-from .base import Decision, Offer, Situation, Strategy, nothing_to_call, survey
-from .fallback import fallback
+from .base import Decision, Obstacle, Offer, Situation, Strategy, nothing_to_call, survey
 from .observed import Observed, Pace
+from .plugin import of_plugin, takes
 
 
 def _function(name: str) -> Strategy:
@@ -19,19 +20,22 @@ def _function(name: str) -> Strategy:
     return function
 
 
-STRATEGIES: dict[str, Strategy] = {
-    name: _function(name.replace("-", "_")) for name in STRATEGY_NAMES if name != EXPERIMENT
-}
+STRATEGIES: Table[Strategy] = Table(
+    "orch.strategies",
+    {name: _function(name.replace("-", "_")) for name in STRATEGY_NAMES if name != EXPERIMENT},
+    of_plugin,
+)
 
 __all__ = [
     "STRATEGIES",
     "Decision",
     "Observed",
+    "Obstacle",
     "Offer",
     "Pace",
     "Situation",
     "Strategy",
-    "fallback",
     "nothing_to_call",
     "survey",
+    "takes",
 ]

@@ -14,7 +14,7 @@ from ..deferred import dataclass
 from ..plan import SELF_CHECK, Accept, Call, Cascade, Check, Loop, Node, Panel, Reduce, agreeing, calls
 from ..plan import Sequence as Steps
 from ..types import AcceptRule, Level
-from .base import Offer, Situation, by_expected_cost
+from .base import LeftOut, Offer, Reason, Situation, by_expected_cost
 from .cheapest import fit_for
 
 
@@ -23,7 +23,7 @@ class Assignment:
     """Assigns the calls of one plan. `reasons` grows by what was chosen or left out, and why."""
 
     situation: Situation
-    reasons: list[str] = field(default_factory=list)
+    reasons: list[Reason] = field(default_factory=list)
 
     def assign(self, node: Node) -> Node | None:
         """The node with a model for each of its calls; None if it cannot be carried out."""
@@ -140,7 +140,7 @@ class Assignment:
         if stand_in and (found := self._cheapest(offers[0].spec.top_level, call)):
             self.reasons.append(f"{found}{who}: none of {', '.join(names)} can be called ({_obstacle(offers[0])})")
             return found
-        self.reasons.append(f"left out {offers[0].spec.name}{who}: {_obstacle(offers[0])}")
+        self.reasons.append(LeftOut(offers[0].spec.name, _obstacle(offers[0]), who))
         return None
 
     def _cheapest(self, level: Level, call: Call) -> str | None:

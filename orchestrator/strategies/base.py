@@ -6,11 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from ..analysis.needs import Needs
-from ..analysis.reading import Reading
+from ..analysis.reading import OfReading, Reading
 from ..deferred import dataclass
-from ..errors import AuthenticationError, BudgetError, ContextTooLongError, OrchError, UsageError
+from ..errors import AuthenticationError, BudgetError, ContextTooLongError, OrchError, PluginError, UsageError
 from ..money import format_nanousd
 from ..plan import Call, CostRange, Node, calls
 from ..plan.load import Load
@@ -19,7 +20,6 @@ from ..registry.model import Chain, Feature, ModelSpec, Role
 from ..registry.routes import Asked, Routing, TaskTable
 from ..rendering import sees_context
 from ..settings import RunOptions
-from ..types import Analysis, Prompt
 from .observed import Observed
 
 _SHOWN = 5  # so many models are named in an error
@@ -29,6 +29,7 @@ class Obstacle(StrEnum):
     """Why a model cannot be called for this prompt."""
 
     NO_KEY = "no key"
+    NO_PLUGIN = "the plugin of its provider is broken"
     NO_TOOLS = "does not support tools"
     WINDOW = "prompt too long for its context window"
     BUDGET = "over the cost cap"
@@ -47,7 +48,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(OfReading):
     """All that a strategy decides on. The models of `chain`, and `models`, are names in `offers`, aliases resolved.
 
     `roles` and `tiers` are those that the calls of the chain's plan may name. `routing` is what routers go by: `table`,
@@ -70,14 +71,6 @@ class Situation:
     observed: Observed = field(default_factory=Observed)
     question_offers: Mapping[str, Offer] = field(default_factory=dict)
     reserved: frozenset[str] = frozenset()
-
-    @property
-    def prompt(self) -> Prompt:
-        return self.reading.prompt
-
-    @property
-    def analysis(self) -> Analysis:
-        return self.reading.analysis
 
     @property
     def needs(self) -> Needs:
@@ -120,11 +113,26 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A model that was named and cannot be called; `call` says which of the plan's calls it was for."""
+
+    model: str
+    why: str
+    call: str = ""
+
+    def __str__(self) -> str:
+        return f"left out {self.model}{self.call}: {self.why}"
+
+
+Reason = str | LeftOut
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
-    """A plan and, in words, why it is this one. `ring` is the one in which carrying it out takes a turn."""
+    """A plan and why it is this one. `ring` is the one in which carrying it out takes a turn."""
 
     plan: Node
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
     ring: str | None = None
 
     def models(self) -> list[str]:
@@ -132,8 +140,14 @@ class Decision:
         return list(dict.fromkeys(call.model for call in calls(self.plan)))
 
 
-# None: there is nothing that it could call.
-Strategy = Callable[[Situation], Decision | None]
+class Strategy(Protocol):
+    """What turns a prompt into a plan. It is pure: it calls nothing, writes nothing, and decides the same again.
+
+    The plan names models of `situation.offers`, of those that have no obstacle; what they cost is in nano-dollars. None
+    where there is nothing to call. Raises an OrchError for what the user asked for and cannot have.
+    """
+
+    def __call__(self, situation: Situation, /) -> Decision | None: ...
 
 
 class Offers(Mapping[str, Offer]):
@@ -161,11 +175,11 @@ def survey(
     load: Load,
     options: RunOptions,
     *,
-    has_access: Callable[[ModelSpec], bool],
+    out_of_reach: Callable[[ModelSpec], Obstacle | None],
     free_tier: Collection[str],
     when: datetime,
 ) -> Offers:
-    """An offer for every model, by name. `has_access` says whether its provider has a key, or needs none."""
+    """An offer for every model, by name. `out_of_reach` says why its provider cannot be called, if so."""
 
     def offer(spec: ModelSpec) -> Offer:
         limit = output_limit(spec, load, options.max_tokens)
@@ -174,9 +188,7 @@ def survey(
         obstacle = _obstacle(limit, cost, cap)
         if options.tools and Feature.TOOLS not in spec.supports:
             obstacle = Obstacle.NO_TOOLS
-        if not has_access(spec):
-            obstacle = Obstacle.NO_KEY
-        return Offer(spec, cost, obstacle)
+        return Offer(spec, cost, out_of_reach(spec) or obstacle)
 
     return Offers(specs, offer)
 
@@ -234,12 +246,16 @@ def nothing_to_call(offers: Iterable[Offer], needed: Callable[[str], str], token
             hint="orch models --output json has what each supports",
         )
     if Obstacle.NO_KEY in obstacles:
-        names = list(dict.fromkeys(needed(offer.spec.provider) for offer in found))
+        without = [offer.spec.provider for offer in found if offer.obstacle is Obstacle.NO_KEY]
+        names = list(dict.fromkeys(map(needed, without)))
         return AuthenticationError(
             f"no provider is set up for any model that could answer: set {' or '.join(names)}",
             provider=None,
             hint="without a key, try: orch run --simulate -p ...",
         )
+    if Obstacle.NO_PLUGIN in obstacles:
+        providers = ", ".join(dict.fromkeys(o.spec.provider for o in found if o.obstacle is Obstacle.NO_PLUGIN))
+        return PluginError(f"no model could answer: the plugin of {providers} is broken", hint="orch doctor says how")
     return UsageError("no model could answer: every one of them is retired")
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from itertools import chain, zip_longest
 
 from ..plan import Call, Panel
-from .base import Decision, Offer, Situation, by_expected_cost
+from .base import Decision, LeftOut, Offer, Reason, Situation, by_expected_cost
 from .cheapest import rated_for
 
 
 def ensemble(situation: Situation) -> Decision | None:
     """A panel of the models named, or else of the cheapest of each provider in turn that are rated for the prompt."""
     size = situation.options.ensemble_size
-    reasons: list[str] = []
+    reasons: list[Reason] = []
     if situation.models:
         named = [situation.offers[name] for name in situation.models]
         able = [offer for offer in named if offer.obstacle is None]
-        reasons += [f"left out {offer.spec.name}: {offer.obstacle}" for offer in named if offer.obstacle is not None]
+        reasons += [LeftOut(offer.spec.name, offer.obstacle.value) for offer in named if offer.obstacle is not None]
     else:
         able = situation.choosable()
         if able:

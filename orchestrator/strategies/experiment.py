@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from datetime import date
 
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from ..registry.routes import Arm, Experiment
+from ..types import digest_of
 
-_RESOLUTION = 2**64
+_DIGITS = 16  # of the digest in hex
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Assigned:
 def assign(experiment: Experiment, subject: str, *, today: date, stopped: Mapping[str, str]) -> Assigned:
     """A subject's arm. Outside the experiment's days everybody gets the control; once it is stopped, what it was
     stopped with."""
-    digest = hashlib.sha256(subject.encode("utf-8", "surrogatepass")).hexdigest()
+    digest = digest_of(subject)
     name, control = experiment.name, experiment.arms[0]
     if name in stopped:
         kept = experiment.arm(stopped[name]) or control
@@ -48,8 +48,7 @@ def draw(experiment: Experiment, subject: str) -> Arm:
 
     With the name in it, who is in one experiment's treatment says nothing of who is in another's.
     """
-    digest = hashlib.sha256(f"{experiment.name}\0{subject}".encode("utf-8", "surrogatepass")).digest()
-    point = int.from_bytes(digest[:8], "big") / _RESOLUTION
+    point = int(digest_of(f"{experiment.name}\0{subject}")[:_DIGITS], 16) / 16**_DIGITS
     for arm in experiment.arms:
         if point < arm.share:
             return arm

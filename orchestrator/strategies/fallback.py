@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..plan import LOGPROBS, SELF_CHECK, Call, Cascade, Node, Panel, agreeing
 from ..types import AcceptRule
 from .assignment import Assignment
-from .base import Decision, Situation
+from .base import Decision, Reason, Situation
 
 
 def fallback(situation: Situation) -> Decision | None:
@@ -27,7 +27,7 @@ def fallback(situation: Situation) -> Decision | None:
     return Decision(plan, (_described(plan, situation), *reasons))
 
 
-def _on_evidence(plan: Node, situation: Situation, reasons: list[str]) -> Node:
+def _on_evidence(plan: Node, situation: Situation, reasons: list[Reason]) -> Node:
     """A cascade that also rests on the signals of the options; they are for a cascade alone."""
     options = situation.options
     asked = [name for name, wanted in ((LOGPROBS, options.logprobs), (SELF_CHECK, options.self_check)) if wanted]

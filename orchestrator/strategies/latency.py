@@ -9,7 +9,7 @@ from itertools import pairwise
 from ..deferred import dataclass
 from ..quote import REASONING, REASONING_FACTOR
 from ..registry.model import ModelSpec
-from .base import Decision, Obstacle, Situation, marked
+from .base import Decision, LeftOut, Obstacle, Situation, marked
 from .tasks import models_of_row
 
 # Tokens per second by a model's score for speed, as the head of models.yaml defines the score; between the points, and
@@ -88,8 +88,9 @@ def _without(slow: Collection[str], situation: Situation) -> Situation:
 
 def _reasons(decision: Decision, waits: Mapping[str, Latency], limit_s: float) -> list[str]:
     named = decision.models()
-    said = [reason.removeprefix("left out ") for reason in decision.reasons if reason.startswith("left out ")]
-    left_out = [name for name in waits if any(each.startswith((f"{name}:", f"{name} ")) for each in said)]
+    left_out = {reason.model for reason in decision.reasons if isinstance(reason, LeftOut)}
     reasons = [f"{name} answers within {waits[name]}" for name in named]
-    reasons += [f"{name} would take {waits[name]}" for name in left_out if waits[name].seconds > limit_s]
+    reasons += [
+        f"{name} would take {waits[name]}" for name in waits if name in left_out and waits[name].seconds > limit_s
+    ]
     return reasons

@@ -5,13 +5,13 @@ Before that day nothing changes, so that there is a baseline to compare with (`o
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
 from ..deferred import dataclass
 from ..money import format_nanousd
 from ..plan import Accept, Call, Cascade
 from ..settings import Rollout
+from ..types import digest_of
 from .base import Decision, Situation
 from .tiers import TASKS, tier_for
 
@@ -59,8 +59,7 @@ def roll_out(
 
 def is_in_share(rollout: Rollout, key: str) -> bool:
     """Whether a key is among the share: those that are at one share still are at any larger one."""
-    digest = hashlib.sha256(f"{rollout.model}\0{key}".encode("utf-8", "surrogatepass")).hexdigest()
-    return int(digest[:_DIGITS], 16) < rollout.share * (1 << 4 * _DIGITS)
+    return int(digest_of(f"{rollout.model}\0{key}")[:_DIGITS], 16) < rollout.share * (1 << 4 * _DIGITS)
 
 
 def _is_meant(situation: Situation, rollout: Rollout, usual_chain: str) -> bool:

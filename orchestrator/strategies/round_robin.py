@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Decision, Situation
+from .base import Decision, LeftOut, Situation
 from .order import after, in_order
 
 
@@ -16,7 +16,7 @@ def round_robin(situation: Situation) -> Decision | None:
     able = [name for name in names if situation.offers[name].obstacle is None]
     if not able:
         return None
-    left_out = [f"left out {name}: {situation.offers[name].obstacle}" for name in names if name not in able]
+    left_out = [LeftOut(name, str(situation.offers[name].obstacle)) for name in names if name not in able]
     ring = ",".join(able)
     turn = situation.observed.turns.get(ring, 0)
     first = turn % len(able)

@@ -19,7 +19,7 @@ from orchestrator.registry.providers import variable_prefixes
 from .check import Check, Findings, Size, Trial
 from .checks import CHECKS
 
-_OURS = ("ORCH_", "MODEL_OVERRIDE_", "XDG_", *variable_prefixes())
+_OURS = variable_prefixes()
 
 _SHOWN = 10  # problems of a check
 

@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 
 from orchestrator.engine import Engine
 from orchestrator.errors import BudgetError
-from orchestrator.ledger.budgets import Budget, Period, Scope, budget_states, set_budgets
+from orchestrator.ledger.budgets import Budget, Scope, budget_states, set_budgets
 from orchestrator.ledger.store import Ledger
+from orchestrator.period import Period
 from orchestrator.registry.loading import registry_for
 from orchestrator.settings import RunOptions, load_settings
 from orchestrator.types import Prompt

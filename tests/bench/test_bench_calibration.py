@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.bench.calibration import calibrated, fit_calibration, losses
-from orchestrator.bench.regression import logistic
-from orchestrator.tuned import Calibration
+from orchestrator.bench.calibration import fit_calibration, losses
+from orchestrator.tuned import Calibration, logistic
 
 GRADED = st.lists(
     st.tuples(st.floats(-30, 30), st.sampled_from([0.0, 0.5, 1.0]) | st.floats(0, 1)), min_size=1, max_size=60
@@ -29,7 +28,7 @@ def test_at_the_fit_no_small_step_is_better(graded: list[tuple[float, float]]) -
     fit, wanted = fit_calibration(logits, outcomes), targets(outcomes)
 
     def loss(slope: float, intercept: float) -> float:
-        return sum(losses([calibrated(x, Calibration(slope, intercept)) for x in logits], wanted)) / len(logits)
+        return sum(losses([Calibration(slope, intercept).confidence(x) for x in logits], wanted)) / len(logits)
 
     best = loss(fit.slope, fit.intercept)
     for to_slope, to_intercept in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, -1), (-1, 1)):
@@ -40,7 +39,7 @@ def test_at_the_fit_no_small_step_is_better(graded: list[tuple[float, float]]) -
 def test_fitted_confidences_are_right_on_average(graded: list[tuple[float, float]]) -> None:
     logits, outcomes = [x for x, _ in graded], [y for _, y in graded]
     fit = fit_calibration(logits, outcomes)
-    assert math.fsum(calibrated(x, fit) for x in logits) == pytest.approx(math.fsum(targets(outcomes)), abs=1e-4)
+    assert math.fsum(fit.confidence(x) for x in logits) == pytest.approx(math.fsum(targets(outcomes)), abs=1e-4)
 
 
 @settings(max_examples=30)
@@ -48,7 +47,7 @@ def test_fitted_confidences_are_right_on_average(graded: list[tuple[float, float
 def test_the_line_that_the_grades_were_made_by_is_found_again(slope: float, intercept: float) -> None:
     made_by = Calibration(slope, intercept)
     logits = [place / 100 for place in range(-300, 300)]
-    fit = fit_calibration(logits, [calibrated(logit, made_by) for logit in logits])
+    fit = fit_calibration(logits, [made_by.confidence(logit) for logit in logits])
     assert fit.slope == pytest.approx(slope, rel=0.1)
     assert fit.intercept == pytest.approx(intercept, abs=0.1)
 
@@ -67,7 +66,7 @@ def test_what_has_no_finite_likeliest_line_still_gets_one(logits: list[float], o
     fit = fit_calibration(logits, outcomes)
     assert math.isfinite(fit.slope)
     assert math.isfinite(fit.intercept)
-    mean = sum(calibrated(logit, fit) for logit in logits) / len(logits)
+    mean = sum(fit.confidence(logit) for logit in logits) / len(logits)
     assert mean == pytest.approx(sum(targets(outcomes)) / len(outcomes), abs=1e-3)
 
 

@@ -12,10 +12,10 @@ from documents import block, names, rows, section
 from recorded_answers import OTHER, STRONG, WEAK, bench, items
 
 from orchestrator.bench.own_runs import observe
+from orchestrator.bench.policies import Source
 from orchestrator.bench.reading import read_items
 from orchestrator.bench.records import Asked, Item, RecordedOutcome
 from orchestrator.bench.report import BenchReport
-from orchestrator.bench.trials import Source
 from orchestrator.cli.bench import _BenchFlags
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

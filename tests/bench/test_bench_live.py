@@ -19,9 +19,9 @@ import pytest
 from scripted import Hang, Script, ScriptedProvider, reply
 
 from orchestrator.bench.live import Gathered, Gathering, LiveOptions
-from orchestrator.bench.purse import Purse, SpentError
 from orchestrator.bench.reading import read_items, read_prompts
 from orchestrator.bench.records import Asked, Item, RecordedOutcome
+from orchestrator.bench.spending import SpendingLimit, SpentError
 from orchestrator.bench.writing import RecordFile, line_of
 from orchestrator.errors import BudgetError, LedgerError, OverloadedError, UsageError
 from orchestrator.ledger.store import Ledger
@@ -207,7 +207,7 @@ def test_an_interrupt_keeps_what_had_come_of_a_prompt(bench: Bench) -> None:
             async with asyncio.timeout(60):
                 await bench.script.hanging.wait()
                 await judged.wait()
-                while not gathering._purse.spent_nanousd:  # noqa: ASYNC110  # a purse has no event
+                while not gathering._limit.spent_nanousd:  # noqa: ASYNC110  # a purse has no event
                     await asyncio.sleep(0.01)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -292,7 +292,7 @@ def test_a_model_without_a_price_cannot_be_held_to_a_budget(bench: Bench) -> Non
 
 def test_a_purse_waits_for_what_is_set_aside_and_never_gives_out_more_than_it_has() -> None:
     async def spend() -> tuple[int, list[int]]:
-        purse, under_way, most = Purse(100), 0, [0]
+        purse, under_way, most = SpendingLimit(100), 0, [0]
 
         async def run(worst: int, cost: int | None) -> None:
             nonlocal under_way

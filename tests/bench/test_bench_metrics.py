@@ -3,34 +3,58 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
 from itertools import permutations
 
+import numpy as np
 import pytest
-from counting import lines_carried_out
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from orchestrator.bench.metrics import (
-    Confidence,
-    Estimate,
-    Routing,
-    apgr,
-    auc,
-    brier,
-    cpt,
-    ece,
-    estimates,
-    mean,
-    reliability,
-    resampled,
-    saving_at_quality,
-)
+from orchestrator.bench import arrays
+from orchestrator.bench.intervals import Estimate, estimates, mean, resampled
+from orchestrator.bench.metrics import Bin, Confidence, Costs, Routing
+from orchestrator.errors import ConfigError
 
 GRADES = st.sampled_from([0.0, 0.25, 0.5, 1.0])
 SCORES = st.sampled_from([0.0, 0.1, 0.2, 0.5, 0.9, 1.0])
 PROMPTS = st.lists(st.tuples(SCORES, GRADES, GRADES), min_size=1, max_size=40)
 JUDGED = st.lists(st.tuples(SCORES, st.sampled_from([0.0, 1.0])), min_size=1, max_size=60)
+
+Numbers = Sequence[float]
+
+
+def apgr(scores: Numbers, weak: Numbers, strong: Numbers) -> float | None:
+    return Routing(scores, weak, strong).apgr()
+
+
+def cpt(share: float, scores: Numbers, weak: Numbers, strong: Numbers) -> float | None:
+    return Routing(scores, weak, strong).cpt(share)
+
+
+def saving_at_quality(
+    quality: float, scores: Numbers, weak: Numbers, strong: Numbers, costs: Costs | None = None
+) -> float | None:
+    return Routing(scores, weak, strong, costs).saving_at_quality(quality)
+
+
+def auc(confidences: Numbers, outcomes: Numbers) -> float | None:
+    return Confidence(confidences, outcomes).auc()
+
+
+def brier(confidences: Numbers, outcomes: Numbers) -> float | None:
+    return Confidence(confidences, outcomes).brier()
+
+
+def ece(confidences: Numbers, outcomes: Numbers) -> float | None:
+    return Confidence(confidences, outcomes).ece()
+
+
+def reliability(confidences: Numbers, outcomes: Numbers) -> list[Bin]:
+    return Confidence(confidences, outcomes).reliability()
+
 
 Columns = tuple[list[float], list[float], list[float]]
 
@@ -136,7 +160,7 @@ def test_a_tie_is_the_mean_over_all_ways_to_break_it(prompts: list[tuple[float, 
 
 @given(PROMPTS, st.data())
 def test_a_weight_is_how_often_a_prompt_counts(prompts: list[tuple[float, float, float]], data: st.DataObject) -> None:
-    weights = data.draw(st.lists(st.integers(0, 3), min_size=len(prompts), max_size=len(prompts)))
+    weights = data.draw(st.lists(st.integers(0, 3), min_size=len(prompts), max_size=len(prompts)).map(np.array))
     repeated = [prompt for prompt, weight in zip(prompts, weights, strict=True) for _ in range(weight)]
     assume(repeated)
     scores, weak, strong = columns(repeated)
@@ -267,7 +291,7 @@ def test_every_answer_is_in_one_bin(judged: list[tuple[float, float]]) -> None:
 
 @given(JUDGED, st.data())
 def test_a_weight_is_how_often_an_answer_is_there(judged: list[tuple[float, float]], data: st.DataObject) -> None:
-    weights = data.draw(st.lists(st.integers(0, 3), min_size=len(judged), max_size=len(judged)))
+    weights = data.draw(st.lists(st.integers(0, 3), min_size=len(judged), max_size=len(judged)).map(np.array))
     repeated = [one for one, weight in zip(judged, weights, strict=True) for _ in range(weight)]
     assume(repeated)
     whole = Confidence(*map(list, zip(*judged, strict=True)))
@@ -289,9 +313,16 @@ def test_without_answers_there_is_no_figure(figure: Callable[[list[float], list[
 
 
 def test_a_resample_draws_as_many_as_there_are() -> None:
-    weights = resampled(1000, random.Random(3))
-    assert len(weights) == sum(weights) == 1000
-    assert weights.count(0) == pytest.approx(1000 / 2.718, abs=60)
+    first, second = resampled(1000, 3, 2)
+    assert len(first) == sum(first) == 1000
+    assert (first == 0).sum() == pytest.approx(1000 / 2.718, abs=60)
+    assert (first != second).any()
+
+
+def test_the_draws_of_a_seed_are_the_same_on_every_machine() -> None:
+    draws = random.Random(7)
+    drawn = [Counter(int(draws.random() * 50) for _ in range(50)) for _ in range(3)]
+    assert [list(weights) for weights in resampled(50, 7, 3)] == [[each[n] for n in range(50)] for each in drawn]
 
 
 def test_the_interval_of_a_mean_is_that_of_the_normal_approximation() -> None:
@@ -333,13 +364,19 @@ def test_one_prompt_has_a_figure_and_no_interval() -> None:
     assert estimates(1, [mean([1.0])]) == [Estimate(1.0, None, None)]
 
 
-def test_ten_times_the_prompts_are_ten_times_the_work() -> None:
-    def lines(prompts: int) -> int:
-        draws = random.Random(2)
-        scores = [draws.random() for _ in range(prompts)]
-        weak = [float(draws.random() < 0.6) for _ in scores]
-        strong = [float(draws.random() < 0.8) for _ in scores]
-        routing = Routing(scores, weak, strong)
-        return lines_carried_out(lambda: estimates(prompts, [routing.apgr], resamples=20))
+def test_a_score_that_tells_nothing_is_a_coin_flip_within_its_interval() -> None:
+    draws = random.Random(2)
+    scores = [draws.random() for _ in range(7000)]
+    weak = [float(draws.random() < 0.6) for _ in scores]
+    strong = [float(draws.random() < 0.8) for _ in scores]
+    (found,) = estimates(7000, [Routing(scores, weak, strong).apgr], resamples=500)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < 0.5 < found.high
 
-    assert lines(7000) < 11 * lines(700)
+
+def test_without_numpy_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    with pytest.raises(ConfigError, match="numpy") as refused:
+        arrays.numpy()
+    assert refused.value.hint == "pip install 'orch[lab]'"

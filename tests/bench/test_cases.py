@@ -10,12 +10,12 @@ import pytest
 
 from orchestrator.analysis import ComplexityAnalyzer
 from orchestrator.bench.cases import Case, GradedAnswer, cases_of_items, cases_of_runs
-from orchestrator.bench.held_out import digest_of
 from orchestrator.bench.pricing import RecordedModel
 from orchestrator.bench.records import Item, RecordedOutcome
 from orchestrator.confidence import ConfidenceDetector
 from orchestrator.ledger.ratings import RatedRun, Rating
 from orchestrator.money import Price, Rates
+from orchestrator.types import digest_of
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 ANALYZER = ComplexityAnalyzer()

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.bench.held_out import FOLDS, Sample, changes, cross_fitted, digest_of, fold_of, more_needed
-from orchestrator.bench.metrics import Estimate, mean
+from orchestrator.bench.held_out import FOLDS, Sample, changes, cross_fitted, fold_of, more_needed
+from orchestrator.bench.intervals import Estimate, mean
+from orchestrator.types import digest_of
 
 PROMPTS = [f"prompt {number}" for number in range(200)]
 DIGESTS = [digest_of(prompt) for prompt in PROMPTS]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.bench.regression import fit_logistic, logistic, predictions
+from orchestrator.bench.regression import fit_logistic, predictions
+from orchestrator.tuned import logistic
 
 ROWS = st.lists(st.tuples(st.floats(-5, 5), st.floats(-5, 5), st.floats(0, 1)), min_size=2, max_size=40)
 

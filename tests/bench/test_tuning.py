@@ -13,19 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.analysis.complexity import ComplexityAnalyzer, Evidence
-from orchestrator.bench.calibration import calibrated
 from orchestrator.bench.cases import Case, GradedAnswer
-from orchestrator.bench.duels import Choice, Course, Duel, Pair, choose_pair
-from orchestrator.bench.held_out import digest_of
-from orchestrator.bench.metrics import ece
-from orchestrator.bench.part import Finding, Part
-from orchestrator.bench.regression import logistic
+from orchestrator.bench.metrics import Confidence
+from orchestrator.bench.paired import Choice, Course, ModelPair, PairedAnswers, choose_pair
+from orchestrator.bench.tuned_setting import Finding, TunedSetting
 from orchestrator.bench.tuning import Tuning, tune
 from orchestrator.bench.tuning_tradeoff import fit_number
 from orchestrator.bench.tuning_weights import adjusted_score
 from orchestrator.settings import Complexity, Settings
-from orchestrator.tuned import Adjustment, FeatureWeight, Tuned
-from orchestrator.types import Level
+from orchestrator.tuned import Adjustment, FeatureWeight, Tuned, logistic
+from orchestrator.types import Level, digest_of
 
 SETTINGS = Settings(environ={}, ledger=Path("unused"), config_dir=Path("unused"), tuned_file=Path("unused"))
 
@@ -63,11 +60,11 @@ def onto(settings: Settings, tuned: Tuned) -> Settings:
     return replace(settings, run=run, calibration=calibration, complexity=complexity)
 
 
-def part(tuning: Tuning, name: str) -> Part:
-    return next(part for part in tuning.parts if part.name == name)
+def part(tuning: Tuning, name: str) -> TunedSetting:
+    return next(part for part in tuning.settings if part.name == name)
 
 
-def figure(found: Part, name: str) -> tuple[float, float]:
+def figure(found: TunedSetting, name: str) -> tuple[float, float]:
     change = next(change for change in found.changes if change.name.startswith(name))
     assert change.before.value is not None
     assert change.after.value is not None
@@ -95,8 +92,8 @@ def test_the_line_holds_for_answers_that_come_later() -> None:
     calibration = tune(answers(500, slope=0.5, intercept=-1.0), SETTINGS, {}).accepted(force=False).calibration
     assert calibration is not None
     later = [case.answers["small"][0] for case in answers(2_000, slope=0.5, intercept=-1.0, seed=9)]
-    confidences = [calibrated(answer.logit or 0.0, calibration) for answer in later]
-    assert (ece(confidences, [answer.outcome for answer in later]) or 0) < 0.06
+    confidences = [calibration.confidence(answer.logit or 0.0) for answer in later]
+    assert (Confidence(confidences, [answer.outcome for answer in later]).ece() or 0) < 0.06
 
 
 def test_confidence_that_is_true_already_is_left_alone() -> None:
@@ -166,7 +163,7 @@ def test_a_threshold_that_accepts_too_much_is_raised_and_quality_comes_with_it()
     settings = replace(SETTINGS, run=replace(SETTINGS.run, threshold=0.05))
     tuning = tune(duels(300), settings, {})
     found = part(tuning, "threshold")
-    assert (tuning.pair, found.finding) == (Pair("small", "large"), Finding.IMPROVED)
+    assert (tuning.pair, found.finding) == (ModelPair("small", "large"), Finding.IMPROVED)
     before, after = figure(found, "quality")
     assert before < 0.7 < 0.85 < after
     assert 0.2 < (tuning.accepted(force=False).threshold or 0) < 0.9
@@ -247,9 +244,9 @@ def test_of_many_models_those_with_most_prompts_in_common_are_compared() -> None
     cases = duels(40)
     other = GradedAnswer(1.0, 1.0, cost_nanousd=5)
     cases[:10] = [replace(case, answers={**case.answers, "third": (other,)}) for case in cases[:10]]
-    assert choose_pair(cases, None, None) == Pair("small", "large")
-    assert choose_pair(cases, "small", "third") == Pair("small", "third")
-    assert choose_pair(cases, None, "small") == Pair("large", "small")
+    assert choose_pair(cases, None, None) == ModelPair("small", "large")
+    assert choose_pair(cases, "small", "third") == ModelPair("small", "third")
+    assert choose_pair(cases, None, "small") == ModelPair("large", "small")
     assert choose_pair([], None, None) is None
 
 
@@ -322,7 +319,11 @@ def test_a_correction_that_is_in_force_is_what_a_new_one_has_to_beat() -> None:
 
 
 def test_weights_are_tuned_only_if_that_is_asked_for_and_need_their_evidence() -> None:
-    assert [found.name for found in tune(domain(50), SETTINGS, {}).parts] == ["confidence", "threshold", "complexity"]
+    assert [found.name for found in tune(domain(50), SETTINGS, {}).settings] == [
+        "confidence",
+        "threshold",
+        "complexity",
+    ]
     without = [replace(case, evidence=None) for case in domain(50)]
     assert part(tune(without, SETTINGS, {}, weights=True), "weights").finding is Finding.NOT_IN_DATA
 
@@ -337,7 +338,7 @@ def test_the_analyser_gives_the_score_that_was_tuned() -> None:
     for prompt in prompts:
         evidence = plain.evidence(prompt)
         assert evidence is not None
-        duel = Duel("", None, evidence, answer, answer, 0.0, 0.0)
+        duel = PairedAnswers("", None, evidence, answer, answer, 0.0, 0.0)
         known = replace(adjustment, weights=adjustment.weights[:1])
         analysis = adjusted.analyze(prompt)
         assert analysis.score == pytest.approx(adjusted_score(duel, known))

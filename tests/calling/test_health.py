@@ -25,6 +25,7 @@ from orchestrator.errors import (
     OutcomeUnknownError,
     OverloadedError,
     ProviderError,
+    Quota,
     QuotaExhaustedError,
     RateLimitedError,
     RefusedError,
@@ -124,6 +125,12 @@ def office(tmp_path: Path) -> Iterator[Office]:
         ledger.close()
 
 
+def exhausted(quota: Quota) -> QuotaExhaustedError:
+    error = QuotaExhaustedError("no more", provider="openai")
+    error.quota = quota
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "health"),
     [
@@ -146,18 +153,18 @@ def test_each_end_of_a_call_tells_something_of_the_provider(error: BaseException
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "whole"),
+    ("quota", "health", "whole"),
     [
-        pytest.param(402, None, True, id="payment-required"),
-        pytest.param(429, "insufficient_quota", True, id="out-of-credit"),
-        pytest.param(429, "RESOURCE_EXHAUSTED", False, id="a-models-day"),
+        pytest.param(Quota.ACCOUNT, Health.OUT_OF_QUOTA, True, id="account"),
+        pytest.param(Quota.MODEL, Health.OUT_OF_QUOTA, False, id="model"),
+        pytest.param(Quota.REQUEST, Health.ANSWERS, False, id="request"),
     ],
 )
 def test_an_empty_account_is_the_whole_providers_and_a_daily_quota_is_a_models(
-    status: int, code: str | None, whole: bool
+    quota: Quota, health: Health, whole: bool
 ) -> None:
-    error = QuotaExhaustedError("no more", provider="google", status=status, provider_code=code)
-    assert finding(error).whole_provider is whole
+    found = finding(exhausted(quota))
+    assert (found.health, found.whole_provider) == (health, whole)
 
 
 def test_enough_failures_in_a_row_set_a_model_aside_for_every_process(office: Office) -> None:
@@ -257,7 +264,7 @@ def test_a_model_that_is_set_aside_takes_no_place_in_a_queue(office: Office) -> 
 
 
 def test_a_provider_without_credit_is_left_alone_for_ten_minutes(office: Office) -> None:
-    office.call(QuotaExhaustedError("out of credit", provider="openai", status=402))
+    office.call(exhausted(Quota.ACCOUNT))
     assert office.is_barred(a_model("another"))
     office.later(599)
     assert office.is_barred()
@@ -266,7 +273,7 @@ def test_a_provider_without_credit_is_left_alone_for_ten_minutes(office: Office)
 
 
 def test_a_daily_quota_of_one_model_leaves_the_providers_others(office: Office) -> None:
-    office.call(QuotaExhaustedError("daily", provider="openai", status=429))
+    office.call(exhausted(Quota.MODEL))
     assert office.is_barred()
     assert not office.is_barred(a_model("another"))
 
@@ -280,7 +287,7 @@ def test_a_clock_set_back_frees_what_was_set_aside(office: Office) -> None:
 def test_a_policy_of_no_failures_sets_nothing_aside(office: Office) -> None:
     office.policy = BreakerPolicy(failures=0)
     office.fail(20)
-    office.call(QuotaExhaustedError("out of credit", provider="openai", status=402))
+    office.call(exhausted(Quota.ACCOUNT))
     assert not office.is_barred()
 
 

@@ -18,7 +18,7 @@ from orchestrator.confidence.signal import Signal
 
 
 def verified(code: str, answer: str = "42") -> Signal:
-    return asyncio.run(verify(f'{sys.executable} -c "{code}"', answer, timeout_s=PATIENCE_S))
+    return asyncio.run(verify(f'{sys.executable} -c "{code}"', answer, environ=os.environ, timeout_s=PATIENCE_S))
 
 
 def test_exit_code_0_accepts() -> None:
@@ -51,14 +51,16 @@ def test_one_that_takes_too_long_is_stopped_with_what_it_started(tmp_path: Path)
     command = f"sh -c 'sleep 6000 & echo $! > {started}; wait'"
     while not started.exists() or not started.read_text():  # until there was time enough for it to start something
         timeout_s *= 2
-        found = asyncio.run(verify(command, "x", timeout_s=timeout_s))
+        found = asyncio.run(verify(command, "x", environ=os.environ, timeout_s=timeout_s))
         assert found.reason == f"not verified: exit code 124: stopped after {timeout_s:.0f} s"
     assert ended(int(started.read_text()))
 
 
 def test_its_own_exit_code_decides_and_what_it_leaves_behind_is_stopped(tmp_path: Path) -> None:
     left = tmp_path / "left"
-    found = asyncio.run(verify(f"sh -c 'sleep 6000 & echo $! > {left}; exit 0'", "x", timeout_s=PATIENCE_S))
+    found = asyncio.run(
+        verify(f"sh -c 'sleep 6000 & echo $! > {left}; exit 0'", "x", environ=os.environ, timeout_s=PATIENCE_S)
+    )
     assert found.reason == "verified: exit code 0"
     assert ended(int(left.read_text()))
 
@@ -81,7 +83,9 @@ def test_one_whose_run_is_interrupted_is_stopped(tmp_path: Path) -> None:
     left = tmp_path / "left"
 
     async def interrupted() -> None:
-        running = asyncio.create_task(verify(f"sh -c 'echo $$ > {left}; sleep 6000; true'", "x", timeout_s=PATIENCE_S))
+        running = asyncio.create_task(
+            verify(f"sh -c 'echo $$ > {left}; sleep 6000; true'", "x", environ=os.environ, timeout_s=PATIENCE_S)
+        )
         while not left.exists() or not left.read_text():  # noqa: ASYNC110  # a file has no event
             await asyncio.sleep(0.01)
         running.cancel()
@@ -100,7 +104,7 @@ def test_one_whose_run_is_interrupted_while_it_starts_is_stopped_with_what_it_st
 
     async def interrupted() -> None:
         command = f"sh -c 'sleep 6000 & echo $! > {left}; wait'"
-        running = asyncio.create_task(verify(command, "x", timeout_s=PATIENCE_S))
+        running = asyncio.create_task(verify(command, "x", environ=os.environ, timeout_s=PATIENCE_S))
         for _ in range(turns):
             await asyncio.sleep(0)
         while not left.exists() or not left.read_text():
@@ -115,7 +119,7 @@ def test_one_whose_run_is_interrupted_while_it_starts_is_stopped_with_what_it_st
 
 def test_a_command_that_cannot_be_run_is_interrupted_all_the_same() -> None:
     async def interrupted() -> None:
-        running = asyncio.create_task(verify("no-such-command-anywhere", "x", timeout_s=PATIENCE_S))
+        running = asyncio.create_task(verify("no-such-command-anywhere", "x", environ=os.environ, timeout_s=PATIENCE_S))
         await asyncio.sleep(0)
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -129,7 +133,7 @@ def test_nothing_is_left_for_the_loop_to_complain_of(capfd: pytest.CaptureFixtur
         import asyncio
         from orchestrator.calling.verify import verify
         for command, timeout_s in (("sh -c 'sleep 6000 & exit 0'", 600), ("sleep 6000", 0.5), ("true", 600)):
-            print(asyncio.run(verify(command, "x" * 100_000, timeout_s=timeout_s)).logit > 0)
+            print(asyncio.run(verify(command, "x" * 100_000, environ=os.environ, timeout_s=timeout_s)).logit > 0)
     """
     subprocess.run([sys.executable, "-X", "dev", "-c", code], check=True)
     assert capfd.readouterr() == ("True\nFalse\nTrue\n", "")
@@ -137,7 +141,7 @@ def test_nothing_is_left_for_the_loop_to_complain_of(capfd: pytest.CaptureFixtur
 
 @pytest.mark.parametrize("command", ["", "no-such-command-anywhere", "sh -c 'unclosed", "cat \0"])
 def test_a_command_that_cannot_be_run_accepts_nothing(command: str) -> None:
-    found = asyncio.run(verify(command, "x", timeout_s=PATIENCE_S))
+    found = asyncio.run(verify(command, "x", environ=os.environ, timeout_s=PATIENCE_S))
     assert found.reason.startswith("not verified: exit code 127: cannot be run: ")
 
 

@@ -107,7 +107,26 @@ def test_pictures_are_written(orch: Orch, recorded: str, tmp_path: Path) -> None
         assert done.returncode == 0, done.stderr
         assert f"wrote {tmp_path / name}" in done.stderr.decode()
     assert ElementTree.parse(tmp_path / "curve.svg").getroot().tag.endswith("svg")
-    assert "<svg" in (tmp_path / "bench.html").read_text()
+    assert "<figure>" in (tmp_path / "bench.html").read_text()
+
+
+def test_without_the_lab_extra_nothing_is_asked(
+    orch: Orch, prompts: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    refused = orch("bench", "--live", prompts, *LIVE, "--write", str(tmp_path / "out.jsonl"))
+    assert (refused.returncode, refused.stdout) == (3, b"")
+    assert "pip install 'orch[lab]'" in refused.stderr.decode()
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_without_the_charts_extra_a_plot_is_refused_before_the_bench(
+    orch: Orch, recorded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    refused = orch("bench", recorded, *PAIR, "--plot", str(tmp_path / "curve.svg"))
+    assert (refused.returncode, refused.stdout) == (3, b"")
+    assert "pip install 'orch[charts]'" in refused.stderr.decode()
 
 
 WRONG = {

@@ -124,6 +124,24 @@ def test_a_name_that_is_not_text_is_a_usage_error(orch: Orch, option: str) -> No
     assert orch(*ASK, option, b"\xff").returncode == 2
 
 
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        pytest.param('{"type": "object", "type": "array"}', b"the key 'type' is there twice", id="key twice"),
+        pytest.param('{"minimum": NaN}', b"NaN is no number of JSON", id="NaN"),
+        pytest.param("[" * 100_000, b"is not JSON", id="deep"),
+        pytest.param("{", b"is not JSON", id="cut off"),
+    ],
+)
+def test_a_schema_that_cannot_be_taken_at_its_word_is_refused(
+    orch: Orch, tmp_path: Path, written: str, problem: bytes
+) -> None:
+    (tmp_path / "schema.json").write_text(written)
+    run = orch(*ASK, "--schema", str(tmp_path / "schema.json"))
+    assert run.returncode == 2
+    assert problem in run.stderr
+
+
 def test_a_time_zone_that_is_none_is_a_configuration_error(orch_process: Orch) -> None:
     run = orch_process("report", TZ="UTC+25")
     assert run.returncode == 3

@@ -17,9 +17,10 @@ from scripted import SURE, UNSURE, Script, Stage, TooLate, reply
 
 from orchestrator.analysis.tokens import estimate_tokens
 from orchestrator.errors import AuthenticationError, BudgetError, OutcomeUnknownError
-from orchestrator.ledger.budgets import Budget, Period, Scope, set_budgets
+from orchestrator.ledger.budgets import Budget, Scope, set_budgets
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.store import Ledger
+from orchestrator.period import Period
 from orchestrator.plan import Node, to_dict
 from orchestrator.result import OrchestrationResult
 from orchestrator.settings import RunOptions

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import BudgetError
-from orchestrator.ledger.budgets import Budget, Period, Scope, budget_states, clear_budgets, set_budgets
+from orchestrator.ledger.budgets import Budget, Scope, budget_states, clear_budgets, set_budgets
 from orchestrator.ledger.records import CallRecord, CallStatus, CostSource, RunRecord
 from orchestrator.ledger.schema import MIGRATIONS
 from orchestrator.ledger.store import Ledger
+from orchestrator.period import Period
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)  # a Saturday
 

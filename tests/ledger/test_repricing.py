@@ -15,12 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.calling.settlement import price_json
-from orchestrator.errors import UsageError
+from orchestrator.errors import LedgerError, UsageError
 from orchestrator.ledger import repricing
 from orchestrator.ledger.records import CallRecord, CallStatus, CostSource, RunRecord
 from orchestrator.ledger.repricing import Repricing, Scope, reprice, undo
+from orchestrator.ledger.schema import MIGRATIONS
 from orchestrator.ledger.store import Ledger
-from orchestrator.money import Price, Rates
+from orchestrator.money import OtherRates, Price, Rates
 from orchestrator.registry.model import ModelSpec, Registry, Scores
 from orchestrator.types import Level
 
@@ -321,3 +322,40 @@ def test_repricing_and_undoing_it_restores_every_row_exactly(
         assert (rows(ledger), rows(ledger, "spending")) == before
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def test_what_the_reply_said_of_its_price_is_what_a_call_is_priced_by_again(path: Path) -> None:
+    fast = replace(tokens_at("3", "15"), service={"fast": OtherRates(Rates(Decimal(6), Decimal(30)))})
+    with Ledger.open(path) as ledger:
+        written(
+            ledger,
+            a_call("stated", usage='{"cost": 0.25}', cost_source=CostSource.PROVIDER, cost_nanousd=250_000_000),
+            a_call("stated, unpriced", usage='{"cost": 0.25}', model="gone", cost_nanousd=None),
+            a_call("fast", usage='{"speed": "fast"}'),
+            a_call("a tier without rates", usage='{"service_tier": "flex"}', cost_source=CostSource.ESTIMATE),
+            a_call("another model", usage='{"input_tokens": 1000}', raw_model="large"),
+            a_call("at its worst", usage=None, cost_source=CostSource.ESTIMATE, cost_nanousd=9, reserved_nanousd=9),
+        )
+        carried_out(ledger, registry_of(small=fast, large=tokens_at("30", "150")))
+        assert costs(ledger) == {
+            "stated": (250_000_000, "provider"),
+            "stated, unpriced": (250_000_000, "provider"),
+            "fast": (9_000_000, "usage"),
+            "a tier without rates": (4_500_000, "estimate"),
+            "another model": (45_000_000, "usage"),
+            "at its worst": (9, "estimate"),
+        }
+
+
+def test_a_ledger_from_before_a_cost_could_be_the_providers_takes_one(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statement in (statement for version in MIGRATIONS[:7] for statement in version):
+        connection.execute(statement)
+    connection.execute("PRAGMA user_version = 7")
+    connection.close()
+    with Ledger.open(path) as ledger:
+        written(ledger, a_call("1", cost_source=CostSource.PROVIDER))
+        assert costs(ledger) == {"1": (7, "provider")}
+        with pytest.raises(LedgerError, match="CHECK"):
+            ledger.write(lambda db: db.execute("UPDATE calls SET cost_source = 'hearsay'"))
+        assert ledger.read(lambda db: db.execute("PRAGMA integrity_check").fetchone()[0]) == "ok"

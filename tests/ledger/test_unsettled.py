@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,6 @@ import pytest
 from orchestrator.errors import LedgerError
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.records import CallRecord, CallStatus, CostSource, RunRecord, RunStatus
-from orchestrator.ledger.spool import spool, spooled
 from orchestrator.ledger.store import Ledger
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -80,55 +78,6 @@ def test_a_run_that_ends_takes_its_open_calls_with_it(tmp_path: Path) -> None:
         ledger.reserve([a_call("C")])
         ledger.finish_run(replace(a_run(ledger.process), status=RunStatus.INTERRUPTED, ended_at=NOW))
         assert find_run(ledger, "R").calls[0].status is CallStatus.INTERRUPTED
-
-
-def a_settled_call() -> CallRecord:
-    return replace(
-        a_call("C"),
-        status=CallStatus.COMPLETED,
-        cost_nanousd=9,
-        cost_source=CostSource.USAGE,
-        ended_at=NOW,
-        response="\ud83d\ude00 é",
-    )
-
-
-@pytest.mark.parametrize("beside", [True, False], ids=["beside-the-ledger", "in-the-temporary-folder"])
-def test_a_settlement_waits_in_the_spool_until_the_ledger_is_opened_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: bool
-) -> None:
-    path = tmp_path / "ledger.db"
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    settled = replace(a_settled_call(), response="an answer: é")
-    with Ledger.open(path) as ledger:
-        run = a_run(ledger.process)
-        ledger.start_run(run)
-        ledger.reserve([a_call("C")])
-        if not beside:
-            (tmp_path / "ledger.db.spool").mkdir()
-        ended = replace(run, status=RunStatus.COMPLETE, ended_at=NOW, response="an answer: é")
-        assert spool(path, settled) is not None
-        assert spool(path, ended) is not None
-        assert len(spooled(path)) == 1
-    with Ledger.open(path) as ledger:
-        found = find_run(ledger, "R")
-    assert (found.run, found.calls) == (ended, (settled,))
-    assert spooled(path) == []
-
-
-def test_a_spool_that_was_cut_off_gives_what_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "ledger.db"
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    settled = replace(a_settled_call(), response="whole")
-    with Ledger.open(path) as ledger:
-        ledger.start_run(a_run(ledger.process))
-        ledger.reserve([a_call("C")])
-        kept = spool(path, settled)
-        assert kept is not None
-        with kept.open("ab") as file:
-            file.write(b'{"table": "calls", "row": {"call')
-    with Ledger.open(path) as ledger:
-        assert find_run(ledger, "R").calls == (settled,)
 
 
 def test_a_ledger_is_one_file_by_whatever_link_it_is_named(tmp_path: Path) -> None:

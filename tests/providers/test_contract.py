@@ -181,7 +181,93 @@ USAGES: dict[str, tuple[Target, dict[str, Any], Usage]] = {
     "compatible, more cached than prompt": (
         TARGETS[3],
         {"prompt_tokens": 10, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 90}},
-        Usage(input_tokens=90, output_tokens=5, cached_tokens=90),
+        Usage(input_tokens=100, output_tokens=5, cached_tokens=90),
+    ),
+    "compatible, cached beside the prompt as the details say": (
+        TARGETS[3],
+        {
+            "prompt_tokens": 249,
+            "completion_tokens": 40,
+            "total_tokens": 289,
+            "prompt_tokens_details": {"cached_tokens": 416, "text_tokens": 249},
+        },
+        Usage(input_tokens=665, output_tokens=40, cached_tokens=416),
+    ),
+    "compatible, a total beyond the parts": (
+        TARGETS[3],
+        {"prompt_tokens": 20, "completion_tokens": 198, "total_tokens": 623},
+        Usage(input_tokens=20, output_tokens=603),
+    ),
+    "compatible, no prompt but a total": (
+        TARGETS[3],
+        {"completion_tokens": 8, "total_tokens": 28},
+        Usage(input_tokens=20, output_tokens=8),
+    ),
+    "compatible, more reasoning than completion": (
+        TARGETS[3],
+        {"prompt_tokens": 10, "completion_tokens": 5, "completion_tokens_details": {"reasoning_tokens": 100}},
+        Usage(input_tokens=10, output_tokens=105, reasoning_tokens=100),
+    ),
+    "compatible, cached at the top": (
+        TARGETS[3],
+        {"prompt_tokens": 1336, "completion_tokens": 31, "total_tokens": 1367, "cached_tokens": 1280},
+        Usage(input_tokens=1336, output_tokens=31, cached_tokens=1280),
+    ),
+    "compatible, Anthropic's names inside the prompt": (
+        TARGETS[3],
+        {"prompt_tokens": 120, "completion_tokens": 8, "cache_creation_input_tokens": 70, "cache_read_input_tokens": 9},
+        Usage(input_tokens=120, output_tokens=8, cached_tokens=9, cache_write_tokens=70),
+    ),
+    "compatible, Anthropic's names alone": (
+        TARGETS[3],
+        {"input_tokens": 12, "output_tokens": 8, "cache_read_input_tokens": 9},
+        Usage(input_tokens=21, output_tokens=8, cached_tokens=9),
+    ),
+    "compatible, the names of OpenAI's other API": (
+        TARGETS[3],
+        {
+            "input_tokens": 12,
+            "output_tokens": 8,
+            "input_tokens_details": {"cached_tokens": 9},
+            "output_tokens_details": {"reasoning_tokens": 3},
+        },
+        Usage(input_tokens=12, output_tokens=8, cached_tokens=9, reasoning_tokens=3),
+    ),
+    "anthropic, OpenAI's names": (
+        TARGETS[0],
+        {"prompt_tokens": 12, "completion_tokens": 8, "prompt_tokens_details": {"cached_tokens": 9}},
+        Usage(input_tokens=12, output_tokens=8, cached_tokens=9),
+    ),
+    "anthropic, cache writes by age only": (
+        TARGETS[0],
+        {
+            "input_tokens": 5,
+            "output_tokens": 2,
+            "cache_creation": {"ephemeral_5m_input_tokens": 3, "ephemeral_1h_input_tokens": 4},
+        },
+        Usage(input_tokens=12, output_tokens=2, cache_write_tokens=7),
+    ),
+    "anthropic, iterations beyond what the top says": (
+        TARGETS[0],
+        {
+            "input_tokens": 45,
+            "output_tokens": 1234,
+            "iterations": [
+                {"type": "compaction", "input_tokens": 180_000, "output_tokens": 3500},
+                {"type": "message", "input_tokens": 23_000, "output_tokens": 1000},
+            ],
+        },
+        Usage(input_tokens=203_000, output_tokens=4500),
+    ),
+    "google, a total beyond the parts": (
+        TARGETS[2],
+        {"promptTokenCount": 10, "candidatesTokenCount": 3, "totalTokenCount": 90},
+        Usage(input_tokens=10, output_tokens=80),
+    ),
+    "google, more cached than prompt": (
+        TARGETS[2],
+        {"promptTokenCount": 10, "candidatesTokenCount": 3, "cachedContentTokenCount": 40},
+        Usage(input_tokens=50, output_tokens=3, cached_tokens=40),
     ),
     "deepseek cache hits": (
         TARGETS[3],
@@ -219,6 +305,7 @@ def test_usage_that_is_no_count_is_unknown_rather_than_wrong(target: Target, cou
 
     assert completion.text == "Hello, world"
     assert completion.usage is None
+    assert (completion.disbelieved is not None) == (count == 10**30)
 
 
 @every_adapter

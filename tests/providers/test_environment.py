@@ -18,7 +18,7 @@ from provider_wires import KEY, TARGETS, Answer, FakeServer, Target, connected, 
 from orchestrator import errors
 from orchestrator.providers import catalog
 from orchestrator.providers.base import Endpoint, Provider
-from orchestrator.providers.http import http_client
+from orchestrator.providers.http import Client
 from orchestrator.registry.providers import PROVIDERS, variable_prefixes
 from orchestrator.types import Message, Request
 
@@ -246,7 +246,7 @@ catalog.connect(Endpoint({provider!r}, None, "some-key"))
 def test_requests_to_another_origin_are_stopped_in_the_client() -> None:
     async def main() -> None:
         server = FakeServer(lambda request: httpx2.Response(200))
-        async with http_client("https://one.test/v1", ("authorization", "Bearer x"), server, frozenset()) as client:
+        async with Client("https://one.test/v1", ("authorization", "Bearer x"), server) as client:
             with pytest.raises(httpx2.LocalProtocolError):
                 await client.post("https://two.test/v1", json={})
         assert not server.requests

@@ -373,6 +373,25 @@ def test_a_failure_is_classified(
     assert len(error.message) < 700
 
 
+MODELS_OWN = {
+    "openai daily limit without advice",
+    "google per day",
+    "google in a list",
+    "openrouter free models per day",
+    "cerebras daily tokens",
+}
+
+
+@pytest.mark.parametrize("case", [name for name, row in CASES.items() if row[-1] is errors.QuotaExhaustedError])
+def test_it_is_said_whose_quota_is_exhausted(case: str) -> None:
+    error = failure(*CASES[case][:4])
+    assert isinstance(error, errors.QuotaExhaustedError)
+    expected = {"openai larger than a minute allows": errors.Quota.REQUEST} | dict.fromkeys(
+        MODELS_OWN, errors.Quota.MODEL
+    )
+    assert error.quota is expected.get(case, errors.Quota.ACCOUNT)
+
+
 def test_out_of_credit_is_never_retried_and_a_rate_limit_is() -> None:
     provider, status, body, headers, _ = CASES["openai no credit"]
     assert failure(provider, status, body, headers).disposition is Disposition.NEXT

@@ -38,6 +38,14 @@ USAGES = [
     Usage(input_tokens=200_000, output_tokens=7),
     Usage(input_tokens=272_001, output_tokens=128_000, cached_tokens=272_000),
 ]
+OPUS = (
+    "- {input: 4, output: 20, cache_read: 0.2, cache_write: 5, cache_write_1h: 8, batch: 0.5, service: {fast: 2},\n"
+    "         fees: {web_search: 0.01}, regions: {us: 1.1}}"
+)
+O3 = (
+    "- {from: 2025-06-10, input: 2, output: 8, cache_read: 0.5, batch: {input: 1, output: 4, cache_read: 0.5},\n"
+    "         service: {fast: 1.75, flex: 0.5, priority: 1.75}, fees: {web_search: 0.01}}"
+)
 MODELS = read_models(shipped("models.yaml"))
 PRICED_BY_TOKEN = [spec for spec in MODELS.values() if spec.prices and spec.prices[0].gpu_hour is None]
 
@@ -97,8 +105,11 @@ def test_a_bill_is_the_one_that_the_package_would_write(spec: ModelSpec) -> None
         pytest.param("{above: 100_000, input: 0.5,", "{above: 100_001, input: 0.5,", "claude-haiku-5-5", id="a tier"),
         pytest.param("from: 2026-12-01", "from: 2026-12-02", "gemini-4-argon", id="a future day"),
         pytest.param('utc: "06:00-10:00"', 'utc: "06:00-09:59"', "deepseek-v4-pro", id="an hour"),
-        pytest.param("cache_write: 5, batch: 0.5", "cache_write: 5", "claude-opus-5-5", id="no batch rate"),
-        pytest.param("cache_write: 5, batch: 0.5", "cache_write: 5, batch: 0.6", "claude-opus-5-5", id="a discount"),
+        pytest.param("cache_write_1h: 8, batch: 0.5", "cache_write_1h: 8", "claude-opus-5-5", id="no batch rate"),
+        pytest.param("8, batch: 0.5", "8, batch: 0.6", "claude-opus-5-5", id="a discount"),
+        pytest.param("cache_write_1h: 8", "cache_write_1h: 9", "claude-opus-5-5", id="an hour in the cache"),
+        pytest.param("service: {fast: 2}", "service: {fast: 3}", "claude-opus-5-5", id="a service tier"),
+        pytest.param("web_search: 0.01", "web_search: 0.02", "claude-opus-5-5", id="a fee"),
         pytest.param("batch: {input: 1.25", "batch: {input: 1.5", "gpt-4o", id="a batch rate"),
         pytest.param(
             "{from: 2026-08-17,", "{from: 2026-08-17, batch: 0.5,", "deepseek-v4-pro", id="no such batch rate"
@@ -125,18 +136,16 @@ def test_a_difference_is_explained_by_a_dated_note_only(
     update_prices: ModuleType, models_file: Path, note: str, explained: bool
 ) -> None:
     document = models_file.read_text("utf-8")
-    ours = "- {input: 4, output: 20, cache_read: 0.2, cache_write: 5, batch: 0.5}"
-    assert document.count(ours) == 1
-    models_file.write_text(document.replace(ours, f'- {{input: 4, output: 21, note: "{note}"}}'), "utf-8")
+    assert document.count(OPUS) == 1
+    models_file.write_text(document.replace(OPUS, f'- {{input: 4, output: 21, note: "{note}"}}'), "utf-8")
     found = list(update_prices.differences(read_models(models_file).values(), SINCE))
     assert (found == []) == explained
 
 
 def test_writing_adds_dated_entries_and_changes_nothing_else(update_prices: ModuleType, models_file: Path) -> None:
     document = models_file.read_text("utf-8")
-    opus = "- {input: 4, output: 20, cache_read: 0.2, cache_write: 5, batch: 0.5}"
-    o3 = "- {from: 2025-06-10, input: 2, output: 8, cache_read: 0.5, batch: {input: 1, output: 4, cache_read: 0.5}}"
-    stale = document.replace(opus, "- {input: 5, output: 25}").replace(o3, "- {from: 2025-06-10, input: 2, output: 9}")
+    assert document.count(O3) == 1
+    stale = document.replace(OPUS, "- {input: 5, output: 25}").replace(O3, "- {from: 2025-06-10, input: 2, output: 9}")
     hours = document[document.index("  deepseek-flash:") : document.index("  deepseek-reasoner:")]
     plain = "\n".join(line for line in hours.splitlines() if "utc:" not in line) + "\n\n"
     stale = stale.replace(hours, plain)
@@ -145,10 +154,12 @@ def test_writing_adds_dated_entries_and_changes_nothing_else(update_prices: Modu
     written = models_file.read_text("utf-8").splitlines()
     added = [line for line in written if line not in stale.splitlines()]
     assert added == [
-        f"      - {{from: 2026-11-21, input: 4, output: 20, cache_read: 0.2, cache_write: 5, batch: 0.5,"
-        f" {tail(update_prices)}}}",
+        "      - {from: 2026-11-21, input: 4, output: 20, cache_read: 0.2, cache_write: 5, cache_write_1h: 8,"
+        f" batch: 0.5, service: {{fast: 2}}, fees: {{web_search: 0.01}}, {tail(update_prices)}}}",
         "      - {from: 2026-11-21, input: 2, output: 8, cache_read: 0.5,"
-        f" batch: {{input: 1, output: 4, cache_read: 0.5}}, {tail(update_prices)}}}",
+        " batch: {input: 1, output: 4, cache_read: 0.5}, service: {fast: 1.75, flex: 0.5, priority: 1.75},"
+        " fees: {web_search: 0.01},"
+        f" {tail(update_prices)}}}",
         f"      - {{from: 2026-11-21, input: 0.15, output: 0.6, cache_read: 0.003, {tail(update_prices)}}}",
         f'      - {{utc: "01:00-04:00", input: 0.3, output: 1.2, cache_read: 0.006, {tail(update_prices)}}}',
         f'      - {{utc: "06:00-10:00", input: 0.3, output: 1.2, cache_read: 0.006, {tail(update_prices)}}}',

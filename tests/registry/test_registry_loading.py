@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ConfigError, UsageError
-from orchestrator.money import BatchRates, Price, Rates, Tier
+from orchestrator.money import OtherRates, Price, Rates, Tier
 from orchestrator.registry import FreeQuota, RateLimits, Registry, Scores, Status, load_registry
 from orchestrator.types import Level
 
@@ -98,17 +98,17 @@ def test_prices_are_read_as_dated_decimals(load: Load) -> None:
 
 
 def test_a_batch_rate_is_a_share_of_the_usual_ones_or_has_rates_of_its_own(load: Load) -> None:
-    def batch(written: str) -> BatchRates | None:
+    def batch(written: str) -> OtherRates | None:
         price = (
             "{input: 1, output: 2, cache_read: 0.1, tiers: [{above: 9, input: 3, output: 5}], batch: " + written + "}"
         )
         return load(models=MODELS.replace("{input: 1, output: 2}", price)).model("house").prices[0].batch
 
     half = Rates(Decimal("0.5"), Decimal(1), Decimal("0.05"))
-    assert batch("0.5") == BatchRates(half, (Tier(9, Rates(Decimal("1.5"), Decimal("2.5"))),))
+    assert batch("0.5") == OtherRates(half, (Tier(9, Rates(Decimal("1.5"), Decimal("2.5"))),))
     own = Rates(Decimal("0.4"), Decimal(1))
-    assert batch("{input: 0.4, output: 1}") == BatchRates(own)
-    assert batch("{input: 0.4, output: 1, tiers: [{above: 7, input: 1, output: 2}]}") == BatchRates(
+    assert batch("{input: 0.4, output: 1}") == OtherRates(own)
+    assert batch("{input: 0.4, output: 1, tiers: [{above: 7, input: 1, output: 2}]}") == OtherRates(
         own, (Tier(7, Rates(Decimal(1), Decimal(2))),)
     )
 

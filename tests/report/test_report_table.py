@@ -14,7 +14,7 @@ from rich.console import Console, RenderableType
 from orchestrator.money import format_short
 from orchestrator.report.aggregate import summarise
 from orchestrator.report.model import By
-from orchestrator.report.period import Period, resolve
+from orchestrator.report.period import ReportPeriod, resolve
 from orchestrator.report.selection import Selection
 from orchestrator.report.stats import stats
 from orchestrator.report.table import ReportTable, StatsTable
@@ -115,7 +115,7 @@ def test_a_run_that_counts_twice_is_explained(recorder: Recorder) -> None:
 
 
 def test_the_heading_says_what_is_counted(recorder: Recorder) -> None:
-    within = resolve(Period.WEEKLY, now=NOW)
+    within = resolve(ReportPeriod.WEEKLY, now=NOW)
     selection = Selection(simulated=True, within=within, category="work", tag="x")
     heading, nothing = by(recorder, By.MODEL, selection, width=120).splitlines()
     assert heading == "By model: this week, 2026-11-16 to 2026-11-18; category work; tag x; simulated runs"

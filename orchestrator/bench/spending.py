@@ -24,7 +24,7 @@ class Bill:
 
 
 @dataclass(slots=True)
-class Purse:
+class SpendingLimit:
     """At most `total_nanousd`, None for no limit. What is set aside and what was spent together never exceed it."""
 
     total_nanousd: int | None

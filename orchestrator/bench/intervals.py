@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Callable, Sequence
-from itertools import repeat
+from collections.abc import Callable, Iterator, Sequence
 
-from ...deferred import dataclass
-from .weighing import Numbers, Weights, weighed
+from ..deferred import dataclass
+from .arrays import Array, np
 
 RESAMPLES = 1_000
 LEVEL = 0.95
 _MOST_UNDEFINED = 0.05  # of the resamples: beyond it an interval would tell of the others only
+
+Numbers = Sequence[float]
+Weights = Array | None  # how often each prompt counts, in the prompts' order; None is once each
+Statistic = Callable[[Weights], float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +24,6 @@ class Estimate:
     value: float | None
     low: float | None = None
     high: float | None = None
-
-
-Statistic = Callable[[Weights], float | None]
 
 
 def estimates(
@@ -42,35 +41,40 @@ def estimates(
     that does not define a figure counts for nothing; if those are more than one in twenty there is no interval.
     `progress` is told how many draws of how many are done.
     """
-    draws = random.Random(seed)
     found: list[list[float]] = [[] for _ in statistics]
-    for done in range(resamples if size > 1 else 0):
+    for done, weights in enumerate(resampled(size, seed, resamples) if size > 1 else ()):
         if progress is not None:
             progress(done, resamples)
-        weights = resampled(size, draws)
         for values, statistic in zip(found, statistics, strict=True):
             if (value := statistic(weights)) is not None:
                 values.append(value)
-    enough = (1 - _MOST_UNDEFINED) * resamples
+    enough, middle = (1 - _MOST_UNDEFINED) * resamples, ((1 - level) / 2, (1 + level) / 2)
     return [
-        Estimate(statistic(None), *(_percentiles(values, level) if values and len(values) >= enough else (None, None)))
+        Estimate(statistic(None), *(np.quantile(values, middle).tolist() if values and len(values) >= enough else ()))
         for statistic, values in zip(statistics, found, strict=True)
     ]
 
 
-def resampled(size: int, draws: random.Random) -> list[int]:
-    """How often each of `size` prompts is drawn in as many draws with replacement."""
-    uniform = draws.random  # of all of `random`, the one sequence that Python promises not to change
-    drawn = Counter([int(uniform() * size) for _ in repeat(None, size)])
-    return list(map(drawn.get, range(size), repeat(0)))
+def resampled(size: int, seed: int, resamples: int) -> Iterator[Array]:
+    """How often each of `size` prompts is drawn in as many draws with replacement, for each resample.
+
+    The draws are those of `random.Random(seed).random`, the one sequence that Python promises not to change.
+    """
+    _, state, _ = random.Random(seed).getstate()
+    draws = np.random.RandomState()
+    draws.set_state(("MT19937", np.asarray(state[:-1], np.uint32), state[-1], 0, 0.0))
+    for _ in range(resamples):
+        yield np.bincount((draws.random_sample(size) * size).astype(int), minlength=size)
 
 
-def mean(values: Numbers) -> Statistic:
-    """The mean of `values` as a statistic."""
+def mean(values: Numbers, places: Sequence[int] | None = None) -> Statistic:
+    """The mean of `values` as a statistic; those of some prompts only where `places` has each one's."""
+    known = np.asarray(values, float)
 
     def statistic(weights: Weights) -> float | None:
-        total = len(values) if weights is None else sum(weights)
-        return (sum(values) if weights is None else weighed(values, weights)) / total if total else None
+        counted = np.ones(len(known)) if weights is None else weights if places is None else weights[places]
+        total = counted.sum()
+        return float(counted @ known / total) if total else None
 
     return statistic
 
@@ -85,16 +89,3 @@ def remembered(statistic: Statistic) -> Statistic:
         return latest[0][1]
 
     return once
-
-
-def _percentiles(values: list[float], level: float) -> tuple[float, float]:
-    """The middle `level` of the values, by linear interpolation between the two nearest ranks."""
-    values.sort()
-    return _quantile(values, (1 - level) / 2), _quantile(values, (1 + level) / 2)
-
-
-def _quantile(values: Sequence[float], share: float) -> float:
-    place = share * (len(values) - 1)
-    below = int(place)
-    above = min(below + 1, len(values) - 1)
-    return values[below] + (values[above] - values[below]) * (place - below)

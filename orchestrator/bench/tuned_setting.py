@@ -25,16 +25,16 @@ class Finding(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TunedSetting:
     """One setting: its value in force, the value that was fitted to all of the data (None if there is none), and what
     both come to on held-out prompts. `more_needed` is how many more rated answers would settle it, as far as can be
-    told. `settings` and `fitted` have the values by config key.
+    told. `in_force` and `fitted` have the values by config key.
     """
 
     name: str
     finding: Finding
     reason: str
-    settings: dict[str, Any]
+    in_force: dict[str, Any]
     fitted: dict[str, Any] | None = None
     prompts: int = 0
     answers: int = 0

@@ -1,6 +1,6 @@
 """Ways to answer the prompts, each with what became of every prompt: what is compared with what.
 
-Trials of strategies are played by the engine. What a model does alone, a coin flip between two of them and the oracle
+Those of strategies are replayed by the engine. What a model does alone, a coin flip between two of them and the oracle
 follow from the record itself.
 """
 
@@ -12,14 +12,14 @@ from statistics import fmean
 
 from ..deferred import dataclass
 from ..money import cost_nanousd
-from .metrics import Numbers, Routing
+from .intervals import Numbers
+from .metrics import Routing
 from .pricing import RecordedModel, usage_of
 from .records import Item
-from .replay import Played
 
 
 class Source(StrEnum):
-    """How the figures of a trial came about."""
+    """How the figures of a policy came about."""
 
     ENGINE = "engine"  # every prompt was run
     RECORD = "record"  # straight from the recorded outcomes
@@ -36,7 +36,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Policy:
     """One way to answer the prompts. Sequences run in the prompts' order.
 
     Costs are nano-dollars, latency is in milliseconds. `strong` is 1 where the strong model was called and 0 where it
@@ -71,9 +71,9 @@ def column_of(model: RecordedModel, items: Sequence[Item], expected_output: int)
     )
 
 
-def alone(name: str, column: Column, *, strong: bool = False, of_pair: bool = True) -> Trial:
+def alone(name: str, column: Column, *, strong: bool = False, of_pair: bool = True) -> Policy:
     """Every prompt to one model, which may be the strong one."""
-    return Trial(
+    return Policy(
         name=name,
         source=Source.RECORD,
         quality=column.quality,
@@ -84,9 +84,9 @@ def alone(name: str, column: Column, *, strong: bool = False, of_pair: bool = Tr
     )
 
 
-def coin_flip(weak: Column, strong: Column) -> Trial:
+def coin_flip(weak: Column, strong: Column) -> Policy:
     """Each prompt to either model with a chance of one half, in expectation."""
-    return Trial(
+    return Policy(
         name="random",
         source=Source.RECORD,
         quality=_means(weak.quality, strong.quality),
@@ -97,7 +97,7 @@ def coin_flip(weak: Column, strong: Column) -> Trial:
     )
 
 
-def oracle(weak: Column, strong: Column) -> Trial:
+def oracle(weak: Column, strong: Column) -> Policy:
     """The strong model for exactly those prompts on which it does better: what nobody can know beforehand."""
     better = [after > before for before, after in zip(weak.quality, strong.quality, strict=True)]
 
@@ -106,7 +106,7 @@ def oracle(weak: Column, strong: Column) -> Trial:
             return None
         return [b if use else a for a, b, use in zip(before, after, better, strict=True)]
 
-    return Trial(
+    return Policy(
         name="oracle",
         source=Source.RECORD,
         quality=chosen(weak.quality, strong.quality) or [],
@@ -117,38 +117,12 @@ def oracle(weak: Column, strong: Column) -> Trial:
     )
 
 
-def played(
-    name: str,
-    strategy: str,
-    threshold: float | None,
-    items: Sequence[Item],
-    plays: Sequence[Played],
-    *,
-    strong: str,
-    of_pair: bool,
-) -> Trial:
-    """What the engine's runs came to."""
-    costs = [play.cost_nanousd for play in plays if play.cost_nanousd is not None]
-    latencies = [play.latency_ms for play in plays if play.latency_ms is not None]
-    return Trial(
-        name=name,
-        source=Source.ENGINE,
-        quality=[item.outcomes[play.model].score for item, play in zip(items, plays, strict=True)],
-        strong=[float(strong in play.called) for play in plays],
-        cost=costs if len(costs) == len(items) else None,
-        latency=latencies if len(latencies) == len(items) else None,
-        strategy=strategy,
-        threshold=threshold,
-        of_pair=of_pair,
-    )
-
-
-def recorded_plan(name: str, items: Sequence[Item]) -> Trial:
+def recorded_plan(name: str, items: Sequence[Item]) -> Policy:
     """What a plan came to that was run live, with what its calls did cost."""
     outcomes = [item.plans[name] for item in items]
     costs = [outcome.cost_nanousd for outcome in outcomes if outcome.cost_nanousd is not None]
     latencies = [outcome.latency_ms for outcome in outcomes if outcome.latency_ms is not None]
-    return Trial(
+    return Policy(
         name=name,
         source=Source.RECORD,
         quality=[outcome.score for outcome in outcomes],

@@ -9,20 +9,19 @@ from typing import NamedTuple
 
 from ..analysis.complexity import Evidence
 from ..tuned import Calibration
-from .calibration import calibrated
 from .cases import Case, GradedAnswer
 
 _DOLLAR = 1e9
 
 
-class Pair(NamedTuple):
+class ModelPair(NamedTuple):
     """The two models between which is decided."""
 
     weak: str
     strong: str
 
 
-class Duel(NamedTuple):
+class PairedAnswers(NamedTuple):
     """A prompt that both models answered. Costs are in dollars, or in calls of the strong model (`priced` says)."""
 
     digest: str
@@ -54,43 +53,43 @@ class Choice(NamedTuple):
         return self.reached if self.reading >= number else self.below
 
 
-def acceptance(duel: Duel, calibration: Calibration) -> Choice:
+def acceptance(paired: PairedAnswers, calibration: Calibration) -> Choice:
     """A cascade: the strong model is asked where the weak one's confidence does not reach the number.
 
     Then the more confident of the two answers is given, as the executor does: where only the strong one's reaches the
     number it is the more confident one.
     """
-    weak, strong = (_confidence(answer, calibration) for answer in (duel.weak, duel.strong))
-    best = duel.weak if weak >= strong else duel.strong
+    weak, strong = (_confidence(answer, calibration) for answer in (paired.weak, paired.strong))
+    best = paired.weak if weak >= strong else paired.strong
     return Choice(
-        duel.digest,
+        paired.digest,
         weak,
-        reached=Course(duel.weak.outcome, duel.weak_cost),
-        below=Course(best.outcome, duel.weak_cost + duel.strong_cost),
-        strong=duel.strong.outcome,
+        reached=Course(paired.weak.outcome, paired.weak_cost),
+        below=Course(best.outcome, paired.weak_cost + paired.strong_cost),
+        strong=paired.strong.outcome,
     )
 
 
-def difficulty(duel: Duel, score: float) -> Choice:
+def difficulty(paired: PairedAnswers, score: float) -> Choice:
     """Routing: the strong model is asked where the prompt's score reaches the number, else the weak one."""
     return Choice(
-        duel.digest,
+        paired.digest,
         score,
-        reached=Course(duel.strong.outcome, duel.strong_cost),
-        below=Course(duel.weak.outcome, duel.weak_cost),
-        strong=duel.strong.outcome,
+        reached=Course(paired.strong.outcome, paired.strong_cost),
+        below=Course(paired.weak.outcome, paired.weak_cost),
+        strong=paired.strong.outcome,
     )
 
 
-class Duels(NamedTuple):
+class Comparison(NamedTuple):
     """The prompts that two models can be compared on, and whether their costs are known."""
 
-    pair: Pair
+    pair: ModelPair
     priced: bool
-    found: list[Duel]
+    found: list[PairedAnswers]
 
 
-def duels_of(cases: Iterable[Case], pair: Pair, *, wanted: Callable[[GradedAnswer], bool]) -> Duels:
+def comparison_of(cases: Iterable[Case], pair: ModelPair, *, wanted: Callable[[GradedAnswer], bool]) -> Comparison:
     """The prompts for which both models have an answer that is `wanted`."""
     both = [
         (case, weak, strong)
@@ -98,32 +97,34 @@ def duels_of(cases: Iterable[Case], pair: Pair, *, wanted: Callable[[GradedAnswe
         if (weak := case.of(pair.weak)) and (strong := case.of(pair.strong)) and wanted(weak) and wanted(strong)
     ]
     priced = all(None not in (weak.cost_nanousd, strong.cost_nanousd) for _, weak, strong in both)
-    return Duels(
+    return Comparison(
         pair,
         priced,
         [
-            Duel(case.digest, case.score, case.evidence, weak, strong, *_costs(weak, strong) if priced else (0.0, 1.0))
+            PairedAnswers(
+                case.digest, case.score, case.evidence, weak, strong, *_costs(weak, strong) if priced else (0.0, 1.0)
+            )
             for case, weak, strong in both
         ],
     )
 
 
-def choose_pair(cases: Sequence[Case], weak: str | None, strong: str | None) -> Pair | None:
+def choose_pair(cases: Sequence[Case], weak: str | None, strong: str | None) -> ModelPair | None:
     """The two models to decide between, as they are named, else those that have most prompts in common.
 
     Of such pairs it is the one with the best strong model, and the cheapest weak one where costs are known.
     """
     models = sorted({model for case in cases for model in case.answers})
-    found: list[tuple[tuple[float, ...], Pair]] = []
+    found: list[tuple[tuple[float, ...], ModelPair]] = []
     for one, other in combinations(models, 2):
         both = [(a, b) for case in cases if (a := case.of(one)) and (b := case.of(other))]
         if not both:
             continue
         means = {one: fmean(a.outcome for a, _ in both), other: fmean(b.outcome for _, b in both)}
-        pair = Pair(one, other) if means[one] < means[other] else Pair(other, one)
+        pair = ModelPair(one, other) if means[one] < means[other] else ModelPair(other, one)
         if weak in (one, other) or strong in (one, other):
             named = weak or (one if strong == other else other), strong or (one if weak == other else other)
-            pair = Pair(*named)
+            pair = ModelPair(*named)
         if weak not in (None, pair.weak) or strong not in (None, pair.strong) or {*pair} != {one, other}:
             continue
         costs = [answers[pair.weak == other].cost_nanousd for answers in both]
@@ -134,7 +135,7 @@ def choose_pair(cases: Sequence[Case], weak: str | None, strong: str | None) -> 
 
 
 def _confidence(answer: GradedAnswer, calibration: Calibration) -> float:
-    return 0.0 if answer.logit is None else calibrated(answer.logit, calibration)
+    return 0.0 if answer.logit is None else calibration.confidence(answer.logit)
 
 
 def _costs(weak: GradedAnswer, strong: GradedAnswer) -> tuple[float, float]:

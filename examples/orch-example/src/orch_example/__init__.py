@@ -1,0 +1,1 @@
+"""A provider, a strategy, a confidence signal and a command for orch."""

@@ -1,0 +1,36 @@
+"""numpy, imported when it is first used: it comes with the extra `orch[lab]`."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError
+
+__all__ = ["Array", "np", "numpy"]
+
+
+def numpy() -> ModuleType:
+    """The library. Raises ConfigError where the extra is not installed."""
+    try:
+        import numpy  # heavy
+    except ImportError as error:
+        raise ConfigError("figures need numpy, which is not installed", hint="pip install 'orch[lab]'") from error
+    return numpy
+
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+else:
+    Array = Any
+
+    class _Numpy:
+        def __getattr__(self, name: str) -> Any:
+            found = getattr(numpy(), name)
+            setattr(self, name, found)
+            return found
+
+    np = _Numpy()

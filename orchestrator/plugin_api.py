@@ -1,0 +1,49 @@
+"""What a plugin is written with: the contracts of the four kinds, and the records that go in and come out.
+
+A provider is a `ProviderInfo` and a module that is an `Adapter`; a strategy, a `Strategy`; a signal, an `AnswerSignal`;
+a command, a Typer app or a function that Typer can make one of. CONTRIBUTING.md tells how they are installed.
+"""
+
+from __future__ import annotations
+
+from .confidence.signal import Answer, AnswerSignal, Signal
+from .errors import OrchError, ProviderError, UsageError
+from .plan import Call, Cascade, Panel, Sequence
+from .providers.base import Adapter, Capabilities, Endpoint, Health, Provider, RateLimitStatus, StreamEvent
+from .registry.providers import ProviderInfo
+from .settings import load_settings
+from .strategies import Decision, Obstacle, Offer, Situation, Strategy, takes
+from .types import Completion, FinishReason, Message, Request, Usage
+
+__all__ = [
+    "Adapter",
+    "Answer",
+    "AnswerSignal",
+    "Call",
+    "Capabilities",
+    "Cascade",
+    "Completion",
+    "Decision",
+    "Endpoint",
+    "FinishReason",
+    "Health",
+    "Message",
+    "Obstacle",
+    "Offer",
+    "OrchError",
+    "Panel",
+    "Provider",
+    "ProviderError",
+    "ProviderInfo",
+    "RateLimitStatus",
+    "Request",
+    "Sequence",
+    "Signal",
+    "Situation",
+    "Strategy",
+    "StreamEvent",
+    "Usage",
+    "UsageError",
+    "load_settings",
+    "takes",
+]
