@@ -16,8 +16,8 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from orchestrator import Engine
+from orchestrator.config import load_settings
 from orchestrator.integrations.langgraph import AnalysisEdge, plan_node
-from orchestrator.settings import load_settings
 
 PLANS = {"tier1_arch": "architecture", "tier2_exec": "execution", "tier3_fast": "debate", "deepseek": "routine"}
 RULES = {"design": "tier1_arch", "critical": "tier1_arch", "implementation": "tier2_exec"}

@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .analysis import ComplexityAnalyzer
     from .api import (
         Orchestrator,
         orchestrate,
@@ -21,14 +20,15 @@ if TYPE_CHECKING:
         run_with_fallback,
         select_model,
     )
-    from .calling.limits import RateLimiter
     from .confidence.detector import ConfidenceDetector
     from .confidence.synthesis import synthesize_responses
-    from .engine import Engine
     from .errors import OrchError
+    from .reading.complexity import ComplexityAnalyzer
+    from .reading.tool_definitions import parse_tools, read_tools
     from .registry.model import ModelSpec as ModelConfig
-    from .result import OrchestrationResult
-    from .tool_definitions import parse_tools, read_tools
+    from .run.engine import Engine
+    from .run.rate_limiter import RateLimiter
+    from .run.result import OrchestrationResult
     from .types import Analysis, Prompt, Tool, ToolCall, Verdict
 
 __all__ = [
@@ -60,22 +60,22 @@ __all__ = [
 # name -> (module, name in that module)
 _EXPORTS: dict[str, tuple[str, str]] = {
     "Analysis": ("types", "Analysis"),
-    "ComplexityAnalyzer": ("analysis", "ComplexityAnalyzer"),
+    "ComplexityAnalyzer": ("reading.complexity", "ComplexityAnalyzer"),
     "ConfidenceDetector": ("confidence.detector", "ConfidenceDetector"),
-    "Engine": ("engine", "Engine"),
+    "Engine": ("run.engine", "Engine"),
     "ModelConfig": ("registry.model", "ModelSpec"),
     "OrchError": ("errors", "OrchError"),
-    "OrchestrationResult": ("result", "OrchestrationResult"),
+    "OrchestrationResult": ("run.result", "OrchestrationResult"),
     "Orchestrator": ("api", "Orchestrator"),
     "Prompt": ("types", "Prompt"),
-    "RateLimiter": ("calling.limits", "RateLimiter"),
+    "RateLimiter": ("run.rate_limiter", "RateLimiter"),
     "Tool": ("types", "Tool"),
     "ToolCall": ("types", "ToolCall"),
     "Verdict": ("types", "Verdict"),
     "orchestrate": ("api", "orchestrate"),
-    "parse_tools": ("tool_definitions", "parse_tools"),
+    "parse_tools": ("reading.tool_definitions", "parse_tools"),
     "plan_run": ("api", "plan_run"),
-    "read_tools": ("tool_definitions", "read_tools"),
+    "read_tools": ("reading.tool_definitions", "read_tools"),
     "route_to_model": ("api", "route_to_model"),
     "run_ensemble": ("api", "run_ensemble"),
     "run_orchestration": ("api", "run_orchestration"),

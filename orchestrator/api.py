@@ -20,19 +20,19 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self, TypeVar, Unpack
 
-from .attachments import attach, read_attachments
-from .confidence.schema import check_schema
-from .engine import Engine
+from .choose.making import Planned
+from .confidence.signals.schema import check_schema
+from .config import RunOptions, Settings, load_settings
+from .config.options import OPTIONS, Kind, Option, asked_for
+from .config.parameters import RunParameters
 from .errors import UsageError, did_you_mean
 from .money import dollars_to_nanousd
 from .plan import calls
-from .planning import Planned
+from .reading.attachments import attach, read_attachments
 from .registry.model import Registry
-from .result import OrchestrationResult
-from .settings import RunOptions, Settings, load_settings
-from .settings.options import OPTIONS, Kind, Option, asked_for
-from .settings.parameters import RunParameters
-from .shared import PORTAL, engine_for
+from .run.engine import Engine
+from .run.result import OrchestrationResult
+from .run.shared import PORTAL, engine_for
 from .types import Prompt
 
 T = TypeVar("T")

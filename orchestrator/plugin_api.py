@@ -6,13 +6,13 @@ a command, a Typer app or a function that Typer can make one of. CONTRIBUTING.md
 
 from __future__ import annotations
 
+from .choose.table import Decision, Obstacle, Offer, Situation, Strategy, takes
 from .confidence.signal import Answer, AnswerSignal, Signal
+from .config import load_settings
 from .errors import OrchError, ProviderError, UsageError
 from .plan import Call, Cascade, Panel, Sequence
 from .providers.base import Adapter, Capabilities, Endpoint, Health, Provider, RateLimitStatus, StreamEvent
 from .registry.providers import ProviderInfo
-from .settings import load_settings
-from .strategies import Decision, Obstacle, Offer, Situation, Strategy, takes
 from .types import Completion, FinishReason, Message, Request, Usage
 
 __all__ = [

@@ -13,12 +13,13 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from orchestrator.analysis import ComplexityAnalyzer, estimate_tokens
-from orchestrator.analysis.answer import answer_form
-from orchestrator.analysis.features import read_features
-from orchestrator.analysis.fitted import load_weights
-from orchestrator.analysis.prose import read_prose
-from orchestrator.analysis.tasks import classify
+from orchestrator.reading.answer import answer_form
+from orchestrator.reading.complexity import ComplexityAnalyzer
+from orchestrator.reading.features import read_features
+from orchestrator.reading.fitted import load_weights
+from orchestrator.reading.prose import read_prose
+from orchestrator.reading.tasks import classify
+from orchestrator.reading.tokens import estimate_tokens
 from orchestrator.types import Task
 
 LENGTH, ROUNDS = 2_000, 200

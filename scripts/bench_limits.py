@@ -21,15 +21,15 @@ from collections.abc import Sequence
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from orchestrator.calling.line import Line
 from orchestrator.clock import local_now
+from orchestrator.config import BreakerPolicy
 from orchestrator.errors import ProviderError
-from orchestrator.events import unobserved
 from orchestrator.ledger.limits import SECOND, Window
 from orchestrator.ledger.store import Ledger
 from orchestrator.providers.base import RateLimitStatus
 from orchestrator.registry.model import ModelSpec, RateLimits, Scores
-from orchestrator.settings import BreakerPolicy
+from orchestrator.run.call.admission import Line
+from orchestrator.run.events import unobserved
 from orchestrator.types import Level, Usage
 
 _MOST_SECONDS, _MOST_PROCESSES = 900.0, 64

@@ -22,12 +22,12 @@ for _library in ("OMP", "OPENBLAS", "MKL"):
 from complexity_fit.data import PAIRS, Outcomes, load  # noqa: E402
 from complexity_fit.model import fit, logits  # noqa: E402
 
-from orchestrator.analysis.complexity import Evidence  # noqa: E402
-from orchestrator.bench.cases import GradedAnswer  # noqa: E402
-from orchestrator.bench.metrics import Routing  # noqa: E402
-from orchestrator.bench.paired import PairedAnswers  # noqa: E402
-from orchestrator.bench.tuning_weights import adjusted_score, fit_adjustment  # noqa: E402
-from orchestrator.tuned import Adjustment  # noqa: E402
+from orchestrator.config.tuned import Adjustment  # noqa: E402
+from orchestrator.lab.metrics import Routing  # noqa: E402
+from orchestrator.lab.paired import PairedAnswers  # noqa: E402
+from orchestrator.lab.tune.cases import GradedAnswer  # noqa: E402
+from orchestrator.lab.tune.tuning_weights import adjusted_score, fit_adjustment  # noqa: E402
+from orchestrator.reading.complexity import Evidence  # noqa: E402
 
 SIZES = (100, 200, 400, 1_600)
 DRAWS = 10

@@ -9,7 +9,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from orchestrator.cli.app import run
-from orchestrator.cli.commands import COMMANDS
+from orchestrator.cli.dispatch import COMMANDS
 
 PATH = Path(__file__).resolve().parents[1] / "docs" / "cli.md"
 _HEAD = (

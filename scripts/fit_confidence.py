@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.bench.metrics import Confidence
-from orchestrator.bench.reading import read_items
-from orchestrator.bench.records import Item
 from orchestrator.confidence.answers import AnswerKind, same_answer
 from orchestrator.confidence.curves import WEIGHTS
 from orchestrator.confidence.detector import MEASURED, SIGNALS, measures_of, read_answer
-from orchestrator.confidence.second_opinion import LEVELS, level_of
+from orchestrator.confidence.signals.second_opinion import LEVELS, level_of
+from orchestrator.lab.metrics import Confidence
+from orchestrator.lab.reading import read_items
+from orchestrator.lab.records import Item
 
 FOLDS = 5
 RIDGE = 100.0  # chosen by cross-validation

@@ -1,13 +1,13 @@
 """Writes what follows from the table of options: docs/options.md, and the parameters of the Python interface in
-orchestrator/settings/parameters.py. `--check` only says whether both are up to date."""
+orchestrator/config/parameters.py. `--check` only says whether both are up to date."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from orchestrator.settings import RunOptions
-from orchestrator.settings.options import OPTIONS, Kind, Option
+from orchestrator.config import RunOptions
+from orchestrator.config.options import OPTIONS, Kind, Option
 
 ROOT = Path(__file__).resolve().parents[1]
 _TYPES = {
@@ -42,7 +42,7 @@ _PAGE = """# Options of a run
 
 Every option of `orch run` and `orch plan` that decides on the run, with its flag, its key in
 [config.yaml](configuration.md#configyaml) and its parameter of `orchestrate` in Python. Written by
-`scripts/option_docs.py` from the one table in `orchestrator/settings/options.py`; a test holds it against that.
+`scripts/option_docs.py` from the one table in `orchestrator/config/options.py`; a test holds it against that.
 
 An option that you give, by flag or by parameter, and that the strategy makes no use of is an error (exit 2) that says
 which strategies take it; so are two that contradict each other. What stands in config.yaml is a default, and never one.

@@ -23,11 +23,11 @@ from genai_prices import types as genai
 from genai_prices.data import providers
 
 from orchestrator.billing import WEB_SEARCH
+from orchestrator.config.yaml_files import read_document
+from orchestrator.config.yaml_value import Value
 from orchestrator.money import OtherRates, Price, Rates, Tier, discounted
 from orchestrator.registry.loading import read_models, shipped
 from orchestrator.registry.model import ModelSpec
-from orchestrator.yaml_files import read_document
-from orchestrator.yaml_value import Value
 
 SOURCE = f"genai-prices {version('genai-prices')}"
 _DATED = re.compile(r"\b20[0-9]{2}-[01][0-9]-[0-3][0-9]\b")

@@ -8,7 +8,7 @@ from typing import Any
 from scripted import Act, Stage
 
 from orchestrator.errors import ProviderError
-from orchestrator.result import OrchestrationResult
+from orchestrator.run.result import OrchestrationResult
 
 CHEAP, MIDDLE, STRONG = "gpt-4o-mini", "claude-haiku-4-5", "gpt-4o"
 

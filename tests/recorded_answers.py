@@ -10,12 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from orchestrator.bench.pricing import parse_prices
-from orchestrator.bench.records import Item, RecordedOutcome
-from orchestrator.bench.report import SetReport
-from orchestrator.bench.running import BenchOptions, bench_set
+from orchestrator.config import load_settings
+from orchestrator.lab.pricing import parse_prices
+from orchestrator.lab.records import Item, RecordedOutcome
+from orchestrator.lab.report import SetReport
+from orchestrator.lab.running import BenchOptions, bench_set
 from orchestrator.registry import load_registry
-from orchestrator.settings import load_settings
 
 WEAK, STRONG, OTHER = "tiny-1", "vast-2", "odd-3"
 PRICES = parse_prices([f"{WEAK}=1/2", f"{STRONG}=10/40", f"{OTHER}=2/2"])

@@ -13,15 +13,15 @@ from typing import Any
 
 from skipping import SkippingClock, carry_out
 
-from orchestrator.engine import Engine
+from orchestrator.config import RunOptions, load_settings
 from orchestrator.errors import OrchError, ProviderError
-from orchestrator.events import Observer, unobserved
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.records import Recorded
 from orchestrator.ledger.store import Ledger
 from orchestrator.providers.base import Capabilities, Health, Provider, RateLimitStatus, StreamEvent
-from orchestrator.result import OrchestrationResult
-from orchestrator.settings import RunOptions, load_settings
+from orchestrator.run.engine import Engine
+from orchestrator.run.events import Observer, unobserved
+from orchestrator.run.result import OrchestrationResult
 from orchestrator.types import Completion, FinishReason, Prompt, Request, Usage
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -27,8 +27,8 @@ from orchestrator import (
     select_model,
     synthesize_responses,
 )
+from orchestrator.config.options import OPTIONS
 from orchestrator.errors import AuthenticationError, BudgetError, UsageError
-from orchestrator.settings.options import OPTIONS
 
 
 @pytest.fixture(autouse=True)

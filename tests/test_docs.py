@@ -22,8 +22,12 @@ from documents import FENCE, Command, block, blocks, commands, names, rows, sect
 from patience import PATIENCE_S
 from test_architecture import LAYERS, PACKAGE
 
+from orchestrator.choose.table import STRATEGIES
 from orchestrator.cli.app import run
 from orchestrator.confidence.detector import SIGNALS
+from orchestrator.config import load_settings
+from orchestrator.config.options import OPTIONS
+from orchestrator.config.tuned import read_tuned
 from orchestrator.errors import Interrupted, OrchError
 from orchestrator.ledger.records import CallStatus, CostSource, RunStatus
 from orchestrator.ledger.store import Ledger
@@ -33,11 +37,7 @@ from orchestrator.providers.sdk import SdkProvider
 from orchestrator.registry import load_registry
 from orchestrator.registry.plans import KINDS
 from orchestrator.registry.providers import PROVIDERS, ProviderInfo
-from orchestrator.result import ErrorInfo
-from orchestrator.settings import load_settings
-from orchestrator.settings.options import OPTIONS
-from orchestrator.strategies import STRATEGIES
-from orchestrator.tuned import read_tuned
+from orchestrator.run.result import ErrorInfo
 
 ROOT = PACKAGE.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -325,7 +325,7 @@ def carried_out(path: str) -> dict[str, Any]:
 def test_the_recipe_for_a_strategy_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     strategy = carried_out("orchestrator/strategies/strongest.py")["strongest"]
     monkeypatch.setitem(STRATEGIES.built_in, "strongest", strategy)
-    tests = carried_out("tests/strategies/test_strongest.py")
+    tests = carried_out("tests/choose/test_strongest.py")
     tests["test_the_model_that_reasons_best_is_called"](tmp_path)
     tests["test_without_a_key_there_is_nothing_to_call"](tmp_path)
 

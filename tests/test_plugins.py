@@ -15,10 +15,10 @@ from plugin_packages import EXAMPLE, install, install_example
 from scripted import UNSURE, Script, ScriptedProvider, reply
 
 from orchestrator.confidence import ConfidenceDetector
-from orchestrator.engine import Engine
+from orchestrator.config import RunOptions, load_settings
 from orchestrator.errors import ConfigError
 from orchestrator.plugins import PluginWarning, Table
-from orchestrator.settings import RunOptions, load_settings
+from orchestrator.run.engine import Engine
 from orchestrator.types import Prompt
 
 Orch = Callable[..., subprocess.CompletedProcess[bytes]]

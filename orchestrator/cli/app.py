@@ -55,7 +55,7 @@ def _carry_out(argv: list[str]) -> int:
 
         print_version()
         return 0
-    from .commands import dispatch  # heavy
+    from .dispatch import dispatch  # heavy
 
     return dispatch(argv)
 

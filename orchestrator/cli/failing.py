@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from ..config import says_simulated
 from ..errors import OrchError
-from ..result import refused_result
-from ..settings import says_simulated
+from ..run.result import refused_result
 from . import render
 from .output import Output
 

@@ -15,9 +15,9 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from ..config import RunOptions
+from ..config.options import OPTIONS, Kind, Option
 from ..deferred import dataclass
-from ..settings import RunOptions
-from ..settings.options import OPTIONS, Kind, Option
 
 F = TypeVar("F")
 

@@ -9,12 +9,12 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from ..config import RunOptions, Settings, is_simulated, load_settings, tuned_file
+from ..config.options import OPTIONS, Kind, Option, asked_for
+from ..config.strict_json import parse_json
 from ..errors import UsageError
 from ..money import dollars_to_nanousd
-from ..settings import RunOptions, Settings, is_simulated, load_settings, tuned_file
-from ..settings.options import OPTIONS, Kind, Option, asked_for
-from ..strict_json import parse_json
-from ..tool_definitions import read_tools
+from ..reading.tool_definitions import read_tools
 from .options import ConfigFlags, PlanFlags, RunFlags, SimulateFlag
 
 
@@ -84,7 +84,7 @@ def _time_limit(seconds: float | None, minutes: float | None) -> float | None:
 
 
 def _schema(file: Path, flag: str) -> Mapping[str, Any]:
-    from ..confidence.schema import check_schema  # heavy
+    from ..confidence.signals.schema import check_schema  # heavy
 
     try:
         return check_schema(parse_json(file.read_text(encoding="utf-8-sig")))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from ..attachments import STDIN, attach, left_out_note, read_attachments
 from ..errors import UsageError
+from ..reading.attachments import STDIN, attach, left_out_note, read_attachments
 from ..types import Prompt
 from . import render
 

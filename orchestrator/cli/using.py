@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
+from ..config.options import OPTIONS
 from ..errors import UsageError
-from ..settings.options import OPTIONS
 from .options import spelled
 
 REGISTRY_FILES = ("models_file", "chains_file", "routing_file")

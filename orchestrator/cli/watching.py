@@ -6,9 +6,9 @@ import sys
 from datetime import timedelta
 
 from ..clock import Clock, local_now
-from ..events import BudgetAlerted, CallEnded, CallStarted, Event, Note, TextArrived, Waiting
 from ..money import format_short
-from ..result import OrchestrationResult
+from ..run.events import BudgetAlerted, CallEnded, CallStarted, Event, Note, TextArrived, Waiting
+from ..run.result import OrchestrationResult
 from .render import is_terminal, piece, say, status, warn, wipe_status
 
 _LONG_S = 5.0  # a wait of which it is worth knowing when it ends

@@ -17,11 +17,11 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
-from ..analysis.answer import AnswerForm
-from ..analysis.parsing import parse_prompt
-from ..analysis.prose import EDGE_CHARS, count_words
 from ..deferred import dataclass
 from ..expressions import expression
+from ..reading.answer import AnswerForm
+from ..reading.parsing import parse_prompt
+from ..reading.prose import EDGE_CHARS, count_words
 from .code_form import code_form, code_of
 from .keypoints import agree, key_points
 

@@ -8,10 +8,10 @@ from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple
 
-from ..analysis.answer import AnswerForm
-from ..analysis.parsing import ParsedPrompt, parse_prompt
-from ..analysis.prose import EDGE_CHARS, count_words
 from ..deferred import dataclass
+from ..reading.answer import AnswerForm
+from ..reading.parsing import ParsedPrompt, parse_prompt
+from ..reading.prose import EDGE_CHARS, count_words
 from ..types import Task
 from .answers import Wanted, numbers_in, options_in
 from .cues import cue_counts, share_of_long

@@ -20,24 +20,24 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from ..analysis.prose import EDGE_CHARS, count_words, read_prose
+from ..config.tuned import Calibration
 from ..expressions import expression
 from ..plugins import Plugin, Table, said
-from ..tuned import Calibration
+from ..reading.prose import EDGE_CHARS, count_words, read_prose
 from ..types import FinishReason, Verdict
 from .answers import final_answer
-from .arithmetic import arithmetic
 from .asked import Asked
-from .completeness import completeness, fullness
-from .conclusion import conclusion
 from .curves import weigh_measures, weights
-from .difficulty import difficulty
-from .fit import fit
-from .hedging import STRONG, find_hedges, hedging
-from .length import length
 from .signal import Answer, AnswerSignal, Hedge, Measure, Signal
-from .wording import wording
-from .working import working
+from .signals.arithmetic import arithmetic
+from .signals.completeness import completeness, fullness
+from .signals.conclusion import conclusion
+from .signals.difficulty import difficulty
+from .signals.fit import fit
+from .signals.hedging import STRONG, find_hedges, hedging
+from .signals.length import length
+from .signals.wording import wording
+from .signals.working import working
 
 BASELINE = 1.0  # of an open answer: 0.73 where nothing speaks for or against it
 _VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2060\ufeff]"

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 
-from ..analysis.prose import EDGE_CHARS
 from ..deferred import dataclass
+from ..reading.prose import EDGE_CHARS
 
 MATCH_FROM = 0.5
 POINTS_PER_ANSWER = 40  # of a longer answer the first ones count, which bounds the comparison

@@ -8,9 +8,9 @@ from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
-from ..analysis.answer import AnswerForm
-from ..analysis.prose import Prose
 from ..deferred import dataclass
+from ..reading.answer import AnswerForm
+from ..reading.prose import Prose
 from ..types import FinishReason, Task
 from .answers import SHORT_WORDS, AnswerKind, FinalAnswer, numbers_in
 from .asked import Asked

@@ -13,9 +13,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..analysis.prose import EDGE_CHARS, count_words
 from ..deferred import dataclass
 from ..errors import UsageError
+from ..reading.prose import EDGE_CHARS, count_words
 from ..types import FinishReason, Level
 from .detector import ConfidenceDetector
 from .keypoints import KeyPoint, agree, key_points

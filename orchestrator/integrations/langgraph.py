@@ -17,16 +17,15 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ..analysis import ComplexityAnalyzer, Task
-from ..analysis.complexity import analyzer_for
-from ..analysis.needs import Need, needs_of
-from ..analysis.parsing import parse_prompt
 from ..api import orchestrate, waited_for
-from ..engine import Engine
+from ..config import load_settings
 from ..errors import ConfigError, UsageError, did_you_mean
-from ..result import OrchestrationResult
-from ..settings import load_settings
-from ..types import Analysis, Level
+from ..reading.complexity import ComplexityAnalyzer, analyzer_for
+from ..reading.needs import Need, needs_of
+from ..reading.parsing import parse_prompt
+from ..run.engine import Engine
+from ..run.result import OrchestrationResult
+from ..types import Analysis, Level, Task
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable

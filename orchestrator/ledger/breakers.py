@@ -14,8 +14,8 @@ from __future__ import annotations
 import sqlite3
 from datetime import datetime
 
+from ..config import BreakerPolicy
 from ..deferred import dataclass
-from ..settings import BreakerPolicy
 from .limits import SECOND
 from .rows import from_micros, to_micros
 from .store import Ledger

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from ..analysis.tokens import estimate_tokens, upper_bound_tokens
 from ..deferred import dataclass
+from ..reading.tokens import estimate_tokens, upper_bound_tokens
 from ..types import Tool
 
 MESSAGE_OVERHEAD = 64  # tokens that a provider wraps around one message and a system prompt, with room to spare

@@ -2,7 +2,7 @@
 
 An adapter turns one `Request` into one `Completion`, over the provider's own SDK, with the SDK's retries off. It
 raises only `orchestrator.errors.ProviderError`s, never one of the SDK's exceptions, and keeps no state but its
-connection. Retrying, limiting, pricing and recording are not its business: `orchestrator.calling` does those.
+connection. Retrying, limiting, pricing and recording are not its business: `orchestrator.run.call` does those.
 """
 
 from __future__ import annotations

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from ..config.options import STRATEGY_NAMES
+from ..config.strict_yaml import Table, list_of, mapping_of, record, text
+from ..config.yaml_value import Kind, Value
 from ..errors import did_you_mean
 from ..expressions import expression
-from ..settings.options import STRATEGY_NAMES
-from ..strict_yaml import Table, list_of, mapping_of, record, text
 from ..types import Level
-from ..yaml_value import Kind, Value
 from .model import Chain, Role
 from .plans import PlanReader, model_named
 

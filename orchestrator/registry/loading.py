@@ -11,13 +11,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+from ..config import Settings
+from ..config.options import STRATEGY_NAMES
+from ..config.strict_yaml import Table, day, mapping_of, read, record, text
+from ..config.yaml_files import read_document
+from ..config.yaml_value import Value
 from ..deferred import dataclass
 from ..errors import ConfigError, did_you_mean
-from ..settings import Settings
-from ..settings.options import STRATEGY_NAMES
-from ..strict_yaml import Table, day, mapping_of, read, record, text
-from ..yaml_files import read_document
-from ..yaml_value import Value
 from . import records
 from .chains import ChainsDocument
 from .model import Chain, ModelSpec, Registry, Role

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import TypedDict, TypeVar
 
+from ..config.strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_of, record, text
+from ..config.yaml_value import Kind, Value
 from ..errors import did_you_mean
 from ..plan import (
     FREE_SIGNALS,
@@ -29,9 +31,7 @@ from ..plan import (
     Sequence,
     check_plan,
 )
-from ..strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_of, record, text
 from ..types import AcceptRule, Level
-from ..yaml_value import Kind, Value
 from . import records
 from .model import Chain
 

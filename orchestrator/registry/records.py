@@ -11,13 +11,13 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import TypeVar
 
+from ..config.strict_yaml import Reader, Table, day, decimal, integer, list_of, one_of, record, text
+from ..config.yaml_value import Kind, Value
 from ..deferred import dataclass
 from ..errors import did_you_mean
 from ..expressions import expression
 from ..money import OtherRates, Price, Rates, Tier, discounted
-from ..strict_yaml import Reader, Table, day, decimal, integer, list_of, one_of, record, text
 from ..types import Level
-from ..yaml_value import Kind, Value
 from .model import Feature, FreeQuota, ModelSpec, RateLimits, Scores, Status
 from .providers import PROVIDERS
 

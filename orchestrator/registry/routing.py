@@ -13,11 +13,11 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import TypeVar
 
+from ..config.strict_yaml import Table, boolean, day, decimal, integer, list_of, mapping_of, one_of, record, text
+from ..config.yaml_value import Value
 from ..errors import did_you_mean
 from ..expressions import expression
-from ..strict_yaml import Table, boolean, day, decimal, integer, list_of, mapping_of, one_of, record, text
 from ..types import Level, Task
-from ..yaml_value import Value
 from .model import Scores
 from .records import MAX_TOKENS
 from .routes import Arm, Condition, Experiment, Fit, Routing, TaskRow, TaskTable, Weight

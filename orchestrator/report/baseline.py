@@ -18,9 +18,9 @@ from dataclasses import asdict, field
 from enum import StrEnum
 from typing import Any
 
-from ..analysis.needs import ROUTINE_TASKS
 from ..deferred import dataclass
 from ..ledger.store import Ledger
+from ..reading.needs import ROUTINE_TASKS
 from ..types import Level
 from .idle import Idle
 from .model import SCHEMA_VERSION

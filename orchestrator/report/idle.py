@@ -17,13 +17,13 @@ from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
+from ..config import Machine
 from ..deferred import dataclass
 from ..errors import ConfigError, did_you_mean
 from ..ledger.rows import to_micros
 from ..ledger.store import Ledger
 from ..money import NANO_PER_DOLLAR
 from ..registry.model import Registry
-from ..settings import Machine
 from .period import Localise, Range, bounds
 from .selection import Selection
 

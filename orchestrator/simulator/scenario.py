@@ -21,9 +21,9 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from ..config.strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_of, read, record, text
+from ..config.yaml_value import Value
 from ..deferred import dataclass
-from ..strict_yaml import Reader, Table, boolean, decimal, integer, list_of, one_of, read, record, text
-from ..yaml_value import Value
 
 
 class FaultKind(StrEnum):

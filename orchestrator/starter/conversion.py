@@ -14,11 +14,11 @@ from dataclasses import field
 from datetime import datetime
 from fractions import Fraction
 
+from ..choose.table import STRATEGIES
 from ..deferred import dataclass
 from ..registry.model import ModelSpec, Registry, Status
-from ..report.model_names import ModelNames
+from ..registry.model_names import ModelNames
 from ..report.plain import one_line
-from ..strategies import STRATEGIES
 from ..types import Task
 from .files import CHAINS, CONFIG, MODELS, ROUTING
 from .openclaw import OpenClaw, Use

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ..config import load_settings
 from ..deferred import dataclass
 from ..errors import ConfigError, UsageError
 from ..files import replacing
 from ..registry.loading import load_registry
-from ..settings import load_settings
 
 Files = Mapping[str, str]  # the name of a file in the config directory -> its text
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..config.strict_json import parse_json
 from ..errors import ConfigError
-from ..strict_json import parse_json
 
 _MAX_BYTES = 1 << 20
 _MAX_ROWS = 1_000  # agents, or kinds of work

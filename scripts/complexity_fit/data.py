@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.analysis.complexity import prior_logits
-from orchestrator.analysis.features import Family, Features, feature_names, read_features
-from orchestrator.analysis.prose import read_prose
-from orchestrator.analysis.tasks import classify
+from orchestrator.reading.complexity import prior_logits
+from orchestrator.reading.features import Family, Features, feature_names, read_features
+from orchestrator.reading.prose import read_prose
+from orchestrator.reading.tasks import classify
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.analysis.features import feature_names
-from orchestrator.analysis.lexicon import CUES, SUBJECTS
+from orchestrator.reading.features import feature_names
+from orchestrator.reading.lexicon import CUES, SUBJECTS
 
 
 def _rows(rows: dict[str, str]) -> list[str]:

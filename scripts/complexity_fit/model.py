@@ -16,8 +16,8 @@ import numpy as np
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.linear_model import Ridge
 
-from orchestrator.analysis.features import Family, feature_names
-from orchestrator.analysis.fitted import read_weights
+from orchestrator.reading.features import Family, feature_names
+from orchestrator.reading.fitted import read_weights
 
 from .data import Floats, Mask, Outcomes
 
@@ -103,7 +103,7 @@ RECIPES: dict[Family, Recipe] = {
 
 
 def fit(data: Outcomes, rows: Mask) -> Document:
-    """A document of weights (`orchestrator.analysis.fitted`) from these rows."""
+    """A document of weights (`orchestrator.reading.fitted`) from these rows."""
     families = {family.value: _fit_family(data, rows, family) for family in Family}
     return {"features": list(_NAMES), "families": families}
 
@@ -229,7 +229,7 @@ def _linear(slopes: list[list[float]], matrix: Floats) -> Floats:
 
 
 def _tree(tree: Any, rate: float, node: int = 0) -> list[float]:
-    """A tree as `orchestrator.analysis.fitted.Weights` has it."""
+    """A tree as `orchestrator.reading.fitted.Weights` has it."""
     low, high = int(tree.children_left[node]), int(tree.children_right[node])
     if low < 0:
         return [-1]

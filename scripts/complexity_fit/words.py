@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import Ridge
 
-from orchestrator.analysis.features import Family
+from orchestrator.reading.features import Family
 
 from .data import Floats, Mask, Outcomes
 from .model import RECIPES, target

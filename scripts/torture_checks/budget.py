@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from orchestrator.settings import RunOptions
+from orchestrator.config import RunOptions
 
 from .bill import Entry, simulator
 from .check import Check, Findings, Size, Trial

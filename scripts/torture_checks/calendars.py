@@ -10,13 +10,13 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from orchestrator.engine import Engine
+from orchestrator.config import RunOptions, load_settings
 from orchestrator.errors import BudgetError
 from orchestrator.ledger.budgets import Budget, Scope, budget_states, set_budgets
 from orchestrator.ledger.store import Ledger
 from orchestrator.period import Period
 from orchestrator.registry.loading import registry_for
-from orchestrator.settings import RunOptions, load_settings
+from orchestrator.run.engine import Engine
 from orchestrator.types import Prompt
 
 from .bill import Simulator, simulator

@@ -20,12 +20,12 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from orchestrator.calling.run_log import RunLog
 from orchestrator.cli.app import run as run_command
-from orchestrator.engine import Engine
+from orchestrator.config import BreakerPolicy, RetryPolicy, RunOptions, load_settings
 from orchestrator.errors import BudgetError, OrchError
 from orchestrator.ledger import store, transaction
-from orchestrator.settings import BreakerPolicy, RetryPolicy, RunOptions, load_settings
+from orchestrator.run.call.run_log import RunLog
+from orchestrator.run.engine import Engine
 from orchestrator.simulator.tokens import CHARACTERS_PER_TOKEN
 from orchestrator.types import Prompt
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from orchestrator.settings import BreakerPolicy, RunOptions
+from orchestrator.config import BreakerPolicy, RunOptions
 
 from .bill import Entry, simulator
 from .check import Check, Findings, Size, Trial

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from orchestrator.calling.retry import Backoff
+from orchestrator.config import RetryPolicy
 from orchestrator.providers.failures import Source, error_for, read_signal
-from orchestrator.settings import RetryPolicy
+from orchestrator.run.call.retry import Backoff
 
 from .bill import simulator
 from .check import Check, Findings, Size, Trial

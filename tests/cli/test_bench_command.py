@@ -21,9 +21,9 @@ from patience import PATIENCE_S
 from recorded_answers import STRONG, WEAK, items, write
 from scripted import NOW, Script, Stage, reply
 
-from orchestrator.analysis.complexity import CUTS
 from orchestrator.ledger.ratings import Rating, rate
 from orchestrator.ledger.store import Ledger
+from orchestrator.reading.complexity import CUTS
 
 Orch = Callable[..., subprocess.CompletedProcess[bytes]]
 PRICES = (f"--price={WEAK}=1/2", f"--price={STRONG}=10/40")

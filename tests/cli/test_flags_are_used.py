@@ -19,7 +19,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
-from orchestrator.cli.commands import COMMANDS
+from orchestrator.cli.dispatch import COMMANDS
 from orchestrator.errors import OrchError, UsageError
 from orchestrator.report.projection import Horizon
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
+from orchestrator.config.tuned import logistic
 from orchestrator.ledger.ratings import Rating, rate
 from orchestrator.ledger.records import CallRecord, CallStatus, CostSource, RunRecord, RunStatus
 from orchestrator.ledger.store import Ledger
-from orchestrator.tuned import logistic
 from orchestrator.types import digest_of
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")

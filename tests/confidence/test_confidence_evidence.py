@@ -7,8 +7,8 @@ import math
 import pytest
 
 from orchestrator.confidence import ConfidenceDetector
-from orchestrator.confidence.logprobs import logprob_signal
-from orchestrator.confidence.schema import check_schema, schema_signal
+from orchestrator.confidence.signals.logprobs import logprob_signal
+from orchestrator.confidence.signals.schema import check_schema, schema_signal
 from orchestrator.errors import UsageError
 from orchestrator.types import TokenLogprob
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.confidence import ConfidenceDetector
-from orchestrator.confidence.arithmetic import check_sums, evaluate
 from orchestrator.confidence.curves import WEIGHTS, Curve, weights
 from orchestrator.confidence.detector import MEASURED, measures_of, read_answer
-from orchestrator.confidence.second_opinion import LEVELS, agreement_signal, level_of
+from orchestrator.confidence.signals.arithmetic import check_sums, evaluate
+from orchestrator.confidence.signals.second_opinion import LEVELS, agreement_signal, level_of
 
 PROBLEM = "A crate holds 24 bottles. A shop sells 17 crates and 5 single bottles. How many bottles does it sell?"
 assess = ConfidenceDetector().assess

@@ -21,13 +21,13 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import RetryPolicy
 from scripted import SURE, UNSURE, Hang, Script, Stage, reply
 
-from orchestrator.engine import Engine
+from orchestrator.config import load_settings
 from orchestrator.errors import AuthenticationError, ConfigError, OrchError, RefusedError, TemporaryError, UsageError
 from orchestrator.integrations.langgraph import AnalysisEdge, plan_node
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.records import RunStatus
 from orchestrator.ledger.store import Ledger
-from orchestrator.settings import load_settings
+from orchestrator.run.engine import Engine
 from orchestrator.types import Level
 
 ROOT = Path(__file__).resolve().parents[2]

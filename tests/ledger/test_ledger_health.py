@@ -12,7 +12,12 @@ from typing import Any
 import pytest
 
 from orchestrator.ledger.breakers import EVERY_MODEL, Circuit, set_aside
-from orchestrator.ledger.health import (
+from orchestrator.ledger.records import CallRecord, CallStatus, RunRecord
+from orchestrator.ledger.rows import to_micros
+from orchestrator.ledger.schema import MIGRATIONS
+from orchestrator.ledger.spool import spool
+from orchestrator.ledger.store import Ledger
+from orchestrator.upkeep.ledger_health import (
     Check,
     CheckStatus,
     check_breakers,
@@ -20,11 +25,6 @@ from orchestrator.ledger.health import (
     check_ledger,
     check_sqlite,
 )
-from orchestrator.ledger.records import CallRecord, CallStatus, RunRecord
-from orchestrator.ledger.rows import to_micros
-from orchestrator.ledger.schema import MIGRATIONS
-from orchestrator.ledger.spool import spool
-from orchestrator.ledger.store import Ledger
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 RUN = RunRecord("R", NOW, "2026-11-21", "fallback", "0" * 64, simulated=False)

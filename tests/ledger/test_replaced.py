@@ -10,11 +10,11 @@ import pytest
 from scripted import SURE, UNSURE, Script, Stage, reply
 
 from orchestrator.errors import LedgerError
-from orchestrator.events import Event, Note, unobserved
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.records import Recorded
 from orchestrator.ledger.spool import spooled
 from orchestrator.ledger.store import Ledger
+from orchestrator.run.events import Event, Note, unobserved
 from orchestrator.types import Completion, Request
 
 CHAIN = "gpt-6-luna,claude-haiku-5-5"

@@ -14,16 +14,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.calling.settlement import price_json
 from orchestrator.errors import LedgerError, UsageError
-from orchestrator.ledger import repricing
 from orchestrator.ledger.records import CallRecord, CallStatus, CostSource, RunRecord
-from orchestrator.ledger.repricing import Repricing, Scope, reprice, undo
 from orchestrator.ledger.schema import MIGRATIONS
 from orchestrator.ledger.store import Ledger
 from orchestrator.money import OtherRates, Price, Rates
 from orchestrator.registry.model import ModelSpec, Registry, Scores
+from orchestrator.run.call.settlement import price_json
 from orchestrator.types import Level
+from orchestrator.upkeep import repricing
+from orchestrator.upkeep.repricing import Repricing, Scope, reprice, undo
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 DAY = date(2026, 11, 21)

@@ -14,11 +14,11 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from orchestrator.ledger.health import CheckStatus, check_ledger
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.records import CallRecord, CallStatus, CostSource, RunRecord, RunStatus
 from orchestrator.ledger.spool import put_aside, spool, spooled
 from orchestrator.ledger.store import Ledger
+from orchestrator.upkeep.ledger_health import CheckStatus, check_ledger
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 RUN = RunRecord("R", NOW, "2026-11-21", "fallback", "0" * 64, simulated=False)

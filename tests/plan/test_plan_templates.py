@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.fencing import MARKER_LENGTH, fenced, new_marker
 from orchestrator.plan.template import TemplateError, parse
+from orchestrator.reading.fencing import MARKER_LENGTH, fenced, new_marker
 
 VALUES = {"prompt": "Why?", "steps.notes": "some notes", "context": "a log", "answer": "42", "answers": "41 and 42"}
 

@@ -11,6 +11,7 @@ from counting import lines_carried_out
 from hypothesis import given, settings
 from plans import plans
 
+from orchestrator.config.yaml_files import read_document
 from orchestrator.errors import ConfigError
 from orchestrator.plan import (
     FREE_SIGNALS,
@@ -31,7 +32,6 @@ from orchestrator.plan import (
 from orchestrator.registry import Registry, load_registry
 from orchestrator.registry.chains import ChainsDocument
 from orchestrator.types import AcceptRule, Level
-from orchestrator.yaml_files import read_document
 
 NOWHERE = Path("/nonexistent")
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 from test_registry_mutations import MUTATIONS
 
+from orchestrator.choose.strategies.tasks import names_of, variable
+from orchestrator.config.options import STRATEGY_NAMES
+from orchestrator.config.yaml_files import read_document
 from orchestrator.errors import ConfigError
 from orchestrator.registry import Registry, load_registry
 from orchestrator.registry.loading import shipped
 from orchestrator.registry.routes import Routing
 from orchestrator.registry.routing import RoutingReader
-from orchestrator.settings.options import STRATEGY_NAMES
-from orchestrator.strategies.tasks import names_of, variable
-from orchestrator.yaml_files import read_document
 
 Load = Callable[..., Registry]
 

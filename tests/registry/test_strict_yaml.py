@@ -15,9 +15,8 @@ from counting import lines_carried_out
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator import yaml_document
-from orchestrator.errors import ConfigError
-from orchestrator.strict_yaml import (
+from orchestrator.config import yaml_document
+from orchestrator.config.strict_yaml import (
     Table,
     boolean,
     day,
@@ -30,8 +29,9 @@ from orchestrator.strict_yaml import (
     record,
     text,
 )
-from orchestrator.yaml_document import MAX_VALUES, parse
-from orchestrator.yaml_files import MAX_BYTES
+from orchestrator.config.yaml_document import MAX_VALUES, parse
+from orchestrator.config.yaml_files import MAX_BYTES
+from orchestrator.errors import ConfigError
 
 LARGEST = MAX_BYTES - 100
 

@@ -13,12 +13,11 @@ import pytest
 from patience import PATIENCE_S
 from test_registry_mutations import MUTATIONS, a_few_chains, a_few_models
 
-from orchestrator import yaml_document
+from orchestrator.config import load_settings, yaml_document
+from orchestrator.config.yaml_files import read_document
+from orchestrator.config.yaml_value import Value
 from orchestrator.errors import ConfigError
 from orchestrator.registry.loading import load_registry, shipped
-from orchestrator.settings import load_settings
-from orchestrator.yaml_files import read_document
-from orchestrator.yaml_value import Value
 
 DOCUMENT = "a: 1\nb: [x, '2', {c: 3.50}]\n'd e': |\n  é\n  '\nempty:\n"
 posix_only = pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
@@ -119,7 +118,7 @@ def test_what_is_kept_under_another_parser_is_not_used(file: Path, tmp_path: Pat
     copy = tmp_path / "elsewhere"
     program = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); "
-        "from orchestrator.yaml_files import read_document; read_document(Path(sys.argv[2]), Path(sys.argv[3]))"
+        "from orchestrator.config.yaml_files import read_document; read_document(Path(sys.argv[2]), Path(sys.argv[3]))"
     )
     package = Path(yaml_document.__file__).parent
     (copy / "orchestrator").mkdir(parents=True)
@@ -189,7 +188,7 @@ def test_a_folder_of_somebody_else_is_left_alone(file: Path, tmp_path: Path, par
 
 def test_processes_that_keep_the_same_file_do_not_disturb_each_other(file: Path, tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from orchestrator.yaml_files import read_document\n"
+        "import sys; from pathlib import Path; from orchestrator.config.yaml_files import read_document\n"
         "file, kept = Path(sys.argv[1]), Path(sys.argv[2])\n"
         "without = read_document(file)\n"
         "for _ in range(50):\n"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.lab.by_task import Standing, by_task, told_apart
 from orchestrator.ledger.ratings import RatedRun, Rating
-from orchestrator.report.by_task import Standing, by_task, told_apart
 from orchestrator.report.significance import wilson
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)

@@ -15,11 +15,10 @@ from scripted import Script, ScriptedProvider
 from skipping import SkippingClock, carry_out
 
 from orchestrator.errors import ConfigError
-from orchestrator.ledger.health import Check, CheckStatus
 from orchestrator.providers.base import Endpoint, Health, Provider
 from orchestrator.providers.catalog import connect
 from orchestrator.registry.providers import PROVIDERS
-from orchestrator.report.diagnosis import (
+from orchestrator.upkeep.diagnosis import (
     CONFIGURATION,
     ENDPOINTS,
     KEYS,
@@ -32,6 +31,7 @@ from orchestrator.report.diagnosis import (
     check_time_zone,
     probe,
 )
+from orchestrator.upkeep.ledger_health import Check, CheckStatus
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 CANARY = "sk-canary-5f0c2a"

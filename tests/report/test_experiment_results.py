@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.lab.experiment import Results, results
 from orchestrator.ledger.experiments import TrialRun
 from orchestrator.registry.routes import Arm, Experiment
-from orchestrator.report.experiment import Results, results
 from orchestrator.report.significance import (
     estimate_mean,
     estimate_share,

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from report_recording import Recorder, recording
 
+from orchestrator.config import Machine
 from orchestrator.errors import ConfigError
 from orchestrator.registry import load_registry
 from orchestrator.report.idle import Idle, idle, known_machines
 from orchestrator.report.period import Localise, Range
 from orchestrator.report.selection import Selection
-from orchestrator.settings import Machine
 
 recorder = pytest.fixture(recording)
 NOW = datetime(2026, 11, 18, 12, tzinfo=UTC)

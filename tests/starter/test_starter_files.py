@@ -9,9 +9,9 @@ import pytest
 import yaml
 from test_docs import config_keys
 
+from orchestrator.config import RetryPolicy, RunOptions, load_settings
 from orchestrator.errors import UsageError
 from orchestrator.registry import load_registry
-from orchestrator.settings import RetryPolicy, RunOptions, load_settings
 from orchestrator.starter.files import check, starter_files, write
 
 

@@ -1,6 +1,6 @@
 """How hard a prompt is for a model, and how able a model is: the simulator's own estimate.
 
-It is deliberately apart from `orchestrator.analysis`: measured against an estimate of its own kind, that one would
+It is deliberately apart from `orchestrator.reading`: measured against an estimate of its own kind, that one would
 only agree with itself. The scale of both numbers is that of `Level.rank`: 0 basic, 1 intermediate, 2 advanced,
 3 expert; a model answers with confidence when its ability is at least the need.
 """

@@ -1,0 +1,278 @@
+"""What a strategy is given and what it gives back. A strategy is a pure function: it calls nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from ..config import RunOptions
+from ..deferred import dataclass
+from ..errors import AuthenticationError, BudgetError, ContextTooLongError, OrchError, PluginError, UsageError
+from ..money import format_nanousd
+from ..plan import Call, CostRange, Node, calls
+from ..plan.compose import sees_context
+from ..plan.load import Load
+from ..reading.needs import Needs
+from ..reading.prompt import OfReading, Reading
+from ..registry.model import Chain, Feature, ModelSpec, Role
+from ..registry.routes import Asked, Routing, TaskTable
+from .observed import Observed
+from .quote import output_limit, price_for, quote
+
+_SHOWN = 5  # so many models are named in an error
+
+
+class Obstacle(StrEnum):
+    """Why a model cannot be called for this prompt."""
+
+    NO_KEY = "no key"
+    NO_PLUGIN = "the plugin of its provider is broken"
+    NO_TOOLS = "does not support tools"
+    WINDOW = "prompt too long for its context window"
+    BUDGET = "over the cost cap"
+    UNPRICED = "no known price, which a cost cap does not allow"
+    SLOW = "slower than was asked for"
+    RATED_LOWER = "rated lower than was asked for"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model, what this prompt would cost on it, and what stands in the way of calling it."""
+
+    spec: ModelSpec
+    cost: CostRange
+    obstacle: Obstacle | None
+
+
+@dataclass(frozen=True, slots=True)
+class Situation(OfReading):
+    """All that a strategy decides on. The models of `chain`, and `models`, are names in `offers`, aliases resolved.
+
+    `roles` and `tiers` are those that the calls of the chain's plan may name. `routing` is what routers go by: `table`,
+    the one of its tables that was chosen, and `overrides`, the models that the environment puts first, by task.
+    `question_offers` are for the question without what was given with it; empty where nothing was. What is `reserved`
+    is only called where it is named: a model that a rollout is to bring in.
+    """
+
+    reading: Reading
+    offers: Mapping[str, Offer]
+    options: RunOptions
+    chain: Chain
+    models: tuple[str, ...]
+    when: datetime
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    tiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    routing: Routing = field(default_factory=Routing)
+    table: TaskTable | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    observed: Observed = field(default_factory=Observed)
+    question_offers: Mapping[str, Offer] = field(default_factory=dict)
+    reserved: frozenset[str] = frozenset()
+
+    @property
+    def needs(self) -> Needs:
+        """What the prompt asks for, by its words or by the user's."""
+        return self.reading.needs
+
+    @property
+    def asked(self) -> Asked:
+        """What the conditions of routers are held against."""
+        limit_s = self.options.max_latency_s
+        return Asked(self.analysis, self.prompt.question, self.needs.is_critical, limit_s)
+
+    @property
+    def has_context(self) -> bool:
+        return bool(self.question_offers)
+
+    def offers_for(self, call: Call) -> Mapping[str, Offer]:
+        """The offers for what a call is sent of the prompt: all of it, or the question alone."""
+        return self.offers if not self.has_context or sees_context(call) else self.question_offers
+
+    def choosable(self, offers: Mapping[str, Offer] | None = None) -> list[Offer]:
+        """The models that may be chosen without being named: nothing in the way, not retired, unpriced or reserved; of
+        those that are set aside for failing, none while there are others."""
+        today = self.when.date()
+        able = [
+            offer
+            for offer in (self.offers if offers is None else offers).values()
+            if offer.obstacle is None and not offer.spec.is_retired(today) and offer.cost.expected is not None
+            if offer.spec.name not in self.reserved
+        ]
+        return self.preferred(able)
+
+    def preferred(self, able: list[Offer]) -> list[Offer]:
+        """Of models that can be called, those that are not set aside for failing; all where there are no others."""
+        return [offer for offer in able if self.barred(offer) is None] or able
+
+    def barred(self, offer: Offer) -> str | None:
+        """Why a model is set aside for a while; None if it is not."""
+        return self.observed.bars(offer.spec.provider, offer.spec.name)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A model that was named and cannot be called; `call` says which of the plan's calls it was for."""
+
+    model: str
+    why: str
+    call: str = ""
+
+    def __str__(self) -> str:
+        return f"left out {self.model}{self.call}: {self.why}"
+
+
+Reason = str | LeftOut
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A plan and why it is this one. `ring` is the one in which carrying it out takes a turn."""
+
+    plan: Node
+    reasons: tuple[Reason, ...]
+    ring: str | None = None
+
+    def models(self) -> list[str]:
+        """The models that the plan calls, each once."""
+        return list(dict.fromkeys(call.model for call in calls(self.plan)))
+
+
+class Strategy(Protocol):
+    """What turns a prompt into a plan. It is pure: it calls nothing, writes nothing, and decides the same again.
+
+    The plan names models of `situation.offers`, of those that have no obstacle; what they cost is in nano-dollars. None
+    where there is nothing to call. Raises an OrchError for what the user asked for and cannot have.
+    """
+
+    def __call__(self, situation: Situation, /) -> Decision | None: ...
+
+
+class Offers(Mapping[str, Offer]):
+    """An offer for each model, by name, made when it is first looked at: most plans look at a few of them."""
+
+    def __init__(self, specs: Mapping[str, ModelSpec], make: Callable[[ModelSpec], Offer]) -> None:
+        self._specs = specs
+        self._make = make
+        self._made: dict[str, Offer] = {}
+
+    def __getitem__(self, name: str) -> Offer:
+        if name not in self._made:
+            self._made[name] = self._make(self._specs[name])
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._specs)
+
+    def __len__(self) -> int:
+        return len(self._specs)
+
+
+def survey(
+    specs: Mapping[str, ModelSpec],
+    load: Load,
+    options: RunOptions,
+    *,
+    out_of_reach: Callable[[ModelSpec], Obstacle | None],
+    free_tier: Collection[str],
+    when: datetime,
+) -> Offers:
+    """An offer for every model, by name. `out_of_reach` says why its provider cannot be called, if so."""
+
+    def offer(spec: ModelSpec) -> Offer:
+        limit = output_limit(spec, load, options.max_tokens)
+        cost = quote(spec, price_for(spec, when, free_tier), load, limit=max(limit, 1), timeout_s=options.timeout_s)
+        cap = None if cost.expected is None and options.allow_unpriced else options.max_cost_nanousd
+        obstacle = _obstacle(limit, cost, cap)
+        if options.tools and Feature.TOOLS not in spec.supports:
+            obstacle = Obstacle.NO_TOOLS
+        return Offer(spec, cost, out_of_reach(spec) or obstacle)
+
+    return Offers(specs, offer)
+
+
+def marked(
+    offers: Mapping[str, Offer], obstacle: Obstacle, stands_before: Callable[[ModelSpec], bool]
+) -> dict[str, Offer]:
+    """The offers with an obstacle in the way of some models, where nothing else is already."""
+    return {
+        name: replace(offer, obstacle=obstacle) if offer.obstacle is None and stands_before(offer.spec) else offer
+        for name, offer in offers.items()
+    }
+
+
+def _obstacle(limit: int, cost: CostRange, cap: int | None) -> Obstacle | None:
+    if limit < 1:
+        return Obstacle.WINDOW
+    if cap is None:
+        return None
+    if cost.expected is None:
+        return Obstacle.UNPRICED
+    return Obstacle.BUDGET if cost.expected > cap else None
+
+
+def by_expected_cost(offer: Offer) -> tuple[int, str]:
+    """A sort key: cheapest first, unpriced last, ties by name."""
+    expected = offer.cost.expected
+    return (expected if expected is not None else 1 << 62, offer.spec.name)
+
+
+def nothing_to_call(offers: Iterable[Offer], needed: Callable[[str], str], tokens: int) -> OrchError:
+    """The error for when every model has something in the way of a prompt of about so many tokens.
+
+    `needed` names the variable that sets up a provider.
+    """
+    found = list(offers)
+    obstacles = {offer.obstacle for offer in found}
+    if Obstacle.BUDGET in obstacles or Obstacle.UNPRICED in obstacles:
+        return _over_budget(found)
+    if Obstacle.WINDOW in obstacles:
+        longest = max((o.spec for o in found if o.obstacle is Obstacle.WINDOW), key=lambda spec: spec.context_window)
+        return ContextTooLongError(
+            f"the prompt does not fit: it is about {tokens:,} tokens, and the largest context window here is "
+            f"{longest.name}'s {longest.context_window:,} tokens",
+            provider=None,
+        )
+    if Obstacle.RATED_LOWER in obstacles:
+        return UsageError(
+            f"no model that could answer is rated as high as was asked for: not {_some(found, Obstacle.RATED_LOWER)}",
+            hint="lower --min-quality; orch models has the scores: coding for code, reasoning for the rest",
+        )
+    if Obstacle.NO_TOOLS in obstacles:
+        return UsageError(
+            f"no model that could answer supports tools: not {_some(found, Obstacle.NO_TOOLS)}",
+            hint="orch models --output json has what each supports",
+        )
+    if Obstacle.NO_KEY in obstacles:
+        without = [offer.spec.provider for offer in found if offer.obstacle is Obstacle.NO_KEY]
+        names = list(dict.fromkeys(map(needed, without)))
+        return AuthenticationError(
+            f"no provider is set up for any model that could answer: set {' or '.join(names)}",
+            provider=None,
+            hint="without a key, try: orch run --simulate -p ...",
+        )
+    if Obstacle.NO_PLUGIN in obstacles:
+        providers = ", ".join(dict.fromkeys(o.spec.provider for o in found if o.obstacle is Obstacle.NO_PLUGIN))
+        return PluginError(f"no model could answer: the plugin of {providers} is broken", hint="orch doctor says how")
+    return UsageError("no model could answer: every one of them is retired")
+
+
+def _some(offers: Iterable[Offer], obstacle: Obstacle) -> str:
+    """The first of the models that something stands in the way of."""
+    names = [offer.spec.name for offer in offers if offer.obstacle is obstacle]
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _over_budget(offers: list[Offer]) -> BudgetError:
+    blocked = [offer for offer in offers if offer.obstacle is Obstacle.BUDGET]
+    if not blocked:
+        return BudgetError("no model has a known price, and a cost cap does not allow an unpriced one")
+    cheapest = min(blocked, key=by_expected_cost)
+    return BudgetError(
+        f"the cost cap is below the cheapest call: {cheapest.spec.name} is expected to cost "
+        f"{format_nanousd(cheapest.cost.expected)}",
+        hint="raise --max-cost or shorten the prompt",
+    )

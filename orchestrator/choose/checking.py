@@ -1,0 +1,70 @@
+"""What is wrong with a prompt or an option, before anything is made of it."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+
+from ..config import RunOptions
+from ..config.options import OPTIONS, Requirement
+from ..errors import UsageError
+from ..types import Prompt
+
+
+def check_prompt(prompt: Prompt) -> None:
+    """Raises UsageError for a prompt that is empty, no text at all, or that cannot be sent as UTF-8."""
+    if not isinstance(prompt.text, str):
+        raise UsageError(f"the prompt must be text, not {type(prompt.text).__name__}")
+    if not prompt.text.strip():
+        raise UsageError("the prompt is empty")
+    if prompt.attached and not prompt.question.strip():
+        raise UsageError("the prompt is empty: --context is material for one, and asks nothing")
+    _check_text("prompt", prompt.text)
+    _check_text("system prompt", prompt.system or "")
+
+
+def _check_text(name: str, text: str) -> None:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"the {name} is not valid Unicode: {text[error.start]!a} at character {error.start}",
+            hint="convert it to UTF-8 first, for example with iconv",
+        ) from None
+
+
+def check_options(options: RunOptions) -> None:
+    """Raises UsageError for a value that is out of range, a name that is not text, or a command that cannot be run."""
+    for name, text in (
+        ("category", options.category),
+        ("subject", options.subject or ""),
+        *(("tag", tag) for tag in options.tags),
+    ):
+        _check_text(name, text)
+    if options.subject is not None and not options.subject.strip():
+        raise UsageError("the subject is empty", hint="without --subject, the arm is drawn for the prompt")
+    if options.verify is not None:
+        _check_command(options.verify)
+    for each in options.requires:
+        if each not in list(Requirement):
+            raise UsageError(f"a prompt may require {' or '.join(Requirement)}, not {each!r}")
+    for name, option in OPTIONS.items():
+        least, most, value = option.least, option.most, getattr(options, name)
+        if least is not None and value is not None and not least <= value <= most:
+            bounds = f"at least {least:g}" if most == float("inf") else f"from {least:g} to {most:g}"
+            raise UsageError(f"the {option.called or option.name} must be {bounds}, not {value:g}")
+
+
+def _check_command(command: str) -> None:
+    """The command that is to verify answers, wherever it comes from: what would reject each one is not begun with."""
+    if not isinstance(command, str):
+        raise UsageError(f"verify takes a command as one text, not {type(command).__name__}")
+    _check_text("command of verify", command)
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(f"verify: {command!r} cannot be read: {error}", hint="quote it as for a shell") from error
+    if not words or "\0" in command:  # no program can be given a NUL
+        raise UsageError("verify needs a command", hint="for example: --verify 'python -m json.tool'")
+    if shutil.which(words[0]) is None:
+        raise UsageError(f"verify: there is no command {words[0]!r}", hint="for a pipe, use: --verify \"sh -c '...'\"")

@@ -1,0 +1,151 @@
+"""From what was asked for to what decides: a strategy, a named plan, a task table, or the arm of an experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+
+from ..config import RunOptions
+from ..config.options import EXPERIMENT
+from ..deferred import dataclass
+from ..errors import ConfigError, UsageError, did_you_mean
+from ..plan import Call
+from ..registry.model import Chain, Feature, Registry
+from ..registry.routes import TaskTable
+from ..types import Prompt, Task
+from .experiment import Assigned, assign
+from .experiment import choose as experiment_meant
+from .strategies.fallback import fallback
+from .strategies.round_robin import round_robin
+from .strategies.tasks import names_of, tasks
+from .strategies.tiers import tiers
+from .table import STRATEGIES, Observed, Strategy
+
+_OVERRIDE = "MODEL_OVERRIDE_"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What decides on the plan. `options` are the run's, in an experiment those of its arm."""
+
+    strategy: Strategy
+    chain: Chain
+    options: RunOptions
+    table: TaskTable | None = None
+    assigned: Assigned | None = None
+
+    def named(self, registry: Registry) -> set[str]:
+        """The models that are named for the run, by the user or in a file."""
+        ring = registry.routing.round_robin if self.strategy is round_robin else ()
+        rows = () if self.table is None else self.table.rows
+        models = (registry.model(name).name for name in self.options.models)
+        return {*self.chain.models, *models, *ring, *(name for row in rows for name in row.models)}
+
+    @property
+    def ranks_all(self) -> bool:
+        """Whether it chooses among all models, and not among those that it was given."""
+        return self.strategy not in (fallback, tasks, round_robin, tiers)
+
+
+def choose(options: RunOptions, registry: Registry, prompt: Prompt, *, today: date, observed: Observed) -> Choice:
+    """What the options ask for. Raises UsageError for a name that nothing has, ConfigError for an arm's."""
+    assigned = None
+    if options.strategy == EXPERIMENT:
+        experiment = experiment_meant(registry.routing.experiments, options.experiment)
+        subject = prompt.text if options.subject is None else options.subject
+        assigned = assign(experiment, subject, today=today, stopped=observed.stopped)
+        options = _in_arm(options, assigned, registry)
+    strategy, chain, table = _named_by(options, registry)
+    _check_task(options, registry, table)
+    if options.tools:
+        _check_tools_of_named(options, registry, strategy)
+    return Choice(strategy, chain, options, table, assigned)
+
+
+def _in_arm(options: RunOptions, assigned: Assigned, registry: Registry) -> RunOptions:
+    arm = assigned.arm
+    if arm.strategy is None:
+        return replace(options, strategy="fallback", chain=arm.model or arm.chain or "")
+    if _decider(arm.strategy, registry) is None:
+        problem = (
+            f"experiment {assigned.experiment.name}: {arm.name} has a strategy {arm.strategy!r}, which there is not"
+        )
+        known = _known(registry)
+        raise ConfigError(problem, hint=did_you_mean(arm.strategy, known) or f"there are: {', '.join(known)}")
+    return replace(options, strategy=arm.strategy)
+
+
+def _named_by(options: RunOptions, registry: Registry) -> tuple[Strategy, Chain, TaskTable | None]:
+    """What decides on the plan, and on what: the name of a plan or a table is as good as a strategy's."""
+    name, role = options.strategy, options.role
+    decider = _decider(name, registry)
+    if decider is None:
+        known = [*_known(registry), EXPERIMENT]
+        raise UsageError(f"no strategy {name!r}", hint=did_you_mean(name, known) or f"there are: {', '.join(known)}")
+    if isinstance(decider, Chain):
+        if role is not None:
+            raise UsageError(f"the calls of the plan {name!r} have roles of their own", hint="leave out --role")
+        return fallback, decider, None
+    if decider is tiers and role is not None:
+        raise UsageError("the calls of a tier have roles of their own", hint="leave out --role")
+    chain = registry.chain(options.chain)
+    if isinstance(decider, TaskTable):
+        return tasks, chain, decider
+    if role is not None:
+        chain = Chain(registry.role(role).name, Call(role=registry.role(role).name))
+    return decider, chain, None
+
+
+def _decider(name: str, registry: Registry) -> Strategy | Chain | TaskTable | None:
+    """What a name means: a strategy that is built in, a named plan, a task table, or a plugin's strategy."""
+    return (
+        STRATEGIES.built_in.get(name)
+        or registry.chains.get(name)
+        or registry.routing.tables.get(name)
+        or STRATEGIES.get(name)
+    )
+
+
+def _known(registry: Registry) -> list[str]:
+    return [*STRATEGIES, *registry.routing.tables, *registry.chains]
+
+
+def _check_task(options: RunOptions, registry: Registry, table: TaskTable | None) -> None:
+    if options.task is None:
+        return
+    known = [task.value for task in Task] if table is None else names_of([table])
+    if options.task in known:
+        return
+    elsewhere = next((t.name for t in registry.routing.tables.values() if options.task in names_of([t])), None)
+    hint = did_you_mean(options.task, known) or (f"it is one of -s {elsewhere}" if elsewhere else None)
+    raise UsageError(f"there is no task {options.task!r} here", hint=hint or f"there are: {', '.join(known)}")
+
+
+def _check_tools_of_named(options: RunOptions, registry: Registry, strategy: Strategy) -> None:
+    """Of a named chain those that take no tools are left out; whoever names a model means that one."""
+    named = [registry.model(name) for name in options.models]
+    if strategy is fallback and options.role is None and options.chain not in registry.chains:
+        named += [registry.model(name) for name in registry.chain(options.chain).models]
+    for spec in named:
+        if Feature.TOOLS not in spec.supports:
+            raise UsageError(
+                f"{spec.name} does not support tools", hint="leave it out, or leave out --tools; orch models has others"
+            )
+
+
+def overrides_in(environ: Mapping[str, str], registry: Registry) -> dict[str, str]:
+    """The models that the environment puts first, by the task in small letters: `MODEL_OVERRIDE_<TASK>`.
+
+    Raises ConfigError for one that there is not.
+    """
+    found: dict[str, str] = {}
+    for variable, name in environ.items():
+        if not variable.startswith(_OVERRIDE) or not name:
+            continue
+        spec = registry.find(name)
+        if spec is None:
+            hint = did_you_mean(name, registry.models) or "see: orch models"
+            raise ConfigError(f"{variable}: there is no model named {name[:100]!r}", hint=hint)
+        found[variable.removeprefix(_OVERRIDE).lower()] = spec.name
+    return found

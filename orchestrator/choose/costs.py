@@ -1,0 +1,121 @@
+"""What each call of a plan could cost, before any is made.
+
+What a call is sent depends on what others will have given. The most is a bound all the same: a step gives at most its
+limit of tokens, and of those at most BYTES_PER_TOKEN bytes each are put into a prompt, in which a byte is at most one
+token. Expected is that a step gives as much as the prompt's answer is expected to have, within its limit, and that what
+a loop's steps would be given of the round before is not there, since it is expected to take one round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from ..config import RunOptions
+from ..deferred import dataclass
+from ..plan import Accept, Call, Cascade, Check, CostRange, Loop, Node, Panel, calls, children, nodes
+from ..plan import Sequence as Steps
+from ..plan.compose import BYTES_PER_TOKEN, VERDICT_TOKENS, Size, expected_loads, reply_limit
+from ..plan.load import Load
+from ..reading.prompt import Reading
+from ..registry.model import ModelSpec
+from .quote import DEFAULT_MAX_TOKENS, output_limit, price_for, quote
+
+
+@dataclass(slots=True)
+class CallCosts:
+    """Works out the cost of every call of a plan whose models are chosen. `load` is that of the prompt by itself."""
+
+    reading: Reading
+    options: RunOptions
+    load: Load
+    find: Callable[[str], ModelSpec]
+    free_tier: Collection[str]
+    when: datetime
+    _judges: frozenset[Call] = frozenset()
+
+    def of(self, plan: Node) -> dict[Call, CostRange]:
+        """Each call's range in nano-dollars. Calls that are equal cost the same wherever they stand."""
+        found: dict[Call, CostRange] = {}
+        self._judges = frozenset(_judges_of(plan))
+        self._visit(plan, {}, found)
+        return found
+
+    def _visit(self, node: Node, sizes: Mapping[str, Size], found: dict[Call, CostRange]) -> dict[str, Size]:
+        """Price the calls of a node, given the sizes of what the steps before it give; with those of its own."""
+        after = dict(sizes)
+        match node:
+            case Call():
+                self._price(node, sizes, found)
+            case Cascade(legs=legs, accept=Accept(checker=checker)):
+                for leg in legs:
+                    after = self._visit(leg, after, found)
+                    if checker is not None:
+                        self._price(checker, after, found, answer=self._size(leg))
+            case Steps(steps=steps):
+                for step in steps:
+                    after = self._visit(step, after, found)
+            case Panel(members=members, synthesiser=synthesiser):
+                for member in members:
+                    after |= self._visit(member, sizes, found)
+                if synthesiser is not None:
+                    self._price(synthesiser, after, found, answers=[self._size(member) for member in members])
+            case Loop(body=body, until=until):
+                before = {below.name: replace(self._size(below), tokens=0) for below in nodes(node) if below.name}
+                after = self._visit(body, after | before, found)
+                if isinstance(until, Check):
+                    self._price(until.call, after, found, answer=self._size(body))
+        for below in (node, *children(node)):
+            if below.name is not None:
+                after[below.name] = self._size(below)
+        return after
+
+    def _price(
+        self,
+        call: Call,
+        sizes: Mapping[str, Size],
+        found: dict[Call, CostRange],
+        answers: Sequence[Size] = (),
+        answer: Size | None = None,
+    ) -> None:
+        base = self.load if answer is None else replace(self.load, output_tokens=VERDICT_TOKENS)
+        prompt, count = self.reading.prompt, self.reading.count
+        least, load = expected_loads(call, prompt, sizes, base, answers=answers, answer=answer, count=count)
+        spec = self.find(call.model)
+        price = price_for(spec, self.when, self.free_tier)
+        exact = least is load  # what is sent is known already, and with it what the window leaves for the reply
+        wanted = reply_limit(call, self.options.max_tokens, judging=answer is not None)
+        limit = output_limit(spec, load, wanted) if exact else self._limit(call, judging=answer is not None)
+        ranges = [
+            quote(spec, price, each, limit=max(limit, 1), timeout_s=self.options.timeout_s) for each in (least, load)
+        ]
+        cost = CostRange(ranges[0].minimum, ranges[1].expected, ranges[1].maximum)
+        earlier = found.get(call)
+        found[call] = cost if earlier is None else _widest(earlier, cost)
+
+    def _size(self, node: Node) -> Size:
+        """How long what a node gives can be: as long as the longest of the answers that it may take."""
+        limit = max(self._limit(call, judging=call in self._judges) for call in calls(node))
+        return Size(min(self.load.output_tokens, limit), BYTES_PER_TOKEN * limit)
+
+    def _limit(self, call: Call, *, judging: bool) -> int:
+        wanted = reply_limit(call, self.options.max_tokens, judging=judging)
+        return min(DEFAULT_MAX_TOKENS if wanted is None else wanted, self.find(call.model).output_limit)
+
+
+def _judges_of(plan: Node) -> Iterator[Call]:
+    """The calls that check what others gave."""
+    for node in nodes(plan):
+        match node:
+            case Loop(until=Check(call=call)) | Cascade(accept=Accept(checker=Call() as call)):
+                yield call
+
+
+def _widest(one: CostRange, other: CostRange) -> CostRange:
+    def of(pick: Callable[[int, int], int], left: int | None, right: int | None) -> int | None:
+        return None if left is None or right is None else pick(left, right)
+
+    return CostRange(
+        of(min, one.minimum, other.minimum), of(max, one.expected, other.expected), of(max, one.maximum, other.maximum)
+    )

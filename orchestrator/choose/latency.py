@@ -1,0 +1,96 @@
+"""How long a model may take for an answer: as measured, or until there is a measurement as its speed suggests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from itertools import pairwise
+
+from ..deferred import dataclass
+from ..registry.model import ModelSpec
+from .base import Decision, LeftOut, Obstacle, Situation, marked
+from .quote import REASONING, REASONING_FACTOR
+from .strategies.tasks import models_of_row
+
+# Tokens per second by a model's score for speed, as the head of models.yaml defines the score; between the points, and
+# below the first, its logarithm is taken to be linear.
+_SPEEDS = ((0.3, 20.0), (0.7, 80.0), (1.0, 1_500.0))
+_FIRST_TOKEN_S = 0.7  # until a hosted model begins to write; an assumption, until the ledger has measured it
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Seconds that a model's answer is within, 95 times in 100, and what that rests on, in words."""
+
+    seconds: float
+    source: str
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.{1 if self.seconds >= 1 else 2}f} s ({self.source})"
+
+
+def expected_latency(spec: ModelSpec, situation: Situation) -> Latency:
+    """The p95 that the ledger has measured; without one, what the registry's speed makes of the expected answer."""
+    pace = situation.observed.pace.get(spec.name)
+    if pace is not None:
+        return Latency(pace.p95_ms / 1000, f"p95 of {pace.calls} calls measured")
+    factor = REASONING_FACTOR if REASONING in spec.tags else 1
+    tokens = min(situation.analysis.output_tokens * factor, situation.options.max_tokens or spec.output_limit)
+    speed = spec.tokens_per_second or tokens_per_second(spec.scores.speed)
+    return Latency(_FIRST_TOKEN_S + tokens / speed, "by its speed in the registry, not measured yet")
+
+
+def tokens_per_second(score: float) -> float:
+    """What a score for speed, 0 to 1, stands for."""
+    for (low, slow), (high, fast) in pairwise(_SPEEDS):
+        if score <= high:
+            return float(slow * (fast / slow) ** ((score - low) / (high - low)))
+    return _SPEEDS[-1][1]
+
+
+def within_latency(
+    decide: Callable[[Situation], Decision | None], situation: Situation, limit_s: float
+) -> Decision | None:
+    """What a strategy decides on the models that are quick enough.
+
+    Where there is nothing for it among those, the quickest of the others are let in until there is; first those that
+    the row of a task table names, since any other model is only there for when the row has none that can be called.
+    """
+    row = models_of_row(situation)
+    waits = {name: expected_latency(offer.spec, situation) for name, offer in situation.offers.items()}
+    slow = sorted(
+        (name for name, wait in waits.items() if wait.seconds > limit_s),
+        key=lambda name: (name not in row, waits[name].seconds),
+    )
+    for let_in in range(len(slow) + 1):
+        decision = decide(_without(slow[let_in:], situation))
+        if decision is not None:
+            reasons = _reasons(decision, waits, limit_s)
+            if let_in:
+                whose = " of the row" if set(decision.models()) <= set(row) else ""
+                reasons.insert(0, f"nothing that could answer is within {limit_s:g} s: the quickest{whose} is taken")
+            return replace(decision, reasons=(*decision.reasons, *reasons))
+    return None
+
+
+def marked_if_slow(name: str, situation: Situation) -> Situation:
+    """The situation in which a model that is slower than the run allows is marked so: for one that is called beside
+    what the strategy decides."""
+    limit_s = situation.options.max_latency_s
+    if limit_s is None or expected_latency(situation.offers[name].spec, situation).seconds <= limit_s:
+        return situation
+    return _without((name,), situation)
+
+
+def _without(slow: Collection[str], situation: Situation) -> Situation:
+    return replace(situation, offers=marked(situation.offers, Obstacle.SLOW, lambda spec: spec.name in slow))
+
+
+def _reasons(decision: Decision, waits: Mapping[str, Latency], limit_s: float) -> list[str]:
+    named = decision.models()
+    left_out = {reason.model for reason in decision.reasons if isinstance(reason, LeftOut)}
+    reasons = [f"{name} answers within {waits[name]}" for name in named]
+    reasons += [
+        f"{name} would take {waits[name]}" for name in waits if name in left_out and waits[name].seconds > limit_s
+    ]
+    return reasons

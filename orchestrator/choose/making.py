@@ -1,0 +1,282 @@
+"""From a prompt to a plan: analyse, survey the models, let the strategy decide, and price what it decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import field, replace
+from datetime import datetime
+
+from ..config import Rollout, RunOptions, Settings
+from ..deferred import dataclass
+from ..errors import BudgetError, ConfigError, UsageError, did_you_mean
+from ..money import format_nanousd
+from ..plan import Call, Cascade, CostRange, Node, needed, nodes, price
+from ..plan.load import MESSAGE_OVERHEAD, Load, with_schema, with_tools
+from ..reading.complexity import analyzer_for
+from ..reading.needs import ROUTINE_TASKS
+from ..reading.prompt import OfReading, Reading, read_prompt
+from ..registry.model import ModelSpec, Registry
+from ..registry.providers import BROKEN, PROVIDERS, is_set_up, needed_to_set_up
+from ..types import Prompt
+from .assignment import named_in
+from .checking import check_options, check_prompt
+from .choosing import Choice, choose, overrides_in
+from .costs import CallCosts
+from .experiment import Assigned
+from .latency import marked_if_slow, within_latency
+from .quality import rated_from
+from .role import in_role, with_role
+from .rollout import RolledOut, roll_out
+from .strategies.fallback import fallback
+from .strategies.tiers import tier_for, tiers
+from .table import Decision, Observed, Obstacle, Offer, Situation, nothing_to_call, survey
+from .taking import check_taken
+
+
+@dataclass(frozen=True, slots=True)
+class Planned(OfReading):
+    """What would be done with a prompt, what it could cost in nano-dollars, and why.
+
+    `pattern` is the name of the plan in chains.yaml, if it is one. `costs` has every call of the plan. `ring` is where
+    carrying it out takes a turn, `observed` what the decision rests on, `assigned` the arm of the experiment that it is
+    part of, and `rolled_out` what a rollout made of it, if one is meant for it.
+    """
+
+    reading: Reading
+    options: RunOptions
+    load: Load
+    plan: Node
+    pattern: str | None
+    cost: CostRange
+    costs: Mapping[Call, CostRange]
+    reasons: tuple[str, ...]
+    ring: str | None = None
+    observed: Observed = field(default_factory=Observed)
+    assigned: Assigned | None = None
+    rolled_out: RolledOut | None = None
+
+
+def make_plan(
+    prompt: Prompt,
+    options: RunOptions,
+    *,
+    registry: Registry,
+    settings: Settings,
+    when: datetime,
+    observed: Observed | None = None,
+    reading: Reading | None = None,
+) -> Planned:
+    """What a run would do, without calling anything. Raises an OrchError if there is nothing it could do.
+
+    `reading` is that of the prompt with these options, where an earlier plan has one.
+    """
+    check_prompt(prompt)
+    check_options(options)
+    observed = observed or Observed()
+    if options.self_check is not None:
+        options = replace(options, self_check=registry.model(options.self_check).name)
+    if options.tier is not None:
+        options = replace(options, tier=registry.tier_named(options.tier))
+    choice = choose(options, registry, prompt, today=when.date(), observed=observed)
+    check_taken(options, registry, settings.rollout)
+    reading = reading or read_prompt(prompt, choice.options, analyzer_for(settings))
+    task, limited = reading.analysis.task, _limited(choice.options, reading)
+    choice = replace(choice, options=limited)
+    if choice.strategy is tiers:
+        choice = replace(choice, chain=registry.tier_chain(limited.tier or tier_for(reading.needs)))
+    rollout = None if settings.rollout is None else _known(settings.rollout, registry)
+    load = _load(reading, limited)
+    situation = _situation(reading, load, choice, rollout, registry, settings, when, observed)
+    decision = _decide(choice, situation, registry)
+    rolled_out = None
+    if rollout is not None:
+        decision, rolled_out = roll_out(
+            decision,
+            marked_if_slow(rollout.model, situation),
+            rollout,
+            options.subject or prompt.text,
+            settings.run.chain,
+        )
+    if limited.tools:
+        _check_takes_tools(decision.plan)
+    written = choice.strategy in (fallback, tiers) and choice.chain.name in registry.chains
+    pattern = choice.chain.name if written else None
+    planned = _priced(decision, situation, load, settings, pattern)
+    reasons = list(planned.reasons)
+    if choice.assigned is not None:
+        reasons.insert(0, choice.assigned.reason)
+    if task in limited.max_tokens_by_task:
+        reasons.append(f"replies to a task like this one, {task}, have at most {limited.max_tokens:,} tokens")
+    return replace(
+        planned,
+        options=replace(options, max_tokens=limited.max_tokens),
+        reasons=tuple(reasons),
+        assigned=choice.assigned,
+        rolled_out=rolled_out,
+    )
+
+
+def _limited(options: RunOptions, reading: Reading) -> RunOptions:
+    """The options with the limit on a reply that the prompt's task has."""
+    limit = options.max_tokens_by_task.get(reading.analysis.task)
+    return options if limit is None else replace(options, max_tokens=limit)
+
+
+def _situation(
+    reading: Reading,
+    load: Load,
+    choice: Choice,
+    rollout: Rollout | None,
+    registry: Registry,
+    settings: Settings,
+    when: datetime,
+    observed: Observed,
+) -> Situation:
+    options = choice.options
+    overrides = {} if choice.table is None else overrides_in(settings.environ, registry)
+    hosted = set() if rollout is None or when.date() < rollout.starts else {rollout.model}
+    reach = _reach(settings, choice.named(registry) | set(overrides.values()) | hosted)
+
+    def offers_for(load: Load) -> Mapping[str, Offer]:
+        offers = survey(registry.models, load, options, out_of_reach=reach, free_tier=settings.free_tier, when=when)
+        return offers if options.min_quality is None else rated_from(options.min_quality, offers, reading.analysis.task)
+
+    return Situation(
+        reading,
+        offers_for(load),
+        options,
+        choice.chain,
+        tuple(registry.model(name).name for name in options.models),
+        when,
+        registry.roles,
+        registry.tiers,
+        routing=registry.routing,
+        table=choice.table,
+        overrides=overrides,
+        observed=observed,
+        question_offers=offers_for(_question_load(reading, load)) if reading.prompt.context else {},
+        reserved=frozenset() if rollout is None else frozenset({rollout.model}),
+    )
+
+
+def cost_by_batch(planned: Planned, *, registry: Registry, settings: Settings, when: datetime) -> CostRange:
+    """What the same calls would cost through the providers' batch interfaces, which orch does not use; unpriced if the
+    batch rate of one of them is not known."""
+
+    def at_batch_rates(name: str) -> ModelSpec:
+        spec = registry.model(name)
+        price_now = spec.price_at(when)
+        by_batch = None if price_now is None else price_now.by_batch()
+        return replace(spec, prices=() if by_batch is None else (by_batch,))
+
+    costs = CallCosts(planned.reading, planned.options, planned.load, at_batch_rates, settings.free_tier, when).of(
+        planned.plan
+    )
+    return price(planned.plan, costs.__getitem__)
+
+
+def _decide(choice: Choice, situation: Situation, registry: Registry) -> Decision:
+    """The strategy's decision, in the role and within the latency asked for. Raises what stands in the way."""
+    options, role = choice.options, None
+    if options.role is not None:
+        role = registry.role(options.role)
+        situation = in_role(situation, role) if choice.ranks_all else situation
+    if options.max_latency_s is None:
+        decision = choice.strategy(situation)
+    else:
+        decision = within_latency(choice.strategy, situation, options.max_latency_s)
+    if decision is None:
+        offers = situation.offers
+        written = choice.strategy in (fallback, tiers)
+        named = named_in(choice.chain.plan, situation) if written else situation.models
+        alive = [offer for offer in offers.values() if not offer.spec.is_retired(situation.when.date())]
+        blocked = [offers[name] for name in named if offers[name].obstacle is not None]
+        raise nothing_to_call(blocked or alive, needed_to_set_up, situation.analysis.input_tokens)
+    return decision if role is None else with_role(decision, role)
+
+
+def _check_takes_tools(plan: Node) -> None:
+    if any(not isinstance(node, Call | Cascade) or getattr(node, "template", None) is not None for node in nodes(plan)):
+        raise UsageError(
+            "tools go with one model at a time: a plan that puts answers together has no use for a call of a tool",
+            hint="use them with cheapest, cost, capability, round-robin, a task table, or a chain of models",
+        )
+
+
+def _reach(settings: Settings, named: set[str]) -> Callable[[ModelSpec], Obstacle | None]:
+    """Why a model cannot be reached, if so. For one that the user hosts, being named or having an address will do."""
+
+    def out_of_reach(spec: ModelSpec) -> Obstacle | None:
+        hosted_by_user = PROVIDERS[spec.provider].self_hosted
+        if hosted_by_user and spec.name in named:
+            return None
+        if (settings.simulate and not hosted_by_user) or is_set_up(spec.provider, settings.environ):
+            return None
+        return Obstacle.NO_PLUGIN if PROVIDERS[spec.provider] is BROKEN else Obstacle.NO_KEY
+
+    return out_of_reach
+
+
+def _load(reading: Reading, options: RunOptions) -> Load:
+    text, system = reading.count(reading.prompt.text), reading.count(reading.prompt.system or "")
+    load = Load(
+        input_tokens=text.expected + system.expected,
+        input_bound=text.bound + system.bound + MESSAGE_OVERHEAD,
+        output_tokens=reading.analysis.output_tokens,
+    )
+    return with_schema(with_tools(load, options.tools), options.schema)
+
+
+def _question_load(reading: Reading, load: Load) -> Load:
+    """The load of the question without what was given with it."""
+    given = reading.count(reading.prompt.context)
+    return replace(
+        load,
+        input_tokens=max(1, load.input_tokens - given.expected),
+        input_bound=load.input_bound - given.bound,
+    )
+
+
+def _known(rollout: Rollout, registry: Registry) -> Rollout:
+    """The rollout with its model's own name. Raises ConfigError for a model or a task that there is not."""
+    spec = registry.find(rollout.model)
+    if spec is None:
+        suggestion = did_you_mean(rollout.model, registry.models) or "orch models lists them"
+        raise ConfigError(f"rollout: there is no model {rollout.model!r}", hint=suggestion)
+    for task in rollout.tasks:
+        if task not in ROUTINE_TASKS:
+            routine = sorted(ROUTINE_TASKS)
+            suggestion = did_you_mean(task, routine) or f"there are: {', '.join(routine)}"
+            raise ConfigError(f"rollout: {task!r} is no routine task", hint=suggestion)
+    return replace(rollout, model=spec.name)
+
+
+def _priced(decision: Decision, situation: Situation, load: Load, settings: Settings, pattern: str | None) -> Planned:
+    options = situation.options
+    costs = CallCosts(
+        situation.reading, options, load, lambda name: situation.offers[name].spec, settings.free_tier, situation.when
+    ).of(decision.plan)
+    least, cap = needed(decision.plan, costs.__getitem__), options.max_cost_nanousd
+    if cap is not None and least is not None and least > cap:
+        raise BudgetError(
+            f"the cost cap is below what the plan is expected to cost at the least: {format_nanousd(least)}",
+            hint="raise --max-cost or shorten the prompt; orch plan shows what each step costs",
+        )
+    total, expected = options.max_tokens_total, load.input_tokens + load.output_tokens
+    if total is not None and expected > total:
+        raise BudgetError(
+            f"one answer takes about {expected:,} tokens with the prompt, and the run may take {total:,}",
+            hint="raise --max-tokens-total or shorten the prompt",
+        )
+    return Planned(
+        reading=situation.reading,
+        options=options,
+        load=load,
+        plan=decision.plan,
+        pattern=pattern,
+        cost=price(decision.plan, costs.__getitem__),
+        costs=costs,
+        reasons=tuple(map(str, decision.reasons)),
+        ring=decision.ring,
+        observed=situation.observed,
+    )

@@ -1,0 +1,92 @@
+"""What a call to a model could cost, before it is made."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Collection
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+
+from ..money import Price, Rates, cost_nanousd, prices_between, worst_case_nanousd
+from ..plan import CostRange
+from ..plan.load import Load
+from ..registry.model import ModelSpec
+from ..types import Usage
+
+DEFAULT_MAX_TOKENS = 8192  # of a reply, unless the user or the model's own limit says otherwise
+REASONING = "reasoning"  # the tag of a model that thinks before it writes, and bills the thought as output
+# Assumptions, until a ledger has figures of its own: at its default effort a reasoning model bills about this many
+REASONING_FACTOR = 3  # times the tokens that it shows, and
+_PREFILL_SPEEDUP = 20  # a self-hosted model reads its prompt this much faster than it writes
+
+
+FREE_TIER = "free-tier"  # the tag of a model that is only had for nothing, up to its free quota
+_NOTHING = Price(date.min, "free tier", date.min, Rates(Decimal(0), Decimal(0)))
+
+
+def is_free(spec: ModelSpec, free_tier: Collection[str]) -> bool:
+    """Whether the user is on the free tier of a model's provider: its quota is kept to as a limit, and costs nothing.
+
+    `free_tier` names the providers that the user has said so of.
+    """
+    return spec.free_quota is not None and (FREE_TIER in spec.tags or spec.provider in free_tier)
+
+
+def price_for(spec: ModelSpec, when: datetime, free_tier: Collection[str]) -> Price | None:
+    """The price that applies to this user at a time, or None: unpriced, which is not the same as free."""
+    return _NOTHING if is_free(spec, free_tier) else spec.price_at(when)
+
+
+def prices_for(
+    spec: ModelSpec, first: datetime, last: datetime, free_tier: Collection[str]
+) -> tuple[Price | None, ...]:
+    """The prices that apply to this user from one time to a later one, in that order."""
+    return (_NOTHING,) if is_free(spec, free_tier) else prices_between(spec.prices, first, last)
+
+
+def output_limit(spec: ModelSpec, load: Load, max_tokens: int | None) -> int:
+    """The limit on a reply that the provider is asked to enforce; 0 or less if the prompt fills the window."""
+    wanted = max_tokens if max_tokens is not None else DEFAULT_MAX_TOKENS
+    return min(wanted, spec.output_limit, spec.context_window - load.input_tokens)
+
+
+def worst_case(price: Price, load: Load, limit: int, timeout_s: float) -> int:
+    """The most that a call can cost, in nano-dollars: it is what a budget sets aside."""
+    return worst_case_nanousd(
+        price, input_tokens=load.input_bound, output_tokens=limit, gpu_ms=math.ceil(timeout_s * 1000)
+    )
+
+
+def quote(spec: ModelSpec, price: Price | None, load: Load, *, limit: int, timeout_s: float) -> CostRange:
+    """Least, expected and most, in nano-dollars; all None if the model has no price.
+
+    The least is a reply of one token to a prompt of half the estimated length that the provider had in its cache.
+    """
+    if price is None:
+        return CostRange(None, None, None)
+    short = load.input_tokens // 2
+    least = Usage(input_tokens=short, output_tokens=1, cached_tokens=short)
+    thinking = REASONING_FACTOR if REASONING in spec.tags else 1
+    output = min(load.output_tokens * thinking, limit)
+    expected = Usage(input_tokens=load.input_tokens, output_tokens=output)
+    speed = spec.tokens_per_second or 1.0
+    busy_ms = math.ceil(1000 * (output + load.input_tokens / _PREFILL_SPEEDUP) / speed)
+    return CostRange(
+        minimum=cost_nanousd(price, least, gpu_ms=math.ceil(1000 / speed)),
+        expected=cost_nanousd(price, expected, gpu_ms=busy_ms),
+        maximum=worst_case(price, load, limit, timeout_s),
+    )
+
+
+def affordable_output(price: Price, load: Load, allowance_nanousd: int) -> int:
+    """How many tokens of reply an allowance pays for after the input's worst case. Negative if not even that.
+
+    Only for a price by the token: a price by the GPU hour does not depend on the limit.
+    """
+    rates = price.rates_for(load.input_bound)
+    input_cost = worst_case_nanousd(price, input_tokens=load.input_bound, output_tokens=0)
+    if rates is None or rates.output == 0:
+        return sys.maxsize if input_cost <= allowance_nanousd else -1
+    return math.floor((allowance_nanousd - input_cost) / (Fraction(rates.output) * 1000))

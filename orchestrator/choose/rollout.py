@@ -1,0 +1,77 @@
+"""A model that takes over routine tasks step by step: from a day on, for some tasks, for a share of the prompts.
+
+Before that day nothing changes, so that there is a baseline to compare with (`orch report --baseline`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..config import Rollout
+from ..deferred import dataclass
+from ..money import format_nanousd
+from ..plan import Accept, Call, Cascade
+from ..types import digest_of
+from .base import Decision, Situation
+from .strategies.tiers import TASKS, tier_for
+
+STRATEGIES = ("tiers", "cheapest", "fallback")  # the others are told what to call
+STEP = "rollout"  # the name of the call in the ledger
+# Of the run's time: a machine that hangs must leave enough for the plan that steps in.
+_TIME_SHARE = 0.5
+_DIGITS = 13  # hexadecimal, of the hash: 52 bits, which a float holds exactly
+
+
+@dataclass(frozen=True, slots=True)
+class RolledOut:
+    """What a rollout made of a run that it is meant for. `taken`: it is in the share, and the model can be called."""
+
+    model: str
+    share: float
+    taken: bool
+
+
+def roll_out(
+    decision: Decision, situation: Situation, rollout: Rollout, key: str, usual_chain: str
+) -> tuple[Decision, RolledOut | None]:
+    """The decision with the rollout's model before its plan, which goes on where that model fails or is not trusted.
+
+    `key` is the subject of the run, or its prompt: the same one always gets the same. `usual_chain` is the one of runs
+    that name none; a run of another one is told what to call. None: it is not for this run.
+    """
+    if not _is_meant(situation, rollout, usual_chain):
+        return decision, None
+    offer = situation.offers[rollout.model]
+    left = RolledOut(rollout.model, rollout.share, taken=False)
+    if not is_in_share(rollout, key):
+        return _with(decision, f"rollout: not among the {rollout.share:.0%} that go to {rollout.model}"), left
+    if offer.obstacle is not None:
+        return _with(decision, f"rollout: {rollout.model} cannot be called: {offer.obstacle.value}"), left
+    call = Call(rollout.model, name=STEP, optional=True, time_share=_TIME_SHARE)
+    threshold = situation.options.threshold
+    plan = Cascade((call, decision.plan), Accept(threshold=threshold))
+    reason = (
+        f"rollout: {rollout.model} first, about {format_nanousd(offer.cost.expected)}, as for {rollout.share:.0%} of "
+        f"such prompts; the plan steps in below confidence {threshold:g}"
+    )
+    return _with(replace(decision, plan=plan), reason), replace(left, taken=True)
+
+
+def is_in_share(rollout: Rollout, key: str) -> bool:
+    """Whether a key is among the share: those that are at one share still are at any larger one."""
+    return int(digest_of(f"{rollout.model}\0{key}")[:_DIGITS], 16) < rollout.share * (1 << 4 * _DIGITS)
+
+
+def _is_meant(situation: Situation, rollout: Rollout, usual_chain: str) -> bool:
+    options, needs, task = situation.options, situation.needs, situation.analysis.task
+    if situation.when.date() < rollout.starts or options.strategy not in STRATEGIES or options.role is not None:
+        return False
+    if options.strategy == "fallback" and options.chain != usual_chain:
+        return False
+    if (options.tier or tier_for(needs)) != TASKS or not needs.is_routine:
+        return False
+    return not rollout.tasks or task in rollout.tasks
+
+
+def _with(decision: Decision, reason: str) -> Decision:
+    return replace(decision, reasons=(*decision.reasons, reason))

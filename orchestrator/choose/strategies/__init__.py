@@ -1,0 +1,1 @@
+"""The strategies: one file each, from a `Situation` to a `Decision`."""

@@ -1,0 +1,42 @@
+"""The cheapest model, by what this prompt is expected to cost on it, that is rated for the prompt's level."""
+
+from __future__ import annotations
+
+from ...money import format_nanousd
+from ...plan import Call
+from ...types import Level
+from ..base import Decision, Offer, Situation, by_expected_cost
+
+
+def cheapest(situation: Situation) -> Decision | None:
+    """One call. Where no model that can be called has the level, the strongest ones that can stand in for it."""
+    able = situation.choosable()
+    if not able:
+        return None
+    fit, reason = rated_for(able, situation)
+    ranked = sorted(fit, key=by_expected_cost)
+    chosen = ranked[0]
+    reasons = [reason, f"{chosen.spec.name} is the cheapest of them: about {format_nanousd(chosen.cost.expected)}"]
+    if len(ranked) > 1:
+        second = ranked[1]
+        reasons.append(f"next would be {second.spec.name} at about {format_nanousd(second.cost.expected)}")
+    return Decision(Call(chosen.spec.name), tuple(reasons))
+
+
+def rated_for(able: list[Offer], situation: Situation) -> tuple[list[Offer], str]:
+    """The offers rated for the prompt's level, or those of the highest level there is, and which it was."""
+    level = situation.analysis.level
+    fit = fit_for(able, level)
+    if level in fit[0].spec.levels:
+        return fit, f"the prompt looks {level}: {len(fit)} of {len(able)} models that can be called are rated for it"
+    highest = fit[0].spec.top_level
+    return fit, f"the prompt looks {level}, and no model that can be called is: the highest is {highest}"
+
+
+def fit_for(able: list[Offer], level: Level) -> list[Offer]:
+    """The offers rated for a level, or those of the highest level there is."""
+    fit = [offer for offer in able if level in offer.spec.levels]
+    if fit:
+        return fit
+    highest = max((offer.spec.top_level for offer in able), key=lambda found: found.rank)
+    return [offer for offer in able if offer.spec.top_level is highest]

@@ -1,0 +1,20 @@
+"""The least expected cost among the models that can do it; the next cheapest if a call fails."""
+
+from __future__ import annotations
+
+from ...money import format_nanousd
+from ..base import Decision, Situation, by_expected_cost
+from ..order import after, in_order
+from .cheapest import rated_for
+
+
+def cost(situation: Situation) -> Decision | None:
+    """As `cheapest`, with the next cheapest models behind it for when it fails."""
+    able = situation.choosable()
+    if not able:
+        return None
+    fit, reason = rated_for(able, situation)
+    ranked = sorted(fit, key=by_expected_cost)
+    names = [offer.spec.name for offer in ranked]
+    chosen = f"{names[0]} costs least: about {format_nanousd(ranked[0].cost.expected)}{after(names)}"
+    return Decision(in_order(names), (reason, chosen))

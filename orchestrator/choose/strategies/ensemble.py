@@ -1,0 +1,40 @@
+"""Several models at the same time, of different providers where there are, and the best of their answers."""
+
+from __future__ import annotations
+
+from itertools import chain, zip_longest
+
+from ...plan import Call, Panel
+from ..base import Decision, LeftOut, Offer, Reason, Situation, by_expected_cost
+from .cheapest import rated_for
+
+
+def ensemble(situation: Situation) -> Decision | None:
+    """A panel of the models named, or else of the cheapest of each provider in turn that are rated for the prompt."""
+    size = situation.options.ensemble_size
+    reasons: list[Reason] = []
+    if situation.models:
+        named = [situation.offers[name] for name in situation.models]
+        able = [offer for offer in named if offer.obstacle is None]
+        reasons += [LeftOut(offer.spec.name, offer.obstacle.value) for offer in named if offer.obstacle is not None]
+    else:
+        able = situation.choosable()
+        if able:
+            fit, reason = rated_for(able, situation)
+            able = _providers_in_turn(fit)
+            reasons.append(reason)
+    if not able:
+        return None
+    members = tuple(Call(offer.spec.name) for offer in able[:size])
+    if len(members) < size:
+        reasons.append(f"asked for {size} models; {len(members)} can be called")
+    reasons.append(f"panel: {', '.join(member.model for member in members)}")
+    return Decision(Panel(members), tuple(reasons))
+
+
+def _providers_in_turn(offers: list[Offer]) -> list[Offer]:
+    """Cheapest first, but a second model of a provider only after a first of every other."""
+    by_provider: dict[str, list[Offer]] = {}
+    for offer in sorted(offers, key=by_expected_cost):
+        by_provider.setdefault(offer.spec.provider, []).append(offer)
+    return [offer for offer in chain.from_iterable(zip_longest(*by_provider.values())) if offer is not None]

@@ -1,0 +1,25 @@
+"""Models take turns, one run each, shared by every process that writes to the same ledger."""
+
+from __future__ import annotations
+
+from ..base import Decision, LeftOut, Situation
+from ..order import after, in_order
+
+
+def round_robin(situation: Situation) -> Decision | None:
+    """The model whose turn it is, of those named by --models, else of those in routing.yaml that can be called.
+
+    Whoever can be called makes the ring, and each ring counts for itself: so its shares are equal whatever others do.
+    The prompt does not matter, nor what the models can do: that is what the other routers are for.
+    """
+    names = situation.models or situation.routing.round_robin
+    able = [name for name in names if situation.offers[name].obstacle is None]
+    if not able:
+        return None
+    left_out = [LeftOut(name, str(situation.offers[name].obstacle)) for name in names if name not in able]
+    ring = ",".join(able)
+    turn = situation.observed.turns.get(ring, 0)
+    first = turn % len(able)
+    ordered = able[first:] + able[:first]
+    reason = f"turn {turn + 1} of {len(able)} models in turn: {ordered[0]}{after(ordered)}"
+    return Decision(in_order(ordered), (reason, *left_out), ring=ring)

@@ -1,0 +1,157 @@
+"""`orch budget`: limits on what may be spent in a day, a week or a month."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Annotated
+
+import typer
+
+from ...clock import local_now
+from ...config import Settings
+from ...deferred import dataclass
+from ...errors import UsageError, did_you_mean
+from ...ledger.budgets import Budget, BudgetState, Scope, budget_states, clear_budgets, set_budgets
+from ...money import dollars_to_nanousd, format_nanousd, format_short
+from ...period import Period
+from ...registry.loading import registry_for
+from ...registry.providers import PROVIDERS
+from .. import render
+from ..options import LedgerFlags, OutputFlags, RegistryFlags, command
+from ..output import Output
+from ..setup import settings_from
+from ..using import REGISTRY_FILES, check_used
+from .ledgers import open_ledger, read_ledger
+
+
+@dataclass(frozen=True, kw_only=True)
+class _BudgetFlags(OutputFlags, LedgerFlags, RegistryFlags):
+    action: Annotated[str, typer.Option(help="set, show or clear.")] = "show"
+    daily: Annotated[str | None, typer.Option(metavar="DOLLARS", help="At most this much a day.")] = None
+    weekly: Annotated[str | None, typer.Option(metavar="DOLLARS", help="At most this much a week, from Monday.")] = None
+    monthly: Annotated[str | None, typer.Option(metavar="DOLLARS", help="At most this much a month.")] = None
+    provider: Annotated[str | None, typer.Option(help="Count only this provider.")] = None
+    model: Annotated[str | None, typer.Option(help="Count only this model.")] = None
+    category: Annotated[str | None, typer.Option(help="Count only runs of this category.")] = None
+    tag: Annotated[str | None, typer.Option(help="Count only runs with this tag.")] = None
+    period: Annotated[
+        list[Period] | None, typer.Option(help="For clear: only the budget of a day, a week or a month.")
+    ] = None
+    all: Annotated[bool, typer.Option("--all", help="For clear: every budget there is.")] = False
+
+
+@command(_BudgetFlags, argument="action")
+def budget(flags: _BudgetFlags) -> int:
+    """orch budget set --daily 5 --category batch; orch budget show; orch budget clear --category batch.
+
+    Before a call is sent, its worst case is set aside in every budget that applies, in one transaction shared by all
+    processes; a call that does not fit is not sent (exit code 5). Free models, and those that you host, are never
+    refused. Days, weeks and months are yours, by your time zone. Alerts at 50, 80 and 100 % go to stderr and to the
+    command that on_alert names in the config file.
+    """
+    action = _ACTIONS.get(flags.action)
+    if action is None:
+        raise UsageError(f"orch budget takes set, show or clear, not {flags.action!r}")
+    check_used(flags, _doing(flags), _USES)
+    output, settings = Output.parse(flags.output), settings_from(flags)
+    action(flags, settings)
+    return _show(settings, output)
+
+
+commands = {"budget": budget}
+
+_SCOPES = tuple(scope.value for scope in Scope if scope is not Scope.ALL)
+_OF_MODELS = (*_SCOPES, *REGISTRY_FILES)  # the files say which models there are
+_USES = {
+    "orch budget set": ("daily", "weekly", "monthly", *_SCOPES),
+    "orch budget set --model": ("daily", "weekly", "monthly", *_OF_MODELS),
+    "orch budget show": (),
+    "orch budget clear": ("period", *_SCOPES),
+    "orch budget clear --model": ("period", *_OF_MODELS),
+    "orch budget clear --all": ("period", "all"),
+}
+
+
+def _doing(flags: _BudgetFlags) -> str:
+    if flags.all and flags.action == "clear":
+        return "orch budget clear --all"
+    of_model = flags.model is not None and flags.action in ("set", "clear")
+    return f"orch budget {flags.action}{' --model' if of_model else ''}"
+
+
+def _set(flags: _BudgetFlags, settings: Settings) -> None:
+    scope, name = _known(*_scope(flags), settings)
+    amounts = {Period.DAY: flags.daily, Period.WEEK: flags.weekly, Period.MONTH: flags.monthly}
+    budgets = [Budget(period, scope, name, _amount(amount)) for period, amount in amounts.items() if amount is not None]
+    if not budgets:
+        raise UsageError("how much? for example: orch budget set --daily 5")
+    with open_ledger(settings.ledger) as ledger:
+        ledger.write(lambda connection: set_budgets(connection, budgets))
+
+
+def _clear(flags: _BudgetFlags, settings: Settings) -> None:
+    scope, name = (None, "") if flags.all else _scope(flags)
+    periods = flags.period or list(Period)
+    with open_ledger(settings.ledger) as ledger:
+        removed = ledger.write(lambda connection: clear_budgets(connection, periods, scope, name))
+        if not removed and scope is not None:  # not by this name; one that nothing has any more can be cleared by it
+            known = _known(scope, name, settings)[1]
+            removed = ledger.write(lambda connection: clear_budgets(connection, periods, scope, known))
+    render.say(f"{removed} cleared")
+
+
+def _nothing(flags: _BudgetFlags, settings: Settings) -> None:
+    """Showing changes nothing."""
+
+
+_ACTIONS: dict[str, Callable[[_BudgetFlags, Settings], None]] = {"set": _set, "clear": _clear, "show": _nothing}
+
+
+def _show(settings: Settings, output: Output) -> int:
+    states: list[BudgetState] = []
+    ledger = read_ledger(settings.ledger)
+    if ledger is not None:
+        today = local_now().date()
+        with ledger:
+            states = ledger.read(lambda c: budget_states(c, today, simulated=settings.simulate))
+    output.emit({"schema_version": 1, "simulated": settings.simulate, "budgets": [state.to_dict() for state in states]})
+    if not output.json:
+        for state in states:
+            spent, aside = state.settled_nanousd, state.committed_nanousd - state.settled_nanousd
+            set_aside = f", {format_short(aside)} set aside" if aside else ""
+            render.line(
+                f"{state.budget} (since {state.first_day}): {format_short(spent)} spent{set_aside}, "
+                f"{format_short(state.left_nanousd)} left"
+            )
+        if not states:
+            render.line("no budgets")
+    return 0
+
+
+def _scope(flags: _BudgetFlags) -> tuple[Scope, str]:
+    named = [(Scope(each), name) for each in _SCOPES if (name := getattr(flags, each)) is not None]
+    if len(named) > 1:
+        raise UsageError("a budget is for one of --provider, --model, --category and --tag, or for everything")
+    return named[0] if named else (Scope.ALL, "")
+
+
+def _known(scope: Scope, name: str, settings: Settings) -> tuple[Scope, str]:
+    """The scope with the name by which calls count towards it: a model's own and not an alias. Raises UsageError for a
+    model or a provider that there is not, since nothing would ever count."""
+    if scope is Scope.MODEL:
+        name = registry_for(settings).model(name).name
+    elif scope is Scope.PROVIDER and name not in PROVIDERS:
+        hint = did_you_mean(name, PROVIDERS) or f"there are: {', '.join(PROVIDERS)}"
+        raise UsageError(f"there is no provider {name!r}", hint=hint)
+    return scope, name
+
+
+def _amount(written: str) -> int:
+    try:
+        nanousd = dollars_to_nanousd(Decimal(written))
+    except (ArithmeticError, ValueError) as error:
+        raise UsageError(f"a budget is an amount in dollars such as 5 or 0.50, not {written[:40]!r}") from error
+    if nanousd < 0:
+        raise UsageError(f"a budget cannot be less than nothing: {format_nanousd(nanousd)}")
+    return nanousd

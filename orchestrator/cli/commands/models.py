@@ -1,0 +1,186 @@
+"""`orch models`: what the registry holds, and what of it can be called here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Sequence
+from datetime import date
+from typing import Annotated, Any
+
+import typer
+
+from ...clock import local_now
+from ...config import Settings
+from ...deferred import dataclass
+from ...errors import UsageError, did_you_mean
+from ...registry.loading import registry_for
+from ...registry.model import ModelSpec
+from ...registry.providers import PROVIDERS, is_set_up
+from ...types import Level
+from .. import render
+from ..options import LedgerFlags, ModelFlags, command
+from ..output import Output
+from ..setup import cost_from, settings_from
+from ..tables import print_table
+from ..using import REGISTRY_FILES, check_used
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ModelListFlags(ModelFlags, LedgerFlags):
+    provider: Annotated[str | None, typer.Option(help="Only this provider's.")] = None
+    level: Annotated[str | None, typer.Option(help="Only those rated for basic, intermediate, advanced or expert.")] = (
+        None
+    )
+    action: Annotated[str, typer.Option(help="list, or bench.")] = "list"
+    names: Annotated[list[str] | None, typer.Option(metavar="MODEL", help="For bench: the models.")] = None
+    rounds: Annotated[int | None, typer.Option(help="For bench: calls of each prompt and model.", show_default="1")] = (
+        None
+    )
+    max_cost: Annotated[
+        str | None,
+        typer.Option(
+            "--max-cost", "-c", metavar="DOLLARS", help="For bench: spend no more than this.", show_default="0.05"
+        ),
+    ] = None
+    available: Annotated[
+        bool, typer.Option("--available", help="Only those that can be chosen here: set up, not retired.")
+    ] = False
+    by_task: Annotated[
+        bool, typer.Option("--by-task", help="Which models your rated runs say do best at which task.")
+    ] = False
+
+
+@command(_ModelListFlags, argument=("action", "names"))
+def models(flags: _ModelListFlags) -> int:
+    """orch models; orch models bench haiku gpt-6-luna: measures latency, time to first token and tokens per second.
+
+    Prices are in dollars per million tokens, or per GPU hour for models that you host. What bench measures is in the
+    ledger, under the category models-bench, and is what --max-latency goes by.
+
+    orch models --by-task shows how answers were rated (orch rate) by task and model, with 95 % intervals, and which
+    differences the ratings cannot tell. Cost and latency are those of whole runs.
+    """
+    if flags.by_task:
+        if flags.action != "list" or flags.names:
+            raise UsageError("--by-task is about every model that was rated: it takes neither bench nor names")
+        check_used(flags, "orch models --by-task", _USES)
+        from .models_by_task import show_by_task  # heavy
+
+        return show_by_task(settings_from(flags), Output.parse(flags.output))
+    if flags.action == "bench":
+        check_used(flags, "orch models bench", _USES)
+        from .models_bench import DEFAULT_CAP, bench_models  # heavy: what carries runs out
+
+        return bench_models(
+            settings_from(flags),
+            Output.parse(flags.output),
+            flags.names or [],
+            rounds=1 if flags.rounds is None else flags.rounds,
+            max_cost_nanousd=cost_from(flags.max_cost or DEFAULT_CAP),
+        )
+    if flags.action != "list" or flags.names:
+        hint = did_you_mean(flags.action, ("list", "bench")) or f"to measure one: orch models bench {flags.action}"
+        raise UsageError(f"orch models takes list or bench, not {flags.action!r}", hint=hint)
+    check_used(flags, "orch models", _USES)
+    return list_models(
+        settings_from(flags),
+        Output.parse(flags.output),
+        provider=_known("provider", flags.provider, PROVIDERS),
+        level=_known("level", flags.level, [level.value for level in Level]),
+        available=flags.available,
+    )
+
+
+commands = {"models": models}
+
+_USES = {
+    "orch models": ("provider", "level", "available", *REGISTRY_FILES),
+    "orch models bench": ("rounds", "max_cost", "ledger", *REGISTRY_FILES),
+    "orch models --by-task": ("by_task", "ledger"),
+}
+
+_ALL_COLUMNS_FROM = 110  # characters
+
+
+def list_models(
+    settings: Settings,
+    output: Output,
+    *,
+    provider: str | None = None,
+    level: str | None = None,
+    available: bool = False,
+) -> int:
+    """Print the models, as a table or as `{"schema_version": 1, "models": [...]}`."""
+    registry = registry_for(settings)
+    now = local_now()
+    rows = [
+        _row(spec, settings, now.date())
+        for spec in registry.models.values()
+        if provider in (None, spec.provider) and (level is None or level in spec.levels)
+    ]
+    rows = [row for row in rows if row["available"] or not available]
+    output.emit({"schema_version": 1, "models": rows})
+    if not output.json:
+        _show(rows)
+    return 0
+
+
+def _known(what: str, wanted: str | None, known: Collection[str]) -> str | None:
+    if wanted is not None and wanted not in known:
+        hint = did_you_mean(wanted, known) or f"there are: {', '.join(known)}"
+        raise UsageError(f"no {what} {wanted!r}", hint=hint)
+    return wanted
+
+
+def _row(spec: ModelSpec, settings: Settings, today: date) -> dict[str, Any]:
+    price = spec.price_at(local_now())
+    rates = None if price is None else price.rates
+    by_batch = None if price is None else price.by_batch()
+    batch = None if by_batch is None else by_batch.rates
+    set_up = (settings.simulate and not PROVIDERS[spec.provider].self_hosted) or is_set_up(spec.provider, os.environ)
+    return {
+        "name": spec.name,
+        "provider": spec.provider,
+        "id": spec.id,
+        "levels": [level.value for level in spec.levels],
+        "input_per_million": None if rates is None else str(rates.input),
+        "output_per_million": None if rates is None else str(rates.output),
+        "batch_input_per_million": None if batch is None else str(batch.input),
+        "batch_output_per_million": None if batch is None else str(batch.output),
+        "gpu_hour": None if price is None or price.gpu_hour is None else str(price.gpu_hour),
+        "price_from": None if price is None else price.start.isoformat(),
+        "price_source": None if price is None else price.source,
+        "context_window": spec.context_window,
+        "output_limit": spec.output_limit,
+        "scores": {
+            "coding": spec.scores.coding,
+            "reasoning": spec.scores.reasoning,
+            "speed": spec.scores.speed,
+            "long_context": spec.scores.long_context,
+        },
+        "supports": sorted(spec.supports),
+        "status": "retired" if spec.is_retired(today) else spec.status.value,
+        "retires": None if spec.retires is None else spec.retires.isoformat(),
+        "tags": sorted(spec.tags),
+        "available": set_up and not spec.is_retired(today),
+    }
+
+
+def _show(rows: Sequence[dict[str, Any]]) -> None:
+    headings = ("model", "$ in", "$ out", "up to", "status", "context", "provider")
+    shown = len(headings) if render.columns() >= _ALL_COLUMNS_FROM else 5
+    print_table(
+        headings[:shown],
+        (_cells(row)[:shown] for row in rows),
+        right=("$ in", "$ out", "context"),
+        dimmed={row["name"] for row in rows if not row["available"]},
+    )
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    rates = (row["input_per_million"] or "unpriced", row["output_per_million"] or "")
+    prices = (f"{row['gpu_hour']}/h", "") if row["gpu_hour"] else rates
+    status = "ready" if row["available"] else ("no key" if row["status"] != "retired" else "retired")
+    if row["status"] == "deprecated":
+        status += f", ends {row['retires']}" if row["retires"] else ", deprecated"
+    return (row["name"], *prices, row["levels"][-1], status, f"{row['context_window']:,}", row["provider"])

@@ -1,0 +1,83 @@
+"""`orch plan`: what a run would do and cost. Calls nothing and writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...choose.making import Planned, cost_by_batch
+from ...clock import local_now
+from ...plan import CostRange, calls, to_dict
+from ...run.engine import Engine
+from .. import render
+from ..options import PlanFlags, command
+from ..output import Output
+from ..setup import options_from, settings_from
+from ..source import read_prompt
+from ..tree import price_words, tree
+
+
+@command(PlanFlags, omit=("max_wait",))
+def plan(flags: PlanFlags) -> int:
+    """Costs are shown as least, expected and most. The most is what a budget sets aside before a call is sent. With -v
+    also what the same calls would cost by batch, where that is known."""
+    output, settings = Output.parse(flags.output), settings_from(flags)
+    options = options_from(flags, settings.run, stream=False)
+    engine = Engine(settings)
+    prompt = read_prompt(flags.prompt, flags.system, flags.context or (), engine.registry.largest_window)
+    planned = engine.plan(prompt, options)
+    by_batch = cost_by_batch(planned, registry=engine.registry, settings=settings, when=local_now())
+    output.emit(_document(planned, by_batch))
+    if not output.json:
+        for text in _lines(planned, by_batch, verbose=bool(flags.verbose)):
+            render.line(text)
+    return 0
+
+
+commands = {"plan": plan}
+
+
+def _document(planned: Planned, by_batch: CostRange) -> dict[str, object]:
+    analysis = planned.analysis
+    return {
+        "schema_version": 1,
+        "strategy": planned.options.strategy,
+        "complexity": {
+            "score": analysis.score,
+            "level": analysis.level.value,
+            "features": dict(analysis.features),
+        },
+        "task": analysis.task,
+        "input_tokens": planned.load.input_tokens,
+        "output_tokens": planned.load.output_tokens,
+        "plan": to_dict(planned.plan),
+        "cost_nanousd": _range(planned.cost),
+        "batch_cost_nanousd": _range(by_batch),
+        "calls": [
+            {"model": call.model, "step": call.name, "role": call.role, "cost_nanousd": _range(planned.costs[call])}
+            for call in calls(planned.plan)
+        ],
+        "reasons": list(planned.reasons),
+    }
+
+
+def _range(cost: CostRange) -> dict[str, int | None]:
+    return {"minimum": cost.minimum, "expected": cost.expected, "maximum": cost.maximum}
+
+
+def _lines(planned: Planned, by_batch: CostRange, *, verbose: bool) -> Iterator[str]:
+    analysis = planned.analysis
+    yield (
+        f"{analysis.level} {analysis.task} (score {analysis.score:.2f}), about {planned.load.input_tokens:,} tokens in "
+        f"and {planned.load.output_tokens:,} out"
+    )
+    if verbose:
+        for feature, weight in analysis.features.items():
+            yield f"  {weight:+.2f}  {feature}"
+    yield ""
+    yield from tree(planned.plan, planned.costs.get)
+    yield ""
+    yield f"cost: {price_words(planned.cost)}"
+    if verbose and by_batch.maximum is not None:
+        yield f"      {price_words(by_batch)} by the providers' batch interfaces, which orch does not use"
+    for reason in planned.reasons:
+        yield f"· {reason}"

@@ -1,0 +1,52 @@
+"""A projection in words, for `orch report --project`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...money import format_short
+from ...report.estimate import LEAST_DAYS, Estimate
+from ...report.projection import Projection
+
+
+def projection_lines(found: Projection) -> Iterator[str]:
+    """What the days ahead will cost, from what, and compared with what."""
+    ahead = f"{found.horizon.days} days"
+    yield ""
+    if found.expected is None:
+        yield f"Projection to {ahead}: no day that is over has been recorded yet"
+        return
+    days = "1 whole day" if found.days == 1 else f"{found.days} whole days"
+    yield f"Projection to {ahead}, from {days} ({found.first_day} to {found.last_day}, {_runs(found.runs)}):"
+    rows = [("as it is", found.expected, "")]
+    if found.against is not None and found.saved is not None:
+        share = "" if found.saved_share is None else f"{found.saved_share:.1%} of it"
+        rows += [(f"everything on {found.model}", found.against, ""), ("saved", found.saved, share)]
+    width = max(len(name) for name, _, _ in rows)
+    amount = max(len(format_short(estimate.expected_nanousd)) for _, estimate, _ in rows)
+    for name, estimate, more in rows:
+        parts = [f"  {name:<{width}}  {format_short(estimate.expected_nanousd):>{amount}}", _interval(estimate), more]
+        yield "  ".join(part for part in parts if part)
+    yield from _notes(found)
+
+
+def _interval(estimate: Estimate) -> str:
+    if estimate.low_nanousd is None:
+        return ""
+    return f"95 %: {format_short(estimate.low_nanousd)} to {format_short(estimate.high_nanousd)}"
+
+
+def _notes(found: Projection) -> Iterator[str]:
+    if not found.has_interval:
+        yield f"too few days for an interval: it takes {LEAST_DAYS} whole ones"
+    if found.unpriced_calls:
+        calls = "1 call" if found.unpriced_calls == 1 else f"{found.unpriced_calls:,} calls"
+        yield f"{calls} of unknown price are not part of what it is"
+    if found.model is not None:
+        yield f"on {found.model}: one call a run, with the tokens of the answer, at the price of its day"
+        if found.unanswered_runs:
+            yield f"{_runs(found.unanswered_runs)} gave no answer, and would cost nothing there"
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count:,} runs"

@@ -1,0 +1,199 @@
+"""`orch report` and `orch stats`: what the ledger adds up to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from ...clock import local_now
+from ...config import Machine, Settings
+from ...deferred import dataclass
+from ...errors import UsageError
+from ...ledger.store import Ledger
+from ...registry.loading import registry_for
+from ...report.aggregate import summarise
+from ...report.idle import idle, known_machines
+from ...report.model import By
+from ...report.period import Range, ReportPeriod, after, bounds, days_passed, resolve
+from ...report.projection import Horizon, project
+from ...report.selection import Selection
+from ...report.stats import stats as statistics
+from .. import render
+from ..options import ConfigFlags, LedgerFlags, OutputFlags, RegistryFlags, command
+from ..output import Output
+from ..setup import settings_from
+from ..using import REGISTRY_FILES, check_used
+from .ledgers import read_ledger
+from .projection import projection_lines
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectionFlags(LedgerFlags, ConfigFlags):
+    """Which runs to look at."""
+
+    period: Annotated[
+        ReportPeriod | None, typer.Option(help="Today, this calendar week (from Monday), this month, or all.")
+    ] = None
+    since: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="From this day or time on: 2026-11-01, 7d, 24h ...")
+    ] = None
+    until: Annotated[str | None, typer.Option(metavar="WHEN", help="Up to this day, or before this time.")] = None
+    category: Annotated[str | None, typer.Option(help="Only runs of this category.")] = None
+    tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _StatsFlags(OutputFlags, SelectionFlags):
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ReportFlags(_StatsFlags, RegistryFlags):
+    by: Annotated[By | None, typer.Option(help="What to group by.", show_default="model")] = None
+    project: Annotated[
+        Horizon | None, typer.Option(help="What the cost so far comes to in a week, in 30 days or in a year.")
+    ] = None
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="For --project: compare with everything on this model.",
+            show_default="the dearest one called",
+        ),
+    ] = None
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FROM..TO",
+            help="Compare with this period, by task: cost, ratings, models, and what a local model could do.",
+        ),
+    ] = None
+
+
+@command(_ReportFlags)
+def report(flags: _ReportFlags) -> int:
+    """Weeks start on Monday; days are yours, by your time zone. Simulated runs are counted only with --simulate.
+
+    With --baseline 2026-10-01..2026-10-31 what came after it, or the period asked for, is compared with it.
+    """
+    output, horizon, projected = Output.parse(flags.output), flags.project, None
+    if flags.baseline is not None and horizon is not None:
+        raise UsageError("--baseline and --project are two reports", hint="ask for one after the other")
+    _check_used(flags)
+    if flags.baseline is not None:
+        return _compared(flags, flags.baseline, output)
+    with selected(flags) as (ledger, selection, now):
+        machines = _machines(settings_from(flags))
+        found = summarise(ledger, selection, by=flags.by or By.MODEL)
+        found = replace(found, idle=idle(ledger, selection, machines, now=now, localise=datetime.astimezone))
+        if horizon is not None:
+            registry = registry_for(settings_from(flags))
+            projected = project(ledger, selection, registry, horizon=horizon, against=flags.against, now=now)
+    output.emit(found.to_dict() | ({} if projected is None else {"projection": projected.to_dict()}))
+    if not output.json:
+        from ...report.table import ReportTable  # heavy
+
+        render.table(ReportTable(found))
+        for line in () if projected is None else projection_lines(projected):
+            render.line(line)
+    return 0
+
+
+@command(_StatsFlags)
+def stats(flags: _StatsFlags) -> int:
+    """Today, this week, this month and all time, or a period of your choice; and the latest runs."""
+    output = Output.parse(flags.output)
+    with selected(flags) as (ledger, selection, now):
+        found = statistics(ledger, selection, now=now)
+    output.emit(found.to_dict())
+    if not output.json:
+        from ...report.table import StatsTable  # heavy
+
+        render.table(StatsTable(found))
+    return 0
+
+
+commands = {"report": report, "stats": stats}
+
+
+def _check_used(flags: _ReportFlags) -> None:
+    """The registry has what machines and other models cost; a report that looks at neither does not read it."""
+    files = REGISTRY_FILES if settings_from(flags).always_on else ()
+    uses = {
+        "orch report": files,
+        "orch report --project": ("project", "against", *REGISTRY_FILES),
+        "orch report --baseline": ("baseline", *files),
+    }
+    kind = " --project" if flags.project is not None else " --baseline" if flags.baseline is not None else ""
+    check_used(flags, f"orch report{kind}", uses)
+
+
+def _compared(flags: _ReportFlags, written: str, output: Output) -> int:
+    from ...report.baseline import Span, compare  # heavy
+
+    if flags.by not in (None, By.TASK):
+        raise UsageError(f"--baseline compares by task, not by {flags.by}")
+    settings = settings_from(flags)
+    with selected(flags) as (ledger, asked, now):
+        baseline = _baseline(written, now)
+        whole = asked.within
+        if (flags.period, flags.since) == (None, None):
+            begins = after(baseline, datetime.astimezone)
+            whole = replace(whole, first_day=begins.first_day, since=begins.since)
+        _check_later(baseline, whole)
+        machines = _machines(settings)
+
+        def span(within: Range) -> Span:
+            selection = replace(asked, within=within)
+            days = days_passed(within, now, datetime.astimezone)
+            return Span(selection, days, idle(ledger, selection, machines, now=now, localise=datetime.astimezone))
+
+        found = compare(ledger, span(baseline), span(whole), threshold=settings.run.threshold)
+    output.emit(found.to_dict())
+    if not output.json:
+        from ...report.baseline_table import BaselineTable  # heavy
+
+        render.table(BaselineTable(found))
+    return 0
+
+
+def _baseline(written: str, now: datetime) -> Range:
+    """Raises UsageError for anything but two dates or times with two dots between them."""
+    first, dots, last = (part.strip() for part in written.partition(".."))
+    if not (first and dots and last):
+        example = "for example 2026-10-01..2026-10-31"
+        raise UsageError(f"--baseline takes a period with two ends, not {written!r}", hint=example)
+    return resolve(since=first, until=last, now=now, localise=datetime.astimezone)
+
+
+def _check_later(baseline: Range, later: Range) -> None:
+    end, start = bounds(baseline, datetime.astimezone)[1], bounds(later, datetime.astimezone)[0]
+    if start is None or (end is not None and start < end):
+        raise UsageError(
+            f"the period to compare, {later}, does not come after the baseline, {baseline}",
+            hint="give --since a day after the baseline, or leave --period and --since out",
+        )
+
+
+def _machines(settings: Settings) -> tuple[Machine, ...]:
+    """The machines that are always on; the registry is read only if there are any. Raises ConfigError."""
+    return known_machines(settings.always_on, registry_for(settings)) if settings.always_on else ()
+
+
+@contextmanager
+def selected(flags: SelectionFlags) -> Iterator[tuple[Ledger | None, Selection, datetime]]:
+    """The ledger, or None if there is none yet; the runs asked for; and the time, in the user's time zone."""
+    settings, now = settings_from(flags), local_now()
+    within = resolve(flags.period, since=flags.since, until=flags.until, now=now, localise=datetime.astimezone)
+    selection = Selection(settings.simulate, within, flags.category, flags.tag)
+    ledger = read_ledger(settings.ledger)
+    try:
+        yield ledger, selection, now
+    finally:
+        if ledger is not None:
+            ledger.close()

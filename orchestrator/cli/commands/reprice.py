@@ -1,0 +1,132 @@
+"""`orch reprice`: work out past costs again by today's registry, or take that back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Annotated, Any
+
+import typer
+
+from ...clock import local_now
+from ...config import Settings
+from ...deferred import dataclass
+from ...errors import UsageError
+from ...money import format_nanousd
+from ...registry.loading import registry_for
+from ...report.period import resolve
+from ...run.call.settlement import price_json
+from ...upkeep.repricing import ModelChange, Repricing, Scope, undo
+from ...upkeep.repricing import reprice as reprice_calls
+from .. import render
+from ..options import LedgerFlags, OutputFlags, RegistryFlags, command
+from ..output import Output
+from ..setup import settings_from
+from ..tables import print_table
+from ..using import REGISTRY_FILES, check_used
+from .ledgers import open_ledger
+
+_FIGURES = ("calls", "changed", "before", "after", "difference")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RepriceFlags(OutputFlags, LedgerFlags, RegistryFlags):
+    since: Annotated[
+        str | None, typer.Option(metavar="DAY", help="From this day on: 2026-11-01, or 7d for a week ago.")
+    ] = None
+    model: Annotated[str | None, typer.Option(help="Only calls of this model.")] = None
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing.")] = False
+    undo: Annotated[
+        str | None, typer.Option(metavar="ID", help="Take a repricing back: the id that it printed, or: last.")
+    ] = None
+
+
+@command(_RepriceFlags)
+def reprice(flags: _RepriceFlags) -> int:
+    """For when a price in the registry was wrong. Each call gets the price that the registry now gives for the time
+    when it was made; what it was recorded to cost is kept, and --undo brings it back.
+
+    Calls that have no price in the registry, and failed ones whose tokens nobody counted, stay as they are.
+    """
+    output, settings = Output.parse(flags.output), settings_from(flags)
+    if (flags.since is None) == (flags.undo is None):
+        raise UsageError("orch reprice takes either --since DAY or --undo ID")
+    check_used(flags, "orch reprice --since" if flags.undo is None else "orch reprice --undo", _USES)
+    found = _carried_out(flags, settings)
+    output.emit(_document(found, flags, simulated=settings.simulate))
+    if not output.json:
+        if found.models:
+            rows = (*found.models, found.total) if len(found.models) > 1 else found.models
+            print_table(("model", *_FIGURES), map(_cells, rows), right=_FIGURES)
+        render.line(_summary(found, flags))
+    return 0
+
+
+commands = {"reprice": reprice}
+
+_USES = {
+    "orch reprice --since": ("since", "model", "dry_run", *REGISTRY_FILES),
+    "orch reprice --undo": ("undo",),  # the whole of a repricing
+}
+
+
+def _carried_out(flags: _RepriceFlags, settings: Settings) -> Repricing:
+    if not settings.ledger.exists():
+        raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
+    now = local_now()
+    if flags.undo is not None:
+        with open_ledger(settings.ledger) as ledger:
+            return undo(ledger, flags.undo, at=now)
+    registry = registry_for(settings)
+    model = None if flags.model is None else registry.model(flags.model).name
+    scope = Scope(_day(flags.since, now), settings.simulate, model)
+    with open_ledger(settings.ledger) as ledger:
+        return reprice_calls(ledger, registry, scope, at=now, describe=price_json, dry_run=flags.dry_run)
+
+
+def _day(since: str | None, now: datetime) -> date:
+    first = resolve(since=since, now=now, localise=datetime.astimezone).first_day
+    if first is None:
+        raise UsageError(f"--since takes a day, not {since!r}", hint="such as 2026-11-01, or 7d for a week ago")
+    return first
+
+
+def _document(found: Repricing, flags: _RepriceFlags, *, simulated: bool) -> dict[str, Any]:
+    return {
+        "schema_version": 1,
+        "kind": "reprice",
+        "simulated": simulated,
+        "reprice_id": found.reprice_id,
+        "dry_run": flags.dry_run,
+        "undone": flags.undo is not None,
+        "models": [_change(change) for change in found.models],
+        "total": _change(found.total),
+    }
+
+
+def _change(change: ModelChange) -> dict[str, Any]:
+    return asdict(change) | {"difference_nanousd": change.difference_nanousd}
+
+
+def _summary(found: Repricing, flags: _RepriceFlags) -> str:
+    total = found.total
+    without = f"; {total.without_price} have no price in the registry and stay" if total.without_price else ""
+    if flags.undo is not None:
+        return f"undone: {total.changed} of {total.calls} calls have their earlier cost again"
+    if not total.changed:
+        return f"nothing to change: {total.calls} calls looked at{without}"
+    if found.reprice_id is None:
+        return f"{total.changed} of {total.calls} calls would change{without}; nothing was changed"
+    return f"{total.changed} of {total.calls} calls changed{without}; to undo: orch reprice --undo {found.reprice_id}"
+
+
+def _cells(change: ModelChange) -> tuple[str, ...]:
+    unpriced = f" + {change.unpriced_before} unpriced" if change.unpriced_before else ""
+    return (
+        change.model,
+        f"{change.calls:,}",
+        f"{change.changed:,}",
+        f"{format_nanousd(change.before_nanousd)}{unpriced}",
+        format_nanousd(change.after_nanousd),
+        format_nanousd(change.difference_nanousd),
+    )

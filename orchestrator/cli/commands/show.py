@@ -1,0 +1,147 @@
+"""`orch show` and `orch why`: a past run, from the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+
+from ...deferred import dataclass
+from ...errors import UsageError
+from ...ledger.queries import find_run
+from ...ledger.ratings import Rating, rating_of
+from ...ledger.records import CallRecord, Recorded
+from ...money import format_nanousd
+from ...run.result import recorded_result
+from .. import render
+from ..options import ConfigFlags, LedgerFlags, OutputFlags, command
+from ..output import Output
+from ..setup import settings_from
+from .ledgers import read_ledger
+from .rate import rating_document, rating_words
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ShowFlags(OutputFlags, LedgerFlags, ConfigFlags):
+    run: Annotated[str, typer.Option(help="The run: its id, a beginning of it, or: last.")] = "last"
+
+
+@command(_ShowFlags, argument="run")
+def show(flags: _ShowFlags) -> int:
+    """RUN is an id, an unambiguous beginning of one, or: last."""
+    (recorded, rating), output = _find(flags)
+    run = recorded.run
+    document = recorded_result(recorded).to_dict() | {"prompt": run.prompt, "system": run.system, "tags": run.tags}
+    document |= {"category": run.category, "plan": json.loads(run.plan)}
+    output.emit(document | rating_document(rating))
+    if not output.json:
+        for text in _show_lines(recorded, rating):
+            render.line(text)
+    return 0
+
+
+@command(_ShowFlags, argument="run")
+def why(flags: _ShowFlags) -> int:
+    """RUN is an id, an unambiguous beginning of one, or: last."""
+    (recorded, _), output = _find(flags)
+    run, metadata = recorded.run, json.loads(recorded.run.metadata)
+    output.emit(
+        {
+            "schema_version": 1,
+            "run_id": run.run_id,
+            "strategy": run.strategy,
+            "complexity": metadata.get("complexity"),
+            "task": run.task,
+            "decisions": metadata.get("decisions", []),
+            "calls": [_judged(call) for call in recorded.calls],
+        }
+    )
+    if not output.json:
+        for text in _why_lines(recorded):
+            render.line(text)
+    return 0
+
+
+commands = {"show": show, "why": why}
+
+
+def _find(flags: _ShowFlags) -> tuple[tuple[Recorded, Rating | None], Output]:
+    output, settings = Output.parse(flags.output), settings_from(flags)
+    ledger = read_ledger(settings.ledger)
+    if ledger is None:
+        raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
+    with ledger:
+        recorded = find_run(ledger, flags.run)
+        return (recorded, rating_of(ledger, recorded.run.run_id)), output
+
+
+def _show_lines(recorded: Recorded, rating: Rating | None) -> Iterator[str]:
+    run, totals = recorded.run, recorded.totals
+    simulated = ", simulated" if run.simulated else ""
+    yield f"run {run.run_id}  {run.created_at.astimezone():%Y-%m-%d %H:%M:%S}  {run.status}{simulated}"
+    strategy = run.strategy if run.pattern in (None, run.strategy) else f"{run.strategy} with {run.pattern}"
+    yield f"{strategy}, {run.level} {run.task}, category {run.category}, tags: {', '.join(run.tags) or 'none'}"
+    yield f"cost {format_nanousd(totals.cost_nanousd)} ({totals.cost_source}), {(run.latency_ms or 0) / 1000:.2f} s"
+    if rating is not None:
+        yield f"rated {rating_words(rating)}{f': {rating.note}' if rating.note else ''}"
+    if run.error_code is not None:
+        yield f"error: {run.error_code}: {run.error_message}"
+    yield ""
+    for number, call in enumerate(recorded.calls, start=1):
+        yield f"{number}. {_call_line(call)}"
+    for title, text, digest in (
+        ("prompt", run.prompt, run.prompt_sha256),
+        ("answer", run.response, run.response_sha256),
+    ):
+        yield ""
+        yield f"{title}:"
+        yield text if text is not None else ("(not kept: only its hash is in the ledger)" if digest else "(none)")
+
+
+def _call_line(call: CallRecord) -> str:
+    confidence = "" if call.confidence is None else f", confidence {call.confidence:.2f}"
+    error = "" if call.error_code is None else f", {call.error_code}: {call.error_message}"
+    step = "" if call.step is None else f"{call.step}: "
+    role = "" if call.role is None else f" as {call.role}"
+    return (
+        f"{step}{call.model} ({call.provider}){role}, attempt {call.attempt}: {call.status}, "
+        f"{call.input_tokens:,} tokens in ({call.cached_tokens:,} cached), {call.output_tokens:,} out "
+        f"({call.reasoning_tokens:,} reasoning), {format_nanousd(call.cost_nanousd)}, {call.latency_ms or 0} ms"
+        f"{confidence}{error}"
+    )
+
+
+def _why_lines(recorded: Recorded) -> Iterator[str]:
+    run, metadata = recorded.run, json.loads(recorded.run.metadata)
+    complexity = metadata.get("complexity", {})
+    yield f"The prompt looks {run.level} ({run.task}); score {run.score or 0:.2f}:"
+    for feature, weight in complexity.get("features", {}).items():
+        yield f"  {weight:+.2f}  {feature}"
+    yield "Decisions:"
+    for decision in metadata.get("decisions", []):
+        yield f"  - {decision}"
+    for call in recorded.calls:
+        judged = _judged(call)
+        yield f"{'' if call.step is None else f'{call.step}, '}{call.model}: {_confidence(call)}"
+        for reason in judged["reasons"]:
+            yield f"  - {reason}"
+
+
+def _confidence(call: CallRecord) -> str:
+    if call.confidence is None:
+        return f"{call.status}{f' ({call.error_message})' if call.error_message else ''}"
+    return f"confidence {call.confidence:.2f}"
+
+
+def _judged(call: CallRecord) -> dict[str, Any]:
+    verdict = json.loads(call.verdict) if call.verdict else {}
+    return {
+        "call_id": call.call_id,
+        "model": call.model,
+        "status": call.status.value,
+        "confidence": call.confidence,
+        "signals": verdict.get("signals", {}),
+        "reasons": verdict.get("reasons", []),
+    }

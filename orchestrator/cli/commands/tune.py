@@ -1,0 +1,208 @@
+"""`orch tune`: settings that would have done better on answers that were rated, or on recorded ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ...clock import local_now
+from ...config import Settings
+from ...config.tuned import Tuned, history, merged, undo, write_tuned
+from ...deferred import dataclass
+from ...errors import UsageError, did_you_mean
+from ...lab.pricing import parse_prices, read_prices, recorded_model
+from ...lab.reading import read_items
+from ...lab.selecting import parse_split
+from ...lab.tune.cases import Case, cases_of_items, cases_of_runs
+from ...lab.tune.tuning import QUALITY
+from ...lab.tune.tuning import tune as tune_settings
+from ...ledger.ratings import rated_runs
+from ...reading.complexity import analyzer_for
+from ...registry.loading import registry_for
+from ...types import Level
+from .. import render
+from ..options import LedgerFlags, OutputFlags, PriceFlags, RegistryFlags, command
+from ..output import Output
+from ..setup import settings_from, tuned_file_from
+from ..using import REGISTRY_FILES, check_used
+from .ledgers import read_ledger
+from .tuned_settings import in_force, overridden
+from .tuning_shown import Told, comment
+
+_TOO_LITTLE = 2
+_NO_RATINGS = "rate answers with: orch rate last good; it takes at least 20 good and 20 bad ones"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TuneFlags(PriceFlags, OutputFlags, LedgerFlags, RegistryFlags):
+    files: Annotated[
+        list[Path] | None,
+        typer.Option(help="Recorded outcomes, as for orch bench, .gz too; without any, the rated runs of the ledger."),
+    ] = None
+    weak: Annotated[str | None, typer.Option(help="The model that is asked where it will do.")] = None
+    strong: Annotated[str | None, typer.Option(help="The model that is asked where the weak one will not do.")] = None
+    split: Annotated[
+        str | None,
+        typer.Option(help="Of FILES only a part of the prompts, by hash: dev, test, a share 0.5, or a range 0.5:1."),
+    ] = None
+    quality: Annotated[
+        float, typer.Option(help="Share of the strong model's quality that is to be kept, at the least cost.")
+    ] = QUALITY
+    weights: Annotated[
+        bool,
+        typer.Option(
+            "--weights", help="Also fit what makes a prompt hard: weights of the complexity score's features."
+        ),
+    ] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written; write nothing.")] = False
+    force: Annotated[bool, typer.Option("--force", help="Write what was fitted even if the data show no gain.")] = False
+    undo: Annotated[bool, typer.Option("--undo", help="Bring back what was in force before the last tuning.")] = False
+    show: Annotated[bool, typer.Option("--show", help="Show what is in force, and where it comes from.")] = False
+
+
+@command(_TuneFlags, argument="files")
+def tune(flags: _TuneFlags) -> int:
+    """Fits the calibration of confidence, the threshold of fallback and the cuts of complexity, on the runs that you
+    rated (orch rate) or on FILES. Each is held against what is in force on prompts that the fit has not seen; what is
+    better by more than chance is written to tuned.yaml, beside the config file, which comes before it.
+
+    Threshold and cuts need prompts that two models answered. Exit code 2: there is too little data to tell; it says
+    how much is needed. No gain that the data can show changes nothing and ends with 0.
+    """
+    output = Output.parse(flags.output)
+    _check(flags)
+    if flags.undo:
+        return _undo(flags, output)
+    settings = settings_from(flags)
+    return _show(settings, output) if flags.show else _tune(flags, settings, output)
+
+
+commands = {"tune": tune}
+
+_FITTING = ("weak", "strong", "quality", "weights", "dry_run", "force", *REGISTRY_FILES)
+_USES = {
+    "orch tune": ("ledger", *_FITTING),  # runs have their costs in the ledger
+    "orch tune FILES": ("price", "prices", "split", *_FITTING),
+    "orch tune --undo": ("undo",),
+    "orch tune --show": ("show",),
+}
+
+
+def _check(flags: _TuneFlags) -> None:
+    if flags.undo and flags.show:
+        raise UsageError("--undo and --show do not go together")
+    if (flags.undo or flags.show) and flags.files:
+        raise UsageError(f"--{'undo' if flags.undo else 'show'} takes no FILES")
+    alone = "orch tune FILES" if flags.files else "orch tune"
+    check_used(flags, "orch tune --undo" if flags.undo else "orch tune --show" if flags.show else alone, _USES)
+    if not 0 < flags.quality <= 1:
+        raise UsageError(f"--quality takes a share above 0 and up to 1, not {flags.quality:g}")
+    if flags.weak is not None and flags.weak == flags.strong:
+        raise UsageError(f"the weak and the strong model are both {flags.weak}", hint="name two different ones")
+
+
+def _undo(flags: _TuneFlags, output: Output) -> int:
+    path = tuned_file_from(flags)  # without reading it: a broken one is to be undone too
+    there = undo(path)
+    left = len(history(path))
+    output.emit({"schema_version": 1, "kind": "tune_undo", "file": str(path), "exists": there, "undoable": left})
+    if not output.json:
+        render.line(f"{path} {'is what it was before' if there else 'is gone: there was none before'}")
+    return 0
+
+
+def _show(settings: Settings, output: Output) -> int:
+    path, found = settings.tuned_file, in_force(settings)
+    left = len(history(path))
+    document = {"schema_version": 1, "kind": "tune_show", "simulated": settings.simulate, "file": str(path)}
+    document |= {"exists": path.exists(), "undoable": left, "settings": [asdict(setting) for setting in found]}
+    output.emit(document)
+    if not output.json:
+        for setting in found:
+            value = setting.value if setting.key != "complexity.adjustment" else _in_short(setting.value)
+            render.line(f"{setting.key}: {value} ({setting.source})")
+        render.line(f"{left} {'tuning' if left == 1 else 'tunings'} can be undone" if left else "nothing to undo")
+    return 0
+
+
+def _in_short(adjustment: dict[str, Any] | None) -> str:
+    return "none" if adjustment is None else f"{len(adjustment['weights'])} features"
+
+
+def _tune(flags: _TuneFlags, settings: Settings, output: Output) -> int:
+    levels: Mapping[str, Sequence[Level]]
+    cases, levels = _from_files(flags, settings) if flags.files else _from_ledger(flags, settings)
+    _check_models(flags, cases)
+    found = tune_settings(
+        cases,
+        settings,
+        levels,
+        weak=flags.weak,
+        strong=flags.strong,
+        quality=flags.quality,
+        weights=flags.weights,
+        force=flags.force,
+    )
+    accepted = found.accepted(force=flags.force)
+    written = accepted != Tuned() and not flags.dry_run
+    path = settings.tuned_file
+    told = Told(
+        tuning=found,
+        sources=tuple(map(str, flags.files or [settings.ledger])),
+        of_runs=not flags.files,
+        simulated=settings.simulate,
+        file=path,
+        dry_run=flags.dry_run,
+        forced=flags.force,
+        changed=accepted != Tuned(),
+        written=written,
+        overridden=tuple(overridden(settings, accepted)),
+    )
+    if written:
+        write_tuned(path, merged(path, accepted), comment(told, local_now()))
+    output.emit(told.to_dict())
+    if not output.json:
+        told.show()
+    if found.could_tell or accepted != Tuned():
+        return 0
+    render.error(UsageError("there is too little data to tell", hint=told.needed()))
+    return _TOO_LITTLE
+
+
+def _from_ledger(flags: _TuneFlags, settings: Settings) -> tuple[list[Case], Mapping[str, Sequence[Level]]]:
+    ledger = read_ledger(settings.ledger)
+    if ledger is None:
+        raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
+    with ledger:
+        runs = rated_runs(ledger, simulated=settings.simulate)
+    if not runs:
+        kind = "simulated run" if settings.simulate else "run"
+        raise UsageError(f"no {kind} in {settings.ledger} has been rated", hint=_NO_RATINGS)
+    cases = cases_of_runs(runs, analyzer_for(settings), with_evidence=flags.weights)
+    return cases, {name: spec.levels for name, spec in registry_for(settings).models.items()}
+
+
+def _from_files(flags: _TuneFlags, settings: Settings) -> tuple[list[Case], Mapping[str, Sequence[Level]]]:
+    prices = ({} if flags.prices is None else read_prices(flags.prices)) | parse_prices(flags.price or ())
+    chosen = parse_split(flags.split or "0:1")
+    registry, now = registry_for(settings), local_now()
+    items = [item for path in flags.files or () for item in read_items(path) if chosen(item.prompt)]
+    if not items:
+        raise UsageError(f"no prompt of these files is in the part {flags.split}")
+    names = {name for item in items for name in item.outcomes}
+    models = {name: recorded_model(name, registry, prices, now) for name in sorted(names)}
+    cases = cases_of_items(items, models, analyzer_for(settings), with_evidence=flags.weights)
+    return cases, {name: model.levels for name, model in models.items()}
+
+
+def _check_models(flags: _TuneFlags, cases: Sequence[Case]) -> None:
+    """Raises UsageError for a model that is named and has no answer here."""
+    known = sorted({name for case in cases for name in case.answers})
+    for name in (flags.weak, flags.strong):
+        if name is not None and name not in known:
+            hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
+            raise UsageError(f"there is no answer of {name[:80]!r}", hint=hint)

@@ -1,0 +1,150 @@
+"""The commands, and one command line carried out: Typer reads it, and the command's function gets a record of flags.
+
+A command's module is imported when that command is run: `orch --help` loads none of them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.exceptions import Abort, Exit, TyperException
+
+from ..errors import Interrupted, OrchError, UsageError, did_you_mean
+from ..plugins import Plugin, Table, failure, telling
+from . import render
+from .coercion import PlainCommand, PlainGroup
+from .source import spread_context
+from .version import print_version
+
+
+class Command(NamedTuple):
+    """A command: its module, which has its function in `commands`, and one line of help. One of a plugin has a Typer
+    app instead, and the plugin that answers for it."""
+
+    module: str
+    summary: str
+    app: typer.Typer | None = None
+    plugin: Plugin | None = None
+
+
+def _of_plugin(plugin: Plugin, found: Any) -> Command:
+    """A command of an installed package: a Typer app, or a function that Typer can make one of."""
+    if not isinstance(found, typer.Typer):
+        if not callable(found):
+            raise TypeError(f"{plugin.target} is neither a Typer app nor a function")
+        function, found = found, typer.Typer(add_completion=False)
+        found.command(plugin.name)(function)
+    typer.main.get_command(found)  # raises for a parameter that Typer cannot read
+    return Command("", f"From {plugin.package}.", found, plugin)
+
+
+# In the order of `orch --help`.
+COMMANDS: Table[Command] = Table(
+    "orch.commands",
+    {
+        "run": Command("run", "Answer a prompt."),
+        "cheapest": Command("run", "Answer with the cheapest model that will do."),
+        "fallback": Command("run", "Answer with the first model of a chain whose answer can be trusted."),
+        "ensemble": Command("run", "Ask several models at the same time and take the best answer."),
+        "plan": Command("plan", "Show what a run would call and cost, and why; call nothing."),
+        "models": Command("models", "List the models: prices, levels, limits, and which are set up."),
+        "chains": Command("chains", "List, show and check the named plans."),
+        "experiment": Command("experiment", "Compare ways of answering: list, results, stop."),
+        "report": Command("report", "Costs and counts over a period."),
+        "stats": Command("report", "Totals, and the latest runs."),
+        "export": Command("export", "Write the ledger as CSV, JSON or JSON lines."),
+        "bench": Command("bench", "Measure routing, cascades and confidence on recorded outcomes of models."),
+        "budget": Command("budget", "Set, show or clear what may be spent in a day, a week or a month."),
+        "show": Command("show", "Show a past run: prompt, answer and every call."),
+        "why": Command("show", "Explain a past run: what was decided, and why."),
+        "rate": Command("rate", "Say how good a past answer was."),
+        "init": Command("init", "Write configuration files to start from, or those that openclaw.json comes to."),
+        "tune": Command("tune", "Learn from rated answers when to trust an answer and which prompts are hard."),
+        "doctor": Command("doctor", "Check what orch runs on: configuration, ledger, keys, endpoints, clock."),
+        "reconcile": Command("reconcile", "Compare the ledger with a provider's usage export, by model and day."),
+        "reprice": Command("reprice", "Work out past costs again by the prices that the registry has now."),
+        "simulate": Command("simulate", "Serve the simulator on this machine, for other programs to call."),
+    },
+    _of_plugin,
+)
+
+
+class _Commands(PlainGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*COMMANDS.built_in, *COMMANDS.plugins()]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        found = COMMANDS.get(cmd_name)
+        if found is None:
+            suggestion = did_you_mean(cmd_name, self.list_commands(ctx))
+            raise UsageError(f"no command {cmd_name!r}", hint=suggestion or "orch --help lists the commands")
+        if found.app is not None and found.plugin is not None:
+            command = typer.main.get_command(found.app)
+            command.invoke = partial(_answered_for, found.plugin, command.invoke)  # type: ignore[method-assign]
+            return command
+        function = import_module(f".commands.{found.module}", __package__).commands[cmd_name]
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app.command(cmd_name, cls=PlainCommand, help=f"{found.summary}\n\n{inspect.cleandoc(function.__doc__ or '')}")(
+            function
+        )
+        return typer.main.get_command(app)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.summary) for name, command in COMMANDS.built_in.items()])
+        plugins = COMMANDS.plugins()
+        if plugins:
+            with formatter.section("Commands of plugins"):
+                formatter.write_dl([(name, f"From {plugin.package}.") for name, plugin in plugins.items()])
+
+
+def _answered_for(plugin: Plugin, invoke: Callable[[Any], Any], context: Any) -> Any:
+    """A plugin's command carried out. What it raises by mistake is its package's bug, and is called so."""
+    try:
+        return invoke(context)
+    except (OrchError, BrokenPipeError, render.OutputError, Abort, Exit, TyperException):
+        raise
+    except Exception as error:
+        raise failure(plugin, error) from error
+
+
+app = typer.Typer(cls=_Commands, add_completion=False, rich_markup_mode=None)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print_version()
+        raise Exit(0)
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Put many language models to work: the cheapest that will do, a chain of them, or several at once.
+
+    Try it without a key: orch run --simulate -p "Should I use REST or GraphQL?"
+    """
+
+
+def dispatch(argv: Sequence[str]) -> int:
+    """Carry out one command line; returns the exit code. Raises an OrchError, or whatever a bug raises."""
+    # Not by calling `app`: Click's own main would turn a closed pipe into exit code 1.
+    command: Any = typer.main.get_command(app)
+    try:
+        with telling(render.warn), command.make_context("orch", spread_context(argv) or ["--help"]) as context:
+            code = command.invoke(context)
+    except Exit as done:
+        return done.exit_code
+    except Abort:
+        raise Interrupted from None
+    except TyperException as error:
+        raise UsageError(error.format_message(), hint="orch --help lists the commands") from error
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,137 @@
+"""The user's config.yaml, read onto settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from ..money import dollars_to_nanousd
+from ..types import Task
+from .options import DAY_S, OPTIONS, Kind, Option
+from .records import BreakerPolicy, Complexity, Machine, RetryKind, RetryPolicy, Rollout, Settings
+from .strict_yaml import Reader, Table, boolean, day, decimal, integer, list_of, one_of, record, text
+from .tuned import Calibration, cuts, intercept, number, slope
+from .yaml_value import Value
+
+
+def config_onto(settings: Settings) -> Callable[[Table], Settings]:
+    """The config file: the options of a run that have a key, and the others that are asked for here."""
+
+    def reader(table: Table) -> Settings:
+        complexity = table.optional("complexity", record(_complexity), default=Complexity())
+        given = {
+            name: table.optional(option.name, _reader(option), default=getattr(settings.run, name))
+            for name, option in OPTIONS.items()
+            if option.config
+        }
+        return replace(
+            settings,
+            run=replace(settings.run, **given),
+            log_text=table.optional("log_text", boolean, default=settings.log_text),
+            on_alert=table.optional("on_alert", text, default=settings.on_alert),
+            pass_variables=table.optional("pass_variables", list_of(text), default=settings.pass_variables),
+            retry=table.optional("retry", record(_retry), default=settings.retry),
+            breaker=table.optional("breaker", record(_breaker), default=settings.breaker),
+            complexity=chosen(complexity, settings.complexity),
+            free_tier=table.optional("free_tier", list_of(text), default=settings.free_tier),
+            signals=table.optional("signals", list_of(text), default=settings.signals),
+            calibration=table.optional("confidence", record(_confidence), default=settings.calibration),
+            rollout=table.optional("rollout", record(_rollout), default=settings.rollout),
+            always_on=table.optional("always_on", list_of(record(_machine)), default=settings.always_on),
+        )
+
+    return reader
+
+
+def _reader(option: Option) -> Reader[Any]:
+    """What reads an option of a run from the file, within its range."""
+    least, most = option.least, option.most
+    match option.kind:
+        case Kind.NUMBER:
+            return number(Decimal(str(least)), int(most))
+        case Kind.INTEGER:
+            return integer(minimum=int(least or 0), maximum=None if most == float("inf") else int(most))
+        case Kind.DOLLARS:
+            dollars = decimal(minimum=0)
+            return lambda value: dollars_to_nanousd(dollars(value))
+        case Kind.SWITCH:
+            return boolean
+        case Kind.TEXTS:
+            return list_of(text)
+        case Kind.LIMITS:
+            return _limits_by_task
+    return text if option.choices is None else one_of(option.choices)
+
+
+def _confidence(table: Table) -> Calibration:
+    base = Calibration()
+    return Calibration(
+        slope=table.optional("slope", slope, default=base.slope),
+        intercept=table.optional("intercept", intercept, default=base.intercept),
+    )
+
+
+def _complexity(table: Table) -> Complexity:
+    return Complexity(
+        cuts=table.optional("cuts", cuts, default=None), scorer=table.optional("scorer", text, default=None)
+    )
+
+
+def _limits_by_task(value: Value) -> dict[str, int]:
+    def build(table: Table) -> dict[str, int]:
+        found = {task.value: table.optional(task.value, integer(minimum=1), None) for task in Task}
+        return {task: limit for task, limit in found.items() if limit is not None}
+
+    return record(build)(value)
+
+
+def _retry(table: Table) -> RetryPolicy:
+    base = RetryPolicy()
+    return RetryPolicy(
+        max_retries=table.optional("max_retries", integer(minimum=0, maximum=20), default=base.max_retries),
+        initial_backoff_s=table.optional("initial_backoff", number(0, DAY_S), default=base.initial_backoff_s),
+        max_backoff_s=table.optional("max_backoff", number(0, DAY_S), default=base.max_backoff_s),
+        multiplier=table.optional("multiplier", number(1, 100), default=base.multiplier),
+        max_wait_s=table.optional("max_wait", number(0, DAY_S), default=base.max_wait_s),
+        kinds=table.optional("kinds", list_of(one_of(RetryKind)), default=base.kinds),
+    )
+
+
+def _breaker(table: Table) -> BreakerPolicy:
+    base = BreakerPolicy()
+    return BreakerPolicy(
+        failures=table.optional("failures", integer(minimum=0, maximum=1000), default=base.failures),
+        window_s=table.optional("window", number(0, DAY_S), default=base.window_s),
+        cooling_s=table.optional("cooling", number(0, DAY_S), default=base.cooling_s),
+        max_cooling_s=table.optional("max_cooling", number(0, DAY_S), default=base.max_cooling_s),
+    )
+
+
+def _rollout(table: Table) -> Rollout:
+    return Rollout(
+        model=table.required("model", text),
+        starts=table.required("starts", day),
+        tasks=table.optional("tasks", list_of(text), default=()),
+        share=table.optional("share", number(0, 1), default=1.0),
+    )
+
+
+def _machine(table: Table) -> Machine:
+    machine = Machine(
+        models=table.required("models", list_of(text, at_least=1)),
+        since=table.required("since", day),
+        gpu_hour=table.required("gpu_hour", decimal(minimum=0)),
+        until=table.optional("until", day, default=None),
+    )
+    if machine.until is not None and machine.until < machine.since:
+        raise table.value.error(f"ends on {machine.until}, before it starts on {machine.since}")
+    return machine
+
+
+def chosen(complexity: Complexity, tuned: Complexity) -> Complexity:
+    """What the user has chosen over what was tuned, which holds only for the scorer that it was tuned with."""
+    if complexity.scorer != tuned.scorer:
+        return complexity
+    return replace(tuned, cuts=complexity.cuts or tuned.cuts)

@@ -1,0 +1,373 @@
+"""The one table of what a run can be asked for: the fields of `RunOptions`, each with its option.
+
+Flags, config keys, Python parameters, range checks, the page in docs, and the check that a strategy makes use of what
+was asked for all follow from it. A new option is a field here, and the code that uses it; `scripts/option_docs.py`
+then writes the page and the parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field, fields, replace
+from enum import StrEnum
+from typing import Any
+
+from ..deferred import dataclass
+from ..errors import UsageError
+from ..types import AcceptRule, Tool
+
+DAY_S = 86_400
+_SHORTEST_S = 0.001
+_MOST_NANOUSD = 2**63 - 1  # what the ledger can hold
+
+EXPERIMENT, ROUND_ROBIN = "experiment", "round-robin"
+# What can decide on a plan. Each but `experiment`, which draws one of the others, is the function of its name in the
+# module of its name in `orchestrator.choose.table`, with _ for -. No chain and no table can have one of these names.
+STRATEGY_NAMES = ("cheapest", "fallback", "ensemble", "tiers", ROUND_ROBIN, "cost", "capability", EXPERIMENT)
+# What decides on a plan and has no name of its own among them.
+TABLE, PLAN = "task tables", "named plans"
+_CHOOSE = ("cheapest", "ensemble", "round-robin", "cost", "capability")
+_CASCADES = ("fallback", "tiers", TABLE, PLAN)
+
+
+class Kind(StrEnum):
+    """What an option holds, by which each way in reads it."""
+
+    TEXT = "text"
+    CHAIN = "a name, or models separated by commas"
+    NAMES = "names separated by commas"
+    TEXTS = "texts"
+    NUMBER = "number"
+    INTEGER = "integer"
+    DOLLARS = "dollars"
+    SWITCH = "switch"
+    YES_NO = "yes or no"
+    SCHEMA = "JSON Schema"
+    TOOLS = "tools"
+    LIMITS = "integers by task"
+
+
+class Requirement(StrEnum):
+    """What the user may say that a prompt requires."""
+
+    DESIGN = "design"
+    IMPLEMENTATION = "implementation"
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option of a run.
+
+    `name` is its flag without dashes, config key and Python parameter, where `flag` and `python` have no other; "" is
+    none. `called` is what an error calls it that names its range, `least` to `most`. `shown` is the default in words,
+    where the field's does not say it. `takers` are the strategies that make use of it; empty: all of them. `of_runs`
+    options mean nothing to a plan that is only shown.
+    """
+
+    kind: Kind
+    help: str
+    name: str = ""
+    flag: str | None = None
+    short: str | None = None
+    metavar: str | None = None
+    python: str | None = None
+    config: bool = False
+    shown: str | None = None
+    called: str | None = None
+    least: float | None = None
+    most: float = float("inf")
+    choices: type[StrEnum] | None = None
+    takers: tuple[str, ...] = ()
+    of_runs: bool = False
+
+    @property
+    def flag_name(self) -> str:
+        """The flag with its dashes; empty if there is none."""
+        name = self.name if self.flag is None else self.flag
+        return name and f"--{name.replace('_', '-')}"
+
+    @property
+    def python_name(self) -> str:
+        return self.name if self.python is None else self.python
+
+
+def option(default: Any, kind: Kind, help: str, **more: Any) -> Any:  # noqa: A002  # the field's name for it
+    """A field of `RunOptions` with its option."""
+    metadata = {"option": Option(kind, help, **more)}
+    return (
+        field(default_factory=dict, metadata=metadata) if default is dict else field(default=default, metadata=metadata)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What one run is asked to do, in the order of `--help`. None leaves the choice to orch.
+
+    `given` has the fields that the user asked for, with the names that the user had for them; what a strategy makes no
+    use of is refused. Fields that are set without it are defaults, which need not be of use.
+    """
+
+    strategy: str = option(
+        "fallback",
+        Kind.TEXT,
+        f"{', '.join(STRATEGY_NAMES)}, the name of a task table (tasks, matrix, select), that of a plan or of a "
+        "plugin: see orch chains.",
+        short="-s",
+        config=True,
+        python="",
+    )
+    chain: str = option(
+        "mixed",
+        Kind.CHAIN,
+        "For fallback, and implies it: a chain's name, or models separated by commas.",
+        config=True,
+        takers=("fallback",),
+    )
+    role: str | None = option(
+        None,
+        Kind.TEXT,
+        "Answer as retriever, planner, critic, reasoner, builder ...: its models, its instructions.",
+        takers=(*_CHOOSE, "fallback", TABLE),
+    )
+    tier: str | None = option(
+        None, Kind.TEXT, "For tiers, and implies it: ARCH, EXEC, TASKS or one of your own.", takers=("tiers",)
+    )
+    critical: bool = option(
+        False, Kind.SWITCH, "For tiers and select: it must not go wrong.", takers=("tiers", "capability", TABLE)
+    )
+    requires: tuple[str, ...] = option(
+        (),
+        Kind.TEXTS,
+        "For tiers: what it takes. What you say counts, and not what the prompt looks like.",
+        choices=Requirement,
+        takers=("tiers",),
+    )
+    routine: bool = option(False, Kind.SWITCH, "For tiers: it is done by rote.", takers=("tiers",))
+    models: tuple[str, ...] = option(
+        (),
+        Kind.NAMES,
+        "For ensemble, round-robin, and fallback as its chain: models separated by commas.",
+        takers=("ensemble", "round-robin", "fallback"),
+    )
+    ensemble_size: int = option(
+        3,
+        Kind.INTEGER,
+        "For ensemble, and implies it: how many models.",
+        short="-e",
+        config=True,
+        called="ensemble size",
+        least=1,
+        most=100,
+        takers=("ensemble",),
+    )
+    threshold: float = option(
+        0.6,
+        Kind.NUMBER,
+        "For cascades: accept an answer from this confidence on, 0 to 1.",
+        python="confidence_threshold",
+        config=True,
+        least=0,
+        most=1,
+        takers=_CASCADES,
+    )
+    accept: AcceptRule = option(  # a field, as the others are
+        AcceptRule.CONFIDENCE,
+        Kind.TEXT,
+        "For cascades: accept one answer that can be trusted, or the first two models' if they agree.",
+        config=True,
+        choices=AcceptRule,
+        takers=_CASCADES,
+    )
+    verify: str | None = option(
+        None,
+        Kind.TEXT,
+        "Accept an answer if this command, given it on stdin, exits with 0.",
+        metavar="COMMAND",
+        config=True,
+    )
+    schema: Mapping[str, Any] | None = option(
+        None, Kind.SCHEMA, "Accept only JSON that fits this JSON Schema, and ask for it.", metavar="FILE"
+    )
+    self_check: str | None = option(
+        None,
+        Kind.TEXT,
+        "For cascades: let this model say what it thinks of each answer.",
+        metavar="MODEL",
+        config=True,
+        takers=_CASCADES,
+    )
+    logprobs: bool = option(
+        False,
+        Kind.SWITCH,
+        "For cascades: count how sure models were of their tokens.",
+        config=True,
+        takers=_CASCADES,
+    )
+    task: str | None = option(
+        None, Kind.TEXT, "What kind of task it is, or a row of a task table.", shown="by its words"
+    )
+    experiment: str | None = option(
+        None,
+        Kind.TEXT,
+        "Take part in this experiment; implies -s experiment.",
+        metavar="NAME",
+        takers=("experiment",),
+    )
+    subject: str | None = option(
+        None,
+        Kind.TEXT,
+        "Whom an experiment's arm is drawn for: always the same one.",
+        shown="the prompt",
+        takers=("experiment",),
+    )
+    tools: tuple[Tool, ...] = option(
+        (),
+        Kind.TOOLS,
+        "Tools to offer, as OpenAI or Anthropic define them.",
+        metavar="FILE.json",
+        takers=("cheapest", "round-robin", "cost", "capability", *_CASCADES),
+    )
+    max_latency_s: float | None = option(
+        None,
+        Kind.NUMBER,
+        "Pass over models of which one answer in 20 takes longer.",
+        name="max_latency",
+        metavar="SECONDS",
+        config=True,
+        called="limit on latency in seconds",
+        least=_SHORTEST_S,
+        most=DAY_S,
+    )
+    min_quality: float | None = option(
+        None,
+        Kind.NUMBER,
+        "Pass over models rated lower, 0 to 1: for coding, or else for reasoning.",
+        metavar="SCORE",
+        config=True,
+        called="least quality",
+        least=0,
+        most=1,
+    )
+    temperature: float | None = option(
+        None,
+        Kind.NUMBER,
+        "0 to 2, for models that take one.",
+        config=True,
+        least=0,
+        most=2,
+    )
+    max_cost_nanousd: int | None = option(
+        None,
+        Kind.DOLLARS,
+        "Never spend more than this.",
+        name="max_cost",
+        short="-c",
+        metavar="DOLLARS",
+        config=True,
+        called="cost cap in nano-dollars",
+        least=0,
+        most=_MOST_NANOUSD,
+    )
+    allow_unpriced: bool = option(
+        False,
+        Kind.SWITCH,
+        "For models that are named: call them without a known price under a cap or a budget too.",
+        config=True,
+        takers=("ensemble", "round-robin", *_CASCADES),
+    )
+    max_tokens: int | None = option(
+        None,
+        Kind.INTEGER,
+        "Longest reply of each call, in tokens.",
+        config=True,
+        shown="8192",
+        called="limit on tokens",
+        least=1,
+    )
+    max_tokens_total: int | None = option(
+        None,
+        Kind.INTEGER,
+        "Tokens for the whole run: input and output of all its calls.",
+        metavar="TOKENS",
+        config=True,
+        called="limit on the tokens of the whole run",
+        least=1,
+    )
+    timeout_s: float = option(
+        600.0,
+        Kind.NUMBER,
+        "Seconds for the whole run.",
+        name="timeout",
+        config=True,
+        least=_SHORTEST_S,
+        most=DAY_S,
+    )
+    stream: bool = option(
+        False,
+        Kind.YES_NO,
+        "Ask for replies piece by piece, and print them so where the first answer is the last.",
+        python="",
+        shown="on a terminal",
+        of_runs=True,
+    )
+    category: str = option("orchestration", Kind.TEXT, "Category of the run in reports.", config=True, of_runs=True)
+    tags: tuple[str, ...] = option(
+        (),
+        Kind.TEXTS,
+        "Tag of the run; may be given more than once.",
+        flag="tag",
+        config=True,
+        of_runs=True,
+    )
+    max_tokens_by_task: Mapping[str, int] = option(
+        dict,
+        Kind.LIMITS,
+        "Longest reply to a kind of task, in tokens; goes before max_tokens.",
+        flag="",
+        python="",
+        config=True,
+    )
+    given: Mapping[str, str] = field(default_factory=dict)
+
+
+OPTIONS: Mapping[str, Option] = {
+    row.name: replace(found, name=found.name or row.name)
+    for row in fields(RunOptions)
+    if (found := row.metadata.get("option")) is not None
+}
+
+
+def asked_for(defaults: RunOptions, values: Mapping[str, Any], names: Mapping[str, str]) -> RunOptions:
+    """The options with what the user asked for over the defaults, and with what that implies.
+
+    `values` are by the fields of `RunOptions`; None is nothing. `names` has what the user calls them. Without a
+    strategy, an option that only one has implies it. Raises UsageError where two of them contradict each other.
+    """
+    found = {name: value for name, value in values.items() if value is not None}
+    # False, or an empty list, takes a default back: that is no use that a strategy could make of it.
+    asked = {name: names[name] for name, value in found.items() if value is not False and value != ()}
+    implied = next((strategy for strategy, those in _IMPLIED.items() if not asked.keys().isdisjoint(those)), None)
+    if "experiment" in asked and found.get("strategy", "experiment") != "experiment":
+        raise UsageError(f"{asked['experiment']} decides on the strategy: leave out {found['strategy']!r}")
+    if "strategy" not in found and implied is not None:
+        found["strategy"] = implied
+    strategy = found.get("strategy", defaults.strategy)
+    if "models" in asked and strategy == "fallback":
+        if "chain" in asked:
+            raise UsageError(f"{asked['chain']} and {asked['models']} both say whom to ask: give one of them")
+        found["chain"], asked["chain"] = ",".join(found.pop("models")), asked.pop("models")
+    elif "models" in asked and "ensemble_size" not in found:
+        found["ensemble_size"] = len(found["models"])
+    if "max_tokens" in found:
+        found["max_tokens_by_task"] = {}  # a limit that was asked for is for this run, whatever its task
+    asked.pop("strategy", None)
+    return replace(defaults, **found, given=asked)
+
+
+# In this order: an experiment decides on everything.
+_IMPLIED: Mapping[str, tuple[str, ...]] = {
+    "experiment": ("experiment",),
+    "ensemble": ("models", "ensemble_size"),
+    "tiers": ("tier", "critical", "requires", "routine"),
+    "fallback": ("chain",),
+}

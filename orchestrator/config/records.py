@@ -1,0 +1,134 @@
+"""What can be set: records, without where any of it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+
+from ..deferred import dataclass
+from .options import RunOptions
+from .tuned import Adjustment, Calibration
+
+
+class RetryKind(StrEnum):
+    """The failures that may be retried, by the codes of their errors."""
+
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    CONNECTION_FAILED = "connection_failed"
+    BAD_REPLY = "bad_reply"
+    EMPTY_REPLY = "empty_reply"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """When a call that failed is sent again to the same model.
+
+    Before retry n (from 1) the wait is drawn evenly from 0 to `initial_backoff_s` x `multiplier`^(n-1), at most
+    `max_backoff_s` ("full jitter": AWS Architecture Blog, Exponential Backoff And Jitter, 2015), or is what the
+    provider asked for. All waits of a call together stay under `max_wait_s`. Failures of other `kinds` are not retried.
+    """
+
+    max_retries: int = 2
+    initial_backoff_s: float = 0.5
+    max_backoff_s: float = 30.0
+    multiplier: float = 2.0
+    max_wait_s: float = 60.0
+    kinds: tuple[RetryKind, ...] = tuple(RetryKind)
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerPolicy:
+    """When a model that keeps failing is set aside, and for how long.
+
+    `failures` in a row, none later than `window_s` after the one before, open its breaker; 0 never does. Two calls with
+    their retries are six attempts, so five tell a provider that is down from one that stumbled once. It is set aside
+    for `cooling_s`, about what a restart takes, and for twice as long each time that it fails again, at most for
+    `max_cooling_s`: longer, and a provider that is back would not be noticed.
+    """
+
+    failures: int = 5
+    window_s: float = 300.0
+    cooling_s: float = 30.0
+    max_cooling_s: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Complexity:
+    """How hard a prompt counts as. None leaves it to the analysis.
+
+    `cuts` are the scores, rising, from which a prompt is intermediate, advanced and expert. `scorer` names a scorer of
+    the user's own: `module:function`, or an entry point (`analysis.scorer`). `adjustment` is what the user's own
+    outcomes say of the built-in score.
+    """
+
+    cuts: tuple[float, ...] | None = None
+    scorer: str | None = None
+    adjustment: Adjustment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """A model that takes over routine tasks: from the day `starts` on, for `share` (0 to 1) of the prompts.
+
+    `tasks` are those that it is meant for; none means every routine one.
+    """
+
+    model: str
+    starts: date
+    tasks: tuple[str, ...] = ()
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine that is always on, whether its models are called or not.
+
+    It costs `gpu_hour` dollars an hour from the day `since` on, up to and with the day `until`, if it has one.
+    """
+
+    models: tuple[str, ...]
+    since: date
+    gpu_hour: Decimal
+    until: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that stays the same for a process. `environ` is where keys and addresses of providers come from.
+
+    `on_alert` is a command that is run for each budget alert, with the alert as a JSON object on its standard input.
+    `pass_variables` names variables that it and `--verify` see although they may be secret. `free_tier` names the
+    providers whose free quota a day is kept to as a limit, `signals` the plugins that are asked about each answer.
+    `always_on` are machines that cost money also while nobody calls their models. `config_file` is what was read, None
+    if there is none; `tuned_file` is where `orch tune` writes, whether it is there or not. `parsed_dir` is the folder
+    for what is kept of YAML files; nothing is kept without one.
+    """
+
+    environ: Mapping[str, str]
+    ledger: Path
+    config_dir: Path
+    tuned_file: Path
+    config_file: Path | None = None
+    parsed_dir: Path | None = None
+    models_file: Path | None = None
+    chains_file: Path | None = None
+    routing_file: Path | None = None
+    simulate: bool = False
+    scenario: Path | None = None
+    log_text: bool = True
+    on_alert: str | None = None
+    pass_variables: tuple[str, ...] = ()
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    complexity: Complexity = field(default_factory=Complexity)
+    free_tier: tuple[str, ...] = ()
+    signals: tuple[str, ...] = ()
+    calibration: Calibration = field(default_factory=Calibration)
+    rollout: Rollout | None = None
+    always_on: tuple[Machine, ...] = ()
+    run: RunOptions = field(default_factory=RunOptions)

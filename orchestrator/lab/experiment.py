@@ -1,0 +1,222 @@
+"""What an experiment has shown so far: figures of each arm, and how each differs from the control.
+
+The unit is the subject, for it is subjects that arms are drawn for: a subject's runs are averaged first, so that one
+who asks a hundred times does not count a hundred times.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from statistics import NormalDist, fmean
+from typing import Any
+
+from ..clock import rfc3339
+from ..deferred import dataclass
+from ..ledger.experiments import Stop, TrialRun
+from ..registry.routes import Arm, Experiment
+from ..report.significance import (
+    FEWEST,
+    FEWEST_OUTCOMES,
+    Difference,
+    Estimate,
+    estimate_mean,
+    estimate_share,
+    subjects_needed,
+    two_proportions,
+    welch,
+)
+
+_MISMATCH = 0.001  # below it, the arms have not got the shares that they should: a usual bound for this check
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A figure of a run; None where a run has none. `better` is 1 if more is better, -1 if less is."""
+
+    name: str
+    better: int
+    of: Callable[[TrialRun], float | None]
+
+
+METRICS = (
+    Metric("success", 1, lambda run: float(run.complete)),
+    Metric("cost", -1, lambda run: None if run.cost_nanousd is None else run.cost_nanousd / 1e9),
+    Metric("latency", -1, lambda run: None if run.latency_ms is None else run.latency_ms / 1000),
+    Metric("confidence", 1, lambda run: run.confidence),
+    Metric("rating", 1, lambda run: run.rating),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ArmFigures:
+    arm: Arm
+    runs: int
+    subjects: int
+    estimates: Mapping[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """An arm against the control, in one figure. Without enough data there is no difference to speak of."""
+
+    arm: str
+    metric: str
+    test: str
+    difference: Difference | None
+    needed: int | None
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Everything that `orch experiment show` shows. `state` is running, not begun, ended, stopped or not defined."""
+
+    experiment: Experiment
+    state: str
+    stop: Stop | None
+    arms: tuple[ArmFigures, ...]
+    comparisons: tuple[Comparison, ...]
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        experiment, stop = self.experiment, self.stop
+        return {
+            "name": experiment.name,
+            "description": experiment.description,
+            "state": self.state,
+            "from": None if experiment.start is None else experiment.start.isoformat(),
+            "until": None if experiment.end is None else experiment.end.isoformat(),
+            "stopped_at": None if stop is None else rfc3339(stop.at),
+            "kept_arm": None if stop is None else stop.arm,
+            "arms": [
+                {
+                    "name": found.arm.name,
+                    "target": found.arm.target,
+                    "share": found.arm.share,
+                    "runs": found.runs,
+                    "subjects": found.subjects,
+                    "metrics": {name: asdict(estimate) for name, estimate in found.estimates.items()},
+                }
+                for found in self.arms
+            ],
+            "comparisons": [
+                {
+                    "arm": found.arm,
+                    "metric": found.metric,
+                    "test": found.test,
+                    "difference": None if found.difference is None else asdict(found.difference),
+                    "needed": found.needed,
+                    "verdict": found.verdict,
+                }
+                for found in self.comparisons
+            ],
+            "warnings": list(self.warnings),
+        }
+
+
+def state_of(experiment: Experiment, stop: Stop | None, now: datetime) -> str:
+    if stop is not None:
+        return "stopped"
+    if experiment.runs_on(now.date()):
+        return "running"
+    return "not begun" if experiment.start is not None and now.date() < experiment.start else "ended"
+
+
+def results(experiment: Experiment, runs: Sequence[TrialRun], *, stop: Stop | None, state: str) -> Results:
+    """The figures of an experiment's finished runs. Runs of an arm that is defined no more are left out."""
+    by_arm = {arm.name: _by_subject([run for run in runs if run.arm == arm.name]) for arm in experiment.arms}
+    figures = tuple(
+        ArmFigures(
+            arm,
+            sum(map(len, by_arm[arm.name].values())),
+            len(by_arm[arm.name]),
+            {metric.name: _estimate(metric, by_arm[arm.name]) for metric in METRICS},
+        )
+        for arm in experiment.arms
+    )
+    control, *others = experiment.arms
+    comparisons = tuple(
+        _compare(metric, arm.name, by_arm[arm.name], by_arm[control.name], control.name)
+        for arm in others
+        for metric in METRICS
+    )
+    return Results(experiment, state, stop, figures, comparisons, tuple(_mismatches(figures)))
+
+
+_Subjects = Mapping[str, Sequence[TrialRun]]
+
+
+def _by_subject(runs: Sequence[TrialRun]) -> dict[str, list[TrialRun]]:
+    found: dict[str, list[TrialRun]] = {}
+    for run in runs:
+        found.setdefault(run.subject, []).append(run)
+    return found
+
+
+def _values(metric: Metric, subjects: _Subjects) -> list[float]:
+    """A mean for each subject that has the figure at all."""
+    each = ([value for run in runs if (value := metric.of(run)) is not None] for runs in subjects.values())
+    return [fmean(values) for values in each if values]
+
+
+def _are_shares(metric: Metric, *arms: Sequence[float]) -> bool:
+    """Whether it is a share: every subject either has it or has not."""
+    return metric.name == "success" and all(value in (0.0, 1.0) for values in arms for value in values)
+
+
+def _estimate(metric: Metric, subjects: _Subjects) -> Estimate:
+    values = _values(metric, subjects)
+    return estimate_share(round(sum(values)), len(values)) if _are_shares(metric, values) else estimate_mean(values)
+
+
+def _compare(metric: Metric, arm: str, subjects: _Subjects, control: _Subjects, control_name: str) -> Comparison:
+    ours, theirs = _values(metric, subjects), _values(metric, control)
+    shares = _are_shares(metric, ours, theirs)
+    test = "two proportions" if shares else "Welch"
+    fewest = min(len(ours), len(theirs))
+    if fewest < FEWEST:
+        verdict = f"not enough data: {len(ours)} and {len(theirs)} subjects of {FEWEST} an arm"
+        return Comparison(arm, metric.name, test, None, FEWEST, verdict)
+    if shares:
+        hits, other_hits = round(sum(ours)), round(sum(theirs))
+        rare = min(hits + other_hits, len(ours) + len(theirs) - hits - other_hits) / (len(ours) + len(theirs))
+        if 0 < rare * fewest < FEWEST_OUTCOMES:
+            enough = math.ceil(FEWEST_OUTCOMES / rare)
+            verdict = f"not enough data: so rare an outcome needs about {enough:,} subjects an arm"
+            return Comparison(arm, metric.name, test, None, enough, verdict)
+        difference = two_proportions(hits, len(ours), other_hits, len(theirs))
+    else:
+        difference = welch(ours, theirs)
+    needed = None if difference.shown else subjects_needed(ours, theirs)
+    return Comparison(
+        arm, metric.name, test, difference, needed, _verdict(metric, arm, control_name, difference, needed)
+    )
+
+
+def _verdict(metric: Metric, arm: str, control: str, difference: Difference, needed: int | None) -> str:
+    p = f"p = {difference.p:.3f}" if difference.p >= 0.001 else "p < 0.001"
+    if difference.shown:
+        better = difference.value * metric.better > 0
+        return f"{arm} is {'better' if better else 'worse'} than {control} ({p})"
+    more = "" if needed is None else f"; if it is as large as it looks, about {needed:,} subjects an arm would show it"
+    return f"no difference shown ({p}){more}"
+
+
+def _mismatches(figures: Sequence[ArmFigures]) -> list[str]:
+    """Arms whose share of the subjects chance does not explain: something drops subjects of one arm, or the split was
+    changed on the way, and the comparison is not to be trusted."""
+    subjects = sum(found.subjects for found in figures)
+    warnings: list[str] = []
+    for found in figures:
+        expected = found.arm.share * subjects
+        spread = math.sqrt(expected * (1 - found.arm.share))
+        if spread and 2 * NormalDist().cdf(-abs(found.subjects - expected) / spread) < _MISMATCH:
+            share = found.subjects / subjects
+            warnings.append(
+                f"{found.arm.name} has {share:.1%} of the subjects where its share is {found.arm.share:.0%}: the arms "
+                "cannot be compared if some of their runs are missing or the split was changed"
+            )
+    return warnings

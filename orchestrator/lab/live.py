@@ -1,0 +1,288 @@
+"""Asking real models: the answers of models and plans to prompts, graded, and kept as recorded outcomes.
+
+Each way to answer is a plan that the engine runs as it runs any other, with everything that belongs to it: budgets,
+limits, retries, and rows in the ledger. Where a judge grades, its check is the end of the plan: it sees prompt and
+answer between fences, and replies with a score by a schema; nothing but that reply counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, replace
+
+from ..choose.making import Planned
+from ..confidence.answers import AGREES_FROM, same_answer
+from ..config import RunOptions, Settings
+from ..deferred import dataclass
+from ..errors import BudgetError, LedgerError, OrchError, UsageError
+from ..ledger.records import CallRecord, CallStatus
+from ..plan import Call, Check, Loop
+from ..providers.base import Provider
+from ..registry.model import Chain, Registry
+from ..run.engine import Engine, RunInterrupted
+from ..run.events import CallStarted, Event, TextArrived
+from ..run.result import OrchestrationResult
+from ..run.walk.judgement import read_judgement
+from ..types import Completion, FinishReason, Prompt, digest_of
+from .records import Asked, Item, RecordedOutcome
+from .replay import Progress, unwatched
+from .spending import Bill, SpendingLimit
+from .writing import RecordFile
+
+CATEGORY = "bench"
+BY_EXPECTED = "the expected answer"
+_JUDGE = "bench-judge"  # the step of a plan that grades
+_PREFIX = "bench:"
+_AT_ONCE = 4  # prompts
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """Who is asked, who judges, and for how much. `run` has what all runs have in common: limits and time."""
+
+    models: tuple[str, ...]
+    plans: tuple[str, ...] = ()
+    judge: str | None = None
+    max_cost_nanousd: int | None = None
+    run: RunOptions = field(default_factory=RunOptions)
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What came of it: outcomes that were added, runs that gave none and why, and the money. `stopped` is what ended it
+    before all prompts were asked."""
+
+    outcomes: int = 0
+    failures: list[str] = field(default_factory=list)
+    spent_nanousd: int = 0
+    judging_nanousd: int = 0
+    stopped: OrchError | None = None
+
+
+@dataclass(slots=True)
+class Gathering:
+    """Asks prompts that a file has not all the outcomes of. What is gathered is in the file as soon as it is there.
+
+    `connect` is the engine's.
+    """
+
+    settings: Settings
+    registry: Registry
+    options: LiveOptions
+    file: RecordFile
+    progress: Progress = unwatched
+    connect: Callable[[str], Provider] | None = None
+    engine: Engine = field(init=False)
+    found: Gathered = field(default_factory=Gathered)
+    _limit: SpendingLimit = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.engine = Engine(self.settings, replace(self.registry, chains=self._chains()), connect=self.connect)
+        self._limit = SpendingLimit(self.options.max_cost_nanousd)
+
+    async def gather(self, prompts: Sequence[Asked]) -> Gathered:
+        """Ask what is missing, some prompts at a time. Raises an OrchError if the first prompt could not be asked,
+        and UsageError if the file can take no more."""
+        for asked in prompts:
+            self._check(asked)
+        waiting = [asked for asked in prompts if self._missing(asked)]
+        for way in self._missing(waiting[0]) if waiting else ():
+            self._plan(waiting[0], way)
+        done = len(prompts) - len(waiting)
+        queue = iter(waiting)
+
+        async def work() -> None:
+            nonlocal done
+            for asked in queue:
+                if self.found.stopped is not None:
+                    return
+                self.progress("asking", done, len(prompts))
+                await self._ask_all(asked)
+                done += 1
+
+        self.engine.keep_open()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(_AT_ONCE):
+                    group.create_task(work())
+        except BaseExceptionGroup as several:
+            raise several.exceptions[0] from None
+        finally:
+            self.found.spent_nanousd = self._limit.spent_nanousd
+            await self.engine.aclose()
+        return self.found
+
+    async def _ask_all(self, asked: Asked) -> None:
+        """All that is missing of a prompt, at the same time; what has come by the time of an interrupt is kept."""
+        gathered: dict[_Way, RecordedOutcome] = {}
+
+        async def ask(way: _Way) -> None:
+            try:
+                gathered[way] = await self._ask(asked, way)
+            except (BudgetError, LedgerError) as error:  # they would meet every further run too
+                self.found.stopped = self.found.stopped or error
+            except OrchError as error:
+                self.found.failures.append(f"{asked.id}, {way.name}: {error.message}")
+
+        try:
+            await asyncio.gather(*(ask(way) for way in self._missing(asked)))
+        finally:
+            if gathered:
+                self._keep(asked, gathered)
+
+    async def _ask(self, asked: Asked, way: _Way) -> RecordedOutcome:
+        """A graded outcome. Raises BudgetError or LedgerError, with nothing sent, or what the run ended in."""
+        planned = self._plan(asked, way)
+        if planned.cost.maximum is None and self.options.max_cost_nanousd is not None:
+            raise BudgetError(
+                f"{way.name} or the judge has no known price, so no budget can hold it",
+                hint="give it a price in your models.yaml",
+            )
+        capped = replace(planned, options=replace(planned.options, max_cost_nanousd=planned.cost.maximum))
+        heard = _Heard()
+        async with self._limit.set_aside(planned.cost.maximum or 0) as bill:
+            try:
+                result = await self.engine.execute(capped, heard)
+            except RunInterrupted as interrupted:
+                self._settle(bill, interrupted.result)
+                raise
+            except LedgerError:
+                if not heard.started:  # nothing was sent; otherwise the worst case counts, for lack of a better figure
+                    bill.nanousd = 0
+                raise
+            self._settle(bill, result)
+        if result.exception is None:
+            return self._graded(asked, result, heard, is_plan=way.is_plan)
+        if isinstance(result.exception, BudgetError) and any(call.sent_at for call in result.calls):
+            raise OrchError(result.exception.message)  # this run's own cap, after a call that nobody knows the bill of
+        raise result.exception
+
+    def _settle(self, bill: Bill, result: OrchestrationResult) -> None:
+        bill.nanousd = result.cost_nanousd
+        self.found.judging_nanousd += sum(call.cost_nanousd or 0 for call in result.calls if call.step == _JUDGE)
+
+    def _graded(self, asked: Asked, result: OrchestrationResult, heard: _Heard, *, is_plan: bool) -> RecordedOutcome:
+        judging = [call for call in result.calls if call.step == _JUDGE]
+        answering = [call for call in result.calls if call.step != _JUDGE]
+        if asked.expected is not None:
+            score: float | None = float(same_answer(result.response, asked.expected, asked.prompt) >= AGREES_FROM)
+        else:
+            score = heard.score(judging)
+        if score is None:
+            raise OrchError(_no_verdict(self.options.judge, judging))
+        costs = [call.cost_nanousd for call in answering]
+        answer = _answer_of(answering, result.response)
+        return RecordedOutcome(
+            score=score,
+            text=result.response,
+            input_tokens=sum(call.input_tokens for call in answering) if is_plan else answer.input_tokens,
+            output_tokens=sum(call.output_tokens for call in answering) if is_plan else answer.output_tokens,
+            latency_ms=_elapsed_ms(answering) if is_plan else answer.latency_ms,
+            cost_nanousd=sum(cost or 0 for cost in costs) if is_plan and None not in costs else None,
+            graded_by=self.options.judge if asked.expected is None else BY_EXPECTED,
+        )
+
+    def _plan(self, asked: Asked, way: _Way) -> Planned:
+        chain = f"{_PREFIX}{'' if asked.expected is None else 'ungraded:'}{way.name}"
+        options = replace(self.options.run, strategy="fallback", chain=chain, stream=True, category=CATEGORY)
+        return self.engine.plan(Prompt(asked.prompt), options)
+
+    def _chains(self) -> dict[str, Chain]:
+        """A plan for each way, and one with the judge's check at its end."""
+        chains = dict(self.registry.chains)
+        judge = None if self.options.judge is None else self.registry.model(self.options.judge).name
+        for way in self._ways:
+            body = self.registry.chain(way.name).plan if way.is_plan else Call(self.registry.model(way.name).name)
+            chains[f"{_PREFIX}ungraded:{way.name}"] = Chain(f"{_PREFIX}ungraded:{way.name}", body)
+            if judge is not None:
+                check = Check(Call(judge, name=_JUDGE), score=0.0)  # whatever it says, the answer stays
+                graded = Loop(body, check, max_rounds=1)
+                chains[f"{_PREFIX}{way.name}"] = Chain(f"{_PREFIX}{way.name}", graded)
+        return chains
+
+    @property
+    def _ways(self) -> list[_Way]:
+        models = [_Way(name, is_plan=False) for name in self.options.models]
+        return models + [_Way(name, is_plan=True) for name in self.options.plans]
+
+    def _missing(self, asked: Asked) -> list[_Way]:
+        item = self.file.items.get(asked.id)
+        return [
+            way for way in self._ways if item is None or way.name not in (item.plans if way.is_plan else item.outcomes)
+        ]
+
+    def _check(self, asked: Asked) -> None:
+        if asked.expected is None and self.options.judge is None:
+            raise UsageError(
+                f"the prompt {asked.id} has no expected answer, so a judge must grade what is answered",
+                hint='name a model with --judge, or give each prompt an "expected" answer',
+            )
+        item = self.file.items.get(asked.id)
+        if item is not None and item.prompt != asked.prompt:
+            raise UsageError(f"{self.file.path} has another prompt under the id {asked.id!r}")
+        if item is not None and item.simulated != self.settings.simulate:
+            raise UsageError(
+                f"{self.file.path} holds {'simulated' if item.simulated else 'real'} answers",
+                hint="write simulated and real answers to files of their own",
+            )
+
+    def _keep(self, asked: Asked, gathered: Mapping[_Way, RecordedOutcome]) -> None:
+        item = self.file.items.get(asked.id)
+        item = item or Item(asked.id, asked.task, asked.prompt, {}, simulated=self.settings.simulate)
+        models = {way.name: outcome for way, outcome in gathered.items() if not way.is_plan}
+        plans = {way.name: outcome for way, outcome in gathered.items() if way.is_plan}
+        self.file.put(replace(item, outcomes={**item.outcomes, **models}, plans={**item.plans, **plans}))
+        self.found.outcomes += len(gathered)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A way to answer: a model alone, or a plan of the registry."""
+
+    name: str
+    is_plan: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """Which calls of a run were sent, and what they wrote, as it came: the ledger may be told to keep no text."""
+
+    started: set[str] = field(default_factory=set)
+    texts: dict[str, list[str]] = field(default_factory=dict)
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, CallStarted):
+            self.started.add(event.call_id)
+        if isinstance(event, TextArrived):
+            self.texts.setdefault(event.call_id, []).append(event.text)
+
+    def score(self, judging: Sequence[CallRecord]) -> float | None:
+        """What the judge's last reply gives the answer; None if it is no verdict."""
+        for call in reversed(judging):
+            if call.status is CallStatus.COMPLETED and call.finish_reason is not None:
+                text = "".join(self.texts.get(call.call_id, ()))
+                judgement = read_judgement(Completion(text, FinishReason(call.finish_reason), None, 0, call.model))
+                return None if judgement is None else judgement.score
+        return None
+
+
+def _no_verdict(judge: str | None, judging: Sequence[CallRecord]) -> str:
+    """Why there is no score: what the judge said, or that it could not be asked."""
+    if any(call.status is CallStatus.COMPLETED for call in judging):
+        return f"{judge}'s reply is no verdict"
+    problem = judging[-1].error_message if judging else None
+    return f"the call of {judge}, the judge, failed{f': {problem}' if problem else ''}"
+
+
+def _answer_of(calls: Sequence[CallRecord], response: str) -> CallRecord:
+    """The call whose answer was given."""
+    digest = digest_of(response)
+    completed = [call for call in calls if call.status is CallStatus.COMPLETED]
+    return next((call for call in reversed(completed) if call.response_sha256 == digest), completed[-1])
+
+
+def _elapsed_ms(calls: Sequence[CallRecord]) -> int | None:
+    starts = [call.sent_at for call in calls if call.sent_at is not None]
+    ends = [call.ended_at for call in calls if call.ended_at is not None]
+    return round(1000 * (max(ends) - min(starts)).total_seconds()) if starts and ends else None

@@ -1,0 +1,142 @@
+"""Two models and the prompts that both answered: what giving an answer of the one or the other comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
+from statistics import fmean
+from typing import NamedTuple
+
+from ..config.tuned import Calibration
+from ..reading.complexity import Evidence
+from .tune.cases import Case, GradedAnswer
+
+_DOLLAR = 1e9
+
+
+class ModelPair(NamedTuple):
+    """The two models between which is decided."""
+
+    weak: str
+    strong: str
+
+
+class PairedAnswers(NamedTuple):
+    """A prompt that both models answered. Costs are in dollars, or in calls of the strong model (`priced` says)."""
+
+    digest: str
+    score: float | None
+    evidence: Evidence | None
+    weak: GradedAnswer
+    strong: GradedAnswer
+    weak_cost: float
+    strong_cost: float
+
+
+class Course(NamedTuple):
+    """How a prompt ends: the grade of the answer that is given, and the cost of all that were asked for."""
+
+    quality: float
+    cost: float
+
+
+class Choice(NamedTuple):
+    """A prompt as the number decides on it: how it ends where `reading` reaches the number, and where it does not."""
+
+    digest: str
+    reading: float
+    reached: Course
+    below: Course
+    strong: float  # the grade of the strong model's answer
+
+    def course(self, number: float) -> Course:
+        return self.reached if self.reading >= number else self.below
+
+
+def acceptance(paired: PairedAnswers, calibration: Calibration) -> Choice:
+    """A cascade: the strong model is asked where the weak one's confidence does not reach the number.
+
+    Then the more confident of the two answers is given, as the executor does: where only the strong one's reaches the
+    number it is the more confident one.
+    """
+    weak, strong = (_confidence(answer, calibration) for answer in (paired.weak, paired.strong))
+    best = paired.weak if weak >= strong else paired.strong
+    return Choice(
+        paired.digest,
+        weak,
+        reached=Course(paired.weak.outcome, paired.weak_cost),
+        below=Course(best.outcome, paired.weak_cost + paired.strong_cost),
+        strong=paired.strong.outcome,
+    )
+
+
+def difficulty(paired: PairedAnswers, score: float) -> Choice:
+    """Routing: the strong model is asked where the prompt's score reaches the number, else the weak one."""
+    return Choice(
+        paired.digest,
+        score,
+        reached=Course(paired.strong.outcome, paired.strong_cost),
+        below=Course(paired.weak.outcome, paired.weak_cost),
+        strong=paired.strong.outcome,
+    )
+
+
+class Comparison(NamedTuple):
+    """The prompts that two models can be compared on, and whether their costs are known."""
+
+    pair: ModelPair
+    priced: bool
+    found: list[PairedAnswers]
+
+
+def comparison_of(cases: Iterable[Case], pair: ModelPair, *, wanted: Callable[[GradedAnswer], bool]) -> Comparison:
+    """The prompts for which both models have an answer that is `wanted`."""
+    both = [
+        (case, weak, strong)
+        for case in cases
+        if (weak := case.of(pair.weak)) and (strong := case.of(pair.strong)) and wanted(weak) and wanted(strong)
+    ]
+    priced = all(None not in (weak.cost_nanousd, strong.cost_nanousd) for _, weak, strong in both)
+    return Comparison(
+        pair,
+        priced,
+        [
+            PairedAnswers(
+                case.digest, case.score, case.evidence, weak, strong, *_costs(weak, strong) if priced else (0.0, 1.0)
+            )
+            for case, weak, strong in both
+        ],
+    )
+
+
+def choose_pair(cases: Sequence[Case], weak: str | None, strong: str | None) -> ModelPair | None:
+    """The two models to decide between, as they are named, else those that have most prompts in common.
+
+    Of such pairs it is the one with the best strong model, and the cheapest weak one where costs are known.
+    """
+    models = sorted({model for case in cases for model in case.answers})
+    found: list[tuple[tuple[float, ...], ModelPair]] = []
+    for one, other in combinations(models, 2):
+        both = [(a, b) for case in cases if (a := case.of(one)) and (b := case.of(other))]
+        if not both:
+            continue
+        means = {one: fmean(a.outcome for a, _ in both), other: fmean(b.outcome for _, b in both)}
+        pair = ModelPair(one, other) if means[one] < means[other] else ModelPair(other, one)
+        if weak in (one, other) or strong in (one, other):
+            named = weak or (one if strong == other else other), strong or (one if weak == other else other)
+            pair = ModelPair(*named)
+        if weak not in (None, pair.weak) or strong not in (None, pair.strong) or {*pair} != {one, other}:
+            continue
+        costs = [answers[pair.weak == other].cost_nanousd for answers in both]
+        known = [cost for cost in costs if cost is not None]
+        cheapness = -fmean(known) if known and len(known) == len(costs) else 0.0
+        found.append(((len(both), means[pair.strong], cheapness, -means[pair.weak]), pair))
+    return max(found, default=(None, None))[1]
+
+
+def _confidence(answer: GradedAnswer, calibration: Calibration) -> float:
+    return 0.0 if answer.logit is None else calibration.confidence(answer.logit)
+
+
+def _costs(weak: GradedAnswer, strong: GradedAnswer) -> tuple[float, float]:
+    return (weak.cost_nanousd or 0) / _DOLLAR, (strong.cost_nanousd or 0) / _DOLLAR

@@ -1,0 +1,290 @@
+"""A bench of one set of recorded outcomes, from its prompts to its figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field
+from decimal import Decimal
+from itertools import accumulate
+from math import inf, nextafter
+from typing import NamedTuple
+
+from ..clock import Clock, local_now
+from ..config import Settings
+from ..deferred import dataclass
+from ..errors import UsageError
+from ..reading.complexity import CUTS
+from ..registry.model import Registry
+from .figures import Figures, Sweep, calibration_of, ordering_of, row_of, sweep_row_of, with_frontier
+from .intervals import RESAMPLES
+from .metrics import Confidence, Routing
+from .policies import (
+    Column,
+    Policy,
+    alone,
+    cascade_by_confidence,
+    coin_flip,
+    column_of,
+    oracle,
+    recorded_plan,
+    routing_by_score,
+)
+from .pricing import Prices, RecordedModel, TokenSource, recorded_model, usage_of
+from .records import Item
+from .replay import CASCADE, ENSEMBLE, LABELS, REPLAYABLE, ROUTING, Passes, Progress, Replay, unwatched
+from .report import Calibration, ModelReport, RatesShown, SetReport
+from .selecting import Lineup, choose_models
+
+_TO_AGREE = 3  # models: two that are held against each other, and one that is asked where they differ
+
+
+@dataclass(frozen=True, slots=True)
+class BenchOptions:
+    """What is asked of a bench.
+
+    `plans` are named ones, which can only be compared live. `thresholds` are played by the engine, those of `sweep` are
+    derived; without any of the former it is what the settings say. `prices` are of recorded models, and stand over the
+    registry's.
+    """
+
+    strategies: tuple[str, ...] = REPLAYABLE
+    plans: tuple[str, ...] = ()
+    thresholds: tuple[float, ...] = ()
+    sweep: tuple[float, ...] = ()
+    weak: str | None = None
+    strong: str | None = None
+    models: tuple[str, ...] = ()
+    prices: Prices = field(default_factory=dict)
+    resamples: int = RESAMPLES
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Confidences in answers of all models of a set, and whether they were right. `owners` are the prompts' numbers."""
+
+    prompts: int
+    confidences: list[float] = field(default_factory=list)
+    outcomes: list[float] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
+
+
+async def bench_set(
+    name: str,
+    items: Sequence[Item],
+    options: BenchOptions,
+    *,
+    settings: Settings,
+    registry: Registry,
+    progress: Progress = unwatched,
+    clock: Clock = local_now,
+) -> tuple[SetReport, Answers]:
+    """The figures of one set, and its answers for those of several sets together. Raises UsageError."""
+
+    def model(found: str) -> RecordedModel:
+        return recorded_model(found, registry, options.prices, clock())
+
+    lineup = choose_models(
+        items, options.models, options.weak, options.strong, lambda found: _rate(model(found)), where=name
+    )
+    complete = [item for item in items if all(found in item.outcomes for found in lineup.models)]
+    if not complete:
+        raise UsageError(f"{name}: no prompt has outcomes of all of {', '.join(lineup.models)}")
+    models = {found: model(found) for found in lineup.models}
+    with Replay(settings, models, lineup, clock) as replay:
+        replay.expect(complete)
+        played = await _play(Passes(name, complete, replay, progress), options, settings)
+        return _report(name, complete, len(items) - len(complete), played, options, progress, replay)
+
+
+@dataclass(slots=True)
+class _Replayed:
+    """All that the engine was run for.
+
+    `scores` are of complexity; None where no strategy goes by them. `agreement` is how far the weak model's answers are
+    the strong one's; None without texts.
+    """
+
+    policies: list[Policy] = field(default_factory=list)
+    scores: list[float] | None = None
+    confidences: dict[str, list[float]] = field(default_factory=dict)
+    agreement: list[float] | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def together(sets: Sequence[Answers], options: BenchOptions) -> Calibration | None:
+    """What confidence is worth over the answers of several sets; None if there are none."""
+    confidences = [value for found in sets for value in found.confidences]
+    outcomes = [value for found in sets for value in found.outcomes]
+    starts = accumulate((found.prompts for found in sets), initial=0)
+    owners = [start + owner for start, found in zip(starts, sets, strict=False) for owner in found.owners]
+    if not confidences:
+        return None
+    prompts = Column([0.0] * sum(found.prompts for found in sets), None, None)
+    figures = Figures(prompts, prompts, options.resamples, options.seed)
+    calibration = calibration_of("all answers", confidences, outcomes, figures, owners)
+    return calibration(figures.estimate())
+
+
+async def _play(passes: Passes, options: BenchOptions, settings: Settings) -> _Replayed:
+    found = _Replayed()
+    for strategy in options.strategies:
+        if strategy == ROUTING:
+            for cut in options.thresholds or (settings.complexity.cuts or CUTS)[:1]:
+                policy, found.scores = await passes.routing(cut)
+                found.policies.append(policy)
+    if options.strategies == (ROUTING,):
+        return found
+    silent = [model for model in passes.replay.lineup.models if not _has_texts(passes.items, model)]
+    if silent:
+        found.notes.append(f"no texts recorded of {' and '.join(silent)}: no {_needing_texts(options)} without them")
+        return found
+    found.agreement = passes.agreement()
+    if ENSEMBLE in options.strategies:
+        ensemble, found.confidences = await passes.ensemble()
+    else:
+        for model in passes.replay.lineup.models:
+            found.confidences[model] = await passes.confidences(model)
+    if CASCADE in options.strategies:
+        for threshold in options.thresholds or (settings.run.threshold,):
+            found.policies.append(await passes.cascade(threshold))
+    if ENSEMBLE in options.strategies:
+        found.policies.append(ensemble)
+    if CASCADE in options.strategies and len(passes.replay.lineup.models) >= _TO_AGREE:
+        found.policies.append(await passes.agreeing())
+    return found
+
+
+def _report(
+    name: str,
+    items: Sequence[Item],
+    left_out: int,
+    played: _Replayed,
+    options: BenchOptions,
+    progress: Progress,
+    replay: Replay,
+) -> tuple[SetReport, Answers]:
+    lineup = replay.lineup
+    columns = {model: column_of(replay.models[model], items, replay.expected_output) for model in lineup.models}
+    weak, strong = columns[lineup.weak], columns[lineup.strong]
+    figures = Figures(
+        weak, strong, options.resamples, options.seed, lambda done, of: progress(f"{name}: intervals", done, of)
+    )
+    plans = [name for name in items[0].plans if all(name in item.plans for item in items)]
+    policies = [*_baselines(lineup, columns), *played.policies, *(recorded_plan(name, items) for name in plans)]
+    rows = [row_of(policy, figures) for policy in [*policies, oracle(weak, strong)]]
+    ways = _ways(lineup, columns, played)
+    orderings = [ordering_of(way.name, way.by, way.routing, figures, turned=way.turned) for way in ways]
+    sweep = [sweep_row_of(way.at(threshold), figures) for way in ways for threshold in options.sweep]
+    answers = _answers(items, played.confidences)
+    held = [
+        calibration_of(model, confidences, _acceptable(items, model), figures)
+        for model, confidences in played.confidences.items()
+    ]
+    agreement = None
+    if played.agreement is not None:
+        agreement = figures.add(Confidence(played.agreement, _acceptable(items, lineup.weak)).auc)
+    found = figures.estimate()
+    report = SetReport(
+        name=name,
+        prompts=len(items),
+        left_out=left_out,
+        tasks=dict(Counter(item.task for item in items).most_common()),
+        weak=lineup.weak,
+        strong=lineup.strong,
+        models=[_model_report(replay.models[model], items, replay) for model in lineup.models],
+        rows=with_frontier([row(found) for row in rows], by_cost=weak.cost is not None and strong.cost is not None),
+        sweep=[row(found) for row in sweep],
+        orderings=[ordering(found) for ordering in orderings],
+        confidence=[calibration(found) for calibration in held],
+        agreement_auc=None if agreement is None else found[agreement],
+        needs_live=[name for name in options.plans if name not in plans],
+        notes=[*played.notes, *_notes(items, lineup, weak, strong)],
+    )
+    return report, answers
+
+
+def _notes(items: Sequence[Item], lineup: Lineup, weak: Column, strong: Column) -> Iterator[str]:
+    if any(item.simulated for item in items):
+        yield "the simulator answered: nothing here says anything of a real model"
+    if weak.cost is not None and strong.cost is not None and sum(weak.cost) > sum(strong.cost):
+        yield f"{lineup.weak} costs more than {lineup.strong}: there is nothing to save by it"
+
+
+def _baselines(lineup: Lineup, columns: Mapping[str, Column]) -> Iterator[Policy]:
+    """What each model does alone, and a coin flip between the two."""
+    weak, strong = columns[lineup.weak], columns[lineup.strong]
+    yield alone("all weak", weak)
+    yield alone("all strong", strong, strong=True)
+    for model, column in columns.items():
+        if model not in (lineup.weak, lineup.strong):
+            yield alone(f"all {model}", column, of_pair=False)
+    yield coin_flip(weak, strong)
+
+
+class _Way(NamedTuple):
+    """A way to decide by a score. With `turned`, the threshold is of the score's negative, and is not passed itself."""
+
+    strategy: str
+    by: str
+    routing: Routing
+    turned: bool = False
+
+    @property
+    def name(self) -> str:
+        return LABELS[self.strategy]
+
+    def at(self, threshold: float) -> Sweep:
+        place = nextafter(-threshold, inf) if self.turned else threshold
+        return Sweep(f"{self.name} {threshold:g}", self.strategy, threshold, self.routing, place)
+
+
+def _ways(lineup: Lineup, columns: Mapping[str, Column], played: _Replayed) -> list[_Way]:
+    weak, strong = columns[lineup.weak], columns[lineup.strong]
+    ways = []
+    if played.scores is not None:
+        ways.append(_Way(ROUTING, "complexity score", routing_by_score(played.scores, weak, strong)))
+    if any(policy.strategy == CASCADE and policy.threshold is not None for policy in played.policies):
+        sure, surer = played.confidences[lineup.weak], played.confidences[lineup.strong]
+        cascade = cascade_by_confidence(sure, surer, weak, strong)
+        ways.append(_Way(CASCADE, "confidence in the weak answer", cascade, turned=True))
+    return ways
+
+
+def _answers(items: Sequence[Item], confidences: Mapping[str, Sequence[float]]) -> Answers:
+    found = Answers(len(items))
+    for model, values in confidences.items():
+        found.confidences.extend(values)
+        found.outcomes.extend(_acceptable(items, model))
+        found.owners.extend(range(len(items)))
+    return found
+
+
+def _acceptable(items: Sequence[Item], model: str) -> list[float]:
+    return [item.outcomes[model].acceptable for item in items]
+
+
+def _has_texts(items: Sequence[Item], model: str) -> bool:
+    return all(item.outcomes[model].text is not None for item in items)
+
+
+def _model_report(model: RecordedModel, items: Sequence[Item], replay: Replay) -> ModelReport:
+    sources = {usage_of(item, item.outcomes[model.name], replay.expected_output)[1] for item in items}
+    rates = None if model.price is None else model.price.rates
+    return ModelReport(
+        name=model.name,
+        rates=None if rates is None else RatesShown(str(rates.input), str(rates.output)),
+        tokens=max(sources, key=list(TokenSource).index).value,
+        texts=sum(item.outcomes[model.name].text is not None for item in items),
+    )
+
+
+def _rate(model: RecordedModel) -> Decimal | None:
+    """What a million tokens in and as many out cost: by it the cheapest of several models is told."""
+    rates = None if model.price is None else model.price.rates
+    return None if rates is None else rates.input + rates.output
+
+
+def _needing_texts(options: BenchOptions) -> str:
+    return " or ".join(LABELS[strategy] for strategy in options.strategies if strategy != ROUTING)

@@ -1,0 +1,1 @@
+"""What `orch tune` learns from rated answers."""

@@ -1,0 +1,263 @@
+"""From a call of a plan to the text that is sent: templates filled in, what others wrote fenced, and its length.
+
+What a model wrote, and what was given as context, is fenced wherever it is put into a prompt. In a check the user's
+prompt is too: there it is what an answer is measured by, and not a task.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from ..deferred import dataclass
+from ..expressions import expression
+from ..reading.fencing import MARKER_LENGTH, explained, fenced, new_marker
+from ..reading.tokens import TokenCount, count_tokens
+from ..types import Prompt, ResponseFormat
+from . import Call
+from .load import MESSAGE_OVERHEAD, Load, schema_bound
+from .template import ANSWER, ANSWERS, CONTEXT, PROMPT, QUESTION, STEPS, Slot, Template, parse
+
+# What a step gave is cut to so many bytes for each token that it was allowed before it is put into a prompt. English
+# has 4 to 5 bytes a token and no language more than 7 or so in vocabularies of 100,000 and up, so that only long runs
+# of blanks or of one letter are ever cut; with it, what a plan can cost at most is a bound and not a guess.
+BYTES_PER_TOKEN = 8
+
+VERDICT_FORMAT = ResponseFormat(
+    {
+        "type": "object",
+        "properties": {
+            "score": {"type": "number", "description": "from 0, useless, to 1, nothing left to improve"},
+            "issues": {"type": "array", "items": {"type": "string"}, "description": "what is wrong or missing"},
+        },
+        "required": ["score", "issues"],
+        "additionalProperties": False,
+    },
+    "verdict",
+)
+_VERDICT_BOUND = schema_bound(json.dumps(VERDICT_FORMAT.schema))
+VERDICT_TOKENS = 80  # of a verdict as it is expected: a number, and an issue or two
+_LONE_SURROGATE = expression("[\ud800-\udfff]")
+_VERDICT_WISH = (
+    'Reply with one JSON object and nothing else: {"score": from 0 (useless) to 1 (nothing left to improve), '
+    '"issues": [each thing that is wrong or missing, in one sentence]}.'
+)
+Count = Callable[[str], TokenCount]  # a run's own remembers what it has counted
+_AS_IT_IS = "$prompt"
+_DEFAULT_CHECK = """\
+Judge how well an answer does what was asked: is it right, complete, clear, and in the form that was asked for?
+
+What was asked:
+
+$prompt
+
+The answer to judge:
+
+$answer"""
+_DEFAULT_SYNTHESIS = """\
+$prompt
+
+Several answers to this follow. Write the best answer that can be made of them: keep what is right, settle what they
+disagree on by its merits, leave out what is wrong, and do not speak of the answers themselves.
+
+$answers"""
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """What is sent for a call."""
+
+    text: str
+    system: str | None
+    load: Load
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How long what a step gives is: its expected tokens (0 if it may not be there), and the most bytes."""
+
+    tokens: int
+    most_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a call's template may be given: `steps` by name, the answer that a check judges, those of a panel.
+
+    `judging` says that the call is a check.
+    """
+
+    steps: Mapping[str, str]
+    answers: tuple[str, ...] = ()
+    answer: str | None = None
+
+    @property
+    def judging(self) -> bool:
+        return self.answer is not None
+
+
+def compose(
+    call: Call, prompt: Prompt, material: Material, base: Load, rng: random.Random, count: Count = count_tokens
+) -> Composed:
+    """The text and the system prompt of a call, and how many tokens they take.
+
+    `base` is the load of the prompt by itself; its expected output is the call's too.
+    """
+    template = template_of(call, prompt, judging=material.judging, synthesising=bool(material.answers))
+    system = system_of(call, prompt, judging=material.judging)
+    if template is None:
+        load = base if system == prompt.system else _with_tools_of(base, _load(prompt.text, system, base, count))
+        return Composed(prompt.text, system, load)
+    texts = [prompt.text, *material.steps.values(), *material.answers, material.answer or ""]
+    marker = new_marker(rng, texts)
+    text = template.render(_values(template, prompt, material, marker)) or prompt.text
+    if marker in text:
+        text = f"{text}\n\n{explained(marker)}"
+    if material.judging:
+        text = f"{text}\n\n{_VERDICT_WISH}"
+    return Composed(text, system, _load(text, system, base, count, judging=material.judging))
+
+
+def template_of(call: Call, prompt: Prompt, *, judging: bool = False, synthesising: bool = False) -> Template | None:
+    """A call's template, or that of a check or a synthesiser without one of its own. None: the prompt as it is.
+
+    A prompt with files attached is never sent as it is, since those are fenced.
+    """
+    text = call.template
+    if text is None and judging:
+        text = _DEFAULT_CHECK
+    if text is None and synthesising:
+        text = _DEFAULT_SYNTHESIS
+    if text is None and prompt.attached:
+        text = _AS_IT_IS
+    return None if text is None else parse(text)
+
+
+def system_of(call: Call, prompt: Prompt, *, judging: bool) -> str | None:
+    """The call's own system prompt, then the user's; a judge is not given the user's."""
+    parts = [call.system, None if judging else prompt.system]
+    return "\n\n".join(part for part in parts if part) or None
+
+
+def reply_limit(call: Call, of_run: int | None, *, judging: bool) -> int | None:
+    """The most tokens of a call's reply: its own limit or the run's, whichever is less.
+
+    The run's is for answers: a check that has a limit keeps to that, since a verdict that is cut off is none.
+    """
+    if judging and call.max_tokens is not None:
+        return call.max_tokens
+    return min((limit for limit in (call.max_tokens, of_run) if limit is not None), default=None)
+
+
+def expected_loads(
+    call: Call,
+    prompt: Prompt,
+    sizes: Mapping[str, Size],
+    base: Load,
+    *,
+    answers: Sequence[Size] = (),
+    answer: Size | None = None,
+    count: Count = count_tokens,
+) -> tuple[Load, Load]:
+    """The load of a call before the calls are made that it rests on: at the least, and as expected with its bound.
+
+    Every text that `compose` can make of the call has at most `input_bound` tokens.
+    """
+    judging = answer is not None
+    template = template_of(call, prompt, judging=judging, synthesising=bool(answers))
+    system = system_of(call, prompt, judging=judging)
+    if template is None:
+        load = base if system == prompt.system else _with_tools_of(base, _load(prompt.text, system, base, count))
+        return load, load
+    known = _values(template, prompt, Material({}, answer="" if judging else None), "x" * MARKER_LENGTH)
+    given = {f"{STEPS}{name}": size for name, size in sizes.items()}
+    if answer is not None:
+        given[ANSWER] = answer
+    if answers:
+        overhead = len(fenced("answer-10", "", "x" * MARKER_LENGTH)) + 1
+        given[ANSWERS] = Size(sum(size.tokens for size in answers), sum(size.most_bytes + overhead for size in answers))
+    tail = "\n\n".join(["", explained("x" * MARKER_LENGTH), _VERDICT_WISH if judging else ""])
+    least = _load(template.render(known) or prompt.text, system, base, count, judging=judging)
+    tokens, bound = count(tail)
+    for paragraph in template.paragraphs:
+        counted = [_piece_size(piece, known, given, count) for piece in paragraph]
+        bound += sum(size.most_bytes for size in counted) + len("\n\n")
+        there = all(size.tokens or isinstance(piece, str) for piece, size in zip(paragraph, counted, strict=True))
+        tokens += sum(size.tokens for size in counted) if there else 0
+    bound = max(bound, count(prompt.text).bound)
+    system_load = _load("", system, base, count, judging=judging)
+    return least, Load(
+        input_tokens=tokens + system_load.input_tokens,
+        input_bound=bound + system_load.input_bound,
+        output_tokens=base.output_tokens,
+    )
+
+
+def sees_context(call: Call) -> bool:
+    """Whether what was given with the prompt is sent for a call: unless its template asks for the question alone."""
+    return call.template is None or not {PROMPT, CONTEXT}.isdisjoint(parse(call.template).slots())
+
+
+def insertable(text: str, max_tokens: int) -> str:
+    """What a step gave, as it is put into another prompt: at most BYTES_PER_TOKEN bytes for each token it was allowed,
+    and without the halves of characters that cannot be sent."""
+    encoded = _LONE_SURROGATE.sub("\ufffd", text).encode()
+    return encoded[: BYTES_PER_TOKEN * max_tokens].decode("utf-8", "ignore")
+
+
+def _values(template: Template, prompt: Prompt, material: Material, marker: str) -> dict[str, str]:
+    """What stands for each placeholder that there is something for."""
+    apart = CONTEXT in template.slots()
+    asked = prompt.question if apart else prompt.text
+    if material.judging:
+        values = {PROMPT: fenced("prompt", asked, marker), QUESTION: fenced("prompt", prompt.question, marker)}
+    else:
+        if prompt.attached and not apart:
+            asked = f"{prompt.question}\n\n{fenced(CONTEXT, prompt.context, marker)}"
+        values = {PROMPT: asked, QUESTION: prompt.question}
+    given = {f"{STEPS}{name}": text for name, text in material.steps.items()}
+    given |= {CONTEXT: prompt.context, ANSWER: material.answer or ""}
+    values |= {key: fenced(key.removeprefix(STEPS), text, marker) for key, text in given.items() if text.strip()}
+    numbered = (fenced(f"answer-{n}", text, marker) for n, text in enumerate(material.answers, start=1))
+    return values | {ANSWERS: "\n".join(numbered)}
+
+
+def _piece_size(piece: str | Slot, known: Mapping[str, str], given: Mapping[str, Size], count: Count) -> Size:
+    if isinstance(piece, str):
+        return Size(*count(piece))
+    if text := known.get(piece.key):
+        return Size(*count(text))
+    size = given.get(piece.key)
+    if size is None:
+        return Size(0, 0)
+    around = fenced(piece.key.removeprefix(STEPS), "", "x" * MARKER_LENGTH)
+    return Size(size.tokens and size.tokens + count(around).expected, size.most_bytes + len(around))
+
+
+def _load(text: str, system: str | None, base: Load, count: Count, *, judging: bool = False) -> Load:
+    """Of these texts, with room for the schema of the reply: a verdict's, or the one that the run's answer must fit.
+
+    Any call but a check may be the one that gives the run's answer, and be sent that.
+    """
+    schema = _VERDICT_BOUND if judging else base.schema_bound
+    body, head = count(text), count(system or "")
+    return Load(
+        input_tokens=body.expected + head.expected + (0 if judging else base.schema_tokens),
+        input_bound=body.bound + head.bound + MESSAGE_OVERHEAD + schema,
+        output_tokens=base.output_tokens,
+        schema_tokens=base.schema_tokens,
+        schema_bound=base.schema_bound,
+    )
+
+
+def _with_tools_of(base: Load, load: Load) -> Load:
+    """Tools go with the user's own prompt alone: a call that has a template is not offered them."""
+    return replace(
+        load,
+        input_tokens=load.input_tokens + base.tool_tokens,
+        input_bound=load.input_bound + base.tool_bound,
+        tool_tokens=base.tool_tokens,
+        tool_bound=base.tool_bound,
+    )

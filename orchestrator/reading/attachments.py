@@ -1,0 +1,196 @@
+"""What is given with a prompt: files, folders and standard input, as one text with a number before each line.
+
+A name, a line number: what a model says of the material it can say with a reference, `path:line`. The numbers also keep
+files apart: no line of a file can pass for the head of another one.
+
+What is named is read, or refused by name. In a folder, and among what a glob finds, only ordinary text files are meant:
+hidden ones (with them .git and .env), version control, links, what is not text, and what is very large are left out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import field
+from glob import glob, has_magic
+from pathlib import Path
+
+from ..deferred import dataclass
+from ..errors import ContextTooLongError, UsageError
+from ..expressions import expression
+from ..types import Prompt
+
+STDIN = "-"
+LARGE_BYTES = 1_000_000  # a file in a folder that is longer than this was hardly written to be read
+# English has 4 to 5 bytes a token, indented code perhaps 10: what is longer than this for each token of the largest
+# window cannot fit, and is not even read.
+_MOST_BYTES_PER_TOKEN = 64
+_SNIFFED_BYTES = 8_000  # git takes a file for binary if there is a NUL in so many bytes at its beginning
+_VERSION_CONTROL = frozenset({"CVS", "_darcs", "RCS", "SCCS"})  # those that are not hidden
+_LINE_ENDS = expression(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Attachments:
+    """`text` is what is sent. `left_out` counts what was passed over in folders, by the reason in words."""
+
+    text: str
+    names: tuple[str, ...]
+    left_out: Counter[str]
+
+
+def read_attachments(named: Sequence[str], *, stdin: Callable[[], str] | None, window: int) -> Attachments:
+    """Read files, folders, globs and `-`, which is standard input, in the order in which they are named.
+
+    `window` is the largest context window that there is, in tokens. Raises UsageError for what cannot be read, is not
+    UTF-8 or has no text in it, and ContextTooLongError for what is far too long for any window.
+    """
+    found = _Found()
+    for name in named:
+        try:
+            found.add(name)
+        except OSError as error:
+            raise UsageError(f"--context: {name[:200]} cannot be read: {error.strerror or error}") from error
+    _check_size(found.files, window)
+    texts = {_shown(path): _read(path) for path in found.files}
+    if found.stdin:
+        if stdin is None:
+            raise UsageError("--context -: there is no standard input to read here")
+        texts["standard input"] = stdin()
+    texts = {name: text for name, text in texts.items() if text.strip()}
+    if not texts:
+        raise UsageError(f"--context: there is no text in {', '.join(named)}", hint=_in_words(found.left_out))
+    return Attachments("\n\n".join(_numbered(name, text) for name, text in texts.items()), tuple(texts), found.left_out)
+
+
+def attach(question: str, system: str | None, material: str) -> Prompt:
+    """A prompt with material that others may have written."""
+    return Prompt(f"{question}\n\n{material}", system, context=material, attached=True)
+
+
+@dataclass(slots=True)
+class _Found:
+    """The files that are meant, each once, in order."""
+
+    files: list[Path] = field(default_factory=list)
+    stdin: bool = False
+    left_out: Counter[str] = field(default_factory=Counter)
+    seen: set[Path] = field(default_factory=set)
+
+    def add(self, name: str) -> None:
+        path = Path(name).expanduser()
+        if name == STDIN:
+            self.stdin = True
+        elif path.is_dir():
+            self._add_folder(path)
+        elif path.exists():
+            self._add_file(path)
+        elif has_magic(name):
+            self._add_all(name)
+        else:
+            raise UsageError(f"--context: there is no file {name}")
+
+    def _add_all(self, pattern: str) -> None:
+        matches = sorted(glob(os.path.expanduser(pattern), recursive=True))  # noqa: PTH111, PTH207  # Path has no such glob
+        if not matches:
+            raise UsageError(f"--context: nothing is called {pattern}")
+        for match in map(Path, matches):
+            if not match.is_dir():
+                self._add_if_text(match)
+            elif "**" not in pattern:  # which finds what is in a folder as well
+                self._add_folder(match)
+
+    def _add_folder(self, folder: Path) -> None:
+        def unreadable(error: OSError) -> None:
+            raise UsageError(f"--context: {error.filename} cannot be read: {error.strerror}")
+
+        for parent, folders, files in os.walk(folder, onerror=unreadable):
+            folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _VERSION_CONTROL)
+            for name in sorted(files):
+                if name.startswith("."):
+                    self.left_out["hidden"] += 1
+                else:
+                    self._add_if_text(Path(parent, name))
+
+    def _add_if_text(self, path: Path) -> None:
+        if path.is_symlink() or not path.is_file():
+            self.left_out["links or no ordinary files"] += 1
+        elif path.stat().st_size > LARGE_BYTES:
+            self.left_out[f"longer than {LARGE_BYTES:,} bytes"] += 1
+        elif _is_binary(path):
+            self.left_out["binary"] += 1
+        else:
+            self._add_file(path)
+
+    def _add_file(self, path: Path) -> None:
+        if (real := path.resolve()) not in self.seen:
+            self.seen.add(real)
+            self.files.append(path)
+
+
+def _in_words(left_out: Counter[str]) -> str | None:
+    """What was left out, for people: `2 binary, 1 hidden`."""
+    return ", ".join(f"{count:,} {reason}" for reason, count in left_out.items()) or None
+
+
+def left_out_note(attachments: Attachments) -> str | None:
+    """A sentence on what was passed over, or None."""
+    words = _in_words(attachments.left_out)
+    return None if words is None else f"left out of --context: files that are {words}"
+
+
+def _check_size(files: Sequence[Path], window: int) -> None:
+    size = sum(path.stat().st_size for path in files)
+    if size > window * _MOST_BYTES_PER_TOKEN:
+        raise ContextTooLongError(
+            f"--context does not fit: it is {size:,} bytes in {len(files):,} files, and the largest context window "
+            f"here is {window:,} tokens",
+            provider=None,
+        )
+
+
+def _is_binary(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return b"\0" in stream.read(_SNIFFED_BYTES)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _read(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"--context: {_shown(path)} is not UTF-8: byte 0x{raw[error.start]:02x} at position {error.start}",
+            hint="convert it first, for example with: iconv -f latin1 -t utf-8",
+        ) from error
+    if "\0" in text:
+        raise UsageError(f"--context: {_shown(path)} is not text: it has a NUL at position {raw.index(0)}")
+    return text
+
+
+def _unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"--context: {_shown(path)} cannot be read: {error.strerror or error}")
+
+
+def _numbered(name: str, text: str) -> str:
+    lines = list(_lines(text))
+    return "\n".join([f"file: {name}", *(f"{number}\t{line}" for number, line in enumerate(lines, start=1))])
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines as editors count them; the end of the last one begins no further line."""
+    lines = _LINE_ENDS.split(text)
+    return iter(lines[:-1] if lines[-1] == "" else lines)
+
+
+def _shown(path: Path) -> str:
+    """A path on one line, in characters that can be sent."""
+    name = path.as_posix()
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)

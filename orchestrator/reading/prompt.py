@@ -1,0 +1,73 @@
+"""A prompt read once for a whole run: what it is planned by, and what its answers are held against. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import field, replace
+from functools import cached_property
+
+from ..config import RunOptions
+from ..deferred import dataclass
+from ..types import Analysis, Prompt, Task
+from .complexity import ComplexityAnalyzer
+from .needs import Need, Needs, needs_of, told
+from .parsing import ParsedPrompt, parse_prompt
+from .tokens import TokenCount, count_tokens
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is known of a prompt before anything is called.
+
+    `parsed` is what was asked, without files that are attached; `analysis` counts those for its length, and has the
+    task that the user named, if they named one. `said` is what the user says that the prompt asks for.
+    """
+
+    prompt: Prompt
+    parsed: ParsedPrompt
+    analysis: Analysis
+    said: frozenset[Need] = frozenset()
+    _counts: dict[str, TokenCount] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._counts[self.parsed.text] = self.parsed.tokens
+
+    @cached_property
+    def needs(self) -> Needs:
+        """What the user says that the prompt asks for, or what it looks like. Few strategies want to know."""
+        return told(self.said) if self.said else needs_of(self.parsed, self.analysis)
+
+    def count(self, text: str) -> TokenCount:
+        """The tokens of a text that is sent for the prompt, counted once however many calls it is sent in."""
+        found = self._counts.get(text)
+        if found is None:
+            found = self._counts[text] = count_tokens(text)
+        return found
+
+
+class OfReading:
+    """What rests on the reading of one prompt."""
+
+    __slots__ = ()
+    reading: Reading
+
+    @property
+    def prompt(self) -> Prompt:
+        return self.reading.prompt
+
+    @property
+    def analysis(self) -> Analysis:
+        return self.reading.analysis
+
+
+def read_prompt(prompt: Prompt, options: RunOptions, analyzer: ComplexityAnalyzer) -> Reading:
+    """Read a prompt. Raises ConfigError for a scorer of the user's own that fails."""
+    parsed = parse_prompt(prompt.asked)
+    analysis = analyzer.analyze(parsed)
+    said = {Need(each) for each in options.requires}
+    said |= {need for need, given in ((Need.CRITICAL, options.critical), (Need.ROUTINE, options.routine)) if given}
+    reading = Reading(prompt, parsed, analysis, frozenset(said))
+    if prompt.attached:
+        analysis = replace(analysis, input_tokens=reading.count(prompt.text).expected)
+    if options.task in list(Task):
+        analysis = replace(analysis, task=options.task or analysis.task)
+    return reading if analysis is reading.analysis else replace(reading, analysis=analysis)

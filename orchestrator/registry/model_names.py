@@ -1,0 +1,48 @@
+"""Which model of the registry a provider's name means: an id, a dated id, a display name, a part of a SKU."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from ..expressions import expression
+from .model import Registry
+
+_DATED = expression(r"[-@](20\d{6}|20\d{2}-\d{2}-\d{2}|latest)$")
+
+# Words in any order, numbers in theirs: `Claude Sonnet 3.7` is claude-3-7-sonnet, but gpt-5.4 is not gpt-4.5.
+_Key = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+class ModelNames:
+    """The names of a registry's models, of one provider or (None) of all; `seen` adds names that replies gave."""
+
+    def __init__(self, registry: Registry, provider: str | None, seen: Mapping[str, str]) -> None:
+        specs = [spec for spec in registry.models.values() if provider in (None, spec.provider)]
+        self._exact: dict[str, str] = {}
+        self._keys: dict[_Key, str] = {}
+        # A model's own name counts for more than what another model's is like.
+        self._add((spec.name, spec.name) for spec in specs)
+        self._add((alias, spec.name) for spec in specs for alias in spec.aliases)
+        self._add((spec.id, spec.name) for spec in specs)
+        self._add(seen.items())
+
+    def fold(self, written: str) -> str:
+        """The model's name in the registry, or what was written if it is none of them."""
+        name = written.strip().removeprefix("models/").casefold()
+        for wanted in (name, _DATED.sub("", name)):
+            if found := self._exact.get(wanted) or self._keys.get(_key(wanted)):
+                return found
+        return written.strip()
+
+    def _add(self, names: Iterable[tuple[str, str]]) -> None:
+        for written, model in names:
+            name = written.casefold()
+            self._exact.setdefault(name, model)
+            for variant in (name, _DATED.sub("", name)):
+                self._keys.setdefault(_key(variant), model)
+
+
+def _key(name: str) -> _Key:
+    parts = re.findall(r"[a-z0-9]+", name)
+    return tuple(sorted(part for part in parts if not part.isdigit())), tuple(part for part in parts if part.isdigit())

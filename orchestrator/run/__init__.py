@@ -1,0 +1,1 @@
+"""One prompt answered, from its plan to its result."""

@@ -1,0 +1,26 @@
+"""What the user's own commands, `--verify` and `on_alert`, see of the environment: all of it but what is secret."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+from ...expressions import expression
+from ...registry.providers import PROVIDERS
+
+_SECRET_NAME = expression(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|HEADER)S?(?:_|$)", re.IGNORECASE)
+_ADDRESS_WITH_PASSWORD = expression(r"://[^/\s@]*:[^/\s@]+@")
+_SHORTEST_KEY = 8  # a shorter one, such as a self-hosted server's "none", would be found in ordinary values
+
+
+def for_commands(environ: Mapping[str, str], passed: Collection[str] = ()) -> dict[str, str]:
+    """The environment without variables that are called a key, token, secret, password, credential or header, that hold
+    a provider's key, or an address with a password. `passed` names those that are passed on all the same."""
+    keys = [environ.get(info.key_env, "") for info in PROVIDERS.values()]
+    keys = [key for key in keys if len(key) >= _SHORTEST_KEY]
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in passed
+        or not (_SECRET_NAME.search(name) or _ADDRESS_WITH_PASSWORD.search(value) or any(key in value for key in keys))
+    }

@@ -1,0 +1,79 @@
+"""What the end of a call says of a provider's health. Pure: an error in, a finding out; the ledger has the breakers."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from ...deferred import dataclass
+from ...errors import (
+    BadReplyError,
+    ConnectionFailedError,
+    DeadlineError,
+    IncompleteError,
+    OutcomeUnknownError,
+    OverloadedError,
+    ProviderError,
+    Quota,
+    QuotaExhaustedError,
+    SetAsideError,
+)
+from ...ledger.breakers import EVERY_MODEL, Breaker, BreakerState, breaker_states
+from ...ledger.limits import SECOND
+from ...ledger.rows import from_micros
+
+__all__ = ["BreakerState", "Finding", "Health", "breaker_states", "finding", "set_aside_error"]
+
+_DOWN = (OverloadedError, ConnectionFailedError, OutcomeUnknownError, BadReplyError)
+# The run's own time was up, or text had arrived before the end: it is not known whether the provider is to blame.
+_NO_TELLING = (DeadlineError, IncompleteError, SetAsideError)
+# An account is seldom topped up within less; a user who did it is not kept waiting much longer.
+QUOTA_PAUSE = 600 * SECOND
+
+
+class Health(Enum):
+    ANSWERS = auto()  # with whatever: it is there
+    DOWN = auto()
+    OUT_OF_QUOTA = auto()
+    UNKNOWN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a call found. `whole_provider` is set where the quota is the account's and not one model's."""
+
+    health: Health
+    whole_provider: bool = False
+    reason: str = ""
+
+
+def finding(error: BaseException | None) -> Finding:
+    """What the end of a call tells; None is a completion."""
+    if error is None:
+        return Finding(Health.ANSWERS)
+    if not isinstance(error, ProviderError) or isinstance(error, _NO_TELLING):
+        return Finding(Health.UNKNOWN)
+    if isinstance(error, _DOWN):
+        return Finding(Health.DOWN, reason=error.message)
+    if isinstance(error, QuotaExhaustedError):
+        if error.quota is Quota.REQUEST:
+            return Finding(Health.ANSWERS)
+        return Finding(Health.OUT_OF_QUOTA, error.quota is Quota.ACCOUNT, error.message)
+    return Finding(Health.ANSWERS)
+
+
+def set_aside_error(provider: str, model: str, breaker: Breaker, now: int) -> SetAsideError:
+    """Why a model is not asked, and until when."""
+    until = breaker.barred_until(now) or now
+    what = provider if breaker.model == EVERY_MODEL else model
+    probing = breaker.open_until is not None and breaker.open_until <= now
+    when = (
+        "while another call tries whether it is back"
+        if probing
+        else f"until {from_micros(until).astimezone():%H:%M:%S}"
+    )
+    return SetAsideError(
+        f"{what} is set aside {when}: {breaker.reason}",
+        provider=provider,
+        model=model,
+        retry_after_s=max(0, until - now) / SECOND,
+    )

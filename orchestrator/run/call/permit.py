@@ -1,0 +1,172 @@
+"""One call's turn: what it holds while it is under way, and what is kept of how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import field, replace
+from datetime import datetime
+from types import TracebackType
+from typing import Protocol, Self
+
+from ...clock import Clock
+from ...config import BreakerPolicy
+from ...deferred import dataclass
+from ...errors import Billed, LedgerError, ProviderError, RateLimitedError
+from ...ledger.breakers import EVERY_MODEL, Breaker, Circuit, end_probe, note_answer, note_failure, set_aside
+from ...ledger.limits import SECOND, Learned, Slot, is_news, note_limits, release_slot, settle_tokens
+from ...ledger.rows import to_micros
+from ...ledger.store import Ledger
+from ...providers.base import RateLimitStatus
+from ...registry.model import ModelSpec, RateLimits
+from ...types import Usage
+from .health import QUOTA_PAUSE, Health, finding
+
+Change = Callable[[sqlite3.Connection], None]
+
+_LONGEST_BLOCK = 3_600 * SECOND  # what a provider says is believed for so long, and then asked again
+
+
+class SaysLimits(Protocol):
+    """As much of a Provider as is asked here."""
+
+    def rate_limit_status(self) -> RateLimitStatus: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What all turns of a line share. `live` are those under way."""
+
+    ledger: Ledger
+    policy: BreakerPolicy
+    clock: Clock
+    live: list[Turn] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """A call that may be sent now. Entered as a context, it keeps what became of the call when it is left.
+
+    `begin` is said right before the request is sent: a turn that was not begun gives back what it took. `budgets` says
+    whether there are any, as of when the turn was given.
+    """
+
+    books: Books
+    spec: ModelSpec
+    limits: RateLimits
+    circuit: Circuit
+    slot: Slot | None = None
+    probe: bool = False
+    entered: float = 0.0
+    breakers: list[Breaker] = field(default_factory=list)
+    learned: Learned | None = None
+    budgets: bool = True
+    _provider: SaysLimits | None = None
+    _status_before: RateLimitStatus | None = None
+    _mixed: bool = False
+    _tokens: int | None = None
+
+    @property
+    def key(self) -> tuple[bool, str]:
+        return self.circuit.simulated, self.circuit.model
+
+    def begin(self, provider: SaysLimits) -> None:
+        self._status_before = provider.rate_limit_status()
+        self._provider = provider
+        for other in self.books.live:
+            if other._provider is provider and other.spec.name != self.spec.name:
+                # A connection tells the limits of its last reply only: here it is not certain which model's they are.
+                self._mixed = other._mixed = True
+        self.books.live.append(self)
+
+    def used(self, usage: Usage | None) -> None:
+        """What the call took, as far as the provider says."""
+        if usage is not None:
+            self._tokens = usage.input_tokens + usage.output_tokens
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._provider is None:
+            await self.abandon()
+            return
+        self.books.live.remove(self)
+        await self._write(self._changes(self._provider, error))
+
+    async def abandon(self) -> None:
+        """Give back the place and the probe."""
+        slot, probe = self.slot, self.probe
+        self.slot, self.probe = None, False
+        changes: list[Change] = []
+        if slot is not None:
+            changes.append(lambda db: release_slot(db, slot))
+        if probe:
+            changes.append(lambda db: end_probe(db, self.circuit))
+        await self._write(changes)
+
+    async def _write(self, changes: Sequence[Change]) -> None:
+        """Carries out changes together. They are made even if the task is cancelled meanwhile."""
+        if not changes:
+            return
+
+        def all_of_them(connection: sqlite3.Connection) -> None:
+            for change in changes:
+                change(connection)
+
+        with contextlib.suppress(LedgerError):  # an answer is worth more than the book-keeping of limits
+            await self.books.ledger.submit(all_of_them)
+
+    def _changes(self, provider: SaysLimits, error: BaseException | None) -> list[Change]:
+        """What there is to be written."""
+        changes: list[Change] = []
+        slot, tokens, now = self.slot, self._tokens, self.books.clock()
+        if isinstance(error, ProviderError) and error.partial is not None and error.billed is Billed.YES:
+            self.used(error.partial.usage)
+            tokens = self._tokens
+        counts_tokens = self.limits.tpm or self.limits.tpd or (self.learned and self.learned.tpm)
+        if slot is not None and counts_tokens and tokens is not None and tokens != slot.tokens:
+            settled = tokens
+            changes.append(lambda db: settle_tokens(db, slot, settled))
+        status = provider.rate_limit_status()
+        if status is self._status_before or self._mixed:
+            status = RateLimitStatus()
+        heard = _heard(status, error, now)
+        if is_news(heard, self.learned):
+            changes.append(lambda db: note_limits(db, self.key, heard))
+        return changes + self._health_changes(error, to_micros(now))
+
+    def _health_changes(self, error: BaseException | None, now: int) -> list[Change]:
+        circuit, policy, found = self.circuit, self.books.policy, finding(error)
+        changes: list[Change] = []
+        match found.health:
+            case Health.ANSWERS if self.breakers:
+                return [lambda db: note_answer(db, circuit)]
+            case Health.DOWN if policy.failures:
+                changes.append(lambda db: note_failure(db, circuit, policy, found.reason, now, probe=self.probe))
+            case Health.OUT_OF_QUOTA if policy.failures:
+                whose = replace(circuit, model=EVERY_MODEL) if found.whole_provider else circuit
+                changes.append(lambda db: set_aside(db, whose, now + QUOTA_PAUSE, found.reason, now))
+        if self.probe:
+            changes.append(lambda db: end_probe(db, circuit))
+        return changes
+
+
+def _heard(status: RateLimitStatus, error: BaseException | None, now: datetime) -> Learned:
+    """What a reply says of limits."""
+    at = to_micros(now)
+    ends = [
+        to_micros(reset)
+        for left, reset in (
+            (status.requests_remaining, status.requests_reset),
+            (status.tokens_remaining, status.tokens_reset),
+        )
+        if left == 0 and reset is not None
+    ]
+    if isinstance(error, RateLimitedError) and error.retry_after_s is not None:
+        ends.append(at + round(min(error.retry_after_s, _LONGEST_BLOCK / SECOND) * SECOND))
+    blocked = min(max(ends, default=0), at + _LONGEST_BLOCK)
+    return Learned(at, status.requests_limit or None, status.tokens_limit or None, blocked if blocked > at else 0)

@@ -1,0 +1,171 @@
+"""The rows of one run: as they stand, in memory, and on their way into the ledger.
+
+    begin ─► reserve (waited for) ─► settle, judge ─► reserve ... ─► finish (waited for)
+
+The ledger takes what is handed in in this order, so only two things are waited for: a reservation, since nothing may be
+sent before it is durable, and the end of the run, since nobody may be told anything before that is. If the ledger
+cannot take a row, the answer is not lost, and neither is its cost: the row waits in the spool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ...errors import LedgerError
+from ...ledger import entries
+from ...ledger.budgets import Alert
+from ...ledger.records import CallRecord, CallStatus, RunRecord
+from ...ledger.spool import spool
+from ...ledger.store import Ledger
+from ..events import BudgetAlerted, CallEnded, Note, Observer, unobserved
+
+T = TypeVar("T")
+
+
+class RunLog:
+    """Writes the rows of one run, and tells its watcher what has been written.
+
+    `calls` has every call of the run as it stands, by id, in the order in which they were made; `alerts` what their
+    cost has brought about.
+    """
+
+    def __init__(self, ledger: Ledger, observe: Observer = unobserved) -> None:
+        self.calls: dict[str, CallRecord] = {}
+        self.alerts: list[Alert] = []
+        self._ledger = ledger
+        self.observe = observe
+        self._run: RunRecord | None = None
+        self._begun: asyncio.Future[None] | None = None
+        self._unfinished: set[asyncio.Future[Any]] = set()
+        self._settling: set[str] = set()
+        self._spooling: dict[str, asyncio.Future[str]] = {}
+
+    def begin(self, run: RunRecord) -> None:
+        """The run's row, which is written by `start`, at the latest with the first reservation, in the same commit."""
+        self._run = run
+
+    def start(self) -> None:
+        """Write the run's row, unless it has been. That it could not be written shows when a call is reserved, or at
+        the run's end."""
+        if self._begun is None and self._run is not None:
+            self._begun = self._hand_in(self._ledger.submit(partial(entries.start_run, run=self._run)))
+
+    async def reserve(self, calls: Sequence[CallRecord], exempt: Collection[str]) -> None:
+        """Insert calls: all of them, or none. Raises BudgetError, and LedgerError if the run could not be written."""
+        self.start()
+        try:
+            await self._ledger.submit(partial(entries.reserve, calls=calls, exempt=exempt))
+        except LedgerError:
+            await self.check_begun()
+            raise
+        for call in calls:
+            self.calls[call.call_id] = call
+
+    async def check_begun(self) -> None:
+        """Raises LedgerError if the run's own row could not be written."""
+        if self._begun is not None:
+            await self._begun
+
+    async def mark_sent(self, call_id: str, at: datetime) -> CallRecord:
+        """The last thing before a call that was reserved earlier leaves."""
+        await self._ledger.submit(partial(entries.mark_sent, call_id=call_id, at=at))
+        self.calls[call_id] = replace(self.calls[call_id], status=CallStatus.SENT, sent_at=at)
+        return self.calls[call_id]
+
+    async def settle(self, call: CallRecord, outcome: str) -> None:
+        """What became of a call; `outcome` is it in words. It is written even if the task is cancelled meanwhile.
+
+        A watched run goes on when it is written, so that its events come in order.
+        """
+        self.calls[call.call_id] = call
+        self._settling.add(call.call_id)
+        settled = self._hand_in(self._ledger.submit(partial(self._write, call_id=call.call_id)))
+        settled.add_done_callback(partial(self._settled, call.call_id))
+        if self.observe is unobserved:
+            return
+        await asyncio.wait({settled})
+        if settled.exception() is None:
+            for alert in settled.result():
+                self.observe(BudgetAlerted(alert))
+        else:
+            self.observe(Note(await self._spooling[call.call_id], loud=True))
+        self.observe(CallEnded(call.call_id, call.model, outcome, call.latency_ms, call.cost_nanousd))
+
+    def judge(self, call_id: str, confidence: float, verdict: str) -> None:
+        """What was thought of an answer; `verdict` is a JSON object. Not worth failing a run for."""
+        self.calls[call_id] = replace(self.calls[call_id], confidence=confidence, verdict=verdict)
+        if call_id not in self._settling:  # else it goes with the settlement
+            change = partial(entries.judge, call_id=call_id, confidence=confidence, verdict=verdict)
+            self._hand_in(self._ledger.submit(change))
+
+    async def finish(self, run: RunRecord) -> bool:
+        """Write the run's end. Returns when everything of the run is durable or in the spool, and says whether the task
+        was cancelled meanwhile.
+
+        Raises LedgerError if the run's beginning could not be written: then nothing of it is there, and nothing was
+        sent.
+        """
+        self.start()
+        finished = self._hand_in(self._ledger.submit(partial(entries.finish_run, run=run)))
+        cancelled = await self._all_written()
+        if self._begun is not None and (error := self._begun.exception()) is not None:
+            raise error
+        if (error := finished.exception()) is None:
+            self.calls |= {call.call_id: call for call in finished.result()}
+        else:
+            path = await self._keep(run, run=run)
+            where = f"it is kept in {path} until the ledger can take it" if path else "it could not be kept"
+            self.observe(Note(f"{error}; the end of the run is not in it: {where}", loud=True))
+        return cancelled
+
+    def _write(self, connection: sqlite3.Connection, call_id: str) -> tuple[Alert, ...]:
+        """Within the transaction. The row is written as it stands now: with its verdict, if there is one by now."""
+        self._settling.discard(call_id)
+        return entries.settle(connection, self.calls[call_id])
+
+    def _settled(self, call_id: str, written: asyncio.Future[tuple[Alert, ...]]) -> None:
+        if (error := written.exception()) is None:
+            self.alerts += written.result()
+        else:
+            self._spooling[call_id] = self._hand_in(asyncio.ensure_future(self._spool(call_id, error)))
+
+    async def _spool(self, call_id: str, error: BaseException) -> str:
+        """Puts a row into the spool, and says so."""
+        call = self.calls[call_id]
+        path = await self._keep(call, run=self._run)
+        kept = f"it is kept in {path} until the ledger can take it"
+        where = kept if path else f"it cost {call.cost_nanousd} nano-dollars"
+        return f"{error}; the call to {call.model} is not in it: {where}"
+
+    async def _keep(self, record: CallRecord | RunRecord, run: RunRecord | None) -> Path | None:
+        """Puts a record into the spool; all of the run, if the file that has the rest is not there any more."""
+        records = [record]
+        if run is not None and self._ledger.is_replaced():
+            records = [run, *self.calls.values()]
+        return await asyncio.to_thread(spool, self._ledger.path, *records)
+
+    def _hand_in(self, future: asyncio.Future[T]) -> asyncio.Future[T]:
+        self._unfinished.add(future)
+        future.add_done_callback(self._done)
+        return future
+
+    def _done(self, future: asyncio.Future[Any]) -> None:
+        self._unfinished.discard(future)
+        future.exception()  # else asyncio would log that nobody looked at it
+
+    async def _all_written(self) -> bool:
+        """Waits for everything that was handed in. Gives whether the task was cancelled meanwhile."""
+        cancelled = False
+        while self._unfinished:
+            try:
+                await asyncio.wait(self._unfinished)
+            except asyncio.CancelledError:
+                cancelled = True
+        return cancelled

@@ -1,0 +1,197 @@
+"""What a call's row becomes when the call is over. Pure: a record in, a record out.
+
+What the reply says that it was charged is the bill, else what the provider counted, unless that is far more than was
+sent and allowed. What was certainly not billed costs 0. Where it may have been billed and nobody says how much, or a
+model that thinks gave no counts, the worst case that was reserved stays as the cost, marked as an estimate: it is never
+below the bill. What had arrived of a stream is no bound: a provider writes on until it notices that nobody is
+listening.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from ...billing import Bill, CostSource, bill, stated_cost
+from ...deferred import dataclass
+from ...errors import Billed, ProviderError
+from ...ledger.records import NOT_BELIEVED, CallRecord, CallStatus
+from ...money import Price, cost_nanousd
+from ...plan.load import Load
+from ...reading.tokens import upper_bound_tokens
+from ...types import Completion, FinishReason, Usage, digest_of
+
+Changes = dict[str, Any]  # to a row, by column
+
+# Counts are believed up to so many times what was sent and allowed, and some more: providers put instructions, and what
+# their tools found, around a prompt, up to what the window holds, and some let a model think beyond the limit. What is
+# above that is no bill, but a slip or an attack.
+_FAR, _LEEWAY = 10, 10_000
+_TOOL_CALL_OVERHEAD = 64  # tokens that mark a call of a tool in a reply, with room to spare
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a call is settled on: the price that applied, its load, the most tokens of reply, whether its text may be
+    kept, and whether the model may have thought: a provider bills that as output, and nobody else sees it. `window` is
+    the model's, in tokens. `other` gives the model and price that a reply is from if it names another model of the
+    registry than was asked."""
+
+    price: Price | None
+    load: Load
+    max_tokens: int
+    log_text: bool
+    thinks: bool = False
+    window: int = 0
+    other: Callable[[str], tuple[str, Price | None] | None] = lambda _: None
+
+    def believed(self, completion: Completion) -> Completion:
+        """A reply without the counts that cannot be."""
+        usage = completion.usage
+        if usage is None or (
+            usage.input_tokens <= max(_FAR * self.load.input_bound + _LEEWAY, self.window)
+            and usage.output_tokens <= _FAR * self.max_tokens + _LEEWAY
+        ):
+            return completion
+        return replace(completion, usage=None, disbelieved=usage)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """When a call was over, and after how many milliseconds."""
+
+    at: datetime
+    latency_ms: int
+
+
+def completed(record: CallRecord, completion: Completion, terms: Terms, ended: Ended) -> CallRecord:
+    usage = completion.usage
+    changes = _at(CallStatus.COMPLETED, ended) | _reply(completion, terms)
+    if usage is None or not usage.input_tokens:  # nobody counted it, though the reply may say what it cost
+        written = completion.text + "".join(f"{call.name}{call.arguments}" for call in completion.tool_calls)
+        calls = _TOOL_CALL_OVERHEAD * len(completion.tool_calls)
+        bound = Usage(input_tokens=terms.load.input_bound, output_tokens=upper_bound_tokens(written) + calls)
+        changes |= _tokens(bound) | _bounded(bound, terms.price, ended)
+        if terms.thinks or completion.thought or completion.disbelieved is not None:
+            changes |= _at_worst(record)
+        changes |= _flagged(completion)
+    else:
+        changes |= _tokens(usage)
+    if usage is not None:
+        changes |= _charged(completion, usage, terms, ended)
+    return replace(record, **changes)
+
+
+def failed(record: CallRecord, error: ProviderError, terms: Terms, ended: Ended) -> CallRecord:
+    changes = _at(CallStatus.FAILED, ended) | (_unbilled() if error.billed is Billed.NO else _at_worst(record))
+    changes |= {"error_code": error.code, "error_message": error.message, "request_id": error.request_id}
+    partial = error.partial
+    if partial is not None:
+        changes |= _reply(partial, terms) | _flagged(partial)
+        if partial.usage is not None and error.billed is Billed.YES:
+            changes |= _tokens(partial.usage) | _charged(partial, partial.usage, terms, ended)
+    return replace(record, **changes)
+
+
+def interrupted(record: CallRecord, partial: Completion, terms: Terms, ended: Ended) -> CallRecord:
+    """A call that this program gave up on, with what had arrived. One that was never sent costs nothing."""
+    changes = _at(CallStatus.INTERRUPTED, ended)
+    changes |= {"error_code": "interrupted", "error_message": "interrupted before the reply was complete"}
+    if record.sent_at is None:
+        return replace(record, **changes, **_unbilled())
+    if partial.text:
+        changes |= _reply(partial, terms)
+    known = partial.usage.input_tokens if partial.usage is not None else terms.load.input_bound
+    tokens: Changes = {"input_tokens": known, "output_tokens": upper_bound_tokens(partial.text)}
+    return replace(record, **changes, **_at_worst(record), **tokens, **_flagged(partial))
+
+
+def partial_reply(text: str, model: str, latency_ms: int, usage: Usage | None = None) -> Completion:
+    """What had arrived of a streamed reply when it stopped, and what the provider had counted by then."""
+    return Completion(text, FinishReason.INCOMPLETE, usage=usage, latency_ms=latency_ms, model=model)
+
+
+@lru_cache(256)  # the same few prices for every call
+def price_json(price: Price) -> str:
+    """The price that applied, as the ledger keeps it: money as decimal text, dates as ISO text.
+
+    What the same call would have cost by batch or in another service tier is not part of it.
+    """
+    kept = asdict(replace(price, batch=None, service={}))
+    return json.dumps({key: value for key, value in kept.items() if value not in (None, (), {})}, default=str)
+
+
+# What the end of a call changes of its row, by column.
+
+
+def _at(status: CallStatus, ended: Ended) -> Changes:
+    return {"status": status, "ended_at": ended.at, "latency_ms": ended.latency_ms}
+
+
+def _charged(completion: Completion, usage: Usage, terms: Terms, ended: Ended) -> Changes:
+    """What was charged, by what the reply says of it."""
+    found = bill_of(completion, usage, terms, ended.latency_ms)
+    changes: Changes = {"cost_nanousd": found.nanousd, "cost_source": found.source}
+    if found.price is not None and found.price is not terms.price:
+        changes["price"] = price_json(found.price)
+    return changes | {"usage": json.dumps(usage.raw, default=str) if usage.raw else None}
+
+
+def bill_of(completion: Completion, usage: Usage, terms: Terms, gpu_ms: int = 0) -> Bill:
+    """The bill of a reply, from whichever model it is."""
+    other = terms.other(completion.model)
+    if other is None:
+        return bill(terms.price, usage, gpu_ms=gpu_ms)
+    name, price = other
+    answered = f"{name} answered in its place"
+    if price is None and stated_cost(usage.raw) is None:
+        found = bill(terms.price, usage, gpu_ms=gpu_ms)
+        source = CostSource.ESTIMATE if found.source is CostSource.USAGE else found.source
+        return replace(found, source=source, doubts=(*found.doubts, f"{answered}, which has no price in the registry"))
+    found = bill(price, usage, gpu_ms=gpu_ms)
+    return replace(found, doubts=(*found.doubts, f"{answered}, at its price"))
+
+
+def _bounded(bound: Usage, price: Price | None, ended: Ended) -> Changes:
+    cost = None if price is None else cost_nanousd(price, bound, gpu_ms=ended.latency_ms)
+    return {"cost_nanousd": cost, "cost_source": CostSource.UNPRICED if price is None else CostSource.ESTIMATE}
+
+
+def _tokens(usage: Usage) -> Changes:
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+    }
+
+
+def _flagged(completion: Completion) -> Changes:
+    if completion.disbelieved is None:
+        return {}
+    return {"usage": json.dumps({NOT_BELIEVED: completion.disbelieved.raw}, default=str)}
+
+
+def _unbilled() -> Changes:
+    return {"cost_nanousd": 0, "cost_source": CostSource.NONE}
+
+
+def _at_worst(record: CallRecord) -> Changes:
+    worst = record.reserved_nanousd
+    return {"cost_nanousd": worst, "cost_source": CostSource.UNPRICED if worst is None else CostSource.ESTIMATE}
+
+
+def _reply(completion: Completion, terms: Terms) -> Changes:
+    return {
+        "finish_reason": completion.finish_reason.value,
+        "ttft_ms": completion.ttft_ms,
+        "request_id": completion.request_id,
+        "raw_model": completion.model,
+        "response": completion.text if terms.log_text else None,
+        "response_sha256": digest_of(completion.text),
+    }

@@ -1,0 +1,385 @@
+"""The whole flow: analyse, survey the models, decide on a plan, execute it, keep the result.
+
+prompt ─► Analysis ─► offers ─► strategy ─► plan ─► execute ─► result
+                        │                             │
+                    registry                       ledger
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Self
+
+from ..choose.making import Planned, make_plan
+from ..choose.table import Observed, Pace
+from ..clock import Clock, local_now
+from ..confidence.detector import SIGNALS, ConfidenceDetector
+from ..config import RunOptions, Settings
+from ..config.options import EXPERIMENT, ROUND_ROBIN
+from ..errors import (
+    ConfigError,
+    IncompleteError,
+    Interrupted,
+    LedgerError,
+    NotAcceptedError,
+    OrchError,
+    ProviderError,
+    did_you_mean,
+)
+from ..ledger.breakers import OPEN, breaker_states
+from ..ledger.experiments import stops
+from ..ledger.pace import measured_p95
+from ..ledger.records import Recorded, RunRecord, RunStatus
+from ..ledger.store import Ledger
+from ..ledger.turns import take_turn, turns_taken
+from ..plan import calls
+from ..providers.base import Provider
+from ..providers.catalog import connect, endpoint
+from ..reading.prompt import Reading
+from ..registry.loading import registry_for
+from ..registry.model import Registry
+from ..registry.providers import PROVIDERS
+from ..types import FinishReason, Prompt
+from . import recording
+from .call.admission import Line
+from .call.alerts import tell
+from .call.allowance import TokenBudget
+from .call.caller import Caller, Order
+from .call.commands import for_commands
+from .call.run_log import RunLog
+from .events import Note, Observer, unobserved
+from .lifetime import Lifetime, Opened
+from .result import ErrorInfo, OrchestrationResult, build_result
+from .walk import Execution, Outcome
+
+_TOO_SHORT = "raise --max-tokens: models that think before they write spend them on that too"
+
+
+class RunInterrupted(asyncio.CancelledError):
+    """A run was cancelled; everything known of it is in the ledger and in `result`."""
+
+    def __init__(self, result: OrchestrationResult) -> None:
+        super().__init__("interrupted")
+        self.result = result
+
+
+class Engine:
+    """Answers prompts: hundreds at a time, from any thread and event loop.
+
+        async with Engine(settings) as engine:
+            result = await engine.run(Prompt("..."), settings.run)
+
+    As a context it stays open: ledger, provider connections and the lines in front of models are set up once, and its
+    runs share them. An engine that is not entered is open while it has a run. Its ledger is opened anew if the file is
+    replaced, and in a process that was forked.
+
+    `connect` makes a connection to a provider by name; by default, a real or a simulated one. `ledger` is one that its
+    owner keeps open; by default it is the settings'.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry | None = None,
+        *,
+        connect: Callable[[str], Provider] | None = None,
+        ledger: Ledger | None = None,
+        clock: Clock = local_now,
+        rng: random.Random | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.settings = settings
+        _check_names(settings)
+        self.registry = registry or registry_for(settings)
+        self._clock = clock
+        self._rng = rng or random.SystemRandom()
+        self._monotonic = monotonic
+        calibration = settings.calibration
+        self._detector = ConfidenceDetector(
+            slope=calibration.slope, intercept=calibration.intercept, plugins=settings.signals
+        )
+        self._lifetime = Lifetime(self._line, connect or self._default_connect(), settings.ledger, ledger)
+
+    async def __aenter__(self) -> Self:
+        """Raises LedgerError, with nothing left open, if the ledger cannot be opened."""
+        opened = await self._lifetime.take()
+        self.keep_open()
+        await self._lifetime.give_back(opened)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def keep_open(self) -> None:
+        """Stay open from the next run on, until `aclose` has been called as often as this."""
+        self._lifetime.keep()
+
+    async def aclose(self) -> None:
+        """Closes what is open; what runs are still using, when the last of them has ended."""
+        await self._lifetime.let_go()
+
+    def plan(self, prompt: Prompt, options: RunOptions) -> Planned:
+        """What `run` would do, without calling anything. Raises an OrchError if there is nothing it could do."""
+        return self._plan(prompt, options, self._observed(options))
+
+    def _plan(self, prompt: Prompt, options: RunOptions, observed: Observed, reading: Reading | None = None) -> Planned:
+        return make_plan(
+            prompt,
+            options,
+            registry=self.registry,
+            settings=self.settings,
+            when=self._clock(),
+            observed=observed,
+            reading=reading,
+        )
+
+    async def run(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> OrchestrationResult:
+        """Plan and execute. Raises an OrchError if nothing could be called, and RunInterrupted if cancelled."""
+        observed = await self._observed_from_here(options)
+        return await self.execute(self._plan(prompt, options, observed), observe)
+
+    async def execute(self, planned: Planned, observe: Observer = unobserved) -> OrchestrationResult:
+        """An answer, or why there is none: a failure after the run has begun is in the result's `error`.
+
+        Raises LedgerError, before anything is sent, if the ledger cannot be written, and RunInterrupted if cancelled.
+        """
+        opened = await self._lifetime.take()
+        try:
+            planned = await self._in_turn(planned, opened.ledger)
+            while self._lifetime.warnings:
+                observe(Note(self._lifetime.warnings.pop(0), loud=True))
+            for reason in planned.reasons:
+                observe(Note(reason))
+            return await self._execute(planned, opened, observe)
+        finally:
+            await self._lifetime.give_back(opened)
+
+    async def _execute(self, planned: Planned, opened: Opened, observe: Observer) -> OrchestrationResult:
+        started, settings = self._monotonic(), self.settings
+        run = recording.begun(
+            planned,
+            process=opened.ledger.process,
+            now=self._clock(),
+            simulated=settings.simulate,
+            with_text=settings.log_text,
+        )
+        log = RunLog(opened.ledger, observe)
+        log.begin(run)
+        execution = self._execution(run, planned, log, opened, started)
+
+        async def finish(
+            status: RunStatus, text: str = "", outcome: Outcome | None = None, error: OrchError | None = None
+        ) -> OrchestrationResult:
+            metadata = recording.metadata_of(planned, execution.decisions, outcome, with_text=settings.log_text)
+            row = recording.ended(
+                run,
+                status,
+                at=self._clock(),
+                latency_ms=round(1000 * (self._monotonic() - started)),
+                text=text,
+                outcome=outcome,
+                error=error,
+                metadata=metadata,
+                with_text=settings.log_text,
+            )
+            cancelled = await log.finish(row)
+            result = build_result(
+                Recorded(row, tuple(log.calls.values())),
+                metadata,
+                response=text,
+                error=None if error is None else ErrorInfo.of(error),
+                exception=error,
+                tool_calls=() if outcome is None else outcome.completion.tool_calls,
+            )
+            if cancelled and status is not RunStatus.INTERRUPTED:
+                raise RunInterrupted(result)
+            return result
+
+        try:
+            outcome = await execution.run(planned.plan)
+        except asyncio.CancelledError:
+            best = execution.best  # an answer that a cascade had put by while it asked for a better one
+            text = "" if best is None else best.completion.text
+            raise RunInterrupted(await finish(RunStatus.INTERRUPTED, text, best, Interrupted())) from None
+        except OSError:  # the watcher's: nobody reads the answer any more
+            await finish(RunStatus.INTERRUPTED, error=Interrupted("interrupted: the answer could not be shown"))
+            raise
+        except OrchError as error:
+            text = _partial_text(error)
+            partial = bool(text) and isinstance(error, IncompleteError)
+            return await finish(RunStatus.INCOMPLETE if partial else RunStatus.FAILED, text, error=error)
+        except Exception as error:
+            await finish(RunStatus.FAILED, error=OrchError(f"unexpected {type(error).__name__}: {error}"))
+            raise
+        else:
+            failed = _failure_of(outcome)
+            status = RunStatus.COMPLETE if failed is None else RunStatus.INCOMPLETE
+            return await finish(status, outcome.completion.text if _is_answer(outcome) else "", outcome, failed)
+        finally:
+            if settings.on_alert is not None:
+                await tell(settings.on_alert, log.alerts, observe, environ=self._for_commands())
+
+    def _execution(self, run: RunRecord, planned: Planned, log: RunLog, opened: Opened, started: float) -> Execution:
+        options, settings = planned.options, self.settings
+        caller = Caller(
+            ledger=opened.ledger,
+            log=log,
+            connections=opened.connections,
+            line=opened.line,
+            registry=self.registry,
+            retry=settings.retry,
+            clock=self._clock,
+            rng=self._rng,
+            monotonic=self._monotonic,
+        )
+        order = Order(
+            run_id=run.run_id,
+            options=options,
+            load=planned.load,
+            deadline=started + options.timeout_s,
+            simulated=settings.simulate,
+            log_text=settings.log_text,
+            observe=log.observe,
+            environ={} if options.verify is None else self._for_commands(),
+            free_tier=settings.free_tier,
+            token_budget=None if options.max_tokens_total is None else TokenBudget(options.max_tokens_total),
+        )
+        return Execution(
+            planned.reading,
+            order,
+            self.registry,
+            caller,
+            planned.costs,
+            list(planned.reasons),
+            detector=self._detector,
+            rng=self._rng,
+            monotonic=self._monotonic,
+        )
+
+    def _for_commands(self) -> dict[str, str]:
+        return for_commands({**os.environ, **self.settings.environ}, self.settings.pass_variables)
+
+    # -- what a decision rests on --------------------------------------------------------------------------------
+
+    async def _observed_from_here(self, options: RunOptions) -> Observed:
+        """`_observed`, from an event loop and without holding it up."""
+        if self._rests_on_nothing(options):
+            return Observed()
+        return await asyncio.to_thread(self._observed, options)
+
+    def _rests_on_nothing(self, options: RunOptions) -> bool:
+        """Whether the models are named, and taken without regard to what the ledger has seen of them."""
+        return not _must_be_observed(options) and self._names_its_models(options)
+
+    def _observed(self, options: RunOptions) -> Observed:
+        """What the ledger has seen that a decision may rest on. Raises LedgerError only if the options make it rest on
+        that: what is set aside is found out again when it is called. Nothing is looked up for models that are named."""
+        if self._rests_on_nothing(options):
+            return Observed()
+        try:
+            ledger = Ledger.open_for_reading(self.settings.ledger)
+            if ledger is None:
+                return Observed()
+            self._lifetime.warnings += ledger.warnings
+            with ledger:
+                return self._looked_up(ledger, options)
+        except (LedgerError, OSError):
+            if _must_be_observed(options):
+                raise
+            return Observed()
+
+    def _names_its_models(self, options: RunOptions) -> bool:
+        """Whether the plan is a chain that leaves the choice of no model to a role, tier or level."""
+        if options.strategy != "fallback" or options.role is not None:
+            return False
+        chain = self.registry.chains.get(options.chain)
+        return chain is None or all(call.model for call in calls(chain.plan))
+
+    def _looked_up(self, ledger: Ledger, options: RunOptions) -> Observed:
+        simulated, in_turn = self.settings.simulate, options.strategy in (ROUND_ROBIN, EXPERIMENT)
+        paces = measured_p95(ledger, simulated=simulated, now=self._clock()) if options.max_latency_s else {}
+        stopped = stops(ledger, simulated=simulated) if in_turn else {}
+        return Observed(
+            turns=turns_taken(ledger, simulated=simulated) if in_turn else {},
+            pace={model: Pace(p95_ms, calls) for model, (p95_ms, calls) in paces.items()},
+            stopped={name: stop.arm for name, stop in stopped.items()},
+            set_aside=self._set_aside(ledger),
+        )
+
+    def _set_aside(self, ledger: Ledger) -> dict[tuple[str, str | None], str]:
+        """The providers and models that nothing is asked of for a while, and why."""
+        return {
+            (breaker.provider, breaker.model): f"set aside until {breaker.open_until.astimezone():%H:%M:%S}"
+            for breaker in breaker_states(ledger, self._clock())
+            if breaker.state == OPEN and breaker.open_until and breaker.simulated == self.settings.simulate
+        }
+
+    async def _in_turn(self, planned: Planned, ledger: Ledger) -> Planned:
+        """The plan for the turn that this run takes: others may have taken theirs since it was made."""
+        if planned.ring is None:
+            return planned
+        turn = await ledger.submit(partial(take_turn, ring=planned.ring, simulated=self.settings.simulate))
+        observed = replace(planned.observed, turns={**planned.observed.turns, planned.ring: turn})
+        return self._plan(planned.prompt, planned.options, observed, planned.reading)
+
+    def _line(self, ledger: Ledger) -> Line:
+        return Line(
+            ledger,
+            simulated=self.settings.simulate,
+            max_wait_s=self.settings.retry.max_wait_s,
+            breaker=self.settings.breaker,
+            free_tier=self.settings.free_tier,
+            clock=self._clock,
+            monotonic=self._monotonic,
+        )
+
+    def _default_connect(self) -> Callable[[str], Provider]:
+        if self.settings.simulate:
+            from ..simulator.connect import simulated_connections  # heavy
+
+            return simulated_connections(self.registry.models.values(), self.settings.scenario)
+        return lambda provider: connect(endpoint(provider, self.settings.environ))
+
+
+def _must_be_observed(options: RunOptions) -> bool:
+    return options.max_latency_s is not None or options.strategy in (ROUND_ROBIN, EXPERIMENT)
+
+
+def _is_answer(outcome: Outcome) -> bool:
+    """Whether there is something to show: a reply that was cut off before its first word is nothing."""
+    cut = outcome.completion.finish_reason is FinishReason.LENGTH and not outcome.completion.text.strip()
+    return outcome.unfit is not None or not cut
+
+
+def _failure_of(outcome: Outcome) -> OrchError | None:
+    """Why an outcome is not what was asked for, if it is not."""
+    if outcome.unfit is not None:
+        return NotAcceptedError(f"the answer is not accepted: {outcome.unfit}")
+    if not _is_answer(outcome):
+        return IncompleteError("the answer was cut off before it began", provider=None, hint=_TOO_SHORT)
+    return None
+
+
+def _partial_text(error: OrchError) -> str:
+    partial = error.partial if isinstance(error, ProviderError) else None
+    return "" if partial is None else partial.text
+
+
+def _check_names(settings: Settings) -> None:
+    """Raises ConfigError for a signal that is not installed, and for a free tier of no provider, whose quota would be
+    exceeded without a word."""
+    for name in settings.signals:
+        if name not in SIGNALS.plugins():
+            known = SIGNALS.plugins()
+            hint = did_you_mean(name, known) or f"installed: {', '.join(known) or 'none'}; see: orch doctor"
+            raise ConfigError(f"signals: no installed package has a signal {name!r}", hint=hint)
+    for name in settings.free_tier:
+        if name not in PROVIDERS:
+            suggestion = did_you_mean(name, PROVIDERS) or f"there are: {', '.join(PROVIDERS)}"
+            raise ConfigError(f"free_tier: there is no provider {name!r}", hint=suggestion)

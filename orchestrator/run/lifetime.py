@@ -1,0 +1,131 @@
+"""What an engine holds while it is open, and how long that is: as long as it has an owner, or a run.
+
+take ─► ledger, line, connections ─► give_back          a run
+keep ─────────────────────────────── let_go             an owner, who need not have a run
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from ..deferred import dataclass
+from ..ledger.store import Ledger
+from ..providers.base import Provider
+from .call.admission import Line
+from .call.connections import Connections
+
+# What was open when a process was forked: closing it in the child could take the parent's locks away.
+# https://sqlite.org/howtocorrupt.html, 2.6
+_OF_PARENTS: list[object] = []
+
+
+@dataclass(slots=True, eq=False)
+class Opened:
+    """What is open. `runs` counts the runs under way on it."""
+
+    ledger: Ledger
+    line: Line
+    connections: Connections
+    runs: int = 0
+
+
+class Lifetime:
+    """Opens what is needed, and closes what is not. Safe to use from several threads and event loops.
+
+    `line` makes the lines in front of models for a ledger, `connect` a connection to a provider. `ledger` is one that
+    its owner keeps open; without one, that at `path` is opened, and again when its file is another. `warnings` are
+    of its openings, for whoever can tell the user.
+    """
+
+    def __init__(
+        self,
+        line: Callable[[Ledger], Line],
+        connect: Callable[[str], Provider],
+        path: Path,
+        ledger: Ledger | None,
+    ) -> None:
+        self._line = line
+        self._connect = connect
+        self._path = path
+        self._ledger = ledger
+        self.warnings: list[str] = []
+        self._pid = os.getpid()
+        self._lock = threading.Lock()  # over the two below, and over `runs`
+        self._owners = 0
+        self._opened: Opened | None = None
+        self._opening = threading.Lock()  # one opens, the others wait
+
+    def keep(self) -> None:
+        """What is open stays so from now on, until `let_go` has been called as often as this."""
+        with self._lock:
+            self._owners += 1
+
+    async def let_go(self) -> None:
+        with self._lock:
+            self._owners -= 1
+            opened = self._opened
+        if opened is not None:
+            await self._close_if_unused(opened)
+
+    async def take(self) -> Opened:
+        """What is open, for a run that gives it back. Raises LedgerError if it cannot be opened."""
+        opened = self._take_opened()
+        return await asyncio.to_thread(self._open_and_take) if opened is None else opened
+
+    async def give_back(self, opened: Opened) -> None:
+        with self._lock:
+            opened.runs -= 1
+        await self._close_if_unused(opened)
+
+    def _take_opened(self) -> Opened | None:
+        if self._pid != os.getpid():
+            self._forget_parent()
+        with self._lock:
+            opened = self._opened
+            if opened is None or (opened.ledger is not self._ledger and opened.ledger.is_replaced()):
+                return None
+            opened.runs += 1
+            return opened
+
+    def _open_and_take(self) -> Opened:
+        with self._opening:
+            if (found := self._take_opened()) is not None:
+                return found
+            ledger = self._ledger or Ledger.open(self._path)
+            self.warnings += ledger.warnings
+            with self._lock:
+                replaced = self._opened
+                connections = Connections(self._connect) if replaced is None else replaced.connections
+                opened = Opened(ledger, self._line(ledger), connections, runs=1)
+                self._opened = opened
+            if replaced is not None and not replaced.runs:
+                replaced.ledger.close()
+            return opened
+
+    async def _close_if_unused(self, opened: Opened) -> None:
+        with self._lock:
+            in_use = opened.runs or (self._opened is opened and self._owners)
+            if not in_use and self._opened is opened:
+                self._opened = None
+        if not in_use:
+            await asyncio.shield(self._close(opened))
+
+    async def _close(self, opened: Opened) -> None:
+        if self._opened is None or self._opened.connections is not opened.connections:
+            await opened.connections.aclose()
+        if opened.ledger is not self._ledger:
+            try:
+                await asyncio.to_thread(opened.ledger.close)
+            except RuntimeError:  # the interpreter is about to end, and starts no more threads
+                opened.ledger.close()
+
+    def _forget_parent(self) -> None:
+        """In a process that was forked: what is open is the parent's, and is neither used nor closed here."""
+        if self._opened is not None:
+            _OF_PARENTS.append(self._opened)
+        self._pid, self._opened = os.getpid(), None
+        self._lock, self._opening = threading.Lock(), threading.Lock()

@@ -1,0 +1,107 @@
+"""A run's row: how it begins, and what it becomes. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from datetime import datetime
+
+from ulid import ULID
+
+from ..choose.making import Planned
+from ..confidence.synthesis import agreement, consensus
+from ..errors import OrchError
+from ..ledger.records import TOOL_CALLS, RunRecord, RunStatus
+from ..plan import to_dict
+from ..types import digest_of
+from .walk import Outcome
+
+Metadata = dict[str, object]  # what JSON can hold
+
+
+def begun(planned: Planned, *, process: str | None, now: datetime, simulated: bool, with_text: bool) -> RunRecord:
+    """A new run. `with_text` keeps the prompt itself and not only its hash."""
+    prompt, options, analysis = planned.prompt, planned.options, planned.analysis
+    assigned = planned.assigned if planned.assigned is not None and planned.assigned.counts else None
+    return RunRecord(
+        run_id=str(ULID.from_datetime(now)),
+        created_at=now,
+        day=now.date().isoformat(),
+        process=process,
+        pattern=planned.pattern,
+        strategy=options.strategy,
+        plan=json.dumps(to_dict(planned.plan)),
+        category=options.category,
+        tags=tuple(dict.fromkeys(options.tags)),
+        task=analysis.task,
+        level=analysis.level.value,
+        score=analysis.score,
+        prompt_sha256=digest_of(prompt.text),
+        prompt=prompt.text if with_text else None,
+        system=prompt.system if with_text else None,
+        max_cost_nanousd=options.max_cost_nanousd,
+        experiment=None if assigned is None else assigned.experiment.name,
+        arm=None if assigned is None else assigned.arm.name,
+        subject_sha256=None if assigned is None else assigned.subject,
+        simulated=simulated,
+    )
+
+
+def ended(
+    run: RunRecord,
+    status: RunStatus,
+    *,
+    at: datetime,
+    latency_ms: int,
+    text: str,
+    outcome: Outcome | None,
+    error: OrchError | None,
+    metadata: Metadata,
+    with_text: bool,
+) -> RunRecord:
+    """What a run has become."""
+    return replace(
+        run,
+        status=status,
+        ended_at=at,
+        latency_ms=latency_ms,
+        model_used=None if outcome is None else outcome.spec.name,
+        confidence=None if outcome is None else outcome.verdict.confidence,
+        response=text if with_text else None,
+        response_sha256=digest_of(text),
+        error_code=None if error is None else error.code,
+        error_message=None if error is None else error.message,
+        metadata=json.dumps(metadata),
+    )
+
+
+def metadata_of(planned: Planned, decisions: list[str], outcome: Outcome | None, *, with_text: bool) -> Metadata:
+    """What is told of a run beside its columns."""
+    analysis = planned.analysis
+    metadata: Metadata = {
+        "complexity": {"score": analysis.score, "level": analysis.level.value, "features": dict(analysis.features)},
+        "task": analysis.task,
+        "decisions": list(decisions),
+    }
+    if planned.assigned is not None:
+        metadata["experiment"] = {
+            "name": planned.assigned.experiment.name,
+            "arm": planned.assigned.arm.name,
+            "subject_sha256": planned.assigned.subject,
+            "counts": planned.assigned.counts,
+        }
+    if outcome is not None and outcome.completion.tool_calls and with_text:
+        metadata[TOOL_CALLS] = [asdict(call) for call in outcome.completion.tool_calls]
+    if planned.rolled_out is not None:
+        metadata["rollout"] = asdict(planned.rolled_out)
+    if outcome is not None and outcome.panel:
+        in_order = sorted(outcome.panel, key=lambda weighed: weighed.index)
+        metadata |= {
+            "ensemble_size": len(in_order),
+            "ensemble_models": [weighed.candidate.model for weighed in in_order],
+            "all_confidences": [weighed.candidate.confidence for weighed in in_order],
+            "all_scores": [weighed.score for weighed in in_order],
+            "agreement": agreement(outcome.panel),
+            "consensus": list(consensus(outcome.panel)) if with_text else None,
+        }
+    return metadata

@@ -1,0 +1,121 @@
+"""One call of a plan: what is sent for it, and what its answer is worth."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+from ...choose.quote import output_limit
+from ...confidence.asked import Asked
+from ...confidence.detector import ConfidenceDetector
+from ...confidence.signals.logprobs import logprob_signal
+from ...confidence.signals.tool_use import tool_signals
+from ...deferred import dataclass
+from ...plan import Call
+from ...plan.compose import VERDICT_FORMAT, VERDICT_TOKENS, Material, compose, insertable, reply_limit
+from ...reading.prompt import Reading
+from ...registry.model import Feature, ModelSpec, Registry
+from ...types import FinishReason, Message, Request, ResponseFormat
+from ..call.caller import Caller, Draft, Order
+from .judgement import Judgement, read_judgement
+from .outcome import Outcome
+
+Decide = Callable[..., None]  # (text, *, loud=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Makes the calls of one run. `asked` is what their answers are held against. `decide` takes down what was decided;
+    `rng` draws the markers of fences."""
+
+    reading: Reading
+    asked: Asked
+    registry: Registry
+    caller: Caller
+    rng: random.Random
+    detector: ConfidenceDetector
+    decide: Decide
+
+    async def draft(self, call: Call, material: Material, order: Order) -> Draft:
+        """The call as it would be made now, to be reserved together with others."""
+        spec = self.registry.model(call.model)
+        request, order = self._request(call, spec, material, order)
+        return await self.caller.draft(spec, request, order, step=call.name, role=call.role)
+
+    async def ask(self, call: Call, material: Material, order: Order, reserved: Draft | None = None) -> Outcome:
+        """The call's answer, judged, with its verdict in the ledger. Raises the error that the call ended in."""
+        spec = self.registry.model(call.model)
+        if reserved is None:
+            request, order = self._request(call, spec, material, order)
+        else:
+            request, order = reserved.request, replace(order, load=reserved.terms.load)
+        answered = await self.caller.call(spec, request, order, step=call.name, role=call.role, reserved=reserved)
+        completion = answered.completion
+        cut = completion.finish_reason is FinishReason.LENGTH
+        sure = logprob_signal(completion.logprobs or ())
+        evidence = (*tool_signals(completion.tool_calls, request.tools), *(() if sure is None else (sure,)))
+        ended = FinishReason.TOOL_CALLS if completion.tool_calls and not cut else completion.finish_reason
+        # A limit that the user set would cut any model's answer: it is not held against this one.
+        asked_for = cut and order.options.max_tokens is not None
+        finish_reason = None if asked_for else ended
+        verdict = self.detector.assess(completion.text, self.asked, finish_reason=finish_reason, evidence=evidence)
+        if cut:
+            self.decide(f"{spec.name}'s answer was cut off at its output limit", loud=True)
+        outcome = Outcome(completion, spec, verdict, answered.record.call_id, request.max_tokens)
+        await self.keep(outcome)
+        return outcome
+
+    async def judge(self, call: Call, material: Material, order: Order) -> tuple[Judgement | None, str]:
+        """What a checking model says of `material.answer`, and the issues that it has with it as text for a prompt.
+
+        None if its reply is no verdict. Raises as `ask` does.
+        """
+        spec = self.registry.model(call.model)
+        request, order = self._request(call, spec, material, order)
+        answered = await self.caller.call(spec, request, order, step=call.name, role=call.role)
+        judgement = read_judgement(answered.completion)
+        return judgement, "" if judgement is None else insertable(judgement.text, request.max_tokens)
+
+    async def keep(self, outcome: Outcome) -> None:
+        """Write what is thought of an answer into its row, again if it has changed."""
+        verdict = outcome.verdict
+        kept = json.dumps({"signals": dict(verdict.signals), "reasons": list(verdict.reasons)})
+        self.caller.log.judge(outcome.call_id, verdict.confidence, kept)
+
+    def _request(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> tuple[Request, Order]:
+        """What is sent, and the order with the load of that."""
+        base = replace(order.load, output_tokens=VERDICT_TOKENS) if material.judging else order.load
+        composed = compose(call, self.reading.prompt, material, base, self.rng, self.reading.count)
+        wanted = reply_limit(call, order.options.max_tokens, judging=material.judging)
+        limit = max(output_limit(spec, composed.load, wanted), 1)
+        expected = min(composed.load.output_tokens, limit)
+        request = Request(
+            model=spec.id,
+            messages=(Message("user", composed.text),),
+            max_tokens=limit,
+            system=composed.system,
+            temperature=self._temperature(call, spec, order),
+            response_format=self._format(call, spec, material, order),
+            logprobs=order.logprobs and Feature.LOGPROBS in spec.supports and not material.judging,
+            tools=order.options.tools if call.template is None and not material.judging else (),
+        )
+        return request, replace(order, load=replace(composed.load, output_tokens=expected))
+
+    def _format(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> ResponseFormat | None:
+        """A verdict for a check; the run's schema for a call whose reply may be the run's answer. None where the API of
+        the model knows no such thing."""
+        if Feature.JSON not in spec.supports:
+            return None
+        if material.judging:
+            return VERDICT_FORMAT
+        schema = order.options.schema
+        return ResponseFormat(schema) if schema is not None and order.answers else None
+
+    def _temperature(self, call: Call, spec: ModelSpec, order: Order) -> float | None:
+        temperature = order.options.temperature if call.temperature is None else call.temperature
+        if temperature is not None and "temperature" not in spec.supports:
+            self.decide(f"{spec.name} takes no temperature: left out", loud=call.temperature is None)
+            return None
+        return temperature

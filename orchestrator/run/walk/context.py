@@ -1,0 +1,120 @@
+"""What all nodes of one walk share, and what is said of any of them."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, replace
+
+from ...confidence.asked import Asked
+from ...confidence.detector import ConfidenceDetector
+from ...deferred import dataclass
+from ...errors import IncompleteError, OrchError, ProviderError
+from ...plan import Accept, Call, CostRange, Node, price
+from ...plan.compose import insertable
+from ...reading.prompt import Reading
+from ...registry.model import Registry
+from ..call.allowance import CostShare
+from ..call.caller import Caller, Order
+from ..events import Note
+from .asking import Asker
+from .outcome import Outcome
+
+Given = dict[str, str]  # what steps have given so far, by name, ready to be put into a prompt
+_UNPRICED = CostRange(None, None, None)
+
+
+@dataclass(slots=True)
+class Context:
+    """One walk over one plan. `decisions` grows as it goes: what was decided, and why, in words.
+
+    `costs` has what each call is expected to cost. `asked` is what answers are held against. `best` is the best that
+    there is to show so far: what a cascade, a loop or a sequence has put by. `rng` draws the markers of fences: the
+    system's own randomness, but in tests.
+    """
+
+    reading: Reading
+    order: Order
+    registry: Registry
+    caller: Caller
+    costs: Mapping[Call, CostRange]
+    decisions: list[str] = field(default_factory=list)
+    detector: ConfidenceDetector = field(default_factory=ConfidenceDetector)
+    rng: random.Random = field(default_factory=random.SystemRandom)
+    monotonic: Callable[[], float] = time.monotonic
+    best: Outcome | None = None
+    asked: Asked = field(init=False)
+    _shares: dict[int, CostShare] = field(default_factory=dict)  # by the id of the node
+
+    def __post_init__(self) -> None:
+        self.asked = Asked(self.reading.parsed)
+
+    @property
+    def asker(self) -> Asker:
+        return Asker(self.reading, self.asked, self.registry, self.caller, self.rng, self.detector, self.decide)
+
+    def decide(self, text: str, *, loud: bool = False) -> None:
+        self.decisions.append(text)
+        self.order.observe(Note(text, loud))
+
+    def limited(self, node: Node, order: Order) -> Order:
+        """The order within a node's share of the run's cap and time, if it has one.
+
+        What it may spend is for all of its walks together, such as the rounds of a loop; the time is for each.
+        """
+        options = order.options
+        if node.time_share is not None:
+            deadline = self.monotonic() + node.time_share * options.timeout_s
+            order = replace(order, deadline=min(order.deadline, deadline))
+        if node.budget_share is not None and options.max_cost_nanousd is not None:
+            limit = int(node.budget_share * options.max_cost_nanousd)
+            share = self._shares.setdefault(id(node), CostShare(limit, holder=called(node)))
+            order = replace(order, shares=(*order.shares, share))
+        return order
+
+    def expected(self, node: Node) -> int | None:
+        """What a node is expected to cost, in nano-dollars."""
+        return price(node, lambda call: self.costs.get(call, _UNPRICED)).expected
+
+    def threshold(self, accept: Accept) -> float:
+        return self.order.options.threshold if accept.threshold is None else accept.threshold
+
+    def accepts(self, outcome: Outcome, threshold: float) -> bool:
+        """Whether an answer is taken: by what agreement or a check said of it, else by its confidence."""
+        name, confidence = outcome.spec.name, outcome.confidence
+        if outcome.accepted is not None:
+            self.decide(f"{name}'s answer is accepted" if outcome.accepted else f"{name}'s answer is not accepted")
+            return outcome.accepted
+        if confidence >= threshold:
+            self.decide(f"{name} answered with confidence {confidence:.2f} ≥ {threshold:g}: accepted")
+            return True
+        reasons = outcome.verdict.reasons
+        why = f" ({'; '.join(reasons)})" if reasons else ""
+        self.decide(f"{name} answered with confidence {confidence:.2f} < {threshold:g}{why}")
+        return False
+
+
+def given_by(outcome: Outcome) -> str:
+    """An answer as it is put into another prompt."""
+    return insertable(outcome.completion.text, outcome.max_tokens)
+
+
+def called(node: Node) -> str:
+    """What a message calls a node."""
+    if node.name is not None:
+        return f"'{node.name}'"
+    return f"the call of {node.model}" if isinstance(node, Call) else f"the {type(node).__name__.lower()}"
+
+
+def broke_off(error: OrchError) -> bool:
+    """Whether an error brings text of its own: a reply that broke off, of which some may have been shown."""
+    return isinstance(error, IncompleteError) and error.partial is not None and bool(error.partial.text)
+
+
+def all_failed(failures: Sequence[OrchError]) -> OrchError:
+    """The last failure of a call; one that has a partial answer to show goes first. A budget's refusal, which says
+    that nothing was sent, stands for all only if that is so: then it is the first one's, which would cost least."""
+    partial = next((failure for failure in failures if broke_off(failure)), None)
+    called = [failure for failure in failures if isinstance(failure, ProviderError)]
+    return partial or (called[-1] if called else failures[0])

@@ -1,0 +1,73 @@
+"""Evidence on an answer beyond its text: a schema, the user's command, a self-check by another model.
+
+In this order, from what is free to what costs a call, and no further than it takes: what does not fit the schema is
+not verified, and what the user's command has decided nobody else is asked about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...confidence.signals.schema import schema_signal
+from ...errors import BudgetError, ProviderError
+from ...plan import SELF_CHECK, Accept
+from ...plan.compose import Material
+from ..call.caller import Order
+from ..call.verify import verify
+from .context import Context, Given, given_by
+from .outcome import Outcome, opinion
+
+
+async def examined(context: Context, accept: Accept, outcome: Outcome, order: Order) -> Outcome:
+    """The outcome with what the schema and the command of the run's options say of it. Both cost nothing.
+
+    A cascade that may not use them leaves the run's answer to be examined in the end.
+    """
+    options = order.options
+    asked = {name for name, given in (("schema", options.schema), ("verify", options.verify)) if given is not None}
+    if outcome.examined or not asked or not asked <= set(accept.signals):
+        return outcome
+    outcome = replace(outcome, examined=True)
+    text, before = outcome.completion.text, outcome
+    if options.schema is not None:
+        found = schema_signal(text, options.schema)
+        unfit = found.reason if found.logit < 0 else None
+        outcome = replace(outcome.with_evidence(found, context.detector), unfit=unfit)
+    if options.verify is not None and outcome.unfit is None:
+        left_s = order.deadline - context.monotonic()
+        found = await verify(options.verify, text, environ=order.environ, timeout_s=left_s)
+        accepted = found.logit > 0
+        outcome = replace(outcome.with_evidence(found, context.detector), accepted=accepted)
+        outcome = replace(outcome, unfit=None if accepted else found.reason)
+    if outcome.unfit is not None:
+        outcome = replace(outcome, accepted=False)
+    if outcome is not before:
+        context.decide(f"{outcome.spec.name}'s answer: {outcome.verdict.reasons[-1]}")
+        await context.asker.keep(outcome)
+    return outcome
+
+
+async def self_checked(context: Context, accept: Accept, outcome: Outcome, given: Given, order: Order) -> Outcome:
+    """The outcome with what the checker of a cascade says of it: a score, as evidence. It is not asked where no score
+    could change what is decided. Where it cannot be asked, or gives no verdict, nothing is said."""
+    checker, threshold = accept.checker, context.threshold(accept)
+    if checker is None or outcome.accepted is not None:
+        return outcome
+    extremes = [outcome.with_evidence(opinion("self-check", score, ""), context.detector) for score in (0.0, 1.0)]
+    if len({extreme.confidence >= threshold for extreme in extremes}) == 1:
+        return outcome
+    checker = replace(checker, name=checker.name or SELF_CHECK)  # so that the ledger says what the call was for
+    try:
+        material = Material(given, answer=given_by(outcome))
+        judgement, _ = await context.asker.judge(checker, material, context.limited(checker, order))
+    except (ProviderError, BudgetError) as error:
+        context.decide(f"the answer is not checked: {error.message}", loud=True)
+        return outcome
+    if judgement is None:
+        context.decide(f"{checker.model}'s reply is no verdict: it counts for nothing", loud=True)
+        return outcome
+    signal = opinion("self-check", judgement.score, f"{checker.model} gives it {judgement.score:.2f}")
+    outcome = outcome.with_evidence(signal, context.detector)
+    context.decide(f"{outcome.spec.name}'s answer: {outcome.verdict.reasons[-1]}")
+    await context.asker.keep(outcome)
+    return outcome

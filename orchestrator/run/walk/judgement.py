@@ -1,0 +1,49 @@
+"""What a model that checks an answer said of it. Nothing counts but its own reply, and that as a whole."""
+
+from __future__ import annotations
+
+import re
+
+from ...config.strict_json import parse_json
+from ...deferred import dataclass
+from ...expressions import expression
+from ...types import Completion, FinishReason
+
+_IN_A_BLOCK = expression(r"\A```(?:json)?[ \t]*\n(.*)\n```\Z", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """`score` runs from 0 to 1. `issues` are what is wrong with the answer, in the judge's words."""
+
+    score: float
+    issues: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The issues as a list, for a prompt; empty if there are none."""
+        return "\n".join(f"- {issue}" for issue in self.issues)
+
+
+def read_judgement(completion: Completion) -> Judgement | None:
+    """The judgement in a reply that is one JSON object with a `score` and a list of `issues`, and nothing besides it.
+
+    The object may stand in one code block. None for everything else: a verdict with words around it may be one that
+    the reply only quotes.
+    """
+    if completion.finish_reason is not FinishReason.STOP:
+        return None
+    text = completion.text.strip()
+    block = _IN_A_BLOCK.match(text)
+    try:
+        found = parse_json(block[1] if block else text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    score, issues = found.get("score"), found.get("issues")
+    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+        return None
+    if not isinstance(issues, list) or not all(isinstance(issue, str) for issue in issues):
+        return None
+    return Judgement(float(score), tuple(" ".join(issue.split()) for issue in issues if issue.strip()))

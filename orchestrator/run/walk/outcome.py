@@ -1,0 +1,63 @@
+"""What a node comes to, and what later evidence does to how far its answer is trusted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...confidence.detector import ConfidenceDetector
+from ...confidence.signal import Signal
+from ...confidence.synthesis import Candidate, Weighed, capability
+from ...deferred import dataclass
+from ...registry.model import ModelSpec
+from ...types import Completion, Verdict
+
+# Logits for what others say of an answer: from -2 for nothing good to +2 for nothing bad. Set by hand, since no
+# recorded outcomes have it: +2 lifts an answer of 0.73 to 0.95, -2 takes it to 0.27.
+_OPINION_RANGE = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """An answer, which model gave it, and how far it can be trusted.
+
+    `panel` is set where several were weighed. `accepted` is what agreement, a check or the user's command said of it;
+    None if nobody was asked. `unfit` says why the user's own schema or command does not take it; `examined`, that they
+    were asked. `max_tokens` is the limit that the answer was written under, and `call_id` its row.
+    """
+
+    completion: Completion
+    spec: ModelSpec
+    verdict: Verdict
+    call_id: str
+    max_tokens: int
+    panel: tuple[Weighed, ...] = ()
+    accepted: bool | None = None
+    examined: bool = False
+    unfit: str | None = None
+
+    @property
+    def confidence(self) -> float:
+        return self.verdict.confidence
+
+    def candidate(self) -> Candidate:
+        """The outcome as one of several answers to be weighed."""
+        return Candidate(
+            model=self.spec.name,
+            text=self.completion.text,
+            confidence=self.confidence,
+            capability=capability(self.spec.top_level),
+            finish_reason=self.completion.finish_reason,
+        )
+
+    def with_evidence(self, signal: Signal, detector: ConfidenceDetector) -> Outcome:
+        """The outcome with one more signal: what others made of its answer. An empty answer stays what it is."""
+        if not self.confidence:
+            return self
+        known = [Signal(name, logit, "") for name, logit in self.verdict.signals.items()]
+        verdict = detector.verdict([*known, signal])
+        return replace(self, verdict=replace(verdict, reasons=(*self.verdict.reasons, signal.reason)))
+
+
+def opinion(name: str, value: float, reason: str) -> Signal:
+    """What others say of an answer, `value` 0 to 1, as a signal."""
+    return Signal(name, _OPINION_RANGE * (value - 0.5), reason)

@@ -1,0 +1,129 @@
+"""Walks a panel: its members at the same time, and one answer made of theirs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+from ...errors import BudgetError, LedgerError, OrchError, ProviderError
+from ...plan import Call, Node, Panel, Reduce
+from ...plan.compose import Material
+from ..call.caller import Draft, Order
+from .context import Context, Given, all_failed, broke_off, given_by
+from .outcome import Outcome
+from .reducing import Reduced, agree, best, vote
+
+# (node, what is given, the order without and with the node's own limits, its reservation if it has one)
+CarryOut = Callable[[Node, Given, Order, Order, Draft | None], Awaitable[Outcome]]
+
+
+async def run_panel(context: Context, node: Panel, given: Given, order: Order, carry_out: CarryOut) -> Outcome:
+    """The panel's outcome; it fails only if all of its members do. `carry_out` walks a member."""
+    outer = replace(order, final=False, answers=order.answers and node.synthesiser is None)
+    orders = [context.limited(member, outer) for member in node.members]
+    drafts = await _reserve_together(context, node, given, orders)
+    here = [place for place, member in enumerate(node.members) if not isinstance(member, Call) or place in drafts]
+    before = dict(given)
+    views = [dict(given) for _ in here]  # members see nothing of each other
+    members = await asyncio.gather(
+        *(
+            carry_out(node.members[place], view, outer, orders[place], drafts.get(place))
+            for place, view in zip(here, views, strict=True)
+        ),
+        return_exceptions=True,
+    )
+    for view in views:
+        given.update({name: text for name, text in view.items() if before.get(name) != text})
+    for member in members:
+        if isinstance(member, LedgerError) or (isinstance(member, BaseException) and not isinstance(member, OrchError)):
+            raise member  # what no other member can make good
+    failures = [member for member in members if isinstance(member, OrchError)]
+    for failure in failures:
+        context.decide(f"a member failed: {failure.message}", loud=True)
+    answered = {place: member for place, member in zip(here, members, strict=True) if isinstance(member, Outcome)}
+    if not answered:
+        raise all_failed(failures)
+    return await _reduce(context, node, answered, given, order)
+
+
+async def _reduce(
+    context: Context, node: Panel, answered: Mapping[int, Outcome], given: Given, order: Order
+) -> Outcome:
+    outcomes = list(answered.values())
+    match node.reduce:
+        case Reduce.VOTE:
+            reduced = vote(outcomes, context.asked.wanted, context.detector)
+        case Reduce.AGREE:
+            costs = [context.expected(node.members[place]) for place in answered]
+            reduced = agree(outcomes, costs, context.asked.wanted, context.detector)
+        case _:
+            reduced = best(outcomes)
+    if node.synthesiser is not None:
+        return await _synthesise(context, node.synthesiser, outcomes, reduced, given, order)
+    return await _kept(context, reduced)
+
+
+async def _kept(context: Context, reduced: Reduced) -> Outcome:
+    context.decide(reduced.reason)
+    await context.asker.keep(reduced.outcome)
+    return reduced.outcome
+
+
+async def _synthesise(
+    context: Context, call: Call, outcomes: Sequence[Outcome], otherwise: Reduced, given: Given, order: Order
+) -> Outcome:
+    """An answer written from the members'. Where that fails, one of those."""
+    answers = tuple(text for outcome in outcomes if (text := given_by(outcome)).strip())
+    if not answers:
+        return await _kept(context, otherwise)
+    try:
+        written = await context.asker.ask(call, Material(given, answers), context.limited(call, order))
+    except (ProviderError, BudgetError) as error:
+        if broke_off(error):
+            raise
+        context.decide(f"the answers could not be put together: {error.message}", loud=True)
+        return await _kept(context, otherwise)
+    if call.name is not None:
+        given[call.name] = given_by(written)
+    context.decide(f"{written.spec.name} wrote the answer from {len(answers)}")
+    return replace(written, panel=otherwise.outcome.panel)
+
+
+async def _reserve_together(context: Context, node: Panel, given: Given, orders: Sequence[Order]) -> dict[int, Draft]:
+    """The panel's calls, by their place, reserved in one step. Where they do not all fit, the dearest are left out,
+    one by one."""
+    calls = {place: member for place, member in enumerate(node.members) if isinstance(member, Call)}
+    drafts: dict[int, Draft] = {}
+    left = dict(calls)
+    while left:
+        shares = _shares(context, left, orders)
+        drafts = {
+            place: await context.asker.draft(call, Material(given), shares[place]) for place, call in left.items()
+        }
+        try:
+            await context.caller.reserve(list(drafts.values()))
+            break
+        except BudgetError as error:
+            refused = [place for place, draft in drafts.items() if draft.record.call_id in error.calls] or list(drafts)
+            dearest = max(refused, key=lambda place: drafts[place].record.reserved_nanousd or 0)
+            del left[dearest], drafts[dearest]
+            if not left and len(calls) == len(node.members):
+                raise
+            context.decide(f"left out {calls[dearest].model}: {error.message}", loud=True)
+    return drafts
+
+
+def _shares(context: Context, calls: Mapping[int, Call], orders: Sequence[Order]) -> dict[int, Order]:
+    """The orders of calls at the same time, each with its portion of what the cap and the budgets leave, by what it is
+    expected to cost, and with an even one of what is left of the run's tokens."""
+    tokens = None
+    if (budget := context.order.token_budget) is not None and calls:
+        tokens = budget.left(context.caller.log.calls) // len(calls)
+    expected = {place: context.expected(call) or 0 for place, call in calls.items()}
+    total = sum(expected.values()) or 1
+    return {
+        place: replace(orders[place], portion=Fraction(cost, total), allowance_tokens=tokens)
+        for place, cost in expected.items()
+    }

@@ -1,0 +1,86 @@
+"""How a panel's answers become one: which of them, and what the others say of it. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ...confidence.answers import AGREES_FROM, Wanted, compare, final_answer
+from ...confidence.detector import ConfidenceDetector
+from ...confidence.signals.second_opinion import agreement_signal
+from ...confidence.synthesis import weigh
+from ...deferred import dataclass
+from .outcome import Outcome, opinion
+
+# The signals of an answer that is none, and the logits from which it is: a refusal, or doubt of the whole of it. That
+# another one says the same speaks for neither.
+_OF_NO_ANSWER, _NO_ANSWER = ("hedging", "refusal"), -1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """The outcome that a panel comes to, and why it is this one, in words."""
+
+    outcome: Outcome
+    reason: str
+
+
+def best(outcomes: Sequence[Outcome]) -> Reduced:
+    """The answer that weighs most."""
+    weighed = weigh([outcome.candidate() for outcome in outcomes])
+    winner = outcomes[weighed[0].index]
+    parts = ", ".join(f"{name} {value:.2f}" for name, value in weighed[0].parts.items())
+    reason = f"{winner.spec.name}'s answer weighs most: {weighed[0].score:.2f} = {parts}"
+    return Reduced(replace(winner, panel=weighed), reason)
+
+
+def vote(outcomes: Sequence[Outcome], wanted: Wanted, detector: ConfidenceDetector) -> Reduced:
+    """The answer that most of them give; of several such, and among those that give it, the one that weighs most."""
+    weighed = weigh([outcome.candidate() for outcome in outcomes])
+    finals = [final_answer(outcome.completion.text, wanted) for outcome in outcomes]
+    same = [
+        [a == b or compare(finals[a], finals[b]) >= AGREES_FROM for b in range(len(finals))] for a in range(len(finals))
+    ]
+    votes = [sum(row) for row in same]
+    place = max((one.index for one in weighed), key=lambda index: votes[index])  # the first of equals weighs most
+    if votes[place] == 1 and len(outcomes) > 1:
+        found = best(outcomes)
+        return replace(found, reason=f"no two of {len(outcomes)} answers are the same: {found.reason}")
+    winner = replace(outcomes[place], panel=weighed)
+    reason = f"{votes[place]} of {len(outcomes)} give this answer"
+    if len(outcomes) > 1:
+        winner = winner.with_evidence(opinion("votes", (votes[place] - 1) / (len(outcomes) - 1), reason), detector)
+    return Reduced(winner, f"{winner.spec.name}'s answer is taken: {reason}")
+
+
+def agree(
+    outcomes: Sequence[Outcome], costs: Sequence[int | None], wanted: Wanted, detector: ConfidenceDetector
+) -> Reduced:
+    """The cheapest one's answer if all of them are the same, else the one that weighs most, which is not accepted.
+
+    `costs` are what the members were expected to cost. Of an answer that stands alone nothing can be said. Answers that
+    agree in being hardly an answer at all are not accepted either.
+    """
+    found = best(outcomes)
+    if len(outcomes) < 2:
+        return replace(found, reason=f"{found.outcome.spec.name}'s answer is the only one")
+    finals = [final_answer(outcome.completion.text, wanted) for outcome in outcomes]
+    likeness = min(compare(one, other) for number, one in enumerate(finals) for other in finals[number + 1 :])
+    agreed = likeness >= AGREES_FROM
+    names = " and ".join(outcome.spec.name for outcome in outcomes)
+    reason = f"{names} {'agree' if agreed else 'do not agree'}: {likeness:.2f}"
+    in_order = sorted(range(len(outcomes)), key=lambda index: (costs[index] is None, costs[index] or 0))
+    answers = [outcomes[index] for index in in_order if not _is_no_answer(outcomes[index])]
+    accepted = agreed and bool(answers)
+    if agreed and not answers:
+        reason += ", in what is hardly an answer"
+    outcome = replace(answers[0], panel=found.outcome.panel) if accepted else found.outcome
+    others = " and ".join(other.spec.name for other in outcomes if other.call_id != outcome.call_id)
+    signal = agreement_signal(likeness, math.fsum(outcome.verdict.signals.values()), others)
+    return Reduced(replace(outcome.with_evidence(signal, detector), accepted=accepted), reason)
+
+
+def _is_no_answer(outcome: Outcome) -> bool:
+    signals = outcome.verdict.signals
+    return math.fsum(signals.get(name, 0.0) for name in _OF_NO_ANSWER) <= _NO_ANSWER

@@ -1,0 +1,209 @@
+"""Walks the tree of a plan.
+
+A call gives an outcome or raises. A cascade goes on from an error that calls for it, and from an answer that is not
+accepted; when its last leg is no better, the best answer seen is the outcome. A panel runs its members at the same
+time and fails only if all of them do. A sequence stops at a step that fails, unless it is optional. A loop ends when
+its check is passed, cannot be made, or the rounds are used up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...deferred import dataclass
+from ...errors import (
+    BudgetError,
+    DeadlineError,
+    Disposition,
+    IncompleteError,
+    LedgerError,
+    OrchError,
+    OutcomeUnknownError,
+    ProviderError,
+)
+from ...plan import LOGPROBS, Accept, Call, Cascade, Check, Loop, Node, Panel, Sequence
+from ...plan.compose import Material
+from ...types import AcceptRule
+from ..call.caller import Draft, Order
+from .context import Context, Given, all_failed, broke_off, called, given_by
+from .evidence import examined, self_checked
+from .outcome import Outcome, opinion
+from .panel import run_panel
+
+
+@dataclass(slots=True)
+class Execution(Context):
+    """One walk over one plan."""
+
+    async def run(self, plan: Node) -> Outcome:
+        """The plan's outcome. Raises the error that it ended in, or IncompleteError with what there is by then."""
+        try:
+            outcome = await self._walk(plan, {}, replace(self.order, final=True, answers=True))
+            return await examined(self, Accept(), outcome, self.order)
+        except (ProviderError, BudgetError) as error:
+            if self.best is None or broke_off(error):
+                raise
+            problem = f"{error.message}: the plan stopped here, and what it had come to by then is given"
+            partial = self.best.completion
+            raise IncompleteError(problem, provider=None, hint=error.hint, partial=partial) from error
+
+    async def _walk(self, node: Node, given: Given, order: Order) -> Outcome:
+        """A node's outcome; `given` grows by what it and those below it give."""
+        return await self._carry_out(node, given, order, self.limited(node, order))
+
+    async def _carry_out(
+        self, node: Node, given: Given, outer: Order, order: Order, reserved: Draft | None = None
+    ) -> Outcome:
+        try:
+            match node:
+                case Call():
+                    outcome = await self.asker.ask(node, Material(given), order, reserved)
+                case Cascade():
+                    outcome = await self._cascade(node, given, order)
+                case Panel():
+                    outcome = await run_panel(self, node, given, order, self._carry_out)
+                case Sequence():
+                    outcome = await self._sequence(node, given, order)
+                case Loop():
+                    outcome = await self._loop(node, given, order)
+        except (DeadlineError, IncompleteError) as error:
+            if self._ran_out_of_share(error, outer, order):
+                raise _out_of_share(node, error) from error
+            raise
+        if node.name is not None:
+            given[node.name] = given_by(outcome)
+        return outcome
+
+    async def _cascade(self, node: Cascade, given: Given, order: Order) -> Outcome:
+        seen: Outcome | None = None
+        failures: list[OrchError] = []
+        threshold = self.threshold(node.accept)
+        inner = replace(order, final=False, logprobs=LOGPROBS in node.accept.signals)
+        for position, leg in enumerate(node.legs, start=1):
+            before = self.best
+            try:
+                outcome = await self._walk(leg, given, inner)
+                if order.final:
+                    outcome = await examined(self, node.accept, outcome, order)
+                if position < len(node.legs):  # of the last leg nobody decides any more
+                    outcome = await self_checked(self, node.accept, outcome, given, order)
+            except OrchError as error:
+                failures.append(error)
+                self.best = seen or before
+                if not isinstance(error, ProviderError) and error.disposition is Disposition.STOP:
+                    raise
+                stop = error.disposition is Disposition.STOP and not leg.optional
+                self._went_on(error, last=stop or position == len(node.legs))
+                if stop:
+                    break
+                continue
+            if self.accepts(outcome, threshold):
+                return outcome
+            if seen is None or outcome.confidence > seen.confidence:
+                seen = outcome
+            self.best = seen
+        if seen is None:
+            raise all_failed(failures)
+        self.decide(f"no answer reached {threshold:g}: the best seen is {seen.spec.name}'s")
+        return seen
+
+    async def _sequence(self, node: Sequence, given: Given, order: Order) -> Outcome:
+        last: Outcome | None = None
+        answer: Outcome | None = None
+        failures: list[OrchError] = []
+        for position, step in enumerate(node.steps, start=1):
+            answers = step.name == node.answer if node.answer is not None else position == len(node.steps)
+            final = order.final and answers and position == len(node.steps)
+            try:
+                last = await self._walk(step, given, replace(order, final=final, answers=order.answers and answers))
+            except OrchError as error:
+                if isinstance(error, ProviderError) and not answers:
+                    error.partial = None  # a piece of this step would be no piece of the answer
+                if not step.optional or isinstance(error, LedgerError) or broke_off(error):
+                    raise
+                failures.append(error)
+                self.decide(f"left out {called(step)}: {error.message}", loud=True)
+                continue
+            if node.answer is not None and node.answer == step.name:
+                answer = last
+            self.best = answer or last
+        found = answer or last
+        if found is None:
+            raise all_failed(failures)
+        return found
+
+    async def _loop(self, node: Loop, given: Given, order: Order) -> Outcome:
+        kept: Outcome | None = None
+        inner = replace(order, final=False)
+        for number in range(1, node.max_rounds + 1):
+            if node.max_rounds > 1:
+                self.decide(f"{called(node)}: round {number} of at most {node.max_rounds}")
+            try:
+                outcome = await self._walk(node.body, given, inner)
+            except (ProviderError, BudgetError) as error:
+                if kept is None:
+                    raise
+                self.decide(f"round {number} failed: {error.message}", loud=True)
+                return kept
+            outcome = await self._judged(node.until, outcome, given, inner)
+            if kept is None or outcome.accepted or outcome.confidence >= kept.confidence:
+                kept = self.best = outcome
+            if outcome.accepted is not False:
+                return outcome
+        assert kept is not None, "a loop has a round at least"
+        self.decide(f"{called(node)} did not pass: the best of its rounds is {kept.spec.name}'s")
+        return kept
+
+    async def _judged(self, until: Check | Accept, outcome: Outcome, given: Given, order: Order) -> Outcome:
+        """The outcome of a round with what its check said. `accepted` stays None where nothing could be said."""
+        if isinstance(until, Check):
+            return await self._checked(until, outcome, given, order)
+        if until.rule is AcceptRule.CONFIDENCE:
+            outcome = replace(outcome, accepted=None)
+        if outcome.accepted is None:  # by agreement: there was one voice only, which goes by its confidence
+            outcome = replace(outcome, accepted=self.accepts(outcome, self.threshold(until)))
+        return outcome
+
+    async def _checked(self, check: Check, outcome: Outcome, given: Given, order: Order) -> Outcome:
+        call = check.call
+        material = Material(given, answer=given_by(outcome))
+        try:
+            judgement, issues = await self.asker.judge(call, material, self.limited(call, order))
+        except (ProviderError, BudgetError) as error:
+            self.decide(f"the answer is not checked: {error.message}", loud=True)
+            return replace(outcome, accepted=None)
+        if call.name is not None:
+            given[call.name] = issues
+        if judgement is None:
+            self.decide(f"{call.model}'s reply is no verdict: the check is not passed", loud=True)
+            return replace(outcome, accepted=False)
+        passed, count = judgement.score >= check.score, len(judgement.issues)
+        compared = f"{judgement.score:.2f} {'≥' if passed else '<'} {check.score:g}"
+        reason = f"{call.model} gives it {compared}, with {count} issue{'' if count == 1 else 's'}"
+        self.decide(f"{outcome.spec.name}'s answer: {reason}")
+        outcome = replace(
+            outcome.with_evidence(opinion("check", judgement.score, reason), self.detector), accepted=passed
+        )
+        await self.asker.keep(outcome)
+        return outcome
+
+    def _ran_out_of_share(self, error: ProviderError, outer: Order, order: Order) -> bool:
+        """Whether a node's own time is up, and the run's is not. An answer of which some has been shown stays one."""
+        up = isinstance(error, DeadlineError) or (not order.final and self.monotonic() >= order.deadline)
+        return up and order.deadline < outer.deadline and self.monotonic() < outer.deadline
+
+    def _went_on(self, error: OrchError, *, last: bool) -> None:
+        if isinstance(error, ProviderError) and not (last and error.disposition is Disposition.STOP):
+            self.decide(f"{error.message}{'' if last else ': going on to the next model'}", loud=error.loud)
+        else:
+            self.decide(error.message)
+
+
+def _out_of_share(node: Node, error: ProviderError) -> ProviderError:
+    """A node's own time is up, not the run's: what comes after it may go on."""
+    return OutcomeUnknownError(
+        f"{called(node)} did not finish within its share of the run's time",
+        provider=error.provider,
+        model=error.model,
+        billed=error.billed,
+    )

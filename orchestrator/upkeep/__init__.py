@@ -1,0 +1,1 @@
+"""Keeping the ledger true: checks, comparison with bills, new prices."""

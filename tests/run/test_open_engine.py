@@ -1,0 +1,274 @@
+"""An engine stays open as long as its owner likes: what can be paid once is paid once, and nothing is lost by it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from patience import PATIENCE_S
+from scripted import SURE, Hang, Script, ScriptedProvider, Stage, reply
+
+from orchestrator import Orchestrator, run_orchestration
+from orchestrator.config import RunOptions, load_settings
+from orchestrator.ledger.queries import find_run
+from orchestrator.ledger.records import RunStatus
+from orchestrator.ledger.store import Ledger
+from orchestrator.run import shared
+from orchestrator.run.engine import Engine, RunInterrupted
+from orchestrator.run.events import Event, Waiting
+from orchestrator.run.result import OrchestrationResult
+from orchestrator.types import Prompt
+
+ASK = replace(RunOptions(), chain="gpt-6-luna")
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path, Script({"gpt-6-luna": [reply(SURE)]}))
+
+
+def alive(folder: Path) -> list[Path]:
+    """The signs of life of those that have a ledger open."""
+    return list(folder.glob("*.alive"))
+
+
+def runs_in(ledger: Path) -> int:
+    with Ledger.open(ledger) as opened:
+        return int(opened.read(lambda db: db.execute("SELECT count(*) FROM runs").fetchone()[0]))
+
+
+async def ask(engine: Engine, times: int = 1) -> list[OrchestrationResult]:
+    return await asyncio.gather(*(engine.run(Prompt(f"Which one is it? {n}"), ASK) for n in range(times)))
+
+
+def test_runs_of_an_open_engine_share_connections_and_ledger(stage: Stage) -> None:
+    async def many() -> None:
+        async with stage.engine() as engine:
+            results = await ask(engine, 100)
+            assert {result.status for result in results} == {"complete"}
+            assert stage.script.closed == 0
+            await ask(engine, 100)
+            assert len(alive(stage.folder)) == 1
+        assert stage.script.closed == 1
+        assert not alive(stage.folder)
+
+    asyncio.run(many())
+    assert runs_in(stage.ledger) == 200
+
+
+def test_an_engine_that_is_not_entered_is_closed_after_its_run(stage: Stage) -> None:
+    engine = stage.engine()
+    for times in (1, 2):
+        asyncio.run(ask(engine))
+        assert stage.script.closed == times
+        assert not alive(stage.folder)
+
+
+def test_an_open_engine_goes_through_many_loops_and_closes_its_connections_with_each(stage: Stage) -> None:
+    engine = stage.engine()
+    engine.keep_open()
+    for times in (1, 2, 3):
+        asyncio.run(ask(engine))
+        assert stage.script.closed == times
+        assert len(alive(stage.folder)) == 1
+    asyncio.run(engine.aclose())
+    assert not alive(stage.folder)
+
+
+def test_an_engine_is_used_from_several_threads_at_a_time(stage: Stage) -> None:
+    stage.script.ledger = None
+    engine = stage.engine()
+    stage.script.ledger = None
+    engine.keep_open()
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: asyncio.run(ask(engine, 20)), range(4)))
+    asyncio.run(engine.aclose())
+    assert [len(results) for results in found] == [20] * 4
+    assert len({result.run_id for results in found for result in results}) == 80
+    assert runs_in(stage.ledger) == 80
+
+
+def test_the_result_in_memory_is_what_the_ledger_says(stage: Stage) -> None:
+    (result,) = asyncio.run(ask(stage.engine()))
+    with Ledger.open(stage.ledger) as ledger:
+        recorded = find_run(ledger, str(result.run_id))
+    assert result.calls == recorded.calls
+    assert result.timestamp == recorded.run.created_at
+
+
+def test_a_ledger_that_is_replaced_while_the_engine_is_open_is_opened_anew(stage: Stage) -> None:
+    async def through() -> None:
+        async with stage.engine() as engine:
+            await ask(engine)
+            for file in stage.folder.glob("ledger.db*"):
+                file.unlink()
+            await ask(engine, 2)
+
+    asyncio.run(through())
+    assert runs_in(stage.ledger) == 2
+
+
+def test_a_run_that_is_cancelled_leaves_the_engine_open_and_its_row_settled(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, Script({"gpt-6-luna": [Hang(), reply(SURE)]}))
+
+    async def through() -> None:
+        async with stage.engine() as engine:
+            task = asyncio.ensure_future(engine.run(Prompt("Which one?"), ASK))
+            await stage.script.hanging.wait()
+            task.cancel()
+            with pytest.raises(RunInterrupted) as interrupted:
+                await task
+            assert interrupted.value.result.status == RunStatus.INTERRUPTED
+            (result,) = await ask(engine)
+            assert result.status == "complete"
+
+    asyncio.run(through())
+    with Ledger.open(stage.ledger) as ledger:
+        states = ledger.read(lambda db: [row[0] for row in db.execute("SELECT status FROM calls ORDER BY rowid")])
+    assert states == ["interrupted", "completed"]
+
+
+# -- the Python face -----------------------------------------------------------------------------------------------
+
+
+def test_an_orchestrator_answers_from_scripts_threads_and_loops(user_files: Path) -> None:
+    with Orchestrator(simulate=True) as orch:
+        assert orch.run("What is the capital of France?", "cheapest").status == "complete"
+        with ThreadPoolExecutor(4) as threads:
+            found = list(threads.map(orch.run, ["What is the capital of Italy?"] * 8))
+        assert {result.status for result in found} == {"complete"}
+
+        async def from_a_loop() -> None:
+            results = await asyncio.gather(*(orch.arun("What is the capital of Spain?") for _ in range(8)))
+            assert len(results) == 8
+            assert orch.run("What is the capital of Chile?").status == "complete"  # as in a notebook
+
+        asyncio.run(from_a_loop())
+    asyncio.run(close_twice())
+
+
+async def close_twice() -> None:
+    async with Orchestrator(simulate=True) as orch:
+        await orch.arun("Hello")
+    await orch.aclose()
+
+
+def test_the_functions_share_one_engine_until_what_it_is_made_from_changes(
+    user_files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCH_SIMULATE", "1")
+    run_orchestration("Hello")
+    engine = shared.engine_for(None)
+    run_orchestration("Hello")
+    assert shared.engine_for(None) is engine
+    monkeypatch.setenv("ORCH_LEDGER", str(user_files / "another.db"))
+    run_orchestration("Hello")
+    assert shared.engine_for(None) is not engine
+    assert runs_in(user_files / "another.db") == 1
+    changed = shared.engine_for(None)
+    changed.settings.config_dir.mkdir(parents=True)
+    (changed.settings.config_dir / "config.yaml").write_text("strategy: cheapest\n")
+    assert shared.engine_for(None) is not changed
+    shared.close()
+    assert not alive(user_files)
+
+
+def script(text: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-W", "error", "-c", textwrap.dedent(text)]
+    return subprocess.run(
+        argv, capture_output=True, text=True, env={**os.environ, **environ}, timeout=PATIENCE_S, check=False
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_process_that_forks_and_its_child_both_go_on(user_files: Path) -> None:
+    done = script(
+        """
+        import os, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking a process that has threads
+        from orchestrator import run_orchestration
+        run_orchestration("Hello", simulate=True)
+        child = os.fork()
+        print(run_orchestration(f"Hello from {'parent' if child else 'child'}", simulate=True).status, flush=True)
+        if child:
+            _, status = os.waitpid(child, 0)
+            print(os.waitstatus_to_exitcode(status))
+            print(run_orchestration("Hello again", simulate=True).status)
+        """,
+        ORCH_LEDGER=str(user_files / "ledger.db"),
+    )
+    assert done.stderr == ""
+    assert sorted(done.stdout.split()) == ["0", "complete", "complete", "complete"]
+    assert runs_in(user_files / "ledger.db") == 4
+    assert not alive(user_files)
+
+
+def test_a_script_that_ends_closes_what_is_open(user_files: Path) -> None:
+    done = script(
+        """
+        from orchestrator import run_orchestration
+        for number in range(20):
+            run_orchestration(f"Hello {number}", "cheapest", simulate=True)
+        """,
+        ORCH_LEDGER=str(user_files / "ledger.db"),
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert runs_in(user_files / "ledger.db") == 20
+    assert not alive(user_files)
+
+
+SLOW_LANE = """
+checked: 2026-11-21
+models:
+  slow-lane:
+    provider: openai
+    id: slow-lane
+    context_window: 200_000
+    output_limit: 8_000
+    levels: [basic]
+    scores: {coding: 0.5, reasoning: 0.5, speed: 0.5, long_context: 0.5}
+    limits: {rpm: 1}
+    prices: [{input: 0.1, output: 0.5}]
+"""
+
+
+def test_a_run_that_waits_in_line_can_be_seen_in_the_ledger(tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_text(SLOW_LANE)
+    stage = Stage(tmp_path, Script({"slow-lane": [reply(SURE)]}))
+    environ = {**stage.environ, "ORCH_MODELS": str(tmp_path / "models.yaml")}
+    settings = load_settings(environ, ledger=stage.ledger)
+    settings = replace(settings, config_dir=tmp_path, retry=replace(settings.retry, max_wait_s=180))
+    seen: list[asyncio.Future[list[str]]] = []
+
+    def look(connection: sqlite3.Connection) -> list[str]:
+        return [status for (status,) in connection.execute("SELECT status FROM runs ORDER BY run_id")]
+
+    async def two() -> None:
+        with Ledger.open(stage.ledger) as ledger:
+            engine = Engine(settings, connect=lambda name: ScriptedProvider(name, stage.script), ledger=ledger)
+            options = replace(RunOptions(), chain="slow-lane")
+            await engine.run(Prompt("Which one is it?"), options)
+            waits = asyncio.Event()
+
+            def observe(event: Event) -> None:
+                if isinstance(event, Waiting):
+                    seen.append(ledger.submit(look, reads=True))
+                    waits.set()
+
+            second = asyncio.create_task(engine.run(Prompt("Which one is it?"), options, observe))
+            await waits.wait()
+            await seen[0]
+            second.cancel()
+            with pytest.raises(RunInterrupted):
+                await second
+
+    asyncio.run(two())
+    assert seen[0].result() == ["complete", "running"]
