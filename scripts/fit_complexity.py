@@ -1,7 +1,7 @@
 """Fit the complexity score to recorded outcomes, and print what it is worth on prompts that were left out.
 
     python scripts/fit_complexity.py DATA             # held-out figures, and what each group of features is worth
-    python scripts/fit_complexity.py DATA --write     # fits on everything and writes orchestrator/analysis/weights.json
+    python scripts/fit_complexity.py DATA --write     # fits on everything and writes orchestrator/reading/weights.json
 
 DATA is a folder with gsm8k, mmlu, arena and nine as .jsonl.gz. Seeds are fixed: the same data give the same file.
 """
@@ -19,7 +19,7 @@ from complexity_fit.data import load  # noqa: E402
 from complexity_fit.evaluation import ablation, in_domain, left_out, report  # noqa: E402
 from complexity_fit.writing import write  # noqa: E402
 
-WEIGHTS = Path(__file__).resolve().parents[1] / "orchestrator" / "analysis" / "weights.json"
+WEIGHTS = Path(__file__).resolve().parents[1] / "orchestrator" / "reading" / "weights.json"
 
 
 def main() -> None:

@@ -65,7 +65,7 @@ Without `-s`, an option that only one strategy takes implies it: `--experiment` 
 def main(argv: list[str]) -> int:
     wanted = {
         ROOT / "docs" / "options.md": _PAGE + "".join(map(_row, OPTIONS)),
-        ROOT / "orchestrator" / "settings" / "parameters.py": _MODULE + "".join(map(_parameter, OPTIONS.values())),
+        ROOT / "orchestrator" / "config" / "parameters.py": _MODULE + "".join(map(_parameter, OPTIONS.values())),
     }
     if "--check" in argv:
         return 0 if all(path.read_text(encoding="utf-8") == text for path, text in wanted.items()) else 1

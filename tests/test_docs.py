@@ -93,7 +93,7 @@ def test_the_options_of_a_run_are_documented_as_the_table_has_them() -> None:
 def config_keys() -> set[str]:
     """The keys of the options of a run, and those that config_file.py asks a table for, those of a mapping under its
     own key as `key.inner`."""
-    tree = ast.parse((PACKAGE / "settings" / "config_file.py").read_text())
+    tree = ast.parse((PACKAGE / "config" / "config_file.py").read_text())
     asked: dict[str, list[str]] = {}  # by the function that asks
     inner: dict[str, str] = {}  # the key that a function reads, where it reads a mapping
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
@@ -303,7 +303,7 @@ def test_every_error_code_is_documented_with_its_exit_code_and_no_other() -> Non
 
 
 def test_the_layout_is_documented_in_its_order() -> None:
-    assert [row[0].strip("`") for row in rows(section(ARCHITECTURE, "Layout"), "module")] == LAYERS
+    assert [row[0].strip("`") for row in rows(section(ARCHITECTURE, "Layout"), "folder")] == LAYERS
 
 
 def test_every_node_of_a_plan_is_documented_and_no_other() -> None:
@@ -323,7 +323,7 @@ def carried_out(path: str) -> dict[str, Any]:
 
 
 def test_the_recipe_for_a_strategy_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    strategy = carried_out("orchestrator/strategies/strongest.py")["strongest"]
+    strategy = carried_out("orchestrator/choose/strategies/strongest.py")["strongest"]
     monkeypatch.setitem(STRATEGIES.built_in, "strongest", strategy)
     tests = carried_out("tests/choose/test_strongest.py")
     tests["test_the_model_that_reasons_best_is_called"](tmp_path)
@@ -331,7 +331,7 @@ def test_the_recipe_for_a_strategy_works(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_recipe_for_a_signal_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = carried_out("orchestrator/confidence/repetition.py")["repetition"]
+    read = carried_out("orchestrator/confidence/signals/repetition.py")["repetition"]
     monkeypatch.setitem(SIGNALS.built_in, "repetition", read)
     tests = carried_out("tests/confidence/test_confidence_repetition.py")
     tests["test_an_answer_that_goes_round_in_circles_is_not_trusted"]()

@@ -29,7 +29,7 @@ def wheel(tmp_path: Path) -> Path:
 def test_the_wheel_answers_a_prompt_in_a_clean_environment(wheel: Path, tmp_path: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"orchestrator/models.yaml", "orchestrator/chains.yaml", "orchestrator/py.typed"} <= names
-    assert {"orchestrator/analysis/weights.json", "orchestrator/confidence/weights.json"} <= names
+    assert {"orchestrator/reading/weights.json", "orchestrator/confidence/weights.json"} <= names
     assert "orchestrator/simulator/answers/answers.json" in names
     assert {f"orchestrator/starter/{name}.yaml" for name in ("config", "chains", "models")} <= names
     assert not any(name.startswith(("tests/", "scripts/")) for name in names)

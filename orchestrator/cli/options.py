@@ -1,7 +1,7 @@
 """The options of the command line, each defined once, as dataclasses that commands take whole.
 
 `command(Flags)` turns a function of one such record into one that Typer reads as having an option for each field. What
-a run can be asked for stands in `settings.options`; here are only the flags that go elsewhere.
+a run can be asked for stands in `config.options`; here are only the flags that go elsewhere.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class Complexity:
     """How hard a prompt counts as. None leaves it to the analysis.
 
     `cuts` are the scores, rising, from which a prompt is intermediate, advanced and expert. `scorer` names a scorer of
-    the user's own: `module:function`, or an entry point (`analysis.scorer`). `adjustment` is what the user's own
+    the user's own: `module:function`, or an entry point (`reading.scorer`). `adjustment` is what the user's own
     outcomes say of the built-in score.
     """
 

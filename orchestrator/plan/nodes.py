@@ -1,4 +1,4 @@
-"""A plan is data: a small tree of nodes that says what to call, and `execute` is the only thing that walks it.
+"""A plan is data: a small tree of nodes that says what to call, and `run.walk` is the only thing that walks it.
 
     Call      one completion
     Cascade   legs in order, until one is accepted or the last is reached

@@ -103,7 +103,7 @@ _PROGRAMMING = (Task.CODE, Task.DEBUGGING)
 
 
 def needs_of(prompt: str | ParsedPrompt, analysis: Analysis) -> Needs:
-    """What a prompt asks for, by its own words, and by the task and level that `analysis` found. Pure."""
+    """What a prompt asks for, by its own words, and by the task and level that the analysis found. Pure."""
     found: dict[Need, str] = {}
     for match in _TABLE.find(ParsedPrompt.of(prompt).prose.words):
         if match.row.need is Need.IMPLEMENTATION and analysis.task not in _PROGRAMMING:

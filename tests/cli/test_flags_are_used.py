@@ -90,7 +90,7 @@ FILES = ("config", "models_file", "chains_file", "routing_file", "scenario")
 
 
 def function_of(way: Way) -> Any:
-    return import_module(f"orchestrator.cli.{COMMANDS[way.command].module}").commands[way.command]
+    return import_module(f"orchestrator.cli.commands.{COMMANDS[way.command].module}").commands[way.command]
 
 
 def offered(way: Way) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from orchestrator.config.yaml_value import Value
 from orchestrator.errors import ConfigError
 from orchestrator.registry.loading import load_registry, shipped
 
+PACKAGE = Path(yaml_document.__file__).parents[1]
 DOCUMENT = "a: 1\nb: [x, '2', {c: 3.50}]\n'd e': |\n  é\n  '\nempty:\n"
 posix_only = pytest.mark.skipif(os.name != "posix", reason="modes of files are POSIX's")
 
@@ -120,12 +122,11 @@ def test_what_is_kept_under_another_parser_is_not_used(file: Path, tmp_path: Pat
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); "
         "from orchestrator.config.yaml_files import read_document; read_document(Path(sys.argv[2]), Path(sys.argv[3]))"
     )
-    package = Path(yaml_document.__file__).parent
-    (copy / "orchestrator").mkdir(parents=True)
-    for module in package.glob("*.py"):
-        text = module.read_text(encoding="utf-8")
-        changed = text.replace("MAX_DEPTH = 20", "MAX_DEPTH = 21") if module.name == "yaml_document.py" else text
-        (copy / "orchestrator" / module.name).write_text(changed, encoding="utf-8")
+    shutil.copytree(PACKAGE, copy / "orchestrator", ignore=shutil.ignore_patterns("__pycache__"))
+    parser = copy / "orchestrator" / "config" / "yaml_document.py"
+    text = parser.read_text(encoding="utf-8")
+    assert "MAX_DEPTH = 20" in text
+    parser.write_text(text.replace("MAX_DEPTH = 20", "MAX_DEPTH = 21"), encoding="utf-8")
     kept = tmp_path / "kept"
     subprocess.run([sys.executable, "-c", program, copy, file, kept], check=True, timeout=PATIENCE_S)
     (entry,) = kept.iterdir()

@@ -1,6 +1,6 @@
 """Doubt and certainty in a model's own words.
 
-Phrases are data: a table with a weight in logits each (patterns follow the rules of `analysis.phrases`). Hedges in a
+Phrases are data: a table with a weight in logits each (patterns follow the rules of `reading.phrases`). Hedges in a
 long answer weigh less, since one qualified remark does not make the rest doubtful, except where the model says that
 it cannot answer. Certainty counts little, and only where nothing is hedged: models are sure of their mistakes too.
 """
