@@ -267,3 +267,11 @@ def test_opening_a_ledger_again_takes_no_lock_away_from_what_this_process_has_op
             check=False,
         )
     assert "database is locked" in found.stderr
+
+
+def test_the_last_run_is_the_one_made_last_whatever_the_clock_said(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        for run_id, year in (("7Z", 2106), ("01", 2026)):
+            at = datetime(year, 1, 1, tzinfo=UTC)
+            ledger.start_run(RunRecord(run_id, at, f"{year}-01-01", "fallback", "0" * 64, simulated=False))
+        assert find_run(ledger, "last").run.run_id == "01"
