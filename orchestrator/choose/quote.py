@@ -23,7 +23,8 @@ _PREFILL_SPEEDUP = 20  # a self-hosted model reads its prompt this much faster t
 
 
 FREE_TIER = "free-tier"  # the tag of a model that is only had for nothing, up to its free quota
-_NOTHING = Price(date.min, "free tier", date.min, Rates(Decimal(0), Decimal(0)))
+FREE_TIER_SOURCE = "free tier"  # what the price of a call on one says it is from
+_NOTHING = Price(date.min, FREE_TIER_SOURCE, date.min, Rates(Decimal(0), Decimal(0)))
 
 
 def is_free(spec: ModelSpec, free_tier: Collection[str]) -> bool:

@@ -62,6 +62,7 @@ class Watcher:
         self._clear_status()
         if self.streamed and not self._ends_line:
             piece("\n")
+            self._ends_line = True
 
     def _status(self, text: str) -> None:
         if self._verbose:

@@ -9,7 +9,7 @@ reserved and never moves.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -105,10 +105,24 @@ def any_budget(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM budgets LIMIT 1").fetchone() is not None
 
 
-def budget_states(connection: sqlite3.Connection, today: date, *, simulated: bool) -> list[BudgetState]:
-    """Every budget, and where it stands in the window that today lies in."""
+def budget_states(
+    connection: sqlite3.Connection, today: date, *, simulated: bool, of: Collection[tuple[Scope, str]] | None = None
+) -> list[BudgetState]:
+    """Every budget, or those on a few scopes and names, and where it stands in the window that today lies in.
+
+    With `of` only those are looked up, however many there are.
+    """
+    query, parameters = "SELECT period, scope, name, limit_nanousd FROM budgets", []
+    if of is not None:
+        wanted = [(period.value, scope.value, name) for period in Period for scope, name in sorted(of)]
+        # A cross join looks each of these up by the key; IN would go through all budgets.
+        query = (
+            f"WITH wanted (p, s, n) AS (VALUES {', '.join(['(?, ?, ?)'] * len(wanted))})"
+            f" {query.replace('FROM', 'FROM wanted CROSS JOIN')} ON period = p AND scope = s AND name = n"
+        )
+        parameters = [text for row in wanted for text in row]
     states = []
-    for row in connection.execute("SELECT period, scope, name, limit_nanousd FROM budgets").fetchall():
+    for row in connection.execute(query, parameters).fetchall():
         budget = Budget(Period(row["period"]), Scope(row["scope"]), row["name"], row["limit_nanousd"])
         first, last = budget.period.days(today)
         settled, committed = connection.execute(
@@ -129,11 +143,10 @@ def check_budgets(connection: sqlite3.Connection, calls: Sequence[CallRecord]) -
         return
     first = calls[0]
     own = _scopes(connection, first.run_id)
-    for state in budget_states(connection, date.fromisoformat(first.day), simulated=first.simulated):
+    scopes = own.union(*map(_scopes_of, calls))
+    for state in budget_states(connection, date.fromisoformat(first.day), simulated=first.simulated, of=scopes):
         budget = state.budget
         counted = [call for call in calls if (budget.scope, budget.name) in own | _scopes_of(call)]
-        if not counted:
-            continue
         if any(call.reserved_nanousd is None for call in counted):
             name = next(call.model for call in counted if call.reserved_nanousd is None)
             raise BudgetError(
@@ -154,8 +167,8 @@ def left_nanousd(connection: sqlite3.Connection, call: CallRecord) -> int | None
     if not any_budget(connection):
         return None
     own = _scopes(connection, call.run_id) | _scopes_of(call)
-    states = budget_states(connection, date.fromisoformat(call.day), simulated=call.simulated)
-    return min((s.left_nanousd for s in states if (s.budget.scope, s.budget.name) in own), default=None)
+    states = budget_states(connection, date.fromisoformat(call.day), simulated=call.simulated, of=own)
+    return min((state.left_nanousd for state in states), default=None)
 
 
 def new_alerts(connection: sqlite3.Connection, call: CallRecord, at: datetime) -> tuple[Alert, ...]:
@@ -164,10 +177,8 @@ def new_alerts(connection: sqlite3.Connection, call: CallRecord, at: datetime) -
         return ()
     own = _scopes(connection, call.run_id) | _scopes_of(call)
     alerts = []
-    for state in budget_states(connection, date.fromisoformat(call.day), simulated=call.simulated):
+    for state in budget_states(connection, date.fromisoformat(call.day), simulated=call.simulated, of=own):
         budget = state.budget
-        if (budget.scope, budget.name) not in own:
-            continue
         reached = [p for p in ALERT_PERCENTS if state.settled_nanousd * 100 >= p * budget.limit_nanousd]
         fresh = [percent for percent in reached if _remember(connection, state, percent, at, call.simulated)]
         if fresh:

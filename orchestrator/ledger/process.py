@@ -36,6 +36,20 @@ def opening_lock(ledger: Path, timeout_s: float) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def repricing_lock(ledger: Path) -> Iterator[None]:
+    """The lock that is held while calls are priced again: by one at a time. Raises LedgerError at once."""
+    lock = _file_lock(ledger.with_name(f"{ledger.name}.repricing"))
+    try:
+        lock.acquire(timeout=0)
+    except TimeoutError as error:
+        raise LedgerError("another repricing of this ledger is under way", hint="wait until it has ended") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class Presence:
     """A process's sign of life beside a ledger, until it is withdrawn or the process ends."""
 

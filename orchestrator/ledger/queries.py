@@ -22,7 +22,8 @@ def find_run(ledger: Ledger, wanted: str) -> Recorded:
 
 def _find_run(connection: sqlite3.Connection, wanted: str) -> Recorded:
     if wanted.lower() == LAST:
-        rows = connection.execute("SELECT * FROM runs ORDER BY created_at DESC, run_id DESC LIMIT 1").fetchall()
+        # In the order in which they were made: a clock that was wrong once makes no run the last one for ever.
+        rows = connection.execute("SELECT * FROM runs ORDER BY rowid DESC LIMIT 1").fetchall()
     else:
         # ULIDs have no case; a range instead of LIKE, so that no character of the argument is a wildcard.
         prefix = wanted.upper()

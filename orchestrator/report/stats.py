@@ -43,7 +43,7 @@ _MODELS = """
 # The newest are found first, so that no other prompt is read. SQLite's text functions stop at a NUL: bytes do not.
 _LATEST = """
     WITH latest AS (
-        SELECT run_id FROM runs WHERE {where} ORDER BY created_at DESC, run_id DESC LIMIT ?
+        SELECT run_id FROM runs WHERE {where} ORDER BY runs.rowid DESC LIMIT ?
     )
     SELECT runs.run_id, runs.created_at, runs.status, runs.strategy, runs.model_used, runs.confidence,
            (SELECT rating FROM ratings WHERE ratings.run_id = runs.run_id) AS rating,
@@ -52,7 +52,7 @@ _LATEST = """
            coalesce(sum(calls.cost_nanousd), 0) AS cost_nanousd
     FROM latest JOIN runs ON runs.run_id = latest.run_id LEFT JOIN calls ON calls.run_id = runs.run_id
     GROUP BY runs.run_id
-    ORDER BY runs.created_at DESC, runs.run_id DESC
+    ORDER BY runs.rowid DESC
 """
 
 

@@ -144,8 +144,16 @@ class Engine:
         observed = await self._observed_from_here(options)
         return await self.execute(self._plan(prompt, options, observed), observe)
 
-    async def execute(self, planned: Planned, observe: Observer = unobserved) -> OrchestrationResult:
-        """An answer, or why there is none: a failure after the run has begun is in the result's `error`.
+    async def execute(
+        self,
+        planned: Planned,
+        observe: Observer = unobserved,
+        *,
+        answered: Callable[[OrchestrationResult], None] | None = None,
+    ) -> OrchestrationResult:
+        """An answer, or why there is none: a failure after the run has begun is in the result's `error`. `answered` is
+        given the result as soon as it is in the ledger; what then is done still, such as telling of alerts, can take
+        some seconds.
 
         Raises LedgerError, before anything is sent, if the ledger cannot be written, and RunInterrupted if cancelled.
         """
@@ -156,11 +164,38 @@ class Engine:
                 observe(Note(self._lifetime.warnings.pop(0), loud=True))
             for reason in planned.reasons:
                 observe(Note(reason))
-            return await self._execute(planned, opened, observe)
+            return await self._execute(planned, opened, observe, answered)
         finally:
             await self._lifetime.give_back(opened)
 
-    async def _execute(self, planned: Planned, opened: Opened, observe: Observer) -> OrchestrationResult:
+    async def _execute(
+        self,
+        planned: Planned,
+        opened: Opened,
+        observe: Observer,
+        answered: Callable[[OrchestrationResult], None] | None,
+    ) -> OrchestrationResult:
+        log, result, interrupted = RunLog(opened.ledger, observe), None, None
+        try:
+            try:
+                result = await self._carry_out(planned, opened, log)
+            except RunInterrupted as error:
+                interrupted, result = error, error.result
+            if answered is not None:
+                answered(result)
+        finally:
+            if self.settings.on_alert is not None:
+                try:
+                    await tell(self.settings.on_alert, log.alerts, observe, environ=self._for_commands())
+                except asyncio.CancelledError:
+                    if result is None:
+                        raise
+                    raise RunInterrupted(result) from None  # what was paid for is not lost
+        if interrupted is not None:
+            raise interrupted
+        return result
+
+    async def _carry_out(self, planned: Planned, opened: Opened, log: RunLog) -> OrchestrationResult:
         started, settings = self._monotonic(), self.settings
         run = recording.begun(
             planned,
@@ -169,7 +204,6 @@ class Engine:
             simulated=settings.simulate,
             with_text=settings.log_text,
         )
-        log = RunLog(opened.ledger, observe)
         log.begin(run)
         execution = self._execution(run, planned, log, opened, started)
 
@@ -221,9 +255,6 @@ class Engine:
             failed = _failure_of(outcome)
             status = RunStatus.COMPLETE if failed is None else RunStatus.INCOMPLETE
             return await finish(status, outcome.completion.text if _is_answer(outcome) else "", outcome, failed)
-        finally:
-            if settings.on_alert is not None:
-                await tell(settings.on_alert, log.alerts, observe, environ=self._for_commands())
 
     def _execution(self, run: RunRecord, planned: Planned, log: RunLog, opened: Opened, started: float) -> Execution:
         options, settings = planned.options, self.settings

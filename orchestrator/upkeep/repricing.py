@@ -1,9 +1,12 @@
 """Costs worked out again, when a price in the registry turns out to have been wrong; and taken back again.
 
 Only calls that are priced by tokens are priced again: those billed by the provider's own counts, and completed ones,
-whose tokens were estimated if the provider sent no counts. What was set at its worst case stays. Each change is a row
-in `repricings`, written in the transaction that changes the call, so what a call was recorded as is never lost. Calls
-are taken in batches: other processes' calls wait for one batch at most.
+whose tokens were estimated if the provider sent no counts. What was set at its worst case stays, and so does what was
+had on a free tier. Each change is a row in `repricings`, written in the transaction that changes the call, so what a
+call was recorded as is never lost. Calls are taken in batches: other processes' calls wait for one batch at most.
+
+One repricing is made at a time, and their ids are in the order in which they were made, whatever the clock says: so
+what one of them set is known, and is what undoing it takes back.
 """
 
 from __future__ import annotations
@@ -11,15 +14,18 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import date, datetime
 
 from ulid import ULID
 
 from ..billing import bill
+from ..choose.quote import FREE_TIER_SOURCE, REASONING, price_for
 from ..deferred import dataclass
 from ..errors import UsageError
-from ..ledger.records import CostSource
+from ..ledger.process import repricing_lock
+from ..ledger.records import NOT_BELIEVED, CostSource
 from ..ledger.rows import from_micros, to_micros
 from ..ledger.store import Ledger
 from ..money import Price
@@ -30,12 +36,15 @@ BATCH = 500  # calls a transaction: 10 to 30 ms of writing
 LAST = "last"
 
 _CANDIDATES = """
-    SELECT rowid AS position, call_id, created_at, provider, model, cost_nanousd, cost_source, price, input_tokens,
-           output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, latency_ms, usage, raw_model
+    SELECT rowid AS position, call_id, coalesce(sent_at, created_at) AS priced_at, provider, model, cost_nanousd,
+           cost_source, price, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens,
+           latency_ms, usage, raw_model
     FROM calls
     WHERE rowid > :after AND simulated = :simulated AND day >= :since AND (:model IS NULL OR model = :model)
       AND (cost_source IN ('usage', 'provider') OR (status = 'completed' AND cost_source IN ('unpriced', 'estimate')))
       AND NOT (cost_source = 'estimate' AND usage IS NULL AND cost_nanousd IS reserved_nanousd)
+      AND (price IS NULL OR json_extract(price, '$.source') IS NOT :free)
+      AND (usage IS NULL OR json_extract(usage, :not_believed) IS NULL)
     ORDER BY rowid LIMIT :batch
 """
 # Only a call that is still as it was read: whoever changed it meanwhile knew better.
@@ -147,15 +156,16 @@ def reprice(
     `describe` gives a price as the JSON that the ledger keeps. A call without a price in the registry stays as it is,
     and so does one whose cost comes out the same. Raises LedgerError.
     """
-    reprice_id = None if dry_run else str(ULID.from_datetime(at))
     tally: dict[str, ModelChange] = {}
-    for batch in _candidates(ledger, scope):
-        changes = [_repriced(row, registry, describe) for row in batch]
-        wanted = [change for change in changes if change.is_one]
-        made = {change.call_id for change in wanted}
-        if reprice_id is not None and wanted:
-            made = ledger.write(_applying(reprice_id, wanted, at))
-        _count(tally, changes, made)
+    with nullcontext() if dry_run else repricing_lock(ledger.path):
+        reprice_id = None if dry_run else ledger.read(lambda connection: _new_id(connection, at))
+        for batch in _candidates(ledger, scope):
+            changes = [_repriced(row, registry, describe) for row in batch]
+            wanted = [change for change in changes if change.is_one]
+            made = {change.call_id for change in wanted}
+            if reprice_id is not None and wanted:
+                made = ledger.write(_applying(reprice_id, wanted, at))
+            _count(tally, changes, made)
     total = Repricing(reprice_id, tuple(tally[model] for model in sorted(tally)))
     return total if total.total.changed else replace(total, reprice_id=None)
 
@@ -166,11 +176,19 @@ def undo(ledger: Ledger, wanted: str, *, at: datetime) -> Repricing:
     `wanted` is the repricing's id, or the word `last` for the newest that is not undone. Raises UsageError if there is
     none, or if some of its calls were priced again since: that is to be undone first.
     """
-    reprice_id = ledger.read(lambda connection: _undoable(connection, wanted))
     tally: dict[str, ModelChange] = {}
-    while batch := ledger.read(lambda connection: _to_undo(connection, reprice_id)):
-        _count(tally, batch, ledger.write(_taking_back(reprice_id, batch, at)))
+    with repricing_lock(ledger.path):
+        reprice_id = ledger.read(lambda connection: _undoable(connection, wanted))
+        while batch := ledger.read(lambda connection: _to_undo(connection, reprice_id)):
+            _count(tally, batch, ledger.write(_taking_back(reprice_id, batch, at)))
     return Repricing(reprice_id, tuple(tally[model] for model in sorted(tally)))
+
+
+def _new_id(connection: sqlite3.Connection, at: datetime) -> str:
+    """A ULID after all there are: by the clock, or the next one where the clock was set back."""
+    (last,) = connection.execute("SELECT max(reprice_id) FROM repricings").fetchone()
+    made = ULID.from_datetime(at)
+    return str(made if last is None or str(made) > last else ULID.from_int(int(ULID.from_str(last)) + 1))
 
 
 def _candidates(ledger: Ledger, scope: Scope) -> Iterator[Sequence[sqlite3.Row]]:
@@ -179,6 +197,8 @@ def _candidates(ledger: Ledger, scope: Scope) -> Iterator[Sequence[sqlite3.Row]]
         "simulated": scope.simulated,
         "since": scope.since.isoformat(),
         "model": scope.model,
+        "free": FREE_TIER_SOURCE,
+        "not_believed": f"$.{NOT_BELIEVED}",
         "batch": BATCH,
     }
     while batch := ledger.read(lambda connection: connection.execute(_CANDIDATES, parameters).fetchall()):
@@ -190,10 +210,11 @@ def _repriced(row: sqlite3.Row, registry: Registry, describe: Callable[[Price], 
     before = Pricing(row["cost_nanousd"], CostSource(row["cost_source"]), row["price"])
     spec = registry.find(row["model"])
     # A name may have been given to another provider's model since.
-    price = None
+    price, thinks = None, False
     if spec is not None and spec.provider == row["provider"]:
-        answered = registry.answering(spec, row["raw_model"] or spec.id) or spec
-        price = answered.price_at(from_micros(row["created_at"])) or spec.price_at(from_micros(row["created_at"]))
+        at, answered = from_micros(row["priced_at"]), registry.answering(spec, row["raw_model"] or spec.id) or spec
+        price = price_for(answered, at, ()) or price_for(spec, at, ())
+        thinks = REASONING in spec.tags
     usage = Usage(
         row["input_tokens"],
         row["output_tokens"],
@@ -202,11 +223,13 @@ def _repriced(row: sqlite3.Row, registry: Registry, describe: Callable[[Price], 
         row["reasoning_tokens"],
         raw=json.loads(row["usage"]) if row["usage"] else {},
     )
+    uncounted = row["usage"] is None if before.source is CostSource.UNPRICED else not usage.raw
+    # Nobody knows how much a model thought whose provider sent no counts.
+    unknown = before.source is CostSource.UNPRICED and uncounted and thinks
     found = bill(price, usage, gpu_ms=row["latency_ms"] or 0)
-    if found.nanousd is None:
+    if found.nanousd is None or unknown:
         return _Change(row["call_id"], row["model"], before, None)
     # A call without counts holds estimated ones; with some, it is what they say of its price that was in doubt.
-    uncounted = row["usage"] is None if before.source is CostSource.UNPRICED else not usage.raw
     estimated = uncounted and before.source in (CostSource.UNPRICED, CostSource.ESTIMATE)
     source = CostSource.ESTIMATE if estimated else found.source
     after = Pricing(found.nanousd, source, before.price if found.price is None else describe(found.price))

@@ -22,6 +22,7 @@ from .usage_lines import Cells, UsageLine
 
 _HEADER_WITHIN = 50  # rows: what stands before the header is short
 _DELIMITERS = (",", "\t", ";")
+_WORDS = frozenset({"day", "model", "kind", "item", "currency", "sku", "unit"})  # fields that are no numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,24 +207,47 @@ def _open_csv(path: Path, stream: TextIO, formats: Sequence[CsvFormat]) -> Expor
     first: list[str] = []
     for delimiter in _DELIMITERS:
         stream.seek(0)
-        rows = csv.reader(stream, delimiter=delimiter)
-        for row in islice(rows, _HEADER_WITHIN):
+        for number, row in enumerate(islice(csv.reader(stream, delimiter=delimiter), _HEADER_WITHIN), start=1):
             first = first or [name for name in row if name.strip()]
             for known in formats:
                 if (places := known.places(row)) is not None:
+                    comma = _decimal_comma(_rows(stream, delimiter, number), places, delimiter)
                     export = Export(known.name, known.provider, iter(()))
-                    export.lines = _table(export, known, places, rows, path)
+                    export.lines = _table(export, known, places, _rows(stream, delimiter, number), path, comma)
                     return export
     found = ", ".join(first[:40]) or "none"
     wanted = "; ".join(f"{known.name}: {known.wanted}" for known in formats)
     raise UsageError(f"{path} has no header that is known; its columns: {found}", hint=f"wanted, of one of: {wanted}")
 
 
+def _rows(stream: TextIO, delimiter: str, after: int) -> Iterator[list[str]]:
+    """The rows after so many."""
+    stream.seek(0)
+    yield from islice(csv.reader(stream, delimiter=delimiter), after, None)
+
+
+def _decimal_comma(rows: Iterator[list[str]], places: Mapping[str, int], delimiter: str) -> bool | None:
+    """How a table writes numbers, by those that can be read in one way only. Where none shows it, a table whose cells a
+    semicolon separates is not taken at a guess (None): there a comma is most often one before decimals."""
+    columns = [place for field, place in places.items() if field not in _WORDS]
+    cells = (row[place] for row in rows for place in columns if place < len(row))
+    found = {usage_lines.writes_decimal_comma(cell) for cell in cells} - {None}
+    if found:
+        return found.pop() if len(found) == 1 else None
+    return None if delimiter == ";" else False
+
+
 def _table(
-    export: Export, known: CsvFormat, places: Mapping[str, int], rows: Iterator[list[str]], path: Path
+    export: Export,
+    known: CsvFormat,
+    places: Mapping[str, int],
+    rows: Iterator[list[str]],
+    path: Path,
+    decimal_comma: bool | None,
 ) -> Iterator[UsageLine]:
     for number, row in enumerate(rows, start=2):
-        cells = Cells(f"{path}: row {number} after its header" if number > 2 else f"{path}: its first row", row, places)
+        where = f"{path}: row {number} after its header" if number > 2 else f"{path}: its first row"
+        cells = Cells(where, row, places, decimal_comma)
         if not cells.text("day"):  # an empty row, or a sum at the end
             export.passed_over += any(cell.strip() for cell in row)
             continue

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -15,6 +15,16 @@ from ..errors import UsageError
 from ..expressions import expression
 
 _MAX_EXPONENT, _MIN_EXPONENT = 30, -60  # beyond these it is no amount, and its exact value would fill the memory
+# Numbers as people and spreadsheets write them: groups of three digits apart, and decimals after a comma or a point.
+_NUMBER = expression(r"[+-]?(?P<number>[\d.,' \u00a0\u202f\u2019]*\d[.,]?)(?:[eE][+-]?\d+)?")
+_ONE_GROUP = expression(r"[1-9]\d{0,2}[.,]\d{3}")
+_WITH_POINT, _WITH_COMMA = (
+    expression(
+        rf"(?P<sign>[+-]?)(?=[{mark}]?\d)(?P<whole>\d{{1,3}}(?:[{groups}' \u00a0\u202f\u2019]\d{{3}})+|\d*)"
+        rf"(?:[{mark}](?P<decimals>\d*))?(?P<exponent>[eE][+-]?\d{{1,9}})?"
+    )
+    for mark, groups in ((".", ","), (",", "."))
+)
 _NO_MODEL = "(no model)"
 
 # Google: `Generate content cached input token count gemini 2.5 flash short input text`; of Vertex AI also
@@ -54,11 +64,13 @@ class UsageLine:
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """A row of a table by our names for its columns. Reading one raises UsageError, which says where."""
+    """A row of a table by our names for its columns. `decimal_comma` says how the table writes numbers, as in `exact`.
+    Reading a field raises UsageError, which says where it is."""
 
     where: str
     row: Sequence[str]
     places: Mapping[str, int]
+    decimal_comma: bool | None = False
 
     def text(self, field: str) -> str:
         place = self.places.get(field)
@@ -70,12 +82,13 @@ class Cells:
 
     def tokens(self, field: str) -> int | None:
         with located(f"{self.where}: {field}"):
-            return whole(self.text(field)) if self.text(field) else None
+            return whole(self.text(field), self.decimal_comma) if self.text(field) else None
 
     def dollars(self) -> Fraction | None:
         with located(f"{self.where}: cost"):
             _check_currency(self.text("currency") or "usd")
-            return Fraction(exact(self.text("cost").removeprefix("$"))) if self.text("cost") else None
+            written = self.text("cost").removeprefix("$")
+            return Fraction(exact(written, self.decimal_comma)) if written else None
 
 
 @contextmanager
@@ -89,20 +102,42 @@ def located(where: str) -> Iterator[None]:
         raise UsageError(f"{where}: {error}") from error
 
 
-def exact(text: object) -> Decimal:
-    """A number as it is written, thousands separators aside. Raises ValueError."""
-    try:
-        number = Decimal(str(text).replace(",", "").strip())
-    except InvalidOperation as error:
-        raise ValueError(f"{str(text)[:40]!r} is not a number") from error
+def writes_decimal_comma(text: str) -> bool | None:
+    """Whether a number is written with a comma before its decimals (0,05 or 1.234,5) or with a point (0.05 or 1,234.5).
+    None if it does not show (1234), could be either (1,234), or is no number."""
+    number = _NUMBER.fullmatch(text.strip().removeprefix("$"))
+    if number is None:
+        return None
+    written = number["number"]
+    last = max(written.rfind(","), written.rfind("."))
+    mark, other = (",", ".") if written[last] == "," else (".", ",")
+    if last < 0 or (_ONE_GROUP.fullmatch(written) and other not in written):
+        return None
+    is_group_mark = written.count(mark) > 1 and other not in written
+    return (mark == ",") != is_group_mark
+
+
+def exact(text: object, decimal_comma: bool | None = False) -> Decimal:
+    """A number as it is written, thousands separators aside. One that could be read in two ways is read with a decimal
+    comma or without, as `decimal_comma` says, or refused (None). Raises ValueError."""
+    written = str(text).strip()
+    shown = writes_decimal_comma(written)
+    comma = decimal_comma if shown is None else shown
+    if comma is None and not written.isdecimal() and ("," in written or "." in written):
+        raise ValueError(f"{written[:40]!r} can be read in two ways: with decimals, or in thousands")
+    grouped = _WITH_COMMA if comma else _WITH_POINT
+    if (found := grouped.fullmatch(written)) is None:
+        raise ValueError(f"{written[:40]!r} is not a number")
+    digits = re.sub(r"[^\d]", "", found["whole"])
+    number = Decimal(f"{found['sign']}{digits or 0}.{found['decimals'] or 0}{found['exponent'] or ''}")
     if not number.is_finite() or not _MIN_EXPONENT <= _exponent(number) <= number.adjusted() <= _MAX_EXPONENT:
         raise ValueError(f"{str(text)[:40]!r} is not a number of a credible size")
     return number
 
 
-def whole(value: object) -> int:
+def whole(value: object, decimal_comma: bool | None = False) -> int:
     """A number of tokens, which some exports write as 59200.0. Raises ValueError."""
-    number = exact(value)
+    number = exact(value, decimal_comma)
     if number != int(number) or number < 0:
         raise ValueError(f"{value!r} is not a number of tokens")
     return int(number)

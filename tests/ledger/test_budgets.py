@@ -260,3 +260,24 @@ def test_processes_together_never_go_over_a_budget_and_use_nearly_all_of_it(tmp_
     assert [worker.exitcode for worker in workers] == [0] * 6
     assert 490 <= state.settled_nanousd <= 500
     assert state.settled_nanousd == state.committed_nanousd
+
+
+def test_what_a_call_costs_in_the_ledger_does_not_grow_with_the_number_of_budgets(ledger: Ledger) -> None:
+    """Counted in steps of SQLite's machine, which do not depend on this one's speed."""
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    ledger.read(lambda connection: connection.set_progress_handler(step, 1))
+    taken = []
+    for number, budgets in enumerate((1, 10, 1_000)):
+        limit(ledger, Period.DAY, 10**9)
+        names = [Budget(Period.MONTH, Scope.TAG, f"tag-{name}", 10**9) for name in range(budgets)]
+        ledger.write(partial(set_budgets, budgets=names))
+        before = steps
+        spend(ledger, number, 5, tags=("tag-0",))
+        taken.append(steps - before)
+    assert max(taken) <= 1.1 * taken[0]

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from patience import PATIENCE_S
 
 from orchestrator.errors import BudgetError, LedgerError, UsageError
 from orchestrator.ledger.queries import find_run
@@ -259,6 +260,18 @@ def test_opening_a_ledger_again_takes_no_lock_away_from_what_this_process_has_op
         with Ledger.open(path):
             pass
         found = subprocess.run(
-            [sys.executable, "-c", take_away, str(path)], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-c", take_away, str(path)],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
         )
     assert "database is locked" in found.stderr
+
+
+def test_the_last_run_is_the_one_made_last_whatever_the_clock_said(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "ledger.db") as ledger:
+        for run_id, year in (("7Z", 2106), ("01", 2026)):
+            at = datetime(year, 1, 1, tzinfo=UTC)
+            ledger.start_run(RunRecord(run_id, at, f"{year}-01-01", "fallback", "0" * 64, simulated=False))
+        assert find_run(ledger, "last").run.run_id == "01"

@@ -324,6 +324,65 @@ def test_repricing_and_undoing_it_restores_every_row_exactly(
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
+def test_what_was_free_or_set_at_its_worst_stays(path: Path) -> None:
+    worst = {"cost_nanousd": 70, "reserved_nanousd": 70, "cost_source": CostSource.ESTIMATE}
+    kept = [
+        a_call("free", price='{"source": "free tier"}', cost_nanousd=0),
+        a_call("thought", usage=None, **worst),
+        a_call("not believed", usage='{"not_believed": {}}', cost_nanousd=None, cost_source=CostSource.UNPRICED),
+    ]
+    with Ledger.open(path) as ledger:
+        written(ledger, *kept, a_call("paid"))
+        found = carried_out(ledger, registry_of(small=tokens_at("3", "15")))
+        assert costs(ledger) == {
+            **{call.call_id: (call.cost_nanousd, str(call.cost_source)) for call in kept},
+            "paid": (4_500_000, "usage"),
+        }
+    assert found.total.calls == 1
+
+
+def test_the_price_is_that_of_the_moment_when_a_call_was_sent(path: Path) -> None:
+    """It waited over midnight, and the price changed meanwhile."""
+    later = replace(tokens_at("6", "30"), start=date(2026, 11, 22))
+    registry = registry_of(small=tokens_at("3", "15"))
+    spec = replace(registry.models["small"], prices=(*registry.models["small"].prices, later))
+    registry = replace(registry, models=MappingProxyType({"small": spec}))
+    with Ledger.open(path) as ledger:
+        written(ledger, a_call("1", sent_at=datetime(2026, 11, 22, 0, 1, tzinfo=UTC)))
+        carried_out(ledger, registry)
+        assert costs(ledger) == {"1": (9_000_000, "usage")}
+
+
+def test_one_repricing_is_made_at_a_time(path: Path) -> None:
+    """Of two that overlap, neither could be undone."""
+    refused = []
+    with Ledger.open(path) as ledger, Ledger.open(path) as other:
+        written(ledger, a_call("1"), a_call("2"))
+
+        def describe(price: Price) -> str:
+            for again in (carried_out, lambda ledger, _: undo(ledger, "last", at=NOW)):
+                with pytest.raises(LedgerError, match="another repricing") as error:
+                    again(other, registry_of(small=tokens_at("1", "1")))
+                refused.append(error.value.exit_code)
+            return price_json(price)
+
+        wanted = Scope(date(2026, 1, 1), simulated=False)
+        reprice(ledger, registry_of(small=tokens_at("3", "15")), wanted, at=NOW, describe=describe)
+        assert carried_out(other, registry_of(small=tokens_at("6", "30"))).total.changed == 2
+    assert refused == [11] * 4
+
+
+def test_the_last_repricing_is_the_one_made_last_whatever_the_clock_said(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        written(ledger, a_call("1"))
+        wanted = Scope(date(2026, 1, 1), simulated=False)
+        for at, price in ((NOW.replace(year=2106), "3"), (NOW, "6")):
+            reprice(ledger, registry_of(small=tokens_at(price, price)), wanted, at=at, describe=price_json)
+        for cost in (3_300_000, 7):
+            undo(ledger, "last", at=NOW)
+            assert costs(ledger)["1"] == (cost, "usage")
+
+
 def test_what_the_reply_said_of_its_price_is_what_a_call_is_priced_by_again(path: Path) -> None:
     fast = replace(tokens_at("3", "15"), service={"fast": OtherRates(Rates(Decimal(6), Decimal(30)))})
     with Ledger.open(path) as ledger:

@@ -402,6 +402,11 @@ def test_differences_that_cancel_out_in_the_total_are_still_differences() -> Non
         pytest.param(b"day,model,cost\n2026-11-18,\xff\xfe,1\n", "cannot be read", id="not-utf-8"),
         pytest.param("day,model,cost\n2026-11-18,m,1\n18/11/26,m,1\n", "row 3 .*'18/11/26' is not a day", id="day"),
         pytest.param("day,model,cost\n2026-11-18,m,a lot\n", "'a lot' is not a number", id="amount"),
+        pytest.param("day;model;cost\n2026-11-18;m;1.234\n", "can be read in two ways", id="two-ways"),
+        pytest.param(
+            'day,model,cost\n2026-11-18,m,"0,05"\n2026-11-18,m,0.05\n2026-11-18,m,"1,234"\n', "two ways", id="mixed"
+        ),
+        pytest.param('day,model,cost\n2026-11-18,m,"1,23,4"\n', "is not a number", id="groups-of-two"),
         pytest.param("day,model,cost\n2026-11-18,m,1e999999999\n", "credible size", id="huge-amount"),
         pytest.param("day,model,cost\n2026-11-18,m,1e-999999999\n", "credible size", id="tiny-amount"),
         pytest.param("day,model,cost,currency\n2026-11-18,m,1,EUR\n", "is in EUR", id="other-currency"),
@@ -460,6 +465,32 @@ def test_every_name_id_and_alias_in_the_registry_leads_to_its_model(registry: Re
     for spec in registry.models.values():
         names = ModelNames(registry, spec.provider, {})
         assert {names.fold(name) for name in (spec.name, spec.id, *spec.aliases)} == {spec.name}
+
+
+@pytest.mark.parametrize(
+    ("separator", "tokens", "costs", "expected"),
+    [
+        pytest.param(";", "1.000", "0,05", (1_000, 50_000_000), id="decimal comma"),
+        pytest.param(",", "1000", '"0,05"', (1_000, 50_000_000), id="decimal comma in quotes"),
+        pytest.param(
+            ",", "1000", '"0,05" "1,234"', (2_000, 1_284_000_000), id="a decimal comma that another one shows"
+        ),
+        pytest.param(";", "1000", "1.234,56", (1_000, 1_234_560_000_000), id="thousands and a decimal comma"),
+        pytest.param(",", '"1,000"', '"$1,234.56"', (1_000, 1_234_560_000_000), id="thousands and a point"),
+        pytest.param(",", '"1,234,567"', '"1,234"', (1_234_567, 1_234_000_000_000), id="thousands"),
+        pytest.param(";", "1000", "0.05 1.234", (2_000, 1_284_000_000), id="a point among semicolons"),
+        pytest.param("\t", "1000", "1\u202f234,5", (1_000, 1_234_500_000_000), id="thousands by a space"),
+        pytest.param(",", "1000", '"1,2E-05"', (1_000, 12_000), id="an exponent"),
+    ],
+)
+def test_numbers_are_read_as_their_table_writes_them(
+    desk: Desk, separator: str, tokens: str, costs: str, expected: tuple[int, int]
+) -> None:
+    rows = [separator.join(("2026-11-18", "m", tokens, cost)) for cost in costs.split(" ")]
+    header = separator.join(("day", "model", "input_tokens", "cost"))
+    provider = desk.compare("\n".join([header, *rows])).total.provider
+    assert provider is not None
+    assert (provider.input_tokens, provider.cost_nanousd) == expected
 
 
 @given(

@@ -142,3 +142,9 @@ def test_counts_above_what_was_allowed_are_believed_where_they_can_be(stage: Sta
     stage.script.acts[MODEL] = [reply(SURE, tokens=(10, 900))]
     (call,) = stage.run(chain=MODEL, max_tokens=100).calls
     assert (call.cost_source, call.output_tokens) == ("usage", 900)
+
+
+def test_so_is_that_of_another_model_which_answered_in_its_place(stage: Stage) -> None:
+    stage.script.acts[MODEL] = [replace(reply(SURE, tokens=(100, 200)), model="claude-haiku-5-5")]
+    result = run(stage, (CHEAP, DEAR), at=CHANGE - timedelta(minutes=1), late_s=90)
+    assert result.cost_nanousd == 1_200_000

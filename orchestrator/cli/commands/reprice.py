@@ -46,7 +46,8 @@ def reprice(flags: _RepriceFlags) -> int:
     """For when a price in the registry was wrong. Each call gets the price that the registry now gives for the time
     when it was made; what it was recorded to cost is kept, and --undo brings it back.
 
-    Calls that have no price in the registry, and failed ones whose tokens nobody counted, stay as they are.
+    Calls that have no price in the registry, calls on a free tier, and those whose tokens nobody counted stay as they
+    are. One repricing is made at a time.
     """
     output, settings = Output.parse(flags.output), settings_from(flags)
     if (flags.since is None) == (flags.undo is None):
@@ -110,7 +111,7 @@ def _change(change: ModelChange) -> dict[str, Any]:
 
 def _summary(found: Repricing, flags: _RepriceFlags) -> str:
     total = found.total
-    without = f"; {total.without_price} have no price in the registry and stay" if total.without_price else ""
+    without = f"; {total.without_price} cannot be priced by the registry and stay" if total.without_price else ""
     if flags.undo is not None:
         return f"undone: {total.changed} of {total.calls} calls have their earlier cost again"
     if not total.changed:

@@ -98,25 +98,34 @@ def answer(flags: RunFlags, strategy: str | None = None) -> int:
     on_terminal = render.is_terminal(sys.stdout) and not output.json
     stream = flags.given_for_run.get("stream", on_terminal)
     options = options_from(flags, settings.run, stream=stream, strategy=strategy)
+    shown = False
     try:
         engine = Engine(settings)
         prompt = read_prompt(flags.prompt, flags.system, flags.context or (), engine.registry.largest_window)
         planned = engine.plan(prompt, options)
         watcher = Watcher(verbose=flags.verbose, stream_answer=options.stream and not output.json)
-        result, exit_code = _execute(engine, planned, watcher)
+
+        def show(result: OrchestrationResult) -> None:
+            nonlocal shown
+            shown = True
+            watcher.close()
+            if not output.json and result.status in ("complete", "incomplete"):
+                _print_answer(result, streamed=watcher.streamed)
+            output.emit(result.to_dict())
+            if result.exception is not None:
+                render.error(result.exception)
+            if flags.verbose or render.is_terminal(sys.stderr):
+                summary(result)
+            render.flush()
+
+        return _execute(engine, planned, watcher, show)
     except OrchError as error:
+        if shown:  # it is the output's
+            raise
         refused = refused_result(error, strategy=options.strategy, simulated=settings.simulate, when=local_now())
         output.emit(refused.to_dict())
         render.error(error)
         return error.exit_code
-    if not output.json and result.status in ("complete", "incomplete"):
-        _print_answer(result, streamed=watcher.streamed)
-    output.emit(result.to_dict())
-    if result.exception is not None:
-        render.error(result.exception)
-    if flags.verbose or render.is_terminal(sys.stderr):
-        summary(result)
-    return exit_code
 
 
 def _print_answer(result: OrchestrationResult, *, streamed: bool) -> None:
@@ -127,12 +136,12 @@ def _print_answer(result: OrchestrationResult, *, streamed: bool) -> None:
         render.line(render.as_json(tool_call_dict(call)))
 
 
-def _execute(engine: Engine, planned: Planned, watcher: Watcher) -> tuple[OrchestrationResult, int]:
-    """The result and the exit code, for an interrupted run too."""
+def _execute(engine: Engine, planned: Planned, watcher: Watcher, show: Callable[[OrchestrationResult], None]) -> int:
+    """The exit code, for an interrupted run too. The result is shown before anybody is told of alerts."""
 
     async def to_the_end() -> OrchestrationResult:
         try:
-            return await engine.execute(planned, watcher)
+            return await engine.execute(planned, watcher, answered=show)
         except RunInterrupted as interrupted:
             return interrupted.result
 
@@ -142,4 +151,4 @@ def _execute(engine: Engine, planned: Planned, watcher: Watcher) -> tuple[Orches
     finally:
         watcher.close()
     failed = 0 if result.exception is None else result.exception.exit_code
-    return result, signals.exit_code if result.status == "interrupted" and signals.exit_code else failed
+    return signals.exit_code if result.status == "interrupted" and signals.exit_code else failed

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 
 from ...ledger.budgets import Alert
 from ..events import Note, Observer
+from .user_command import run_command
 
-_PATIENCE_S = 10.0
+_PATIENCE_S = 10.0  # for all alerts of a run together
 
 
 def alert_document(alert: Alert) -> dict[str, object]:
@@ -19,25 +19,20 @@ def alert_document(alert: Alert) -> dict[str, object]:
 
 
 async def tell(command: str, alerts: Sequence[Alert], observe: Observer, *, environ: Mapping[str, str]) -> None:
-    """Run the command once for each alert, without a shell and in the environment given. One that fails, or takes long,
-    is a warning and no more."""
+    """Run the command once for each alert, one after the other, as `run_command` does. One that fails, or that there is
+    no time for, is a warning and no more."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _PATIENCE_S
     for alert in alerts:
+        given = json.dumps(alert_document(alert)).encode()
         try:
-            process = await asyncio.create_subprocess_exec(
-                *shlex.split(command),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.DEVNULL,
-                env=environ,
-            )
-            try:
-                async with asyncio.timeout(_PATIENCE_S):
-                    await process.communicate(json.dumps(alert_document(alert)).encode())
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-                observe(Note(f"on_alert: {command} was stopped after {_PATIENCE_S:.0f} s", loud=True))
-            else:
-                if process.returncode:
-                    observe(Note(f"on_alert: {command} ended with exit code {process.returncode}", loud=True))
+            code, said = await run_command(command, given, environ=environ, timeout_s=until - loop.time())
+        except TimeoutError:
+            observe(Note(f"on_alert: {command} was stopped after {_PATIENCE_S:.0f} s", loud=True))
         except (OSError, ValueError) as error:
             observe(Note(f"on_alert: {command} cannot be run: {error}", loud=True))
+        else:
+            complaint = said.decode("utf-8", "replace").strip().rpartition("\n")[2]
+            ending = f" ({complaint})" if complaint else ""
+            if code:
+                observe(Note(f"on_alert: {command} ended with exit code {code}{ending}", loud=True))

@@ -91,8 +91,8 @@ class Attempt:
         at = self.clock()
         price = self.price_at(at)
         if price != self.terms.price:
-            self.terms = replace(self.terms, price=price)
             self.record = replace(self.record, sent_at=at, price=None if price is None else price_json(price))
+        self.terms = replace(self.terms, price=price, sent_at=at)
 
     def _believed(self, completion: Completion) -> Completion:
         believed = self.terms.believed(completion)

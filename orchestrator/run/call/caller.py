@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
 
@@ -202,9 +202,9 @@ class Caller:
         record = replace(record, reserved_nanousd=worst, status=status, sent_at=sent_at)
         exempt = hosted_by_user or (worst is None and order.options.allow_unpriced)
 
-        def other(reported: str) -> tuple[str, Price | None] | None:
+        def other(reported: str, when: datetime) -> tuple[str, Price | None] | None:
             found = self._registry.answering(spec, reported)
-            return None if found is None else (found.name, price_for(found, now, order.free_tier))
+            return None if found is None else (found.name, price_for(found, when, order.free_tier))
 
         terms = Terms(
             price,

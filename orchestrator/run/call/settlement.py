@@ -38,8 +38,8 @@ _TOOL_CALL_OVERHEAD = 64  # tokens that mark a call of a tool in a reply, with r
 class Terms:
     """What a call is settled on: the price that applied, its load, the most tokens of reply, whether its text may be
     kept, and whether the model may have thought: a provider bills that as output, and nobody else sees it. `window` is
-    the model's, in tokens. `other` gives the model and price that a reply is from if it names another model of the
-    registry than was asked."""
+    the model's, in tokens. `other` gives the model and price at a time that a reply is from if it names another model
+    of the registry than was asked."""
 
     price: Price | None
     load: Load
@@ -47,7 +47,8 @@ class Terms:
     log_text: bool
     thinks: bool = False
     window: int = 0
-    other: Callable[[str], tuple[str, Price | None] | None] = lambda _: None
+    other: Callable[[str, datetime], tuple[str, Price | None] | None] = lambda *_: None
+    sent_at: datetime | None = None
 
     def believed(self, completion: Completion) -> Completion:
         """A reply without the counts that cannot be."""
@@ -145,7 +146,7 @@ def _charged(completion: Completion, usage: Usage, terms: Terms, ended: Ended) -
 
 def bill_of(completion: Completion, usage: Usage, terms: Terms, gpu_ms: int = 0) -> Bill:
     """The bill of a reply, from whichever model it is."""
-    other = terms.other(completion.model)
+    other = None if terms.sent_at is None else terms.other(completion.model, terms.sent_at)
     if other is None:
         return bill(terms.price, usage, gpu_ms=gpu_ms)
     name, price = other

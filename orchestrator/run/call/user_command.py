@@ -1,0 +1,94 @@
+"""A command of the user's own: what it reads, how long it may take, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import signal
+from collections.abc import Mapping
+from typing import cast
+
+_KEPT = 64 * 1024  # bytes of what the command writes: its end, which is where a complaint stands
+_GRACE_S = 0.2  # for what is still on its way when the command has ended
+
+
+async def run_command(command: str, given: bytes, *, environ: Mapping[str, str], timeout_s: float) -> tuple[int, bytes]:
+    """Run a command, without a shell, in the environment given and with bytes on its standard input. Gives its exit
+    code, as soon as it ends, and the end of what it wrote to standard output and standard error.
+
+    Whatever it has started and left behind is stopped then, as is all of it where it does not end in time or its run is
+    interrupted. Raises OSError and ValueError if it cannot be run, and TimeoutError.
+    """
+    loop = asyncio.get_running_loop()
+    words = shlex.split(command)
+    if not words:
+        raise ValueError("there is no command")
+    starting = loop.create_task(
+        loop.subprocess_exec(
+            _Watched,
+            *words,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=environ,
+            start_new_session=True,  # so that it can be stopped with everything that it starts
+        )
+    )
+    interrupted = False
+    while not starting.done():  # it may be at work already: only once this is done can all of it be stopped
+        try:
+            await asyncio.wait({starting})
+        except asyncio.CancelledError:
+            interrupted = True
+    transport, watched = starting.result()
+    stdin = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))
+    try:
+        if interrupted:
+            raise asyncio.CancelledError
+        async with asyncio.timeout(max(timeout_s, 0.001)):
+            stdin.write(given)
+            stdin.close()  # when all is written; a command may decide without reading all of it, or any
+            await watched.ended.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GRACE_S):
+                await watched.silent.wait()
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(transport.get_pid(), signal.SIGKILL)
+        try:
+            await watched.ended.wait()  # closed before that, the transport would look for its end itself, and take it
+        finally:
+            # Who has left the process group may hold the pipes for ever: they are closed on this side.
+            if stdin.get_write_buffer_size():
+                stdin.abort()
+            transport.close()
+        await watched.closed.wait()
+    code = transport.get_returncode()
+    assert code is not None, "it has ended"
+    return code, watched.said
+
+
+class _Watched(asyncio.SubprocessProtocol):
+    """The end of what a command says, and when it has ended, has nothing more to say, and is closed on this side.
+
+    A stream would not do: its process counts as ended only when whatever it started has closed the pipe as well.
+    """
+
+    def __init__(self) -> None:
+        self.said = b""
+        self.ended, self.silent, self.closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self.said = (self.said + data)[-_KEPT:]
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        if fd == 1:
+            self.silent.set()
+
+    def process_exited(self) -> None:
+        self.ended.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()
