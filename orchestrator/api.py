@@ -12,6 +12,7 @@ from the simulator. A run that gives no answer raises the `OrchError` that it en
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
 from collections.abc import Callable, Coroutine, Sequence
@@ -30,7 +31,7 @@ from .money import dollars_to_nanousd
 from .plan import calls
 from .reading.attachments import attach, read_attachments
 from .registry.model import Registry
-from .run.engine import Engine
+from .run.engine import Engine, RunInterrupted
 from .run.result import OrchestrationResult
 from .run.shared import PORTAL, engine_for
 from .types import Prompt
@@ -71,11 +72,16 @@ async def orchestrate(
     folders and globs. What each of the `options` means, and which strategies take it, stands in docs/options.md.
     `engine` has settings and models of its own, in place of the user's; `simulate` is its own affair then.
 
-    Raises an `OrchError`: its class says what is wrong, and `exit_code` how the command line would have ended.
+    Raises an `OrchError`: its class says what is wrong, and `exit_code` how the command line would have ended. If it is
+    cancelled, what is known of the run is in the ledger.
     """
     engine = engine or engine_for(simulate)
     asked = options_of(engine.settings, strategy=_strategy(strategy, options.get("experiment")), **options)
-    result = await engine.run(_prompt(prompt, system, context, engine.registry), asked)
+    try:
+        result = await engine.run(_prompt(prompt, system, context, engine.registry), asked)
+    except RunInterrupted as interrupted:
+        # The class itself: in Python 3.11 asyncio.timeout() makes a TimeoutError of no other.
+        raise asyncio.CancelledError(*interrupted.args) from interrupted
     if result.exception is not None:
         raise result.exception
     return result

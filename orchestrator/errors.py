@@ -72,8 +72,22 @@ class OrchError(Exception):
         self.hint = hint
 
     @property
+    def without_quotes(self) -> str:
+        """What is wrong in this program's words alone, for where nothing of a prompt or an answer may be kept: a
+        message may quote them, in a provider's words or in those of the user's own command."""
+        return self.code.replace("_", " ")
+
+    @property
     def retryable(self) -> bool:
         return self.disposition is Disposition.RETRY
+
+
+class _InOwnWords(OrchError):
+    """An error whose message never quotes a prompt or an answer."""
+
+    @property
+    def without_quotes(self) -> str:
+        return self.message
 
 
 class UsageError(OrchError):
@@ -88,7 +102,7 @@ class ConfigError(OrchError):
     exit_code = 3
 
 
-class BudgetError(OrchError):
+class BudgetError(_InOwnWords):
     """A budget does not allow the worst case of a call. Nothing was sent.
 
     `calls` are the ids of those that are too much for it, of several; empty where it is all of them.
@@ -100,7 +114,7 @@ class BudgetError(OrchError):
     calls: frozenset[str] = frozenset()
 
 
-class LedgerError(OrchError):
+class LedgerError(_InOwnWords):
     code = "ledger"
     exit_code = 11
 
@@ -112,7 +126,7 @@ class NotAcceptedError(OrchError):
     exit_code = 8
 
 
-class Interrupted(OrchError):
+class Interrupted(_InOwnWords):
     """Ctrl-C (exit 130) or SIGTERM (exit 143)."""
 
     code = "interrupted"
@@ -163,6 +177,12 @@ class ProviderError(OrchError):
         self.retry_after_s = retry_after_s
         self.billed = billed or self.default_billed
         self.partial = partial
+
+    @property
+    def without_quotes(self) -> str:
+        whose = " ".join(name for name in (self.provider, self.model) if name)
+        status = "" if self.status is None else f" (HTTP {self.status})"
+        return f"{whose}: {super().without_quotes}{status}".removeprefix(": ")
 
 
 class TemporaryError(ProviderError):

@@ -12,6 +12,7 @@ import hypothesis
 import pytest
 import stamina
 from in_process import run_in_process
+from patience import PATIENCE_S
 
 from orchestrator.registry.providers import variable_prefixes
 
@@ -66,7 +67,7 @@ def orch_process(user_files: Path) -> Callable[..., subprocess.CompletedProcess[
             input=stdin,
             capture_output=True,
             env={**os.environ, **environ},
-            timeout=60,
+            timeout=PATIENCE_S,
             check=False,
         )
 

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from skipping import SkippingClock, carry_out
+
 from orchestrator.config import RunOptions, load_settings
 from orchestrator.errors import OrchError, ProviderError
 from orchestrator.ledger.queries import find_run
@@ -35,6 +37,10 @@ class Hang:
     """Never answers."""
 
 
+class TooLate(Hang):
+    """Never answers, and the time that the call has passes at once."""
+
+
 Act = Completion | Exception | Hang | Callable[[Request], Completion]
 
 
@@ -48,6 +54,7 @@ class Script:
     ledger: Path | None = None
     closed: int = 0
     hanging: asyncio.Event = field(default_factory=asyncio.Event)
+    clock: SkippingClock = field(default_factory=SkippingClock)
 
     def next_act(self, request: Request) -> Act:
         number = sum(1 for earlier in self.sent if earlier.model == request.model)
@@ -67,7 +74,7 @@ class ScriptedProvider:
     async def complete(self, request: Request) -> Completion:
         act = self.script.next_act(request)
         if isinstance(act, Hang):
-            await self._hang()
+            await self._hang(act, request)
         if isinstance(act, Exception):
             raise act
         assert not isinstance(act, Hang)
@@ -81,15 +88,17 @@ class ScriptedProvider:
             raise act
         if isinstance(act, Hang):
             yield "the first words"
-            await self._hang()
+            await self._hang(act, request)
         assert not isinstance(act, Hang)
         completion = act if isinstance(act, Completion) else act(request)
         for word in completion.text.split(" "):
             yield f"{word} "
         yield completion
 
-    async def _hang(self) -> None:
+    async def _hang(self, act: Hang, request: Request) -> None:
         self.script.hanging.set()
+        if isinstance(act, TooLate):
+            self.script.clock.skip(request.timeout_s)
         await asyncio.sleep(3600)
 
     def capabilities(self) -> Capabilities:
@@ -126,6 +135,7 @@ class Stage:
             replace(loaded, config_dir=self.folder, **settings),
             connect=connect or (lambda name: ScriptedProvider(name, self.script)),
             clock=lambda: NOW,
+            monotonic=self.script.clock.monotonic,
             rng=random.Random(7),
         )
 
@@ -137,4 +147,5 @@ class Stage:
         system: str | None = None,
         **options: Any,
     ) -> OrchestrationResult:
-        return asyncio.run(self.engine().run(Prompt(prompt, system), replace(RunOptions(), **options), observe))
+        running = self.engine().run(Prompt(prompt, system), replace(RunOptions(), **options), observe)
+        return carry_out(running, self.script.clock)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import random
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import stamina
 from scripted import SURE, Script, Stage, reply
 
 import orchestrator
@@ -27,8 +32,10 @@ from orchestrator import (
     select_model,
     synthesize_responses,
 )
+from orchestrator.config import RetryPolicy
 from orchestrator.config.options import OPTIONS
-from orchestrator.errors import AuthenticationError, BudgetError, UsageError
+from orchestrator.errors import AuthenticationError, BudgetError, OverloadedError, UsageError
+from orchestrator.run.call.retry import Backoff
 
 
 @pytest.fixture(autouse=True)
@@ -237,3 +244,87 @@ def test_a_rate_limiter_spaces_calls_in_the_order_in_which_they_came() -> None:
 
 def test_a_model_is_described() -> None:
     assert {"name", "prices", "levels", "limits"} <= set(ModelConfig.__dataclass_fields__)
+
+
+SLOW = "rules:\n  - {fault: slow, latency_ms: 60000}\n"
+OVERLOADED = "rules:\n  - {fault: overloaded}\n"
+
+
+@pytest.mark.parametrize("strategy", ["cheapest", "ensemble"])
+def test_a_time_limit_around_a_run_gives_a_timeout_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, strategy: str
+) -> None:
+    (tmp_path / "slow.yaml").write_text(SLOW)
+    monkeypatch.setenv("ORCH_SCENARIO", str(tmp_path / "slow.yaml"))
+
+    async def main() -> None:
+        async with asyncio.timeout(0.05):
+            await orchestrate("What is 2+2?", strategy)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(main())
+
+
+def test_a_cancelled_run_ends_as_any_other_task(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "slow.yaml").write_text(SLOW)
+    monkeypatch.setenv("ORCH_SCENARIO", str(tmp_path / "slow.yaml"))
+
+    async def main() -> BaseException | None:
+        task = asyncio.create_task(orchestrate("What is 2+2?", "cheapest"))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+        return task.exception() if not task.cancelled() else None
+
+    assert asyncio.run(main()) is None
+
+
+def test_a_program_that_uses_the_library_prints_nothing_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "slow.yaml").write_text(SLOW)
+    (tmp_path / "overloaded.yaml").write_text(OVERLOADED)
+    (tmp_path / "config.yaml").write_text("retry: {initial_backoff: 0, max_backoff: 0}\n")
+    program = """if True:
+        import asyncio, os, sys
+        from orchestrator import orchestrate, run_orchestration
+
+        async def cancelled():
+            tasks = [asyncio.create_task(orchestrate("hi", each)) for each in ("ensemble", "fallback", "cheapest")]
+            await asyncio.sleep(0.2)
+            for task in tasks:
+                task.cancel()
+            return [type(found) for found in await asyncio.gather(*tasks, return_exceptions=True)]
+
+        assert set(asyncio.run(cancelled())) == {asyncio.CancelledError}
+        os.environ["ORCH_SCENARIO"] = sys.argv[1]
+        for strategy in ("cheapest", "ensemble"):
+            try:
+                run_orchestration("hi", strategy)
+            except Exception as error:
+                assert error.exit_code == 6, error
+    """
+    environ = {"ORCH_SCENARIO": str(tmp_path / "slow.yaml"), "ORCH_CONFIG": str(tmp_path / "config.yaml")}
+    ended = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "overloaded.yaml")],
+        env={**os.environ, **environ},
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert (ended.stdout, ended.stderr, ended.returncode) == (b"", b"", 0)
+
+
+def test_what_others_retry_is_still_told_of() -> None:
+    told: list[str] = []
+    before = stamina.instrumentation.get_on_retry_hooks()
+    stamina.instrumentation.set_on_retry_hooks([lambda details: told.append(type(details.caused_by).__name__)])
+    try:
+        backoff = Backoff(RetryPolicy(), lambda: 60.0, random.Random(0), lambda seconds, error: None)
+        for error, on in ((OverloadedError("busy", provider="p"), backoff), (OSError("busy"), OSError)):
+            failures = [error]
+            for attempt in stamina.retry_context(on=on):
+                with attempt:
+                    if failures:
+                        raise failures.pop()
+    finally:
+        stamina.instrumentation.set_on_retry_hooks(before)
+    assert told == ["OSError"]

@@ -19,6 +19,7 @@ import pytest
 import stamina
 import yaml
 from documents import FENCE, Command, block, blocks, commands, names, rows, section
+from patience import PATIENCE_S
 from test_architecture import LAYERS, PACKAGE
 
 from orchestrator.choose.table import STRATEGIES
@@ -78,12 +79,12 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
 
 def test_the_commands_are_documented_as_they_are() -> None:
     check = [sys.executable, str(ROOT / "scripts" / "cli_docs.py"), "--check"]
-    assert subprocess.run(check, check=False, timeout=120).returncode == 0, "run scripts/cli_docs.py"
+    assert subprocess.run(check, check=False, timeout=PATIENCE_S).returncode == 0, "run scripts/cli_docs.py"
 
 
 def test_the_options_of_a_run_are_documented_as_the_table_has_them() -> None:
     check = [sys.executable, str(ROOT / "scripts" / "option_docs.py"), "--check"]
-    assert subprocess.run(check, check=False, timeout=120).returncode == 0, "run scripts/option_docs.py"
+    assert subprocess.run(check, check=False, timeout=PATIENCE_S).returncode == 0, "run scripts/option_docs.py"
 
 
 # -- configuration ---------------------------------------------------------------------------------------------------

@@ -10,12 +10,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def uv(*argv: str, cwd: Path) -> None:
-    subprocess.run([sys.executable, "-m", "uv", "--quiet", *argv], cwd=cwd, check=True, timeout=240)
+    subprocess.run([sys.executable, "-m", "uv", "--quiet", *argv], cwd=cwd, check=True, timeout=PATIENCE_S)
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_the_wheel_answers_a_prompt_in_a_clean_environment(wheel: Path, tmp_path
     orch = [str(env / "bin" / "orch"), "run", "--simulate", "-p", "What is the capital of France?", "-o", "json"]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     run = subprocess.run(
-        orch, cwd=tmp_path, env=clean, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False
+        orch, cwd=tmp_path, env=clean, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=False
     )
     assert run.returncode == 0, run.stderr
     assert "Paris" in json.loads(run.stdout)["response"]

@@ -29,18 +29,22 @@ SHORT = {
 }
 
 
+# How fast the machine is must not matter: nothing waits longer for it, but for what would never come.
+PATIENCE = 30
+
+
 def torture(*options: str) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
     argv = [sys.executable, "-m", "torture_checks", *options]
-    return subprocess.run(argv, capture_output=True, text=True, env=environ, timeout=300, check=False)
+    return subprocess.run(argv, capture_output=True, text=True, env=environ, timeout=1800, check=False)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts and limits files as Linux does")
-def test_every_promise_holds_at_a_short_setting() -> None:
-    chosen = [word for name, count in SHORT.items() for word in ("--only", name, "--count", f"{name}={count}")]
-    done = torture(*chosen)
-    verdicts = {name: verdict for verdict, name in re.findall(r"^(\w+) (\w+): ", done.stdout, re.MULTILINE)}
-    assert (done.returncode, verdicts) == (0, dict.fromkeys(SHORT, "pass")), done.stdout + done.stderr
+@pytest.mark.parametrize("name", SHORT)
+def test_a_promise_holds_at_a_short_setting(name: str) -> None:
+    done = torture("--only", name, "--count", f"{name}={SHORT[name]}", "--patience", str(PATIENCE))
+    verdicts = re.findall(r"^(\w+) (\w+): ", done.stdout, re.MULTILINE)
+    assert (done.returncode, verdicts) == (0, [("pass", name)]), done.stdout + done.stderr
 
 
 def test_a_broken_promise_is_a_failure_that_says_what_was_found() -> None:
@@ -65,3 +69,4 @@ def test_checks_are_listed_with_their_counts() -> None:
 def test_a_check_that_does_not_exist_is_a_usage_error() -> None:
     assert torture("--only", "gravity").returncode == 2
     assert torture("--count", "budget=none").returncode == 2
+    assert torture("--patience", "0").returncode == 2

@@ -90,7 +90,7 @@ def _schema(file: Path, flag: str) -> Mapping[str, Any]:
         return check_schema(parse_json(file.read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise UsageError(f"{flag}: {file} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UsageError(f"{flag}: {file} is not JSON: {error}") from error
 
 

@@ -1,17 +1,22 @@
-"""JSON in which nothing is passed over: a key that stands twice in an object is an error, and so is NaN or Infinity."""
+"""JSON in which nothing is passed over: a key that stands twice in an object is an error, and so are NaN, Infinity and
+numbers that no float can hold, such as 1e400."""
 
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn
 
 _SHOWN = 80  # characters of a key
 
 
 def parse_json(text: str) -> Any:
-    """What a JSON text holds. Raises ValueError (JSONDecodeError where it is no JSON), RecursionError for one that is
-    nested too deeply."""
-    return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+    """What a JSON text holds. Raises ValueError, also for one that is nested too deeply; JSONDecodeError where it is no
+    JSON."""
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -25,3 +30,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(written: str) -> NoReturn:
     raise ValueError(f"{written} is no number of JSON")
+
+
+def _finite(written: str) -> float:
+    number = float(written)
+    if not math.isfinite(number):
+        raise ValueError(f"{written[:_SHOWN]} is too large a number")
+    return number

@@ -30,7 +30,7 @@ from ..errors import (
 )
 from ..expressions import expression
 from .headers import MAX_ADVICE_S, parse_duration_s, reset_advice_s, retry_after_s
-from .text import is_html, tidy
+from .text import is_html, kept, tidy
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,7 @@ def error_for(signal: Signal, source: Source) -> ProviderError:
         model=source.model,
         status=signal.status,
         provider_code=tidy(signal.words[0], source.key, 80) if signal.words else None,
-        request_id=signal.request_id,
+        request_id=signal.request_id and kept(signal.request_id, source.key),
         retry_after_s=signal.retry_after_s,
         billed=rule.billed,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from ..config.strict_json import parse_json
 from ..errors import RequestRejectedError
 from ..types import Message, ToolCall
 
@@ -12,8 +13,8 @@ from ..types import Message, ToolCall
 def arguments_object(call: ToolCall) -> Mapping[str, object]:
     """A tool call's arguments as the object that they stand for. Raises RequestRejectedError if they are none."""
     try:
-        arguments = json.loads(call.arguments or "{}")
-    except (ValueError, RecursionError):
+        arguments = parse_json(call.arguments or "{}")
+    except ValueError:
         arguments = None
     if not isinstance(arguments, dict):
         raise RequestRejectedError(f"the arguments of tool call {call.name!r} are not a JSON object", provider=None)

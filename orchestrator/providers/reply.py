@@ -17,7 +17,8 @@ from ..types import Completion, FinishReason, TokenLogprob, ToolCall, Usage
 from .counts import counted, merged
 from .failures import Source, message
 from .incoming import ReplyTooLongError
-from .text import scrub, scrub_json
+from .redaction import split_at_key, without_key
+from .text import kept, scrub, scrub_json
 
 _LEAST = 16  # characters that a piece of a tool call or a token counts for, however little is in it
 
@@ -86,7 +87,7 @@ class Draft:
     note: str = ""
     model: str = ""
     request_id: str | None = None
-    _half: str = ""  # a high surrogate at the end of a piece, until the next piece brings the other half
+    _half: str = ""  # what a piece ends with that may be half of a pair, or the beginning of the key, until more comes
 
     def __post_init__(self) -> None:
         self.started = self.clock()
@@ -106,6 +107,8 @@ class Draft:
         self._half = ""
         if piece and "\ud800" <= piece[-1] <= "\udbff":
             piece, self._half = piece[:-1], piece[-1]
+        piece, begun = split_at_key(piece, self.source.key)
+        self._half = begun + self._half
         if piece:
             self._touch()
             piece, whole = scrub(piece[: self.room]), piece
@@ -114,11 +117,11 @@ class Draft:
             self._take_room(len(whole))
 
     def finish_text(self) -> Iterator[str]:
-        """What is left of the answer when no more comes: a lone half of a pair, as U+FFFD."""
+        """What is left of the answer when no more comes: a lone half of a pair is U+FFFD."""
         if self._half:
-            self._half = ""
-            self.texts.append("\ufffd")
-            yield "\ufffd"
+            piece, self._half = scrub(self._half), ""
+            self.texts.append(piece)
+            yield piece
 
     def add_call(self, key: CallKey, *, call_id: str = "", name: str = "", arguments: str = "") -> None:
         """Takes a tool call, or a further piece of the one under this key."""
@@ -149,7 +152,8 @@ class Draft:
 
     def learn(self, **facts: object) -> None:
         """Takes facts of the reply that its price depends on and that stand beside its usage."""
-        plain = scrub_json({name: value for name, value in facts.items() if value not in (None, "", [], {})})
+        told = {name: value for name, value in facts.items() if value not in (None, "", [], {})}
+        plain = scrub_json(told, lambda text: kept(text, self.source.key))
         assert isinstance(plain, dict)
         self.facts |= plain
 
@@ -166,6 +170,8 @@ class Draft:
             usage = replace(counted(plain), raw=plain)
         except ValueError:
             return
+        raw = scrub_json(usage.raw, lambda text: kept(text, self.source.key))
+        usage = replace(usage, raw=raw if isinstance(raw, dict) else {})
         if max(usage.input_tokens, usage.output_tokens) >= MOST_TOKENS:
             self.disbelieved = usage
             return
@@ -195,18 +201,23 @@ class Draft:
     def completion(self, finish: FinishReason, *, final: bool = True) -> Completion:
         """What there is. `final` says that no more would have come, so that what was counted can be the bill."""
         now = self.clock()
+        key = self.source.key
+
+        def clean(text: str) -> str:
+            return without_key(scrub(text), key)
+
         calls = tuple(
-            ToolCall(scrub(call.id) or f"call_{number}", scrub(call.name), scrub("".join(call.arguments)) or "{}")
+            ToolCall(clean(call.id) or f"call_{number}", clean(call.name), clean("".join(call.arguments)) or "{}")
             for number, call in enumerate(self.calls.values())
         )
         usage = self._counted() if final else self._reported()
         return Completion(
-            text=self.text or scrub("".join(self.refusal)),
+            text=clean(self.text or "".join(self.refusal)),
             finish_reason=finish,
             usage=usage if self.disbelieved is None else None,
             latency_ms=_ms(now - self.started),
-            model=scrub(self.model) or self.source.model,
-            request_id=scrub(self.request_id) if self.request_id else None,
+            model=kept(self.model, key) or self.source.model,
+            request_id=self._kept_id(),
             tool_calls=calls,
             ttft_ms=None if self.first is None else _ms(self.first - self.started),
             logprobs=tuple(self.logprobs) or None,
@@ -259,7 +270,7 @@ class Draft:
             model=error.model,
             status=error.status,
             provider_code=error.provider_code,
-            request_id=error.request_id or self.request_id,
+            request_id=error.request_id or self._kept_id(),
             retry_after_s=error.retry_after_s,
             billed=None if counted is None else Billed.YES,
             partial=self.completion(FinishReason.INCOMPLETE, final=counted is not None),
@@ -277,11 +288,14 @@ class Draft:
             message(self.source, phrase, self.note),
             provider=self.source.provider,
             model=self.source.model,
-            provider_code=self.note.lower() or None,
-            request_id=self.request_id,
+            provider_code=kept(self.note.lower(), self.source.key) or None,
+            request_id=self._kept_id(),
             billed=billed,
             partial=partial,
         )
+
+    def _kept_id(self) -> str | None:
+        return kept(self.request_id, self.source.key) if self.request_id else None
 
     def _touch(self) -> None:
         if self.first is None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ..expressions import expression
 from ..unseen import without_unseen
+from .redaction import MASK, without_key
 
+MAX_NAME = 200  # characters that are kept of an identifier or a model's name
+MOST_READ = 4_096  # characters of it that are looked at: a key is shorter
 MAX_MESSAGE = 300  # characters of an error message: enough to act on, too few to hold a prompt
 
-_MASK = "[redacted]"
 _SECRETS = (  # what a key looks like when a provider or a proxy echoes it
     expression(r"\b(?:bearer|basic)\s+[\w.~+/=*-]{6,}", re.IGNORECASE),
     expression(
@@ -20,7 +22,6 @@ _SECRETS = (  # what a key looks like when a provider or a proxy echoes it
     expression(r"\bsk-[\w*-]{6,}"),
     expression(r"\bAIza[\w*-]{6,}"),
 )
-_SHORTEST_KEY = 6  # a shorter one, such as a self-hosted server's "none", would mask ordinary words
 _HTML = expression(r"\s*(?:<!doctype|<html|<head|<\?xml|<!--)", re.IGNORECASE)
 _TITLE = expression(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
@@ -37,15 +38,15 @@ def scrub(text: str) -> str:
     return text
 
 
-def scrub_json(value: object) -> object:
-    """`scrub` for every string in decoded JSON, keys included."""
+def scrub_json(value: object, clean: Callable[[str], str] = scrub) -> object:
+    """`clean` for every string in decoded JSON, keys included."""
     match value:
         case str():
-            return scrub(value)
+            return clean(value)
         case Mapping():
-            return {scrub(str(key)): scrub_json(item) for key, item in value.items()}
+            return {clean(str(key)): scrub_json(item, clean) for key, item in value.items()}
         case list():
-            return [scrub_json(item) for item in value]
+            return [scrub_json(item, clean) for item in value]
     return value
 
 
@@ -61,17 +62,21 @@ def describe_html(text: str) -> str:
 
 
 def redact(text: str, key: str | None) -> str:
-    """The text without the key, and without anything that looks like one."""
-    if key and len(key) >= _SHORTEST_KEY:
-        text = text.replace(key, _MASK)
+    """The text without the key in any form, and without anything that looks like one."""
+    text = without_key(text, key)
     for pattern in _SECRETS:
-        text = pattern.sub(_MASK, text)
+        text = pattern.sub(MASK, text)
     return text
+
+
+def kept(text: str, key: str | None) -> str:
+    """A name or an identifier out of a reply, as it may be kept: short, encodable and without the key."""
+    return redact(scrub(text[:MOST_READ]), key)[:MAX_NAME]
 
 
 def tidy(text: str, key: str | None, limit: int = MAX_MESSAGE) -> str:
     """An error's words on one line of at most `limit` characters, without control characters or keys."""
-    text = describe_html(text) if is_html(text) else text[: 100 * limit]
+    text = describe_html(text) if is_html(text) else text
     # Redacted before it is cut: a key cut in half would no longer be known for one.
     line = redact(" ".join(without_unseen(scrub(text), " ").split()), key)
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

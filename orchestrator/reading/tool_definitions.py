@@ -30,7 +30,7 @@ def read_tools(path: Path) -> tuple[Tool, ...]:
         document = parse_json(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ConfigError(f"{path}: is not JSON: {error}") from error
     try:
         return parse_tools(document)

@@ -367,6 +367,7 @@ class Engine:
             breaker=self.settings.breaker,
             free_tier=self.settings.free_tier,
             clock=self._clock,
+            log_text=self.settings.log_text,
             monotonic=self._monotonic,
         )
 

@@ -70,7 +70,7 @@ def ended(
         response=text if with_text else None,
         response_sha256=digest_of(text),
         error_code=None if error is None else error.code,
-        error_message=None if error is None else error.message,
+        error_message=None if error is None else error.message if with_text else error.without_quotes,
         metadata=json.dumps(metadata),
     )
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from ..clock import rfc3339
+from ..config.strict_json import parse_json
 from ..deferred import dataclass
 from ..errors import Interrupted, OrchError, ProviderError
 from ..ledger.records import TOOL_CALLS, CallRecord, CallStatus, CostSource, Recorded, RunStatus
@@ -165,8 +166,8 @@ def refused_result(error: OrchError, *, strategy: str | None, simulated: bool, w
 def tool_call_dict(call: ToolCall) -> dict[str, Any]:
     """A call of a tool as JSON. `arguments` is an object; what the model wrote, as text, if that is none."""
     try:
-        arguments = json.loads(call.arguments)
-    except (ValueError, RecursionError):
+        arguments = parse_json(call.arguments)
+    except ValueError:
         arguments = None
     return {"id": call.id, "name": call.name, "arguments": arguments if isinstance(arguments, dict) else call.arguments}
 

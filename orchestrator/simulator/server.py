@@ -9,13 +9,14 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import UsageError
 from .app import App
-from .connection import HANG_UP
+from .connection import HANG_UP, Connection, Receive, Scope, Send
 
 _GRACE_S = 1  # for replies under way when the server is told to stop
 
@@ -26,6 +27,30 @@ class _Protocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
         self.app_state = {**self.app_state, HANG_UP: transport.close}
+
+
+class _ForLoopback:
+    """An app that is asked for by a name of this machine only. A web page whose name was made to lead here (DNS
+    rebinding) could read its replies otherwise, since a browser takes it for that page's own server."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        hosts = [value.decode("latin-1") for name, value in scope.get("headers", ()) if name == b"host"]
+        if len(hosts) == 1 and _is_loopback(hosts[0]):
+            await self._app(scope, receive, send)
+        else:
+            refusal = b'{"error": {"message": "The Host header does not name this machine.", "type": "forbidden"}}'
+            await Connection(scope, receive, send).respond(403, (("content-type", "application/json"),), refusal)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
 
 
 class _Server(uvicorn.Server):
@@ -59,7 +84,7 @@ def serve(app: App, port: int, host: str = "127.0.0.1", *, ready: Callable[[int]
     """
     with _listening(host, port) as listener:
         config = uvicorn.Config(
-            app,
+            _ForLoopback(app),
             http=_Protocol,
             ws="none",
             loop="asyncio",

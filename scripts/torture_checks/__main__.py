@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             size = replace(size, count=options.count[name])
         if options.processes is not None:
             size = replace(size, processes=options.processes)
-        failed += not _passes(check, size, folder / name, f"{options.seed}/{name}")
+        failed += not _passes(check, size, folder / name, f"{options.seed}/{name}", options.patience)
     if options.keep or failed:
         print(f"everything that was written is in {folder}", file=sys.stderr)
     else:
@@ -50,11 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1 if failed else 0
 
 
-def _passes(check: Check, size: Size, folder: Path, seed: str) -> bool:
+def _passes(check: Check, size: Size, folder: Path, seed: str, patience: int) -> bool:
     folder.mkdir()
     began = time.monotonic()
     try:
-        findings = check.run(Trial(folder, size, random.Random(seed)))
+        findings = check.run(Trial(folder, size, random.Random(seed), patience))
     except Exception as error:  # noqa: BLE001  # a check that cannot be carried out is one that failed
         traceback.print_exc()
         findings = Findings(problems=[f"it could not be carried out: {type(error).__name__}: {error}"])
@@ -90,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
         "--count", action=_Count, default={}, metavar="NAME=N", help="how much of one check; see --list; repeatable"
     )
     parser.add_argument("--processes", type=_positive, help="clients at the same time, where a check has several")
+    parser.add_argument(
+        "--patience", type=_positive, default=1, help="on a busy machine: everything may take so many times as long"
+    )
     parser.add_argument("--seed", default="1", help="the same seed makes the same choices (1)")
     parser.add_argument("--keep", action="store_true", help="keep ledgers, journals and output even if all passes")
     return parser

@@ -41,11 +41,15 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One run of a check: a folder of its own, its size, and its source of randomness."""
+    """One run of a check: a folder of its own, its size, and its source of randomness.
+
+    `patience` is how many times the usual limit anything may take: more than 1 where the machine does other work.
+    """
 
     folder: Path
     size: Size
     rng: random.Random
+    patience: int = 1
 
 
 @dataclass(frozen=True, slots=True)

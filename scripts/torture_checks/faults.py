@@ -15,8 +15,7 @@ from .fault_table import CASES, Case, Expected
 from .models import WIRES, Model, bill_of, write_models
 from .rows import Row, calls_of
 
-_CONFIG = "timeout: 2.0\nretry: {initial_backoff: 0.01}\n"
-_SHORT = "timeout: 1.0\nretry: {initial_backoff: 0.01}\n"  # for what never comes
+_TIMEOUT_S, _SHORT_TIMEOUT_S = 2.0, 1.0  # the latter for what never comes
 _NEXT = {provider: "anthropic" if provider == "openai" else "openai" for provider in WIRES}
 
 
@@ -76,7 +75,7 @@ def _run(trial: Trial) -> Findings:
         simulator(trial.folder, models_file, f"rules:\n{rules}") as provider,
         ThreadPoolExecutor(trial.size.processes) as pool,
     ):
-        each = pool.map(lambda v: _runs(v, trial.folder / v.model, provider, models_file), variants)
+        each = pool.map(lambda v: _runs(v, trial, provider, models_file), variants)
         ended = [one for several in each for one in several]
     for one in ended:
         _judge(one, models, findings)
@@ -95,11 +94,13 @@ def _variants(count: int) -> Iterator[_Variant]:
         yield _Variant(number, *every[number * len(every) // count])
 
 
-def _runs(variant: _Variant, folder: Path, provider: Simulator, models_file: Path) -> list[_Ended]:
+def _runs(variant: _Variant, trial: Trial, provider: Simulator, models_file: Path) -> list[_Ended]:
+    folder = trial.folder / variant.model
     folder.mkdir()
     never_comes = variant.case.rule.startswith("fault: timeout")
     config = folder / "config.yaml"
-    config.write_text(_SHORT if never_comes else _CONFIG, encoding="utf-8")
+    timeout_s = (_SHORT_TIMEOUT_S if never_comes else _TIMEOUT_S) * trial.patience
+    config.write_text(f"timeout: {timeout_s}\nretry: {{initial_backoff: 0.01}}\n", encoding="utf-8")
     ended = []
     for number, (streamed, alone) in enumerate((s, a) for s in (False, True) for a in (True, False)):
         run = _Run(variant, streamed, alone, tokens=20 + number)

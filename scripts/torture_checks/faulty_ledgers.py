@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,8 +135,9 @@ BEFORE: tuple[Break, ...] = (
 
 @contextmanager
 def file_limited(pid: int) -> Iterator[None]:
-    """The process can no longer make any file longer than a few pages."""
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (4 * _PAGE, resource.RLIM_INFINITY))
+    """The process can no longer make any file longer than a few pages; nothing happens if it has ended."""
+    with suppress(ProcessLookupError):
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (4 * _PAGE, resource.RLIM_INFINITY))
     yield
 
 

@@ -24,7 +24,7 @@ from .client import Command
 from .models import Model, bill_of, one_a_wire, only_provider, write_models
 from .rows import OPEN, Row, calls_of, percentile
 
-_SCENARIO = "rules:\n  - {fault: slow, latency_ms: 20, per_token_ms: 0.4}\n"
+_PER_TOKEN_MS = 0.4
 _LONGEST_S = 1.0  # until the moment to stop; the answers take about as long
 _SUSPENDED_S = 3.0  # in which the rest of an answer is written, and billed, without being read
 _WITHIN_S = 1.0  # the row must be settled after it
@@ -64,6 +64,7 @@ class _Stop:
     folder: Path
     models_file: Path
     environ: Mapping[str, str]
+    patience: int
 
     def __str__(self) -> str:
         return f"{self.way.name} after {self.after_s:.2f} s at {self.model}"
@@ -84,7 +85,9 @@ def _run(trial: Trial, ways: Sequence[_Way]) -> Findings:
         name: replace(model, input=_INPUT, cache_read=_INPUT, output=_OUTPUT) for name, model in one_a_wire().items()
     }
     models_file = write_models(trial.folder / "models.yaml", models.values())
-    with simulator(trial.folder, models_file, _SCENARIO) as provider:
+    # The answers last as much longer as stopping them may take.
+    scenario = f"rules:\n  - {{fault: slow, latency_ms: 20, per_token_ms: {_PER_TOKEN_MS * trial.patience}}}\n"
+    with simulator(trial.folder, models_file, scenario) as provider:
         stops = _stops(trial, ways, models_file, provider)
         with ThreadPoolExecutor(trial.size.processes) as pool:
             stopped = list(pool.map(_carry_out, stops))
@@ -108,7 +111,7 @@ def _stops(trial: Trial, ways: Sequence[_Way], models_file: Path, provider: Simu
             after_s = (point + trial.rng.random()) / trial.size.count * _LONGEST_S
             name = names[(number + point) % len(names)]
             environ = only_provider(provider.environ, one_a_wire()[name].provider)
-            stops.append(_Stop(way, after_s, _prompt(number), name, folder, models_file, environ))
+            stops.append(_Stop(way, after_s, _prompt(number), name, folder, models_file, environ, trial.patience))
     return stops
 
 
@@ -130,7 +133,7 @@ def _carry_out(stop: _Stop) -> _Stopped:
     drain = threading.Thread(target=_drain, args=(reader,))
     if stop.way.signal is not None:
         drain.start()
-    _wait_until_sent(ledger)
+    _wait_until_sent(ledger, stop.patience)
     time.sleep(stop.after_s)
     was_open = _is_open(ledger)
     if stop.way.suspended:
@@ -143,8 +146,8 @@ def _carry_out(stop: _Stop) -> _Stopped:
         os.kill(process.pid or 0, stop.way.signal)
     if stop.way.suspended:
         os.kill(process.pid or 0, signal.SIGCONT)
-    settled_after_s = _wait_until_settled(ledger, at) if was_open else None
-    exit_code = _exit_code(process)
+    settled_after_s = _wait_until_settled(ledger, at, stop.patience) if was_open else None
+    exit_code = _exit_code(process, stop.patience)
     if stop.way.signal is not None:
         drain.join()
         os.close(reader)
@@ -156,8 +159,8 @@ def _drain(reader: int) -> None:
         pass
 
 
-def _wait_until_sent(ledger: Path) -> None:
-    until = time.monotonic() + _PATIENCE_S
+def _wait_until_sent(ledger: Path, patience: int) -> None:
+    until = time.monotonic() + patience * _PATIENCE_S
     while time.monotonic() < until:
         if any(row["sent_at"] is not None for row in _rows_if_any(ledger)):
             return
@@ -177,18 +180,18 @@ def _is_open(ledger: Path) -> bool:
     return any(row["status"] in OPEN for row in calls_of(ledger))
 
 
-def _wait_until_settled(ledger: Path, since: float) -> float | None:
+def _wait_until_settled(ledger: Path, since: float, patience: int) -> float | None:
     """Seconds until no call is open any more; None if that never comes."""
-    while time.monotonic() < since + _PATIENCE_S:
+    while time.monotonic() < since + patience * _PATIENCE_S:
         if not _is_open(ledger):
             return time.monotonic() - since
         time.sleep(_LOOK_S)
     return None
 
 
-def _exit_code(process: BaseProcess) -> int | None:
+def _exit_code(process: BaseProcess, patience: int) -> int | None:
     """None for a process that has to be killed."""
-    process.join(_PATIENCE_S)
+    process.join(patience * _PATIENCE_S)
     if process.exitcode is None:
         process.kill()
         process.join()
@@ -204,7 +207,7 @@ def _judge(one: _Stopped, entry: Entry | None, models: Mapping[str, Model], find
     # Its row says `sent` just before the request leaves: a run that is stopped in between is never billed.
     row, bill = rows[0], 0 if entry is None else bill_of(entry, models)
     if one.was_open:
-        late = one.settled_after_s is None or one.settled_after_s > _WITHIN_S
+        late = one.settled_after_s is None or one.settled_after_s > _WITHIN_S * stop.patience
         findings.expect(not late, f"{stop}: the row was settled after {one.settled_after_s} s")
     findings.expect(row["cost_nanousd"] >= bill, f"{stop}: billed {bill}, recorded {row['cost_nanousd']}")
     if row["status"] == "completed":  # the last piece had come when it was stopped

@@ -38,7 +38,7 @@ def _run(trial: Trial, in_flight: int = 1) -> Findings:
             ]
             clients = [start(ask_all, job) for job in jobs]
             for client, job in zip(clients, jobs, strict=True):
-                _wait_until_begun(job)
+                _wait_until_begun(job, trial.patience * _PATIENCE_S)
                 time.sleep(trial.rng.uniform(0, _LONGEST_LIFE_S[in_flight] / len(clients)))
                 client.kill()
             for client in clients:
@@ -76,9 +76,9 @@ def _job(trial: Trial, life: int, ledger: Path, models_file: Path, environ: Mapp
     )
 
 
-def _wait_until_begun(job: Job) -> None:
+def _wait_until_begun(job: Job, patience_s: float) -> None:
     """Until the client has its imports behind it, and is about to make its first call."""
-    until = time.monotonic() + _PATIENCE_S
+    until = time.monotonic() + patience_s
     while not job.results.exists():
         if time.monotonic() > until:
             raise RuntimeError(f"a client did not begin: see {job.results.with_suffix('.err')}")

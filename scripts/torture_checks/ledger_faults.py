@@ -10,18 +10,21 @@ from .bill import Simulator, simulator
 from .check import Check, Findings, Size, Trial
 from .client import Command
 from .faulty_ledgers import AFTER, BEFORE, Break, LateBreak, tmpfs, wait_until
-from .models import billed, one_a_wire, write_models
-from .rows import calls_of, expect_consistent
+from .models import Model, billed, one_a_wire, write_models
+from .rows import OPEN, calls_of, expect_consistent
 
 _BUSY_TIMEOUT_S = 0.4  # instead of the 30 s that a ledger is otherwise waited for
-_SLOW = "rules:\n  - {fault: slow, latency_ms: 400}\n"
 _MODEL = "torture-openai"
+# Models that answer this much later. The ledger must break before the answer comes: where it came too late, the next.
+_LATE_MS = {"late-1": 400, "late-2": 4_000, "late-3": 40_000}
+_SLOW = "rules:\n" + "".join(f"  - {{model: {name}, fault: slow, latency_ms: {ms}}}\n" for name, ms in _LATE_MS.items())
+_MODELS = one_a_wire() | {name: Model(name, "openai") for name in _LATE_MS}
 _PATIENCE_S = 20.0
 
 
 def _run(trial: Trial) -> Findings:
     findings, skipped, tried = Findings(), [], 0
-    models_file = write_models(trial.folder / "models.yaml", one_a_wire().values())
+    models_file = write_models(trial.folder / "models.yaml", _MODELS.values())
     for number in range(trial.size.count):
         with simulator(trial.folder, models_file) as provider:
             for before in BEFORE:
@@ -38,7 +41,12 @@ def _run(trial: Trial) -> Findings:
                     if folder is None:
                         skipped.append(after.name)
                     else:
-                        _spooled(after, folder, models_file, provider, findings)
+                        # Once on a quiet machine: the break is there before the first of these models answers.
+                        for model in _LATE_MS:
+                            if _spooled(after, folder, models_file, provider, findings, model, trial.patience):
+                                break
+                        else:
+                            findings.problems.append(f"{after.name}: every answer came before it was broken")
     findings.figure(f"{tried} tried of {len(BEFORE)} ways before a call and {len(AFTER)} after it")
     if skipped:
         findings.figure(f"not tried, since mounting is not allowed: {', '.join(dict.fromkeys(skipped))}")
@@ -74,20 +82,32 @@ def _refused(before: Break, folder: Path, models_file: Path, provider: Simulator
     findings.expect(not (folder / "stdout").read_bytes(), f"{before.name}: something on stdout")
 
 
-def _spooled(after: LateBreak, folder: Path, models_file: Path, provider: Simulator, findings: Findings) -> None:
-    """The answer is printed, with a warning, and the next command that can has the cost in the ledger."""
-    ledger = folder / "ledger" / "ledger.db"
+def _spooled(
+    after: LateBreak,
+    folder: Path,
+    models_file: Path,
+    provider: Simulator,
+    findings: Findings,
+    model: str,
+    patience: int,
+) -> bool:
+    """The answer is printed, with a warning, and the next command that can has the cost in the ledger. False, with
+    nothing found, if the answer came before the ledger was broken."""
+    ledger = folder / "ledger" / f"{model}.db"
     findings.expect(_ask(folder, ledger, models_file, provider).finish() == 0, f"{after.name}: not good to begin with")
     requests = len(provider.settled_journal())
-    process = _ask(folder, ledger, models_file, provider).start()
-    sent = wait_until(lambda: len(provider.journal()) > requests, _PATIENCE_S)
+    process = _ask(folder, ledger, models_file, provider, model=model).start()
+    sent = wait_until(lambda: len(provider.journal()) > requests, patience * _PATIENCE_S)
     findings.expect(sent, f"{after.name}: no request came")
     with after.breaking(ledger, process.pid or 0):
-        process.join(_PATIENCE_S)
+        in_time = calls_of(ledger)[-1]["status"] in OPEN
+        process.join(_LATE_MS[model] / 1000 + patience * _PATIENCE_S)
         if process.exitcode is None:
             process.kill()
             process.join()
             findings.problems.append(f"{after.name}: the command did not end")
+    if not in_time:
+        return False
     said = (folder / "stderr").read_text(errors="replace")
     findings.expect(process.exitcode == 0, f"{after.name}: exit code {process.exitcode}: {said.strip()[:200]}")
     findings.expect(bool((folder / "stdout").read_text().strip()), f"{after.name}: the answer was not printed")
@@ -98,15 +118,22 @@ def _spooled(after: LateBreak, folder: Path, models_file: Path, provider: Simula
     rows, journal = calls_of(ledger), provider.settled_journal()[requests - 1 :]
     states = [row["status"] for row in rows]
     findings.expect(states == ["completed", "completed"], f"{after.name}: the calls are {states}")
-    bill, recorded = billed(journal, one_a_wire()), sum(row["cost_nanousd"] or 0 for row in rows)
+    bill, recorded = billed(journal, _MODELS), sum(row["cost_nanousd"] or 0 for row in rows)
     findings.expect(recorded == bill, f"{after.name}: billed {bill}, recorded {recorded}")
     expect_consistent(ledger, findings)
+    return True
 
 
 def _ask(
-    folder: Path, ledger: Path, models_file: Path, provider: Simulator, *, file_limit: int | None = None
+    folder: Path,
+    ledger: Path,
+    models_file: Path,
+    provider: Simulator,
+    *,
+    model: str = _MODEL,
+    file_limit: int | None = None,
 ) -> Command:
-    argv = ["run", "-p", "Tell me about rivers.", "--chain", _MODEL, "--threshold", "0", "--no-stream"]
+    argv = ["run", "-p", "Tell me about rivers.", "--chain", model, "--threshold", "0", "--no-stream"]
     argv += ["--max-tokens", "40", "--models-file", str(models_file), "--ledger", str(ledger)]
     return Command(
         argv,

@@ -28,7 +28,6 @@ rules:
   - {{when: {{probability: 0.01}}, fault: not_found}}
   - {{when: {{probability: 0.01}}, fault: redirect}}
   - {{when: {{probability: 0.02}}, fault: connect_refused}}
-  - {{when: {{probability: 0.0005}}, fault: timeout}}
   - {{when: {{probability: 0.02}}, fault: cut}}
   - {{when: {{probability: 0.02}}, fault: no_terminal_marker}}
   - {{when: {{probability: 0.02}}, fault: no_terminal_marker, reason: true}}
@@ -42,12 +41,16 @@ rules:
   - {{when: {{probability: 0.01}}, fault: lone_surrogates}}
   - {{when: {{probability: 0.01}}, fault: control_characters}}
 """
+_SILENCE = "  - {when: {probability: 0.0005}, fault: timeout}\n"
 
 
 def _run(trial: Trial) -> Findings:
     findings, ledger, models = Findings(), trial.folder / "ledger.db", one_a_wire()
     models_file = write_models(trial.folder / "models.yaml", models.values())
-    with simulator(trial.folder, models_file, _RULES.format(seed=trial.rng.randrange(10**6))) as provider:
+    rules = _RULES.format(seed=trial.rng.randrange(10**6))
+    if trial.patience == 1:  # or what never comes would be waited for that much longer
+        rules += _SILENCE
+    with simulator(trial.folder, models_file, rules) as provider:
         jobs = [_job(trial, number, ledger, models_file, provider.environ) for number in range(trial.size.processes)]
         clients = [start(ask_all, job) for job in jobs]
         for client in clients:
@@ -76,7 +79,7 @@ def _job(trial: Trial, number: int, ledger: Path, models_file: Path, environ: Ma
         prompts=[prompt_of(trial.rng.randint(*_TOKENS)) for _ in range(share)],
         chains=[",".join(names[at:] + names[:at]) for at in range(len(names))],
         results=trial.folder / f"client-{number}.jsonl",
-        options=RunOptions(threshold=0.0, timeout_s=_TIMEOUT_S),
+        options=RunOptions(threshold=0.0, timeout_s=_TIMEOUT_S * trial.patience),
         breaker=BreakerPolicy(failures=0),  # or models that fail this often would hardly be asked
     )
 

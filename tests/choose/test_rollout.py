@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
-from scripted import NOW, SURE, UNSURE, Act, Hang, Script, Stage, reply
+from scripted import NOW, SURE, UNSURE, Act, Script, Stage, TooLate, reply
+from skipping import carry_out
 
 from orchestrator.choose.rollout import is_in_share
 from orchestrator.config import Rollout, RunOptions
@@ -42,7 +42,7 @@ def engine(stage: Stage, rollout: Rollout | None) -> Engine:
 
 def run(stage: Stage, rollout: Rollout | None, prompt: str = QUESTION, **options: object) -> OrchestrationResult:
     asked = replace(RunOptions(strategy="tiers"), **options)  # type: ignore[arg-type]
-    return asyncio.run(engine(stage, rollout).run(Prompt(prompt), asked))
+    return carry_out(engine(stage, rollout).run(Prompt(prompt), asked), stage.script.clock)
 
 
 def models(result: OrchestrationResult) -> list[str]:
@@ -84,12 +84,12 @@ def test_otherwise_nothing_changes(stage: Stage, rollout: Rollout, options: dict
         pytest.param(ConnectionFailedError("the machine is off", provider="ollama"), id="unreachable"),
         pytest.param(RequestRejectedError("it does not know the model", provider="ollama"), id="rejected"),
         pytest.param(reply(UNSURE), id="an answer that cannot be trusted"),
-        pytest.param(Hang(), id="silence, for half of the run's time"),
+        pytest.param(TooLate(), id="silence, for half of the run's time"),
     ],
 )
 def test_the_plan_steps_in_where_the_local_model_fails(stage: Stage, act: Act) -> None:
     stage.script.acts[stage.engine().registry.model(LOCAL).id] = [act]
-    result = run(stage, BEGUN, timeout_s=2.0)
+    result = run(stage, BEGUN, timeout_s=600.0)
     assert result.status == "complete"
     assert result.model_used == "claude-haiku-5-5"
     assert set(models(result)) == {LOCAL, "claude-haiku-5-5", "gemini-3.8-flash"}

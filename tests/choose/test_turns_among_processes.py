@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 
 from orchestrator.ledger.schema import MIGRATIONS
 from orchestrator.ledger.store import Ledger
@@ -45,7 +46,7 @@ def test_over_8_processes_the_shares_are_equal_within_a_call(tmp_path: Path) -> 
     environ = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
     argv = [sys.executable, "-c", WORKER, str(tmp_path), str(RUNS)]
     workers = [subprocess.Popen(argv, env=environ) for _ in range(PROCESSES)]
-    assert [worker.wait(timeout=300) for worker in workers] == [0] * PROCESSES
+    assert [worker.wait(timeout=PATIENCE_S) for worker in workers] == [0] * PROCESSES
     connection = sqlite3.connect(tmp_path / "ledger.db")
     counts = dict(connection.execute("SELECT model, count(*) FROM calls GROUP BY model").fetchall())
     connection.close()
@@ -68,7 +69,7 @@ with Ledger.open(Path(sys.argv[1]) / "ledger.db") as ledger:
 def test_800_turns_taken_by_8_processes_are_800_different_ones(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", COUNTER, str(tmp_path), "100"]
     workers = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)]
-    turns = [int(turn) for worker in workers for turn in worker.communicate(timeout=120)[0].split()]
+    turns = [int(turn) for worker in workers for turn in worker.communicate(timeout=PATIENCE_S)[0].split()]
     assert sorted(turns) == list(range(800))
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from patience import PATIENCE_S
 from recorded_answers import STRONG, WEAK, items, write
 from scripted import NOW, Script, Stage, reply
 
@@ -228,7 +229,8 @@ def test_a_budget_ends_it_with_5_and_nothing_is_lost(orch: Orch, prompts: str, t
 
 def wait_for_answers(home: Path, model: str, number: int) -> None:
     """Until so many answers of a model are judged in the simulated ledger."""
-    for _ in range(1200):
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end:
         if (path := home / LEDGER).exists():
             with closing(sqlite3.connect(path)) as connection:
                 query = "SELECT count(*) FROM runs WHERE status = 'complete' AND model_used = ?"
@@ -247,7 +249,7 @@ def test_an_interrupt_ends_it_with_130_and_keeps_what_has_come(prompts: str, tmp
     running = subprocess.Popen(command, env={**os.environ, "ORCH_SCENARIO": str(scenario)}, stderr=subprocess.PIPE)
     wait_for_answers(user_files, "claude-haiku-5-5", 2)
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 130, said
     assert b"answers added to" in said
     assert {name for line in file.read_text().splitlines() for name in json.loads(line)["outcomes"]} == {

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 
 Run = subprocess.CompletedProcess[bytes]
 Orch = Callable[..., Run]
@@ -199,7 +200,8 @@ def test_a_closed_pipe_ends_quietly_and_loses_nothing(orch: Orch, user_files: Pa
     os.close(reader)
     run = subprocess.run(
         [sys.executable, "-m", "orchestrator", *argv],
-        stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.PIPE, env=os.environ, timeout=60, check=False,
+        stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.PIPE, env=os.environ,
+        timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     os.close(writer)
     assert run.returncode == 141
@@ -222,11 +224,11 @@ def test_a_signal_leaves_a_settled_run_and_one_object(
         [sys.executable, "-m", "orchestrator", "cheapest", "hi", "--simulate", f"--scenario={scenario}", *rest],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while not _sent(ledger) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code
     document = json.loads(out)
     assert (document["status"], document["calls"][0]["status"]) == ("interrupted", "interrupted")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import PATIENCE_S
 
 Run = subprocess.CompletedProcess[bytes]
 Orch = Callable[..., Run]
@@ -177,7 +178,7 @@ def test_a_terminal_is_told_which_step_is_running(user_files: Path) -> None:
     argv = [sys.executable, "-m", "orchestrator", "run", "--simulate", "-s", "pipeline", "-p", QUESTION, "-o", "json"]
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=slave) as process:
         os.close(slave)
-        seen, deadline = b"", time.monotonic() + 60
+        seen, deadline = b"", time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             try:
                 piece = os.read(master, 4096)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 
 Run = subprocess.CompletedProcess[bytes]
 Orch = Callable[..., Run]
@@ -23,7 +24,7 @@ def shell(redirection: str, *argv: str) -> Run:
         ["sh", "-c", line, sys.executable, *argv],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE_S,
         check=False,
     )
 

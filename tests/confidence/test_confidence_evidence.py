@@ -40,7 +40,7 @@ def test_evidence_moves_the_confidence_and_is_listed() -> None:
     assert moved.signals["log-probabilities"] == signal.logit
 
 
-@pytest.mark.parametrize("text", ['{"age": 3}', 'Here:\n```json\n{"age": 3}\n```'])
+@pytest.mark.parametrize("text", ['{"age": 3}', '```json\n{"age": 3}\n```\n', ' {"age": 3.0}\n'])
 def test_json_that_fits_the_schema_speaks_for_an_answer(text: str) -> None:
     assert schema_signal(text, SCHEMA).logit > 0
 
@@ -49,6 +49,14 @@ def test_json_that_fits_the_schema_speaks_for_an_answer(text: str) -> None:
     ("text", "reason"),
     [
         ("three", "asked for JSON, and there is none that parses"),
+        ('Here: {"age": 3}', "asked for JSON, and there is none that parses"),
+        ('{"age": 3} as you asked', "asked for JSON, and there is none that parses"),
+        ('Here:\n```json\n{"age": 3}\n```', "asked for JSON, and there is none that parses"),
+        ('{"age": NaN}', "asked for JSON, and there is none that parses: NaN is no number of JSON"),
+        ('{"age": -Infinity}', "asked for JSON, and there is none that parses: -Infinity is no number of JSON"),
+        ('{"age": 1e400}', "asked for JSON, and there is none that parses: 1e400 is too large a number"),
+        ('{"age": ' + "[" * 200_000, "asked for JSON, and there is none that parses: it is nested too deeply"),
+        ('{"age": 1, "age": 3}', "asked for JSON, and there is none that parses: the key 'age' is there twice"),
         ('{"age": "3"}', "does not fit the schema at $.age: '3' is not of type 'integer'"),
         ("{}", "does not fit the schema at $: 'age' is a required property"),
     ],
@@ -57,6 +65,19 @@ def test_what_does_not_fit_is_not_acceptable_and_says_why(text: str, reason: str
     signal = schema_signal(text, SCHEMA)
     assert signal.reason == reason
     assert ConfidenceDetector().assess(text, "Age?", evidence=[signal]).confidence < 0.1
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({"multipleOf": 0.1}, "1" + "0" * 400),
+        ({"pattern": "("}, '"x"'),
+        ({"$ref": "#"}, "1"),
+    ],
+    ids=["a number that no float holds", "a pattern that is none", "a schema that is itself"],
+)
+def test_a_schema_that_cannot_be_applied_is_not_fitted_by_anything(schema: dict[str, object], text: str) -> None:
+    assert schema_signal(text, schema).reason.startswith("the schema cannot be applied")
 
 
 def test_a_schema_that_points_elsewhere_fetches_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

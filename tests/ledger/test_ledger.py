@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from patience import PATIENCE_S
 
 from orchestrator.errors import BudgetError, LedgerError, UsageError
 from orchestrator.ledger.queries import find_run
@@ -259,7 +260,11 @@ def test_opening_a_ledger_again_takes_no_lock_away_from_what_this_process_has_op
         with Ledger.open(path):
             pass
         found = subprocess.run(
-            [sys.executable, "-c", take_away, str(path)], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-c", take_away, str(path)],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
         )
     assert "database is locked" in found.stderr
 

@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 import httpx2
 import pytest
+from patience import PATIENCE_S
 from provider_wires import KEY, TARGETS, Answer, Body, FakeServer, Target, connected, json_reply, stream_reply
+from skipping import SkippingClock, carry_out
 
 from orchestrator import errors
 from orchestrator.errors import Billed, ProviderError
@@ -37,7 +39,11 @@ every_adapter = pytest.mark.parametrize("target", TARGETS, ids=lambda target: ta
 
 
 def use(
-    target: Target, reply: Any, act: Callable[[Provider], Awaitable[T]], key: str | None = KEY
+    target: Target,
+    reply: Any,
+    act: Callable[[Provider], Awaitable[T]],
+    key: str | None = KEY,
+    clock: SkippingClock | None = None,
 ) -> tuple[T, FakeServer]:
     """What `act` gives with a connection to a fake that answers with `reply`, and the fake."""
     server = FakeServer(reply if callable(reply) else lambda request: reply)
@@ -49,7 +55,7 @@ def use(
         finally:
             await provider.aclose()
 
-    return asyncio.run(main()), server
+    return carry_out(main(), clock or SkippingClock()), server
 
 
 def complete(target: Target, reply: Any, request: Request = REQUEST) -> Completion:
@@ -532,7 +538,7 @@ def test_cancelling_a_stream_closes_the_connection_and_stays_a_cancellation(targ
 
     async def act(provider: Provider) -> None:
         task = asyncio.create_task(collect(provider))
-        await asyncio.wait_for(stuck.wait(), 60)
+        await asyncio.wait_for(stuck.wait(), PATIENCE_S)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -594,17 +600,20 @@ def test_a_large_output_limit_needs_no_stream(target: Target) -> None:
 @every_adapter
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_the_timeout_covers_the_whole_call_even_if_bytes_keep_dripping(target: Target, streamed: bool) -> None:
+    clock = SkippingClock()
+
     class Dripping(Body):
         async def __aiter__(self):  # type: ignore[no-untyped-def]
             for _ in range(1000):
-                await asyncio.sleep(0.02)
+                clock.skip(60)
+                await asyncio.sleep(0)
                 yield b"\n\n" if streamed else b" "
 
-    request = replace(REQUEST, timeout_s=0.2)
+    request = replace(REQUEST, timeout_s=600)
     kind = "text/event-stream" if streamed else "application/json"
     reply = httpx2.Response(200, stream=Dripping([]), headers={"content-type": kind})
     with pytest.raises(errors.OutcomeUnknownError, match="timed out") as caught:
-        (stream if streamed else complete)(target, reply, request)
+        use(target, reply, lambda p: collect(p, request) if streamed else p.complete(request), clock=clock)
 
     assert caught.value.billed is Billed.UNKNOWN
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from patience import PATIENCE_S
 from provider_wires import KEY, TARGETS, Answer, FakeServer, Target, connected, json_reply
 
 from orchestrator import errors
@@ -212,7 +213,7 @@ _LOADED = "import sys; print(*(m for m in ('anthropic', 'openai', 'google.genai'
 
 def _loaded_after(code: str) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", f"{code}\n{_LOADED}"], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", f"{code}\n{_LOADED}"], capture_output=True, text=True, check=True, timeout=PATIENCE_S
     )
     return done.stdout.split()
 

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from patience import PATIENCE_S
 
 from orchestrator.registry import ModelSpec, Registry, Status, load_registry
 from orchestrator.registry.providers import PROVIDERS
@@ -193,5 +194,5 @@ def test_loading_imports_no_sdk_and_no_http_library() -> None:
         "load_registry(models_file=None, chains_file=None, config_dir=Path('/nonexistent')); "
         "print(sorted({'anthropic', 'openai', 'google', 'httpx2', 'typer', 'rich', 'asyncio'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE_S)
     assert done.stdout.strip() == "[]"

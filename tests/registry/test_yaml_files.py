@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 from test_registry_mutations import MUTATIONS, a_few_chains, a_few_models
 
 from orchestrator.config import load_settings, yaml_document
@@ -127,7 +128,7 @@ def test_what_is_kept_under_another_parser_is_not_used(file: Path, tmp_path: Pat
     assert "MAX_DEPTH = 20" in text
     parser.write_text(text.replace("MAX_DEPTH = 20", "MAX_DEPTH = 21"), encoding="utf-8")
     kept = tmp_path / "kept"
-    subprocess.run([sys.executable, "-c", program, copy, file, kept], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program, copy, file, kept], check=True, timeout=PATIENCE_S)
     (entry,) = kept.iterdir()
     theirs = entry.read_bytes()
     read_document(file, kept)
@@ -196,7 +197,7 @@ def test_processes_that_keep_the_same_file_do_not_disturb_each_other(file: Path,
         "    for entry in kept.iterdir(): entry.unlink(missing_ok=True)\n"
     )
     processes = [subprocess.Popen([sys.executable, "-c", program, file, tmp_path / "kept"]) for _ in range(3)]
-    assert [process.wait(timeout=60) for process in processes] == [0, 0, 0]
+    assert [process.wait(timeout=PATIENCE_S) for process in processes] == [0, 0, 0]
 
 
 def test_no_more_than_so_many_files_are_kept(file: Path, tmp_path: Path) -> None:
@@ -219,7 +220,9 @@ def test_a_command_that_finds_its_files_kept_does_not_load_the_parser(
         "print(code, 'yaml' in sys.modules, file=sys.stderr)"
     )
     told = [
-        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True).stderr
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE_S, check=True
+        ).stderr
         for _ in range(2)
     ]
     assert [text.splitlines()[-1] for text in told] == ["0 True", "0 False"]

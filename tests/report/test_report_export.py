@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from patience import PATIENCE_S
 from report_recording import NOON, UNPRICED, Recorder, recording, unsettled
 
 from orchestrator.errors import UsageError
@@ -304,7 +305,7 @@ def test_a_named_pipe_is_written_to_and_not_replaced(recorder: Recorder, tmp_pat
     reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
     reader.start()
     export(recorder.ledger, REAL, pipe, Format.JSON)
-    reader.join(timeout=60)
+    reader.join(timeout=PATIENCE_S)
     assert read == [b"[]\n"]
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
@@ -329,7 +330,7 @@ def test_a_named_pipe_that_is_closed_is_a_closed_pipe(recorder: Recorder, tmp_pa
     reader.start()
     with pytest.raises(BrokenPipeError):
         export(recorder.ledger, REAL, pipe, Format.JSON)
-    reader.join(timeout=60)
+    reader.join(timeout=PATIENCE_S)
 
 
 def test_a_closed_pipe_is_not_the_ledger_s_fault(recorder: Recorder) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted import NOW, SURE, UNSURE, Act, Hang, Script, Stage, reply
+from patience import PATIENCE_S
+from scripted import NOW, SURE, UNSURE, Act, Hang, Script, Stage, TooLate, reply
 
 from orchestrator.config import RunOptions
 from orchestrator.errors import (
@@ -234,7 +235,7 @@ def test_members_run_at_the_same_time(stage: Stage) -> None:
     met = asyncio.Barrier(2)
 
     async def both() -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             await met.wait()
 
     class Meeting:
@@ -389,7 +390,7 @@ def test_a_cancelled_run_is_settled_as_interrupted(stage: Stage, stream: bool) -
     async def cancelled() -> None:
         engine = stage.engine()
         task = asyncio.create_task(engine.run(Prompt("Which?"), RunOptions(chain=CHAIN, stream=stream)))
-        await asyncio.wait_for(stage.script.hanging.wait(), 60)
+        await asyncio.wait_for(stage.script.hanging.wait(), PATIENCE_S)
         task.cancel()
         await task
 
@@ -406,14 +407,14 @@ def test_a_cancelled_run_is_settled_as_interrupted(stage: Stage, stream: bool) -
 
 
 def test_a_run_that_takes_too_long_ends_at_its_deadline(stage: Stage) -> None:
-    result = play(stage, gpt_4o_mini=[Hang()]).run(chain=CHAIN, timeout_s=0.2)
+    result = play(stage, gpt_4o_mini=[TooLate()]).run(chain=CHAIN, timeout_s=600.0)
     assert result.exception is not None
     assert (result.exception.code, result.exception.exit_code) == ("deadline", 6)
     assert result.calls[0].cost_source is CostSource.ESTIMATE
 
 
 def test_an_earlier_answer_is_kept_when_time_runs_out(stage: Stage) -> None:
-    result = play(stage, gpt_4o_mini=[reply(UNSURE)], claude_haiku_4_5=[Hang()]).run(chain=CHAIN, timeout_s=0.4)
+    result = play(stage, gpt_4o_mini=[reply(UNSURE)], claude_haiku_4_5=[TooLate()]).run(chain=CHAIN, timeout_s=600.0)
     assert (result.status, result.model_used) == ("complete", "gpt-4o-mini")
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plans import MODELS, plans
 from playing import CHEAP, CHECKED, MIDDLE, NOTES_FIRST, STRONG, asked, decided, failing, play
-from scripted import SURE, UNSURE, Hang, Script, Stage, reply
+from scripted import SURE, UNSURE, Script, Stage, TooLate, reply
 
 from orchestrator.config import RunOptions
 from orchestrator.errors import AuthenticationError, BudgetError, OutcomeUnknownError
@@ -106,19 +106,19 @@ def test_a_share_holds_for_all_that_is_below_the_node(stage: Stage) -> None:
 
 def test_a_step_that_uses_up_its_share_of_the_time_is_gone_on_from(stage: Stage) -> None:
     plan = f"mine: [{{call: {{name: slow, model: {CHEAP}, time_share: 0.1}}}}, {MIDDLE}]"
-    result = play(stage, plan, {CHEAP: [Hang()]}, timeout_s=2.0)
+    result = play(stage, plan, {CHEAP: [TooLate()]}, timeout_s=600.0)
     assert (result.status, result.model_used) == ("complete", MIDDLE)
     assert "'slow' did not finish within its share" in decided(result)
 
 
 def test_a_streamed_step_that_uses_up_its_share_of_the_time_is_gone_on_from_too(stage: Stage) -> None:
     plan = f"mine: [{{call: {{name: slow, model: {CHEAP}, time_share: 0.1}}}}, {MIDDLE}]"
-    result = play(stage, plan, {CHEAP: [Hang()]}, timeout_s=2.0, stream=True)
+    result = play(stage, plan, {CHEAP: [TooLate()]}, timeout_s=600.0, stream=True)
     assert (result.status, result.model_used) == ("complete", MIDDLE)
 
 
 def test_when_the_runs_own_time_is_up_the_plan_stops_with_what_there_is(stage: Stage) -> None:
-    result = play(stage, NOTES_FIRST, {CHEAP: [reply("It is the second.")], MIDDLE: [Hang()]}, timeout_s=0.4)
+    result = play(stage, NOTES_FIRST, {CHEAP: [reply("It is the second.")], MIDDLE: [TooLate()]}, timeout_s=600.0)
     assert (result.status, result.response) == ("incomplete", "It is the second.")
     assert result.exception is not None
     assert result.exception.exit_code == 8

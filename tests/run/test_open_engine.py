@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 from scripted import SURE, Hang, Script, ScriptedProvider, Stage, reply
 
 from orchestrator import Orchestrator, run_orchestration
@@ -182,7 +183,9 @@ def test_the_functions_share_one_engine_until_what_it_is_made_from_changes(
 
 def script(text: str, **environ: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-W", "error", "-c", textwrap.dedent(text)]
-    return subprocess.run(argv, capture_output=True, text=True, env={**os.environ, **environ}, timeout=120, check=False)
+    return subprocess.run(
+        argv, capture_output=True, text=True, env={**os.environ, **environ}, timeout=PATIENCE_S, check=False
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
+from patience import PATIENCE_S
+
 MODELS = """
 checked: 2026-11-21
 models:
@@ -55,12 +57,12 @@ def test_each_process_that_waits_is_told_its_place_and_until_when(
             said = told_its_place(waiting[-1])
             assert re.search(rf"waiting [0-9.]+ s, until \d\d:\d\d:\d\d: its limit per minute, number {place} in", said)
         waiting[0].send_signal(signal.SIGINT)
-        assert waiting[0].wait(60) == 130
+        assert waiting[0].wait(PATIENCE_S) == 130
         assert "number 1 in the queue" in told_its_place(waiting[1])  # the place that was given up
     finally:
         for process in waiting:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE_S)
 
 
 def patient(folder: Path) -> str:

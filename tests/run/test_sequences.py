@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE_S
 from playing import CHEAP, CHECKED, MIDDLE, NOTES_FIRST, STRONG, asked, decided, failing, play, prompts, verdict
 from scripted import SURE, UNSURE, Hang, Script, Stage, reply
 
@@ -140,7 +141,7 @@ def test_an_interrupted_plan_keeps_what_it_had_come_to(stage: Stage) -> None:
 
     async def cancelled() -> None:
         task = asyncio.create_task(stage.engine().run(Prompt("Which?"), RunOptions(strategy="mine")))
-        await asyncio.wait_for(stage.script.hanging.wait(), 60)
+        await asyncio.wait_for(stage.script.hanging.wait(), PATIENCE_S)
         task.cancel()
         await task
 

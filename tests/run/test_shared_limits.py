@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import multiprocessing
-import time
 from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from multiprocessing.synchronize import Barrier
+from multiprocessing.context import SpawnContext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from patience import PATIENCE_S
 
-from orchestrator.clock import local_now
 from orchestrator.config import BreakerPolicy, RetryPolicy, load_settings
 from orchestrator.errors import Billed, ConfigError, DeadlineError, ProviderError, QuotaExhaustedError, RateLimitedError
 from orchestrator.ledger.limits import SECOND, Full, Slot, Wanted, Window, take_slot
@@ -454,13 +454,55 @@ def test_a_place_that_is_full_says_when_it_is_not(desk: Desk) -> None:
 
 # -- processes ----------------------------------------------------------------------------------------------------
 
-LENGTH_S, MARGIN_S, LIMIT, FOR_S, PROCESSES = 1.0, 0.06, 40, 3.6, 8
+LIMIT, FOR_S, PROCESSES = 40, 130.0, 4
+AWAKE = 0.0
 
 
-def work(path: Path, out: Path, barrier: Barrier) -> None:
+class SharedClock:
+    """The time of several processes, in seconds: while one of them is awake it stands still, and when all of them sleep
+    it is put forward to the moment at which the first wants to wake. So nothing depends on how fast they are."""
+
+    def __init__(self, context: SpawnContext, processes: int) -> None:
+        self._changed = context.Condition()
+        self._now = context.Value("d", 1.0, lock=False)
+        self._wakes_at = context.Array("d", [AWAKE] * processes, lock=False)
+
+    def monotonic(self) -> float:
+        seconds: float = self._now.value
+        return seconds
+
+    def now(self) -> datetime:
+        return NOON + timedelta(seconds=self._now.value)
+
+    def sleep(self, process: int, seconds: float) -> None:
+        with self._changed:
+            self._wakes_at[process] = self._now.value + seconds
+            self._put_forward()
+            while self._wakes_at[process] != AWAKE:
+                self._changed.wait()
+
+    def leave(self, process: int) -> None:
+        with self._changed:
+            self._wakes_at[process] = math.inf
+            self._put_forward()
+
+    def _put_forward(self) -> None:
+        earliest = min(self._wakes_at)
+        if earliest == AWAKE or earliest == math.inf:
+            return
+        self._now.value = earliest
+        for process, at in enumerate(self._wakes_at):
+            if at == earliest:
+                self._wakes_at[process] = AWAKE
+        self._changed.notify_all()
+
+
+def work(path: Path, out: Path, clock: SharedClock, process: int) -> None:
+    async def sleep(seconds: float) -> None:
+        clock.sleep(process, seconds)
+
     async def calls() -> list[float]:
         times: list[float] = []
-        window = Window(round(LENGTH_S * SECOND), round(MARGIN_S * SECOND))
         with Ledger.open(path) as ledger:
             line = Line(
                 ledger,
@@ -468,33 +510,37 @@ def work(path: Path, out: Path, barrier: Barrier) -> None:
                 max_wait_s=FOR_S,
                 breaker=BreakerPolicy(),
                 free_tier=(),
-                clock=local_now,
-                window=window,
+                clock=clock.now,
+                monotonic=clock.monotonic,
+                sleep=sleep,
             )
-            barrier.wait(60)
-            end = time.monotonic() + FOR_S
             while True:
                 try:
-                    turn = await line.enter(a_model(RateLimits(rpm=LIMIT)), 0, deadline=end, observe=unobserved)
+                    turn = await line.enter(a_model(RateLimits(rpm=LIMIT)), 0, deadline=FOR_S, observe=unobserved)
                 except (DeadlineError, QuotaExhaustedError):
                     return times
                 assert turn.slot is not None
                 times.append(turn.slot.at / SECOND)
                 turn.slot = None  # used; there is nothing to send
 
-    out.write_text(" ".join(map(repr, asyncio.run(calls()))))
+    try:
+        out.write_text(" ".join(map(repr, asyncio.run(calls()))))
+    finally:
+        clock.leave(process)
 
 
 def test_processes_together_keep_to_the_limit_and_use_it(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(PROCESSES)
+    clock = SharedClock(context, PROCESSES)
     outs = [tmp_path / str(number) for number in range(PROCESSES)]
-    workers = [context.Process(target=work, args=(tmp_path / "ledger.db", out, barrier)) for out in outs]
+    workers = [
+        context.Process(target=work, args=(tmp_path / "ledger.db", out, clock, number), daemon=True)
+        for number, out in enumerate(outs)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(120)
+        worker.join(PATIENCE_S)
     times = sorted(float(at) for out in outs for at in out.read_text().split())
-    assert max(bisect_left(times, at + LENGTH_S) - index for index, at in enumerate(times)) <= LIMIT
-    windows = FOR_S // (LENGTH_S + MARGIN_S) + 1
-    assert len(times) >= 0.9 * LIMIT * windows
+    assert max(bisect_left(times, at + 60) - index for index, at in enumerate(times)) <= LIMIT
+    assert len(times) == LIMIT * (FOR_S // SPAN_S + 1)

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 from simulated_models import MODEL_OF, NOW, WIRES, entry, http, request, scenario, simulator
+from skipping import SkippingClock, carry_out
 
 from orchestrator.simulator.app import App
 from orchestrator.simulator.scenario import FaultKind, RefusedAt
@@ -17,7 +18,7 @@ HARD = "Should I use REST or GraphQL?"
 UNCHARGED = {"input_tokens": 0, "output_tokens": 0, "cached_tokens": 0}
 
 
-def run(app: App, talk: Callable[[httpx2.AsyncClient], Awaitable[Any]]) -> Any:
+def run(app: App, talk: Callable[[httpx2.AsyncClient], Awaitable[Any]], clock: SkippingClock | None = None) -> Any:
     async def main() -> Any:
         async with http(app) as client:
             result = await talk(client)
@@ -25,7 +26,7 @@ def run(app: App, talk: Callable[[httpx2.AsyncClient], Awaitable[Any]]) -> Any:
         assert not others, "the transport left tasks behind"
         return result
 
-    return asyncio.run(main())
+    return carry_out(main(), clock or SkippingClock())
 
 
 async def ask(client: httpx2.AsyncClient, wire: str, prompt: str = HARD, **extra: Any) -> httpx2.Response:
@@ -189,11 +190,17 @@ def test_what_breaks_off_is_not_delivered() -> None:
 def test_silence_is_billed_and_has_no_status() -> None:
     app = simulator(scenario(FaultKind.TIMEOUT))
 
-    async def talk(client: httpx2.AsyncClient) -> None:
-        with pytest.raises(httpx2.ReadTimeout):
-            await client.post(**request("openai", HARD), timeout=0.5)
+    clock = SkippingClock()
 
-    run(app, talk)
+    async def talk(client: httpx2.AsyncClient) -> None:
+        asking = asyncio.create_task(client.post(**request("openai", HARD), timeout=600))
+        while not app.journal.as_json()["requests"]:  # noqa: ASYNC110  # the journal has no event
+            await asyncio.sleep(0)
+        clock.skip(600)
+        with pytest.raises(httpx2.ReadTimeout):
+            await asking
+
+    run(app, talk, clock)
     assert entry(app)["status"] is None
     assert entry(app)["output_tokens"] > 15
     assert not entry(app)["delivered"]

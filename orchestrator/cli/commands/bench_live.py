@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import stamina
 import typer
 
 from ...config import Settings
@@ -66,7 +65,6 @@ def gather(flags: LiveFlags, options: BenchOptions, settings: Settings, registry
     prompts = read_prompts(flags.live)
     if flags.write is None:
         raise UsageError("--live needs --write FILE.jsonl.gz: what is paid for is kept")
-    stamina.instrumentation.set_on_retry_hooks([])  # it would log each retry to stderr
     with RecordFile.open(flags.write) as file, render.Progress() as progress:
         gathering = Gathering(settings, registry, live, file, progress)
         try:

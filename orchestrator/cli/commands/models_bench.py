@@ -7,8 +7,6 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
-import stamina
-
 from ...config import Settings
 from ...errors import UsageError
 from ...lab.speed import Speed, measure
@@ -32,7 +30,6 @@ def bench_models(
         raise UsageError("which models? for example: orch models bench haiku gpt-6-luna", hint="orch models lists them")
     if not 1 <= rounds <= _MOST_ROUNDS:
         raise UsageError(f"--rounds takes 1 to {_MOST_ROUNDS}, not {rounds}")
-    stamina.instrumentation.set_on_retry_hooks([])  # it would log each retry to stderr
     speeds = asyncio.run(
         measure(Engine(settings), names, rounds=rounds, max_cost_nanousd=max_cost_nanousd, watch=_watch)
     )

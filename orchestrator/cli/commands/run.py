@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Annotated
 
-import stamina
 import typer
 
 from ...choose.making import Planned
@@ -86,7 +85,6 @@ def _doing(flags: RunFlags, name: str) -> str:
 
 def answer(flags: RunFlags, strategy: str | None = None) -> int:
     """Answer a prompt, with the strategy of a short form, and print what came of it; returns the exit code."""
-    stamina.instrumentation.set_on_retry_hooks([])  # it would log each retry to stderr; the watcher tells of them
     output = Output.parse(flags.output)
     settings = settings_from(flags)
     if flags.rate_last is not None:

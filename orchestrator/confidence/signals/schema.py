@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
+from json import JSONDecodeError
 from typing import Any
 
+from ...config.strict_json import parse_json
 from ...errors import UsageError
-from ..answers import json_in
+from ...expressions import expression
 from ..signal import Signal
 
 FITS, DOES_NOT_FIT = 0.7, -6.0  # logits, set by hand: what does not fit cannot be used, whatever else it is
+_IN_A_BLOCK = expression(r"\A```(?:json)?[ \t]*\n(.*)\n```\Z", re.DOTALL | re.IGNORECASE)
 
 
 def check_schema(schema: object) -> Mapping[str, Any]:
@@ -29,20 +32,24 @@ def check_schema(schema: object) -> Mapping[str, Any]:
 
 
 def schema_signal(text: str, schema: Mapping[str, Any]) -> Signal:
-    """The first thing in an answer that the schema does not allow, or that it fits. References to other documents are
-    not followed: they count as not fitting."""
+    """The first thing in an answer that the schema does not allow, or that it fits. An answer is one JSON document,
+    which may stand in one code block, with no words around it. References to other documents are not followed: they
+    count as not fitting."""
     from jsonschema import validators  # heavy
     from referencing import Registry  # heavy
     from referencing.exceptions import Unresolvable  # heavy
 
-    found = json_in(text)
-    if found is None:
-        return Signal("schema", DOES_NOT_FIT, "asked for JSON, and there is none that parses")
+    block = _IN_A_BLOCK.match(text.strip())
+    try:
+        found = parse_json(block[1] if block else text)
+    except ValueError as error:
+        why = "" if isinstance(error, JSONDecodeError) else f": {error}"
+        return Signal("schema", DOES_NOT_FIT, f"asked for JSON, and there is none that parses{why}")
     try:
         # With a registry of its own it fetches nothing: a schema must not be able to make requests.
         validator = validators.validator_for(schema)(dict(schema), registry=Registry())
-        problem = next(iter(sorted(validator.iter_errors(json.loads(found)), key=lambda error: error.json_path)), None)
-    except (Unresolvable, RecursionError) as error:
+        problem = next(iter(sorted(validator.iter_errors(found), key=lambda error: error.json_path)), None)
+    except (Unresolvable, RecursionError, ArithmeticError, re.error) as error:  # ArithmeticError: 10**400 as a float
         return Signal("schema", DOES_NOT_FIT, f"the schema cannot be applied: {str(error)[:120]}")
     if problem is None:
         return Signal("schema", FITS, "fits the schema")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping, Sequence
 
+from ...config.strict_json import parse_json
 from ...types import Tool, ToolCall
 from ..signal import Signal
 from .schema import DOES_NOT_FIT, FITS
@@ -30,12 +31,12 @@ def _problem(call: ToolCall, offered: Mapping[str, Tool]) -> str | None:
     if tool is None:
         return f"calls {call.name[:64]!r}, which is no tool that was offered"
     try:
-        arguments = json.loads(call.arguments)
+        arguments = parse_json(call.arguments)
         # With a registry of its own it fetches nothing: a schema must not be able to make requests.
         validator = validators.validator_for(tool.parameters)(dict(tool.parameters), registry=Registry())
         error = next(iter(sorted(validator.iter_errors(arguments), key=lambda found: found.json_path)), None)
     except ValueError:
         return f"calls {call.name} with arguments that are no JSON"
-    except (Unresolvable, RecursionError) as error:
+    except (Unresolvable, RecursionError, ArithmeticError, re.error) as error:
         return f"the parameters of {call.name} cannot be applied: {str(error)[:120]}"
     return None if error is None else f"calls {call.name} with arguments it does not take: {error.message[:120]}"

@@ -65,11 +65,12 @@ class Line:
         breaker: BreakerPolicy,
         free_tier: Collection[str],
         clock: Clock,
+        log_text: bool = True,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         window: Window | None = None,
     ) -> None:
-        self._books = Books(ledger, breaker, clock)
+        self._books = Books(ledger, breaker, clock, log_text)
         self._ledger = ledger
         self._clock = clock
         self._window = window or Window()

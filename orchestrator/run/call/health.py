@@ -46,18 +46,19 @@ class Finding:
     reason: str = ""
 
 
-def finding(error: BaseException | None) -> Finding:
-    """What the end of a call tells; None is a completion."""
+def finding(error: BaseException | None, *, log_text: bool = True) -> Finding:
+    """What the end of a call tells; None is a completion. Without `log_text` the reason quotes nobody."""
     if error is None:
         return Finding(Health.ANSWERS)
     if not isinstance(error, ProviderError) or isinstance(error, _NO_TELLING):
         return Finding(Health.UNKNOWN)
+    reason = error.message if log_text else error.without_quotes
     if isinstance(error, _DOWN):
-        return Finding(Health.DOWN, reason=error.message)
+        return Finding(Health.DOWN, reason=reason)
     if isinstance(error, QuotaExhaustedError):
         if error.quota is Quota.REQUEST:
             return Finding(Health.ANSWERS)
-        return Finding(Health.OUT_OF_QUOTA, error.quota is Quota.ACCOUNT, error.message)
+        return Finding(Health.OUT_OF_QUOTA, error.quota is Quota.ACCOUNT, reason)
     return Finding(Health.ANSWERS)
 
 

@@ -36,11 +36,12 @@ class SaysLimits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What all turns of a line share. `live` are those under way."""
+    """What all turns of a line share. `log_text` says whether reasons may quote; `live` are those under way."""
 
     ledger: Ledger
     policy: BreakerPolicy
     clock: Clock
+    log_text: bool
     live: list[Turn] = field(default_factory=list)
 
 
@@ -140,7 +141,7 @@ class Turn:
         return changes + self._health_changes(error, to_micros(now))
 
     def _health_changes(self, error: BaseException | None, now: int) -> list[Change]:
-        circuit, policy, found = self.circuit, self.books.policy, finding(error)
+        circuit, policy, found = self.circuit, self.books.policy, finding(error, log_text=self.books.log_text)
         changes: list[Change] = []
         match found.health:
             case Health.ANSWERS if self.breakers:

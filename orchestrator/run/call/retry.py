@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from stamina import instrumentation
+from stamina.instrumentation import RetryDetails, RetryHook
 
 from ...config import RetryPolicy
 from ...deferred import dataclass
@@ -11,6 +15,23 @@ from ...errors import ConnectionFailedError, EmptyReplyError, OrchError, Provide
 
 # Fewer retries than the policy's where more would not help, or would be paid for.
 _AT_MOST: dict[type[ProviderError], int] = {EmptyReplyError: 1}
+
+
+class _OfOthers:
+    """A hook of stamina's that is told of all retries but those of calls."""
+
+    def __init__(self, hook: RetryHook) -> None:
+        self._hook = hook
+
+    def __call__(self, details: RetryDetails) -> AbstractContextManager[None] | None:
+        return None if isinstance(details.caused_by, ProviderError) else self._hook(details)
+
+
+def _keep_quiet() -> None:
+    """stamina logs each retry, which Python prints where nobody listens: a run's watcher is told of them instead."""
+    hooks = instrumentation.get_on_retry_hooks()
+    if not all(isinstance(hook, _OfOthers) for hook in hooks):
+        instrumentation.set_on_retry_hooks([_OfOthers(hook) for hook in hooks])
 
 
 @dataclass(slots=True)
@@ -38,6 +59,7 @@ class Backoff:
         wait = self._wait_s(error)
         if wait > self.policy.max_wait_s - self.waited_s or wait >= self.time_left_s():
             return False
+        _keep_quiet()
         self.retries += 1
         self.waited_s += wait
         self.on_wait(wait, error)

@@ -10,7 +10,7 @@ listening.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from functools import lru_cache
@@ -79,7 +79,7 @@ def completed(record: CallRecord, completion: Completion, terms: Terms, ended: E
         changes |= _tokens(bound) | _bounded(bound, terms.price, ended)
         if terms.thinks or completion.thought or completion.disbelieved is not None:
             changes |= _at_worst(record)
-        changes |= _flagged(completion)
+        changes |= _flagged(completion, terms)
     else:
         changes |= _tokens(usage)
     if usage is not None:
@@ -89,10 +89,11 @@ def completed(record: CallRecord, completion: Completion, terms: Terms, ended: E
 
 def failed(record: CallRecord, error: ProviderError, terms: Terms, ended: Ended) -> CallRecord:
     changes = _at(CallStatus.FAILED, ended) | (_unbilled() if error.billed is Billed.NO else _at_worst(record))
-    changes |= {"error_code": error.code, "error_message": error.message, "request_id": error.request_id}
+    message = error.message if terms.log_text else error.without_quotes
+    changes |= {"error_code": error.code, "error_message": message, "request_id": error.request_id}
     partial = error.partial
     if partial is not None:
-        changes |= _reply(partial, terms) | _flagged(partial)
+        changes |= _reply(partial, terms) | _flagged(partial, terms)
         if partial.usage is not None and error.billed is Billed.YES:
             changes |= _tokens(partial.usage) | _charged(partial, partial.usage, terms, ended)
     return replace(record, **changes)
@@ -108,7 +109,7 @@ def interrupted(record: CallRecord, partial: Completion, terms: Terms, ended: En
         changes |= _reply(partial, terms)
     known = partial.usage.input_tokens if partial.usage is not None else terms.load.input_bound
     tokens: Changes = {"input_tokens": known, "output_tokens": upper_bound_tokens(partial.text)}
-    return replace(record, **changes, **_at_worst(record), **tokens, **_flagged(partial))
+    return replace(record, **changes, **_at_worst(record), **tokens, **_flagged(partial, terms))
 
 
 def partial_reply(text: str, model: str, latency_ms: int, usage: Usage | None = None) -> Completion:
@@ -139,7 +140,8 @@ def _charged(completion: Completion, usage: Usage, terms: Terms, ended: Ended) -
     changes: Changes = {"cost_nanousd": found.nanousd, "cost_source": found.source}
     if found.price is not None and found.price is not terms.price:
         changes["price"] = price_json(found.price)
-    return changes | {"usage": json.dumps(usage.raw, default=str) if usage.raw else None}
+    raw = _kept_of(usage, terms)
+    return changes | {"usage": json.dumps(raw, default=str) if raw else None}
 
 
 def bill_of(completion: Completion, usage: Usage, terms: Terms, gpu_ms: int = 0) -> Bill:
@@ -172,10 +174,24 @@ def _tokens(usage: Usage) -> Changes:
     }
 
 
-def _flagged(completion: Completion) -> Changes:
+def _kept_of(usage: Usage, terms: Terms) -> Mapping[str, Any]:
+    return usage.raw if terms.log_text else _counts_in(usage.raw)
+
+
+def _counts_in(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers of a provider's usage, and what holds some: whatever else it says may be words of the prompt."""
+    counts = {name: _counts_in(value) if isinstance(value, Mapping) else value for name, value in raw.items()}
+    return {
+        name: value
+        for name, value in counts.items()
+        if isinstance(value, int | float) or (value and isinstance(value, dict))
+    }
+
+
+def _flagged(completion: Completion, terms: Terms) -> Changes:
     if completion.disbelieved is None:
         return {}
-    return {"usage": json.dumps({NOT_BELIEVED: completion.disbelieved.raw}, default=str)}
+    return {"usage": json.dumps({NOT_BELIEVED: _kept_of(completion.disbelieved, terms)}, default=str)}
 
 
 def _unbilled() -> Changes:

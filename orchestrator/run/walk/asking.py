@@ -28,7 +28,7 @@ Decide = Callable[..., None]  # (text, *, loud=False)
 @dataclass(frozen=True, slots=True)
 class Asker:
     """Makes the calls of one run. `asked` is what their answers are held against. `decide` takes down what was decided;
-    `rng` draws the markers of fences."""
+    `rng` draws the markers of fences. `with_text` says that the ledger may keep what quotes an answer."""
 
     reading: Reading
     asked: Asked
@@ -37,6 +37,7 @@ class Asker:
     rng: random.Random
     detector: ConfidenceDetector
     decide: Decide
+    with_text: bool
 
     async def draft(self, call: Call, material: Material, order: Order) -> Draft:
         """The call as it would be made now, to be reserved together with others."""
@@ -81,7 +82,8 @@ class Asker:
     async def keep(self, outcome: Outcome) -> None:
         """Write what is thought of an answer into its row, again if it has changed."""
         verdict = outcome.verdict
-        kept = json.dumps({"signals": dict(verdict.signals), "reasons": list(verdict.reasons)})
+        reasons = list(verdict.reasons) if self.with_text else []  # which quote the answer
+        kept = json.dumps({"signals": dict(verdict.signals), "reasons": reasons})
         self.caller.log.judge(outcome.call_id, verdict.confidence, kept)
 
     def _request(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> tuple[Request, Order]:

@@ -52,11 +52,28 @@ class Context:
 
     @property
     def asker(self) -> Asker:
-        return Asker(self.reading, self.asked, self.registry, self.caller, self.rng, self.detector, self.decide)
+        return Asker(
+            self.reading,
+            self.asked,
+            self.registry,
+            self.caller,
+            self.rng,
+            self.detector,
+            self.decide,
+            with_text=self.order.log_text,
+        )
 
-    def decide(self, text: str, *, loud: bool = False) -> None:
-        self.decisions.append(text)
+    def decide(self, text: str, *, loud: bool = False, without_quotes: str | None = None) -> None:
+        """Takes down what was decided. `without_quotes` is it without words of a prompt or an answer, if it has any:
+        the ledger keeps that where no text may be kept."""
+        plain = text if without_quotes is None else without_quotes
+        self.decisions.append(text if self.order.log_text else plain)
         self.order.observe(Note(text, loud))
+
+    def tell_of(self, error: OrchError, what: str = "", then: str = "", *, loud: bool = True) -> None:
+        """Takes down that something went wrong, and what came of it."""
+        before = f"{what}: " if what else ""
+        self.decide(f"{before}{error.message}{then}", loud=loud, without_quotes=f"{before}{error.without_quotes}{then}")
 
     def limited(self, node: Node, order: Order) -> Order:
         """The order within a node's share of the run's cap and time, if it has one.
@@ -89,9 +106,8 @@ class Context:
         if confidence >= threshold:
             self.decide(f"{name} answered with confidence {confidence:.2f} ≥ {threshold:g}: accepted")
             return True
-        reasons = outcome.verdict.reasons
-        why = f" ({'; '.join(reasons)})" if reasons else ""
-        self.decide(f"{name} answered with confidence {confidence:.2f} < {threshold:g}{why}")
+        found, reasons = f"{name} answered with confidence {confidence:.2f} < {threshold:g}", outcome.verdict.reasons
+        self.decide(f"{found} ({'; '.join(reasons)})" if reasons else found, without_quotes=found)
         return False
 
 

@@ -42,7 +42,9 @@ async def examined(context: Context, accept: Accept, outcome: Outcome, order: Or
     if outcome.unfit is not None:
         outcome = replace(outcome, accepted=False)
     if outcome is not before:
-        context.decide(f"{outcome.spec.name}'s answer: {outcome.verdict.reasons[-1]}")
+        name = f"{outcome.spec.name}'s answer"
+        taken = f"{name} is {'not ' if outcome.unfit else ''}what the user's schema or command takes"
+        context.decide(f"{name}: {outcome.verdict.reasons[-1]}", without_quotes=taken)
         await context.asker.keep(outcome)
     return outcome
 
@@ -61,7 +63,7 @@ async def self_checked(context: Context, accept: Accept, outcome: Outcome, given
         material = Material(given, answer=given_by(outcome))
         judgement, _ = await context.asker.judge(checker, material, context.limited(checker, order))
     except (ProviderError, BudgetError) as error:
-        context.decide(f"the answer is not checked: {error.message}", loud=True)
+        context.tell_of(error, "the answer is not checked")
         return outcome
     if judgement is None:
         context.decide(f"{checker.model}'s reply is no verdict: it counts for nothing", loud=True)

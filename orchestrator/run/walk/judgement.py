@@ -37,7 +37,7 @@ def read_judgement(completion: Completion) -> Judgement | None:
     block = _IN_A_BLOCK.match(text)
     try:
         found = parse_json(block[1] if block else text)
-    except (ValueError, RecursionError):
+    except ValueError:
         return None
     if not isinstance(found, dict):
         return None

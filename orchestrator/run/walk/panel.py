@@ -41,7 +41,7 @@ async def run_panel(context: Context, node: Panel, given: Given, order: Order, c
             raise member  # what no other member can make good
     failures = [member for member in members if isinstance(member, OrchError)]
     for failure in failures:
-        context.decide(f"a member failed: {failure.message}", loud=True)
+        context.tell_of(failure, "a member failed")
     answered = {place: member for place, member in zip(here, members, strict=True) if isinstance(member, Outcome)}
     if not answered:
         raise all_failed(failures)
@@ -83,7 +83,7 @@ async def _synthesise(
     except (ProviderError, BudgetError) as error:
         if broke_off(error):
             raise
-        context.decide(f"the answers could not be put together: {error.message}", loud=True)
+        context.tell_of(error, "the answers could not be put together")
         return await _kept(context, otherwise)
     if call.name is not None:
         given[call.name] = given_by(written)
@@ -111,7 +111,7 @@ async def _reserve_together(context: Context, node: Panel, given: Given, orders:
             del left[dearest], drafts[dearest]
             if not left and len(calls) == len(node.members):
                 raise
-            context.decide(f"left out {calls[dearest].model}: {error.message}", loud=True)
+            context.tell_of(error, f"left out {calls[dearest].model}")
     return drafts
 
 

@@ -122,7 +122,7 @@ class Execution(Context):
                 if not step.optional or isinstance(error, LedgerError) or broke_off(error):
                     raise
                 failures.append(error)
-                self.decide(f"left out {called(step)}: {error.message}", loud=True)
+                self.tell_of(error, f"left out {called(step)}")
                 continue
             if node.answer is not None and node.answer == step.name:
                 answer = last
@@ -143,7 +143,7 @@ class Execution(Context):
             except (ProviderError, BudgetError) as error:
                 if kept is None:
                     raise
-                self.decide(f"round {number} failed: {error.message}", loud=True)
+                self.tell_of(error, f"round {number} failed")
                 return kept
             outcome = await self._judged(node.until, outcome, given, inner)
             if kept is None or outcome.accepted or outcome.confidence >= kept.confidence:
@@ -170,7 +170,7 @@ class Execution(Context):
         try:
             judgement, issues = await self.asker.judge(call, material, self.limited(call, order))
         except (ProviderError, BudgetError) as error:
-            self.decide(f"the answer is not checked: {error.message}", loud=True)
+            self.tell_of(error, "the answer is not checked")
             return replace(outcome, accepted=None)
         if call.name is not None:
             given[call.name] = issues
@@ -194,9 +194,9 @@ class Execution(Context):
 
     def _went_on(self, error: OrchError, *, last: bool) -> None:
         if isinstance(error, ProviderError) and not (last and error.disposition is Disposition.STOP):
-            self.decide(f"{error.message}{'' if last else ': going on to the next model'}", loud=error.loud)
+            self.tell_of(error, then="" if last else ": going on to the next model", loud=error.loud)
         else:
-            self.decide(error.message)
+            self.tell_of(error, loud=False)
 
 
 def _out_of_share(node: Node, error: ProviderError) -> ProviderError:
