@@ -31,9 +31,13 @@ class Output:
         if not wanted.endswith(".json"):
             raise UsageError(f"--output takes text, json or a file name that ends in .json, not {wanted!r}")
         file = Path(wanted)
-        if not file.parent.is_dir():
-            raise UsageError(f"--output: there is no folder {file.parent}")
-        if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        try:
+            if not file.parent.is_dir():
+                raise UsageError(f"--output: there is no folder {file.parent}")
+            writable = not file.is_dir() and os.access(file if file.exists() else file.parent, os.W_OK)
+        except OSError as error:  # a closed folder on the way, or a name that is too long
+            raise UsageError(f"--output: {file} cannot be written: {error.strerror}") from None
+        if not writable:
             raise UsageError(f"--output: {file} cannot be written")
         return cls(file=file)
 

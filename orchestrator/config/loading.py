@@ -13,6 +13,7 @@ from .config_file import chosen, config_onto
 from .records import Complexity, Settings
 from .strict_yaml import read, record
 from .tuned import Tuned, read_tuned
+from .yaml_files import is_there
 
 APP = "orch"
 _TRUE = frozenset({"1", "true", "yes", "on"})
@@ -48,7 +49,7 @@ def load_settings(
         or _path(environ, "ORCH_LEDGER")
         or dirs.user_data_path / ("ledger-simulated.db" if simulated else "ledger.db"),
         config_dir=config_dir,
-        config_file=named_config or (user_config if user_config.exists() else None),
+        config_file=named_config or (user_config if is_there(user_config) else None),
         tuned_file=tuned,
         parsed_dir=dirs.user_cache_path / "parsed",
         models_file=models_file or _path(environ, "ORCH_MODELS"),
@@ -57,7 +58,7 @@ def load_settings(
         simulate=simulated,
         scenario=scenario or _path(environ, "ORCH_SCENARIO"),
     )
-    if tuned.exists():
+    if is_there(tuned):
         settings = _tuned_onto(settings, read_tuned(tuned, settings.parsed_dir))
     if settings.config_file is not None:
         settings = read(settings.config_file, record(config_onto(settings)), settings.parsed_dir)

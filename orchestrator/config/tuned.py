@@ -22,6 +22,7 @@ from ..deferred import dataclass
 from ..errors import ConfigError, UsageError
 from ..files import replacing
 from .strict_yaml import Reader, Table, decimal, list_of, mapping_of, read, record, text
+from .yaml_files import is_there
 from .yaml_value import Value
 
 LEAST_SLOPE = Decimal("0.001")
@@ -119,7 +120,7 @@ def read_tuned(path: Path, keep_in: Path | None = None) -> Tuned:
 
 def merged(path: Path, tuned: Tuned) -> Tuned:
     """What was fitted now, and of what was fitted earlier the rest."""
-    earlier = read_tuned(path) if path.exists() else Tuned()
+    earlier = read_tuned(path) if is_there(path) else Tuned()
     scored = tuned.cuts is not None or tuned.adjustment is not None
     if scored and tuned.scorer != earlier.scorer:  # what was fitted to other scores says nothing of these
         earlier = replace(earlier, cuts=None, adjustment=None)
@@ -137,7 +138,7 @@ def write_tuned(path: Path, tuned: Tuned, comment: Sequence[str]) -> None:
     content = _as_yaml(tuned, comment)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        before = path.read_bytes() if path.exists() else b""
+        before = path.read_bytes() if is_there(path) else b""
         _keep(path, before)
         with replacing(path) as stream:
             stream.write(content.encode())

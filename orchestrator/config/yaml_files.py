@@ -42,6 +42,22 @@ def read_document(path: Path, keep_in: Path | None = None) -> Value:
     return document
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is anything at a path. Raises ConfigError if nobody can tell, such as below a closed folder."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+    return True
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> ConfigError:
+    reason = error.strerror if isinstance(error, OSError) else str(error)  # ValueError: a NUL in the path
+    return ConfigError(f"{path}: cannot be read: {reason}")
+
+
 def contents(path: Path) -> bytes:
     """A whole file, of `MAX_BYTES` at most. Raises ConfigError if it cannot be read or is larger."""
     try:
@@ -50,9 +66,8 @@ def contents(path: Path) -> bytes:
             raise ConfigError(f"{path}: is not a regular file")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ConfigError(f"{path}: cannot be read: {reason}") from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{path}: is larger than {MAX_BYTES // 1024:,} KiB")
     return data

@@ -94,9 +94,9 @@ class Ledger:
 
         Nothing is written, unless the ledger needs a migration or holds what a dead process left unsettled.
         """
-        path = path.resolve()
-        if not path.exists() or path.stat().st_size == 0:
+        if not is_there(path):
             return None
+        path = path.resolve()
         with as_ledger_errors(path):
             connection = _connect_for_reading(path)
             try:
@@ -226,6 +226,15 @@ def _set_up(connection: sqlite3.Connection) -> sqlite3.Connection:
 # The file itself is never opened but by SQLite: closing it would drop the locks of every other connection that this
 # process has to it, and another process could take the log away from under them. https://sqlite.org/howtocorrupt.html,
 # 2.2
+
+
+def is_there(path: Path) -> bool:
+    """Whether a ledger was made at a path. Raises LedgerError if nobody can tell, such as below a closed folder."""
+    with as_ledger_errors(path):
+        try:
+            return path.stat().st_size > 0
+        except FileNotFoundError:
+            return False
 
 
 def _check_is_ours(path: Path) -> None:

@@ -80,11 +80,16 @@ class _Found:
 
     def add(self, name: str) -> None:
         path = Path(name).expanduser()
+        try:
+            is_folder, is_there = path.is_dir(), path.exists()
+        except (OSError, ValueError) as error:  # a closed folder on the way, a name that is too long, a NUL
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise UsageError(f"--context: {name} cannot be read: {reason}") from None
         if name == STDIN:
             self.stdin = True
-        elif path.is_dir():
+        elif is_folder:
             self._add_folder(path)
-        elif path.exists():
+        elif is_there:
             self._add_file(path)
         elif has_magic(name):
             self._add_all(name)

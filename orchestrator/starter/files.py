@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ..config import load_settings
+from ..config.yaml_files import is_there
 from ..deferred import dataclass
 from ..errors import ConfigError, UsageError
 from ..files import replacing
@@ -50,7 +51,7 @@ def write(files: Files, folder: Path, *, force: bool, together: bool) -> Written
     A file that is there stays as it is, and with `together` none is written then; `force` replaces it, and keeps a copy
     as NAME.old. Raises UsageError if nothing could be written, and ConfigError if the folder cannot be made.
     """
-    there = [name for name in files if (folder / name).is_symlink() or (folder / name).exists()]
+    there = [name for name in files if is_there(folder / name)]
     if there and not force and (together or len(there) == len(files)):
         raise UsageError(
             f"{', '.join(str(folder / name) for name in there)}: there already; nothing was written",

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from ..clock import Clock
 from ..config import Settings
+from ..config.yaml_files import is_there
 from ..deferred import dataclass
 from ..errors import AuthenticationError, ConfigError, ConnectionFailedError, LedgerError, OrchError
 from ..plugins import Table
@@ -97,7 +98,7 @@ def check_files(settings: Settings, config: Path | None) -> Check:
         "routing.yaml": settings.routing_file,
     }
     paths = [Path(path) if path else settings.config_dir / name for name, path in named.items()]
-    in_use = [str(path) for path in paths if path.exists()]
+    in_use = [str(path) for path in paths if is_there(path)]
     return Check("files", CheckStatus.OK, ", ".join(in_use) or f"none of your own in {settings.config_dir}")
 
 

@@ -19,7 +19,7 @@ from ..ledger.breakers import breaker_states
 from ..ledger.rows import to_micros
 from ..ledger.schema import MIGRATIONS
 from ..ledger.spool import put_aside, spooled
-from ..ledger.store import Ledger
+from ..ledger.store import Ledger, is_there
 from ..money import format_nanousd
 
 MOUNTS = Path("/proc/self/mountinfo")  # Linux; see proc_pid_mountinfo(5)
@@ -79,10 +79,10 @@ def check_ledger(path: Path, *, now: datetime, full: bool = False, mounts: Path 
 def check_breakers(path: Path, *, now: datetime, simulated: bool) -> Iterator[Check]:
     """What is set aside because it kept failing, or one check that says that nothing is."""
     name = "circuit breakers"
-    if not path.is_file():
-        yield Check(name, CheckStatus.OK, "nothing is set aside")
-        return
     try:
+        if not is_there(path):
+            yield Check(name, CheckStatus.OK, "nothing is set aside")
+            return
         with closing(_connect(path)) as connection:
             states = [s for s in breaker_states(Ledger(path, connection), now) if s.simulated == simulated]
     except (sqlite3.Error, LedgerError):
@@ -171,7 +171,9 @@ def _space(path: Path) -> Check:
 
 
 def _nearest_folder(path: Path) -> Path:
-    return next((folder for folder in path.absolute().parents if folder.is_dir()), Path(path.anchor or "."))
+    parents = path.absolute().parents
+    found = (folder for folder in parents if os.path.isdir(folder))  # noqa: PTH112  # Path.is_dir raises for names too long
+    return next(found, Path(path.anchor or "."))
 
 
 def _permissions(path: Path) -> Check:

@@ -12,6 +12,7 @@ import typer
 
 from ...clock import local_now
 from ...config import user_config_dir
+from ...config.yaml_files import is_there
 from ...deferred import dataclass
 from ...registry.loading import load_registry
 from ...registry.providers import PROVIDERS, is_set_up
@@ -77,7 +78,7 @@ def _converted(source: Path, folder: Path) -> Converted:
     """What openclaw.json comes to, by the models that orch has and those that the user added. Raises ConfigError."""
     named = os.environ.get("ORCH_MODELS")
     own = Path(named).expanduser() if named else folder / MODELS
-    models_file = own if named or own.exists() else None
+    models_file = own if named or is_there(own) else None
     with TemporaryDirectory(prefix="orch-init-") as nowhere:  # the user's chains make no difference, even broken ones
         registry = load_registry(models_file=models_file, chains_file=None, config_dir=Path(nowhere))
     found = convert(read_openclaw(source), registry, source=source.name, when=local_now())

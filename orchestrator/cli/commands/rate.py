@@ -16,6 +16,7 @@ from ...ledger.queries import LAST, find_run
 from ...ledger.ratings import BAD, GOOD, MOST_NOTE_CHARS, Rating, check_can_be_rated
 from ...ledger.ratings import rate as rate_run
 from ...ledger.ratings import unrate as unrate_run
+from ...ledger.store import is_there
 from .. import render
 from ..options import ConfigFlags, LedgerFlags, OutputFlags, command
 from ..output import Output
@@ -85,7 +86,7 @@ def rate_one(settings: Settings, wanted: str, rating: str, *, note: str | None =
         raise UsageError(
             "a note goes with a rating" if value is None else f"a note has at most {MOST_NOTE_CHARS:,} characters"
         )
-    if not settings.ledger.exists():
+    if not is_there(settings.ledger):
         raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
     with open_ledger(settings.ledger) as ledger:
         recorded = find_run(ledger, wanted)

@@ -12,6 +12,7 @@ from ...clock import local_now
 from ...config import Settings
 from ...deferred import dataclass
 from ...errors import UsageError
+from ...ledger.store import is_there
 from ...money import format_nanousd
 from ...registry.loading import registry_for
 from ...report.period import resolve
@@ -72,7 +73,7 @@ _USES = {
 
 
 def _carried_out(flags: _RepriceFlags, settings: Settings) -> Repricing:
-    if not settings.ledger.exists():
+    if not is_there(settings.ledger):
         raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
     now = local_now()
     if flags.undo is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...config import Settings
 from ...config.tuned import Tuned, read_tuned
-from ...config.yaml_files import read_document
+from ...config.yaml_files import is_there, read_document
 from ...deferred import dataclass
 from ...lab.tune.tuning_weights import as_settings
 from ...reading.complexity import CUTS
@@ -29,7 +29,7 @@ class Setting:
 def in_force(settings: Settings) -> list[Setting]:
     """Every setting that can be tuned. Raises ConfigError for a file that cannot be read."""
     tuned = Tuned()
-    if settings.tuned_file.exists():
+    if is_there(settings.tuned_file):
         tuned = read_tuned(settings.tuned_file)
         if tuned.scorer != settings.complexity.scorer:  # what was tuned to other scores is not in force
             tuned = replace(tuned, cuts=None, adjustment=None)
