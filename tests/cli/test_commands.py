@@ -340,7 +340,12 @@ def test_a_command_imports_only_the_sdk_that_it_calls(user_files: Path, argv: li
 
 # What takes long to load, and only some commands need: to write to the ledger, to call, to read a prompt, to draw.
 _HEAVY = {"asyncio", "filelock", "ulid", "stamina", "pydantic", "yaml", "rich", "jsonschema"}
-_OURS = {"orchestrator.run.engine", "orchestrator.reading", "orchestrator.confidence", "orchestrator.report.baseline"}
+_OURS = {
+    "orchestrator.run.engine",
+    "orchestrator.reading.complexity",
+    "orchestrator.confidence",
+    "orchestrator.report.baseline",
+}
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,7 @@ def test_a_command_that_cannot_be_run_is_interrupted_all_the_same() -> None:
 def test_nothing_is_left_for_the_loop_to_complain_of(capfd: pytest.CaptureFixture[str]) -> None:
     code = """if True:
         import asyncio
+        import os
         from orchestrator.run.call.verify import verify
         for command, timeout_s in (("sh -c 'sleep 6000 & exit 0'", 600), ("sleep 6000", 0.5), ("true", 600)):
             print(asyncio.run(verify(command, "x" * 100_000, environ=os.environ, timeout_s=timeout_s)).logit > 0)

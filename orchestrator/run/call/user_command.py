@@ -42,6 +42,8 @@ async def run_command(command: str, given: bytes, *, environ: Mapping[str, str],
             await asyncio.wait({starting})
         except asyncio.CancelledError:
             interrupted = True
+    if interrupted and starting.exception() is not None:
+        raise asyncio.CancelledError
     transport, watched = starting.result()
     stdin = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))
     try:

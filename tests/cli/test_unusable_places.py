@@ -1,0 +1,67 @@
+"""A place that cannot be used is told in a sentence, with the exit code of its kind: never as a bug."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Orch = Callable[..., "subprocess.CompletedProcess[bytes]"]
+TOO_LONG = "x" * 300
+COMMANDS = [
+    ["run", "--simulate", "-p", "hi"],
+    ["report"],
+    ["stats"],
+    ["export"],
+    ["show", "last"],
+    ["budget", "show"],
+    ["rate", "last", "good"],
+    ["reprice", "--since", "1d"],
+    ["experiment", "list"],
+    ["doctor"],
+]
+every_command = pytest.mark.parametrize("argv", COMMANDS, ids=lambda argv: argv[0])
+
+
+@every_command
+@pytest.mark.parametrize("place", [f"{TOO_LONG}.db", f"{TOO_LONG}/ledger.db", "file/ledger.db"])
+def test_a_ledger_where_none_can_be_is_no_bug(orch: Orch, tmp_path: Path, argv: list[str], place: str) -> None:
+    (tmp_path / "file").write_text("no folder")
+    done = orch(*argv, ORCH_LEDGER=str(tmp_path / place))
+    if TOO_LONG in place and argv[0] != "experiment":
+        assert done.returncode == 11
+    assert done.returncode in (0, 2, 4, 11)
+    assert b"bug in orch" not in done.stderr
+
+
+@every_command
+@pytest.mark.parametrize("flag", ["--config", "--output", "--context", "--models-file"])
+def test_a_name_that_is_too_long_is_an_error_of_the_command_line_or_the_configuration(
+    orch: Orch, argv: list[str], flag: str
+) -> None:
+    done = orch(*argv, flag, f"{TOO_LONG}.json")
+    assert done.returncode in (2, 3), done.stderr
+
+
+@pytest.mark.parametrize("variable", ["XDG_CONFIG_HOME", "XDG_DATA_HOME"])
+@pytest.mark.parametrize("argv", [["init"], ["doctor"], ["stats"]], ids=lambda argv: argv[0])
+@pytest.mark.skipif(sys.platform != "linux", reason="these variables are of freedesktop.org's systems")
+def test_a_folder_of_the_users_that_cannot_be_is_no_bug(
+    orch: Orch, tmp_path: Path, variable: str, argv: list[str]
+) -> None:
+    assert orch(*argv, **{variable: str(tmp_path / TOO_LONG)}).returncode in (0, 3, 11)
+
+
+@pytest.mark.parametrize("argv", [["models"], ["run", "--simulate", "-p", "hi"], ["--version"], ["chains", "list"]])
+@pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX closes it")
+def test_without_a_stdout_a_command_that_answers_there_ends_as_with_a_closed_pipe(
+    user_files: Path, argv: list[str]
+) -> None:
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "orchestrator", *argv]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 141
+    assert b"cannot be written to stdout" in done.stderr
