@@ -43,12 +43,12 @@ def as_json(document: Mapping[str, Any], *, indent: int | None = None) -> str:
 
 def line(text: str) -> None:
     """A line on stdout."""
-    _write(_stdout(), text if text.endswith("\n") else f"{text}\n")
+    _write(sys.stdout, text if text.endswith("\n") else f"{text}\n")
 
 
 def piece(text: str) -> None:
     """A piece of an answer, at once."""
-    _write(_stdout(), text)
+    _write(sys.stdout, text)
     flush()
 
 
@@ -112,7 +112,7 @@ def table(renderable: RenderableType) -> None:
     terminal, drawn = is_terminal(sys.stdout), StringIO()
     console = Table(file=drawn, force_terminal=terminal, width=columns(), highlight=False, soft_wrap=not terminal)
     console.print(renderable)
-    _put(_stdout(), drawn.getvalue())
+    _put(sys.stdout, drawn.getvalue())
 
 
 class Bytes:
@@ -122,19 +122,14 @@ class Bytes:
     """
 
     def write(self, data: bytes) -> int:
-        _write(_stdout(), data.decode())
+        if sys.stdout is None:
+            raise OutputError(OSError(errno.EBADF, os.strerror(errno.EBADF)))
+        _write(sys.stdout, data.decode())
         return len(data)
 
 
 def _write(stream: TextIO | None, text: str) -> None:
     _put(stream, for_terminal(text) if is_terminal(stream) else text)
-
-
-def _stdout() -> TextIO:
-    """Raises OutputError where the process was started without a stdout."""
-    if sys.stdout is None:
-        raise OutputError(OSError(errno.EBADF, os.strerror(errno.EBADF)))
-    return sys.stdout
 
 
 def _put(stream: TextIO | None, text: str) -> None:

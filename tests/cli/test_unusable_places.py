@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -54,14 +53,3 @@ def test_a_folder_of_the_users_that_cannot_be_is_no_bug(
     orch: Orch, tmp_path: Path, variable: str, argv: list[str]
 ) -> None:
     assert orch(*argv, **{variable: str(tmp_path / TOO_LONG)}).returncode in (0, 3, 11)
-
-
-@pytest.mark.parametrize("argv", [["models"], ["run", "--simulate", "-p", "hi"], ["--version"], ["chains", "list"]])
-@pytest.mark.skipif(os.name != "posix", reason="a shell of POSIX closes it")
-def test_without_a_stdout_a_command_that_answers_there_ends_as_with_a_closed_pipe(
-    user_files: Path, argv: list[str]
-) -> None:
-    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "orchestrator", *argv]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
-    assert done.returncode == 141
-    assert b"cannot be written to stdout" in done.stderr
