@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from datetime import date, datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
@@ -227,8 +228,13 @@ def _undated(name: str) -> str:
     return _DATE_OR_VARIANT.sub("", name.lower().rpartition("/")[2])
 
 
-def _names(spec: ModelSpec) -> set[str]:
-    return {_undated(name) for name in (spec.id, spec.name, *spec.aliases)}
+def _names(spec: ModelSpec) -> frozenset[str]:
+    return _all_undated((spec.id, spec.name, *spec.aliases))
+
+
+@lru_cache(1024)  # asked of every model of the registry for a reply whose name nobody knows
+def _all_undated(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(_undated, names))
 
 
 def _shown(name: str) -> str:
