@@ -416,3 +416,21 @@ def test_a_host_other_than_this_machine_is_refused(loopback: str, host: str, sta
     reply = httpx2.get(f"{loopback}/journal", headers={"host": host}, trust_env=False)
     assert reply.status_code == status
     assert ("requests" in reply.json()) is (status == 200)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("localhost:4141", 200),
+        ("[::1]:4141", 200),
+        ("evil.example", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("localhost.evil.example:80", 403),
+        ("192.168.0.1", 403),
+        ("[", 403),
+    ],
+)
+def test_a_served_simulator_answers_to_names_of_this_machine_only(loopback: str, host: str, status: int) -> None:
+    """A page whose name was made to lead to this machine sends that name."""
+    assert httpx2.get(f"{loopback}/journal", headers={"Host": host}, trust_env=False).status_code == status
