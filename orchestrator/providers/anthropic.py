@@ -47,7 +47,7 @@ class AnthropicProvider(SdkProvider):
     def __init__(self, target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> None:
         silence_sdk_logging()
         key, base_url = checked_key(target), checked_base_url(target, BASE_URL, ("v1",))
-        http = Client(base_url, ("authorization", f"Bearer {key}"), transport)
+        http = Client(base_url, ("authorization", f"Bearer {key}"), transport, typed_events=True)
         super().__init__(target, key, http)
         # An explicit key keeps the SDK from ANTHROPIC_AUTH_TOKEN and from profiles on disk.
         self._client = anthropic.AsyncAnthropic(
@@ -93,6 +93,8 @@ class AnthropicProvider(SdkProvider):
     def _feed(self, event: object, draft: Draft) -> Iterator[str | Usage]:
         match text_at(event, "type"):
             case "message_start":
+                if draft.provisional or draft.usage is not None:
+                    raise ErrorInReply("a second message began in the same stream")
                 draft.model = text_at(event, "message", "model")
                 draft.request_id = draft.request_id or text_at(event, "message", "id") or None
                 draft.provisional = True

@@ -34,6 +34,7 @@ from ..errors import (
     RequestRejectedError,
 )
 from .base import Endpoint
+from .event_stream import EventStream
 from .http1 import Http1Transport
 from .incoming import ENCODING, Incoming
 
@@ -126,6 +127,7 @@ _current: ContextVar[Exchange | None] = ContextVar("orchestrator.providers.excha
 
 class Client(httpx2.AsyncClient):
     """A client for one origin. `credential` is a header name and value; `passed` are further headers to let through.
+    With `typed_events`, events of a stream keep their names, and have the type in their data for one.
 
     Connections are an Http1Transport's, where no transport is given and no proxy is set for the address.
     """
@@ -136,7 +138,10 @@ class Client(httpx2.AsyncClient):
         credential: tuple[str, str],
         transport: httpx2.AsyncBaseTransport | None,
         passed: frozenset[str] = frozenset(),
+        *,
+        typed_events: bool = False,
     ) -> None:
+        self._typed_events = typed_events
         self._origin = _origin(httpx2.URL(base_url))
         self._credential = credential
         self._passed = _PASSED | passed
@@ -203,7 +208,9 @@ class Client(httpx2.AsyncClient):
             assert isinstance(response.stream, httpx2.AsyncByteStream)
             # Taken away from httpx2, which would unpack it without a limit.
             packed = response.headers.pop("content-encoding", "").strip().lower()
-            response.stream = Incoming(response.stream, packed, exchange.most, exchange.deadline, exchange.note_tail)
+            body = Incoming(response.stream, packed, exchange.most, exchange.deadline, exchange.note_tail)
+            streams = response.headers.get("content-type", "").lower().startswith("text/event-stream")
+            response.stream = EventStream(body, typed=self._typed_events) if streams else body
 
     def _may_pass(self, name: str) -> bool:
         return name in self._passed or name.startswith(_PASSED_PREFIX)
