@@ -36,8 +36,8 @@ from ..ledger.breakers import OPEN, breaker_states
 from ..ledger.experiments import stops
 from ..ledger.pace import measured_p95
 from ..ledger.records import Recorded, RunRecord, RunStatus
+from ..ledger.rotation import advance_rotation, rotation_counts
 from ..ledger.store import Ledger
-from ..ledger.turns import take_turn, turns_taken
 from ..plan import calls
 from ..providers.base import Provider
 from ..providers.catalog import connect, endpoint
@@ -47,7 +47,7 @@ from ..registry.model import Registry
 from ..registry.providers import PROVIDERS
 from ..types import FinishReason, Prompt
 from . import recording
-from .call.admission import Line
+from .call.admission import Admission
 from .call.alerts import tell
 from .call.allowance import TokenBudget
 from .call.caller import Caller, Order
@@ -75,7 +75,7 @@ class Engine:
         async with Engine(settings) as engine:
             result = await engine.run(Prompt("..."), settings.run)
 
-    As a context it stays open: ledger, provider connections and the lines in front of models are set up once, and its
+    As a context it stays open: ledger, provider connections and the admission to models are set up once, and its
     runs share them. An engine that is not entered is open while it has a run. Its ledger is opened anew if the file is
     replaced, and in a process that was forked.
 
@@ -104,7 +104,7 @@ class Engine:
         self._detector = ConfidenceDetector(
             slope=calibration.slope, intercept=calibration.intercept, plugins=settings.signals
         )
-        self._lifetime = Lifetime(self._line, connect or self._default_connect(), settings.ledger, ledger)
+        self._lifetime = Lifetime(self._admission, connect or self._default_connect(), settings.ledger, ledger)
 
     async def __aenter__(self) -> Self:
         """Raises LedgerError, with nothing left open, if the ledger cannot be opened."""
@@ -262,7 +262,7 @@ class Engine:
             ledger=opened.ledger,
             log=log,
             connections=opened.connections,
-            line=opened.line,
+            admission=opened.admission,
             registry=self.registry,
             retry=settings.retry,
             clock=self._clock,
@@ -337,7 +337,7 @@ class Engine:
         paces = measured_p95(ledger, simulated=simulated, now=self._clock()) if options.max_latency_s else {}
         stopped = stops(ledger, simulated=simulated) if in_turn else {}
         return Observed(
-            turns=turns_taken(ledger, simulated=simulated) if in_turn else {},
+            turns=rotation_counts(ledger, simulated=simulated) if in_turn else {},
             pace={model: Pace(p95_ms, calls) for model, (p95_ms, calls) in paces.items()},
             stopped={name: stop.arm for name, stop in stopped.items()},
             set_aside=self._set_aside(ledger),
@@ -355,12 +355,12 @@ class Engine:
         """The plan for the turn that this run takes: others may have taken theirs since it was made."""
         if planned.ring is None:
             return planned
-        turn = await ledger.submit(partial(take_turn, ring=planned.ring, simulated=self.settings.simulate))
+        turn = await ledger.submit(partial(advance_rotation, ring=planned.ring, simulated=self.settings.simulate))
         observed = replace(planned.observed, turns={**planned.observed.turns, planned.ring: turn})
         return self._plan(planned.prompt, planned.options, observed, planned.reading)
 
-    def _line(self, ledger: Ledger) -> Line:
-        return Line(
+    def _admission(self, ledger: Ledger) -> Admission:
+        return Admission(
             ledger,
             simulated=self.settings.simulate,
             max_wait_s=self.settings.retry.max_wait_s,

@@ -1,6 +1,6 @@
 """What an engine holds while it is open, and how long that is: as long as it has an owner, or a run.
 
-take ─► ledger, line, connections ─► give_back          a run
+take ─► ledger, admission, connections ─► give_back          a run
 keep ─────────────────────────────── let_go             an owner, who need not have a run
 """
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from ..deferred import dataclass
 from ..ledger.store import Ledger
 from ..providers.base import Provider
-from .call.admission import Line
+from .call.admission import Admission
 from .call.connections import Connections
 
 # What was open when a process was forked: closing it in the child could take the parent's locks away.
@@ -28,7 +28,7 @@ class Opened:
     """What is open. `runs` counts the runs under way on it."""
 
     ledger: Ledger
-    line: Line
+    admission: Admission
     connections: Connections
     runs: int = 0
 
@@ -36,19 +36,19 @@ class Opened:
 class Lifetime:
     """Opens what is needed, and closes what is not. Safe to use from several threads and event loops.
 
-    `line` makes the lines in front of models for a ledger, `connect` a connection to a provider. `ledger` is one that
+    `admission` makes the `Admission` of a ledger, `connect` a connection to a provider. `ledger` is one that
     its owner keeps open; without one, that at `path` is opened, and again when its file is another. `warnings` are
     of its openings, for whoever can tell the user.
     """
 
     def __init__(
         self,
-        line: Callable[[Ledger], Line],
+        admission: Callable[[Ledger], Admission],
         connect: Callable[[str], Provider],
         path: Path,
         ledger: Ledger | None,
     ) -> None:
-        self._line = line
+        self._admission = admission
         self._connect = connect
         self._path = path
         self._ledger = ledger
@@ -100,7 +100,7 @@ class Lifetime:
             with self._lock:
                 replaced = self._opened
                 connections = Connections(self._connect) if replaced is None else replaced.connections
-                opened = Opened(ledger, self._line(ledger), connections, runs=1)
+                opened = Opened(ledger, self._admission(ledger), connections, runs=1)
                 self._opened = opened
             if replaced is not None and not replaced.runs:
                 replaced.ledger.close()

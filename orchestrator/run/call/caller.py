@@ -1,6 +1,6 @@
 """One call, attempt after attempt: rate limit, what a cost cap can pay for, reservation, and the retries.
 
-    for each attempt:  wait in line ─► draft ─► reserve (a row, committed) ─► Attempt: send, settle
+    for each attempt:  admission ─► draft ─► reserve (a row, committed) ─► Attempt: send, settle
 
 Calls that are made at the same time can be reserved together first, and then sent.
 """
@@ -35,11 +35,11 @@ from ...registry.model import ModelSpec, Registry
 from ...registry.providers import PROVIDERS
 from ...types import Request
 from ..events import Event, Note, Observer, Waiting
-from .admission import Line
+from .admission import Admission
 from .allowance import Allowance, CostShare, TokenBudget
 from .attempt import Answered, Attempt
 from .connections import Connections
-from .permit import Turn
+from .permit import Permit
 from .retry import Backoff
 from .run_log import RunLog
 from .settlement import Terms, price_json
@@ -105,7 +105,7 @@ class Caller:
         ledger: Ledger,
         log: RunLog,
         connections: Connections,
-        line: Line,
+        admission: Admission,
         retry: RetryPolicy,
         registry: Registry,
         clock: Clock,
@@ -115,7 +115,7 @@ class Caller:
         self.log = log
         self._ledger = ledger
         self._connections = connections
-        self._line = line
+        self._admission = admission
         self._retry = retry
         self._registry = registry
         self._clock = clock
@@ -240,10 +240,10 @@ class Caller:
         self, spec: ModelSpec, request: Request, order: Order, number: int, step: str | None, role: str | None
     ) -> Answered:
         provider = self._connections.get(spec.provider)
-        async with await self._wait_in_line(spec, order) as turn:
+        async with await self._admitted(spec, order) as permit:
             # Nothing lies between: it is reserved and marked as sent in one transaction.
             draft = await self.draft(
-                spec, request, order, step=step, role=role, number=number, budgets=turn.budgets, sending=True
+                spec, request, order, step=step, role=role, number=number, budgets=permit.budgets, sending=True
             )
             attempt = self._attempt(draft, order, provider)
             try:
@@ -251,22 +251,22 @@ class Caller:
             except asyncio.CancelledError:
                 await attempt.withdraw()
                 raise
-            return await self._make(draft, attempt, turn)
+            return await self._make(draft, attempt, permit)
 
     async def _send_reserved(self, draft: Draft, order: Order) -> Answered:
         attempt = self._attempt(draft, order, self._connections.get(draft.spec.provider))
         try:
-            turn = await self._wait_in_line(draft.spec, order)
+            permit = await self._admitted(draft.spec, order)
         except ProviderError as error:
             await attempt.give_up(error)
             raise
-        async with turn:
-            return await self._make(draft, attempt, turn)
+        async with permit:
+            return await self._make(draft, attempt, permit)
 
-    async def _make(self, draft: Draft, attempt: Attempt, turn: Turn) -> Answered:
-        turn.begin(attempt.provider)
+    async def _make(self, draft: Draft, attempt: Attempt, permit: Permit) -> Answered:
+        permit.begin(attempt.provider)
         answered = await attempt.make(draft.request)
-        turn.used(answered.completion.usage)
+        permit.used(answered.completion.usage)
         return answered
 
     def _attempt(self, draft: Draft, order: Order, provider: Provider) -> Attempt:
@@ -284,14 +284,14 @@ class Caller:
             monotonic=self._monotonic,
         )
 
-    async def _wait_in_line(self, spec: ModelSpec, order: Order) -> Turn:
+    async def _admitted(self, spec: ModelSpec, order: Order) -> Permit:
         expected = order.load.input_tokens + order.load.output_tokens
 
         def waiting(event: Event) -> None:
             self.log.start()  # so that a run that waits can be seen in the ledger
             order.observe(event)
 
-        return await self._line.enter(spec, expected, deadline=order.deadline, observe=waiting)
+        return await self._admission.enter(spec, expected, deadline=order.deadline, observe=waiting)
 
     def _within(self, budget: TokenBudget, request: Request, record: CallRecord, order: Order) -> Request:
         """The request with a limit on the reply that the run's tokens suffice for."""
