@@ -147,12 +147,14 @@ class ProviderError(OrchError):
     """A call to a provider failed.
 
     `retry_after_s` is the provider's own advice in seconds. `billed` says whether the attempt may have cost
-    money. `partial` holds what had arrived, with any usage that the provider had already reported.
+    money. `partial` holds what had arrived, with any usage that the provider had already reported. `telling` says
+    whether it tells of the provider's health: what was given up early does not.
     """
 
     code = "provider"
     exit_code = 6
     default_billed: ClassVar[Billed] = Billed.NO
+    telling: bool = True
 
     def __init__(
         self,

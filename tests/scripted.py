@@ -41,7 +41,14 @@ class TooLate(Hang):
     """Never answers, and the time that the call has passes at once."""
 
 
-Act = Completion | Exception | Hang | Callable[[Request], Completion]
+@dataclass(frozen=True)
+class Pieces:
+    """What comes of a stream, and the seconds that pass before each; then nothing."""
+
+    events: Sequence[tuple[float, StreamEvent]]
+
+
+Act = Completion | Exception | Hang | Pieces | Callable[[Request], Completion]
 
 
 @dataclass(slots=True)
@@ -77,7 +84,7 @@ class ScriptedProvider:
             await self._hang(act, request)
         if isinstance(act, Exception):
             raise act
-        assert not isinstance(act, Hang)
+        assert not isinstance(act, Hang | Pieces)
         return act if isinstance(act, Completion) else act(request)
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
@@ -89,7 +96,14 @@ class ScriptedProvider:
         if isinstance(act, Hang):
             yield "the first words"
             await self._hang(act, request)
-        assert not isinstance(act, Hang)
+        if isinstance(act, Pieces):
+            for seconds, event in act.events:
+                self.script.clock.skip(seconds)
+                for _ in range(2):  # what was to happen meanwhile happens before
+                    await asyncio.sleep(0)
+                yield event
+            await self._hang(TooLate(), request)
+        assert not isinstance(act, Hang | Pieces)
         completion = act if isinstance(act, Completion) else act(request)
         for word in completion.text.split(" "):
             yield f"{word} "

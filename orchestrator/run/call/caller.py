@@ -39,6 +39,7 @@ from .admission import Admission
 from .allowance import Allowance, CostShare, TokenBudget
 from .attempt import Answered, Attempt
 from .connections import Connections
+from .patience import Patience
 from .permit import Permit
 from .retry import Backoff
 from .run_log import RunLog
@@ -55,6 +56,8 @@ class Order:
     that cost the user nothing. `portion` is what one of several calls at the same time may set aside of what the cap
     and the budgets leave, which are the ledger's to enforce. `shares` are those of the nodes that the call is part of.
     `token_budget` is the run's, and `allowance_tokens` what one of several calls at the same time may take of it.
+    `spare` says that there is something to go on with if it fails, and `begin_by` when it must have begun to answer
+    then, on the monotonic clock; `patience` is what follows from that for one call.
     `final` says that its reply, if one comes, is the run's answer, and `answers` that it may be; `logprobs` that the
     provider is asked how sure the model was of each token. `environ` is what the user's own commands see of the
     environment.
@@ -76,6 +79,14 @@ class Order:
     final: bool = False
     answers: bool = False
     logprobs: bool = False
+    spare: bool = False
+    begin_by: float = math.inf
+    patience: Patience = Patience()
+
+    @property
+    def waits_until(self) -> float:
+        """Until when it may wait for its turn, or to be sent again, on the monotonic clock."""
+        return min(self.deadline, self.patience.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +150,8 @@ class Caller:
         """
 
         try:
+            self._connections.get(spec.provider)  # a connection made for the first time takes none of the call's time
+            order = replace(order, patience=order.patience.started(self._monotonic()))
             if reserved is not None:
                 return await self._send_reserved(reserved, order)
             return await self._send(spec, request, order, 1, step, role)
@@ -148,7 +161,7 @@ class Caller:
         def on_wait(seconds: float, error: ProviderError) -> None:
             order.observe(Waiting(spec.name, seconds, error.message))
 
-        backoff = Backoff(self._retry, lambda: order.deadline - self._monotonic(), self._rng, on_wait)
+        backoff = Backoff(self._retry, lambda: order.waits_until - self._monotonic(), self._rng, on_wait)
         async for attempt in stamina.retry_context(on=backoff, attempts=None, timeout=None):
             with attempt:
                 if attempt.num == 1:
@@ -279,6 +292,7 @@ class Caller:
             stream=order.options.stream,
             final=order.final,
             deadline=order.deadline,
+            patience=order.patience,
             observe=order.observe,
             clock=self._clock,
             monotonic=self._monotonic,
@@ -291,7 +305,7 @@ class Caller:
             self.log.start()  # so that a run that waits can be seen in the ledger
             order.observe(event)
 
-        return await self._admission.enter(spec, expected, deadline=order.deadline, observe=waiting)
+        return await self._admission.enter(spec, expected, deadline=order.waits_until, observe=waiting)
 
     def _within(self, budget: TokenBudget, request: Request, record: CallRecord, order: Order) -> Request:
         """The request with a limit on the reply that the run's tokens suffice for."""

@@ -50,7 +50,7 @@ def finding(error: BaseException | None, *, log_text: bool = True) -> Finding:
     """What the end of a call tells; None is a completion. Without `log_text` the reason quotes nobody."""
     if error is None:
         return Finding(Health.ANSWERS)
-    if not isinstance(error, ProviderError) or isinstance(error, _NO_TELLING):
+    if not isinstance(error, ProviderError) or isinstance(error, _NO_TELLING) or not error.telling:
         return Finding(Health.UNKNOWN)
     reason = error.message if log_text else error.without_quotes
     if isinstance(error, _DOWN):
