@@ -65,7 +65,7 @@ class RateLimitStatus:
 
 @dataclass(frozen=True, slots=True)
 class AtWork:
-    """A sign that the model is at work on what is no text: it thinks, or writes a call of a tool."""
+    """The model is working on something that is not text: it thinks, or writes a tool call."""
 
 
 # What a stream yields: pieces of text as they arrive, usage as soon as the provider reports any (cumulative; the last

@@ -1,4 +1,4 @@
-"""How long models took lately, as the ledger has it: looked up for the models of a plan, and kept for a while."""
+"""The latencies of models, measured by the ledger: read for the models of a plan, and cached."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KEPT_S = 300.0  # a p95 of hundreds of calls does not change faster
 
 
 class Paces:
-    """The measured paces of models, for an engine that is kept open."""
+    """Reads measured latencies and caches them, for an engine that stays open."""
 
     def __init__(self, *, simulated: bool, clock: Clock, monotonic: Callable[[], float]) -> None:
         self._simulated = simulated
@@ -23,7 +23,7 @@ class Paces:
         self._kept: dict[str, tuple[float, Pace | None]] = {}  # by model; until when
 
     async def of(self, models: Iterable[str], ledger: Ledger) -> dict[str, Pace]:
-        """By model, of those of which there are calls enough."""
+        """The latencies by model; models with too few calls are missing."""
         wanted, now = frozenset(models), self._monotonic()
         missing = [model for model in wanted if self._kept.get(model, (now, None))[0] <= now]
         if missing:

@@ -1,4 +1,4 @@
-"""How long is waited for a call, beside the run's own deadline, so that one that hangs does not use up the run."""
+"""The time limits of one call besides the run's deadline, so that a call that hangs does not use up the run."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from ...deferred import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Until when something has to come, in seconds on the monotonic clock, and what is said of a call if nothing does.
-
-    `telling` says that it tells of the provider's health: others would have waited no longer either.
+    """A time by which something must arrive, in seconds on the monotonic clock. `why` is what the error says if nothing
+    does. `telling`: reaching the limit counts against the provider's health.
     """
 
     at: float
@@ -22,11 +21,11 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """What a call's time is limited by; nothing by default.
+    """The time limits of a call; none by default.
 
-    `leg_s` is how long it may take from when it starts, as the user says: until `end_by`. By `begin_by` it has begun to
-    answer, so that there is time for what comes after it. Both are in seconds on the monotonic clock. `silence_s` is
-    the longest in which nothing of its answer may come. A reply in one piece begins when it ends.
+    `leg_s`: the seconds that the user allows from the start of the call, until `end_by`. `begin_by`: when the answer
+    must begin, so that time is left for other calls. Both times are on the monotonic clock. `silence_s`: the longest
+    pause between two pieces of the answer, in seconds. A reply that is not streamed begins when it is complete.
     """
 
     leg_s: float = math.inf
@@ -35,15 +34,16 @@ class Patience:
     end_by: float = math.inf
 
     def started(self, now: float) -> Patience:
+        """The limits of a call that starts now."""
         return self if math.isinf(self.leg_s) else replace(self, end_by=now + self.leg_s)
 
     @property
     def until(self) -> float:
-        """Until when it may wait for its turn, or to be sent again."""
+        """The latest time for waiting in line and for retries."""
         return min(self.end_by, self.begin_by)
 
     def limit(self, now: float, *, begun: bool) -> Limit:
-        """What applies to the wait that begins now."""
+        """The limit of the wait that begins now. `begun`: some of the answer has arrived."""
         limits = [
             Limit(self.end_by, f"did not finish within the {self.leg_s:g} s that a call has"),
             Limit(now + self.silence_s, f"gave nothing for {self.silence_s:.0f} s", telling=True),

@@ -1,4 +1,4 @@
-"""What all nodes of one walk share, and what is said of any of them."""
+"""What all nodes of one walk share, and the messages about them."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _UNPRICED = CostRange(None, None, None)
 
 @dataclass(slots=True)
 class Context:
-    """One walk over one plan. `decisions` grows as it goes: what was decided, and why, in words.
+    """One walk over one plan. `decisions` collects, in words, what was decided and why.
 
-    `costs` has what each call is expected to cost. `asked` is what answers are held against. `best` is the best that
-    there is to show so far: what a cascade, a loop or a sequence has put by. `rng` draws the markers of fences: the
-    system's own randomness, but in tests. `pace` is how long models took, as far as that was measured.
+    `costs`: the expected cost of each call. `asked`: what answers are judged against. `best`: the best answer so far of
+    a cascade, loop or sequence. `pace`: the measured latencies of models. `rng` draws the markers of fences: the
+    system's randomness, except in tests.
     """
 
     reading: Reading
@@ -69,22 +69,22 @@ class Context:
         )
 
     def decide(self, text: str, *, loud: bool = False, without_quotes: str | None = None) -> None:
-        """Takes down what was decided. `without_quotes` is it without words of a prompt or an answer, if it has any:
-        the ledger keeps that where no text may be kept."""
+        """Record a decision. `without_quotes` is the same without words of a prompt or an answer, for ledgers that
+        store no text."""
         plain = text if without_quotes is None else without_quotes
         self.decisions.append(text if self.order.log_text else plain)
         self.order.observe(Note(text, loud))
 
     def tell_of(self, error: OrchError, what: str = "", then: str = "", *, loud: bool = True) -> None:
-        """Takes down that something went wrong, and what came of it."""
+        """Record that something went wrong, and what follows from it."""
         before = f"{what}: " if what else ""
         self.decide(f"{before}{error.message}{then}", loud=loud, without_quotes=f"{before}{error.without_quotes}{then}")
 
     def limited(self, node: Node, order: Order) -> Order:
         """The order within a node's share of the run's cap and time, if it has one.
 
-        What it may spend is for all of its walks together, such as the rounds of a loop; the time is for each. A call
-        has its patience besides.
+        All walks of the node share the money, such as the rounds of a loop; each has the time for itself. A
+        call also gets its patience.
         """
         options = order.options
         if node.time_share is not None:
@@ -97,8 +97,8 @@ class Context:
         return replace(order, patience=self._patience(node, order)) if isinstance(node, Call) else order
 
     def _patience(self, call: Call, order: Order) -> Patience:
-        """How long is waited for a call: as the user says, or as its model may take, if there is something to go on
-        with. A share of the run's time is the whole of it."""
+        """The time limits of a call: the user's, or else those of its model if the run can go on without the call. A
+        call with a share of the run's time has no others."""
         if order.options.leg_timeout_s is not None:
             patience = Patience(leg_s=order.options.leg_timeout_s)
         elif order.spare and call.time_share is None:
@@ -109,8 +109,8 @@ class Context:
         return replace(patience, begin_by=order.begin_by) if order.spare else patience
 
     def keeping(self, order: Order, after: Iterable[Node] | None = None) -> Order:
-        """The order with the end of its time kept for the nodes that come after it: as long as they are expected to
-        take, and half of what is left at most. Without them, half: for those that may be asked in its place."""
+        """The order, with time reserved for the nodes in `after`: their expected time, at most half of what is left.
+        With None, half: for the nodes that may be asked instead."""
         now = self.monotonic()
         until = min(order.deadline, order.begin_by)
         half = (until - now) / 2
@@ -118,7 +118,7 @@ class Context:
         return replace(order, begin_by=until - kept)
 
     def _expected_s(self, node: Node) -> float:
-        """Seconds that a node is expected to take: a cascade its first leg, a loop one round."""
+        """The expected seconds of a node: of a cascade its first leg, of a loop one round."""
         match node:
             case Call(model=model):
                 measured = self.pace.get(model)
@@ -134,14 +134,14 @@ class Context:
                 return math.fsum(self._expected_s(child) for child in children(node) if not child.optional)
 
     def expected(self, node: Node) -> int | None:
-        """What a node is expected to cost, in nano-dollars."""
+        """The expected cost of a node, in nano-dollars."""
         return price(node, lambda call: self.costs.get(call, _UNPRICED)).expected
 
     def threshold(self, accept: Accept) -> float:
         return self.order.options.threshold if accept.threshold is None else accept.threshold
 
     def accepts(self, outcome: Outcome, threshold: float) -> bool:
-        """Whether an answer is taken: by what agreement or a check said of it, else by its confidence."""
+        """Whether an answer is accepted: by agreement or a check if there was one, otherwise by its confidence."""
         name, confidence = outcome.spec.name, outcome.confidence
         if outcome.accepted is not None:
             self.decide(f"{name}'s answer is accepted" if outcome.accepted else f"{name}'s answer is not accepted")
@@ -155,25 +155,25 @@ class Context:
 
 
 def given_by(outcome: Outcome) -> str:
-    """An answer as it is put into another prompt."""
+    """An answer as it is inserted into another prompt."""
     return insertable(outcome.completion.text, outcome.max_tokens)
 
 
 def called(node: Node) -> str:
-    """What a message calls a node."""
+    """The name of a node in messages."""
     if node.name is not None:
         return f"'{node.name}'"
     return f"the call of {node.model}" if isinstance(node, Call) else f"the {type(node).__name__.lower()}"
 
 
 def broke_off(error: OrchError) -> bool:
-    """Whether an error brings text of its own: a reply that broke off, of which some may have been shown."""
+    """Whether an error has part of an answer, some of which may have been shown."""
     return isinstance(error, IncompleteError) and error.partial is not None and bool(error.partial.text)
 
 
 def all_failed(failures: Sequence[OrchError]) -> OrchError:
-    """The last failure of a call; one that has a partial answer to show goes first. A budget's refusal, which says
-    that nothing was sent, stands for all only if that is so: then it is the first one's, which would cost least."""
+    """The error to raise when all calls failed: the last one, or the first with a partial answer to show. A budget's
+    refusal counts only if every call was refused; then it is the first one's, which would have cost least."""
     called = [failure for failure in failures if isinstance(failure, ProviderError)]
     begun = next((failure for failure in called if failure.partial is not None and failure.partial.text), None)
     if begun is not None and isinstance(begun, OutcomeUnknownError):  # it was given up for others, which failed

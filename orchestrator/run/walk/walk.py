@@ -199,7 +199,7 @@ class Execution(Context):
         return up and self.monotonic() < outer.deadline
 
     def _replaceable(self, order: Order) -> Order:
-        """The order for a leg that others come after."""
+        """The order for a leg that is not the last."""
         return self.keeping(replace(order, spare=True))
 
     def _went_on(self, error: OrchError, *, last: bool) -> None:
