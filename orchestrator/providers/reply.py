@@ -95,6 +95,7 @@ class Draft:
 
     @property
     def text(self) -> str:
+        """The text of the answer so far."""
         return "".join(self.texts)
 
     @property
@@ -139,6 +140,7 @@ class Draft:
             self.thought = self.worked = True
 
     def add_refusal(self, piece: str) -> None:
+        """Take a piece of a refusal."""
         self._take_room(len(piece))
         self.refusal.append(piece)
 
