@@ -22,6 +22,7 @@
         ├── DeadlineError          6  the run's time is up                                 stop
         ├── RequestRejectedError   7  the request itself is at fault                       stop
         │   ├── ContextTooLongError   only a larger window can help                        next
+        │   ├── UnsupportedError      this model lacks what was asked for, another may not next
         │   └── ModelNotFoundError    unknown or retired at the provider                   next*
         ├── IncompleteError        8  the reply was cut off after some text                stop
         ├── RefusedError           9  refused or filtered by the model                     next
@@ -268,6 +269,13 @@ class RequestRejectedError(ProviderError):
 
 class ContextTooLongError(RequestRejectedError):
     code = "context_too_long"
+    disposition = Disposition.NEXT
+
+
+class UnsupportedError(RequestRejectedError):
+    """The model, or its provider, lacks a feature that the request asks for, or does not take a value of it."""
+
+    code = "unsupported"
     disposition = Disposition.NEXT
 
 
