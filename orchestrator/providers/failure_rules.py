@@ -94,17 +94,17 @@ _AT_ITS_CONTENT = _status(400, 403, 422, 424, 451, 500, None)
 
 _TOO_LONG = _pattern(
     # "prompt is too long", "Input is too long for requested model", "prompt too long; exceeded max context length"
-    r"(?:prompt|input|inputs|context|conversation|messages?|request|text|query|content)\b[^.]{0,40}\btoo (?:long|large|big)",
+    r"(?:prompt|inputs?|con(?:text|versation|tent)|messages?|request|text|query)\b[^.]{0,40}\btoo (?:long|large|big)",
     r"too (?:long|large|big)\b[^.]{0,40}\b(?:context|model with|for this model)",
     r"too many (?:input |prompt )?tokens",
     # "exceeds the context window", "exceed context limit", "exceeds the available context size"
     r"exceed\w*[^.]{0,60}\b(?:context|model(?:'s)? (?:token|length)|max_model_len|kv (?:cache )?size|maxlength)",
-    r"(?:context(?! deadline)|prompt|input)(?:[ _]?(?:length|window|size|limit|tokens?|token count))?[^.]{0,60}\bexceed",
+    r"(?:context(?! deadline)|prompt|input)[^.]{0,60}\bexceed",
     r"token (?:limit|count)[^.]{0,30}\b(?:exceed|reach)",
     r"exceed\w*[^.]{0,40}\b(?:max_?)?(?:token[ _]?limit|tokens?\b)|maximum allowed (?:length|input|tokens)",
     r"exceeds the limit of \d",
     r"(?:maximum|max|available) (?:context|prompt|input|model|sequence)[ _](?:length|window|size|len)",
-    r"(?:larger|longer|greater|bigger|more) than (?:the |this )?(?:model(?:'?s)? |available |max(?:imum)? )*(?:context|kv)",
+    r"(?:larger|longer|greater|bigger|more) than (?:(?:the|this|model(?:'?s)?|available|max(?:imum)?) )*(?:context|kv)",
     r"context (?:length|window|size|limit) (?:of|is|exceeded|full|overflow)|context (?:overflow|shift)",
     r"input token count\b|\bprompt token count\b|input tokens exceed|messages resulted in",
     r"cannot truncate prompt|n_keep|n_ctx",
@@ -117,7 +117,7 @@ _TOO_LONG = _pattern(
 )
 _FILTERED = _pattern(
     r"content[-_ ]?(?:filter|moderation|polic|safety|management|restriction|violat)|policy[-_ ]violation",
-    r"violat\w*(?![^.]{0,40}organi[sz]ation)[^.]{0,60}\b(?:usage|content|acceptable|guideline|terms|(?:our|these) polic)",
+    r"violat\w*(?![^.]{0,40}organi[sz]ation)[^.]{0,60}\b(?:usage|content|acceptable|guideline|terms|our polic)",
     r"\b(?:usage|acceptable[- ]use|prohibited[- ]use) (?:polic|guidelines)",
     r"\bsafety(?:\b|_)|responsible ?ai|moderation|guardrail|jailbreak|nsfw|recitation|copyright",
     r"content exists? risk|content_exists_risk|high[- ]risk|cyber\w* risk",

@@ -77,8 +77,10 @@ def advice_in_words_s(text: str) -> float | None:
 
 
 def reset_advice_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds until a limit that is used up is reset: advice where a 429 has none. A window of tokens is full again then
-    and takes a request long before: for it, nobody waits longer than the minute that such windows have."""
+    """Seconds until a limit that is used up is reset: advice where a 429 has none.
+
+    A window of tokens takes requests long before it is full again: nobody waits longer than its minute for it.
+    """
     status = rate_limits(headers, now)
     waits: list[float] = []
     if status.requests_remaining == 0 and status.requests_reset is not None:

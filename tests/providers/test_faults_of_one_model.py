@@ -30,8 +30,8 @@ TOO_LONG = [
     (
         "vllm",
         400,
-        "'max_tokens' or 'max_completion_tokens' is too large: 4096. This model's maximum context length is 4096 tokens "
-        "and your request has 100 input tokens (4096 > 4096 - 100).",
+        "'max_tokens' or 'max_completion_tokens' is too large: 4096. This model's maximum context length is 4096 "
+        "tokens and your request has 100 input tokens (4096 > 4096 - 100).",
     ),
     ("vllm", 400, "Input length (40112) exceeds model's maximum context length (32768)."),
     ("vllm", 500, "This model's maximum context length is 4096 tokens. However, you requested 9000 tokens."),
