@@ -20,7 +20,7 @@ class CallStarted:
 
 @dataclass(frozen=True, slots=True)
 class TextArrived:
-    """A piece of a streamed reply. `final` says that the reply, once it is whole, is the run's answer."""
+    """A piece of a streamed reply. `final` says that it is a piece of the run's answer: nothing can take its place."""
 
     call_id: str
     text: str

@@ -55,7 +55,8 @@ class Order:
     that cost the user nothing. `portion` is what one of several calls at the same time may set aside of what the cap
     and the budgets leave, which are the ledger's to enforce. `shares` are those of the nodes that the call is part of.
     `token_budget` is the run's, and `allowance_tokens` what one of several calls at the same time may take of it.
-    `final` says that its reply, if one comes, is the run's answer, and `answers` that it may be; `logprobs` that the
+    `final` says that its reply, if one comes, is the run's answer, and `answers` that it may be; `shown` that nothing
+    can take the place of its reply once that has begun, so that its pieces are the answer's. `logprobs` says that the
     provider is asked how sure the model was of each token. `environ` is what the user's own commands see of the
     environment.
     """
@@ -75,6 +76,7 @@ class Order:
     allowance_tokens: int | None = None
     final: bool = False
     answers: bool = False
+    shown: bool = False
     logprobs: bool = False
 
 
@@ -277,7 +279,7 @@ class Caller:
             terms=draft.terms,
             price_at=partial(price_for, draft.spec, free_tier=order.free_tier),
             stream=order.options.stream,
-            final=order.final,
+            shown=order.shown,
             deadline=order.deadline,
             observe=order.observe,
             clock=self._clock,

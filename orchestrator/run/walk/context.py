@@ -124,8 +124,14 @@ def called(node: Node) -> str:
 
 
 def broke_off(error: OrchError) -> bool:
-    """Whether an error brings text of its own: a reply that broke off, of which some may have been shown."""
-    return isinstance(error, IncompleteError) and error.partial is not None and bool(error.partial.text)
+    """Whether an error brings text of its own: a reply that broke off, or of which some has been shown."""
+    cut = isinstance(error, IncompleteError) and error.partial is not None and bool(error.partial.text)
+    return cut or was_shown(error)
+
+
+def was_shown(error: OrchError) -> bool:
+    """Whether some of the reply that failed has been shown as the run's answer: nothing can stand in its place."""
+    return isinstance(error, ProviderError) and error.shown
 
 
 def all_failed(failures: Sequence[OrchError]) -> OrchError:
