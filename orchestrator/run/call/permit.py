@@ -31,7 +31,8 @@ _LONGEST_BLOCK = 3_600 * SECOND  # a pause that a provider asks for is kept for 
 class SaysLimits(Protocol):
     """The part of `Provider` that a permit needs."""
 
-    def rate_limit_status(self) -> RateLimitStatus: ...
+    def rate_limit_status(self) -> RateLimitStatus:
+        """The limits that the latest reply stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,11 @@ class Permit:
 
     @property
     def key(self) -> tuple[bool, str]:
+        """The key of the model's rate limits in the ledger: simulated or real, and the model."""
         return self.circuit.simulated, self.circuit.model
 
     def begin(self, provider: SaysLimits) -> None:
+        """Mark the request as about to be sent through `provider`."""
         self._status_before = provider.rate_limit_status()
         self._provider = provider
         for other in self.state.live:
