@@ -49,7 +49,7 @@ class Answered:
 class Attempt:
     """An attempt that is about to be made. `deadline` is in seconds on the `monotonic` clock.
 
-    `final`: the reply is the run's answer. `price_at` returns the price at a time.
+    `shown`: the pieces of the reply are the run's answer as they come. `price_at` returns the price at a time.
     """
 
     log: RunLog
@@ -58,7 +58,7 @@ class Attempt:
     terms: Terms
     price_at: Callable[[datetime], Price | None]
     stream: bool
-    final: bool
+    shown: bool
     deadline: float
     patience: Patience
     observe: Observer
@@ -86,6 +86,9 @@ class Attempt:
         except LedgerError:
             raise
         except ProviderError as error:
+            error.shown = self.shown and bool(self._pieces)
+            if error.shown and error.partial is None:
+                error.partial = self._partial()
             if error.partial is not None:
                 error.partial = self._believed(error.partial)
             await self._settle(failed(self.record, error, self.terms, self._ended()), error.code)
@@ -134,7 +137,7 @@ class Attempt:
                     return event
                 if isinstance(event, str):
                     self._pieces.append(event)
-                    self.observe(TextArrived(self.record.call_id, event, self.final))
+                    self.observe(TextArrived(self.record.call_id, event, self.shown))
                 if isinstance(event, Usage):
                     self._usage = event
                 elif isinstance(event, AtWork) or event.strip():
@@ -156,7 +159,7 @@ class Attempt:
     def _out_of_time(self, limit: Limit) -> ProviderError:
         """The error for a call that reached a limit. If none of its text was shown, the run can go on."""
         kind: type[ProviderError] = DeadlineError if limit.at == self.deadline else OutcomeUnknownError
-        if self._pieces and (self.final or kind is DeadlineError):
+        if self._pieces and (self.shown or kind is DeadlineError):
             kind = IncompleteError
         error = self._error(kind, f"{self.record.model} {limit.why}")
         error.telling = limit.telling
