@@ -16,7 +16,7 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import typer
 
 from ..config import RunOptions
-from ..config.options import OPTIONS, Kind, Option
+from ..config.options import OPTIONS, Kind, Option, Panel
 from ..deferred import dataclass
 
 F = TypeVar("F")
@@ -44,6 +44,10 @@ class Before:
 _LAST = frozenset({"output", "simulate", "scenario", "ledger", "config", "models_file", "chains_file", "routing_file"})
 
 
+def _file(what: str) -> Any:
+    return typer.Option(help=what, rich_help_panel=Panel.FILES)
+
+
 @dataclass(frozen=True, kw_only=True)
 class OutputFlags:
     output: Annotated[
@@ -54,14 +58,14 @@ class OutputFlags:
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigFlags:
-    config: Annotated[Path | None, typer.Option(help="Config file (ORCH_CONFIG).")] = None
+    config: Annotated[Path | None, _file("Config file (ORCH_CONFIG).")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryFlags(ConfigFlags):
-    models_file: Annotated[Path | None, typer.Option(help="More models, or other prices (ORCH_MODELS).")] = None
-    chains_file: Annotated[Path | None, typer.Option(help="More chains (ORCH_CHAINS).")] = None
-    routing_file: Annotated[Path | None, typer.Option(help="Other routing (ORCH_ROUTING).")] = None
+    models_file: Annotated[Path | None, _file("More models, or other prices (ORCH_MODELS).")] = None
+    chains_file: Annotated[Path | None, _file("More chains (ORCH_CHAINS).")] = None
+    routing_file: Annotated[Path | None, _file("Other routing (ORCH_ROUTING).")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +92,7 @@ class SimulateFlag:
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerFlags(SimulateFlag):
-    ledger: Annotated[Path | None, typer.Option(help="Ledger file (ORCH_LEDGER).")] = None
+    ledger: Annotated[Path | None, _file("Ledger file (ORCH_LEDGER).")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +102,19 @@ class ModelFlags(OutputFlags, RegistryFlags, SimulateFlag):
 
 @dataclass(frozen=True, kw_only=True)
 class PlanFlags(OutputFlags, RegistryFlags, LedgerFlags):
-    """A prompt, and how to go about answering it."""
+    """A prompt, and how to go about answering it. `asked` is what stands without an option before it."""
 
-    prompt: Annotated[
+    asked: Annotated[
         str | None,
-        typer.Option("--prompt", "-p", help="The prompt; - reads it from standard input, as does leaving it out."),
+        typer.Option(
+            metavar="PROMPT", help="The prompt, in quotes; - reads it from standard input, as does leaving it out."
+        ),
+    ] = None
+    prompt: Annotated[str | None, typer.Option("--prompt", "-p", help="The prompt, instead of PROMPT.")] = None
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", metavar="MODEL", help="Ask this model; again, for a chain in this order."),
+        Before("chain"),
     ] = None
     context: Annotated[
         list[str] | None,
@@ -114,11 +126,15 @@ class PlanFlags(OutputFlags, RegistryFlags, LedgerFlags):
     system: Annotated[str | None, typer.Option(help="System prompt."), Before("temperature")] = None
     max_time: Annotated[
         float | None,
-        typer.Option(metavar="MINUTES", help="Minutes for the whole run: --timeout, for plans that take longer."),
+        typer.Option(
+            metavar="MINUTES",
+            help="Minutes for the whole run: --timeout, for plans that take longer.",
+            rich_help_panel=Panel.LIMITS,
+        ),
     ] = None
     max_wait: Annotated[
         float | None,
-        typer.Option(help="Seconds that retries may wait in all.", show_default="60"),
+        typer.Option(help="Seconds that retries may wait in all.", show_default="60", rich_help_panel=Panel.LIMITS),
     ] = None
     verbose: Annotated[
         int,
@@ -132,12 +148,14 @@ class RunFlags(PlanFlags):
     rate_last: Annotated[
         str | None,
         typer.Option(
-            metavar="RATING", help="First rate the latest run: good, bad, 0 to 1, none. Without a prompt, only that."
+            metavar="RATING",
+            help="First rate the latest run: good, bad, 0 to 1, none. Without a prompt, only that.",
+            rich_help_panel=Panel.RECORD,
         ),
     ] = None
     scenario: Annotated[
         Path | None,
-        typer.Option(help="Simulator: faults to play (ORCH_SCENARIO)."),
+        _file("Simulator: faults to play (ORCH_SCENARIO)."),
     ] = None
 
 
@@ -229,7 +247,9 @@ def _typed(row: Option) -> Any:
     declared = f"{row.flag_name}/--no-{row.flag_name[2:]}" if row.kind is Kind.YES_NO else row.flag_name
     short = () if row.short is None else (row.short,)
     shown = row.shown or _shown(row)
-    option = typer.Option(declared, *short, metavar=row.metavar, help=row.help, show_default=shown or True)
+    option = typer.Option(
+        declared, *short, metavar=row.metavar, help=row.help, show_default=shown or True, rich_help_panel=row.panel
+    )
     return Annotated[bool if row.kind is Kind.SWITCH else _TYPES[row.kind](row.choices) | None, option]
 
 
@@ -260,4 +280,4 @@ _TYPES: Mapping[Kind, Callable[[type | None], Any]] = {
 
 def _as_argument(hint: Any) -> Any:
     kind, option = hint.__origin__, hint.__metadata__[0]
-    return Annotated[kind, typer.Argument(help=option.help, show_default=False)]
+    return Annotated[kind, typer.Argument(metavar=option.metavar, help=option.help, show_default=False)]

@@ -47,6 +47,19 @@ class Kind(StrEnum):
     LIMITS = "integers by task"
 
 
+class Panel(StrEnum):
+    """The headings in `--help` under which options stand, in their order."""
+
+    EVERYDAY = "Options"
+    WHOM = "Which models are asked"
+    ACCEPTING = "When an answer will do"
+    SENT = "What is sent"
+    LIMITS = "Limits"
+    RECORD = "What the ledger keeps of it"
+    FILES = "Files and the simulator"
+    MORE = "More"
+
+
 class Requirement(StrEnum):
     """What the user may say that a prompt requires."""
 
@@ -61,11 +74,12 @@ class Option:
     `name` is its flag without dashes, config key and Python parameter, where `flag` and `python` have no other; "" is
     none. `called` is what an error calls it that names its range, `least` to `most`. `shown` is the default in words,
     where the field's does not say it. `takers` are the strategies that make use of it; empty: all of them. `of_runs`
-    options mean nothing to a plan that is only shown.
+    options mean nothing to a plan that is only shown. `panel` is where `--help` has it.
     """
 
     kind: Kind
     help: str
+    panel: Panel = Panel.MORE
     name: str = ""
     flag: str | None = None
     short: str | None = None
@@ -110,11 +124,12 @@ class RunOptions:
     strategy: str = option(
         "fallback",
         Kind.TEXT,
-        f"{', '.join(STRATEGY_NAMES)}, the name of a task table (tasks, matrix, select), that of a plan or of a "
-        "plugin: see orch chains.",
+        f"{', '.join(STRATEGY_NAMES)}, the name of a task table (tasks, matrix, select), of a plan (see orch "
+        "chains), of a plugin, or of the model to ask.",
         short="-s",
         config=True,
         python="",
+        panel=Panel.EVERYDAY,
     )
     chain: str = option(
         "mixed",
@@ -122,18 +137,28 @@ class RunOptions:
         "For fallback, and implies it: a chain's name, or models separated by commas.",
         config=True,
         takers=("fallback",),
+        panel=Panel.EVERYDAY,
     )
     role: str | None = option(
         None,
         Kind.TEXT,
         "Answer as retriever, planner, critic, reasoner, builder ...: its models, its instructions.",
         takers=(*_CHOOSE, "fallback", TABLE),
+        panel=Panel.WHOM,
     )
     tier: str | None = option(
-        None, Kind.TEXT, "For tiers, and implies it: ARCH, EXEC, TASKS or one of your own.", takers=("tiers",)
+        None,
+        Kind.TEXT,
+        "For tiers, and implies it: ARCH, EXEC, TASKS or one of your own.",
+        takers=("tiers",),
+        panel=Panel.WHOM,
     )
     critical: bool = option(
-        False, Kind.SWITCH, "For tiers and select: it must not go wrong.", takers=("tiers", "capability", TABLE)
+        False,
+        Kind.SWITCH,
+        "For tiers and select: it must not go wrong.",
+        takers=("tiers", "capability", TABLE),
+        panel=Panel.WHOM,
     )
     requires: tuple[str, ...] = option(
         (),
@@ -141,13 +166,15 @@ class RunOptions:
         "For tiers: what it takes. What you say counts, and not what the prompt looks like.",
         choices=Requirement,
         takers=("tiers",),
+        panel=Panel.WHOM,
     )
-    routine: bool = option(False, Kind.SWITCH, "For tiers: it is done by rote.", takers=("tiers",))
+    routine: bool = option(False, Kind.SWITCH, "For tiers: it is done by rote.", takers=("tiers",), panel=Panel.WHOM)
     models: tuple[str, ...] = option(
         (),
         Kind.NAMES,
         "For ensemble, round-robin, and fallback as its chain: models separated by commas.",
         takers=("ensemble", "round-robin", "fallback"),
+        panel=Panel.WHOM,
     )
     ensemble_size: int = option(
         3,
@@ -159,6 +186,7 @@ class RunOptions:
         least=1,
         most=100,
         takers=("ensemble",),
+        panel=Panel.EVERYDAY,
     )
     threshold: float = option(
         0.6,
@@ -169,6 +197,7 @@ class RunOptions:
         least=0,
         most=1,
         takers=_CASCADES,
+        panel=Panel.ACCEPTING,
     )
     accept: AcceptRule = option(  # a field, as the others are
         AcceptRule.CONFIDENCE,
@@ -177,6 +206,7 @@ class RunOptions:
         config=True,
         choices=AcceptRule,
         takers=_CASCADES,
+        panel=Panel.ACCEPTING,
     )
     verify: str | None = option(
         None,
@@ -184,9 +214,14 @@ class RunOptions:
         "Accept an answer if this command, given it on stdin, exits with 0.",
         metavar="COMMAND",
         config=True,
+        panel=Panel.ACCEPTING,
     )
     schema: Mapping[str, Any] | None = option(
-        None, Kind.SCHEMA, "Accept only JSON that fits this JSON Schema, and ask for it.", metavar="FILE"
+        None,
+        Kind.SCHEMA,
+        "Accept only JSON that fits this JSON Schema, and ask for it.",
+        metavar="FILE",
+        panel=Panel.ACCEPTING,
     )
     self_check: str | None = option(
         None,
@@ -195,6 +230,7 @@ class RunOptions:
         metavar="MODEL",
         config=True,
         takers=_CASCADES,
+        panel=Panel.ACCEPTING,
     )
     logprobs: bool = option(
         False,
@@ -202,9 +238,14 @@ class RunOptions:
         "For cascades: count how sure models were of their tokens.",
         config=True,
         takers=_CASCADES,
+        panel=Panel.ACCEPTING,
     )
     task: str | None = option(
-        None, Kind.TEXT, "What kind of task it is, or a row of a task table.", shown="by its words"
+        None,
+        Kind.TEXT,
+        "What kind of task it is, or a row of a task table.",
+        shown="by its words",
+        panel=Panel.WHOM,
     )
     experiment: str | None = option(
         None,
@@ -212,6 +253,7 @@ class RunOptions:
         "Take part in this experiment; implies -s experiment.",
         metavar="NAME",
         takers=("experiment",),
+        panel=Panel.WHOM,
     )
     subject: str | None = option(
         None,
@@ -219,6 +261,7 @@ class RunOptions:
         "Whom an experiment's arm is drawn for: always the same one.",
         shown="the prompt",
         takers=("experiment",),
+        panel=Panel.WHOM,
     )
     tools: tuple[Tool, ...] = option(
         (),
@@ -226,6 +269,7 @@ class RunOptions:
         "Tools to offer, as OpenAI or Anthropic define them.",
         metavar="FILE.json",
         takers=("cheapest", "round-robin", "cost", "capability", *_CASCADES),
+        panel=Panel.SENT,
     )
     max_latency_s: float | None = option(
         None,
@@ -237,6 +281,7 @@ class RunOptions:
         called="limit on latency in seconds",
         least=_SHORTEST_S,
         most=DAY_S,
+        panel=Panel.WHOM,
     )
     min_quality: float | None = option(
         None,
@@ -247,6 +292,7 @@ class RunOptions:
         called="least quality",
         least=0,
         most=1,
+        panel=Panel.WHOM,
     )
     temperature: float | None = option(
         None,
@@ -255,6 +301,7 @@ class RunOptions:
         config=True,
         least=0,
         most=2,
+        panel=Panel.SENT,
     )
     max_cost_nanousd: int | None = option(
         None,
@@ -267,6 +314,7 @@ class RunOptions:
         called="cost cap in nano-dollars",
         least=0,
         most=_MOST_NANOUSD,
+        panel=Panel.EVERYDAY,
     )
     allow_unpriced: bool = option(
         False,
@@ -274,6 +322,7 @@ class RunOptions:
         "For models that are named: call them without a known price under a cap or a budget too.",
         config=True,
         takers=("ensemble", "round-robin", *_CASCADES),
+        panel=Panel.WHOM,
     )
     max_tokens: int | None = option(
         None,
@@ -283,6 +332,7 @@ class RunOptions:
         shown="8192",
         called="limit on tokens",
         least=1,
+        panel=Panel.SENT,
     )
     max_tokens_total: int | None = option(
         None,
@@ -292,6 +342,7 @@ class RunOptions:
         config=True,
         called="limit on the tokens of the whole run",
         least=1,
+        panel=Panel.LIMITS,
     )
     timeout_s: float = option(
         600.0,
@@ -301,6 +352,7 @@ class RunOptions:
         config=True,
         least=_SHORTEST_S,
         most=DAY_S,
+        panel=Panel.LIMITS,
     )
     stream: bool = option(
         False,
@@ -309,8 +361,11 @@ class RunOptions:
         python="",
         shown="on a terminal",
         of_runs=True,
+        panel=Panel.SENT,
     )
-    category: str = option("orchestration", Kind.TEXT, "Category of the run in reports.", config=True, of_runs=True)
+    category: str = option(
+        "orchestration", Kind.TEXT, "Category of the run in reports.", config=True, of_runs=True, panel=Panel.RECORD
+    )
     tags: tuple[str, ...] = option(
         (),
         Kind.TEXTS,
@@ -318,6 +373,7 @@ class RunOptions:
         flag="tag",
         config=True,
         of_runs=True,
+        panel=Panel.RECORD,
     )
     max_tokens_by_task: Mapping[str, int] = option(
         dict,

@@ -112,4 +112,4 @@ def _report(written: Written, found: Converted, *, imported: bool) -> Iterator[s
         return
     first = f"set {', '.join(keys)}, then: " if keys else ""
     yield f"next: {first}orch chains, orch doctor"
-    yield 'to try it without a key: orch run --simulate -p "Should I use REST or GraphQL?" -v'
+    yield 'to try it without a key: orch run --simulate "Should I use REST or GraphQL?" -v'
