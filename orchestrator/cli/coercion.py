@@ -15,10 +15,22 @@ from typing import Any, get_args, get_origin
 
 from typer.core import TyperCommand, TyperGroup
 
-from ..config.options import Panel
 from .render import line
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+
+
+class Panel(StrEnum):
+    """The headings under which `--help` shows options, in order."""
+
+    EVERYDAY = "Options"
+    MODELS = "Which models are asked"
+    ACCEPTING = "Which answers are accepted"
+    REQUEST = "The request"
+    LIMITS = "Limits"
+    RECORD = "The record in the ledger"
+    FILES = "Files"
+    MORE = "More"
 
 
 class PlainGroup(TyperGroup):

@@ -16,8 +16,9 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 import typer
 
 from ..config import RunOptions
-from ..config.options import OPTIONS, Kind, Option, Panel
+from ..config.options import OPTIONS, Kind, Option
 from ..deferred import dataclass
+from .coercion import Panel
 
 F = TypeVar("F")
 
@@ -52,7 +53,12 @@ def _file(what: str) -> Any:
 class OutputFlags:
     output: Annotated[
         str,
-        typer.Option("--output", "-o", metavar="text|json|FILE.json", help="What to print, or a file for the JSON."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="text|json|FILE.json",
+            help="Output format; a path ending in .json writes the JSON to that file.",
+        ),
     ] = "text"
 
 
@@ -63,9 +69,13 @@ class ConfigFlags:
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryFlags(ConfigFlags):
-    models_file: Annotated[Path | None, _file("More models, or other prices (ORCH_MODELS).")] = None
-    chains_file: Annotated[Path | None, _file("More chains (ORCH_CHAINS).")] = None
-    routing_file: Annotated[Path | None, _file("Other routing (ORCH_ROUTING).")] = None
+    models_file: Annotated[Path | None, _file("YAML file that adds or replaces models and prices (ORCH_MODELS).")] = (
+        None
+    )
+    chains_file: Annotated[Path | None, _file("YAML file that adds or replaces chains (ORCH_CHAINS).")] = None
+    routing_file: Annotated[
+        Path | None, _file("YAML file that adds or replaces routing tables and experiments (ORCH_ROUTING).")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +84,9 @@ class PriceFlags:
 
     price: Annotated[
         list[str] | None,
-        typer.Option(metavar="MODEL=IN/OUT", help="Dollars per million tokens; may be given more than once."),
+        typer.Option(metavar="MODEL=IN/OUT", help="Price of a model in dollars per million tokens; may be repeated."),
     ] = None
-    prices: Annotated[Path | None, typer.Option(help="A file of lines MODEL: IN/OUT.")] = None
+    prices: Annotated[Path | None, typer.Option(help="File of prices, one a line: MODEL: IN/OUT.")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,38 +117,36 @@ class PlanFlags(OutputFlags, RegistryFlags, LedgerFlags):
     asked: Annotated[
         str | None,
         typer.Option(
-            metavar="PROMPT", help="The prompt, in quotes; - reads it from standard input, as does leaving it out."
+            metavar="PROMPT", help="The prompt, in quotes. Without it, or with -, it is read from standard input."
         ),
     ] = None
-    prompt: Annotated[str | None, typer.Option("--prompt", "-p", help="The prompt, instead of PROMPT.")] = None
+    prompt: Annotated[str | None, typer.Option("--prompt", "-p", help="The same as PROMPT.")] = None
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", "-m", metavar="MODEL", help="Ask this model; again, for a chain in this order."),
+        typer.Option(
+            "--model", "-m", metavar="MODEL", help="Model to ask. Repeated, it gives a chain to try in order."
+        ),
         Before("chain"),
     ] = None
     context: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="FILE...", help="Files, folders, globs, or - for standard input, to be read with the prompt."
-        ),
+        typer.Option(metavar="FILE...", help="Files, folders or globs to send with the prompt; - is standard input."),
     ] = None
     given: Annotated[Mapping[str, Any], Rows(of_runs=False)] = field(default_factory=dict)
     system: Annotated[str | None, typer.Option(help="System prompt."), Before("temperature")] = None
     max_time: Annotated[
         float | None,
-        typer.Option(
-            metavar="MINUTES",
-            help="Minutes for the whole run: --timeout, for plans that take longer.",
-            rich_help_panel=Panel.LIMITS,
-        ),
+        typer.Option(metavar="MINUTES", help="--timeout in minutes, for long plans.", rich_help_panel=Panel.LIMITS),
     ] = None
     max_wait: Annotated[
         float | None,
-        typer.Option(help="Seconds that retries may wait in all.", show_default="60", rich_help_panel=Panel.LIMITS),
+        typer.Option(
+            help="Most seconds that all retries together may wait.", show_default="60", rich_help_panel=Panel.LIMITS
+        ),
     ] = None
     verbose: Annotated[
         int,
-        typer.Option("--verbose", "-v", count=True, show_default=False, help="Say on stderr what is decided, and why."),
+        typer.Option("--verbose", "-v", count=True, show_default=False, help="Explain each decision on stderr."),
     ] = 0
 
 
@@ -149,13 +157,13 @@ class RunFlags(PlanFlags):
         str | None,
         typer.Option(
             metavar="RATING",
-            help="First rate the latest run: good, bad, 0 to 1, none. Without a prompt, only that.",
+            help="Rate the latest run first: good, bad, 0 to 1, or none. Without a prompt, only rate.",
             rich_help_panel=Panel.RECORD,
         ),
     ] = None
     scenario: Annotated[
         Path | None,
-        _file("Simulator: faults to play (ORCH_SCENARIO)."),
+        _file("File of faults that the simulator plays (ORCH_SCENARIO)."),
     ] = None
 
 
@@ -214,7 +222,7 @@ def _parameters(flags: type[Any], positional: tuple[str, ...]) -> list[inspect.P
     for row in fields(flags):
         hint = hints[row.name]
         if (rows := _rows(flags, row.name)) is not None:
-            found += [_parameter(name, _typed(rows[name]), _default(rows[name])) for name in rows]
+            found += [_parameter(name, _typed(name, rows[name]), _default(rows[name])) for name in rows]
             continue
         hint = _as_argument(hint) if row.name in positional else hint
         default = inspect.Parameter.empty if row.default is MISSING else row.default
@@ -242,15 +250,31 @@ def _rows(flags: type[Any], name: str) -> dict[str, Option] | None:
     return {name: row for name, row in OPTIONS.items() if row.flag_name and row.of_runs is wanted.of_runs}
 
 
-def _typed(row: Option) -> Any:
+def _typed(name: str, row: Option) -> Any:
     """What Typer makes an option of. It is asked for its own default, which is that nothing was given."""
     declared = f"{row.flag_name}/--no-{row.flag_name[2:]}" if row.kind is Kind.YES_NO else row.flag_name
     short = () if row.short is None else (row.short,)
     shown = row.shown or _shown(row)
     option = typer.Option(
-        declared, *short, metavar=row.metavar, help=row.help, show_default=shown or True, rich_help_panel=row.panel
+        declared, *short, metavar=row.metavar, help=row.help, show_default=shown or True, rich_help_panel=_panel(name)
     )
     return Annotated[bool if row.kind is Kind.SWITCH else _TYPES[row.kind](row.choices) | None, option]
+
+
+# Where `--help` shows the options of a run, by their fields; the others stand under `MORE`.
+_PANELS: Mapping[Panel, str] = {
+    Panel.EVERYDAY: "strategy chain ensemble_size max_cost_nanousd",
+    Panel.MODELS: "role tier critical requires routine models task experiment subject max_latency_s min_quality "
+    "allow_unpriced",
+    Panel.ACCEPTING: "threshold accept verify schema self_check logprobs",
+    Panel.REQUEST: "tools temperature max_tokens stream",
+    Panel.LIMITS: "max_tokens_total timeout_s",
+    Panel.RECORD: "category tags",
+}
+
+
+def _panel(name: str) -> Panel:
+    return next((panel for panel, names in _PANELS.items() if name in names.split()), Panel.MORE)
 
 
 def _default(row: Option) -> Any:

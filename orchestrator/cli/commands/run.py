@@ -11,13 +11,13 @@ import typer
 
 from ...choose.making import Planned
 from ...clock import local_now
-from ...config.options import Panel
 from ...deferred import dataclass
 from ...errors import OrchError
 from ...ledger.queries import LAST
 from ...run.engine import Engine, RunInterrupted
 from ...run.result import OrchestrationResult, refused_result, tool_call_dict
 from .. import render
+from ..coercion import Panel
 from ..interrupts import Signals
 from ..options import RunFlags, command
 from ..output import Output
