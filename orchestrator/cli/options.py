@@ -51,6 +51,8 @@ def _file(what: str) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class OutputFlags:
+    """`--output` of commands that print text or JSON."""
+
     output: Annotated[
         str,
         typer.Option(
@@ -64,11 +66,15 @@ class OutputFlags:
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigFlags:
+    """`--config`."""
+
     config: Annotated[Path | None, _file("Config file (ORCH_CONFIG).")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryFlags(ConfigFlags):
+    """The files that the registry is read from."""
+
     models_file: Annotated[Path | None, _file("YAML file that adds or replaces models and prices (ORCH_MODELS).")] = (
         None
     )
@@ -91,6 +97,8 @@ class PriceFlags:
 
 @dataclass(frozen=True, kw_only=True)
 class SimulateFlag:
+    """`--simulate`."""
+
     simulate: Annotated[
         bool,
         typer.Option(
@@ -102,6 +110,8 @@ class SimulateFlag:
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerFlags(SimulateFlag):
+    """`--ledger`."""
+
     ledger: Annotated[Path | None, _file("Ledger file (ORCH_LEDGER).")] = None
 
 
@@ -152,6 +162,8 @@ class PlanFlags(OutputFlags, RegistryFlags, LedgerFlags):
 
 @dataclass(frozen=True, kw_only=True)
 class RunFlags(PlanFlags):
+    """The flags of commands that answer a prompt."""
+
     given_for_run: Annotated[Mapping[str, Any], Rows(of_runs=True)] = field(default_factory=dict)
     rate_last: Annotated[
         str | None,
