@@ -16,10 +16,12 @@ from ..options import command
 
 
 class Shell(StrEnum):
+    """A shell to print the script for, or the question that the scripts ask."""
+
     BASH = "bash"
     ZSH = "zsh"
     FISH = "fish"
-    WORDS = "words"  # what the scripts ask
+    WORDS = "words"
 
 
 # Each asks `orch completion words` for lines of a word, a tab and what it is; without any, files are offered.
