@@ -21,6 +21,7 @@ from ..errors import (
     OutcomeUnknownError,
     OverloadedError,
     ProviderError,
+    ProxyRefusedError,
     Quota,
     QuotaExhaustedError,
     RateLimitedError,
@@ -35,11 +36,13 @@ from .text import is_html, kept, tidy
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Whose failure it is. `key` is kept only so that it can be taken out of messages."""
+    """Whose failure it is. `key` is kept only so that it can be taken out of messages; `proxy` is the variable that
+    names the proxy in between."""
 
     provider: str
     model: str
     key: str | None = field(default=None, repr=False)
+    proxy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,8 @@ def _status(*codes: int | None) -> frozenset[int | None]:
 
 
 RULES: tuple[Rule, ...] = (
+    # No provider's, whatever the proxy writes into it.
+    Rule(ProxyRefusedError, _status(407)),
     # Out of credit, however it is dressed up: sending it again cannot help.
     Rule(RateLimitedError, _status(402), pattern=_pattern("in_flight_budget_exhausted"), has_advice=True),
     Rule(QuotaExhaustedError, _status(402)),
@@ -159,7 +164,7 @@ RULES: tuple[Rule, ...] = (
         billed=Billed.NO,
     ),
     # Key, permission, region, billing set-up.
-    Rule(AuthenticationError, _status(401, 403, 407)),
+    Rule(AuthenticationError, _status(401, 403)),
     Rule(
         AuthenticationError,
         words=_words(
@@ -208,6 +213,7 @@ RULES: tuple[Rule, ...] = (
 _PHRASES: Mapping[type[ProviderError], str] = {
     QuotaExhaustedError: "out of credit or quota",
     ContextTooLongError: "the prompt does not fit the context window",
+    ProxyRefusedError: "a proxy on the way wants a user name and a password, or others",
     AuthenticationError: "the key or its permissions were rejected",
     ModelNotFoundError: "no such model or address",
     RateLimitedError: "rate limited",
@@ -238,10 +244,16 @@ def error_for(signal: Signal, source: Source) -> ProviderError:
         request_id=signal.request_id and kept(signal.request_id, source.key),
         retry_after_s=signal.retry_after_s,
         billed=rule.billed,
+        hint=proxy_hint(source) if rule.error is ProxyRefusedError else None,
     )
     if isinstance(error, QuotaExhaustedError):
         error.quota = rule.quota
     return error
+
+
+def proxy_hint(source: Source) -> str:
+    """How a proxy is given what it wants."""
+    return f"{source.proxy or 'HTTPS_PROXY'} has them as http://USER:PASSWORD@HOST:PORT"
 
 
 def message(source: Source, phrase: str, detail: str = "") -> str:

@@ -77,7 +77,7 @@ class _BenchFlags(PriceFlags, LiveFlags, OutputFlags, RegistryFlags):
     plot: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.svg|FILE.html", help="The chart, or a page with charts and tables; needs orch[charts]."
+            metavar="FILE.svg|FILE.html", help="The chart, or a page with charts and tables; needs orch-llm[charts]."
         ),
     ] = None
     ledger: Annotated[
