@@ -1,4 +1,4 @@
-"""A value of a YAML file as it was written, and where it stands: what `strict_yaml` reads from."""
+"""A value of a YAML file as it was written, with its line: the input of `strict_yaml`."""
 
 from __future__ import annotations
 
