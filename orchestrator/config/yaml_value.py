@@ -55,6 +55,7 @@ class Value:
 
     @property
     def kind(self) -> Kind:
+        """The kind of the value, in the words of a message."""
         content = self.content
         if isinstance(content, Scalar):
             return _plain_kind(content.written) if content.plain else Kind.TEXT

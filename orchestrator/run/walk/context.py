@@ -51,6 +51,7 @@ class Context:
 
     @property
     def asker(self) -> Asker:
+        """What makes this walk's calls."""
         return Asker(
             self.reading,
             self.asked,
@@ -94,6 +95,7 @@ class Context:
         return price(node, lambda call: self.costs.get(call, _UNPRICED)).expected
 
     def threshold(self, accept: Accept) -> float:
+        """The confidence from which an answer is accepted."""
         return self.order.options.threshold if accept.threshold is None else accept.threshold
 
     def accepts(self, outcome: Outcome, threshold: float) -> bool:
