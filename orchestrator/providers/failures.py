@@ -281,11 +281,11 @@ def _inner(body: object) -> object:
 def _text(error: object) -> str:
     if not isinstance(error, Mapping):
         return ""
-    found = next((error[key] for key in ("message", "detail", "error_description") if error.get(key)), "")
+    text = next((error[key] for key in ("message", "detail", "error_description") if error.get(key)), "")
     metadata = error.get("metadata")
     raw = metadata.get("raw") if isinstance(metadata, Mapping) else None  # OpenRouter: the upstream's own words
     return " ".join(
-        part for part in (found if isinstance(found, str) else "", raw if isinstance(raw, str) else "") if part
+        part for part in (text if isinstance(text, str) else "", raw if isinstance(raw, str) else "") if part
     )
 
 
