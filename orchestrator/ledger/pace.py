@@ -74,5 +74,5 @@ def _p95s(rows: Iterable[sqlite3.Row]) -> dict[str, tuple[int, int]]:
     latencies: dict[str, Counter[int]] = defaultdict(Counter)
     for model, latency_ms in rows:
         latencies[model][latency_ms] += 1
-    found = {model: (nearest_rank(counts, 95), counts.total()) for model, counts in latencies.items()}
-    return {model: (p95, calls) for model, (p95, calls) in found.items() if p95 is not None and calls >= _FEWEST}
+    measured = {model: (nearest_rank(counts, 95), counts.total()) for model, counts in latencies.items()}
+    return {model: (p95, calls) for model, (p95, calls) in measured.items() if p95 is not None and calls >= _FEWEST}
