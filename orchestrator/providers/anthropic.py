@@ -13,7 +13,7 @@ import httpx2
 
 from ..types import FinishReason, Message, Request, Usage
 from .base import Capabilities, Endpoint
-from .http import Client, checked_base_url, checked_key, silence_sdk_logging
+from .http import Client, checked_address, checked_key, ignore_custom_headers, silence_sdk_logging
 from .payload import arguments_object, arguments_text, json_instruction
 from .reply import CallKey, Draft, ErrorInReply, dig, items_at, text_at
 from .sdk import Kind, SdkProvider, sse_events
@@ -49,13 +49,14 @@ class AnthropicProvider(SdkProvider):
 
     def __init__(self, target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> None:
         silence_sdk_logging()
-        key, base_url = checked_key(target), checked_base_url(target, BASE_URL, ("v1",))
-        http = Client(base_url, ("authorization", f"Bearer {key}"), transport, typed_events=True)
+        key, to = checked_key(target), checked_address(target, BASE_URL, ("v1/messages", "v1"))
+        http = Client(to, ("authorization", f"Bearer {key}"), transport, typed_events=True)
         super().__init__(target, key, http)
         # An explicit key keeps the SDK from ANTHROPIC_AUTH_TOKEN and from profiles on disk.
         self._client = anthropic.AsyncAnthropic(
-            api_key=key, base_url=base_url, http_client=http, max_retries=0, open_telemetry=False
+            api_key=key, base_url=to.base_url, http_client=http, max_retries=0, open_telemetry=False
         )
+        ignore_custom_headers(self._client)
 
     def capabilities(self) -> Capabilities:
         return Capabilities(streaming=True, tools=True, json_schema=True, logprobs=False, stop=True)
@@ -90,7 +91,7 @@ class AnthropicProvider(SdkProvider):
                 case "tool_use":
                     _open_call(draft, (index, 0), block, arguments_text(dig(block, "input")))
                 case "thinking" | "redacted_thinking":
-                    draft.thought = True
+                    draft.note_thought(True)
         _finish(draft, body)
 
     def _feed(self, event: object, draft: Draft) -> Iterator[str | Usage]:
@@ -104,7 +105,7 @@ class AnthropicProvider(SdkProvider):
                 yield from draft.report(dig(event, "message", "usage"))
             case "content_block_start":
                 kind = text_at(event, "content_block", "type")
-                draft.thought |= kind in ("thinking", "redacted_thinking")
+                draft.note_thought(kind in ("thinking", "redacted_thinking"))
                 if kind == "tool_use":
                     _open_call(draft, (dig(event, "index"), 0), dig(event, "content_block"), "")
                 else:
@@ -113,6 +114,8 @@ class AnthropicProvider(SdkProvider):
                 match text_at(event, "delta", "type"):
                     case "text_delta":
                         yield from draft.add_text(text_at(event, "delta", "text"))
+                    case "thinking_delta":
+                        draft.note_thought(text_at(event, "delta", "thinking"))
                     case "input_json_delta" if (key := (dig(event, "index"), 0)) in draft.calls:
                         draft.add_call(key, arguments=text_at(event, "delta", "partial_json"))
             case "message_delta":

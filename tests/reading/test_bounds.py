@@ -65,7 +65,7 @@ def test_english_and_code_are_bounded_closely(kind: str) -> None:
     text, counts = SAMPLES[kind]["text"], SAMPLES[kind]["counts"]
     for name, count in counts.items():
         # Anthropic's older tokenizer gives far fewer tokens than the newer, and the bound is for either.
-        most = 2.0 if name == "claude3" else 1.65 if name == "claude4.7" else 1.6
+        most = 2.15 if name == "claude3" else 1.7 if name == "claude4.7" else 1.6
         assert upper_bound_tokens(text, lane(name)) <= most * count, name
 
 

@@ -13,6 +13,7 @@ from ...errors import (
     OutcomeUnknownError,
     OverloadedError,
     ProviderError,
+    ProxyRefusedError,
     Quota,
     QuotaExhaustedError,
     SetAsideError,
@@ -24,8 +25,9 @@ from ...ledger.rows import from_micros
 __all__ = ["BreakerState", "Finding", "Health", "breaker_states", "finding", "set_aside_error"]
 
 _DOWN = (OverloadedError, ConnectionFailedError, OutcomeUnknownError, BadReplyError)
-# The run's own time was up, or text had arrived before the end: it is not known whether the provider is to blame.
-_NO_TELLING = (DeadlineError, IncompleteError, SetAsideError)
+# The run's own time was up, text had arrived before the end, or a proxy let nothing through: it is not known whether
+# the provider is to blame.
+_NO_TELLING = (DeadlineError, IncompleteError, SetAsideError, ProxyRefusedError)
 # An account is seldom topped up within less; a user who did it is not kept waiting much longer.
 QUOTA_PAUSE = 600 * SECOND
 
@@ -52,7 +54,7 @@ def finding(error: BaseException | None, *, log_text: bool = True) -> Finding:
     """The finding from a call's error; None is a completed call. Without `log_text` the reason quotes no reply."""
     if error is None:
         return Finding(Health.ANSWERS)
-    if not isinstance(error, ProviderError) or isinstance(error, _NO_TELLING):
+    if not isinstance(error, ProviderError) or isinstance(error, _NO_TELLING) or not error.telling:
         return Finding(Health.UNKNOWN)
     reason = error.message if log_text else error.without_quotes
     if isinstance(error, _DOWN):

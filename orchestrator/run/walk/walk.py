@@ -21,11 +21,11 @@ from ...errors import (
     OutcomeUnknownError,
     ProviderError,
 )
-from ...plan import LOGPROBS, Accept, Call, Cascade, Check, Loop, Node, Panel, Sequence
+from ...plan import LOGPROBS, Accept, Call, Cascade, Check, Loop, Node, Panel, Sequence, children
 from ...plan.compose import Material
 from ...types import AcceptRule
 from ..call.caller import Draft, Order
-from .context import Context, Given, all_failed, broke_off, called, given_by
+from .context import Context, Given, all_failed, broke_off, called, given_by, was_shown
 from .evidence import examined, self_checked
 from .outcome import Outcome, opinion
 from .panel import run_panel
@@ -38,7 +38,7 @@ class Execution(Context):
     async def run(self, plan: Node) -> Outcome:
         """The plan's outcome. Raises the error that it ended in, or IncompleteError with what there is by then."""
         try:
-            outcome = await self._walk(plan, {}, replace(self.order, final=True, answers=True))
+            outcome = await self._walk(plan, {}, replace(self.order, final=True, answers=True, shown=True))
             return await examined(self, Accept(), outcome, self.order)
         except (ProviderError, BudgetError) as error:
             if self.best is None or broke_off(error):
@@ -81,19 +81,24 @@ class Execution(Context):
         inner = replace(order, final=False, logprobs=LOGPROBS in node.accept.signals)
         for position, leg in enumerate(node.legs, start=1):
             before = self.best
+            last_leg = position == len(node.legs)
+            if last_leg:  # accepted or not, it is the answer where there is no other
+                one = replace(inner, shown=order.shown and seen is None, spare=order.spare or seen is not None)
+            else:
+                one = self.keeping(replace(inner, shown=False, spare=True))
             try:
-                outcome = await self._walk(leg, given, inner)
+                outcome = await self._walk(leg, given, one)
                 if order.final:
                     outcome = await examined(self, node.accept, outcome, order)
-                if position < len(node.legs):  # of the last leg nobody decides any more
-                    outcome = await self_checked(self, node.accept, outcome, given, order)
+                if not last_leg:  # of the last leg nobody decides any more
+                    outcome = await self_checked(self, node.accept, outcome, given, one)
             except OrchError as error:
                 failures.append(error)
                 self.best = seen or before
-                if not isinstance(error, ProviderError) and error.disposition is Disposition.STOP:
+                if was_shown(error) or (not isinstance(error, ProviderError) and error.disposition is Disposition.STOP):
                     raise
                 stop = error.disposition is Disposition.STOP and not leg.optional
-                self._went_on(error, last=stop or position == len(node.legs))
+                self._went_on(error, last=stop or last_leg)
                 if stop:
                     break
                 continue
@@ -113,9 +118,17 @@ class Execution(Context):
         failures: list[OrchError] = []
         for position, step in enumerate(node.steps, start=1):
             answers = step.name == node.answer if node.answer is not None else position == len(node.steps)
-            final = order.final and answers and position == len(node.steps)
+            closing = answers and position == len(node.steps)
+            inner = replace(
+                order,
+                final=order.final and closing,
+                answers=order.answers and answers,
+                shown=order.shown and closing,
+                spare=order.spare or step.optional,
+            )
+            following = [later for later in node.steps[position:] if not later.optional]
             try:
-                last = await self._walk(step, given, replace(order, final=final, answers=order.answers and answers))
+                last = await self._walk(step, given, self.keeping(inner, following))
             except OrchError as error:
                 if isinstance(error, ProviderError) and not answers:
                     error.partial = None  # a piece of this step would be no piece of the answer
@@ -127,19 +140,20 @@ class Execution(Context):
             if node.answer is not None and node.answer == step.name:
                 answer = last
             self.best = answer or last
-        found = answer or last
-        if found is None:
+        outcome = answer or last
+        if outcome is None:
             raise all_failed(failures)
-        return found
+        return outcome
 
     async def _loop(self, node: Loop, given: Given, order: Order) -> Outcome:
         kept: Outcome | None = None
-        inner = replace(order, final=False)
+        inner = replace(order, final=False, shown=order.shown and node.max_rounds == 1)
         for number in range(1, node.max_rounds + 1):
             if node.max_rounds > 1:
                 self.decide(f"{called(node)}: round {number} of at most {node.max_rounds}")
+            one = self.keeping(replace(inner, spare=order.spare or kept is not None), children(node)[1:])
             try:
-                outcome = await self._walk(node.body, given, inner)
+                outcome = await self._walk(node.body, given, one)
             except (ProviderError, BudgetError) as error:
                 if kept is None:
                     raise
@@ -168,7 +182,8 @@ class Execution(Context):
         call = check.call
         material = Material(given, answer=given_by(outcome))
         try:
-            judgement, issues = await self.asker.judge(call, material, self.limited(call, order))
+            order = self.limited(call, replace(order, spare=True))
+            judgement, issues = await self.asker.judge(call, material, order)
         except (ProviderError, BudgetError) as error:
             self.tell_of(error, "the answer is not checked")
             return replace(outcome, accepted=None)
@@ -189,8 +204,8 @@ class Execution(Context):
 
     def _ran_out_of_share(self, error: ProviderError, outer: Order, order: Order) -> bool:
         """Whether a node's own time is up, and the run's is not. An answer of which some has been shown stays one."""
-        up = isinstance(error, DeadlineError) or (not order.final and self.monotonic() >= order.deadline)
-        return up and order.deadline < outer.deadline and self.monotonic() < outer.deadline
+        up = isinstance(error, DeadlineError) or (not order.shown and self.monotonic() >= order.deadline)
+        return up and self.monotonic() < outer.deadline
 
     def _went_on(self, error: OrchError, *, last: bool) -> None:
         if isinstance(error, ProviderError) and not (last and error.disposition is Disposition.STOP):
@@ -206,4 +221,5 @@ def _out_of_share(node: Node, error: ProviderError) -> ProviderError:
         provider=error.provider,
         model=error.model,
         billed=error.billed,
+        partial=error.partial,
     )
