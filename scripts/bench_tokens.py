@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from token_bounds.samples import CODE, ENGLISH, LANGUAGES, SAMPLES
-from token_bounds.vocabularies import CLAUDE, OPENAI, PUBLISHED, counters
+from token_bounds.vocabularies import CLAUDE, PUBLISHED, counters
 
 from orchestrator.reading.bounds import Tokenizer, bounds
 
@@ -30,7 +30,7 @@ COUNTS = Path(__file__).resolve().parents[1] / "tests" / "reading" / "token_coun
 def _row(text: str, counts: Mapping[str, int]) -> tuple[list[str], bool]:
     cells, holds = [], True
     for name, count in counts.items():
-        tokenizer = Tokenizer.ANY if name in CLAUDE else Tokenizer.OPENAI if name in OPENAI else Tokenizer.PUBLISHED
+        tokenizer = Tokenizer.ANY if name in CLAUDE else Tokenizer.OPENAI if name == "o200k" else Tokenizer.PUBLISHED
         bound = bounds(text).of(tokenizer)
         holds &= count <= bound
         cells.append(f"{bound / max(count, 1):8.2f}{'!' if count > bound else ' '}")

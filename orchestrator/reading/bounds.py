@@ -9,9 +9,10 @@ has the costs of 28,000 words and 4,500 runs of punctuation and white space. Why
    contraction after it: a listed word's cost is the most over all of these.
 2. Merging goes on as long as two neighbours make a token. So in a word that is not listed, two single letters are
    neighbours only if their pair is no token ("rare"), all other tokens have two letters or more, and of L bytes with r
-   rare pairs at most (2L + r + 1) / 3 tokens are left. The same holds for words that cl100k_base, which does not cut
-   where the case changes, takes as one: each is charged the rounding anew. Listed words joined like that are charged
-   one token more at each joint; that this is enough was counted for millions of joints, and is not proved.
+   rare pairs at most (2L + r + 1) / 3 tokens are left. Most vocabularies, cl100k_base among them, do not cut where the
+   case changes: of a longer word with several pieces that are not listed, each is charged the rounding anew, and a
+   listed one with a capital that stands after no space is charged two tokens more. That these two are enough was
+   counted for millions of joints, and is not proved; o200k_base does cut there.
 3. Up to three digits are a token in OpenAI's, Llama's and DeepSeek's vocabularies, one digit in others.
 4. Whatever else is ASCII costs a token a byte at most, since a token has at least one byte.
 5. A character outside ASCII costs as many tokens as can start in it. One of three or four bytes whose first two are a
@@ -61,7 +62,6 @@ _IN_WORD = rf"[^\t\n\r -~{_QUOTES}]"
 _ODD_PIECE = expression(
     rf" ?[A-Za-z]{{0,40}}(?:{_IN_WORD}+[A-Za-z]*)+| ?{_MARK}*(?:[{_QUOTES}]+{_MARK}*)+[\r\n]*|{_PLAIN_PIECES}"
 )
-_CASE_JOINTS = expression("[a-z](?=[A-Z])")
 # Marks that may be in one run with a character outside ASCII, and white space beside white space outside ASCII.
 _SPACE = "[\x0b\x0c\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
 _RUN = r"[!-/:-@\[-`{-~\r\n]{2,}"
@@ -82,7 +82,7 @@ class Tokenizer(StrEnum):
 
 
 class Bounds(NamedTuple):
-    """The most tokens of a text in OpenAI's tokenizers, in all published ones, and in any."""
+    """The most tokens of a text in o200k_base, in all published vocabularies, and in any."""
 
     openai: int
     published: int
@@ -92,7 +92,7 @@ class Bounds(NamedTuple):
         """The bound for a tokenizer, with MARGIN where it has not been published."""
         if tokenizer is Tokenizer.ANY:
             return self.any + -(-self.any // MARGIN)
-        return self.published if tokenizer is Tokenizer.PUBLISHED else self.openai
+        return self.published if tokenizer in (Tokenizer.PUBLISHED, Tokenizer.CL100K) else self.openai
 
 
 def bounds(text: str) -> Bounds:
@@ -102,16 +102,16 @@ def bounds(text: str) -> Bounds:
         return Bounds(most, most, 2 * most)
     openai = published = anyones = 0
     for at in range(0, len(text), _AT_A_TIME):
-        charged, joint = _charged(text[at : at + _AT_A_TIME]), JOINT if at else 0
-        openai += joint + (charged & _LANE)
-        published += joint + (charged >> _BITS & _LANE)
-        anyones += joint + (charged >> 2 * _BITS)
+        charged, joint = Bounds(*_lanes(_charged(text[at : at + _AT_A_TIME]))), JOINT if at else 0
+        openai += joint + charged.openai
+        published += joint + charged.published
+        anyones += joint + charged.any
     return Bounds(openai, published, anyones)
 
 
 def _charged(text: str) -> int:
     costs = _costs()
-    charged = _EACH * sum(map(len, _SLASHES.findall(text))) + _PUBLISHED * len(_CASE_JOINTS.findall(text))
+    charged = _EACH * sum(map(len, _SLASHES.findall(text)))
     if _ODD.search(text) is None:
         return charged + sum(map(costs.__getitem__, _PIECE.findall(text)))
     charged += sum(map(costs.__getitem__, _ODD_PIECE.findall(text)))
@@ -123,7 +123,11 @@ def _pack(openai: int, published: int, anyones: int) -> int:
     return openai | published << _BITS | anyones << 2 * _BITS
 
 
-_EACH, _PUBLISHED = _pack(1, 1, 1), _pack(1, 1, 0)
+def _lanes(packed: int) -> tuple[int, int, int]:
+    return packed & _LANE, packed >> _BITS & _LANE, packed >> 2 * _BITS
+
+
+_EACH = _pack(1, 1, 1)
 
 
 class _Costs(dict[str, int]):
@@ -151,6 +155,9 @@ class _Costs(dict[str, int]):
             cost = _pack(1, len(piece), len(piece))
         elif (listed := self._words.get(word)) is not None:
             cost = listed[word == piece]
+            if word == piece and word[0].isupper():  # in cl100k_base it may be joined to a word before it
+                openai, published, anyones = _lanes(cost)
+                cost = _pack(openai, min(published + 2, len(word)), anyones)
         else:
             most = min(len(piece), (2 * len(piece) + len(self._rare.findall(word)) + 3) // 3)
             return _pack(most, most, len(piece) + sum(map(str.isupper, word)))

@@ -1,7 +1,6 @@
 import json
 import random
 import string
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from orchestrator.registry.tokenizers import tokenizer_of
 # Counted with the tokenizers themselves by scripts/bench_tokens.py.
 RECORDED: dict[str, Any] = json.loads(Path(__file__).with_name("token_counts.json").read_text("utf-8"))
 SAMPLES: dict[str, Any] = RECORDED["samples"]
-OPENAI, CLAUDE = ("o200k", "cl100k"), ("claude3", "claude4.7")
+CLAUDE = ("claude3", "claude4.7")
 ORDINARY = [*RECORDED["kinds"]["english"], *RECORDED["kinds"]["code"]]
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()), max_size=200)
@@ -47,11 +46,12 @@ MADE_UP = st.lists(PIECES, max_size=30).map("".join)
 
 
 def lane(name: str) -> Tokenizer:
-    return Tokenizer.ANY if name in CLAUDE else Tokenizer.OPENAI if name in OPENAI else Tokenizer.PUBLISHED
+    return Tokenizer.ANY if name in CLAUDE else Tokenizer.OPENAI if name == "o200k" else Tokenizer.PUBLISHED
 
 
-def of_openai() -> Iterator[Callable[[str], int]]:
-    return (quicktok.get_encoding(name).count for name in ("o200k_base", "cl100k_base"))
+def assert_within_the_bound(text: str) -> None:
+    for encoding in (Tokenizer.O200K, Tokenizer.CL100K):
+        assert quicktok.get_encoding(encoding).count(text) <= bounds(text).of(encoding), text
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
@@ -64,8 +64,9 @@ def test_the_count_of_every_tokenizer_is_within_its_bound(kind: str) -> None:
 def test_english_and_code_are_bounded_closely(kind: str) -> None:
     text, counts = SAMPLES[kind]["text"], SAMPLES[kind]["counts"]
     for name, count in counts.items():
-        # Anthropic's older tokenizer gives far fewer tokens than the newer, and the bound is for either.
-        most = 2.15 if name == "claude3" else 1.7 if name == "claude4.7" else 1.6
+        # Anthropic's older tokenizer gives far fewer tokens than the newer, and the bound is for either; those that do
+        # not cut where the case changes are charged for camelCase.
+        most = 1.6 if name == "o200k" else 2.15 if name == "claude3" else 1.75
         assert upper_bound_tokens(text, lane(name)) <= most * count, name
 
 
@@ -79,16 +80,14 @@ def test_no_bound_of_openais_is_above_the_bytes(kind: str) -> None:
 
 @given(st.one_of(MADE_UP, ANY_TEXT))
 def test_no_text_is_more_tokens_in_openais_encodings_than_its_bound(text: str) -> None:
-    sent = text.encode("utf-8", "replace").decode()
-    assert max(count(sent) for count in of_openai()) <= bounds(sent).openai
+    assert_within_the_bound(text.encode("utf-8", "replace").decode())
 
 
 @pytest.mark.parametrize("alphabet", [string.ascii_lowercase, string.ascii_letters, string.hexdigits, "zqxjk", "aB"])
 def test_long_words_of_random_letters_are_within_the_bound(alphabet: str) -> None:
     rng = random.Random(3)
     for length in range(1, 200):
-        text = "".join(rng.choices(alphabet, k=length))
-        assert max(count(text) for count in of_openai()) <= bounds(text).openai, text
+        assert_within_the_bound("".join(rng.choices(alphabet, k=length)))
 
 
 @given(MADE_UP, MADE_UP)
