@@ -31,8 +31,8 @@ from ..errors import (
     ProviderError,
     RequestRejectedError,
 )
-from ..types import Completion, FinishReason, Request, Usage
-from .base import Capabilities, Endpoint, Health, RateLimitStatus, StreamEvent
+from ..types import Completion, FinishReason, Request
+from .base import Capabilities, Endpoint, Health, Piece, RateLimitStatus, StreamEvent
 from .failures import Signal, Source, error_for, message, read_signal
 from .headers import rate_limits, server_time
 from .http import NO_KEY, Client, Exchange, transport_error
@@ -136,11 +136,11 @@ class SdkProvider(ABC):
         """Has the SDK stream the reply: decoded events, or a Whole."""
 
     @abstractmethod
-    def _read(self, body: object, draft: Draft) -> Iterator[str | Usage]:
+    def _read(self, body: object, draft: Draft) -> Iterator[Piece]:
         """Reads a whole reply. Raises ErrorInReply."""
 
     @abstractmethod
-    def _feed(self, event: object, draft: Draft) -> Iterator[str | Usage]:
+    def _feed(self, event: object, draft: Draft) -> Iterator[Piece]:
         """Reads one event of a stream. Raises ErrorInReply."""
 
     @abstractmethod
@@ -157,7 +157,7 @@ class SdkProvider(ABC):
     async def complete(self, request: Request) -> Completion:
         deadline = asyncio.get_running_loop().time() + request.timeout_s
         source, exchange = self._source(request.model), Exchange(most_bytes(request, streamed=False), deadline)
-        draft = Draft(source, self._clock, most_characters(request))
+        draft = Draft(source, self._clock, most_characters(request), whole=True)
         try:
             with self._reporting(source, exchange, draft):
                 async with asyncio.timeout_at(deadline):
@@ -195,9 +195,9 @@ class SdkProvider(ABC):
                     pieces = list(read)
                 for piece in pieces:
                     yield piece
+            draft.ended = draft.ended or exchange.tail.rstrip().endswith(b"[DONE]")
             for piece in draft.finish_text():
                 yield piece
-            draft.ended = draft.ended or exchange.tail.rstrip().endswith(b"[DONE]")
             yield draft.deliver(streamed=True)
         finally:
             self._take_note(exchange)

@@ -18,8 +18,8 @@ from ...errors import BadReplyError, Billed, DeadlineError, IncompleteError, Led
 from ...ledger.records import CallRecord, CallStatus
 from ...money import Price
 from ...providers.base import Provider
-from ...types import Completion, Request, Usage
-from ..events import CallStarted, Note, Observer, TextArrived
+from ...types import Completion, Request, Thought, Usage
+from ..events import CallStarted, Note, Observer, TextArrived, Thoughts
 from .run_log import RunLog
 from .settlement import Ended, Terms, bill_of, completed, failed, interrupted, partial_reply, price_json
 
@@ -54,6 +54,7 @@ class Attempt:
     monotonic: Callable[[], float]
     _started: float = 0.0
     _pieces: list[str] = field(default_factory=list)
+    _thoughts: list[str] = field(default_factory=list)
     _usage: Usage | None = None
 
     async def make(self, request: Request) -> Answered:
@@ -88,6 +89,7 @@ class Attempt:
             raise
         await self._settle(completed(self.record, completion, self.terms, self._ended()), "completed")
         self._tell_doubts(completion)
+        self._tell_thoughts(completion)
         return Answered(self.record, completion)
 
     def _take_terms(self) -> None:
@@ -129,6 +131,8 @@ class Attempt:
                 if isinstance(event, str):
                     self._pieces.append(event)
                     self.observe(TextArrived(self.record.call_id, event, self.shown))
+                elif isinstance(event, Thought):
+                    self._thoughts.append(event.text)
                 else:
                     self._usage = event
         raise self._error(BadReplyError, "the stream ended without a reply")
@@ -155,12 +159,22 @@ class Attempt:
             for doubt in bill_of(completion, completion.usage, self.terms).doubts:
                 self.observe(Note(f"{self.record.model}: {doubt}", loud=True))
 
+    def _tell_thoughts(self, completion: Completion) -> None:
+        if not completion.thoughts.strip():
+            return
+        self.observe(Thoughts(self.record.call_id, self.record.model, completion.thoughts.strip()))
+        if self.shown and self._pieces and "".join(self._pieces) != completion.text:
+            text = f"{self.record.model}: what was shown has thoughts in it: only their end was marked"
+            self.observe(Note(text, loud=True))
+
     def _ended(self) -> Ended:
         return Ended(self.clock(), round(1000 * (self.monotonic() - self._started)))
 
     def _partial(self) -> Completion:
         text = "".join(self._pieces)
-        partial = partial_reply(text, self.record.provider_model, self._ended().latency_ms, self._usage)
+        partial = partial_reply(
+            text, self.record.provider_model, self._ended().latency_ms, self._usage, "".join(self._thoughts)
+        )
         return self.terms.believed(partial)
 
     def _error(self, kind: type[E], message: str) -> E:
