@@ -91,7 +91,7 @@ class AnthropicProvider(SdkProvider):
                 case "tool_use":
                     _open_call(draft, (index, 0), block, arguments_text(dig(block, "input")))
                 case "thinking" | "redacted_thinking":
-                    draft.thought = True
+                    draft.note_thought(True)
                     yield from draft.add_thought(text_at(block, "thinking"))
         _finish(draft, body)
 
@@ -106,7 +106,7 @@ class AnthropicProvider(SdkProvider):
                 yield from draft.report(dig(event, "message", "usage"))
             case "content_block_start":
                 kind = text_at(event, "content_block", "type")
-                draft.thought |= kind in ("thinking", "redacted_thinking")
+                draft.note_thought(kind in ("thinking", "redacted_thinking"))
                 if kind == "tool_use":
                     _open_call(draft, (dig(event, "index"), 0), dig(event, "content_block"), "")
                 else:

@@ -63,10 +63,16 @@ class RateLimitStatus:
     tokens_reset: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """The model is working on something that is not passed on yet: it thinks, or writes a tool call."""
+
+
 # What a stream yields: pieces of the answer and of thoughts as they arrive, usage as soon as the provider reports any
-# (cumulative; the last one counts), and at the end exactly one Completion.
+# (cumulative; the last one counts), signs that the model is at work on something else, and at the end exactly one
+# Completion.
 Piece = str | Thought | Usage
-StreamEvent = Piece | Completion
+StreamEvent = Piece | AtWork | Completion
 
 
 class Provider(Protocol):

@@ -139,7 +139,7 @@ class GoogleProvider(SdkProvider):
                     arguments=arguments_text(call.get("args")),
                 )
             elif dig(part, "thought") is True:
-                draft.thought = True
+                draft.note_thought(True)
                 yield from draft.add_thought(text_at(part, "text"))
             else:
                 yield from draft.add_text(text_at(part, "text"))

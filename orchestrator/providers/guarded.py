@@ -12,7 +12,7 @@ from typing import TypeVar
 from ..errors import AdapterError, IncompleteError, ProviderError
 from ..plugins import BUG_HINT, Plugin, said, tell
 from ..types import Completion, FinishReason, Request, Thought, Usage
-from .base import Capabilities, Health, Provider, RateLimitStatus, StreamEvent
+from .base import AtWork, Capabilities, Health, Provider, RateLimitStatus, StreamEvent
 from .thoughts import Splitter, apart
 
 T = TypeVar("T")
@@ -45,8 +45,8 @@ class Guarded:
             async with aclosing(self._adapter.stream(request)) as events:
                 async for event in events:
                     if isinstance(event, str):
-                        known = list(split.feed(event))
-                    elif isinstance(event, Usage | Thought):
+                        known = list(split.feed(event)) or [AtWork()]
+                    elif isinstance(event, Usage | Thought | AtWork):
                         usage = event if isinstance(event, Usage) else usage
                         known = [event]
                     else:
