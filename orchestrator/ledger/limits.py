@@ -11,10 +11,9 @@ what was learned in the future is not believed.
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import replace
 from enum import Enum, auto
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..registry.model import RateLimits
 
 Key = tuple[bool, str]

@@ -9,8 +9,7 @@ Which plan a tier has, and which models, stands in chains.yaml under `tiers`.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from ...deferred import replace
 from ...reading.needs import Needs
 from ..base import Decision, Situation
 from .fallback import fallback

@@ -11,11 +11,11 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import replace
 
 from ...choose.quote import is_free
 from ...clock import Clock
 from ...config import BreakerPolicy
+from ...deferred import replace
 from ...errors import Billed, DeadlineError, QuotaExhaustedError
 from ...ledger.breakers import Circuit, breakers_of, claim_probe
 from ...ledger.budgets import any_budget

@@ -12,7 +12,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
@@ -23,7 +23,7 @@ from ulid import ULID
 from ...choose.quote import REASONING, affordable_output, price_for, prices_for, worst_case
 from ...clock import Clock
 from ...config import RetryPolicy, RunOptions
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import BudgetError, ProviderError
 from ...ledger.entries import left_nanousd
 from ...ledger.records import CallRecord, CallStatus

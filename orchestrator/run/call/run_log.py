@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ...deferred import replace
 from ...errors import LedgerError
 from ...ledger import entries
 from ...ledger.budgets import Alert

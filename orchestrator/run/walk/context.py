@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 
 from ...confidence.asked import Asked
 from ...confidence.detector import ConfidenceDetector
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import IncompleteError, OrchError, ProviderError
 from ...plan import Accept, Call, CostRange, Node, price
 from ...plan.compose import insertable

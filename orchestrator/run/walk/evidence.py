@@ -6,9 +6,8 @@ not verified, and what the user's command has decided nobody else is asked about
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ...confidence.signals.schema import schema_signal
+from ...deferred import replace
 from ...errors import BudgetError, ProviderError
 from ...plan import SELF_CHECK, Accept
 from ...plan.compose import Material
