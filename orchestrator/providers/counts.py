@@ -114,9 +114,9 @@ def count_at(raw: object, *path: str) -> int:
     """The count at a path of keys, at most MOST_TOKENS; 0 if there is none. Raises ValueError for what is no count."""
     found = raw
     for key in path:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    if found is None:
-        return 0
+        found = found.get(key) if isinstance(found, dict) else None
+        if found is None:
+            return 0
     if isinstance(found, float) and found.is_integer():
         found = int(found)
     if isinstance(found, bool) or not isinstance(found, int) or found < 0:

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from ...billing import Bill, CostSource, bill, stated_cost
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import Billed, ProviderError
 from ...ledger.records import NOT_BELIEVED, CallRecord, CallStatus
 from ...money import Price, cost_nanousd
@@ -69,7 +69,10 @@ class Ended:
     latency_ms: int
 
 
-def completed(record: CallRecord, completion: Completion, terms: Terms, ended: Ended) -> CallRecord:
+def completed(
+    record: CallRecord, completion: Completion, terms: Terms, ended: Ended, billed: Bill | None
+) -> CallRecord:
+    """`billed` is what `bill_of` makes of the reply."""
     usage = completion.usage
     changes = _at(CallStatus.COMPLETED, ended) | _reply(completion, terms)
     if usage is None or not usage.input_tokens:  # nobody counted it, though the reply may say what it cost
@@ -82,20 +85,23 @@ def completed(record: CallRecord, completion: Completion, terms: Terms, ended: E
         changes |= _flagged(completion, terms)
     else:
         changes |= _tokens(usage)
-    if usage is not None:
-        changes |= _charged(completion, usage, terms, ended)
+    if usage is not None and billed is not None:
+        changes |= _charged(billed, usage, terms)
     return replace(record, **changes)
 
 
-def failed(record: CallRecord, error: ProviderError, terms: Terms, ended: Ended) -> CallRecord:
+def failed(
+    record: CallRecord, error: ProviderError, terms: Terms, ended: Ended, billed: Bill | None = None
+) -> CallRecord:
+    """`billed` is what `bill_of` makes of the partial reply, if that was billed."""
     changes = _at(CallStatus.FAILED, ended) | (_unbilled() if error.billed is Billed.NO else _at_worst(record))
     message = error.message if terms.log_text else error.without_quotes
     changes |= {"error_code": error.code, "error_message": message, "request_id": error.request_id}
     partial = error.partial
     if partial is not None:
         changes |= _reply(partial, terms) | _flagged(partial, terms)
-        if partial.usage is not None and error.billed is Billed.YES:
-            changes |= _tokens(partial.usage) | _charged(partial, partial.usage, terms, ended)
+        if partial.usage is not None and billed is not None:
+            changes |= _tokens(partial.usage) | _charged(billed, partial.usage, terms)
     return replace(record, **changes)
 
 
@@ -134,18 +140,19 @@ def _at(status: CallStatus, ended: Ended) -> Changes:
     return {"status": status, "ended_at": ended.at, "latency_ms": ended.latency_ms}
 
 
-def _charged(completion: Completion, usage: Usage, terms: Terms, ended: Ended) -> Changes:
-    """What was charged, by what the reply says of it."""
-    found = bill_of(completion, usage, terms, ended.latency_ms)
-    changes: Changes = {"cost_nanousd": found.nanousd, "cost_source": found.source}
-    if found.price is not None and found.price is not terms.price:
-        changes["price"] = price_json(found.price)
+def _charged(billed: Bill, usage: Usage, terms: Terms) -> Changes:
+    changes: Changes = {"cost_nanousd": billed.nanousd, "cost_source": billed.source}
+    if billed.price is not None and billed.price is not terms.price:
+        changes["price"] = price_json(billed.price)
     raw = _kept_of(usage, terms)
     return changes | {"usage": json.dumps(raw, default=str) if raw else None}
 
 
-def bill_of(completion: Completion, usage: Usage, terms: Terms, gpu_ms: int = 0) -> Bill:
-    """The bill of a reply, from whichever model it is."""
+def bill_of(completion: Completion, terms: Terms, ended: Ended) -> Bill | None:
+    """The bill of a reply, from whichever model it is; None if it was not counted."""
+    usage, gpu_ms = completion.usage, ended.latency_ms
+    if usage is None:
+        return None
     other = None if terms.sent_at is None else terms.other(completion.model, terms.sent_at)
     if other is None:
         return bill(terms.price, usage, gpu_ms=gpu_ms)
