@@ -1,10 +1,10 @@
-"""What one call costs by what its reply says: the price that it states, or its counts at the rates that applied.
+"""The cost of one call by its reply: the price that the reply states, or its token counts at the rates that applied.
 
-    usage.raw ─► Facts ─► bill(price, usage) ─► Bill: nano-dollars, where they come from, and what is uncertain
+    usage.raw ─► Facts ─► bill(price, usage) ─► Bill: nano-dollars, their source, what is uncertain
 
-Everything is read from `Usage.raw`, which the ledger keeps: a call that is priced again later is priced by the same
-facts. Where a fact has no rate in the registry the cost is an upper bound by the dearest rate published for that kind
-of fact, marked as an estimate.
+All facts come from `Usage.raw`, which the ledger keeps, so a later repricing uses the same facts. Where the registry
+has no rate for a fact, the cost is an upper bound by the highest rate published for that kind of fact, marked as an
+estimate.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class CostSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What a call cost in nano-dollars, rounded up. `price` is the one that applied, `doubts` say in words why an
+    """The cost of a call in nano-dollars, rounded up. `price` is the one that applied; `doubts` say in words why an
     estimate is one."""
 
     nanousd: int | None
@@ -69,7 +69,7 @@ class Bill:
 
 
 def bill(price: Price | None, usage: Usage, *, gpu_ms: int = 0) -> Bill:
-    """The bill of a call that was counted. `price` is that of the model which answered, None if nobody knows one."""
+    """The bill of a call with token counts. `price` is that of the model that answered, None if it is unknown."""
     stated = stated_cost(usage.raw)
     if stated is not None:
         return Bill(stated, CostSource.PROVIDER, price)
@@ -132,7 +132,7 @@ def _by_facts(price: Price, usage: Usage) -> Bill:
 
 
 def _tokens(rates: Rates, usage: Usage, doubts: list[str]) -> Fraction | None:
-    """What the tokens cost, in nano-dollars, exactly; None if they are all text at the usual rates."""
+    """The cost of the tokens in nano-dollars, exactly; None if they are all text at the usual rates."""
     raw = usage.raw
     cached, written = usage.cached_tokens, usage.cache_write_tokens
     hour = min(_number(raw, "cache_creation", "ephemeral_1h_input_tokens"), written)
@@ -166,7 +166,7 @@ def _tokens(rates: Rates, usage: Usage, doubts: list[str]) -> Fraction | None:
 
 
 def _fees(price: Price, raw: Mapping[str, object], doubts: list[str]) -> Fraction:
-    """What server tools cost beside their tokens, in nano-dollars."""
+    """The fees of server tools, in nano-dollars."""
     free = price.rates is not None and not price.rates.input and not price.rates.output
     searches = max(_number(raw, *path) for path in _SEARCHES)
     fee = price.fees.get(WEB_SEARCH)
@@ -187,7 +187,7 @@ def _fees(price: Price, raw: Mapping[str, object], doubts: list[str]) -> Fractio
 
 
 def _tiers(raw: Mapping[str, object]) -> Iterator[str]:
-    """The service tiers, other than the standard one, that a reply says it was served in."""
+    """The service tiers, other than the standard one, that a reply names."""
     tier = _word(raw.get("service_tier")) or _word(raw.get("serviceTier")) or _word(raw.get("trafficType"))
     tier = tier.removeprefix("service_tier_").removeprefix("on_demand_")
     for each in (tier, _word(raw.get("speed"))):  # Anthropic's fast mode
@@ -196,7 +196,7 @@ def _tiers(raw: Mapping[str, object]) -> Iterator[str]:
 
 
 def _modality(raw: Mapping[str, object], compatible: str, google: str) -> int:
-    """Tokens of audio, which are inside the count of what they are part of."""
+    """Audio tokens, which are part of the input or output count."""
     parts = raw.get(google)
     heard = (part for part in parts if _at(part, "modality") == "AUDIO") if isinstance(parts, list) else ()
     return max(_number(raw, compatible, "audio_tokens"), sum(_number(part, "tokenCount") for part in heard))
@@ -220,7 +220,7 @@ def _word(found: object) -> str:
 
 
 def _amount(found: object, most: int = _MOST_DOLLARS) -> Fraction | None:
-    """A number that can be a price: not below 0, and not beyond all measure."""
+    """A number that can be a price: not negative and not absurdly large."""
     if isinstance(found, bool) or not isinstance(found, int | float | str):
         return None
     try:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class Disposition(StrEnum):
-    """What a failed call calls for."""
+    """What follows a failed call."""
 
     RETRY = "retry"
     NEXT = "next"
@@ -59,7 +59,7 @@ class Billed(StrEnum):
 
 
 class OrchError(Exception):
-    """Base of all errors that a user may see. `code` is stable and machine-readable."""
+    """The base class of all errors that users may see. `code` is stable and machine-readable."""
 
     code: ClassVar[str] = "error"
     exit_code: int = 1
@@ -73,12 +73,13 @@ class OrchError(Exception):
 
     @property
     def without_quotes(self) -> str:
-        """What is wrong in this program's words alone, for where nothing of a prompt or an answer may be kept: a
-        message may quote them, in a provider's words or in those of the user's own command."""
+        """The message in this program's own words, for where no text of a prompt or answer may be stored: messages
+        may quote a provider or the user's command."""
         return self.code.replace("_", " ")
 
     @property
     def retryable(self) -> bool:
+        """Whether the same run may succeed later."""
         return self.disposition is Disposition.RETRY
 
 
@@ -91,6 +92,8 @@ class _InOwnWords(OrchError):
 
 
 class UsageError(OrchError):
+    """A bad argument or prompt."""
+
     code = "usage"
     exit_code = 2
 
@@ -103,9 +106,9 @@ class ConfigError(OrchError):
 
 
 class BudgetError(_InOwnWords):
-    """A budget does not allow the worst case of a call. Nothing was sent.
+    """A budget does not allow a call's worst case. Nothing was sent.
 
-    `calls` are the ids of those that are too much for it, of several; empty where it is all of them.
+    `calls`: the ids of the calls that do not fit, of several; empty if it is all of them.
     """
 
     code = "budget"
@@ -115,12 +118,14 @@ class BudgetError(_InOwnWords):
 
 
 class LedgerError(_InOwnWords):
+    """The ledger cannot be used. Before a call this means that nothing was sent."""
+
     code = "ledger"
     exit_code = 11
 
 
 class NotAcceptedError(OrchError):
-    """There is an answer, and the user's own schema or command does not take it."""
+    """There is an answer, and the user's own schema or command rejects it."""
 
     code = "not_accepted"
     exit_code = 8
@@ -138,7 +143,7 @@ class Interrupted(_InOwnWords):
 
 
 class PluginError(OrchError):
-    """An installed plugin failed at what it was asked to do: a bug, though none of orch's."""
+    """An installed plugin failed: a bug in the plugin, not in orch."""
 
     code = "plugin"
 
@@ -186,20 +191,28 @@ class ProviderError(OrchError):
 
 
 class TemporaryError(ProviderError):
+    """A failure that may not happen again."""
+
     code = "temporary"
     exit_code = 6
     disposition = Disposition.RETRY
 
 
 class RateLimitedError(TemporaryError):
+    """The provider limits the rate of requests or tokens."""
+
     code = "rate_limited"
 
 
 class OverloadedError(TemporaryError):
+    """The provider is overloaded or down."""
+
     code = "overloaded"
 
 
 class ConnectionFailedError(TemporaryError):
+    """No connection could be made. Nothing was sent."""
+
     code = "connection_failed"
 
 
@@ -213,17 +226,22 @@ class OutcomeUnknownError(TemporaryError):
 
 
 class BadReplyError(TemporaryError):
+    """The reply is not of the form that the API promises."""
+
     code = "bad_reply"
     default_billed = Billed.UNKNOWN
 
 
 class EmptyReplyError(TemporaryError):
+    """The reply has status 200 and no answer."""
+
     code = "empty_reply"
     default_billed = Billed.YES
 
 
 class SetAsideError(TemporaryError):
-    """The model, or its provider, kept failing and is not asked for a while. Nothing was sent."""
+    """The circuit breaker of the model or its provider is open: it kept failing and is not asked for a while.
+    Nothing was sent."""
 
     code = "set_aside"
     disposition = Disposition.NEXT
@@ -256,34 +274,46 @@ class QuotaExhaustedError(ProviderError):
 
 
 class DeadlineError(ProviderError):
+    """The run's time is up."""
+
     code = "deadline"
     exit_code = 6
     default_billed = Billed.UNKNOWN
 
 
 class RequestRejectedError(ProviderError):
+    """The provider rejects the request itself."""
+
     code = "request_rejected"
     exit_code = 7
 
 
 class ContextTooLongError(RequestRejectedError):
+    """The prompt does not fit the model's context window."""
+
     code = "context_too_long"
     disposition = Disposition.NEXT
 
 
 class ModelNotFoundError(RequestRejectedError):
+    """The provider does not know the model."""
+
     code = "model_not_found"
     disposition = Disposition.NEXT
     loud = True
 
 
 class IncompleteError(ProviderError):
+    """The reply was cut off after some text."""
+
     code = "incomplete"
     exit_code = 8
     default_billed = Billed.UNKNOWN
 
 
 class RefusedError(ProviderError):
+    """The model refused to answer, or a filter removed the answer."""
+
     code = "refused"
     exit_code = 9
     disposition = Disposition.NEXT
@@ -301,7 +331,8 @@ class AdapterError(ProviderError):
 
 
 def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """`did you mean 'gpt-4o'?`: the known word closest to the one given, whatever its case. None if none is close."""
+    """`did you mean 'gpt-4o'?`: the known word closest to the given one, in any case of letters. None if none is
+    close."""
     if len(word) > 100:  # no typing mistake; comparing it would take long
         return None
     folded = {name.casefold(): name for name in known}

@@ -1,8 +1,8 @@
-"""The one table of what a run can be asked for: the fields of `RunOptions`, each with its option.
+"""The one table of run options: the fields of `RunOptions`, each with its option.
 
-Flags, config keys, Python parameters, range checks, the page in docs, and the check that a strategy makes use of what
-was asked for all follow from it. A new option is a field here, and the code that uses it; `scripts/option_docs.py`
-then writes the page and the parameters.
+Flags, config keys, Python parameters, range checks, the page in docs, and the check that a strategy uses what the user
+gave all follow from it. To add an option, add a field here and the code that uses it; `scripts/option_docs.py` then
+writes the page and the parameters.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CASCADES = ("fallback", "tiers", TABLE, PLAN)
 
 
 class Kind(StrEnum):
-    """What an option holds, by which each way in reads it."""
+    """The type of an option, by which each way in reads its value."""
 
     TEXT = "text"
     CHAIN = "a name, or models separated by commas"
@@ -48,7 +48,7 @@ class Kind(StrEnum):
 
 
 class Requirement(StrEnum):
-    """What the user may say that a prompt requires."""
+    """What the user may say that a prompt needs."""
 
     DESIGN = "design"
     IMPLEMENTATION = "implementation"
@@ -58,10 +58,10 @@ class Requirement(StrEnum):
 class Option:
     """One option of a run.
 
-    `name` is its flag without dashes, config key and Python parameter, where `flag` and `python` have no other; "" is
-    none. `called` is what an error calls it that names its range, `least` to `most`. `shown` is the default in words,
-    where the field's does not say it. `takers` are the strategies that make use of it; empty: all of them. `of_runs`
-    options mean nothing to a plan that is only shown.
+    `name` is its flag without dashes, its config key and its Python parameter, unless `flag` and `python` name others;
+    "" means none. `called` is its name in range errors, `least` to `most`. `shown` is the default in words, where the
+    field's value does not tell it. `takers` are the strategies that use it; empty means all. `of_runs`: it has no
+    meaning for a plan that is only shown.
     """
 
     kind: Kind
@@ -88,6 +88,7 @@ class Option:
 
     @property
     def python_name(self) -> str:
+        """The Python parameter; empty if there is none."""
         return self.name if self.python is None else self.python
 
 
@@ -101,17 +102,17 @@ def option(default: Any, kind: Kind, help: str, **more: Any) -> Any:  # noqa: A0
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What one run is asked to do, in the order of `--help`. None leaves the choice to orch.
+    """The options of one run, in the order of `--help`. None leaves the choice to orch.
 
-    `given` has the fields that the user asked for, with the names that the user had for them; what a strategy makes no
-    use of is refused. Fields that are set without it are defaults, which need not be of use.
+    `given` maps the fields that the user gave to the names that the user has for them. If the strategy does not use one
+    of these, the run is refused. All other fields are defaults, which may go unused.
     """
 
     strategy: str = option(
         "fallback",
         Kind.TEXT,
-        f"{', '.join(STRATEGY_NAMES)}, the name of a task table (tasks, matrix, select), that of a plan or of a "
-        "plugin: see orch chains.",
+        f"How to answer: {', '.join(STRATEGY_NAMES)}, or the name of a task table (tasks, matrix, select), of a plan "
+        "(see orch chains) or of a plugin.",
         short="-s",
         config=True,
         python="",
@@ -119,40 +120,43 @@ class RunOptions:
     chain: str = option(
         "mixed",
         Kind.CHAIN,
-        "For fallback, and implies it: a chain's name, or models separated by commas.",
+        "Models to try in order: a chain's name, or models separated by commas. Implies -s fallback.",
         config=True,
         takers=("fallback",),
     )
     role: str | None = option(
         None,
         Kind.TEXT,
-        "Answer as retriever, planner, critic, reasoner, builder ...: its models, its instructions.",
+        "Use the models and the instructions of a role: retriever, planner, critic, reasoner, builder ...",
         takers=(*_CHOOSE, "fallback", TABLE),
     )
     tier: str | None = option(
-        None, Kind.TEXT, "For tiers, and implies it: ARCH, EXEC, TASKS or one of your own.", takers=("tiers",)
+        None, Kind.TEXT, "Use this tier: ARCH, EXEC, TASKS or one of your own. Implies -s tiers.", takers=("tiers",)
     )
     critical: bool = option(
-        False, Kind.SWITCH, "For tiers and select: it must not go wrong.", takers=("tiers", "capability", TABLE)
+        False,
+        Kind.SWITCH,
+        "The answer must not be wrong: tiers and select then use stronger models.",
+        takers=("tiers", "capability", TABLE),
     )
     requires: tuple[str, ...] = option(
         (),
         Kind.TEXTS,
-        "For tiers: what it takes. What you say counts, and not what the prompt looks like.",
+        "What the prompt needs, for tiers. Overrides the analysis of the prompt.",
         choices=Requirement,
         takers=("tiers",),
     )
-    routine: bool = option(False, Kind.SWITCH, "For tiers: it is done by rote.", takers=("tiers",))
+    routine: bool = option(False, Kind.SWITCH, "The prompt is a routine task, for tiers.", takers=("tiers",))
     models: tuple[str, ...] = option(
         (),
         Kind.NAMES,
-        "For ensemble, round-robin, and fallback as its chain: models separated by commas.",
+        "Models to ask, separated by commas, for ensemble and round-robin; for fallback, the chain.",
         takers=("ensemble", "round-robin", "fallback"),
     )
     ensemble_size: int = option(
         3,
         Kind.INTEGER,
-        "For ensemble, and implies it: how many models.",
+        "How many models to ask. Implies -s ensemble.",
         short="-e",
         config=True,
         called="ensemble size",
@@ -163,7 +167,7 @@ class RunOptions:
     threshold: float = option(
         0.6,
         Kind.NUMBER,
-        "For cascades: accept an answer from this confidence on, 0 to 1.",
+        "Lowest confidence at which a cascade accepts an answer, 0 to 1.",
         python="confidence_threshold",
         config=True,
         least=0,
@@ -173,7 +177,7 @@ class RunOptions:
     accept: AcceptRule = option(  # a field, as the others are
         AcceptRule.CONFIDENCE,
         Kind.TEXT,
-        "For cascades: accept one answer that can be trusted, or the first two models' if they agree.",
+        "What a cascade accepts: an answer with enough confidence, or the first two models' answer if they agree.",
         config=True,
         choices=AcceptRule,
         takers=_CASCADES,
@@ -181,17 +185,17 @@ class RunOptions:
     verify: str | None = option(
         None,
         Kind.TEXT,
-        "Accept an answer if this command, given it on stdin, exits with 0.",
+        "Accept an answer only if this command exits with 0. It gets the answer on stdin.",
         metavar="COMMAND",
         config=True,
     )
     schema: Mapping[str, Any] | None = option(
-        None, Kind.SCHEMA, "Accept only JSON that fits this JSON Schema, and ask for it.", metavar="FILE"
+        None, Kind.SCHEMA, "Ask for JSON that fits this JSON Schema, and accept nothing else.", metavar="FILE"
     )
     self_check: str | None = option(
         None,
         Kind.TEXT,
-        "For cascades: let this model say what it thinks of each answer.",
+        "Let this model judge each answer of a cascade.",
         metavar="MODEL",
         config=True,
         takers=_CASCADES,
@@ -199,38 +203,38 @@ class RunOptions:
     logprobs: bool = option(
         False,
         Kind.SWITCH,
-        "For cascades: count how sure models were of their tokens.",
+        "Use the probabilities of the answer's tokens as a confidence signal in cascades.",
         config=True,
         takers=_CASCADES,
     )
     task: str | None = option(
-        None, Kind.TEXT, "What kind of task it is, or a row of a task table.", shown="by its words"
+        None, Kind.TEXT, "The kind of task, or a row of a task table.", shown="found from the prompt"
     )
     experiment: str | None = option(
         None,
         Kind.TEXT,
-        "Take part in this experiment; implies -s experiment.",
+        "Take part in this experiment. Implies -s experiment.",
         metavar="NAME",
         takers=("experiment",),
     )
     subject: str | None = option(
         None,
         Kind.TEXT,
-        "Whom an experiment's arm is drawn for: always the same one.",
+        "User or session that an experiment assigns to an arm; the same subject always gets the same arm.",
         shown="the prompt",
         takers=("experiment",),
     )
     tools: tuple[Tool, ...] = option(
         (),
         Kind.TOOLS,
-        "Tools to offer, as OpenAI or Anthropic define them.",
+        "Tools to offer to the model, in OpenAI's or Anthropic's format.",
         metavar="FILE.json",
         takers=("cheapest", "round-robin", "cost", "capability", *_CASCADES),
     )
     max_latency_s: float | None = option(
         None,
         Kind.NUMBER,
-        "Pass over models of which one answer in 20 takes longer.",
+        "Skip models whose 95th percentile of latency is above this.",
         name="max_latency",
         metavar="SECONDS",
         config=True,
@@ -241,7 +245,7 @@ class RunOptions:
     min_quality: float | None = option(
         None,
         Kind.NUMBER,
-        "Pass over models rated lower, 0 to 1: for coding, or else for reasoning.",
+        "Skip models whose score is below this, 0 to 1: the coding score for code, otherwise the reasoning score.",
         metavar="SCORE",
         config=True,
         called="least quality",
@@ -251,7 +255,7 @@ class RunOptions:
     temperature: float | None = option(
         None,
         Kind.NUMBER,
-        "0 to 2, for models that take one.",
+        "Sampling temperature, 0 to 2, for models that support it.",
         config=True,
         least=0,
         most=2,
@@ -259,7 +263,7 @@ class RunOptions:
     max_cost_nanousd: int | None = option(
         None,
         Kind.DOLLARS,
-        "Never spend more than this.",
+        "Most that the run may spend.",
         name="max_cost",
         short="-c",
         metavar="DOLLARS",
@@ -271,14 +275,14 @@ class RunOptions:
     allow_unpriced: bool = option(
         False,
         Kind.SWITCH,
-        "For models that are named: call them without a known price under a cap or a budget too.",
+        "Call models that you name even if their price is unknown and a cap or a budget applies.",
         config=True,
         takers=("ensemble", "round-robin", *_CASCADES),
     )
     max_tokens: int | None = option(
         None,
         Kind.INTEGER,
-        "Longest reply of each call, in tokens.",
+        "Most output tokens of each call.",
         config=True,
         shown="8192",
         called="limit on tokens",
@@ -287,7 +291,7 @@ class RunOptions:
     max_tokens_total: int | None = option(
         None,
         Kind.INTEGER,
-        "Tokens for the whole run: input and output of all its calls.",
+        "Most tokens of the whole run, input and output of all calls together.",
         metavar="TOKENS",
         config=True,
         called="limit on the tokens of the whole run",
@@ -296,7 +300,7 @@ class RunOptions:
     timeout_s: float = option(
         600.0,
         Kind.NUMBER,
-        "Seconds for the whole run.",
+        "Most seconds that the run may take.",
         name="timeout",
         config=True,
         least=_SHORTEST_S,
@@ -305,16 +309,18 @@ class RunOptions:
     stream: bool = option(
         False,
         Kind.YES_NO,
-        "Ask for replies piece by piece, and print them so where the first answer is the last.",
+        "Stream replies, and print the answer while it arrives where no later answer can replace it.",
         python="",
         shown="on a terminal",
         of_runs=True,
     )
-    category: str = option("orchestration", Kind.TEXT, "Category of the run in reports.", config=True, of_runs=True)
+    category: str = option(
+        "orchestration", Kind.TEXT, "Category of the run, for reports and budgets.", config=True, of_runs=True
+    )
     tags: tuple[str, ...] = option(
         (),
         Kind.TEXTS,
-        "Tag of the run; may be given more than once.",
+        "Tag of the run, for reports and budgets; may be repeated.",
         flag="tag",
         config=True,
         of_runs=True,
@@ -322,7 +328,7 @@ class RunOptions:
     max_tokens_by_task: Mapping[str, int] = option(
         dict,
         Kind.LIMITS,
-        "Longest reply to a kind of task, in tokens; goes before max_tokens.",
+        "Most output tokens by kind of task; overrides max_tokens.",
         flag="",
         python="",
         config=True,
@@ -338,10 +344,11 @@ OPTIONS: Mapping[str, Option] = {
 
 
 def asked_for(defaults: RunOptions, values: Mapping[str, Any], names: Mapping[str, str]) -> RunOptions:
-    """The options with what the user asked for over the defaults, and with what that implies.
+    """The options: the user's values over the defaults, and what these imply.
 
-    `values` are by the fields of `RunOptions`; None is nothing. `names` has what the user calls them. Without a
-    strategy, an option that only one has implies it. Raises UsageError where two of them contradict each other.
+    `values` are by field of `RunOptions`; None means not given. `names` maps fields to the user's names for them.
+    Without a strategy, an option that only one strategy takes implies it. Raises UsageError if two values contradict
+    each other.
     """
     found = {name: value for name, value in values.items() if value is not None}
     # False, or an empty list, takes a default back: that is no use that a strategy could make of it.

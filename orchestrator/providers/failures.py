@@ -81,6 +81,7 @@ class Rule:
     quota: Quota = Quota.ACCOUNT  # of a QuotaExhaustedError
 
     def fits(self, signal: Signal, provider: str) -> bool:
+        """Whether every condition of the rule holds for a signal."""
         return (
             (self.statuses is None or signal.status in self.statuses)
             and (self.words is None or not self.words.isdisjoint(signal.words))

@@ -94,6 +94,7 @@ class Draft:
 
     @property
     def text(self) -> str:
+        """The text of the answer so far."""
         return "".join(self.texts)
 
     @property
@@ -133,6 +134,7 @@ class Draft:
         call.arguments.append(arguments)
 
     def add_refusal(self, piece: str) -> None:
+        """Take a piece of a refusal."""
         self._take_room(len(piece))
         self.refusal.append(piece)
 

@@ -1,10 +1,10 @@
-"""What a call's row becomes when the call is over. Pure: a record in, a record out.
+"""How a call's row changes when the call ends. Pure: takes a record, returns a record.
 
-What the reply says that it was charged is the bill, else what the provider counted, unless that is far more than was
-sent and allowed. What was certainly not billed costs 0. Where it may have been billed and nobody says how much, or a
-model that thinks gave no counts, the worst case that was reserved stays as the cost, marked as an estimate: it is never
-below the bill. What had arrived of a stream is no bound: a provider writes on until it notices that nobody is
-listening.
+The cost is the charge that the reply states; otherwise the provider's token counts at their rates, unless they are far
+more than was sent and allowed. A call that was certainly not billed costs 0. If a call may have been billed and nothing
+says how much, or a reasoning model returned no counts, the reserved worst case stays as the cost, marked as an
+estimate: it is never below the bill. The part of a stream that arrived is no upper bound, since a provider goes on
+generating until it notices that the client is gone.
 """
 
 from __future__ import annotations
@@ -36,10 +36,9 @@ _TOOL_CALL_OVERHEAD = 64  # tokens that mark a call of a tool in a reply, with r
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a call is settled on: the price that applied, its load, the most tokens of reply, whether its text may be
-    kept, and whether the model may have thought: a provider bills that as output, and nobody else sees it. `window` is
-    the model's, in tokens. `other` gives the model and price at a time that a reply is from if it names another model
-    of the registry than was asked."""
+    """What a call is settled by: the price, its load, its output limit, whether its text may be kept, and whether
+    the model may have reasoned, which is billed as output and invisible. `window`: the model's context window in
+    tokens. `other` returns the name and price of another registered model if the reply names one that was not asked."""
 
     price: Price | None
     load: Load
@@ -51,7 +50,7 @@ class Terms:
     sent_at: datetime | None = None
 
     def believed(self, completion: Completion) -> Completion:
-        """A reply without the counts that cannot be."""
+        """The reply without counts that are impossible."""
         usage = completion.usage
         if usage is None or (
             usage.input_tokens <= max(_FAR * self.load.input_bound + _LEEWAY, self.window)
@@ -63,7 +62,7 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """When a call was over, and after how many milliseconds."""
+    """When a call ended, and after how many milliseconds."""
 
     at: datetime
     latency_ms: int
@@ -72,7 +71,7 @@ class Ended:
 def completed(
     record: CallRecord, completion: Completion, terms: Terms, ended: Ended, billed: Bill | None
 ) -> CallRecord:
-    """`billed` is what `bill_of` makes of the reply."""
+    """The row of a call that was answered. `billed` is the reply's `bill_of`."""
     usage = completion.usage
     changes = _at(CallStatus.COMPLETED, ended) | _reply(completion, terms)
     if usage is None or not usage.input_tokens:  # nobody counted it, though the reply may say what it cost
@@ -93,7 +92,7 @@ def completed(
 def failed(
     record: CallRecord, error: ProviderError, terms: Terms, ended: Ended, billed: Bill | None = None
 ) -> CallRecord:
-    """`billed` is what `bill_of` makes of the partial reply, if that was billed."""
+    """The row of a call that ended in an error. `billed` is the `bill_of` a partial reply, if that was charged."""
     changes = _at(CallStatus.FAILED, ended) | (_unbilled() if error.billed is Billed.NO else _at_worst(record))
     message = error.message if terms.log_text else error.without_quotes
     changes |= {"error_code": error.code, "error_message": message, "request_id": error.request_id}
@@ -106,7 +105,8 @@ def failed(
 
 
 def interrupted(record: CallRecord, partial: Completion, terms: Terms, ended: Ended) -> CallRecord:
-    """A call that this program gave up on, with what had arrived. One that was never sent costs nothing."""
+    """The row of a call that this program cancelled, with the part of the reply that had arrived. A call that was
+    never sent costs nothing."""
     changes = _at(CallStatus.INTERRUPTED, ended)
     changes |= {"error_code": "interrupted", "error_message": "interrupted before the reply was complete"}
     if record.sent_at is None:
@@ -119,16 +119,14 @@ def interrupted(record: CallRecord, partial: Completion, terms: Terms, ended: En
 
 
 def partial_reply(text: str, model: str, latency_ms: int, usage: Usage | None = None) -> Completion:
-    """What had arrived of a streamed reply when it stopped, and what the provider had counted by then."""
+    """The part of a streamed reply that had arrived, with the usage that the provider had reported by then."""
     return Completion(text, FinishReason.INCOMPLETE, usage=usage, latency_ms=latency_ms, model=model)
 
 
 @lru_cache(256)  # the same few prices for every call
 def price_json(price: Price) -> str:
-    """The price that applied, as the ledger keeps it: money as decimal text, dates as ISO text.
-
-    What the same call would have cost by batch or in another service tier is not part of it.
-    """
+    """The price as the ledger stores it: money as decimal text, dates as ISO text. Without batch rates and service
+    tiers."""
     kept = asdict(replace(price, batch=None, service={}))
     return json.dumps({key: value for key, value in kept.items() if value not in (None, (), {})}, default=str)
 
@@ -141,6 +139,7 @@ def _at(status: CallStatus, ended: Ended) -> Changes:
 
 
 def _charged(billed: Bill, usage: Usage, terms: Terms) -> Changes:
+    """The charge, by what the reply says."""
     changes: Changes = {"cost_nanousd": billed.nanousd, "cost_source": billed.source}
     if billed.price is not None and billed.price is not terms.price:
         changes["price"] = price_json(billed.price)
@@ -149,7 +148,7 @@ def _charged(billed: Bill, usage: Usage, terms: Terms) -> Changes:
 
 
 def bill_of(completion: Completion, terms: Terms, ended: Ended) -> Bill | None:
-    """The bill of a reply, from whichever model it is; None if it was not counted."""
+    """The bill of a reply, whichever model it came from; None if its tokens were not counted."""
     usage, gpu_ms = completion.usage, ended.latency_ms
     if usage is None:
         return None
@@ -186,7 +185,8 @@ def _kept_of(usage: Usage, terms: Terms) -> Mapping[str, Any]:
 
 
 def _counts_in(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers of a provider's usage, and what holds some: whatever else it says may be words of the prompt."""
+    """The numbers in a provider's usage object and the objects that contain them. Text is left out: it may quote the
+    prompt."""
     counts = {name: _counts_in(value) if isinstance(value, Mapping) else value for name, value in raw.items()}
     return {
         name: value
