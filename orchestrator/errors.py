@@ -152,7 +152,8 @@ class ProviderError(OrchError):
     """A call to a provider failed.
 
     `retry_after_s` is the provider's own advice in seconds. `billed` says whether the attempt may have cost
-    money. `partial` holds what had arrived, with any usage that the provider had already reported.
+    money. `partial` holds what had arrived, with any usage that the provider had already reported; `shown` says that
+    some of it has been shown as the answer, so that no other reply can take its place.
     """
 
     code = "provider"
@@ -182,6 +183,7 @@ class ProviderError(OrchError):
         self.retry_after_s = retry_after_s
         self.billed = billed or self.default_billed
         self.partial = partial
+        self.shown = False
 
     @property
     def without_quotes(self) -> str:
