@@ -9,6 +9,7 @@
     ├── Interrupted          130/143  Ctrl-C, SIGTERM                                      stop
     ├── PluginError            1  a plugin failed at what it was asked to do               stop
     └── ProviderError                 a call failed, or could not be made
+        ├── ProxyRefusedError      3  a proxy on the way wants other credentials: HTTP 407 next*
         ├── AuthenticationError    4  no key, or the provider rejected it                  next*
         ├── TemporaryError         6  may work if sent again                               retry
         │   ├── RateLimitedError
@@ -22,6 +23,7 @@
         ├── DeadlineError          6  the run's time is up                                 stop
         ├── RequestRejectedError   7  the request itself is at fault                       stop
         │   ├── ContextTooLongError   only a larger window can help                        next
+        │   ├── UnsupportedError      this model lacks what was asked for, another may not next
         │   └── ModelNotFoundError    unknown or retired at the provider                   next*
         ├── IncompleteError        8  the reply was cut off after some text                stop
         ├── RefusedError           9  refused or filtered by the model                     next
@@ -258,6 +260,15 @@ class AuthenticationError(ProviderError):
     loud = True
 
 
+class ProxyRefusedError(ProviderError):
+    """A proxy on the way wants a user name and a password, or others (HTTP 407). The provider never saw the request."""
+
+    code = "proxy_refused"
+    exit_code = 3
+    disposition = Disposition.NEXT
+    loud = True
+
+
 class Quota(Enum):
     """Whose quota is exhausted."""
 
@@ -294,6 +305,13 @@ class ContextTooLongError(RequestRejectedError):
     """The prompt does not fit the model's context window."""
 
     code = "context_too_long"
+    disposition = Disposition.NEXT
+
+
+class UnsupportedError(RequestRejectedError):
+    """The model, or its provider, lacks a feature that the request asks for, or does not take a value of it."""
+
+    code = "unsupported"
     disposition = Disposition.NEXT
 
 
