@@ -245,8 +245,8 @@ class SdkProvider(ABC):
         return Source(self.name, model, self._key, None if proxy is None else proxy.variable)
 
     def _identify(self, exchange: Exchange, draft: Draft) -> None:
-        if found := _request_id(exchange, self.request_id_headers):
-            draft.request_id = found
+        if request_id := _request_id(exchange, self.request_id_headers):
+            draft.request_id = request_id
 
     def _take_note(self, exchange: Exchange) -> None:
         if exchange.response is not None:
@@ -260,11 +260,11 @@ class SdkProvider(ABC):
         try:
             yield
         except Exception as error:
-            found = self._classify(error, source, exchange)
+            ours = self._classify(error, source, exchange)
             if draft is not None:
                 accepted = streamed and exchange.response is not None and exchange.response.is_success
-                found = draft.interrupt(found, accepted=accepted)
-            raise found from error
+                ours = draft.interrupt(ours, accepted=accepted)
+            raise ours from error
 
     def _classify(self, error: Exception, source: Source, exchange: Exchange) -> ProviderError:
         if isinstance(error, ProviderError):

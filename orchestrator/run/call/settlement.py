@@ -158,11 +158,13 @@ def bill_of(completion: Completion, terms: Terms, ended: Ended) -> Bill | None:
     name, price = other
     answered = f"{name} answered in its place"
     if price is None and stated_cost(usage.raw) is None:
-        found = bill(terms.price, usage, gpu_ms=gpu_ms)
-        source = CostSource.ESTIMATE if found.source is CostSource.USAGE else found.source
-        return replace(found, source=source, doubts=(*found.doubts, f"{answered}, which has no price in the registry"))
-    found = bill(price, usage, gpu_ms=gpu_ms)
-    return replace(found, doubts=(*found.doubts, f"{answered}, at its price"))
+        billed = bill(terms.price, usage, gpu_ms=gpu_ms)
+        source = CostSource.ESTIMATE if billed.source is CostSource.USAGE else billed.source
+        return replace(
+            billed, source=source, doubts=(*billed.doubts, f"{answered}, which has no price in the registry")
+        )
+    billed = bill(price, usage, gpu_ms=gpu_ms)
+    return replace(billed, doubts=(*billed.doubts, f"{answered}, at its price"))
 
 
 def _bounded(bound: Usage, price: Price | None, ended: Ended) -> Changes:
