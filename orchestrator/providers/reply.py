@@ -80,6 +80,7 @@ class Draft:
     usage: Usage | None = None
     facts: dict[str, object] = field(default_factory=dict)
     thought: bool = False  # some of what it thought was in the reply
+    worked: bool = False  # something of an answer came since this was last set
     disbelieved: Usage | None = None  # counts that cannot be
     provisional: bool = False  # the usage so far is from before the answer was written
     finish: FinishReason | None = None
@@ -133,6 +134,11 @@ class Draft:
         call.name = call.name or name
         call.arguments.append(arguments)
 
+    def note_thought(self, *thoughts: object) -> None:
+        """Takes note of what the model thought, where the reply has any of it."""
+        if any(thoughts):
+            self.thought = self.worked = True
+
     def add_refusal(self, piece: str) -> None:
         """Take a piece of a refusal."""
         self._take_room(len(piece))
@@ -149,6 +155,7 @@ class Draft:
     def _take_room(self, characters: int) -> None:
         """Raises ReplyTooLongError where there is not so much room."""
         self.room -= characters
+        self.worked = True
         if self.room < 0:
             raise ReplyTooLongError("it is longer than an answer can be")
 
