@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from enum import Enum, auto
 from itertools import islice
 from typing import Literal
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..expressions import expression
 from ..types import Completion, FinishReason, Thought, TokenLogprob
 
