@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..config import RunOptions
+from ..deferred import replace
 from ..plan.load import MESSAGE_OVERHEAD, Load, with_schema, with_tools
 from ..reading.bounds import Tokenizer
 from ..reading.prompt import Reading

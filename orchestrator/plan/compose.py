@@ -10,10 +10,9 @@ import json
 import random
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..expressions import expression
 from ..reading.bounds import JOINT, Tokenizer
 from ..reading.fencing import MARKER_LENGTH, explained, fenced, new_marker

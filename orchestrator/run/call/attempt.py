@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime
 from typing import TypeVar
 
+from ...billing import Bill
 from ...clock import Clock
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import (
     BadReplyError,
     Billed,
@@ -26,8 +27,8 @@ from ...errors import (
 from ...ledger.records import CallRecord, CallStatus
 from ...money import Price
 from ...providers.base import AtWork, Provider
-from ...types import Completion, Request, Usage
-from ..events import CallStarted, Note, Observer, TextArrived
+from ...types import Completion, Request, Thought, Usage
+from ..events import CallStarted, Note, Observer, TextArrived, Thoughts
 from .patience import Limit, Patience
 from .run_log import RunLog
 from .settlement import Ended, Terms, bill_of, completed, failed, interrupted, partial_reply, price_json
@@ -67,6 +68,7 @@ class Attempt:
     _started: float | None = None
     _limit: Limit | None = None
     _pieces: list[str] = field(default_factory=list)
+    _thoughts: list[str] = field(default_factory=list)
     _usage: Usage | None = None
 
     async def make(self, request: Request) -> Answered:
@@ -91,16 +93,20 @@ class Attempt:
                 error.partial = self._partial()
             if error.partial is not None:
                 error.partial = self._believed(error.partial)
-            await self._settle(failed(self.record, error, self.terms, self._ended()), error.code)
-            if error.partial is not None and error.billed is Billed.YES:
-                self._tell_doubts(error.partial)
+            ended, partial = self._ended(), error.partial
+            billed = bill_of(partial, self.terms, ended) if partial and error.billed is Billed.YES else None
+            await self._settle(failed(self.record, error, self.terms, ended, billed), error.code)
+            self._tell_doubts(billed)
             raise
         except Exception as error:
             known = self._error(BadReplyError, f"unexpected {type(error).__name__}: {error}")
             await self._settle(failed(self.record, known, self.terms, self._ended()), "unexpected error")
             raise
-        await self._settle(completed(self.record, completion, self.terms, self._ended()), "completed")
-        self._tell_doubts(completion)
+        ended = self._ended()
+        billed = bill_of(completion, self.terms, ended)
+        await self._settle(completed(self.record, completion, self.terms, ended, billed), "completed")
+        self._tell_doubts(billed)
+        self._tell_thoughts(completion)
         return Answered(self.record, completion)
 
     def _take_terms(self) -> None:
@@ -138,9 +144,11 @@ class Attempt:
                 if isinstance(event, str):
                     self._pieces.append(event)
                     self.observe(TextArrived(self.record.call_id, event, self.shown))
+                if isinstance(event, Thought):
+                    self._thoughts.append(event.text)
                 if isinstance(event, Usage):
                     self._usage = event
-                elif isinstance(event, AtWork) or event.strip():
+                elif isinstance(event, AtWork | Thought) or event.strip():
                     self._wait_on(timer)
         raise self._error(BadReplyError, "the stream ended without a reply")
 
@@ -183,11 +191,18 @@ class Attempt:
         self.record = record
         await self.log.settle(record, outcome)
 
-    def _tell_doubts(self, completion: Completion) -> None:
+    def _tell_doubts(self, billed: Bill | None) -> None:
         """Warn of parts of a reply without an exact price, and of another model that answered."""
-        if completion.usage is not None:
-            for doubt in bill_of(completion, completion.usage, self.terms).doubts:
-                self.observe(Note(f"{self.record.model}: {doubt}", loud=True))
+        for doubt in () if billed is None else billed.doubts:
+            self.observe(Note(f"{self.record.model}: {doubt}", loud=True))
+
+    def _tell_thoughts(self, completion: Completion) -> None:
+        if not completion.thoughts.strip():
+            return
+        self.observe(Thoughts(self.record.call_id, self.record.model, completion.thoughts.strip()))
+        if self.shown and self._pieces and "".join(self._pieces) != completion.text:
+            text = f"{self.record.model}: what was shown has thoughts in it: only their end was marked"
+            self.observe(Note(text, loud=True))
 
     def _ended(self) -> Ended:
         """The end, now. A call that was never sent has a latency of 0."""
@@ -196,7 +211,9 @@ class Attempt:
 
     def _partial(self) -> Completion:
         text = "".join(self._pieces)
-        partial = partial_reply(text, self.record.provider_model, self._ended().latency_ms, self._usage)
+        partial = partial_reply(
+            text, self.record.provider_model, self._ended().latency_ms, self._usage, "".join(self._thoughts)
+        )
         return self.terms.believed(partial)
 
     def _error(self, kind: type[E], message: str) -> E:
