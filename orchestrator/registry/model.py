@@ -163,7 +163,7 @@ class Registry:
         return max(spec.context_window for spec in self.models.values())
 
     def find(self, name: str) -> ModelSpec | None:
-        """A model by its name or alias, or None."""
+        """A model by its name or alias, or None. `Models` has further names."""
         return self.models.get(name) or next((spec for spec in self.models.values() if name in spec.aliases), None)
 
     def model(self, name: str) -> ModelSpec:
@@ -171,7 +171,7 @@ class Registry:
         found = self.find(name)
         if found is None:
             known = [*self.models, *(alias for spec in self.models.values() for alias in spec.aliases)]
-            hint = did_you_mean(name, known) or "see: orch models"
+            hint = did_you_mean(name, known) or "see: orch models; one that is not listed is called as PROVIDER/NAME"
             raise UsageError(f"there is no model named {_shown(name)}", hint=hint)
         return found
 
@@ -184,9 +184,9 @@ class Registry:
         if reported in (asked.id, asked.name):
             return None
         exact = [spec for spec in self.models.values() if reported in (spec.id, spec.name)]
-        bare = _undated(reported)
-        if asked not in exact and bare not in _names(asked):
-            exact += [spec for spec in self.models.values() if bare in _names(spec)]
+        bare = undated(reported)
+        if asked not in exact and bare not in names_of(asked):
+            exact += [spec for spec in self.models.values() if bare in names_of(spec)]
         return next((spec for spec in exact if spec.provider == asked.provider), next(iter(exact), None))
 
     def chain(self, wanted: str) -> Chain:
@@ -227,18 +227,19 @@ class Registry:
         return found
 
 
-def _undated(name: str) -> str:
+def undated(name: str) -> str:
     """A model's name without its maker and without a date or variant."""
     return _DATE_OR_VARIANT.sub("", name.lower().rpartition("/")[2])
 
 
-def _names(spec: ModelSpec) -> frozenset[str]:
+def names_of(spec: ModelSpec) -> frozenset[str]:
+    """All names of a model, without its maker, a date or a variant."""
     return _all_undated((spec.id, spec.name, *spec.aliases))
 
 
 @lru_cache(1024)  # asked of every model of the registry for a reply whose name nobody knows
 def _all_undated(names: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(map(_undated, names))
+    return frozenset(map(undated, names))
 
 
 def _shown(name: str) -> str:
