@@ -23,6 +23,7 @@
         ├── DeadlineError          6  the run's time is up                                 stop
         ├── RequestRejectedError   7  the request itself is at fault                       stop
         │   ├── ContextTooLongError   only a larger window can help                        next
+        │   ├── UnsupportedError      this model lacks what was asked for, another may not next
         │   └── ModelNotFoundError    unknown or retired at the provider                   next*
         ├── IncompleteError        8  the reply was cut off after some text                stop
         ├── RefusedError           9  refused or filtered by the model                     next
@@ -153,7 +154,8 @@ class ProviderError(OrchError):
     """A call to a provider failed.
 
     `retry_after_s` is the provider's own advice in seconds. `billed` says whether the attempt may have cost
-    money. `partial` holds what had arrived, with any usage that the provider had already reported.
+    money. `partial` holds what had arrived, with any usage that the provider had already reported; `shown` says that
+    some of it has been shown as the answer, so that no other reply can take its place.
     """
 
     code = "provider"
@@ -183,6 +185,7 @@ class ProviderError(OrchError):
         self.retry_after_s = retry_after_s
         self.billed = billed or self.default_billed
         self.partial = partial
+        self.shown = False
 
     @property
     def without_quotes(self) -> str:
@@ -302,6 +305,13 @@ class ContextTooLongError(RequestRejectedError):
     """The prompt does not fit the model's context window."""
 
     code = "context_too_long"
+    disposition = Disposition.NEXT
+
+
+class UnsupportedError(RequestRejectedError):
+    """The model, or its provider, lacks a feature that the request asks for, or does not take a value of it."""
+
+    code = "unsupported"
     disposition = Disposition.NEXT
 
 
