@@ -38,8 +38,8 @@ _SCORES = Scores(0.5, 0.5, 0.5, 0.5)
 
 
 class Models(Mapping[str, ModelSpec]):
-    """The models that files list, by name. A lookup takes an alias and a provider in front as well, and gives a model of
-    a known provider that no file lists: without a price, and tagged as `UNLISTED`. Only listed ones are counted."""
+    """The models that files list, by name. A lookup takes an alias and a provider in front as well, and gives a model
+    of a known provider that no file lists: without a price, and tagged as `UNLISTED`. Only listed ones are counted."""
 
     def __init__(self, listed: Mapping[str, ModelSpec]) -> None:
         self._listed = dict(listed)
@@ -139,8 +139,8 @@ def told(spec: ModelSpec, models: Mapping[str, ModelSpec]) -> str:
     first, *keys = (line.strip() for line in entry(spec))
     close = did_you_mean(spec.id, [each.id for each in models.values() if each.provider == spec.provider], cutoff=0.85)
     return (
-        f"{spec.name} is in no models.yaml: it is called as it is, at an unknown price{f' ({close})' if close else ''}; "
-        f"under models:, with what is true of it: {first} {{{', '.join(keys)}}}"
+        f"{spec.name} is in no models.yaml: it is called as it is, at an unknown price"
+        f"{f' ({close})' if close else ''}; to have it there, with what is true of it: {first} {{{', '.join(keys)}}}"
     )
 
 
