@@ -87,7 +87,7 @@ class AnthropicProvider(SdkProvider):
                 case "tool_use":
                     _open_call(draft, (index, 0), block, arguments_text(dig(block, "input")))
                 case "thinking" | "redacted_thinking":
-                    draft.thought = True
+                    draft.add_thought()
         _finish(draft, body)
 
     def _feed(self, event: object, draft: Draft) -> Iterator[str | Usage]:
@@ -97,11 +97,12 @@ class AnthropicProvider(SdkProvider):
                     raise ErrorInReply("a second message began in the same stream")
                 draft.model = text_at(event, "message", "model")
                 draft.request_id = draft.request_id or text_at(event, "message", "id") or None
-                draft.provisional = True
                 yield from draft.report(dig(event, "message", "usage"))
+                draft.provisional = True
             case "content_block_start":
                 kind = text_at(event, "content_block", "type")
-                draft.thought |= kind in ("thinking", "redacted_thinking")
+                if kind in ("thinking", "redacted_thinking"):
+                    draft.add_thought()
                 if kind == "tool_use":
                     _open_call(draft, (dig(event, "index"), 0), dig(event, "content_block"), "")
                 else:
@@ -114,7 +115,6 @@ class AnthropicProvider(SdkProvider):
                         draft.add_call(key, arguments=text_at(event, "delta", "partial_json"))
             case "message_delta":
                 _finish(draft, dig(event, "delta"))
-                draft.provisional &= dig(event, "usage", "output_tokens") is None
                 yield from draft.report(dig(event, "usage"))
             case "message_stop":
                 draft.ended = True

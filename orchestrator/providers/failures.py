@@ -95,6 +95,11 @@ def _status(*codes: int | None) -> frozenset[int | None]:
     return frozenset(codes)
 
 
+# Only of these can it be said that no model was, or went on, at work: the server failed at the request itself or turned
+# it away (RFC 9110, 15.6; 529: Anthropic), or a gateway could not reach it (Cloudflare's 52x and 530, "5xx errors").
+# Of 502, by that definition, somebody behind the gateway was sent the request.
+_NOT_AT_WORK = _status(500, 501, 503, 505, 506, 510, 511, 521, 523, 525, 526, 529, 530)
+
 RULES: tuple[Rule, ...] = (
     # Out of credit, however it is dressed up: sending it again cannot help.
     Rule(RateLimitedError, _status(402), pattern=_pattern("in_flight_budget_exhausted"), has_advice=True),
@@ -180,14 +185,24 @@ RULES: tuple[Rule, ...] = (
             "rate_limit_error rate_limit_exceeded ramp_limit_exceeded slow_down resource_exhausted too_many_requests"
         ),
     ),
-    Rule(OutcomeUnknownError, _status(499)),
+    Rule(OutcomeUnknownError, _status(460, 499)),  # a gateway's words for a caller that went away: AWS, nginx
     Rule(OutcomeUnknownError, words=_words("cancelled")),
-    # A gateway's patience has run out, and nobody knows what the model behind it goes on to do.
+    # A gateway's patience has run out, or it lost what it had passed on: nobody knows what the model goes on to do.
     Rule(TemporaryError, _status(408), billed=Billed.UNKNOWN),
-    Rule(OverloadedError, _status(504, 520, 522, 524), billed=Billed.UNKNOWN),
     Rule(OverloadedError, words=_words("timeout_error deadline_exceeded"), billed=Billed.UNKNOWN),
+    Rule(
+        OverloadedError,
+        range(500, 600),
+        pattern=_pattern(
+            r"\btimed?[- ]?out\b",
+            r"disconnect/reset before headers(?!.*\b(?:connection failure|overflow)\b)",  # Envoy
+            r"\bbackend (?:read error|fetch failed)",  # Fastly, Varnish
+        ),
+        billed=Billed.UNKNOWN,
+    ),
     Rule(TemporaryError, _status(409, 425)),
-    Rule(OverloadedError, range(500, 600)),
+    Rule(OverloadedError, _NOT_AT_WORK),
+    Rule(OverloadedError, range(500, 600), billed=Billed.UNKNOWN),
     Rule(
         OverloadedError,
         words=_words(

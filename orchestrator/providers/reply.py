@@ -7,6 +7,7 @@ The adapters read decoded JSON, not the SDKs' models: a server that leaves a fie
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import field, replace
 
 from ..billing import stated_cost
@@ -81,12 +82,14 @@ class Draft:
     facts: dict[str, object] = field(default_factory=dict)
     thought: bool = False  # some of what it thought was in the reply
     disbelieved: Usage | None = None  # counts that cannot be
-    provisional: bool = False  # the usage so far is from before the answer was written
+    provisional: bool = False  # the usage so far is from before all of the answer was written
     finish: FinishReason | None = None
     ended: bool = False  # the wire's own last marker came
     note: str = ""
     model: str = ""
     request_id: str | None = None
+    _written: bool = False  # some of the answer is in the event that is being read
+    _told_output: bool = False  # a count of output is
     _half: str = ""  # what a piece ends with that may be half of a pair, or the beginning of the key, until more comes
 
     def __post_init__(self) -> None:
@@ -101,6 +104,15 @@ class Draft:
         """Whether any of the answer has arrived."""
         return bool(self.texts or self.calls)
 
+    @contextmanager
+    def event(self) -> Iterator[None]:
+        """One event of a stream is read inside. What is written after the last count is not in it."""
+        self._written = self._told_output = False
+        try:
+            yield
+        finally:
+            self.provisional |= self._written and not self._told_output
+
     def add_text(self, piece: str) -> Iterator[str]:
         """Takes a piece of the answer and yields what can be passed on of it."""
         piece = self._half + piece
@@ -110,6 +122,7 @@ class Draft:
         piece, begun = split_at_key(piece, self.source.key)
         self._half = begun + self._half
         if piece:
+            self._written = True
             self._touch()
             piece, whole = scrub(piece[: self.room]), piece
             self.texts.append(piece)
@@ -125,6 +138,7 @@ class Draft:
 
     def add_call(self, key: CallKey, *, call_id: str = "", name: str = "", arguments: str = "") -> None:
         """Takes a tool call, or a further piece of the one under this key."""
+        self._written = True
         self._touch()
         self._take_room(_LEAST + len(call_id) + len(name) + len(arguments))
         call = self.calls.setdefault(key, _CallDraft())
@@ -132,7 +146,12 @@ class Draft:
         call.name = call.name or name
         call.arguments.append(arguments)
 
+    def add_thought(self) -> None:
+        """Takes note of a thought."""
+        self._written = self.thought = True
+
     def add_refusal(self, piece: str) -> None:
+        self._written = True
         self._take_room(len(piece))
         self.refusal.append(piece)
 
@@ -165,11 +184,14 @@ class Draft:
         plain = scrub_json(raw)
         if not isinstance(plain, dict):
             return
-        plain = merged(self.usage.raw, plain) if self.usage is not None else plain
         try:
+            told = counted(plain).output_tokens > 0
+            plain = merged(self.usage.raw, plain) if self.usage is not None else plain
             usage = replace(counted(plain), raw=plain)
         except ValueError:
             return
+        if told:
+            self.provisional, self._told_output = False, True
         raw = scrub_json(usage.raw, lambda text: kept(text, self.source.key))
         usage = replace(usage, raw=raw if isinstance(raw, dict) else {})
         if max(usage.input_tokens, usage.output_tokens) >= MOST_TOKENS:
@@ -178,6 +200,11 @@ class Draft:
         known, self.usage = self.usage, usage
         if usage != known:
             yield usage
+
+    def report_failure(self, body: object) -> None:
+        """Takes the usage that stands in an error's own reply, by whatever name: it is all that was counted."""
+        for raw in (dig(body, "usage"), dig(body, "usageMetadata"), dig(body, "error", "usage")):
+            self.ended |= any(True for _ in self.report(raw))
 
     @property
     def told(self) -> bool:

@@ -192,7 +192,8 @@ class SdkProvider(ABC):
                         break
                     self._identify(exchange, draft)
                     read = self._read(event.body, draft) if isinstance(event, Whole) else self._feed(event, draft)
-                    pieces = list(read)
+                    with draft.event():
+                        pieces = list(read)
                 for piece in pieces:
                     yield piece
             for piece in draft.finish_text():
@@ -260,8 +261,11 @@ class SdkProvider(ABC):
         except Exception as error:
             found = self._classify(error, source, exchange)
             if draft is not None:
-                accepted = streamed and exchange.response is not None and exchange.response.is_success
-                found = draft.interrupt(found, accepted=accepted)
+                response = exchange.response
+                accepted = response is not None and response.is_success
+                if response is not None and not accepted and response.is_stream_consumed:
+                    draft.report_failure(_error_body(response))
+                found = draft.interrupt(found, accepted=streamed and accepted)
             raise found from error
 
     def _classify(self, error: Exception, source: Source, exchange: Exchange) -> ProviderError:
