@@ -263,7 +263,7 @@ class SdkProvider(ABC):
             if draft is not None:
                 response = exchange.response
                 accepted = response is not None and response.is_success
-                if response is not None and not accepted and response.is_stream_consumed:
+                if response is not None and not accepted:
                     draft.report_failure(_error_body(response))
                 found = draft.interrupt(found, accepted=streamed and accepted)
             raise found from error
@@ -331,8 +331,11 @@ def _decode(exchange: Exchange) -> object:
 
 
 def _error_body(response: httpx2.Response) -> object:
+    """What an error status came with: decoded JSON, or the text; nothing if it was given up on the way."""
     try:
         return json.loads(response.content)
+    except httpx2.ResponseNotRead:
+        return None
     except (ValueError, RecursionError):
         return response.text
 

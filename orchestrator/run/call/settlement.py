@@ -1,10 +1,10 @@
 """What a call's row becomes when the call is over. Pure: a record in, a record out.
 
 What the reply says that it was charged is the bill, else what the provider counted, unless that is far more than was
-sent and allowed. What was certainly not billed costs 0. Where it may have been billed and nobody says how much, or a
-model that thinks gave no counts, the worst case that was reserved stays as the cost, marked as an estimate: it is never
-below the bill. What had arrived of a stream is no bound: a provider writes on until it notices that nobody is
-listening.
+sent and allowed, or than such a call can cost. What was certainly not billed costs 0. Where it may have been billed and
+nobody says how much, or a model that thinks gave no counts, the worst case that was reserved stays as the cost, marked
+as an estimate: it is never below the bill. What had arrived of a stream is no bound: a provider writes on until it
+notices that nobody is listening.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from ...billing import Bill, CostSource, bill, stated_cost
@@ -38,8 +38,8 @@ _TOOL_CALL_OVERHEAD = 64  # tokens that mark a call of a tool in a reply, with r
 class Terms:
     """What a call is settled on: the price that applied, its load, the most tokens of reply, whether its text may be
     kept, and whether the model may have thought: a provider bills that as output, and nobody else sees it. `window` is
-    the model's, in tokens. `other` gives the model and price at a time that a reply is from if it names another model
-    of the registry than was asked."""
+    the model's, in tokens, and `worst_nanousd` what was set aside. `other` gives the model and price at a time that a
+    reply is from if it names another model of the registry than was asked."""
 
     price: Price | None
     load: Load
@@ -47,6 +47,7 @@ class Terms:
     log_text: bool
     thinks: bool = False
     window: int = 0
+    worst_nanousd: int | None = None
     other: Callable[[str, datetime], tuple[str, Price | None] | None] = lambda *_: None
     sent_at: datetime | None = None
 
@@ -141,21 +142,24 @@ def _charged(completion: Completion, usage: Usage, terms: Terms, ended: Ended) -
     if found.price is not None and found.price is not terms.price:
         changes["price"] = price_json(found.price)
     raw = _kept_of(usage, terms)
+    if found.disbelieved:
+        raw = {**raw, NOT_BELIEVED: dict(found.disbelieved)}
     return changes | {"usage": json.dumps(raw, default=str) if raw else None}
 
 
 def bill_of(completion: Completion, usage: Usage, terms: Terms, gpu_ms: int = 0) -> Bill:
     """The bill of a reply, from whichever model it is."""
+    bill_at = partial(bill, usage=usage, gpu_ms=gpu_ms, worst_nanousd=terms.worst_nanousd)
     other = None if terms.sent_at is None else terms.other(completion.model, terms.sent_at)
     if other is None:
-        return bill(terms.price, usage, gpu_ms=gpu_ms)
+        return bill_at(terms.price)
     name, price = other
     answered = f"{name} answered in its place"
     if price is None and stated_cost(usage.raw) is None:
-        found = bill(terms.price, usage, gpu_ms=gpu_ms)
+        found = bill_at(terms.price)
         source = CostSource.ESTIMATE if found.source is CostSource.USAGE else found.source
         return replace(found, source=source, doubts=(*found.doubts, f"{answered}, which has no price in the registry"))
-    found = bill(price, usage, gpu_ms=gpu_ms)
+    found = bill_at(price)
     return replace(found, doubts=(*found.doubts, f"{answered}, at its price"))
 
 
