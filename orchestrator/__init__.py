@@ -1,7 +1,7 @@
-"""Put many language models to work: the cheapest that will do, a chain of them, or several at once.
+"""Put many language models to work: the cheapest that fits, a chain of models, or several at once.
 
-The names below are the Python interface; each is imported from its module when it is first used, so that importing
-this package costs nothing.
+The names below are the Python interface. Each is imported from its module on first use, so importing this package costs
+nothing.
 """
 
 from __future__ import annotations

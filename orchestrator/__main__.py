@@ -1,4 +1,4 @@
-"""`orch`, and `python -m orchestrator`: both start here, before anything else is imported."""
+"""The entry point of `orch` and `python -m orchestrator`, before anything else is imported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
 def main() -> None:
-    """The console script. Ctrl-C is quiet from the first moment on."""
+    """The console script. Ctrl-C ends it without a traceback from the first moment on."""
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     try:
         from .cli.app import run  # heavy

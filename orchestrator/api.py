@@ -1,13 +1,13 @@
-"""The Python interface. `orchestrate` is the async core; the others are it, waited for.
+"""The Python interface. `orchestrate` is async; the other functions wait for it.
 
     from orchestrator import run_orchestration
 
     result = run_orchestration("Explain neural networks", strategy="cheapest")
     print(result.model_used, result.cost, result.response)
 
-The functions share one engine a process, which stays open; an `Orchestrator` is one of a program's own. Settings come
-from the environment and the user's config file, as on the command line; `simulate=True` (or `ORCH_SIMULATE=1`) answers
-from the simulator. A run that gives no answer raises the `OrchError` that it ended in.
+The functions share one engine in a process, which stays open; an `Orchestrator` has one of its own. Settings come from
+the environment and the user's config file, as on the command line; `simulate=True` (or `ORCH_SIMULATE=1`) answers from
+the simulator. A run without an answer raises the `OrchError` that it ended in.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Dollars = Decimal | float | str
 
 
 def _spelled_out(function: F) -> F:
-    """The function, with the parameters of a run in its signature one by one, for `help` and editors."""
+    """The function with each run parameter in its signature, for `help` and editors."""
     signature = inspect.signature(function)
     own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
     rows = [
@@ -68,12 +68,12 @@ async def orchestrate(
     or the default. `experiment` implies its strategy.
 
     `strategy` is `cheapest`, `fallback`, `ensemble`, `tiers`, a router, or the name of a plan in chains.yaml, such as
-    `pipeline`. `context` goes with the prompt, behind it: a text, as piped input does, or a list that names files,
-    folders and globs. What each of the `options` means, and which strategies take it, stands in docs/options.md.
-    `engine` has settings and models of its own, in place of the user's; `simulate` is its own affair then.
+    `pipeline`. `context` is sent after the prompt: a text, as with piped input, or a list of files, folders and globs.
+    docs/options.md describes the `options` and which strategies take them. `engine` replaces the user's settings and
+    models with its own; `simulate` is then up to the engine.
 
-    Raises an `OrchError`: its class says what is wrong, and `exit_code` how the command line would have ended. If it is
-    cancelled, what is known of the run is in the ledger.
+    Raises an `OrchError`: its class says what is wrong, and `exit_code` is that of the command line. If the call is
+    cancelled, the ledger has what is known of the run.
     """
     engine = engine or engine_for(simulate)
     asked = options_of(engine.settings, strategy=_strategy(strategy, options.get("experiment")), **options)
@@ -90,7 +90,7 @@ async def orchestrate(
 def run_orchestration(prompt: str, strategy: str = "fallback", **options: Any) -> OrchestrationResult:
     """Answer a prompt with a strategy: `cheapest`, `fallback`, `ensemble`, or the name of a plan in chains.yaml.
 
-    Options are those of `orchestrate`.
+    Takes the options of `orchestrate`.
     """
     return waited_for(orchestrate(prompt, strategy, **options))
 
@@ -102,7 +102,7 @@ def run_with_fallback(
     max_cost: Dollars | None = None,
     **options: Any,
 ) -> OrchestrationResult:
-    """Answer with the first model of a chain (its name, or its models) whose confidence reaches the threshold."""
+    """Try the models of a chain (its name, or a list) in order until an answer reaches the confidence threshold."""
     return run_orchestration(
         prompt, "fallback", chain=chain, confidence_threshold=confidence_threshold, max_cost=max_cost, **options
     )
@@ -115,14 +115,14 @@ def run_ensemble(
     max_cost: Dollars | None = None,
     **options: Any,
 ) -> OrchestrationResult:
-    """Ask several models at the same time and take the answer that weighs most."""
+    """Ask several models at once and take the best answer."""
     return run_orchestration(
         prompt, "ensemble", models=models, ensemble_size=ensemble_size, max_cost=max_cost, **options
     )
 
 
 def route_to_model(prompt: str, max_cost: Dollars | None = None, *, simulate: bool | None = None) -> str:
-    """The name of the cheapest model that will do for a prompt. Calls nothing."""
+    """The name of the cheapest model that fits a prompt. Calls nothing."""
     return _first_model(plan_run(prompt, "cheapest", max_cost=max_cost, simulate=simulate))
 
 
@@ -135,8 +135,8 @@ def select_model(
     max_cost: Dollars | None = None,
     simulate: bool | None = None,
 ) -> str:
-    """The name of the model that the task table `select` sends a prompt to: by its difficulty, whether it is critical,
-    its length, the latency in seconds that will do, and the rating, 0 to 1, that is asked for. Calls nothing."""
+    """The name of the model that the task table `select` picks for a prompt, by its difficulty, its length, whether
+    it is critical, the latency in seconds and the quality score (0 to 1) asked for. Calls nothing."""
     wanted: RunParameters = {
         "critical": critical,
         "max_latency": max_latency,
@@ -149,16 +149,16 @@ def select_model(
 def plan_run(
     prompt: str, strategy: str = "fallback", *, max_cost: Dollars | None = None, simulate: bool | None = None
 ) -> Planned:
-    """What a run would call and cost, and why. Calls nothing."""
+    """The plan of a run: what it would call and cost, and why. Calls nothing."""
     return _planned(prompt, strategy, simulate, {"max_cost": max_cost})
 
 
 def options_of(settings: Settings, *, strategy: str | None = None, **given: Unpack[RunParameters]) -> RunOptions:
-    """What Python callers ask of a run, over the user's settings. None is nothing; without a strategy, what is given
+    """The parameters of a Python caller over the user's settings. None means not given; without a strategy, a parameter
     may imply one.
 
-    Raises UsageError for a value that cannot be read and for options that contradict each other, and TypeError for a
-    name that no option has.
+    Raises UsageError for a value that cannot be read and for options that contradict each other, and TypeError for an
+    unknown name.
     """
     fields = {option.python_name: name for name, option in OPTIONS.items() if option.python_name}
     unknown = next((name for name in given if name not in fields), None)
@@ -174,7 +174,7 @@ def options_of(settings: Settings, *, strategy: str | None = None, **given: Unpa
 
 
 def _strategy(strategy: str, experiment: str | None) -> str | None:
-    """None, which leaves it to the experiment, where only the default would stand against it."""
+    """None, which leaves the strategy to the experiment, if only the default is set."""
     return None if experiment is not None and strategy == "fallback" else strategy
 
 
@@ -188,7 +188,7 @@ def _first_model(planned: Planned) -> str:
 
 
 def _read(option: Option, value: Any) -> Any:
-    """A parameter as the run takes it. Raises UsageError."""
+    """A parameter, converted for the run. Raises UsageError."""
     if value is None:
         return None
     match option.kind:
@@ -206,7 +206,7 @@ def _read(option: Option, value: Any) -> Any:
 
 
 def _prompt(text: str, system: str | None, context: str | Sequence[str], registry: Registry) -> Prompt:
-    """The prompt with a text that goes with it, or with the files that are named."""
+    """The prompt with a text or with files as its context."""
     if isinstance(context, str):
         return Prompt(f"{text}\n\n{context}" if context.strip() else text, system, context)
     if not context:
@@ -229,7 +229,7 @@ def _nanousd(name: str, dollars: Dollars) -> int:
 
 
 class Orchestrator:
-    """Answers prompts with an engine that stays open: for programs that ask many. Safe from several threads.
+    """Answers prompts with an engine that stays open, for programs that ask many. Safe from several threads.
 
         with Orchestrator() as orch:
             result = orch.run("Explain neural networks", "cheapest", max_cost=0.01)
@@ -237,8 +237,8 @@ class Orchestrator:
         async with Orchestrator() as orch:
             results = await asyncio.gather(*(orch.arun(prompt) for prompt in prompts))
 
-    `settings` are the user's, from the environment and the config file, unless others are given; `simulate` answers
-    from the simulator. Parameters of `run`, `arun` and `plan` are those of `orchestrate`, and so are their errors.
+    `settings` default to the user's, from the environment and the config file; `simulate` answers from the simulator.
+    `run`, `arun` and `plan` take the parameters of `orchestrate` and raise its errors.
     """
 
     def __init__(self, settings: Settings | None = None, *, simulate: bool | None = None) -> None:
@@ -256,7 +256,7 @@ class Orchestrator:
         context: str | Sequence[str] = (),
         **options: Unpack[RunParameters],
     ) -> OrchestrationResult:
-        """Answer a prompt, from an event loop; hundreds at a time."""
+        """Answer a prompt on the running event loop; hundreds can run at a time."""
         return await orchestrate(prompt, strategy, system=system, context=context, engine=self.engine, **options)
 
     @_spelled_out
@@ -269,17 +269,17 @@ class Orchestrator:
         context: str | Sequence[str] = (),
         **options: Unpack[RunParameters],
     ) -> OrchestrationResult:
-        """Answer a prompt and wait for it, from any thread."""
+        """Answer a prompt and wait for the result, from any thread."""
         return waited_for(self.arun(prompt, strategy, system=system, context=context, **options))
 
     @_spelled_out
     def plan(self, prompt: str, strategy: str = "fallback", **options: Unpack[RunParameters]) -> Planned:
-        """What a run would call and cost, and why. Calls nothing."""
+        """The plan of a run: what it would call and cost, and why. Calls nothing."""
         asked = options_of(self.engine.settings, strategy=_strategy(strategy, options.get("experiment")), **options)
         return self.engine.plan(Prompt(prompt), asked)
 
     def close(self) -> None:
-        """Close the ledger and the connections, when the runs that are under way have ended."""
+        """Wait for the runs in flight, then close the ledger and the connections."""
         waited_for(self.aclose())
 
     async def aclose(self) -> None:
@@ -301,5 +301,5 @@ class Orchestrator:
 
 
 def waited_for(coroutine: Coroutine[Any, Any, T]) -> T:
-    """The coroutine's result, also where a loop is running already, as in a notebook."""
+    """The coroutine's result, also where a loop is already running, as in a notebook."""
     return PORTAL.run(coroutine)

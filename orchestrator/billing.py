@@ -1,10 +1,10 @@
-"""What one call costs by what its reply says: the price that it states, or its counts at the rates that applied.
+"""The cost of one call by its reply: the price that the reply states, or its token counts at the rates that applied.
 
-    usage.raw ─► Facts ─► bill(price, usage) ─► Bill: nano-dollars, where they come from, and what is uncertain
+    usage.raw ─► Facts ─► bill(price, usage) ─► Bill: nano-dollars, their source, what is uncertain
 
-Everything is read from `Usage.raw`, which the ledger keeps: a call that is priced again later is priced by the same
-facts. Where a fact has no rate in the registry the cost is an upper bound by the dearest rate published for that kind
-of fact, marked as an estimate.
+All facts come from `Usage.raw`, which the ledger keeps, so a later repricing uses the same facts. Where the registry
+has no rate for a fact, the cost is an upper bound by the highest rate published for that kind of fact, marked as an
+estimate.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ from .types import Usage
 _NANO_PER_TOKEN = 1_000  # at a rate of 1 $ per million tokens
 _XAI_TICK = Fraction(1, 10)  # nano-dollars: https://docs.x.ai/docs/api-reference, `cost_in_usd_ticks`
 _MOST_DOLLARS = 10**6  # more was never charged for one call: it is no price
-# A price that a reply states is believed up to so many times what the call can cost by the registry, and some more:
-# gateways charge rates of their own, and for what their tools did. What is above that is no bill, but a slip or an
-# attack.
+# A price that a reply states is believed up to ten times the cost by the registry, and 25 cents: gateways charge rates
+# of their own, and fees for their tools. A higher one is a mistake or an attack.
 _FAR, _LEEWAY_NANOUSD = 10, NANO_PER_DOLLAR // 4
 _DEAREST_NANOUSD = 600 * _NANO_PER_TOKEN  # a token of any model: the output of OpenAI's o1-pro, 600 $ per million
 _MOST_UNKNOWN_NANOUSD = 100 * NANO_PER_DOLLAR  # where there is neither a price nor a count to hold it against
@@ -67,8 +66,8 @@ class CostSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What a call cost in nano-dollars, rounded up. `price` is the one that applied, `doubts` say in words why an
-    estimate is one. `disbelieved` is what the reply says of its cost that cannot be, by name."""
+    """The cost of a call in nano-dollars, rounded up. `price` is the one that applied; `doubts` say in words why an
+    estimate is one. `disbelieved`: the impossible figures in the reply, by name."""
 
     nanousd: int | None
     source: CostSource
@@ -78,11 +77,11 @@ class Bill:
 
 
 def bill(price: Price | None, usage: Usage, *, gpu_ms: int = 0, worst_nanousd: int | None = None) -> Bill:
-    """The bill of a call that was counted. `price` is that of the model which answered, None if nobody knows one;
-    `worst_nanousd` is what was set aside for it.
+    """The bill of a call with token counts. `price` is that of the model that answered, None if it is unknown;
+    `worst_nanousd` is the amount that was reserved for the call.
 
-    A price that the reply states is the bill, unless it is far above both what the registry says and what was set
-    aside: then, as where it tells of more uses of a tool than there can be, the higher of these two is.
+    A price that the reply states is the bill, unless it is far above both the cost by the counts and the reserved
+    amount. Then the higher of these two is the bill, as for a reply that states an impossible number of tool uses.
     """
     counted, stated = _by_counts(price, usage, gpu_ms), stated_cost(usage.raw)
     bounds = [amount for amount in (counted.nanousd, worst_nanousd) if amount is not None]
@@ -160,7 +159,7 @@ def _by_facts(price: Price, usage: Usage) -> Bill:
 
 
 def _tokens(rates: Rates, usage: Usage, doubts: list[str]) -> Fraction | None:
-    """What the tokens cost, in nano-dollars, exactly; None if they are all text at the usual rates."""
+    """The cost of the tokens in nano-dollars, exactly; None if they are all text at the usual rates."""
     raw = usage.raw
     cached, written = usage.cached_tokens, usage.cache_write_tokens
     hour = min(_number(raw, "cache_creation", "ephemeral_1h_input_tokens"), written)
@@ -194,7 +193,8 @@ def _tokens(rates: Rates, usage: Usage, doubts: list[str]) -> Fraction | None:
 
 
 def _fees(price: Price, raw: Mapping[str, object], doubts: list[str], disbelieved: dict[str, int]) -> Fraction:
-    """What server tools cost beside their tokens, in nano-dollars. Uses that cannot be are left out, and noted."""
+    """The fees of server tools, in nano-dollars. An impossible number of uses is left out, and put into
+    `disbelieved`."""
     free = price.rates is not None and not price.rates.input and not price.rates.output
 
     def believed(tool: str, uses: int) -> int:
@@ -223,7 +223,7 @@ def _fees(price: Price, raw: Mapping[str, object], doubts: list[str], disbelieve
 
 
 def _tiers(raw: Mapping[str, object]) -> Iterator[str]:
-    """The service tiers, other than the standard one, that a reply says it was served in."""
+    """The service tiers, other than the standard one, that a reply names."""
     tier = _word(raw.get("service_tier")) or _word(raw.get("serviceTier")) or _word(raw.get("trafficType"))
     tier = tier.removeprefix("service_tier_").removeprefix("on_demand_")
     for each in (tier, _word(raw.get("speed"))):  # Anthropic's fast mode
@@ -232,7 +232,7 @@ def _tiers(raw: Mapping[str, object]) -> Iterator[str]:
 
 
 def _modality(raw: Mapping[str, object], compatible: str, google: str) -> int:
-    """Tokens of audio, which are inside the count of what they are part of."""
+    """Audio tokens, which are part of the input or output count."""
     parts = raw.get(google)
     heard = (part for part in parts if _at(part, "modality") == "AUDIO") if isinstance(parts, list) else ()
     return max(_number(raw, compatible, "audio_tokens"), sum(_number(part, "tokenCount") for part in heard))
@@ -254,7 +254,7 @@ def _word(found: object) -> str:
 
 
 def _amount(found: object, most: int = _MOST_DOLLARS) -> Fraction | None:
-    """A number that can be a price: not below 0, and not beyond all measure."""
+    """A number that can be a price: not negative and not absurdly large."""
     if isinstance(found, bool) or not isinstance(found, int | float | str):
         return None
     try:

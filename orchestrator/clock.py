@@ -1,4 +1,4 @@
-"""The time, as everything that dates a row or asks for a price is given it."""
+"""The current time, for whatever dates a row or looks up a price."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Dataclasses whose methods are made when they are first looked up.
+"""Dataclasses whose methods are made on first use.
 
-The standard library compiles six methods for a frozen dataclass as it defines it, which takes most of a millisecond;
-a command defines over a hundred, makes objects of half of them, and compares or prints few. Here the fields, slots and
-inheritance are the standard library's, as are the methods that compare and print. `__init__` is compiled here: to have
-the standard library make one alone, it must be asked for a whole class, which takes six times as long.
+The standard library compiles six methods for each frozen dataclass when it is defined, which takes most of a
+millisecond; a command defines over a hundred, makes objects of half of them, and compares or prints few. Here the
+fields, slots, inheritance and the methods that compare and print are the standard library's. `__init__` is compiled
+here: the standard library makes one only together with a whole class, which takes six times as long.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _WANTED: dict[str, dict[str, Any]] = {
 
 
 class _Deferred:
-    """Stands in a class for a method until it is looked up."""
+    """Stands in for a method of a class until the method is looked up."""
 
     def __init__(self, cls: type[Any], name: str, *, frozen: bool) -> None:
         self._cls = cls

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class Disposition(StrEnum):
-    """What a failed call calls for."""
+    """What follows a failed call."""
 
     RETRY = "retry"
     NEXT = "next"
@@ -59,7 +59,7 @@ class Billed(StrEnum):
 
 
 class OrchError(Exception):
-    """Base of all errors that a user may see. `code` is stable and machine-readable."""
+    """The base class of all errors that users may see. `code` is stable and machine-readable."""
 
     code: ClassVar[str] = "error"
     exit_code: int = 1
@@ -73,8 +73,8 @@ class OrchError(Exception):
 
     @property
     def without_quotes(self) -> str:
-        """What is wrong in this program's words alone, for where nothing of a prompt or an answer may be kept: a
-        message may quote them, in a provider's words or in those of the user's own command."""
+        """The message in this program's own words, for where no text of a prompt or answer may be stored: messages
+        may quote a provider or the user's command."""
         return self.code.replace("_", " ")
 
     @property
@@ -103,9 +103,9 @@ class ConfigError(OrchError):
 
 
 class BudgetError(_InOwnWords):
-    """A budget does not allow the worst case of a call. Nothing was sent.
+    """A budget does not allow a call's worst case. Nothing was sent.
 
-    `calls` are the ids of those that are too much for it, of several; empty where it is all of them.
+    `calls`: the ids of the calls that do not fit, of several; empty if it is all of them.
     """
 
     code = "budget"
@@ -120,7 +120,7 @@ class LedgerError(_InOwnWords):
 
 
 class NotAcceptedError(OrchError):
-    """There is an answer, and the user's own schema or command does not take it."""
+    """There is an answer, and the user's own schema or command rejects it."""
 
     code = "not_accepted"
     exit_code = 8
@@ -138,7 +138,7 @@ class Interrupted(_InOwnWords):
 
 
 class PluginError(OrchError):
-    """An installed plugin failed at what it was asked to do: a bug, though none of orch's."""
+    """An installed plugin failed: a bug in the plugin, not in orch."""
 
     code = "plugin"
 
@@ -223,7 +223,8 @@ class EmptyReplyError(TemporaryError):
 
 
 class SetAsideError(TemporaryError):
-    """The model, or its provider, kept failing and is not asked for a while. Nothing was sent."""
+    """The circuit breaker of the model or its provider is open: it kept failing and is not asked for a while.
+    Nothing was sent."""
 
     code = "set_aside"
     disposition = Disposition.NEXT
@@ -301,7 +302,8 @@ class AdapterError(ProviderError):
 
 
 def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """`did you mean 'gpt-4o'?`: the known word closest to the one given, whatever its case. None if none is close."""
+    """`did you mean 'gpt-4o'?`: the known word closest to the given one, in any case of letters. None if none is
+    close."""
     if len(word) > 100:  # no typing mistake; comparing it would take long
         return None
     folded = {name.casefold(): name for name in known}

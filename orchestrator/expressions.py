@@ -1,6 +1,6 @@
-"""Regular expressions that are compiled when they are first used.
+"""Regular expressions that are compiled on first use.
 
-Modules define over a hundred, and a command uses few of them; to compile one takes some 0.1 ms.
+Modules define over a hundred, and a command uses few of them; compiling one takes about 0.1 ms.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writing whole files: either all of the new content is there afterwards, or the old file is untouched."""
+"""Writes whole files: afterwards the file has all of the new content, or the old file is untouched."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class _Terminal(BufferedWriter):
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A stream that takes the place of `path` (mode 0600) when the block has ended and all of it is on the disk.
+    """A stream that replaces `path` (mode 0600) when the block has ended and everything is on disk.
 
-    A link goes on pointing at what is written; a pipe or a device is written to, not replaced. Raises UsageError if the
-    file cannot be written; a closed pipe stays a BrokenPipeError.
+    A symlink keeps pointing at the new content; a pipe or a device is written to, not replaced. Raises UsageError if
+    the file cannot be written; a closed pipe raises BrokenPipeError.
     """
     try:
         if path.exists() and not path.is_file() and not path.is_dir():

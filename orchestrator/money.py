@@ -1,9 +1,8 @@
-"""Money: Decimal prices times usage, to integer nano-dollars, rounded up once per call.
+"""Money: Decimal prices times usage, as integer nano-dollars, rounded up once for each call.
 
-A price is in dollars per million tokens, as providers publish it, or in dollars per GPU hour for a model that the
-user hosts. 1 $/M tokens is 1,000 nano-dollars a token. All arithmetic is exact, in integers over a common denominator;
-the only rounding is the last step, and it goes up, so that a recorded cost is never below the true one and at most one
-nano-dollar above it.
+A price is in dollars per million tokens, as providers publish it, or in dollars per GPU hour for a self-hosted model. 1
+$/M tokens is 1,000 nano-dollars a token. All arithmetic is exact, in integers over a common denominator. Only the last
+step rounds, and it rounds up: a recorded cost is never below the true one and at most one nano-dollar above it.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _NANO_PER_TOKEN = 1_000  # at a rate of 1 $ per million tokens
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Dollars per million tokens. Without a cache rate of its own, a cached token costs what any input token does."""
+    """Dollars per million tokens. Without a cache rate, a cached token costs as much as any input token."""
 
     input: Decimal
     output: Decimal
@@ -43,11 +42,12 @@ class Rates:
 
     @property
     def dearest_input(self) -> Decimal:
-        """Of what orch sends: text, which providers cache for five minutes unless they are asked for more."""
+        """The highest rate for the input that orch sends: text, which providers cache for five minutes unless asked
+        for more."""
         return max(rate for rate in (self.input, self.cache_read, self.cache_write) if rate is not None)
 
     def times(self, factor: Decimal) -> Rates:
-        """So many times all of these rates, exactly."""
+        """All rates multiplied by a factor, exactly."""
         each = {name: rate for name in RATE_NAMES if (rate := getattr(self, name)) is not None}
         return Rates(**{name: _EXACTLY.multiply(rate, factor) for name, rate in each.items()})
 
@@ -57,7 +57,7 @@ RATE_NAMES = ("input", "output", "cache_read", "cache_write", "cache_write_1h", 
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Rates for the whole call, input and output, when its input is longer than `above` tokens."""
+    """Rates for the whole call, input and output, if its input is longer than `above` tokens."""
 
     above: int
     rates: Rates
@@ -65,7 +65,7 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class OtherRates:
-    """What a provider charges instead for another kind of service: by batch, with priority, when there is room."""
+    """The rates of another kind of service: batch, priority, flexible."""
 
     rates: Rates
     tiers: tuple[Tier, ...] = ()
@@ -75,10 +75,9 @@ class OtherRates:
 class Price:
     """A price from `start` on, inclusive (UTC), optionally only between two times of the UTC day.
 
-    Exactly one of `rates` and `gpu_hour` (dollars) is set. `checked` is when somebody last held it against `source`.
-    `batch` is None where no batch rate is known, which does not mean that there is none. `service` has the rates of
-    service tiers by the names that replies have for them, `regions` what all rates are multiplied by where a call was
-    served in a region, `fees` dollars for one use of a server tool.
+    Exactly one of `rates` and `gpu_hour` (dollars) is set. `checked`: when it was last compared with `source`. `batch`
+    is None where no batch rate is known, though there may be one. `service`: rates of service tiers, by the names in
+    replies. `regions`: the multiplier of all rates in a region. `fees`: dollars for one use of a server tool.
     """
 
     start: date
@@ -95,6 +94,7 @@ class Price:
     fees: Mapping[str, Decimal] = field(default_factory=dict, hash=False)
 
     def applies_at(self, when: datetime) -> bool:
+        """Whether the price applies at a time."""
         utc = when.astimezone(UTC)
         if utc.date() < self.start:
             return False
@@ -110,11 +110,11 @@ class Price:
         return max(reached, key=lambda tier: tier.above).rates if reached else self.rates
 
     def by_batch(self) -> Price | None:
-        """The price of the same call if it is made by batch, or None if that is not known."""
+        """The price of the same call in a batch, None if unknown."""
         return None if self.batch is None else self._instead(self.batch)
 
     def by_service(self, tier: str) -> Price | None:
-        """The price of the same call in a service tier, or None if that is not known."""
+        """The price of the same call in a service tier, None if unknown."""
         if tier == "batch":
             return self.by_batch()
         return self._instead(self.service[tier]) if tier in self.service else None
@@ -124,17 +124,17 @@ class Price:
 
 
 def discounted(rates: Rates, tiers: tuple[Tier, ...], factor: Decimal) -> OtherRates:
-    """Rates that are so many times all of the usual ones, exactly."""
+    """Rates that are a factor of the usual ones, exactly."""
     return OtherRates(rates.times(factor), tuple(Tier(tier.above, tier.rates.times(factor)) for tier in tiers))
 
 
 def price_at(prices: tuple[Price, ...], when: datetime) -> Price | None:
-    """The price that applies: the last one in the list that has started and whose hours include `when`."""
+    """The price at a time: the last one in the list that has started and whose hours include `when`."""
     return next((price for price in reversed(prices) if price.applies_at(when)), None)
 
 
 def prices_between(prices: tuple[Price, ...], first: datetime, last: datetime) -> tuple[Price | None, ...]:
-    """The prices that apply from one time to a later one, both included, in that order; None where there is none."""
+    """The prices between two times, both included, in order; None where there is none."""
     if all(price.hours_utc is None and price.applies_at(first) for price in prices):
         return (price_at(prices, first),)
     first, last = first.astimezone(UTC), last.astimezone(UTC)
@@ -146,7 +146,7 @@ def prices_between(prices: tuple[Price, ...], first: datetime, last: datetime) -
 
 
 def cost_nanousd(price: Price, usage: Usage, *, gpu_ms: int = 0) -> int:
-    """What a call costs, in nano-dollars, rounded up. `gpu_ms` counts only where the price is by GPU hour."""
+    """The cost of a call in nano-dollars, rounded up. `gpu_ms` counts only for a price by GPU hour."""
     if price.gpu_hour is not None:
         return math.ceil(Fraction(price.gpu_hour) * NANO_PER_DOLLAR * gpu_ms / 3_600_000)
     rates = price.rates_for(usage.input_tokens)
@@ -161,7 +161,7 @@ def cost_nanousd(price: Price, usage: Usage, *, gpu_ms: int = 0) -> int:
 
 
 def worst_case_nanousd(price: Price, *, input_tokens: int, output_tokens: int, gpu_ms: int = 0) -> int:
-    """An upper bound on a call: all input at its dearest rate, all of the allowed output, in the dearest tier.
+    """An upper bound on a call's cost: all input at its highest rate and all allowed output, in the dearest tier.
 
     `input_tokens` must itself be an upper bound, and `output_tokens` the limit that the provider enforces.
     """
@@ -178,7 +178,7 @@ def worst_case_nanousd(price: Price, *, input_tokens: int, output_tokens: int, g
 
 
 class _NanoPerToken(NamedTuple):
-    """Rates as integers: so many nano-dollars a token, each over the same denominator."""
+    """Rates as integers: nano-dollars for a token, all over the same denominator."""
 
     denominator: int
     input: int
@@ -198,7 +198,7 @@ def _nano_per_token(rates: Rates) -> _NanoPerToken:
 
 
 def dollars_to_nanousd(dollars: Decimal | float | str) -> int:
-    """Dollars to nano-dollars, rounded down: a cap is never raised by rounding. Raises ValueError if not a number."""
+    """Dollars to nano-dollars, rounded down: rounding never raises a cap. Raises ValueError if it is no number."""
     amount = Decimal(str(dollars))
     if not amount.is_finite() or amount.adjusted() > _MOST_DIGITS:
         raise ValueError(f"{dollars} is not an amount of money that can be counted")
@@ -206,7 +206,7 @@ def dollars_to_nanousd(dollars: Decimal | float | str) -> int:
 
 
 def format_nanousd(nanousd: int | None) -> str:
-    """For people: `$0.0018`, with as many digits as the amount needs and no more; `unpriced` for None."""
+    """For people: `$0.0018`, with as many digits as the amount needs; `unpriced` for None."""
     if nanousd is None:
         return "unpriced"
     sign, whole, nanos = ("-" if nanousd < 0 else ""), *divmod(abs(nanousd), NANO_PER_DOLLAR)
@@ -215,7 +215,7 @@ def format_nanousd(nanousd: int | None) -> str:
 
 
 def format_short(nanousd: int | None, *, at_most: bool = False) -> str:
-    """For tables: to the cent, or to four significant digits where a cent is too coarse. The nearest such amount.
+    """For tables: to the cent, or to four significant digits where a cent is too coarse; the nearest such amount.
 
     `at_most` rounds down, for an amount that is shown as a lower bound.
     """

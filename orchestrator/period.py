@@ -1,4 +1,4 @@
-"""The calendar that budgets and reports share. Days are the user's; weeks start on Monday."""
+"""The calendar that budgets and reports share. Days are in the user's time zone; weeks start on Monday."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from enum import StrEnum
 
 
 class Period(StrEnum):
+    """A calendar period."""
+
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
 
     def days(self, day: date) -> tuple[date, date]:
-        """The first and the last day of the period that a day lies in."""
+        """The first and the last day of the period that contains a day."""
         match self:
             case Period.DAY:
                 return day, day

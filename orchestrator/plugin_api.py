@@ -1,7 +1,8 @@
-"""What a plugin is written with: the contracts of the four kinds, and the records that go in and come out.
+"""What plugins are written with: the contracts of the four kinds, and the records that go in and come out.
 
-A provider is a `ProviderInfo` and a module that is an `Adapter`; a strategy, a `Strategy`; a signal, an `AnswerSignal`;
-a command, a Typer app or a function that Typer can make one of. CONTRIBUTING.md tells how they are installed.
+A provider is a `ProviderInfo` and a module that is an `Adapter`; a strategy is a `Strategy`; a signal is an
+`AnswerSignal`; a command is a Typer app, or a function that Typer can make one of. CONTRIBUTING.md says how they are
+installed.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""Plugins: what installed packages add, under an entry point group, to a table of what is built in.
+"""Plugins: entries that installed packages add, by entry points, to a table of built-in ones.
 
     [project.entry-points."orch.strategies"]
     roomiest = "orch_example.strategy:roomiest"
 
-A name that is built in is looked up as in any dict. For any other name, the descriptions of installed packages are
-searched, which imports nothing, and only the plugin that is asked for is imported. A plugin that is broken is left out,
-and a message says so once.
+A built-in name is looked up as in any dict. For any other name, the metadata of installed packages is searched, which
+imports nothing, and only the plugin that is asked for is imported. A broken plugin is left out, with one message.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _MARK = b"[orch."  # how the header of each of these groups begins in a package'
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """An entry point: `target` is its `module:attribute`, `package` the name and version of what was installed."""
+    """An entry point: `target` is its `module:attribute`, `package` the name and version of the installed package."""
 
     group: str
     name: str

@@ -28,7 +28,7 @@ from orchestrator.ledger.limits import SECOND, Window
 from orchestrator.ledger.store import Ledger
 from orchestrator.providers.base import RateLimitStatus
 from orchestrator.registry.model import ModelSpec, RateLimits, Scores
-from orchestrator.run.call.admission import Line
+from orchestrator.run.call.admission import Admission
 from orchestrator.run.events import unobserved
 from orchestrator.types import Level, Usage
 
@@ -50,8 +50,8 @@ def model(limits: RateLimits) -> ModelSpec:
     )
 
 
-def line(ledger: Ledger, window: Window, max_wait_s: float) -> Line:
-    return Line(
+def line(ledger: Ledger, window: Window, max_wait_s: float) -> Admission:
+    return Admission(
         ledger,
         simulated=True,
         max_wait_s=max_wait_s,

@@ -1,8 +1,8 @@
-"""From a written plan to one that can be carried out: which model each call goes to, and what is left out.
+"""From a written plan to one that can be carried out: assigns a model to each call and drops what cannot be called.
 
-A call names a model, or leaves the choice to a tier (the first of its models that can be called), a level (the cheapest
-model rated for it), a role (the first of its models, by the prompt's level), or, saying nothing, to the level of the
-prompt. Legs, members and optional steps that cannot be called are left out; without another step there is no plan.
+A call names a model, or leaves the choice to a tier (its first model that can be called), a level (the cheapest model
+rated for it), a role (its first model for the prompt's level), or, if it says nothing, to the prompt's level. Legs,
+members and optional steps that cannot be called are dropped; without a required step there is no plan.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .strategies.cheapest import fit_for
 
 @dataclass(slots=True)
 class Assignment:
-    """Assigns the calls of one plan. `reasons` grows by what was chosen or left out, and why."""
+    """Assigns the calls of one plan. `reasons` collects what was chosen or dropped, and why."""
 
     situation: Situation
     reasons: list[Reason] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Assignment:
         return agreeing(node) if accept.rule is AcceptRule.AGREEMENT else node
 
     def _with_checker(self, accept: Accept) -> Accept:
-        """The rule with a model for its self-check, which is left out where nobody can make it."""
+        """The rule with a model for its self-check; without the self-check if no model can make it."""
         if accept.checker is None:
             return accept
         checker = self._call(accept.checker)
@@ -123,7 +123,7 @@ class Assignment:
         return self._cheapest(level, call)
 
     def _first(self, call: Call, names: Sequence[str], *, stand_in: bool = False) -> str | None:
-        """The first of these models that can be called. With `stand_in`, if none can, one of the same rank."""
+        """The first of the models that can be called. With `stand_in`, a model of the same rank if none can."""
         offers = [self.situation.offers_for(call)[name] for name in names]
         today = self.situation.when.date()
         able = [o for o in offers if o.obstacle is None and (not stand_in or not o.spec.is_retired(today))]
@@ -144,13 +144,13 @@ class Assignment:
         return None
 
     def _cheapest(self, level: Level, call: Call) -> str | None:
-        """The cheapest model rated for a level, or for the highest that there is."""
+        """The cheapest model rated for a level, or for the highest available one."""
         able = self.situation.choosable(self.situation.offers_for(call))
         return min(fit_for(able, level), key=by_expected_cost).spec.name if able else None
 
 
 def named_in(plan: Node, situation: Situation) -> list[str]:
-    """The models that a plan's calls name, by themselves or by their tier or role; each once."""
+    """The models that a plan's calls name, directly or by tier or role; each once."""
     found: list[str] = []
     for call in calls(plan):
         if call.model:
@@ -163,7 +163,7 @@ def named_in(plan: Node, situation: Situation) -> list[str]:
 
 
 def _who(call: Call) -> str:
-    """Which call a reason is about; nothing where the model says it."""
+    """The call that a reason is about; empty where the model's name says it."""
     if call.name is not None:
         return f" for '{call.name}'"
     return "" if call.role is None else f" as {call.role}"

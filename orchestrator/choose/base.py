@@ -1,4 +1,4 @@
-"""What a strategy is given and what it gives back. A strategy is a pure function: it calls nothing."""
+"""What a strategy takes and returns. A strategy is a pure function: it calls nothing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Obstacle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A model, what this prompt would cost on it, and what stands in the way of calling it."""
+    """A model, the cost of this prompt on it, and the obstacle to calling it, if there is one."""
 
     spec: ModelSpec
     cost: CostRange
@@ -49,12 +49,13 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Situation(OfReading):
-    """All that a strategy decides on. The models of `chain`, and `models`, are names in `offers`, aliases resolved.
+    """Everything that a strategy decides by. The models of `chain` and `models` are names in `offers`, with aliases
+    resolved.
 
-    `roles` and `tiers` are those that the calls of the chain's plan may name. `routing` is what routers go by: `table`,
-    the one of its tables that was chosen, and `overrides`, the models that the environment puts first, by task.
-    `question_offers` are for the question without what was given with it; empty where nothing was. What is `reserved`
-    is only called where it is named: a model that a rollout is to bring in.
+    `roles` and `tiers`: those that the calls of the chain's plan may name. `routing`: the rules of the routers;
+    `table`: the chosen task table; `overrides`: by task, the models that the environment puts first. `question_offers`:
+    offers for the question without its context, empty if there is none. A `reserved` model is only called where it is
+    named: a rollout will bring it in.
     """
 
     reading: Reading
@@ -74,26 +75,27 @@ class Situation(OfReading):
 
     @property
     def needs(self) -> Needs:
-        """What the prompt asks for, by its words or by the user's."""
+        """What the prompt needs, by its analysis or by the user's options."""
         return self.reading.needs
 
     @property
     def asked(self) -> Asked:
-        """What the conditions of routers are held against."""
+        """The facts that the routers' conditions are tested against."""
         limit_s = self.options.max_latency_s
         return Asked(self.analysis, self.prompt.question, self.needs.is_critical, limit_s)
 
     @property
     def has_context(self) -> bool:
+        """Whether the prompt came with files or piped input."""
         return bool(self.question_offers)
 
     def offers_for(self, call: Call) -> Mapping[str, Offer]:
-        """The offers for what a call is sent of the prompt: all of it, or the question alone."""
+        """The offers for what a call sends of the prompt: all of it, or the question alone."""
         return self.offers if not self.has_context or sees_context(call) else self.question_offers
 
     def choosable(self, offers: Mapping[str, Offer] | None = None) -> list[Offer]:
-        """The models that may be chosen without being named: nothing in the way, not retired, unpriced or reserved; of
-        those that are set aside for failing, none while there are others."""
+        """The models that may be chosen without being named: without obstacle, not retired, unpriced or reserved.
+        Models whose breaker is open are left out while there are others."""
         today = self.when.date()
         able = [
             offer
@@ -104,17 +106,17 @@ class Situation(OfReading):
         return self.preferred(able)
 
     def preferred(self, able: list[Offer]) -> list[Offer]:
-        """Of models that can be called, those that are not set aside for failing; all where there are no others."""
+        """Of models that can be called, those whose breaker is closed; all of them if there are none."""
         return [offer for offer in able if self.barred(offer) is None] or able
 
     def barred(self, offer: Offer) -> str | None:
-        """Why a model is set aside for a while; None if it is not."""
+        """Why a model's circuit breaker is open; None if it is not."""
         return self.observed.bars(offer.spec.provider, offer.spec.name)
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A model that was named and cannot be called; `call` says which of the plan's calls it was for."""
+    """A named model that cannot be called; `call` is the plan's call that it was for."""
 
     model: str
     why: str
@@ -129,7 +131,7 @@ Reason = str | LeftOut
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A plan and why it is this one. `ring` is the one in which carrying it out takes a turn."""
+    """A plan, and why it is this one. `ring`: the rotation in which carrying out the plan takes a turn."""
 
     plan: Node
     reasons: tuple[Reason, ...]
@@ -141,17 +143,18 @@ class Decision:
 
 
 class Strategy(Protocol):
-    """What turns a prompt into a plan. It is pure: it calls nothing, writes nothing, and decides the same again.
+    """Turns a prompt into a plan. It is pure: it calls nothing, writes nothing, and decides the same for the same
+    situation.
 
-    The plan names models of `situation.offers`, of those that have no obstacle; what they cost is in nano-dollars. None
-    where there is nothing to call. Raises an OrchError for what the user asked for and cannot have.
+    The plan names models of `situation.offers` without obstacle; costs are in nano-dollars. None if there is nothing to
+    call. Raises an OrchError for options that cannot be met.
     """
 
     def __call__(self, situation: Situation, /) -> Decision | None: ...
 
 
 class Offers(Mapping[str, Offer]):
-    """An offer for each model, by name, made when it is first looked at: most plans look at a few of them."""
+    """An offer for each model, by name, made on first use: most plans need only a few."""
 
     def __init__(self, specs: Mapping[str, ModelSpec], make: Callable[[ModelSpec], Offer]) -> None:
         self._specs = specs
@@ -179,7 +182,7 @@ def survey(
     free_tier: Collection[str],
     when: datetime,
 ) -> Offers:
-    """An offer for every model, by name. `out_of_reach` says why its provider cannot be called, if so."""
+    """An offer for every model, by name. `out_of_reach` says why a provider cannot be called, if so."""
 
     def offer(spec: ModelSpec) -> Offer:
         limit = output_limit(spec, load, options.max_tokens)
@@ -196,7 +199,7 @@ def survey(
 def marked(
     offers: Mapping[str, Offer], obstacle: Obstacle, stands_before: Callable[[ModelSpec], bool]
 ) -> dict[str, Offer]:
-    """The offers with an obstacle in the way of some models, where nothing else is already."""
+    """The offers with an obstacle for some models, where there is none yet."""
     return {
         name: replace(offer, obstacle=obstacle) if offer.obstacle is None and stands_before(offer.spec) else offer
         for name, offer in offers.items()
@@ -220,7 +223,7 @@ def by_expected_cost(offer: Offer) -> tuple[int, str]:
 
 
 def nothing_to_call(offers: Iterable[Offer], needed: Callable[[str], str], tokens: int) -> OrchError:
-    """The error for when every model has something in the way of a prompt of about so many tokens.
+    """The error for when every model has an obstacle, for a prompt of about `tokens` tokens.
 
     `needed` names the variable that sets up a provider.
     """
@@ -260,7 +263,7 @@ def nothing_to_call(offers: Iterable[Offer], needed: Callable[[str], str], token
 
 
 def _some(offers: Iterable[Offer], obstacle: Obstacle) -> str:
-    """The first of the models that something stands in the way of."""
+    """The first of the models that have an obstacle."""
     names = [offer.spec.name for offer in offers if offer.obstacle is obstacle]
     more = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

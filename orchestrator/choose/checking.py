@@ -1,4 +1,4 @@
-"""What is wrong with a prompt or an option, before anything is made of it."""
+"""Checks a prompt and options before a plan is made."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..types import Prompt
 
 
 def check_prompt(prompt: Prompt) -> None:
-    """Raises UsageError for a prompt that is empty, no text at all, or that cannot be sent as UTF-8."""
+    """Raises UsageError for a prompt that is empty, is no text, or cannot be encoded as UTF-8."""
     if not isinstance(prompt.text, str):
         raise UsageError(f"the prompt must be text, not {type(prompt.text).__name__}")
     if not prompt.text.strip():
@@ -34,7 +34,7 @@ def _check_text(name: str, text: str) -> None:
 
 
 def check_options(options: RunOptions) -> None:
-    """Raises UsageError for a value that is out of range, a name that is not text, or a command that cannot be run."""
+    """Raises UsageError for a value out of range, a name that is not text, or a command that cannot be run."""
     for name, text in (
         ("category", options.category),
         ("subject", options.subject or ""),
@@ -56,7 +56,7 @@ def check_options(options: RunOptions) -> None:
 
 
 def _check_command(command: str) -> None:
-    """The command that is to verify answers, wherever it comes from: what would reject each one is not begun with."""
+    """Check the command that verifies answers: a run whose every answer it would reject is not begun."""
     if not isinstance(command, str):
         raise UsageError(f"verify takes a command as one text, not {type(command).__name__}")
     _check_text("command of verify", command)

@@ -1,4 +1,4 @@
-"""From what was asked for to what decides: a strategy, a named plan, a task table, or the arm of an experiment."""
+"""Finds what decides on the plan: a strategy, a named plan, a task table, or an experiment's arm."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OVERRIDE = "MODEL_OVERRIDE_"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What decides on the plan. `options` are the run's, in an experiment those of its arm."""
+    """What decides on the plan. `options` are the run's; in an experiment, those of its arm."""
 
     strategy: Strategy
     chain: Chain
@@ -36,7 +36,7 @@ class Choice:
     assigned: Assigned | None = None
 
     def named(self, registry: Registry) -> set[str]:
-        """The models that are named for the run, by the user or in a file."""
+        """The models that the user or a file names for the run."""
         ring = registry.routing.round_robin if self.strategy is round_robin else ()
         rows = () if self.table is None else self.table.rows
         models = (registry.model(name).name for name in self.options.models)
@@ -44,12 +44,13 @@ class Choice:
 
     @property
     def ranks_all(self) -> bool:
-        """Whether it chooses among all models, and not among those that it was given."""
+        """Whether it chooses among all models, instead of among those that it was given."""
         return self.strategy not in (fallback, tasks, round_robin, tiers)
 
 
 def choose(options: RunOptions, registry: Registry, prompt: Prompt, *, today: date, observed: Observed) -> Choice:
-    """What the options ask for. Raises UsageError for a name that nothing has, ConfigError for an arm's."""
+    """The choice that the options ask for. Raises UsageError for an unknown name, ConfigError for an unknown name in
+    an arm."""
     assigned = None
     if options.strategy == EXPERIMENT:
         experiment = experiment_meant(registry.routing.experiments, options.experiment)
@@ -77,7 +78,7 @@ def _in_arm(options: RunOptions, assigned: Assigned, registry: Registry) -> RunO
 
 
 def _named_by(options: RunOptions, registry: Registry) -> tuple[Strategy, Chain, TaskTable | None]:
-    """What decides on the plan, and on what: the name of a plan or a table is as good as a strategy's."""
+    """What decides, and on what: the name of a plan or a table may stand in place of a strategy's."""
     name, role = options.strategy, options.role
     decider = _decider(name, registry)
     if decider is None:
@@ -98,7 +99,7 @@ def _named_by(options: RunOptions, registry: Registry) -> tuple[Strategy, Chain,
 
 
 def _decider(name: str, registry: Registry) -> Strategy | Chain | TaskTable | None:
-    """What a name means: a strategy that is built in, a named plan, a task table, or a plugin's strategy."""
+    """What a name means: a built-in strategy, a named plan, a task table, or a plugin's strategy."""
     return (
         STRATEGIES.built_in.get(name)
         or registry.chains.get(name)
@@ -123,7 +124,7 @@ def _check_task(options: RunOptions, registry: Registry, table: TaskTable | None
 
 
 def _check_tools_of_named(options: RunOptions, registry: Registry, strategy: Strategy) -> None:
-    """Of a named chain those that take no tools are left out; whoever names a model means that one."""
+    """A named chain drops models that take no tools; a model that the user names must take them."""
     named = [registry.model(name) for name in options.models]
     if strategy is fallback and options.role is None and options.chain not in registry.chains:
         named += [registry.model(name) for name in registry.chain(options.chain).models]
@@ -135,9 +136,9 @@ def _check_tools_of_named(options: RunOptions, registry: Registry, strategy: Str
 
 
 def overrides_in(environ: Mapping[str, str], registry: Registry) -> dict[str, str]:
-    """The models that the environment puts first, by the task in small letters: `MODEL_OVERRIDE_<TASK>`.
+    """The models that the environment puts first, by task in lower case: `MODEL_OVERRIDE_<TASK>`.
 
-    Raises ConfigError for one that there is not.
+    Raises ConfigError for an unknown model.
     """
     found: dict[str, str] = {}
     for variable, name in environ.items():

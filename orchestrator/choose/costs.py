@@ -1,9 +1,9 @@
-"""What each call of a plan could cost, before any is made.
+"""The possible cost of each call of a plan, before any is made.
 
-What a call is sent depends on what others will have given. The most is a bound all the same: a step gives at most its
-limit of tokens, and of those at most BYTES_PER_TOKEN bytes each are put into a prompt, in which a byte is at most one
-token. Expected is that a step gives as much as the prompt's answer is expected to have, within its limit, and that what
-a loop's steps would be given of the round before is not there, since it is expected to take one round.
+A call's input depends on the outputs of others. The most is a bound all the same: a step returns at most its limit of
+tokens, each at most BYTES_PER_TOKEN bytes in the next prompt, where each byte is at most one token. The expected cost
+assumes that a step returns as much as the prompt's answer is expected to have, within its limit, and that a loop takes
+one round.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .quote import DEFAULT_MAX_TOKENS, output_limit, price_for, quote
 
 @dataclass(slots=True)
 class CallCosts:
-    """Works out the cost of every call of a plan whose models are chosen. `load` is that of the prompt by itself."""
+    """Computes the cost of every call of a plan whose models are chosen. `load` is that of the prompt alone."""
 
     reading: Reading
     options: RunOptions
@@ -36,14 +36,14 @@ class CallCosts:
     _judges: frozenset[Call] = frozenset()
 
     def of(self, plan: Node) -> dict[Call, CostRange]:
-        """Each call's range in nano-dollars. Calls that are equal cost the same wherever they stand."""
+        """The cost range of each call in nano-dollars. Equal calls cost the same wherever they stand."""
         found: dict[Call, CostRange] = {}
         self._judges = frozenset(_judges_of(plan))
         self._visit(plan, {}, found)
         return found
 
     def _visit(self, node: Node, sizes: Mapping[str, Size], found: dict[Call, CostRange]) -> dict[str, Size]:
-        """Price the calls of a node, given the sizes of what the steps before it give; with those of its own."""
+        """Price the calls of a node, given the output sizes of the steps before it. Returns the sizes with its own."""
         after = dict(sizes)
         match node:
             case Call():
@@ -95,7 +95,7 @@ class CallCosts:
         found[call] = cost if earlier is None else _widest(earlier, cost)
 
     def _size(self, node: Node) -> Size:
-        """How long what a node gives can be: as long as the longest of the answers that it may take."""
+        """The longest output of a node: that of the longest answer that it may take."""
         limit = max(self._limit(call, judging=call in self._judges) for call in calls(node))
         return Size(min(self.load.output_tokens, limit), BYTES_PER_TOKEN * limit)
 
@@ -105,7 +105,7 @@ class CallCosts:
 
 
 def _judges_of(plan: Node) -> Iterator[Call]:
-    """The calls that check what others gave."""
+    """The calls that check the answers of others."""
     for node in nodes(plan):
         match node:
             case Loop(until=Check(call=call)) | Cascade(accept=Accept(checker=Call() as call)):

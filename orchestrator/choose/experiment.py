@@ -1,4 +1,5 @@
-"""Which arm of an experiment a subject gets: always the same, by a hash, without anything being kept."""
+"""Assigns subjects to an experiment's arms: the same subject always gets the same arm, by a hash, without stored
+state."""
 
 from __future__ import annotations
 
@@ -15,9 +16,9 @@ _DIGITS = 16  # of the digest in hex
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """The arm that a run takes, and why. `subject` is the SHA-256, in hex, of whom it was drawn for.
+    """The arm of a run, and why. `subject` is the SHA-256, in hex, of the subject.
 
-    `counts` is False for a run that is no part of the experiment, which has ended or not begun.
+    `counts` is False for a run outside the experiment, which has ended or not begun.
     """
 
     experiment: Experiment
@@ -28,7 +29,7 @@ class Assigned:
 
 
 def assign(experiment: Experiment, subject: str, *, today: date, stopped: Mapping[str, str]) -> Assigned:
-    """A subject's arm. Outside the experiment's days everybody gets the control; once it is stopped, what it was
+    """A subject's arm. Outside the experiment's days everybody gets the control; after a stop, the arm that it was
     stopped with."""
     digest = digest_of(subject)
     name, control = experiment.name, experiment.arms[0]
@@ -44,9 +45,9 @@ def assign(experiment: Experiment, subject: str, *, today: date, stopped: Mappin
 
 
 def draw(experiment: Experiment, subject: str) -> Arm:
-    """The arm that a subject falls to by SHA-256 of the experiment's name and the subject.
+    """The arm of a subject, by SHA-256 of the experiment's name and the subject.
 
-    With the name in it, who is in one experiment's treatment says nothing of who is in another's.
+    With the name in the hash, a subject's arm in one experiment says nothing about its arm in another.
     """
     point = int(digest_of(f"{experiment.name}\0{subject}")[:_DIGITS], 16) / 16**_DIGITS
     for arm in experiment.arms:
@@ -57,7 +58,7 @@ def draw(experiment: Experiment, subject: str) -> Arm:
 
 
 def choose(experiments: Mapping[str, Experiment], wanted: str | None) -> Experiment:
-    """The experiment that is meant: the one named, else the only one that there is. Raises UsageError."""
+    """The experiment by name, or the only one that is defined. Raises UsageError."""
     if wanted is None:
         if len(experiments) == 1:
             return next(iter(experiments.values()))

@@ -1,4 +1,4 @@
-"""How long a model may take for an answer: as measured, or until there is a measurement as its speed suggests."""
+"""How long a model may take for an answer: as measured, or, without a measurement, by its speed score."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FIRST_TOKEN_S = 0.7  # until a hosted model begins to write; an assumption, unt
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds that a model's answer is within, 95 times in 100, and what that rests on, in words."""
+    """The 95th percentile of a model's latency in seconds, and in words what it is based on."""
 
     seconds: float
     source: str
@@ -30,7 +30,8 @@ class Latency:
 
 
 def expected_latency(spec: ModelSpec, situation: Situation) -> Latency:
-    """The p95 that the ledger has measured; without one, what the registry's speed makes of the expected answer."""
+    """The p95 that the ledger has measured; otherwise what the registry's speed score suggests for the expected
+    answer."""
     pace = situation.observed.pace.get(spec.name)
     if pace is not None:
         return Latency(pace.p95_ms / 1000, f"p95 of {pace.calls} calls measured")
@@ -41,7 +42,7 @@ def expected_latency(spec: ModelSpec, situation: Situation) -> Latency:
 
 
 def tokens_per_second(score: float) -> float:
-    """What a score for speed, 0 to 1, stands for."""
+    """The speed that a speed score, 0 to 1, stands for."""
     for (low, slow), (high, fast) in pairwise(_SPEEDS):
         if score <= high:
             return float(slow * (fast / slow) ** ((score - low) / (high - low)))
@@ -51,10 +52,10 @@ def tokens_per_second(score: float) -> float:
 def within_latency(
     decide: Callable[[Situation], Decision | None], situation: Situation, limit_s: float
 ) -> Decision | None:
-    """What a strategy decides on the models that are quick enough.
+    """The strategy's decision among the models that are quick enough.
 
-    Where there is nothing for it among those, the quickest of the others are let in until there is; first those that
-    the row of a task table names, since any other model is only there for when the row has none that can be called.
+    If it finds nothing to call among them, slower models are let in one by one, quickest first: those of the task
+    table's row before others, since others only stand in for the row.
     """
     row = models_of_row(situation)
     waits = {name: expected_latency(offer.spec, situation) for name, offer in situation.offers.items()}
@@ -74,8 +75,8 @@ def within_latency(
 
 
 def marked_if_slow(name: str, situation: Situation) -> Situation:
-    """The situation in which a model that is slower than the run allows is marked so: for one that is called beside
-    what the strategy decides."""
+    """The situation in which a model that is too slow for the run is marked so, for one that is called besides the
+    strategy's plan."""
     limit_s = situation.options.max_latency_s
     if limit_s is None or expected_latency(situation.offers[name].spec, situation).seconds <= limit_s:
         return situation

@@ -1,4 +1,4 @@
-"""From a prompt to a plan: analyse, survey the models, let the strategy decide, and price what it decided."""
+"""From a prompt to a priced plan: analyse, survey the models, let the strategy decide, price the decision."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from .taking import check_taken
 
 @dataclass(frozen=True, slots=True)
 class Planned(OfReading):
-    """What would be done with a prompt, what it could cost in nano-dollars, and why.
+    """The plan for a prompt, its cost in nano-dollars, and why.
 
-    `pattern` is the name of the plan in chains.yaml, if it is one. `costs` has every call of the plan. `ring` is where
-    carrying it out takes a turn, `observed` what the decision rests on, `assigned` the arm of the experiment that it is
-    part of, and `rolled_out` what a rollout made of it, if one is meant for it.
+    `pattern`: the plan's name in chains.yaml, if it has one. `costs`: every call of the plan. `ring`: the rotation in
+    which it takes a turn. `observed`: the measurements that the decision used. `assigned`: the arm of the experiment.
+    `rolled_out`: the result of a rollout that applies to the prompt.
     """
 
     reading: Reading
@@ -66,9 +66,9 @@ def make_plan(
     observed: Observed | None = None,
     reading: Reading | None = None,
 ) -> Planned:
-    """What a run would do, without calling anything. Raises an OrchError if there is nothing it could do.
+    """Plan a run, without calling anything. Raises an OrchError if nothing could be called.
 
-    `reading` is that of the prompt with these options, where an earlier plan has one.
+    `reading` is that of the prompt with these options, if an earlier plan has made it.
     """
     check_prompt(prompt)
     check_options(options)
@@ -117,7 +117,7 @@ def make_plan(
 
 
 def _limited(options: RunOptions, reading: Reading) -> RunOptions:
-    """The options with the limit on a reply that the prompt's task has."""
+    """The options with the output limit of the prompt's task."""
     limit = options.max_tokens_by_task.get(reading.analysis.task)
     return options if limit is None else replace(options, max_tokens=limit)
 
@@ -160,8 +160,8 @@ def _situation(
 
 
 def cost_by_batch(planned: Planned, *, registry: Registry, settings: Settings, when: datetime) -> CostRange:
-    """What the same calls would cost through the providers' batch interfaces, which orch does not use; unpriced if the
-    batch rate of one of them is not known."""
+    """The cost of the same calls through the providers' batch APIs, which orch does not use; unpriced if one of the
+    batch rates is unknown."""
 
     def at_batch_rates(name: str) -> ModelSpec:
         spec = registry.model(name)
@@ -176,7 +176,8 @@ def cost_by_batch(planned: Planned, *, registry: Registry, settings: Settings, w
 
 
 def _decide(choice: Choice, situation: Situation, registry: Registry) -> Decision:
-    """The strategy's decision, in the role and within the latency asked for. Raises what stands in the way."""
+    """The strategy's decision, within the role and the latency asked for. Raises the obstacle if there is nothing to
+    call."""
     options, role = choice.options, None
     if options.role is not None:
         role = registry.role(options.role)
@@ -204,7 +205,8 @@ def _check_takes_tools(plan: Node) -> None:
 
 
 def _reach(settings: Settings, named: set[str]) -> Callable[[ModelSpec], Obstacle | None]:
-    """Why a model cannot be reached, if so. For one that the user hosts, being named or having an address will do."""
+    """Why a model cannot be reached, if so. A self-hosted model counts as reachable if it is named or has an
+    address."""
 
     def out_of_reach(spec: ModelSpec) -> Obstacle | None:
         hosted_by_user = PROVIDERS[spec.provider].self_hosted
@@ -228,7 +230,7 @@ def _load(reading: Reading, options: RunOptions) -> Load:
 
 
 def _question_load(reading: Reading, load: Load) -> Load:
-    """The load of the question without what was given with it."""
+    """The load of the question without its context."""
     given = reading.count(reading.prompt.context)
     return replace(
         load,
@@ -238,7 +240,7 @@ def _question_load(reading: Reading, load: Load) -> Load:
 
 
 def _known(rollout: Rollout, registry: Registry) -> Rollout:
-    """The rollout with its model's own name. Raises ConfigError for a model or a task that there is not."""
+    """The rollout with its model's canonical name. Raises ConfigError for an unknown model or task."""
     spec = registry.find(rollout.model)
     if spec is None:
         suggestion = did_you_mean(rollout.model, registry.models) or "orch models lists them"

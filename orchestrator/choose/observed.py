@@ -1,4 +1,4 @@
-"""What the ledger has seen that a decision may rest on. It is looked up before a strategy decides, and handed to it."""
+"""What the ledger has observed that a decision may use. It is read before a strategy decides, and passed to it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Empty where nobody looked, or where there is no ledger yet.
+    """Empty if nobody looked, or if there is no ledger yet.
 
-    `turns` has how many were taken in each ring of models that take turns, `pace` how long models took, and `stopped`
-    the arm that everybody gets of an experiment that was stopped. `set_aside` says of providers, and of models at one,
-    that they are not asked for a while, and why.
+    `turns`: turns taken in each rotation. `pace`: how long models took. `stopped`: for each stopped experiment, the arm
+    that everybody gets. `set_aside`: the providers and models whose circuit breaker is open, and why.
     """
 
     turns: Mapping[str, int] = field(default_factory=dict)
@@ -31,5 +30,5 @@ class Observed:
     set_aside: Mapping[tuple[str, str | None], str] = field(default_factory=dict)
 
     def bars(self, provider: str, model: str) -> str | None:
-        """Why a model is not asked for a while; None if it is."""
+        """Why a model's breaker is open; None if it is not."""
         return self.set_aside.get((provider, None)) or self.set_aside.get((provider, model))

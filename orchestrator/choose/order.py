@@ -1,4 +1,4 @@
-"""Models in order of preference, of which the next is asked only if a call fails."""
+"""Models in order of preference: the next one is asked only if a call fails."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _MOST = 3  # the first and two to fall back on: beyond that it is not the model 
 
 
 def in_order(names: Sequence[str]) -> Node:
-    """A call of the first model; if it fails, of the next. Any answer is taken."""
+    """A call of the first model; if it fails, of the next. Any answer is accepted."""
     legs = tuple(Call(name) for name in names[:_MOST])
     return legs[0] if len(legs) == 1 else Cascade(legs, Accept(threshold=0.0))
 
 
 def after(names: Iterable[str]) -> str:
-    """In words, what follows if the first model fails; nothing if nobody does."""
+    """In words, which models follow if the first one fails; empty if there are none."""
     following = list(names)[1:_MOST]
     return f"; if it fails, {', then '.join(following)}" if following else ""

@@ -1,4 +1,4 @@
-"""Strategies of installed packages: which options they take, and what they decide, checked."""
+"""Strategies of installed packages: the options that they take, and checks of their decisions."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _SOME_TAKE = frozenset(name for name, option in OPTIONS.items() if option.takers
 
 
 def takes(*options: str) -> Callable[[F], F]:
-    """A decorator: the strategy makes use of these fields of `RunOptions`, beyond those that every strategy takes.
+    """A decorator: the strategy uses these fields of `RunOptions`, beyond those that every strategy takes.
 
-    An option that a strategy makes no use of is refused when a user gives it.
+    An option that a strategy does not use is refused when a user gives it.
     """
 
     def decorate(function: F) -> F:
@@ -33,14 +33,14 @@ def takes(*options: str) -> Callable[[F], F]:
 
 @dataclass(frozen=True, slots=True)
 class PluginStrategy:
-    """A strategy of a plugin, which answers for what it decides. `takes` are the options that it makes use of."""
+    """A plugin's strategy. `takes` are the options that it uses."""
 
     plugin: Plugin
     decide: Strategy
     takes: frozenset[str]
 
     def __call__(self, situation: Situation, /) -> Decision | None:
-        """Raises PluginError if the plugin fails, or decides what cannot be carried out."""
+        """The plugin's decision. Raises PluginError if the plugin fails, or decides what cannot be carried out."""
         try:
             decision = self.decide(situation)
             if decision is not None:

@@ -1,4 +1,4 @@
-"""How good a model is rated for a kind of task, by its scores in the registry, and which ones are good enough."""
+"""How well a model is rated for a kind of task, by its scores in the registry."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _BY_CODING = frozenset({Task.CODE, Task.DEBUGGING})
 
 
 def rating(spec: ModelSpec, task: str) -> float:
-    """A model's score for tasks of a kind, 0 to 1: its score for coding where code is asked for, else for reasoning."""
+    """A model's score for a kind of task, 0 to 1: the coding score for code, otherwise the reasoning score."""
     return spec.scores.coding if task in _BY_CODING else spec.scores.reasoning
 
 
 def rated_from(least: float, offers: Mapping[str, Offer], task: str) -> dict[str, Offer]:
-    """The offers, those of models that are rated lower with that in the way."""
+    """The offers, with an obstacle for models that are rated below the given score."""
     return marked(offers, Obstacle.RATED_LOWER, lambda spec: rating(spec, task) < least)

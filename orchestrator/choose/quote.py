@@ -1,4 +1,4 @@
-"""What a call to a model could cost, before it is made."""
+"""The possible cost of a call, before it is made."""
 
 from __future__ import annotations
 
@@ -28,42 +28,42 @@ _NOTHING = Price(date.min, FREE_TIER_SOURCE, date.min, Rates(Decimal(0), Decimal
 
 
 def is_free(spec: ModelSpec, free_tier: Collection[str]) -> bool:
-    """Whether the user is on the free tier of a model's provider: its quota is kept to as a limit, and costs nothing.
+    """Whether the user is on the free tier of a model's provider: its quota is then a limit, and calls cost nothing.
 
-    `free_tier` names the providers that the user has said so of.
+    `free_tier` names the providers whose free tier the user is on.
     """
     return spec.free_quota is not None and (FREE_TIER in spec.tags or spec.provider in free_tier)
 
 
 def price_for(spec: ModelSpec, when: datetime, free_tier: Collection[str]) -> Price | None:
-    """The price that applies to this user at a time, or None: unpriced, which is not the same as free."""
+    """The price for this user at a time, or None: unpriced, which is not free."""
     return _NOTHING if is_free(spec, free_tier) else spec.price_at(when)
 
 
 def prices_for(
     spec: ModelSpec, first: datetime, last: datetime, free_tier: Collection[str]
 ) -> tuple[Price | None, ...]:
-    """The prices that apply to this user from one time to a later one, in that order."""
+    """The prices for this user between two times, in order."""
     return (_NOTHING,) if is_free(spec, free_tier) else prices_between(spec.prices, first, last)
 
 
 def output_limit(spec: ModelSpec, load: Load, max_tokens: int | None) -> int:
-    """The limit on a reply that the provider is asked to enforce; 0 or less if the prompt fills the window."""
+    """The output limit that the provider is asked to enforce; 0 or less if the prompt fills the window."""
     wanted = max_tokens if max_tokens is not None else DEFAULT_MAX_TOKENS
     return min(wanted, spec.output_limit, spec.context_window - load.input_tokens)
 
 
 def worst_case(price: Price, load: Load, limit: int, timeout_s: float) -> int:
-    """The most that a call can cost, in nano-dollars: it is what a budget sets aside."""
+    """The highest possible cost of a call, in nano-dollars: the amount that budgets reserve."""
     return worst_case_nanousd(
         price, input_tokens=load.input_bound, output_tokens=limit, gpu_ms=math.ceil(timeout_s * 1000)
     )
 
 
 def quote(spec: ModelSpec, price: Price | None, load: Load, *, limit: int, timeout_s: float) -> CostRange:
-    """Least, expected and most, in nano-dollars; all None if the model has no price.
+    """The lowest, expected and highest cost in nano-dollars; all None if the model has no price.
 
-    The least is a reply of one token to a prompt of half the estimated length that the provider had in its cache.
+    The lowest is a reply of one token to a prompt of half the estimated length, read from the provider's cache.
     """
     if price is None:
         return CostRange(None, None, None)
@@ -82,9 +82,10 @@ def quote(spec: ModelSpec, price: Price | None, load: Load, *, limit: int, timeo
 
 
 def affordable_output(price: Price, load: Load, allowance_nanousd: int) -> int:
-    """How many tokens of reply an allowance pays for after the input's worst case. Negative if not even that.
+    """The output tokens that an allowance pays for after the input's worst case; negative if it does not pay for the
+    input.
 
-    Only for a price by the token: a price by the GPU hour does not depend on the limit.
+    Only for prices by token: a price by GPU hour does not depend on the limit.
     """
     rates = price.rates_for(load.input_bound)
     input_cost = worst_case_nanousd(price, input_tokens=load.input_bound, output_tokens=0)

@@ -1,4 +1,4 @@
-"""A strategy in a role: it has the role's models to choose from, and its calls get the role's instructions."""
+"""Applies a role to a strategy: it chooses among the role's models, and its calls get the role's instructions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .base import Decision, Situation
 
 
 def in_role(situation: Situation, role: Role) -> Situation:
-    """The situation with only those models that suit the role; with all of them where none of those can be called."""
+    """The situation with only the role's models; with all models if none of those can be called."""
     names = role.models_for(situation.analysis.level)
     offers = {name: situation.offers[name] for name in names}
     if not any(offer.obstacle is None for offer in offers.values()):
@@ -19,7 +19,8 @@ def in_role(situation: Situation, role: Role) -> Situation:
 
 
 def with_role(decision: Decision, role: Role) -> Decision:
-    """The decision with the role in its calls: one call, a panel or cascade of some, or calls that have it already."""
+    """The decision with the role in its calls: a single call, a panel or cascade of calls, or calls that have it
+    already."""
     match decision.plan:
         case Call() as call:
             plan: Call | Cascade | Panel = _in(role, call)

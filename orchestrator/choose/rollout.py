@@ -24,7 +24,8 @@ _DIGITS = 13  # hexadecimal, of the hash: 52 bits, which a float holds exactly
 
 @dataclass(frozen=True, slots=True)
 class RolledOut:
-    """What a rollout made of a run that it is meant for. `taken`: it is in the share, and the model can be called."""
+    """The result of a rollout for a run that it applies to. `taken`: the run is in the share, and the model can be
+    called."""
 
     model: str
     share: float
@@ -58,7 +59,7 @@ def roll_out(
 
 
 def is_in_share(rollout: Rollout, key: str) -> bool:
-    """Whether a key is among the share: those that are at one share still are at any larger one."""
+    """Whether a key is in the share: a key that is in one share is in every larger one."""
     return int(digest_of(f"{rollout.model}\0{key}")[:_DIGITS], 16) < rollout.share * (1 << 4 * _DIGITS)
 
 

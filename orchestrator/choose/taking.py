@@ -1,7 +1,7 @@
-"""Whether a strategy makes use of what the user asked for: what would be ignored is refused.
+"""Checks that a strategy uses the options that the user gave: options that would be ignored are refused.
 
-`takers` in the table of options says which strategies take an option. What stands in files decides on the rest: a plan
-without a cascade accepts no answer, and a table may not ask whether a prompt is critical.
+`takers` in the table of options names the strategies that take an option. Files decide on the rest: a plan without a
+cascade accepts no answer, and a table may have no condition on critical prompts.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _OF_SEVERAL = frozenset({"accept", "self_check"})
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """One way of answering: what a message calls it, the strategy or what stands for one, and the plans that it may
-    come to as far as they are written down. `conditions` are those that choose among models, `takes` the options that a
-    plugin's strategy says it takes."""
+    """One way of answering: its name in messages, its strategy, and the plans that it may lead to, as far as they
+    are defined in files. `conditions` are those that choose among models, `takes` the options that a plugin's
+    strategy takes."""
 
     called: str
     strategy: str
@@ -43,9 +43,9 @@ class _Way:
 
 
 def check_taken(options: RunOptions, registry: Registry, rollout: Rollout | None) -> None:
-    """Raises UsageError for an option that the user asked for and that the run would make no use of.
+    """Raises UsageError for an option that the user gave and the run would not use.
 
-    Of an experiment each arm must: whom an arm is drawn for does not decide on what an option means.
+    In an experiment each arm must use it.
     """
     given = {name: spelled for name, spelled in options.given.items() if OPTIONS[name].takers}
     for way in _ways(options, registry) if given else ():
@@ -93,7 +93,7 @@ def _way(name: str, options: RunOptions, registry: Registry) -> _Way:
 
 
 def _problem(name: str, way: _Way, options: RunOptions, rollout: Rollout | None) -> str | None:
-    """Why an option is of no use there, for a hint; None if it is of use."""
+    """Why an option is of no use, for a hint; None if it is used."""
     takers = OPTIONS[name].takers
     if not takers or name in way.takes or (options.strategy == EXPERIMENT and EXPERIMENT in takers):
         return None
@@ -125,7 +125,7 @@ def _cascades(way: _Way) -> Iterator[Cascade]:
 
 
 def _goes_by_threshold(plan: Node) -> bool:
-    """Whether the options' threshold decides anywhere in a plan: where it is written without one of its own."""
+    """Whether the options' threshold decides anywhere in a plan, where the plan sets none of its own."""
     accepts = (
         node.accept if isinstance(node, Cascade) else node.until
         for node in nodes(plan)

@@ -48,27 +48,27 @@ COMMANDS: Table[Command] = Table(
     "orch.commands",
     {
         "run": Command("run", "Answer a prompt."),
-        "cheapest": Command("run", "Answer with the cheapest model that will do."),
-        "fallback": Command("run", "Answer with the first model of a chain whose answer can be trusted."),
-        "ensemble": Command("run", "Ask several models at the same time and take the best answer."),
-        "plan": Command("plan", "Show what a run would call and cost, and why; call nothing."),
-        "models": Command("models", "List the models: prices, levels, limits, and which are set up."),
-        "chains": Command("chains", "List, show and check the named plans."),
-        "experiment": Command("experiment", "Compare ways of answering: list, results, stop."),
-        "report": Command("report", "Costs and counts over a period."),
-        "stats": Command("report", "Totals, and the latest runs."),
+        "cheapest": Command("run", "Answer with the cheapest model that fits the prompt."),
+        "fallback": Command("run", "Try the models of a chain in order until an answer has enough confidence."),
+        "ensemble": Command("run", "Ask several models at once and take the best answer."),
+        "plan": Command("plan", "Show which models a run would call, at what cost, and why. Calls nothing."),
+        "models": Command("models", "List the models with prices, levels and limits, and whether they are set up."),
+        "chains": Command("chains", "List, show and check named plans."),
+        "experiment": Command("experiment", "List experiments, show their results, stop them."),
+        "report": Command("report", "Show costs and counts over a period."),
+        "stats": Command("report", "Show totals and the latest runs."),
         "export": Command("export", "Write the ledger as CSV, JSON or JSON lines."),
-        "bench": Command("bench", "Measure routing, cascades and confidence on recorded outcomes of models."),
-        "budget": Command("budget", "Set, show or clear what may be spent in a day, a week or a month."),
-        "show": Command("show", "Show a past run: prompt, answer and every call."),
-        "why": Command("show", "Explain a past run: what was decided, and why."),
-        "rate": Command("rate", "Say how good a past answer was."),
-        "init": Command("init", "Write configuration files to start from, or those that openclaw.json comes to."),
-        "tune": Command("tune", "Learn from rated answers when to trust an answer and which prompts are hard."),
-        "doctor": Command("doctor", "Check what orch runs on: configuration, ledger, keys, endpoints, clock."),
+        "bench": Command("bench", "Measure routing, cascades and confidence on recorded answers of models."),
+        "budget": Command("budget", "Set, show or clear spending limits for a day, a week or a month."),
+        "show": Command("show", "Show a past run: its prompt, answer and calls."),
+        "why": Command("show", "Explain the decisions of a past run."),
+        "rate": Command("rate", "Rate the answer of a past run."),
+        "init": Command("init", "Write configuration files to start from, or convert an openclaw.json."),
+        "tune": Command("tune", "Fit confidence and complexity thresholds on rated answers."),
+        "doctor": Command("doctor", "Check the configuration, ledger, keys, endpoints and clock."),
         "reconcile": Command("reconcile", "Compare the ledger with a provider's usage export, by model and day."),
-        "reprice": Command("reprice", "Work out past costs again by the prices that the registry has now."),
-        "simulate": Command("simulate", "Serve the simulator on this machine, for other programs to call."),
+        "reprice": Command("reprice", "Recompute past costs with the registry's current prices."),
+        "simulate": Command("simulate", "Run the simulator as a local server for other programs."),
     },
     _of_plugin,
 )
@@ -128,7 +128,7 @@ def _root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Put many language models to work: the cheapest that will do, a chain of them, or several at once.
+    """Put many language models to work: the cheapest that fits, a chain of models, or several at once.
 
     Try it without a key: orch run --simulate -p "Should I use REST or GraphQL?"
     """

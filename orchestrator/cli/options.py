@@ -48,7 +48,12 @@ _LAST = frozenset({"output", "simulate", "scenario", "ledger", "config", "models
 class OutputFlags:
     output: Annotated[
         str,
-        typer.Option("--output", "-o", metavar="text|json|FILE.json", help="What to print, or a file for the JSON."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="text|json|FILE.json",
+            help="Output format; a path ending in .json writes the JSON to that file.",
+        ),
     ] = "text"
 
 
@@ -59,9 +64,15 @@ class ConfigFlags:
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryFlags(ConfigFlags):
-    models_file: Annotated[Path | None, typer.Option(help="More models, or other prices (ORCH_MODELS).")] = None
-    chains_file: Annotated[Path | None, typer.Option(help="More chains (ORCH_CHAINS).")] = None
-    routing_file: Annotated[Path | None, typer.Option(help="Other routing (ORCH_ROUTING).")] = None
+    models_file: Annotated[
+        Path | None, typer.Option(help="YAML file that adds or replaces models and prices (ORCH_MODELS).")
+    ] = None
+    chains_file: Annotated[Path | None, typer.Option(help="YAML file that adds or replaces chains (ORCH_CHAINS).")] = (
+        None
+    )
+    routing_file: Annotated[
+        Path | None, typer.Option(help="YAML file that adds or replaces routing tables and experiments (ORCH_ROUTING).")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +81,9 @@ class PriceFlags:
 
     price: Annotated[
         list[str] | None,
-        typer.Option(metavar="MODEL=IN/OUT", help="Dollars per million tokens; may be given more than once."),
+        typer.Option(metavar="MODEL=IN/OUT", help="Price of a model in dollars per million tokens; may be repeated."),
     ] = None
-    prices: Annotated[Path | None, typer.Option(help="A file of lines MODEL: IN/OUT.")] = None
+    prices: Annotated[Path | None, typer.Option(help="File of prices, one a line: MODEL: IN/OUT.")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,23 +117,21 @@ class PlanFlags(OutputFlags, RegistryFlags, LedgerFlags):
     ] = None
     context: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="FILE...", help="Files, folders, globs, or - for standard input, to be read with the prompt."
-        ),
+        typer.Option(metavar="FILE...", help="Files, folders or globs to send with the prompt; - is standard input."),
     ] = None
     given: Annotated[Mapping[str, Any], Rows(of_runs=False)] = field(default_factory=dict)
     system: Annotated[str | None, typer.Option(help="System prompt."), Before("temperature")] = None
     max_time: Annotated[
         float | None,
-        typer.Option(metavar="MINUTES", help="Minutes for the whole run: --timeout, for plans that take longer."),
+        typer.Option(metavar="MINUTES", help="--timeout in minutes, for long plans."),
     ] = None
     max_wait: Annotated[
         float | None,
-        typer.Option(help="Seconds that retries may wait in all.", show_default="60"),
+        typer.Option(help="Most seconds that all retries together may wait.", show_default="60"),
     ] = None
     verbose: Annotated[
         int,
-        typer.Option("--verbose", "-v", count=True, show_default=False, help="Say on stderr what is decided, and why."),
+        typer.Option("--verbose", "-v", count=True, show_default=False, help="Explain each decision on stderr."),
     ] = 0
 
 
@@ -132,12 +141,12 @@ class RunFlags(PlanFlags):
     rate_last: Annotated[
         str | None,
         typer.Option(
-            metavar="RATING", help="First rate the latest run: good, bad, 0 to 1, none. Without a prompt, only that."
+            metavar="RATING", help="Rate the latest run first: good, bad, 0 to 1, or none. Without a prompt, only rate."
         ),
     ] = None
     scenario: Annotated[
         Path | None,
-        typer.Option(help="Simulator: faults to play (ORCH_SCENARIO)."),
+        typer.Option(help="File of faults that the simulator plays (ORCH_SCENARIO)."),
     ] = None
 
 

@@ -110,8 +110,8 @@ class RunOptions:
     strategy: str = option(
         "fallback",
         Kind.TEXT,
-        f"{', '.join(STRATEGY_NAMES)}, the name of a task table (tasks, matrix, select), that of a plan or of a "
-        "plugin: see orch chains.",
+        f"How to answer: {', '.join(STRATEGY_NAMES)}, or the name of a task table (tasks, matrix, select), of a plan "
+        "(see orch chains) or of a plugin.",
         short="-s",
         config=True,
         python="",
@@ -119,40 +119,43 @@ class RunOptions:
     chain: str = option(
         "mixed",
         Kind.CHAIN,
-        "For fallback, and implies it: a chain's name, or models separated by commas.",
+        "Models to try in order: a chain's name, or models separated by commas. Implies -s fallback.",
         config=True,
         takers=("fallback",),
     )
     role: str | None = option(
         None,
         Kind.TEXT,
-        "Answer as retriever, planner, critic, reasoner, builder ...: its models, its instructions.",
+        "Use the models and the instructions of a role: retriever, planner, critic, reasoner, builder ...",
         takers=(*_CHOOSE, "fallback", TABLE),
     )
     tier: str | None = option(
-        None, Kind.TEXT, "For tiers, and implies it: ARCH, EXEC, TASKS or one of your own.", takers=("tiers",)
+        None, Kind.TEXT, "Use this tier: ARCH, EXEC, TASKS or one of your own. Implies -s tiers.", takers=("tiers",)
     )
     critical: bool = option(
-        False, Kind.SWITCH, "For tiers and select: it must not go wrong.", takers=("tiers", "capability", TABLE)
+        False,
+        Kind.SWITCH,
+        "The answer must not be wrong: tiers and select then use stronger models.",
+        takers=("tiers", "capability", TABLE),
     )
     requires: tuple[str, ...] = option(
         (),
         Kind.TEXTS,
-        "For tiers: what it takes. What you say counts, and not what the prompt looks like.",
+        "What the prompt needs, for tiers. Overrides the analysis of the prompt.",
         choices=Requirement,
         takers=("tiers",),
     )
-    routine: bool = option(False, Kind.SWITCH, "For tiers: it is done by rote.", takers=("tiers",))
+    routine: bool = option(False, Kind.SWITCH, "The prompt is a routine task, for tiers.", takers=("tiers",))
     models: tuple[str, ...] = option(
         (),
         Kind.NAMES,
-        "For ensemble, round-robin, and fallback as its chain: models separated by commas.",
+        "Models to ask, separated by commas, for ensemble and round-robin; for fallback, the chain.",
         takers=("ensemble", "round-robin", "fallback"),
     )
     ensemble_size: int = option(
         3,
         Kind.INTEGER,
-        "For ensemble, and implies it: how many models.",
+        "How many models to ask. Implies -s ensemble.",
         short="-e",
         config=True,
         called="ensemble size",
@@ -163,7 +166,7 @@ class RunOptions:
     threshold: float = option(
         0.6,
         Kind.NUMBER,
-        "For cascades: accept an answer from this confidence on, 0 to 1.",
+        "Lowest confidence at which a cascade accepts an answer, 0 to 1.",
         python="confidence_threshold",
         config=True,
         least=0,
@@ -173,7 +176,7 @@ class RunOptions:
     accept: AcceptRule = option(  # a field, as the others are
         AcceptRule.CONFIDENCE,
         Kind.TEXT,
-        "For cascades: accept one answer that can be trusted, or the first two models' if they agree.",
+        "What a cascade accepts: an answer with enough confidence, or the first two models' answer if they agree.",
         config=True,
         choices=AcceptRule,
         takers=_CASCADES,
@@ -181,17 +184,17 @@ class RunOptions:
     verify: str | None = option(
         None,
         Kind.TEXT,
-        "Accept an answer if this command, given it on stdin, exits with 0.",
+        "Accept an answer only if this command exits with 0. It gets the answer on stdin.",
         metavar="COMMAND",
         config=True,
     )
     schema: Mapping[str, Any] | None = option(
-        None, Kind.SCHEMA, "Accept only JSON that fits this JSON Schema, and ask for it.", metavar="FILE"
+        None, Kind.SCHEMA, "Ask for JSON that fits this JSON Schema, and accept nothing else.", metavar="FILE"
     )
     self_check: str | None = option(
         None,
         Kind.TEXT,
-        "For cascades: let this model say what it thinks of each answer.",
+        "Let this model judge each answer of a cascade.",
         metavar="MODEL",
         config=True,
         takers=_CASCADES,
@@ -199,38 +202,38 @@ class RunOptions:
     logprobs: bool = option(
         False,
         Kind.SWITCH,
-        "For cascades: count how sure models were of their tokens.",
+        "Use the probabilities of the answer's tokens as a confidence signal in cascades.",
         config=True,
         takers=_CASCADES,
     )
     task: str | None = option(
-        None, Kind.TEXT, "What kind of task it is, or a row of a task table.", shown="by its words"
+        None, Kind.TEXT, "The kind of task, or a row of a task table.", shown="found from the prompt"
     )
     experiment: str | None = option(
         None,
         Kind.TEXT,
-        "Take part in this experiment; implies -s experiment.",
+        "Take part in this experiment. Implies -s experiment.",
         metavar="NAME",
         takers=("experiment",),
     )
     subject: str | None = option(
         None,
         Kind.TEXT,
-        "Whom an experiment's arm is drawn for: always the same one.",
+        "User or session that an experiment assigns to an arm; the same subject always gets the same arm.",
         shown="the prompt",
         takers=("experiment",),
     )
     tools: tuple[Tool, ...] = option(
         (),
         Kind.TOOLS,
-        "Tools to offer, as OpenAI or Anthropic define them.",
+        "Tools to offer to the model, in OpenAI's or Anthropic's format.",
         metavar="FILE.json",
         takers=("cheapest", "round-robin", "cost", "capability", *_CASCADES),
     )
     max_latency_s: float | None = option(
         None,
         Kind.NUMBER,
-        "Pass over models of which one answer in 20 takes longer.",
+        "Skip models whose 95th percentile of latency is above this.",
         name="max_latency",
         metavar="SECONDS",
         config=True,
@@ -241,7 +244,7 @@ class RunOptions:
     min_quality: float | None = option(
         None,
         Kind.NUMBER,
-        "Pass over models rated lower, 0 to 1: for coding, or else for reasoning.",
+        "Skip models whose score is below this, 0 to 1: the coding score for code, otherwise the reasoning score.",
         metavar="SCORE",
         config=True,
         called="least quality",
@@ -251,7 +254,7 @@ class RunOptions:
     temperature: float | None = option(
         None,
         Kind.NUMBER,
-        "0 to 2, for models that take one.",
+        "Sampling temperature, 0 to 2, for models that support it.",
         config=True,
         least=0,
         most=2,
@@ -259,7 +262,7 @@ class RunOptions:
     max_cost_nanousd: int | None = option(
         None,
         Kind.DOLLARS,
-        "Never spend more than this.",
+        "Most that the run may spend.",
         name="max_cost",
         short="-c",
         metavar="DOLLARS",
@@ -271,14 +274,14 @@ class RunOptions:
     allow_unpriced: bool = option(
         False,
         Kind.SWITCH,
-        "For models that are named: call them without a known price under a cap or a budget too.",
+        "Call models that you name even if their price is unknown and a cap or a budget applies.",
         config=True,
         takers=("ensemble", "round-robin", *_CASCADES),
     )
     max_tokens: int | None = option(
         None,
         Kind.INTEGER,
-        "Longest reply of each call, in tokens.",
+        "Most output tokens of each call.",
         config=True,
         shown="8192",
         called="limit on tokens",
@@ -287,7 +290,7 @@ class RunOptions:
     max_tokens_total: int | None = option(
         None,
         Kind.INTEGER,
-        "Tokens for the whole run: input and output of all its calls.",
+        "Most tokens of the whole run, input and output of all calls together.",
         metavar="TOKENS",
         config=True,
         called="limit on the tokens of the whole run",
@@ -296,7 +299,7 @@ class RunOptions:
     timeout_s: float = option(
         600.0,
         Kind.NUMBER,
-        "Seconds for the whole run.",
+        "Most seconds that the run may take.",
         name="timeout",
         config=True,
         least=_SHORTEST_S,
@@ -305,16 +308,18 @@ class RunOptions:
     stream: bool = option(
         False,
         Kind.YES_NO,
-        "Ask for replies piece by piece, and print them so where the first answer is the last.",
+        "Stream replies, and print the answer while it arrives where no later answer can replace it.",
         python="",
         shown="on a terminal",
         of_runs=True,
     )
-    category: str = option("orchestration", Kind.TEXT, "Category of the run in reports.", config=True, of_runs=True)
+    category: str = option(
+        "orchestration", Kind.TEXT, "Category of the run, for reports and budgets.", config=True, of_runs=True
+    )
     tags: tuple[str, ...] = option(
         (),
         Kind.TEXTS,
-        "Tag of the run; may be given more than once.",
+        "Tag of the run, for reports and budgets; may be repeated.",
         flag="tag",
         config=True,
         of_runs=True,
@@ -322,7 +327,7 @@ class RunOptions:
     max_tokens_by_task: Mapping[str, int] = option(
         dict,
         Kind.LIMITS,
-        "Longest reply to a kind of task, in tokens; goes before max_tokens.",
+        "Most output tokens by kind of task; overrides max_tokens.",
         flag="",
         python="",
         config=True,

@@ -1,12 +1,12 @@
-"""Circuit breakers: what keeps failing is set aside for a while, for every process that writes to the ledger.
+"""Circuit breakers: a failing model is not asked for a while, by any process that writes to the ledger.
 
-    closed ── enough failures in a row ─► open ── it has cooled down ─► half-open: one probe, everybody else waits
-      ▲                                     ▲                              │
-      └──────── an answer ──────────────────┼───────── an answer ──────────┤
-                                            └── longer ─── a failure ──────┘
+    closed ── enough failures in a row ─► open ── cooled down ─► half-open: one probe, everybody else waits
+      ▲                                     ▲                         │
+      └──────── an answer ──────────────────┼──────── an answer ──────┤
+                                            └── longer ── a failure ──┘
 
-(Nygard, Release It!, 2007.) There is a row only while there is something to hold against a model, or, under the empty
-name, against a provider as a whole. Times are integer microseconds since 1970.
+(Nygard, Release It!, 2007.) There is a row only while a model, or, under the empty name, a provider as a whole, has
+failures to count. Times are integer microseconds since 1970.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FORGOTTEN_AFTER = 86_400 * SECOND  # yesterday's failures say nothing of today
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """What a breaker is for: a model at its provider, simulated or real."""
+    """What a breaker guards: a model at its provider, simulated or real."""
 
     simulated: bool
     provider: str
@@ -36,7 +36,7 @@ class Circuit:
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """What is held against a model, or (`EVERY_MODEL`) a provider. `open_until` is None while it is closed."""
+    """The failures of a model or (`EVERY_MODEL`) a provider. `open_until` is None while the breaker is closed."""
 
     model: str
     failures: int
@@ -47,7 +47,7 @@ class Breaker:
     reason: str
 
     def barred_until(self, now: int) -> int | None:
-        """Until when nobody may ask, unless a probe that is under way ends earlier; None if one may."""
+        """Until when no call is allowed, unless a running probe ends earlier; None if one is allowed."""
         if self.open_until is None:
             return None
         if now < self.open_until:
@@ -60,7 +60,7 @@ CLOSED, OPEN, HALF_OPEN = "closed", "open", "half-open"
 
 @dataclass(frozen=True, slots=True)
 class BreakerState:
-    """A breaker for people to see: CLOSED, OPEN or HALF_OPEN. `model` is None for a whole provider."""
+    """A breaker for display: CLOSED, OPEN or HALF_OPEN. `model` is None for a whole provider."""
 
     simulated: bool
     provider: str
@@ -73,7 +73,7 @@ class BreakerState:
 
 
 def breaker_states(ledger: Ledger, now: datetime) -> list[BreakerState]:
-    """Every breaker that has something to tell, by provider and model. Raises LedgerError."""
+    """All breakers with failures, by provider and model. Raises LedgerError."""
     at = to_micros(now)
     rows = ledger.read(
         lambda connection: connection.execute("SELECT * FROM breakers ORDER BY provider, model, simulated").fetchall()
@@ -100,7 +100,7 @@ def breaker_states(ledger: Ledger, now: datetime) -> list[BreakerState]:
 
 
 def breakers_of(connection: sqlite3.Connection, circuit: Circuit, now: int) -> list[Breaker]:
-    """What is held against a model, and against its provider."""
+    """The breakers of a model and of its provider."""
     rows = connection.execute(
         "SELECT model, failures, openings, failed_at, open_until, probe_until, reason FROM breakers"
         " WHERE simulated = ? AND provider = ? AND model IN (?, ?)",
@@ -110,8 +110,8 @@ def breakers_of(connection: sqlite3.Connection, circuit: Circuit, now: int) -> l
 
 
 def claim_probe(connection: sqlite3.Connection, circuit: Circuit, now: int, until: int) -> bool:
-    """Within a transaction that found nothing barred: whether this call is a probe. Then nobody else is let through
-    before it is over, or before `until`, since its process may die."""
+    """Within a transaction that found nothing barred: whether this call is the probe. If so, no other call is
+    allowed until the probe ends, or until `until`, since its process may die."""
     claimed = connection.execute(
         "UPDATE breakers SET probe_until = ? WHERE simulated = ? AND provider = ? AND model IN (?, ?)"
         " AND open_until <= ? AND failed_at > ?",
@@ -123,7 +123,7 @@ def claim_probe(connection: sqlite3.Connection, circuit: Circuit, now: int, unti
 def note_failure(
     connection: sqlite3.Connection, circuit: Circuit, policy: BreakerPolicy, reason: str, now: int, *, probe: bool
 ) -> None:
-    """Within a transaction: the model failed in a way that says that it is down."""
+    """Within a transaction: count a failure that suggests that the model is down."""
     known = next((b for b in breakers_of(connection, circuit, now) if b.model == circuit.model), None)
     failures, openings, open_until = 1, 0, None
     if known is not None:
@@ -139,13 +139,13 @@ def note_failure(
 
 
 def set_aside(connection: sqlite3.Connection, circuit: Circuit, until: int, reason: str, now: int) -> None:
-    """Within a transaction: nothing is asked of it before `until`."""
+    """Within a transaction: allow no call before `until`."""
     _write(connection, circuit, Breaker(circuit.model, 1, 1, now, until, None, reason))
     end_probe(connection, circuit)
 
 
 def note_answer(connection: sqlite3.Connection, circuit: Circuit) -> None:
-    """Within a transaction: it answers, so nothing is held against it any more."""
+    """Within a transaction: the model answers, so forget its failures."""
     connection.execute(
         "DELETE FROM breakers WHERE simulated = ? AND provider = ? AND model IN (?, ?)",
         (circuit.simulated, circuit.provider, circuit.model, EVERY_MODEL),
@@ -153,7 +153,7 @@ def note_answer(connection: sqlite3.Connection, circuit: Circuit) -> None:
 
 
 def end_probe(connection: sqlite3.Connection, circuit: Circuit) -> None:
-    """Within a transaction: a probe is over without having told anything."""
+    """Within a transaction: a probe ended without a finding."""
     connection.execute(
         "UPDATE breakers SET probe_until = NULL WHERE simulated = ? AND provider = ? AND model IN (?, ?)",
         (circuit.simulated, circuit.provider, circuit.model, EVERY_MODEL),
@@ -161,7 +161,7 @@ def end_probe(connection: sqlite3.Connection, circuit: Circuit) -> None:
 
 
 def _counts(failed_at: int, now: int) -> bool:
-    """Whether a failure still tells anything; one in the future is from before the clock was set back."""
+    """Whether a failure still counts; one in the future is from before the clock was set back."""
     return now - _FORGOTTEN_AFTER < failed_at <= now + _CLOCK_TOLERANCE
 
 

@@ -1,9 +1,8 @@
-"""Budgets: what may be spent in a day, a week or a month, on everything or on a part of it.
+"""Budgets: spending limits for a day, a week or a month, on everything or on a part of it.
 
-A budget counts what is settled plus what is set aside. It is checked in the transaction that sets a call's worst case
-aside, so that no two processes can both be let through by what only one of them may spend. The windows are the user's
-calendar days, weeks (from Monday) and months: a call belongs to the window of its `day`, which is decided when it is
-reserved and never moves.
+A budget counts what is settled plus what is reserved. It is checked in the transaction that reserves a call's worst
+case, so two processes cannot both spend the same remainder. The windows are the user's calendar days, weeks (from
+Monday) and months: a call belongs to the window of its `day`, which is set when it is reserved and never changes.
 """
 
 from __future__ import annotations
@@ -25,6 +24,8 @@ ALERT_PERCENTS = (50, 80, 100)
 
 
 class Scope(StrEnum):
+    """What a budget limits: everything, or one provider, model, category or tag."""
+
     ALL = "all"
     PROVIDER = "provider"
     MODEL = "model"
@@ -34,7 +35,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """At most `limit_nanousd` a period, on what `scope` and `name` say; `name` is empty for everything."""
+    """At most `limit_nanousd` in a period, for `scope` and `name`; `name` is empty for everything."""
 
     period: Period
     scope: Scope
@@ -48,7 +49,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """A budget in its present window: what is settled, and what is committed (settled and set aside)."""
+    """A budget in its current window: what is settled, and what is committed (settled plus reserved)."""
 
     budget: Budget
     first_day: date
@@ -57,10 +58,11 @@ class BudgetState:
 
     @property
     def left_nanousd(self) -> int:
+        """What may still be reserved, in nano-dollars."""
         return max(0, self.budget.limit_nanousd - self.committed_nanousd)
 
     def to_dict(self) -> dict[str, Any]:
-        """As documented in docs/json.md."""
+        """The state as a JSON object, as documented in docs/json.md."""
         return {
             "period": self.budget.period.value,
             "scope": self.budget.scope.value,
@@ -75,7 +77,7 @@ class BudgetState:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A budget has been spent to this percentage, for the first time in its window."""
+    """Spending has reached this percentage of a budget, for the first time in its window."""
 
     state: BudgetState
     percent: int
@@ -86,13 +88,13 @@ class Alert:
 
 
 def set_budgets(connection: sqlite3.Connection, budgets: Iterable[Budget]) -> None:
-    """Set budgets; one for the same period, scope and name is replaced."""
+    """Set budgets. Each replaces one with the same period, scope and name."""
     rows = [(budget.period, budget.scope, budget.name, budget.limit_nanousd) for budget in budgets]
     connection.executemany("INSERT OR REPLACE INTO budgets VALUES (?, ?, ?, ?)", rows)
 
 
 def clear_budgets(connection: sqlite3.Connection, periods: Iterable[Period], scope: Scope | None, name: str) -> int:
-    """Remove the budgets of these periods, of one scope and name or (None) of all; gives how many there were."""
+    """Remove the budgets of these periods, of one scope and name or (None) of all. Returns how many there were."""
     condition, parameters = ("AND scope = ? AND name = ?", (scope.value, name)) if scope is not None else ("", ())
     return sum(
         connection.execute(f"DELETE FROM budgets WHERE period = ? {condition}", (period.value, *parameters)).rowcount
@@ -101,16 +103,16 @@ def clear_budgets(connection: sqlite3.Connection, periods: Iterable[Period], sco
 
 
 def any_budget(connection: sqlite3.Connection) -> bool:
-    """Whether there is a budget at all; most ledgers have none."""
+    """Whether there is any budget; most ledgers have none."""
     return connection.execute("SELECT 1 FROM budgets LIMIT 1").fetchone() is not None
 
 
 def budget_states(
     connection: sqlite3.Connection, today: date, *, simulated: bool, of: Collection[tuple[Scope, str]] | None = None
 ) -> list[BudgetState]:
-    """Every budget, or those on a few scopes and names, and where it stands in the window that today lies in.
+    """All budgets, or those of some scopes and names, with their state in today's window.
 
-    With `of` only those are looked up, however many there are.
+    With `of`, only those are looked up, however many budgets there are.
     """
     query, parameters = "SELECT period, scope, name, limit_nanousd FROM budgets", []
     if of is not None:
@@ -163,7 +165,7 @@ def check_budgets(connection: sqlite3.Connection, calls: Sequence[CallRecord]) -
 
 
 def left_nanousd(connection: sqlite3.Connection, call: CallRecord) -> int | None:
-    """What all budgets that apply to a call leave for it, at least 0; None if there are none."""
+    """What all budgets that apply to a call leave for it, at least 0; None if none applies."""
     if not any_budget(connection):
         return None
     own = _scopes(connection, call.run_id) | _scopes_of(call)
@@ -172,7 +174,7 @@ def left_nanousd(connection: sqlite3.Connection, call: CallRecord) -> int | None
 
 
 def new_alerts(connection: sqlite3.Connection, call: CallRecord, at: datetime) -> tuple[Alert, ...]:
-    """Within the transaction that settles a call: the alerts that its cost brings about, each only once a window."""
+    """Within the transaction that settles a call: the alerts that its cost raises, each once in a window."""
     if not any_budget(connection):
         return ()
     own = _scopes(connection, call.run_id) | _scopes_of(call)
@@ -193,7 +195,7 @@ def _remember(connection: sqlite3.Connection, state: BudgetState, percent: int, 
 
 
 def _scopes(connection: sqlite3.Connection, run_id: str) -> set[tuple[Scope, str]]:
-    """What a run counts towards, whatever it calls."""
+    """The scopes that every call of a run counts towards."""
     rows = connection.execute(
         "SELECT 'category', category FROM runs WHERE run_id = :run AND category IS NOT NULL"
         " UNION ALL SELECT 'tag', value FROM runs, json_each(runs.tags) WHERE run_id = :run",

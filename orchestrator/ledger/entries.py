@@ -1,4 +1,4 @@
-"""What the life of a run writes: each function is one change, made within a transaction of the caller's."""
+"""The changes that a run makes to the ledger; each function is one change within the caller's transaction."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from .rows import from_row, insert, rewrite, to_micros, update
 
 
 def start_run(connection: sqlite3.Connection, run: RunRecord) -> None:
+    """Insert the run's row."""
     insert(connection, "runs", run)
 
 
 def reserve(connection: sqlite3.Connection, calls: Sequence[CallRecord], exempt: Collection[str] = ()) -> None:
-    """Insert calls of one run with their worst cases set aside, all of them or none.
+    """Insert calls of one run and reserve their worst cases, for all of them or for none.
 
-    Raises BudgetError, before anything is written, if they do not fit together into the run's cap and every budget that
-    applies. A free call, or one whose id is in `exempt`, is not held against them.
+    Raises BudgetError, before anything is written, if together they do not fit into the run's cap and every budget that
+    applies. Caps and budgets do not apply to free calls and to those whose id is in `exempt`.
     """
     counted = [call for call in calls if call.call_id not in exempt and call.reserved_nanousd != 0]
     if counted:
@@ -34,8 +35,8 @@ def reserve(connection: sqlite3.Connection, calls: Sequence[CallRecord], exempt:
 
 
 def mark_sent(connection: sqlite3.Connection, call_id: str, at: datetime) -> None:
-    """The last thing before the request leaves. Raises ValueError if the call is not reserved any more: another process
-    may have taken this one for dead."""
+    """Mark a call as sent, right before it is. Raises ValueError if it is not reserved any more: another process may
+    have taken this one for dead."""
     changed = connection.execute(
         "UPDATE calls SET status = ?, sent_at = ? WHERE call_id = ? AND status = ?",
         (CallStatus.SENT.value, to_micros(at), call_id, CallStatus.RESERVED.value),
@@ -45,19 +46,19 @@ def mark_sent(connection: sqlite3.Connection, call_id: str, at: datetime) -> Non
 
 
 def settle(connection: sqlite3.Connection, call: CallRecord) -> tuple[Alert, ...]:
-    """What became of a call: status, usage, cost. Gives the budget alerts that this brings about."""
+    """Write how a call ended: status, usage, cost. Returns the budget alerts that its cost raises."""
     rewrite(connection, "calls", "call_id", call)
     return new_alerts(connection, call, call.ended_at or call.created_at)
 
 
 def judge(connection: sqlite3.Connection, call_id: str, confidence: float, verdict: str) -> None:
-    """What was thought of a call's answer; `verdict` is a JSON object."""
+    """Write the verdict on a call's answer; `verdict` is a JSON object."""
     update(connection, "calls", "call_id", call_id, {"confidence": confidence, "verdict": verdict})
 
 
 def finish_run(connection: sqlite3.Connection, run: RunRecord) -> tuple[CallRecord, ...]:
-    """The end of a run. A call of it that is still open, as after a cancellation, is interrupted with it; gives those
-    calls as they are then."""
+    """Write the end of a run. Calls that are still open, as after a cancellation, become interrupted; returns their
+    rows."""
     rewrite(connection, "runs", "run_id", run)
     found = interrupt_calls(connection, "run_id = ?", (run.run_id,), run.ended_at or run.created_at)
     return tuple(from_row(CallRecord, row) for row in found)

@@ -1,4 +1,4 @@
-"""What the ledger keeps of experiments: which were stopped, and the runs that were part of one."""
+"""The ledger's records of experiments: stops, and the runs that took part."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class TrialRun:
-    """A finished run of an experiment. None is unknown: an unpriced cost, the confidence of a run without an answer."""
+    """A finished run of an experiment. None is unknown: an unpriced cost, or the confidence of a run without an
+    answer."""
 
     arm: str
     subject: str
@@ -41,26 +42,26 @@ class TrialRun:
 
 
 def stops(ledger: Ledger, *, simulated: bool) -> dict[str, Stop]:
-    """The experiments that were stopped, by name. Raises LedgerError."""
+    """The stopped experiments, by name. Raises LedgerError."""
     query = "SELECT experiment, arm, stopped_at FROM stopped_experiments WHERE simulated = ?"
     rows = ledger.read(lambda db: db.execute(query, (int(simulated),)).fetchall())
     return {row["experiment"]: Stop(row["arm"], from_micros(row["stopped_at"])) for row in rows}
 
 
 def stop(ledger: Ledger, experiment: str, arm: str, *, simulated: bool, at: datetime) -> None:
-    """From now on everybody gets this arm; stopping again replaces it. Raises LedgerError."""
+    """Stop an experiment: everybody gets this arm from now on. Stopping again replaces the arm. Raises LedgerError."""
     change = "INSERT OR REPLACE INTO stopped_experiments VALUES (?, ?, ?, ?)"
     ledger.write(lambda db: db.execute(change, (int(simulated), experiment, arm, to_micros(at))))
 
 
 def resume(ledger: Ledger, experiment: str, *, simulated: bool) -> bool:
-    """Take a stop back; gives whether there was one. Raises LedgerError."""
+    """Undo a stop. Returns whether there was one. Raises LedgerError."""
     change = "DELETE FROM stopped_experiments WHERE simulated = ? AND experiment = ?"
     return ledger.write(lambda db: db.execute(change, (int(simulated), experiment)).rowcount) > 0
 
 
 def runs_by_arm(ledger: Ledger, *, simulated: bool) -> dict[str, dict[str, int]]:
-    """How many runs each arm of each experiment has had. Raises LedgerError."""
+    """The number of runs of each arm of each experiment. Raises LedgerError."""
     query = "SELECT experiment, arm, count(*) FROM runs WHERE experiment IS NOT NULL AND simulated = ? GROUP BY 1, 2"
     found: dict[str, dict[str, int]] = {}
     for experiment, arm, runs in ledger.read(lambda db: db.execute(query, (int(simulated),)).fetchall()):
@@ -69,7 +70,7 @@ def runs_by_arm(ledger: Ledger, *, simulated: bool) -> dict[str, dict[str, int]]
 
 
 def trial_runs(ledger: Ledger, experiment: str, *, simulated: bool) -> list[TrialRun]:
-    """The finished runs of an experiment, in the order in which they were made. Raises LedgerError."""
+    """The finished runs of an experiment, in order of creation. Raises LedgerError."""
 
     def query(connection: sqlite3.Connection) -> list[sqlite3.Row]:
         return connection.execute(_RUNS, (experiment, int(simulated))).fetchall()

@@ -1,13 +1,13 @@
 """Group commit: changes that wait at the same time share one durable transaction, each in a savepoint of its own.
 
     event loops ── submit ──► queue ──► one thread:  BEGIN IMMEDIATE
-                                                     SAVEPOINT, change, RELEASE (or ROLLBACK TO) ... for each that waits
+                                                     SAVEPOINT, change, RELEASE (or ROLLBACK TO) ... for each change
                                                      COMMIT
                     futures ◄── results ────────────
 
-A change that is refused is rolled back to its savepoint, and the others go on. Nobody is told anything before the
-commit has returned; if it fails, all of them have failed. Changes are carried out in the order in which they were
-handed in. What one turn of an event loop hands in goes to the thread together.
+A change that fails is rolled back to its savepoint; the others go on. No future is done before the commit has returned;
+if the commit fails, all of its changes fail. Changes are made in the order of submission. Changes that one turn of an
+event loop submits reach the thread together.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ T = TypeVar("T")
 
 
 class Written(asyncio.Future[T]):
-    """A future that cannot be cancelled, since what it stands for will be done: a task that is cancelled while it waits
-    for one goes on waiting, and is cancelled then. So what is on disk is known."""
+    """A future that cannot be cancelled, since its change will be made: a task that is cancelled while it waits for
+    one goes on waiting and is cancelled afterwards. So the task knows what is on disk."""
 
     def cancel(self, msg: Any = None) -> bool:
+        """Refuse: the change will be made."""
         return False
 
 
 @dataclass(slots=True, eq=False)
 class _Change:
-    """Work that waits for its turn, and what came of it. One that only reads needs no transaction."""
+    """A change in the queue, and its result. One that only reads needs no transaction."""
 
     work: Work[Any]
     reads: bool
@@ -49,10 +50,10 @@ class _Change:
 
 
 class GroupCommit:
-    """Carries out changes on one connection. `lock` keeps others off the connection meanwhile.
+    """Makes changes on one connection. `lock` keeps other users off the connection meanwhile.
 
-    `submit` may be called from any event loop, in any thread; the thread that does the work begins with the first
-    change and ends with `close`. `check` raises LedgerError if what was committed is not where it belongs.
+    `submit` may be called from any event loop, in any thread. The thread that makes the changes starts with the first
+    one and ends with `close`. `check` raises LedgerError if the committed file is not at the ledger's path any more.
     """
 
     def __init__(
@@ -70,7 +71,8 @@ class GroupCommit:
         self._closed = False
 
     def submit(self, work: Work[T], *, reads: bool = False) -> Written[T]:
-        """Hand in a change; the future is done when it is durable. The change is made even if nobody waits for it.
+        """Submit a change. The future is done when the change is durable. The change is made even if nobody waits for
+        it.
 
         The future raises what the change raised, or LedgerError.
         """
@@ -86,7 +88,7 @@ class GroupCommit:
         return change.future
 
     def close(self) -> None:
-        """Returns when everything that was handed in has been carried out."""
+        """Return when all submitted changes are made."""
         with self._starting:
             self._closed = True
             thread = self._thread
@@ -146,7 +148,8 @@ class GroupCommit:
                 change.error = error
 
     def _try_in_savepoint(self, change: _Change) -> None:
-        """Raises what went wrong if the database itself gave up the whole transaction, as when the disk is full."""
+        """Make a change in a savepoint. Raises the error if the database gave up the whole transaction, as when the
+        disk is full."""
         execute = self._connection.execute
         execute("SAVEPOINT change")
         self._try(change)
@@ -178,7 +181,7 @@ def _resolve(changes: Sequence[_Change]) -> None:
 
 
 def _own(error: BaseException) -> BaseException:
-    """The error for one of several that it is told to: each may add to its traceback, or change what it says."""
+    """A copy of the error for each of several futures: each may add to its traceback or change its message."""
     if not isinstance(error, LedgerError):
         return error
     again = LedgerError(error.message, hint=error.hint)

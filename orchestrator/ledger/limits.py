@@ -1,11 +1,12 @@
-"""Places in a model's queue, shared by every process that writes to the ledger, and what providers say of their limits.
+"""The queue of slots in front of each model, shared by every process that writes to the ledger, and the limits that
+providers report.
 
-One transaction gives out the next place: the earliest time at which no window of a minute holds more requests or tokens
-than the model may take. The order of the transactions is the queue. All times are integer microseconds since 1970, and
-everything is kept apart by `key`: simulated or real, and the model.
+One transaction assigns the next slot: the earliest time at which no window of a minute holds more requests or tokens
+than the model may take. The order of the transactions is the order of the queue. Times are integer microseconds since
+1970. Everything is kept apart by `key`: simulated or real, and the model.
 
-A clock that was set back must not freeze anything: places that were taken in the future are moved back as a whole, and
-what was learned in the future is not believed.
+A clock that is set back must not block anything: slots in the future are moved back together, and limits reported in
+the future are ignored.
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ _EVERYBODY = 2**63 - 1
 class Window:
     """The time over which a limit per minute holds, in microseconds.
 
-    The margin is added to it because a request does not arrive at the instant of its place: two that leave a window
-    apart arrive up to the difference of their delays closer together. A sixtieth costs 1.6 % of the limit and allows
-    for a second.
+    The margin is added because a request arrives later than its slot: two requests that leave one window apart arrive
+    closer together by up to the difference of their delays. A sixtieth costs 1.6 % of the limit and allows for a
+    second.
     """
 
     length: int = 60 * SECOND
@@ -41,11 +42,12 @@ class Window:
 
     @property
     def span(self) -> int:
+        """The window with its margin, in microseconds."""
         return self.length + self.margin
 
 
 class Cause(Enum):
-    """What a call has to wait for."""
+    """What a call waits for."""
 
     MINUTE = auto()  # the limit per minute
     DAY = auto()  # the limit per day
@@ -54,7 +56,7 @@ class Cause(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A place that is asked for. A `latest` before the earliest possible time means that it is not taken."""
+    """A request for a slot. If the earliest possible time is after `latest`, no slot is taken."""
 
     key: Key
     limits: RateLimits
@@ -65,8 +67,8 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place: the request may leave `at`. `since` is the bucket of the day that it was counted in, if it was;
-    `ahead` how many are waiting before it."""
+    """A slot: the request may leave `at`. `since` is the bucket of the daily quota that it counts in, if any;
+    `ahead` is how many calls wait before it."""
 
     slot_id: int
     key: Key
@@ -81,7 +83,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """There is no place before `until`, which is later than was asked for. Nothing was taken."""
+    """There is no slot before `until`, which is later than was asked for. Nothing was taken."""
 
     until: int
     cause: Cause
@@ -89,7 +91,8 @@ class Full:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What a provider says of a model: its limits per minute, and until when it takes nothing (0: it does)."""
+    """The limits per minute that a provider reported for a model, and until when it accepts nothing (0: it accepts
+    calls)."""
 
     noted_at: int
     rpm: int | None = None
@@ -97,12 +100,13 @@ class Learned:
     blocked_until: int = 0
 
     def tighten(self, limits: RateLimits) -> RateLimits:
-        """Never more than the registry allows: it may be lower on purpose, say because others use the same key."""
+        """The lower of the reported and the registry's limits: the registry's may be low on purpose, because others
+        use the same key."""
         return replace(limits, rpm=lower(limits.rpm, self.rpm), tpm=lower(limits.tpm, self.tpm))
 
 
 def take_slot(connection: sqlite3.Connection, wanted: Wanted, window: Window) -> Slot | Full:
-    """Within a transaction: the next place in the queue, behind everybody who has one."""
+    """Within a transaction: take the next slot in the queue, behind everybody who has one."""
     key, now = wanted.key, wanted.now
     _undo_clock_change(connection, key, now)
     connection.execute("DELETE FROM rate_slots WHERE simulated = ? AND model = ? AND at < ?", (*key, now - window.span))
@@ -127,8 +131,8 @@ def take_slot(connection: sqlite3.Connection, wanted: Wanted, window: Window) ->
 
 
 def look_again(connection: sqlite3.Connection, slot: Slot, waited: int, window: Window) -> Slot:
-    """Where a place that has been waited for is now: it moves up when somebody before it has left the queue, and back
-    when somebody was late or the provider asked for a pause."""
+    """The current time of a slot: earlier if a call before it left the queue, later if a call was late or the
+    provider asked for a pause."""
     row = connection.execute("SELECT taken_at FROM rate_slots WHERE slot_id = ?", (slot.slot_id,)).fetchone()
     if row is None:  # deleted as long past, by a process whose clock is ahead
         return replace(slot, at=slot.taken_at + min(waited, slot.at - slot.taken_at))
@@ -140,26 +144,26 @@ def look_again(connection: sqlite3.Connection, slot: Slot, waited: int, window: 
 
 
 def move_slot(connection: sqlite3.Connection, slot: Slot) -> None:
-    """Within a transaction: the place is at another time."""
+    """Within a transaction: store the slot's new time."""
     connection.execute("UPDATE rate_slots SET at = ? WHERE slot_id = ?", (slot.at, slot.slot_id))
 
 
 def release_slot(connection: sqlite3.Connection, slot: Slot) -> None:
-    """Within a transaction: the place is not going to be used."""
+    """Within a transaction: give back a slot that will not be used."""
     deleted = connection.execute("DELETE FROM rate_slots WHERE slot_id = ?", (slot.slot_id,)).rowcount
     if deleted and slot.since is not None:
         _count_in_day(connection, slot.key, slot.since, -1, -slot.tokens)
 
 
 def settle_tokens(connection: sqlite3.Connection, slot: Slot, tokens: int) -> None:
-    """Within a transaction: what the call really took, in place of the estimate."""
+    """Within a transaction: replace the estimated tokens of a slot by the real ones."""
     connection.execute("UPDATE rate_slots SET tokens = ? WHERE slot_id = ?", (tokens, slot.slot_id))
     if slot.since is not None:
         _count_in_day(connection, slot.key, slot.since, 0, tokens - slot.tokens)
 
 
 def learned_limits(connection: sqlite3.Connection, key: Key, now: int) -> Learned | None:
-    """What a provider said lately of a model, as far as it still holds."""
+    """The limits that a provider reported for a model, as far as they still hold."""
     row = connection.execute(
         "SELECT noted_at, rpm, tpm, blocked_until FROM learned_limits WHERE simulated = ? AND model = ?", key
     ).fetchone()
@@ -169,7 +173,7 @@ def learned_limits(connection: sqlite3.Connection, key: Key, now: int) -> Learne
 
 
 def note_limits(connection: sqlite3.Connection, key: Key, heard: Learned) -> None:
-    """Within a transaction: keep what a provider said. What it did not mention stays as it was."""
+    """Within a transaction: store reported limits. What a reply did not mention stays."""
     known = learned_limits(connection, key, heard.noted_at) or heard
     connection.execute(
         "INSERT OR REPLACE INTO learned_limits VALUES (?, ?, ?, ?, ?, ?)",
@@ -184,7 +188,7 @@ def note_limits(connection: sqlite3.Connection, key: Key, heard: Learned) -> Non
 
 
 def is_news(heard: Learned, known: Learned | None) -> bool:
-    """Whether it is worth a transaction."""
+    """Whether reported limits differ enough from the stored ones to be written."""
     if known is None or heard.noted_at - known.noted_at > _LEARNED_FOR // 2:
         return bool(heard.rpm or heard.tpm or heard.blocked_until)
     return (
@@ -200,7 +204,7 @@ def lower(one: int | None, other: int | None) -> int | None:
 
 
 def _earliest(connection: sqlite3.Connection, wanted: Wanted, window: Window, before: int) -> tuple[int, Cause]:
-    """When a request could leave behind the places whose number is below `before`, and what it waits for until then."""
+    """The earliest time for a request behind the slots numbered below `before`, and what it waits for until then."""
     learned = learned_limits(connection, wanted.key, wanted.now)
     limits = wanted.limits if learned is None else learned.tighten(wanted.limits)
     where, scope = "simulated = ? AND model = ? AND slot_id < ?", (*wanted.key, before)
@@ -224,7 +228,7 @@ def _earliest(connection: sqlite3.Connection, wanted: Wanted, window: Window, be
 
 
 def _fits_at(connection: sqlite3.Connection, where: str, scope: tuple[object, ...], room: int) -> int | None:
-    """The newest place that has to be out of the window for the tokens of the newer ones to fit into `room`."""
+    """The newest slot that has to leave the window before the tokens of the newer ones fit into `room`."""
     (total,) = connection.execute(f"SELECT coalesce(sum(tokens), 0) FROM rate_slots WHERE {where}", scope).fetchone()
     if total <= room:
         return None
@@ -245,7 +249,8 @@ def _ahead(connection: sqlite3.Connection, key: Key, slot_id: int, now: int) -> 
 
 
 def _undo_clock_change(connection: sqlite3.Connection, key: Key, now: int) -> None:
-    """If the newest place was taken in the future, the clock was set back: so are all places, as if it was just now."""
+    """If the newest slot is in the future, the clock was set back: move all slots back, as if the newest were taken
+    now."""
     row = connection.execute(
         "SELECT taken_at FROM rate_slots WHERE simulated = ? AND model = ? ORDER BY at DESC, slot_id DESC LIMIT 1", key
     ).fetchone()
@@ -258,7 +263,7 @@ def _undo_clock_change(connection: sqlite3.Connection, key: Key, now: int) -> No
 
 
 def _day_is_free_at(connection: sqlite3.Connection, wanted: Wanted) -> int:
-    """When the rolling day has room for a request; not after `now` if it has."""
+    """When the rolling day has room for a request; not after `now` if it has room already."""
     key, now, limits = wanted.key, wanted.now, wanted.limits
     # A bucket further ahead than a day is from a clock that was wrong.
     connection.execute(

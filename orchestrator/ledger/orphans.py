@@ -1,6 +1,8 @@
-"""Rows of processes that ended without settling them: marked `interrupted`, never silently refunded.
+"""Settles the rows of processes that ended without doing so: they become `interrupted`, and are never silently
+refunded.
 
-What was only reserved was never sent, and costs nothing. What was sent may have been billed: it keeps its worst case.
+A call that was only reserved was never sent and costs nothing. A call that was sent may have been billed and keeps its
+worst case.
 """
 
 from __future__ import annotations
@@ -15,12 +17,13 @@ _WHY = "it ended before the call was settled"
 
 
 def running_processes(connection: sqlite3.Connection) -> list[str | None]:
-    """The names of all processes that have a run which is not finished; None stands for rows from before names."""
+    """The names of all processes with a run that is not finished; None stands for rows from before processes had
+    names."""
     return [name for (name,) in connection.execute("SELECT DISTINCT process FROM runs WHERE status = 'running'")]
 
 
 def interrupt_orphans(connection: sqlite3.Connection, gone: Sequence[str | None], at: datetime) -> None:
-    """Within a transaction: settle the runs, and their calls, of processes that are gone."""
+    """Within a transaction: settle the runs and calls of processes that are gone."""
     for name in gone:
         runs = "run_id IN (SELECT run_id FROM runs WHERE status = 'running' AND process IS ?)"
         interrupt_calls(connection, runs, (name,), at)
@@ -34,8 +37,7 @@ def interrupt_orphans(connection: sqlite3.Connection, gone: Sequence[str | None]
 def interrupt_calls(
     connection: sqlite3.Connection, which: str, parameters: Sequence[str | None], at: datetime
 ) -> list[sqlite3.Row]:
-    """Within a transaction: settle those calls, of the ones that the condition `which` selects, that are still open.
-    Gives their rows as they are then."""
+    """Within a transaction: settle the open calls that the condition `which` selects. Returns their new rows."""
     return connection.execute(
         "UPDATE calls SET ended_at = ?, error_code = 'interrupted', error_message = ?,"
         " cost_nanousd = CASE status WHEN 'reserved' THEN 0 ELSE reserved_nanousd END,"

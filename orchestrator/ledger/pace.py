@@ -24,10 +24,10 @@ _LATEST = """
 
 
 def nearest_rank(histogram: Mapping[int, int], percent: int) -> int | None:
-    """A percentile of values, given as how often each occurs: the smallest that at least `percent` % of them do not
-    exceed; None without values.
+    """A percentile of values, given as a histogram: the smallest value that at least `percent` % of them do not exceed;
+    None without values.
 
-    So it is always one of them, and exact: nothing is interpolated. A histogram takes no more memory for more calls.
+    The result is always one of the values: nothing is interpolated. A histogram needs no more memory for more calls.
     """
     rank = -(-sum(histogram.values()) * percent // 100)
     seen = 0
@@ -39,9 +39,9 @@ def nearest_rank(histogram: Mapping[int, int], percent: int) -> int | None:
 
 
 def measured_p95(ledger: Ledger, *, simulated: bool, now: datetime) -> dict[str, tuple[int, int]]:
-    """By model: its p95 latency in milliseconds, by nearest rank, and of how many calls. Raises LedgerError.
+    """For each model its p95 latency in milliseconds, by nearest rank, and the number of calls. Raises LedgerError.
 
-    Models of which there are fewer than five calls in the last thirty days are left out.
+    Models with fewer than five calls in the last thirty days are left out.
     """
     since = to_micros(now - timedelta(days=_DAYS))
 

@@ -1,8 +1,8 @@
-"""Whether the process that a run belongs to is still alive.
+"""Tells whether the process that a run belongs to is still alive.
 
-A process that writes to a ledger holds a lock on a file of its own beside it, and its runs carry the file's name. The
-system lets go of the lock however the process ends, `kill -9` included, and no process number can be mistaken for
-another: whoever gets the lock knows that the process is gone.
+A process that writes to a ledger holds a lock on a file of its own beside it, and its runs store the file's name. The
+system releases the lock however the process ends, including `kill -9`, and process numbers are not used, so none can be
+reused: whoever gets the lock knows that the process is gone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SUFFIX = ".alive"
 
 @contextmanager
 def opening_lock(ledger: Path, timeout_s: float) -> Iterator[None]:
-    """The lock that is held while a ledger is opened, made, migrated or tidied: one process at a time. Raises
+    """Hold the lock under which a ledger is opened, created, migrated or tidied, by one process at a time. Raises
     LedgerError if another process still holds it after `timeout_s` seconds."""
     lock = _file_lock(ledger.with_name(f"{ledger.name}.lock"))
     try:
@@ -38,7 +38,8 @@ def opening_lock(ledger: Path, timeout_s: float) -> Iterator[None]:
 
 @contextmanager
 def repricing_lock(ledger: Path) -> Iterator[None]:
-    """The lock that is held while calls are priced again: by one at a time. Raises LedgerError at once."""
+    """Hold the lock under which calls are repriced, by one process at a time. Raises LedgerError at once if it is
+    held."""
     lock = _file_lock(ledger.with_name(f"{ledger.name}.repricing"))
     try:
         lock.acquire(timeout=0)
@@ -51,7 +52,7 @@ def repricing_lock(ledger: Path) -> Iterator[None]:
 
 
 class Presence:
-    """A process's sign of life beside a ledger, until it is withdrawn or the process ends."""
+    """A lock file beside a ledger that shows that a process is alive, until it is withdrawn or the process ends."""
 
     def __init__(self, ledger: Path) -> None:
         from ulid import ULID  # heavy
@@ -62,23 +63,25 @@ class Presence:
 
     @classmethod
     def announce(cls, ledger: Path) -> Self:
+        """Create and lock the file."""
         presence = cls(ledger)
         presence._lock.acquire(timeout=0)
         return presence
 
     def withdraw(self) -> None:
+        """Remove the file and release the lock."""
         Path(self._lock.lock_file).unlink(missing_ok=True)
         self._lock.release()
 
 
 def remove_dead(ledger: Path) -> None:
-    """Remove the signs of life of processes that ended without withdrawing them, and had nothing open."""
+    """Remove the lock files of processes that ended without doing so, and had nothing open."""
     for path in ledger.parent.glob(f"{glob.escape(ledger.name)}.*{_SUFFIX}"):
         is_gone(ledger, path.name.removeprefix(f"{ledger.name}.").removesuffix(_SUFFIX))
 
 
 def is_gone(ledger: Path, name: str) -> bool:
-    """Whether the process of this name has ended. Removes what it left behind."""
+    """Whether the process of this name has ended. If so, its lock file is removed."""
     path = _path(ledger, name)
     if not path.exists():
         return True

@@ -1,4 +1,4 @@
-"""Looking things up in the ledger."""
+"""Finds runs in the ledger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LAST = "last"
 
 
 def find_run(ledger: Ledger, wanted: str) -> Recorded:
-    """A run by its id, by an unambiguous beginning of it, or the newest one by the word `last`.
+    """A run by its id, by an unambiguous prefix of it, or, by the word `last`, the newest one.
 
     Raises UsageError if there is no such run, or more than one.
     """

@@ -1,7 +1,7 @@
-"""What users thought of answers: at most one rating a run, from 0 (useless) to 1 (just right).
+"""Users' ratings of answers: at most one for each run, from 0 (useless) to 1 (just right).
 
-A rating is the outcome that confidence and routing are measured by, so it belongs to a run that gave an answer, and
-to the model whose answer that was. Rating again replaces what was there.
+Ratings are the outcomes that confidence and routing are measured by, so a rating belongs to a run with an answer, and
+to the model that gave it. A new rating replaces the old one.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class Rating:
 
 @dataclass(frozen=True, slots=True)
 class RatedRun:
-    """A run with what was thought of its answer, and what was known of it before.
+    """A rated run, with what was known of its answer before.
 
-    Texts are None where only their hashes were kept. `signals` are the logits that the confidence of the answer was
-    made of, by name; empty if it was not judged. `cost_nanousd` is the sum over the run's calls, None if one is
-    unpriced, `answer_nanousd` what the call that gave the answer cost; `latency_ms` is the whole run's.
+    Texts are None where only their hashes were stored. `signals`: the logits that the answer's confidence was computed
+    from, by name; empty if it was not judged. `cost_nanousd`: the sum over the run's calls, None if one is unpriced;
+    `answer_nanousd`: the cost of the call that gave the answer. `latency_ms`: the whole run's.
     """
 
     run_id: str
@@ -90,9 +90,9 @@ def check_can_be_rated(recorded: Recorded) -> None:
 
 
 def rate(ledger: Ledger, run_id: str, rating: Rating) -> Rating | None:
-    """Rate a run, in one transaction; gives the rating that this one replaces.
+    """Rate a run, in one transaction. Returns the rating that this one replaces.
 
-    Raises ValueError for a rating that is not from 0 to 1, and LedgerError.
+    Raises ValueError for a rating outside 0 to 1, and LedgerError.
     """
     if not (math.isfinite(rating.rating) and BAD <= rating.rating <= GOOD):
         raise ValueError(f"a rating is from 0 to 1, not {rating.rating}")
@@ -110,7 +110,7 @@ def rate(ledger: Ledger, run_id: str, rating: Rating) -> Rating | None:
 
 
 def unrate(ledger: Ledger, run_id: str) -> Rating | None:
-    """Take a run's rating back; gives what it was, None if there was none. Raises LedgerError."""
+    """Remove a run's rating. Returns what it was, None if there was none. Raises LedgerError."""
 
     def change(connection: sqlite3.Connection) -> Rating | None:
         before = _rating_of(connection, run_id)

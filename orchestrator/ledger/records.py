@@ -1,4 +1,4 @@
-"""The two rows of the ledger, as Python sees them. Field names are column names."""
+"""The two rows of the ledger as Python records. Field names are column names."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ TOOL_CALLS = "tool_calls"  # the key of a run's metadata under which the ledger 
 
 
 class RunStatus(StrEnum):
+    """How a run stands."""
+
     RUNNING = "running"
     COMPLETE = "complete"
     INCOMPLETE = "incomplete"  # a partial answer
@@ -22,6 +24,8 @@ class RunStatus(StrEnum):
 
 
 class CallStatus(StrEnum):
+    """How a call stands."""
+
     RESERVED = "reserved"  # its worst case is set aside; nothing was sent
     SENT = "sent"
     COMPLETED = "completed"
@@ -31,9 +35,10 @@ class CallStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One prompt answered, or tried. `day` is the user's calendar day when it started; `max_cost_nanousd` its cap.
+    """One prompt answered, or attempted. `day` is the user's calendar day when it started; `max_cost_nanousd` is its
+    cap.
 
-    `experiment`, `arm` and `subject_sha256` are set if it was part of one.
+    `experiment`, `arm` and `subject_sha256` are set if it took part in one.
     """
 
     run_id: str
@@ -111,7 +116,7 @@ class CallRecord:
 
 @dataclass(frozen=True, slots=True)
 class RunTotals:
-    """What a run's calls add up to. `cost_nanousd` is None as soon as one call is unpriced."""
+    """The sums over a run's calls. `cost_nanousd` is None if a call is unpriced."""
 
     calls: int = 0
     cost_nanousd: int | None = 0
@@ -122,7 +127,7 @@ class RunTotals:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A run with its calls, in the order in which they were made."""
+    """A run with its calls, in order of creation."""
 
     run: RunRecord
     calls: tuple[CallRecord, ...] = field(default=())
@@ -130,6 +135,7 @@ class Recorded:
     @property
     def totals(self) -> RunTotals:
         # What is not settled yet counts with its worst case.
+        """The sums over the run's calls."""
         costs = [call.reserved_nanousd if call.cost_source is None else call.cost_nanousd for call in self.calls]
         sources = {CostSource.ESTIMATE if call.cost_source is None else call.cost_source for call in self.calls}
         worst_first = (CostSource.UNPRICED, CostSource.ESTIMATE, CostSource.USAGE, CostSource.PROVIDER)

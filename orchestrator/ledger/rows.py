@@ -1,4 +1,4 @@
-"""Rows to records and back: times as integer microseconds, tuples as JSON, everything else as it is."""
+"""Converts between rows and records: times are integer microseconds, tuples JSON, other values stay as they are."""
 
 from __future__ import annotations
 
@@ -34,16 +34,18 @@ def to_micros(when: datetime) -> int:
 
 
 def from_micros(micros: int) -> datetime:
+    """The time, in UTC, of microseconds since 1970."""
     return _EPOCH + micros * _EPOCH.resolution
 
 
 def columns_of(record: RunRecord | CallRecord) -> dict[str, Any]:
-    """What a record's columns hold, by name, in Python's types."""
+    """A record's columns by name, as SQLite stores them."""
     names = _NAMES[type(record)]
     return dict(zip(names, attrgetter(*names)(record), strict=True))
 
 
 def to_sql(value: Any) -> Any:
+    """A value as SQLite stores it."""
     if isinstance(value, datetime):
         return to_micros(value)
     if isinstance(value, tuple):
@@ -54,19 +56,20 @@ def to_sql(value: Any) -> Any:
 
 
 def insert(connection: sqlite3.Connection, table: str, record: RunRecord | CallRecord) -> None:
+    """Insert a record as a row."""
     names = _NAMES[type(record)]
     connection.execute(_insertion(table, names), _values(record, names))
 
 
 def rewrite(connection: sqlite3.Connection, table: str, key: str, record: RunRecord | CallRecord) -> None:
-    """Write what a row has become. Raises ValueError if there is no such row."""
+    """Replace a row by its record. Raises ValueError if there is no such row."""
     names, value = _CHANGING[type(record)], getattr(record, key)
     changed = connection.execute(_change(table, key, names), [*_values(record, names), value])
     _check_changed(changed, table, value)
 
 
 def update(connection: sqlite3.Connection, table: str, key: str, value: str, columns: Mapping[str, Any]) -> None:
-    """Raises ValueError if there is no such row."""
+    """Update columns of a row. Raises ValueError if there is no such row."""
     values = [to_sql(each) for each in columns.values()]
     changed = connection.execute(_change(table, key, tuple(columns)), [*values, value])
     _check_changed(changed, table, value)
@@ -108,7 +111,7 @@ _FROM_SQL: dict[str, Callable[[Any], Any]] = {
 
 
 def from_row(record: type[Record], row: sqlite3.Row) -> Record:
-    """A record from a row that has all of its columns."""
+    """The record of a row that has all of its columns."""
     statuses = {RunRecord: RunStatus, CallRecord: CallStatus}
     values: dict[str, Any] = {}
     for field in fields(record):

@@ -1,10 +1,10 @@
 """The ledger's tables, and the migrations that lead to them.
 
 Times are integer microseconds since 1970 (UTC); money is integer nano-dollars. `day` is the user's calendar day
-(YYYY-MM-DD) when the row was made: it is decided once, so that a row belongs to exactly one day, week and month
-whatever the clock or the time zone do later. The columns that reports read stand before the long texts, which SQLite
-would have to read past. A run's cost is the sum over its calls and stands nowhere else; the view `run_totals` adds it
-up for people who open the file with other tools.
+(YYYY-MM-DD) when the row was made. It is set once, so a row belongs to exactly one day, week and month, whatever clock
+and time zone do later. The columns that reports read stand before the long texts, which SQLite would otherwise have to
+read past. A run's cost is the sum over its calls and is stored nowhere else; the view `run_totals` computes it for
+people who open the file with other tools.
 """
 
 from __future__ import annotations
@@ -354,7 +354,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 
 
 def version_of(connection: sqlite3.Connection) -> int:
-    """The schema number of a ledger; 0 for a new file.
+    """The schema version of a ledger; 0 for a new file.
 
     Raises ValueError if it is newer than this program, or if the database is not a ledger.
     """
@@ -367,7 +367,7 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring an open database to the newest version, each step in a transaction of its own. The caller holds the lock.
+    """Migrate an open database to the newest version, each step in its own transaction. The caller holds the lock.
 
     Raises ValueError as `version_of` does.
     """

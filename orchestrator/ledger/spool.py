@@ -1,14 +1,14 @@
-"""Records that the ledger could not take, kept in files until it can.
+"""Keeps records that the ledger could not take in files, until it can.
 
-A call has been paid for and its answer is here, but the row cannot be written: the disk is full, or the file was taken
-away. What is known goes into a folder beside the ledger, or, if that cannot be written either, into one in the system's
+A call was paid for and its answer is here, but the row cannot be written: the disk is full, or the ledger file was
+removed. The record goes into a folder beside the ledger, or, if that cannot be written either, into one in the system's
 temporary folder. Whoever opens the ledger next takes it in.
 
     ledger.db.spool/01K....json        a checksum, and one or more records as JSON
     ledger.db.spool.01K....aside       a file with a record that could not be taken in; orch doctor names it
 
-A file has its name only when all of it is on the disk, and is never written to again: it can be read and then removed
-while others add theirs. No file stops a command: what cannot be read, or does not fit, is put aside.
+A file gets its name only when all of it is on disk, and is never written again, so it can be read and removed while
+other processes add theirs. No file blocks a command: one that cannot be read or applied is put aside.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _ATTEMPTS = 3  # whoever takes in records removes the folder when it is empty: i
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """How records of a table are taken in: `open` are the statuses of a row that nobody has settled for certain."""
+    """How records of a table are taken in. `open`: the statuses of a row that is not settled for certain."""
 
     key: str
     columns: frozenset[str]
@@ -66,15 +66,15 @@ _TABLES = {
 
 @dataclass(slots=True)
 class Taken:
-    """What was read from the spool: the files that are in the ledger, and those with something that does not fit, each
-    with the reason."""
+    """The files that were read from the spool: those that are in the ledger now, and those with something that does
+    not fit, with the reason."""
 
     files: list[Path] = field(default_factory=list)
     unfit: dict[Path, str] = field(default_factory=dict)
 
 
 def spool(ledger: Path, *records: CallRecord | RunRecord) -> Path | None:
-    """Keep records for later; gives the file that they are in, or None if no file could be written."""
+    """Store records for later. Returns their file, or None if no file could be written."""
     written = json.dumps([_entry(record) for record in records]).encode()
     content = hashlib.sha256(written).hexdigest().encode() + b" " + written + b"\n"
     for place in _paths(ledger):
@@ -85,21 +85,21 @@ def spool(ledger: Path, *records: CallRecord | RunRecord) -> Path | None:
 
 
 def spooled(ledger: Path) -> list[Path]:
-    """The files that hold something to be taken in, the oldest first of each folder."""
+    """The files that wait to be taken in, oldest first in each folder."""
     return [file for place in _paths(ledger) for file in _files(place)]
 
 
 def put_aside(ledger: Path) -> list[Path]:
-    """The files that hold something that could not be taken in."""
+    """The files that could not be taken in."""
     found = (place.parent.glob(f"{glob.escape(place.name)}.*{_ASIDE}") for place in _paths(ledger))
     return sorted(file for files in found for file in files if _is_ours(file, stat.S_ISREG))
 
 
 def take_in(connection: sqlite3.Connection, ledger: Path) -> Taken:
-    """Within a transaction: bring the rows up to date. `clear` is to be called once it is committed.
+    """Within a transaction: apply the spool's records. Call `clear` after the commit.
 
-    A row that is not there is made: the ledger may have been replaced. One that was settled stays as it is: the record
-    is in it already. Raises sqlite3.OperationalError if the ledger can take nothing at all.
+    A missing row is inserted: the ledger may have been replaced. A row that is settled stays: it has the record
+    already. Raises sqlite3.OperationalError if the ledger can take nothing at all.
     """
     taken = Taken()
     entries: list[tuple[Path, str, dict[str, Any]]] = []
@@ -125,7 +125,7 @@ def take_in(connection: sqlite3.Connection, ledger: Path) -> Taken:
 
 
 def clear(ledger: Path, taken: Taken) -> list[str]:
-    """Remove what is in the ledger, and put aside what does not fit; gives warnings of that, in words."""
+    """Remove the files that are in the ledger, and put aside those that do not fit. Returns warnings about these."""
     warnings = []
     for file in taken.files:
         with contextlib.suppress(OSError):  # it is read again the next time, and changes nothing then
@@ -148,7 +148,7 @@ def _entry(record: CallRecord | RunRecord) -> dict[str, Any]:
 
 
 def _kept(place: Path, content: bytes) -> Path:
-    """Write a file into a folder of this user's. Raises OSError or UsageError."""
+    """Write a file into a folder that belongs to this user. Raises OSError or UsageError."""
     place.mkdir(mode=0o700, exist_ok=True)
     if not _is_ours(place, stat.S_ISDIR):  # in the temporary folder somebody else may have made it, or a link
         raise PermissionError(f"{place} is not ours")
@@ -165,7 +165,7 @@ def _kept(place: Path, content: bytes) -> Path:
 
 
 def _files(place: Path) -> list[Path]:
-    """What a place holds. It was one file of lines once, and may still be."""
+    """The spool files of a place; earlier versions kept one file of lines."""
     if _is_ours(place, stat.S_ISREG):
         return [place] if _size(place) else []
     if not _is_ours(place, stat.S_ISDIR):
@@ -202,7 +202,8 @@ def _entries(line: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
 def _refusal(
     connection: sqlite3.Connection, name: str, row: Mapping[str, Any], fresh: set[tuple[str, str]]
 ) -> str | None:
-    """Take in one record, or say why it does not fit. `fresh` are the rows that were written since the opening."""
+    """Apply one record. Returns why it does not fit, or None. `fresh` are the rows written since the ledger was
+    opened."""
     connection.execute("SAVEPOINT record")
     try:
         _check_amounts(row)
@@ -234,7 +235,7 @@ def _is_written(connection: sqlite3.Connection, name: str, row: Mapping[str, Any
 
 
 def _check_amounts(row: Mapping[str, Any]) -> None:
-    """Raises ValueError for an amount that no call has, and that would make sums overflow."""
+    """Raises ValueError for an amount that no call can have, and that would make sums overflow."""
     for column, value in row.items():
         most = MOST_NANOUSD if column.endswith("_nanousd") else MOST_TOKENS if column.endswith("_tokens") else None
         if most is not None and isinstance(value, int) and not 0 <= value <= most:
@@ -248,7 +249,7 @@ def _new_id() -> str:
 
 
 def _size(path: Path) -> int:
-    """The size of a file of this user's; what somebody else put there is not looked at."""
+    """The size of a file that belongs to this user; other users' files are ignored."""
     return path.lstat().st_size if _is_ours(path, stat.S_ISREG) else 0
 
 

@@ -1,7 +1,7 @@
-"""Opening the ledger, and writing to it: every write is durable when it returns, or when its future is done.
+"""Opens the ledger and writes to it. A write is durable when it returns or when its future is done.
 
 The file is created 0600 in a directory created 0700. Opening takes a file lock beside it for about a millisecond, so
-that many processes may start on a ledger that does not exist yet: the first one makes it, the others find it made.
+many processes can start on a ledger that does not exist yet: the first one creates it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Identity = tuple[int, int]  # of a file: its device and inode
 
 
 class Ledger:
-    """One open ledger. Safe to use from several threads of one process; each write is a transaction of its own."""
+    """An open ledger. Safe to use from several threads; each write is a transaction of its own."""
 
     def __init__(
         self, path: Path, connection: sqlite3.Connection, presence: Presence | None = None, *, reads_only: bool = False
@@ -52,10 +52,10 @@ class Ledger:
 
     @classmethod
     def open(cls, path: Path) -> Self:
-        """Open for writing, creating or migrating the file as needed. Raises LedgerError, before anything is spent.
+        """Open for writing, and create or migrate the file as needed. Raises LedgerError, before anything is spent.
 
-        What earlier processes left unsettled is settled here: rows of those that died, and settlements in a spool. All
-        of it goes by the file itself, whatever link it is named by: who is alive shows beside the file.
+        This settles what earlier processes left open: rows of dead processes, and records in a spool. All of it goes by
+        the file itself, whatever link names it: lock files stand beside the real file.
         """
         path = path.resolve()
         with as_ledger_errors(path):
@@ -83,16 +83,16 @@ class Ledger:
 
     @classmethod
     def in_memory(cls) -> Self:
-        """A ledger like any other that is gone when it is closed: for runs that only play what was recorded."""
+        """A ledger that is gone when it is closed, for runs that only replay recorded answers."""
         connection = _set_up(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False))
         migrate(connection)
         return cls(Path(":memory:"), connection)
 
     @classmethod
     def open_for_reading(cls, path: Path) -> Self | None:
-        """Open to look things up, or None if there is no ledger yet. Raises LedgerError if it is unusable.
+        """Open for reading, or None if there is no ledger yet. Raises LedgerError if it is unusable.
 
-        Nothing is written, unless the ledger needs a migration or holds what a dead process left unsettled.
+        Nothing is written, unless the ledger needs a migration or has rows that a dead process left open.
         """
         if not is_there(path):
             return None
@@ -117,7 +117,7 @@ class Ledger:
         return writable
 
     def close(self) -> None:
-        """Returns when everything that was handed in is durable."""
+        """Close, after everything that was submitted is durable."""
         if self._changes is not None:
             self._changes.close()
         with self._lock:
@@ -126,8 +126,8 @@ class Ledger:
                 self._presence.withdraw()
 
     def is_replaced(self) -> bool:
-        """Whether the file that is open is not the one that the ledger's path names any more: it was deleted or
-        replaced, and what is written to it is lost. A ledger in memory has no file."""
+        """Whether the ledger's path names another file than the open one: it was deleted or replaced, and new writes
+        would be lost. A ledger in memory has no file."""
         return self._identity is not None and self._identity != _identity(self.path)
 
     def _check_in_place(self) -> None:
@@ -151,7 +151,7 @@ class Ledger:
     # -- writing -------------------------------------------------------------------------------------------------
 
     def write(self, change: Work[T]) -> T:
-        """Run a function in one `BEGIN IMMEDIATE` transaction: all of what it changes is durable, or none of it."""
+        """Run a function in one `BEGIN IMMEDIATE` transaction: all of its changes become durable, or none."""
         with self._lock, as_ledger_errors(self.path):
             with transaction(self._connection):
                 result = change(self._connection)
@@ -159,40 +159,48 @@ class Ledger:
             return result
 
     def submit(self, change: Work[T], *, reads: bool = False) -> Written[T]:
-        """Like `write`, from an event loop and without holding it up: the future is done when the change is durable.
-        Changes that wait at the same time share one commit. What only `reads` needs none.
+        """Like `write`, without blocking the event loop: the future is done when the change is durable. Changes that
+        wait at the same time share one commit. With `reads`, no transaction is needed.
 
-        Whoever waits for it waits to the end, even if cancelled meanwhile: what is on disk is then known.
+        A task that waits for the future waits to the end, even if it is cancelled meanwhile: then it knows what is on
+        disk.
         """
         if self._changes is None:
             raise LedgerError(f"the ledger {self.path} was opened for reading alone")
         return self._changes.submit(change, reads=reads)
 
     def start_run(self, run: RunRecord) -> None:
+        """As `entries.start_run`, in a transaction."""
         self.write(lambda connection: entries.start_run(connection, run))
 
     def reserve(self, calls: Sequence[CallRecord], exempt: Collection[str] = ()) -> None:
+        """As `entries.reserve`, in a transaction."""
         self.write(lambda connection: entries.reserve(connection, calls, exempt))
 
     def mark_sent(self, call_id: str, at: datetime) -> None:
+        """As `entries.mark_sent`, in a transaction."""
         self.write(lambda connection: entries.mark_sent(connection, call_id, at))
 
     def settle(self, call: CallRecord) -> tuple[Alert, ...]:
+        """As `entries.settle`, in a transaction."""
         return self.write(lambda connection: entries.settle(connection, call))
 
     def judge(self, call_id: str, confidence: float, verdict: str) -> None:
+        """As `entries.judge`, in a transaction."""
         self.write(lambda connection: entries.judge(connection, call_id, confidence, verdict))
 
     def finish_run(self, run: RunRecord) -> None:
+        """As `entries.finish_run`, in a transaction."""
         self.write(lambda connection: entries.finish_run(connection, run))
 
     def left_nanousd(self, call: CallRecord) -> int | None:
+        """As `entries.left_nanousd`."""
         return self.read(lambda connection: entries.left_nanousd(connection, call))
 
     # -- reading -------------------------------------------------------------------------------------------------
 
     def read(self, query: Work[T]) -> T:
-        """Run a query function on the connection, one at a time. Raises LedgerError."""
+        """Run a query on the connection, one at a time. Raises LedgerError."""
         with self._lock, as_ledger_errors(self.path):
             return query(self._connection)
 
@@ -229,7 +237,7 @@ def _set_up(connection: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def is_there(path: Path) -> bool:
-    """Whether a ledger was made at a path. Raises LedgerError if nobody can tell, such as below a closed folder."""
+    """Whether there is a ledger at a path. Raises LedgerError if that cannot be told, as below a closed folder."""
     with as_ledger_errors(path):
         try:
             return path.stat().st_size > 0
@@ -238,10 +246,10 @@ def is_there(path: Path) -> bool:
 
 
 def _check_is_ours(path: Path) -> None:
-    """Raises ValueError for what is no database, before anything is put beside it.
+    """Raises ValueError for a file that is no ledger, before anything is put beside it.
 
-    SQLite reads it, and not this program: whoever closes a file gives up all locks that its process holds on it, those
-    of other connections included (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    SQLite reads it, not this program: closing a file releases all locks that the process holds on it, including those
+    of other connections (https://www.sqlite.org/howtocorrupt.html, 2.2).
     """
     if not path.exists():
         return
@@ -260,7 +268,7 @@ def _gone(connection: sqlite3.Connection, path: Path) -> list[str | None]:
 
 
 def _tidy(connection: sqlite3.Connection, path: Path) -> list[str]:
-    """Settle what was left unsettled; gives warnings, in words. It writes in any case, so that a ledger that cannot be
+    """Settle what was left open. Returns warnings, in words. It always writes, so that a ledger that cannot be
     written is refused now and not after a call."""
     with transaction(connection):
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")

@@ -1,4 +1,4 @@
-"""One transaction of the ledger, and what can go wrong with its files."""
+"""A transaction of the ledger, and the errors of its files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Work = Callable[[sqlite3.Connection], T]
 
 @contextmanager
 def as_ledger_errors(path: Path) -> Iterator[None]:
-    """Turns what can go wrong with the ledger's files into a LedgerError."""
+    """Turn errors of the ledger's files into LedgerError."""
     try:
         yield
     except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
@@ -33,7 +33,7 @@ def as_ledger_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """One `BEGIN IMMEDIATE` transaction: all of what is done inside is durable afterwards, or none of it."""
+    """A `BEGIN IMMEDIATE` transaction: all changes inside become durable, or none."""
     _begin(connection)
     try:
         yield
@@ -47,8 +47,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def _begin(connection: sqlite3.Connection) -> None:
     """`BEGIN IMMEDIATE`, waiting up to the busy timeout for other writers.
 
-    SQLite's own waits grow to 100 ms; a transaction here takes well under a millisecond, so asking again soon lets
-    many processes write one after the other with hardly a pause.
+    SQLite's own waits grow to 100 ms. A transaction here takes well under a millisecond, so asking again soon lets many
+    processes write one after the other with hardly a pause.
     """
     deadline, wait_s = time.monotonic() + BUSY_TIMEOUT_S, _SHORTEST_WAIT_S
     connection.execute("PRAGMA busy_timeout = 0")

@@ -1,4 +1,4 @@
-"""The whole flow: analyse, survey the models, decide on a plan, execute it, keep the result.
+"""The whole flow of a run: analyse the prompt, survey the models, make a plan, execute it, record the result.
 
 prompt ─► Analysis ─► offers ─► strategy ─► plan ─► execute ─► result
                         │                             │
@@ -36,8 +36,8 @@ from ..ledger.breakers import OPEN, breaker_states
 from ..ledger.experiments import stops
 from ..ledger.pace import measured_p95
 from ..ledger.records import Recorded, RunRecord, RunStatus
+from ..ledger.rotation import advance_rotation, rotation_counts
 from ..ledger.store import Ledger
-from ..ledger.turns import take_turn, turns_taken
 from ..plan import calls
 from ..providers.base import Provider
 from ..providers.catalog import connect, endpoint
@@ -47,7 +47,7 @@ from ..registry.model import Registry
 from ..registry.providers import PROVIDERS
 from ..types import FinishReason, Prompt
 from . import recording
-from .call.admission import Line
+from .call.admission import Admission
 from .call.alerts import tell
 from .call.allowance import TokenBudget
 from .call.caller import Caller, Order
@@ -62,7 +62,7 @@ _TOO_SHORT = "raise --max-tokens: models that think before they write spend them
 
 
 class RunInterrupted(asyncio.CancelledError):
-    """A run was cancelled; everything known of it is in the ledger and in `result`."""
+    """A run was cancelled. The ledger and `result` have everything that is known of it."""
 
     def __init__(self, result: OrchestrationResult) -> None:
         super().__init__("interrupted")
@@ -75,12 +75,12 @@ class Engine:
         async with Engine(settings) as engine:
             result = await engine.run(Prompt("..."), settings.run)
 
-    As a context it stays open: ledger, provider connections and the lines in front of models are set up once, and its
-    runs share them. An engine that is not entered is open while it has a run. Its ledger is opened anew if the file is
-    replaced, and in a process that was forked.
+    As a context manager it stays open: its runs share the ledger, the provider connections and the admission to models.
+    Without it, the engine is open only while it has a run. It opens its ledger anew if the file is replaced, and in a
+    forked process.
 
-    `connect` makes a connection to a provider by name; by default, a real or a simulated one. `ledger` is one that its
-    owner keeps open; by default it is the settings'.
+    `connect` makes a connection to a provider by name; by default a real or a simulated one. `ledger` is one that its
+    owner keeps open; by default the engine opens the one of the settings.
     """
 
     def __init__(
@@ -104,10 +104,10 @@ class Engine:
         self._detector = ConfidenceDetector(
             slope=calibration.slope, intercept=calibration.intercept, plugins=settings.signals
         )
-        self._lifetime = Lifetime(self._line, connect or self._default_connect(), settings.ledger, ledger)
+        self._lifetime = Lifetime(self._admission, connect or self._default_connect(), settings.ledger, ledger)
 
     async def __aenter__(self) -> Self:
-        """Raises LedgerError, with nothing left open, if the ledger cannot be opened."""
+        """Open the engine. Raises LedgerError, with nothing left open, if the ledger cannot be opened."""
         opened = await self._lifetime.take()
         self.keep_open()
         await self._lifetime.give_back(opened)
@@ -117,15 +117,15 @@ class Engine:
         await self.aclose()
 
     def keep_open(self) -> None:
-        """Stay open from the next run on, until `aclose` has been called as often as this."""
+        """Stay open from the next run on, until `aclose` was called as often as this."""
         self._lifetime.keep()
 
     async def aclose(self) -> None:
-        """Closes what is open; what runs are still using, when the last of them has ended."""
+        """Close the engine; what runs still use closes when the last of them ends."""
         await self._lifetime.let_go()
 
     def plan(self, prompt: Prompt, options: RunOptions) -> Planned:
-        """What `run` would do, without calling anything. Raises an OrchError if there is nothing it could do."""
+        """Plan a run without calling anything. Raises an OrchError if nothing could be called."""
         return self._plan(prompt, options, self._observed(options))
 
     def _plan(self, prompt: Prompt, options: RunOptions, observed: Observed, reading: Reading | None = None) -> Planned:
@@ -140,7 +140,8 @@ class Engine:
         )
 
     async def run(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> OrchestrationResult:
-        """Plan and execute. Raises an OrchError if nothing could be called, and RunInterrupted if cancelled."""
+        """Plan a run and execute it. Raises an OrchError if nothing could be called, and RunInterrupted if
+        cancelled."""
         observed = await self._observed_from_here(options)
         return await self.execute(self._plan(prompt, options, observed), observe)
 
@@ -151,9 +152,8 @@ class Engine:
         *,
         answered: Callable[[OrchestrationResult], None] | None = None,
     ) -> OrchestrationResult:
-        """An answer, or why there is none: a failure after the run has begun is in the result's `error`. `answered` is
-        given the result as soon as it is in the ledger; what then is done still, such as telling of alerts, can take
-        some seconds.
+        """Execute a plan. A failure after the run has begun is in the result's `error`. `answered` gets the result as
+        soon as it is in the ledger: what follows, such as alert commands, can take some seconds.
 
         Raises LedgerError, before anything is sent, if the ledger cannot be written, and RunInterrupted if cancelled.
         """
@@ -262,7 +262,7 @@ class Engine:
             ledger=opened.ledger,
             log=log,
             connections=opened.connections,
-            line=opened.line,
+            admission=opened.admission,
             registry=self.registry,
             retry=settings.retry,
             clock=self._clock,
@@ -299,18 +299,18 @@ class Engine:
     # -- what a decision rests on --------------------------------------------------------------------------------
 
     async def _observed_from_here(self, options: RunOptions) -> Observed:
-        """`_observed`, from an event loop and without holding it up."""
+        """`_observed` in a thread, so that it does not block the event loop."""
         if self._rests_on_nothing(options):
             return Observed()
         return await asyncio.to_thread(self._observed, options)
 
     def _rests_on_nothing(self, options: RunOptions) -> bool:
-        """Whether the models are named, and taken without regard to what the ledger has seen of them."""
+        """Whether the models are named, and taken whatever the ledger has seen of them."""
         return not _must_be_observed(options) and self._names_its_models(options)
 
     def _observed(self, options: RunOptions) -> Observed:
-        """What the ledger has seen that a decision may rest on. Raises LedgerError only if the options make it rest on
-        that: what is set aside is found out again when it is called. Nothing is looked up for models that are named."""
+        """What the ledger has seen that a decision may use. Raises LedgerError only if the options depend on it; a
+        failing model is found out again when it is called. Nothing is looked up for models that are named."""
         if self._rests_on_nothing(options):
             return Observed()
         try:
@@ -326,7 +326,7 @@ class Engine:
             return Observed()
 
     def _names_its_models(self, options: RunOptions) -> bool:
-        """Whether the plan is a chain that leaves the choice of no model to a role, tier or level."""
+        """Whether the plan is a chain that names every model, and leaves none to a role, tier or level."""
         if options.strategy != "fallback" or options.role is not None:
             return False
         chain = self.registry.chains.get(options.chain)
@@ -337,14 +337,14 @@ class Engine:
         paces = measured_p95(ledger, simulated=simulated, now=self._clock()) if options.max_latency_s else {}
         stopped = stops(ledger, simulated=simulated) if in_turn else {}
         return Observed(
-            turns=turns_taken(ledger, simulated=simulated) if in_turn else {},
+            turns=rotation_counts(ledger, simulated=simulated) if in_turn else {},
             pace={model: Pace(p95_ms, calls) for model, (p95_ms, calls) in paces.items()},
             stopped={name: stop.arm for name, stop in stopped.items()},
             set_aside=self._set_aside(ledger),
         )
 
     def _set_aside(self, ledger: Ledger) -> dict[tuple[str, str | None], str]:
-        """The providers and models that nothing is asked of for a while, and why."""
+        """The providers and models whose circuit breaker is open, and why."""
         return {
             (breaker.provider, breaker.model): f"set aside until {breaker.open_until.astimezone():%H:%M:%S}"
             for breaker in breaker_states(ledger, self._clock())
@@ -352,15 +352,16 @@ class Engine:
         }
 
     async def _in_turn(self, planned: Planned, ledger: Ledger) -> Planned:
-        """The plan for the turn that this run takes: others may have taken theirs since it was made."""
+        """The plan for the turn in the rotation that this run takes: other runs may have taken turns since the plan
+        was made."""
         if planned.ring is None:
             return planned
-        turn = await ledger.submit(partial(take_turn, ring=planned.ring, simulated=self.settings.simulate))
+        turn = await ledger.submit(partial(advance_rotation, ring=planned.ring, simulated=self.settings.simulate))
         observed = replace(planned.observed, turns={**planned.observed.turns, planned.ring: turn})
         return self._plan(planned.prompt, planned.options, observed, planned.reading)
 
-    def _line(self, ledger: Ledger) -> Line:
-        return Line(
+    def _admission(self, ledger: Ledger) -> Admission:
+        return Admission(
             ledger,
             simulated=self.settings.simulate,
             max_wait_s=self.settings.retry.max_wait_s,
@@ -384,13 +385,13 @@ def _must_be_observed(options: RunOptions) -> bool:
 
 
 def _is_answer(outcome: Outcome) -> bool:
-    """Whether there is something to show: a reply that was cut off before its first word is nothing."""
+    """Whether there is an answer to show: a reply that was cut off before its first word is none."""
     cut = outcome.completion.finish_reason is FinishReason.LENGTH and not outcome.completion.text.strip()
     return outcome.unfit is not None or not cut
 
 
 def _failure_of(outcome: Outcome) -> OrchError | None:
-    """Why an outcome is not what was asked for, if it is not."""
+    """Why an outcome is not an acceptable answer; None if it is one."""
     if outcome.unfit is not None:
         return NotAcceptedError(f"the answer is not accepted: {outcome.unfit}")
     if not _is_answer(outcome):
@@ -404,8 +405,8 @@ def _partial_text(error: OrchError) -> str:
 
 
 def _check_names(settings: Settings) -> None:
-    """Raises ConfigError for a signal that is not installed, and for a free tier of no provider, whose quota would be
-    exceeded without a word."""
+    """Raises ConfigError for a signal that is not installed, and for an unknown provider in free_tier, whose quota
+    would silently be exceeded."""
     for name in settings.signals:
         if name not in SIGNALS.plugins():
             known = SIGNALS.plugins()

@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it, while it happens. Watching changes nothing."""
+"""Events that a run sends to its observer while it happens. Observing changes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..ledger.budgets import Alert
 
 @dataclass(frozen=True, slots=True)
 class CallStarted:
-    """`step` is the name of the plan's step, if it has one."""
+    """A call is about to be sent. `step` is the name of the plan's step, if it has one."""
 
     call_id: str
     model: str
@@ -20,7 +20,7 @@ class CallStarted:
 
 @dataclass(frozen=True, slots=True)
 class TextArrived:
-    """A piece of a streamed reply. `final` says that the reply, once it is whole, is the run's answer."""
+    """A piece of a streamed reply. `final`: the whole reply will be the run's answer."""
 
     call_id: str
     text: str
@@ -29,7 +29,7 @@ class TextArrived:
 
 @dataclass(frozen=True, slots=True)
 class CallEnded:
-    """`outcome` in words: `completed`, or what went wrong."""
+    """A call ended. `outcome` in words: `completed`, or what went wrong."""
 
     call_id: str
     model: str
@@ -40,7 +40,7 @@ class CallEnded:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Nothing happens for a while, and why. `position` is the place in a queue, from 1, where there is one."""
+    """The run waits for a while, and why. `position` is the place in a queue, from 1, if there is one."""
 
     model: str
     seconds: float
@@ -50,7 +50,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A decision, in words; a `loud` one is a warning that the user should see even without asking for detail."""
+    """A decision, in words. A `loud` one is a warning that users see without asking for detail."""
 
     text: str
     loud: bool = False
@@ -58,7 +58,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class BudgetAlerted:
-    """A budget has been spent to a percentage that the user wants to hear of."""
+    """Spending has reached an alert percentage of a budget."""
 
     alert: Alert
 
@@ -68,4 +68,4 @@ Observer = Callable[[Event], None]
 
 
 def unobserved(_: Event) -> None:
-    """The observer of a run that nobody watches."""
+    """An observer that ignores all events."""

@@ -1,7 +1,7 @@
-"""What an engine holds while it is open, and how long that is: as long as it has an owner, or a run.
+"""What an engine holds open, and for how long: as long as it has an owner or a run.
 
-take ─► ledger, line, connections ─► give_back          a run
-keep ─────────────────────────────── let_go             an owner, who need not have a run
+take ─► ledger, admission, connections ─► give_back          a run
+keep ─────────────────────────────── let_go                  an owner, which need not have a run
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from ..deferred import dataclass
 from ..ledger.store import Ledger
 from ..providers.base import Provider
-from .call.admission import Line
+from .call.admission import Admission
 from .call.connections import Connections
 
 # What was open when a process was forked: closing it in the child could take the parent's locks away.
@@ -25,30 +25,30 @@ _OF_PARENTS: list[object] = []
 
 @dataclass(slots=True, eq=False)
 class Opened:
-    """What is open. `runs` counts the runs under way on it."""
+    """What is open. `runs` counts the runs in flight on it."""
 
     ledger: Ledger
-    line: Line
+    admission: Admission
     connections: Connections
     runs: int = 0
 
 
 class Lifetime:
-    """Opens what is needed, and closes what is not. Safe to use from several threads and event loops.
+    """Opens what runs need, and closes it after the last one. Safe to use from several threads and event loops.
 
-    `line` makes the lines in front of models for a ledger, `connect` a connection to a provider. `ledger` is one that
-    its owner keeps open; without one, that at `path` is opened, and again when its file is another. `warnings` are
-    of its openings, for whoever can tell the user.
+    `admission` makes the `Admission` of a ledger, `connect` a connection to a provider. `ledger` is one that its owner
+    keeps open; without it, the ledger at `path` is opened, and again when the file is replaced. `warnings` come from
+    opening, for whoever can tell the user.
     """
 
     def __init__(
         self,
-        line: Callable[[Ledger], Line],
+        admission: Callable[[Ledger], Admission],
         connect: Callable[[str], Provider],
         path: Path,
         ledger: Ledger | None,
     ) -> None:
-        self._line = line
+        self._admission = admission
         self._connect = connect
         self._path = path
         self._ledger = ledger
@@ -60,11 +60,12 @@ class Lifetime:
         self._opening = threading.Lock()  # one opens, the others wait
 
     def keep(self) -> None:
-        """What is open stays so from now on, until `let_go` has been called as often as this."""
+        """Keep open what is opened from now on, until `let_go` was called as often as this."""
         with self._lock:
             self._owners += 1
 
     async def let_go(self) -> None:
+        """Undo one `keep`; after the last, close what no run uses."""
         with self._lock:
             self._owners -= 1
             opened = self._opened
@@ -72,11 +73,12 @@ class Lifetime:
             await self._close_if_unused(opened)
 
     async def take(self) -> Opened:
-        """What is open, for a run that gives it back. Raises LedgerError if it cannot be opened."""
+        """Open what a run needs; the run must give it back. Raises LedgerError if it cannot be opened."""
         opened = self._take_opened()
         return await asyncio.to_thread(self._open_and_take) if opened is None else opened
 
     async def give_back(self, opened: Opened) -> None:
+        """Give back what a run took, and close it if nobody needs it."""
         with self._lock:
             opened.runs -= 1
         await self._close_if_unused(opened)
@@ -100,7 +102,7 @@ class Lifetime:
             with self._lock:
                 replaced = self._opened
                 connections = Connections(self._connect) if replaced is None else replaced.connections
-                opened = Opened(ledger, self._line(ledger), connections, runs=1)
+                opened = Opened(ledger, self._admission(ledger), connections, runs=1)
                 self._opened = opened
             if replaced is not None and not replaced.runs:
                 replaced.ledger.close()
@@ -124,7 +126,7 @@ class Lifetime:
                 opened.ledger.close()
 
     def _forget_parent(self) -> None:
-        """In a process that was forked: what is open is the parent's, and is neither used nor closed here."""
+        """In a forked process: drop what the parent opened, without using or closing it."""
         if self._opened is not None:
             _OF_PARENTS.append(self._opened)
         self._pid, self._opened = os.getpid(), None

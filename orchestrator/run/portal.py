@@ -1,5 +1,5 @@
-"""An event loop in a thread of its own, for callers that have none: scripts, threads, and notebooks whose loop is busy
-with the very cell that waits."""
+"""An event loop in a thread of its own, for callers without one: scripts, threads, and notebooks, whose own loop is
+busy with the cell that waits."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ T = TypeVar("T")
 
 
 class Portal:
-    """Runs coroutines from any thread. The thread begins with the first of them, and ends with `close` or the process;
-    a process that was forked gets one of its own."""
+    """Runs coroutines from any thread. Its thread starts with the first coroutine and ends with `close` or with the
+    process; a forked process gets a thread of its own."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -26,8 +26,8 @@ class Portal:
         self._pid = os.getpid()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """The coroutine's result, or its exception. If the wait is interrupted, as by Ctrl-C, it is cancelled, and its
-        end waited for."""
+        """Run a coroutine and return its result or raise its exception. If the wait is interrupted, as by Ctrl-C,
+        the coroutine is cancelled and its end waited for."""
         loop = self._running()
         if self._thread is threading.current_thread():  # it cannot wait for itself
             with ThreadPoolExecutor(1) as thread:
@@ -49,12 +49,13 @@ class Portal:
             raise
 
     def start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine that only `close` waits for."""
+        """Run a coroutine that nobody waits for but `close`."""
         started = asyncio.run_coroutine_threadsafe(coroutine, self._running())
         self._started.add(started)
         started.add_done_callback(self._started.discard)
 
     def close(self) -> None:
+        """End the thread, after what runs in it."""
         wait(set(self._started))
         with self._lock:
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None

@@ -11,10 +11,10 @@ _WINDOW_S = 60.0
 
 
 class RateLimiter:
-    """Keeps each model under its requests per minute, over any 60 s, in the order in which callers came.
+    """Limits each model's requests per minute, over any 60 s, first come first served.
 
-    `requests_per_minute` maps a model's name to its limit; a model that is not in it is not limited.
-    `clock` is in seconds and never goes back.
+    `requests_per_minute` maps a model's name to its limit; other models are not limited. `clock` is monotonic, in
+    seconds.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class RateLimiter:
         return max(0.0, sent[-limit] + _WINDOW_S - self._clock())
 
     async def acquire(self, model: str) -> float:
-        """Take a place, waiting for it if need be; returns the seconds waited."""
+        """Take a slot, waiting for it if need be. Returns the seconds waited."""
         if model not in self._limits:
             return 0.0
         wait = self.wait_s(model)

@@ -1,4 +1,4 @@
-"""A run's row: how it begins, and what it becomes. Pure."""
+"""A run's row: at the beginning, and at the end. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Metadata = dict[str, object]  # what JSON can hold
 
 
 def begun(planned: Planned, *, process: str | None, now: datetime, simulated: bool, with_text: bool) -> RunRecord:
-    """A new run. `with_text` keeps the prompt itself and not only its hash."""
+    """The row of a new run. `with_text` stores the prompt itself and not only its hash."""
     prompt, options, analysis = planned.prompt, planned.options, planned.analysis
     assigned = planned.assigned if planned.assigned is not None and planned.assigned.counts else None
     return RunRecord(
@@ -59,7 +59,7 @@ def ended(
     metadata: Metadata,
     with_text: bool,
 ) -> RunRecord:
-    """What a run has become."""
+    """The row of a run that has ended."""
     return replace(
         run,
         status=status,
@@ -76,7 +76,7 @@ def ended(
 
 
 def metadata_of(planned: Planned, decisions: list[str], outcome: Outcome | None, *, with_text: bool) -> Metadata:
-    """What is told of a run beside its columns."""
+    """The facts about a run that have no column of their own."""
     analysis = planned.analysis
     metadata: Metadata = {
         "complexity": {"score": analysis.score, "level": analysis.level.value, "features": dict(analysis.features)},

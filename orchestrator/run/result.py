@@ -1,4 +1,4 @@
-"""What a run gives back: the same object in Python, as `--output json`, and from `orch show`."""
+"""The result of a run: the same object in Python, as `--output json`, and from `orch show`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class ErrorInfo:
-    """Why a run failed. `code` is stable; `retryable` says whether the same run may work later."""
+    """Why a run failed. `code` is stable; `retryable`: the same run may work later."""
 
     code: str
     message: str
@@ -39,11 +39,11 @@ class ErrorInfo:
 
 @dataclass(frozen=True, slots=True)
 class OrchestrationResult:
-    """One prompt answered, or not: `status` is `complete`, `incomplete`, `failed` or `interrupted`.
+    """The result of one prompt: `status` is `complete`, `incomplete`, `failed` or `interrupted`.
 
-    `cost` is in dollars and a convenience; `cost_nanousd` is exact. Both are None if a call was unpriced.
-    `tool_calls` are the tools that the model asks to be called. `latency` is in seconds; token counts are sums over all
-    calls. `exception` is what a failed run ended in, where it was run by this process.
+    `cost` is in dollars, for convenience; `cost_nanousd` is exact. Both are None if a call was unpriced. `tool_calls`
+    are the tools that the model asks to call. `latency` is in seconds; token counts are sums over all calls.
+    `exception` is the error of a failed run, if this process ran it.
     """
 
     run_id: str | None
@@ -68,6 +68,7 @@ class OrchestrationResult:
 
     @property
     def cost(self) -> float | None:
+        """The cost in dollars, None if a call was unpriced."""
         return None if self.cost_nanousd is None else self.cost_nanousd / NANO_PER_DOLLAR
 
     def to_dict(self) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def build_result(
     exception: OrchError | None = None,
     tool_calls: Sequence[ToolCall] = (),
 ) -> OrchestrationResult:
-    """A result from a run's rows, and what stands apart from them: the ledger may hold no text."""
+    """A result from a run's rows and from texts that the ledger may not hold."""
     run, totals = recorded.run, recorded.totals
     return OrchestrationResult(
         run_id=run.run_id,
@@ -164,7 +165,7 @@ def refused_result(error: OrchError, *, strategy: str | None, simulated: bool, w
 
 
 def tool_call_dict(call: ToolCall) -> dict[str, Any]:
-    """A call of a tool as JSON. `arguments` is an object; what the model wrote, as text, if that is none."""
+    """A tool call as JSON. `arguments` is an object, or the model's text if that is not a JSON object."""
     try:
         arguments = parse_json(call.arguments)
     except ValueError:

@@ -1,7 +1,7 @@
-"""The engine that a process's calls of the Python interface share, so that a loop over prompts pays set-up once.
+"""The engine that all calls of the Python interface share in a process, so that a loop over prompts sets up once.
 
-It is another one as soon as the environment, the current directory or one of the files that settings come from has
-changed: what a program sets between two calls counts for the second, as if each had begun anew.
+It is replaced when the environment, the current directory or one of the settings files changes: what a program sets
+between two calls applies to the second.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _shared: _Shared | None = None
 
 
 def engine_for(simulate: bool | None) -> Engine:
-    """The process's engine: it stays open from its first run on. Raises ConfigError."""
+    """The process's engine, which stays open from its first run on. Raises ConfigError."""
     global _shared
     with _lock:
         if _shared is not None and _shared.is_current(simulate):
@@ -72,7 +72,7 @@ def close() -> None:
 
 
 def _sources(settings: Settings) -> list[Path]:
-    """The files that an engine is made from, those included that are not there yet."""
+    """The files that an engine is made from, including those that do not exist yet."""
     usual = [settings.config_dir / f"{name}.yaml" for name in ("config", "models", "chains", "routing")]
     named = (settings.config_file, settings.models_file, settings.chains_file, settings.routing_file, settings.scenario)
     return [*usual, settings.tuned_file, *(path for path in named if path is not None)]
@@ -94,7 +94,7 @@ def _folder() -> str | None:
 
 
 def _after_fork() -> None:
-    """A process that was forked has none of the parent's threads, and its ledger is not this one's to use."""
+    """Drop the engine in a forked process, which has none of the parent's threads and must not use its ledger."""
     global _lock, _shared
     _lock, _shared = threading.Lock(), None
 

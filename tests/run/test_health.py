@@ -33,9 +33,9 @@ from orchestrator.errors import (
 from orchestrator.ledger.store import Ledger
 from orchestrator.providers.base import RateLimitStatus
 from orchestrator.registry.model import ModelSpec, RateLimits, Scores
-from orchestrator.run.call.admission import Line
+from orchestrator.run.call.admission import Admission
 from orchestrator.run.call.health import Health, breaker_states, finding
-from orchestrator.run.call.permit import Turn
+from orchestrator.run.call.permit import Permit
 from orchestrator.run.events import unobserved
 from orchestrator.types import Level
 
@@ -66,9 +66,9 @@ class Office:
     policy: BreakerPolicy = POLICY
     ledgers: list[Ledger] = field(default_factory=list)
 
-    def process(self, *, simulated: bool = False) -> Line:
+    def process(self, *, simulated: bool = False) -> Admission:
         self.ledgers.append(Ledger.open(self.path))
-        return Line(
+        return Admission(
             self.ledgers[-1],
             simulated=simulated,
             max_wait_s=60.0,
@@ -78,14 +78,14 @@ class Office:
             monotonic=lambda: 0.0,
         )
 
-    def enter(self, spec: ModelSpec = SHAKY, line: Line | None = None) -> Turn:
+    def enter(self, spec: ModelSpec = SHAKY, line: Admission | None = None) -> Permit:
         line = line or self.process()
         return asyncio.run(line.enter(spec, 0, deadline=60.0, observe=unobserved))
 
-    def leave(self, turn: Turn, error: BaseException | None = None) -> None:
+    def leave(self, permit: Permit, error: BaseException | None = None) -> None:
         async def leave() -> None:
-            async with turn:
-                turn.begin(Silent())
+            async with permit:
+                permit.begin(Silent())
                 if error is not None:
                     raise error
 
@@ -245,9 +245,9 @@ def test_a_probe_whose_process_died_holds_up_the_others_for_a_while_only(office:
 
 
 def test_a_call_that_began_before_the_breaker_opened_does_not_keep_it_open(office: Office) -> None:
-    turns = [office.enter() for _ in range(5)]
-    for turn in turns:
-        office.leave(turn, down())
+    permits = [office.enter() for _ in range(5)]
+    for permit in permits:
+        office.leave(permit, down())
         office.later(5)
     office.later(30 - 15)
     assert not office.is_barred()

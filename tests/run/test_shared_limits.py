@@ -25,8 +25,8 @@ from orchestrator.ledger.limits import SECOND, Full, Slot, Wanted, Window, take_
 from orchestrator.ledger.store import Ledger
 from orchestrator.providers.base import RateLimitStatus
 from orchestrator.registry.model import FreeQuota, ModelSpec, RateLimits, Scores
-from orchestrator.run.call.admission import Line
-from orchestrator.run.call.permit import Turn
+from orchestrator.run.call.admission import Admission
+from orchestrator.run.call.permit import Permit
 from orchestrator.run.engine import Engine
 from orchestrator.run.events import Event, Waiting, unobserved
 from orchestrator.types import Level, Usage
@@ -80,8 +80,8 @@ class Desk:
     clock: Clock
     events: list[Event] = field(default_factory=list)
 
-    def line(self, *, simulated: bool = False, max_wait_s: float = 600.0, free_tier: tuple[str, ...] = ()) -> Line:
-        return Line(
+    def line(self, *, simulated: bool = False, max_wait_s: float = 600.0, free_tier: tuple[str, ...] = ()) -> Admission:
+        return Admission(
             self.ledger,
             simulated=simulated,
             max_wait_s=max_wait_s,
@@ -92,7 +92,9 @@ class Desk:
             sleep=self.clock.sleep,
         )
 
-    def enter(self, spec: ModelSpec, tokens: int = 0, *, deadline: float = 1e9, line: Line | None = None) -> Turn:
+    def enter(
+        self, spec: ModelSpec, tokens: int = 0, *, deadline: float = 1e9, line: Admission | None = None
+    ) -> Permit:
         line = line or self.line()
         return asyncio.run(line.enter(spec, tokens, deadline=deadline, observe=self.events.append))
 
@@ -104,25 +106,25 @@ class Desk:
         used: int | None = None,
         says: RateLimitStatus | None = None,
         error: ProviderError | None = None,
-        line: Line | None = None,
+        line: Admission | None = None,
     ) -> None:
         """A call from entering to leaving; what its reply says, and what it took."""
 
         async def call() -> None:
             entered = await (line or self.line()).enter(spec, tokens, deadline=1e9, observe=self.events.append)
             with nullcontext() if error is None else pytest.raises(type(error)):
-                async with entered as turn:
+                async with entered as permit:
                     connection = Says()
-                    turn.begin(connection)
+                    permit.begin(connection)
                     if says is not None:
                         connection.status = says
                     if error is not None:
                         raise error
-                    turn.used(None if used is None else Usage(input_tokens=used, output_tokens=0))
+                    permit.used(None if used is None else Usage(input_tokens=used, output_tokens=0))
 
         asyncio.run(call())
 
-    def waited_for(self, spec: ModelSpec, tokens: int = 0, *, line: Line | None = None) -> float:
+    def waited_for(self, spec: ModelSpec, tokens: int = 0, *, line: Admission | None = None) -> float:
         """The seconds that a call has to wait now."""
         before = self.clock.monotonic_s
         self.enter(spec, tokens, line=line)
@@ -504,7 +506,7 @@ def work(path: Path, out: Path, clock: SharedClock, process: int) -> None:
     async def calls() -> list[float]:
         times: list[float] = []
         with Ledger.open(path) as ledger:
-            line = Line(
+            line = Admission(
                 ledger,
                 simulated=False,
                 max_wait_s=FOR_S,
@@ -516,12 +518,12 @@ def work(path: Path, out: Path, clock: SharedClock, process: int) -> None:
             )
             while True:
                 try:
-                    turn = await line.enter(a_model(RateLimits(rpm=LIMIT)), 0, deadline=FOR_S, observe=unobserved)
+                    permit = await line.enter(a_model(RateLimits(rpm=LIMIT)), 0, deadline=FOR_S, observe=unobserved)
                 except (DeadlineError, QuotaExhaustedError):
                     return times
-                assert turn.slot is not None
-                times.append(turn.slot.at / SECOND)
-                turn.slot = None  # used; there is nothing to send
+                assert permit.slot is not None
+                times.append(permit.slot.at / SECOND)
+                permit.slot = None  # used; there is nothing to send
 
     try:
         out.write_text(" ".join(map(repr, asyncio.run(calls()))))

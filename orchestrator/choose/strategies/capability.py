@@ -1,8 +1,8 @@
-"""The model that fits a prompt best: its scores, weighed by what the prompt asks for, less its price.
+"""The model that fits a prompt best: its scores, weighted by what the prompt needs, minus its price.
 
     fit = sum of weight x score over coding, reasoning, speed, long_context  -  cost weight x price / `per`
 
-Weights, and what raises them, are data (`capability` in routing.yaml).
+The weights, and the conditions that raise them, are data (`capability` in routing.yaml).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _HOUR_S, _MILLION = 3_600, 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class _Ranked:
-    """A model's fit and what it is made of, by the names of the scores and `cost`."""
+    """A model's fit and its terms, by the names of the scores and `cost`."""
 
     offer: Offer
     parts: dict[str, float]
@@ -36,7 +36,7 @@ class _Ranked:
 
 
 def capability(situation: Situation) -> Decision | None:
-    """The best fit; the next best ones if it fails. The prompt must fit into their context windows.
+    """The best fit, and the next best if it fails. The prompt must fit into their context windows.
 
     Ties go to the model that comes first in the registry.
     """
@@ -68,8 +68,8 @@ def _weights(situation: Situation) -> dict[str, float]:
 
 
 def price_per_million(spec: ModelSpec, fit: Fit, when: datetime) -> float:
-    """Dollars for a million tokens of which `fit.output_share` is output; for a model that the user hosts, those of the
-    time that it takes to write them. Raises ValueError for a model without a price."""
+    """The price in dollars of a million tokens, `fit.output_share` of them output; for a self-hosted model, of the
+    time that it takes to generate them. Raises ValueError for a model without a price."""
     price = spec.price_at(when)
     if price is None:
         raise ValueError(f"{spec.name} has no price")

@@ -1,4 +1,4 @@
-"""The cheapest model, by what this prompt is expected to cost on it, that is rated for the prompt's level."""
+"""The cheapest model that is rated for the prompt's level, by the expected cost of this prompt."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def cheapest(situation: Situation) -> Decision | None:
 
 
 def rated_for(able: list[Offer], situation: Situation) -> tuple[list[Offer], str]:
-    """The offers rated for the prompt's level, or those of the highest level there is, and which it was."""
+    """The offers rated for the prompt's level, or those of the highest available level, and the level."""
     level = situation.analysis.level
     fit = fit_for(able, level)
     if level in fit[0].spec.levels:
@@ -34,7 +34,7 @@ def rated_for(able: list[Offer], situation: Situation) -> tuple[list[Offer], str
 
 
 def fit_for(able: list[Offer], level: Level) -> list[Offer]:
-    """The offers rated for a level, or those of the highest level there is."""
+    """The offers rated for a level, or those of the highest available level."""
     fit = [offer for offer in able if level in offer.spec.levels]
     if fit:
         return fit

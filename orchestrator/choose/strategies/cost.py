@@ -1,4 +1,4 @@
-"""The least expected cost among the models that can do it; the next cheapest if a call fails."""
+"""The lowest expected cost among the suitable models; the next cheapest if a call fails."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .cheapest import rated_for
 
 
 def cost(situation: Situation) -> Decision | None:
-    """As `cheapest`, with the next cheapest models behind it for when it fails."""
+    """As `cheapest`, followed by the next cheapest models in case it fails."""
     able = situation.choosable()
     if not able:
         return None

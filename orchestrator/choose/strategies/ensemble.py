@@ -1,4 +1,4 @@
-"""Several models at the same time, of different providers where there are, and the best of their answers."""
+"""Several models at once, of different providers if possible, and the best of their answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .cheapest import rated_for
 
 
 def ensemble(situation: Situation) -> Decision | None:
-    """A panel of the models named, or else of the cheapest of each provider in turn that are rated for the prompt."""
+    """A panel of the named models, or of the cheapest suitable model of each provider in turn."""
     size = situation.options.ensemble_size
     reasons: list[Reason] = []
     if situation.models:
@@ -33,7 +33,7 @@ def ensemble(situation: Situation) -> Decision | None:
 
 
 def _providers_in_turn(offers: list[Offer]) -> list[Offer]:
-    """Cheapest first, but a second model of a provider only after a first of every other."""
+    """Cheapest first, but a second model of a provider only after the first of every other."""
     by_provider: dict[str, list[Offer]] = {}
     for offer in sorted(offers, key=by_expected_cost):
         by_provider.setdefault(offer.spec.provider, []).append(offer)

@@ -1,4 +1,4 @@
-"""A named plan, or a chain of models in order: the next one when an answer is not accepted, or when a call fails."""
+"""A named plan, or a chain of models in order: the next one is asked when an answer is not accepted or a call fails."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def fallback(situation: Situation) -> Decision | None:
 
 
 def _on_evidence(plan: Node, situation: Situation, reasons: list[Reason]) -> Node:
-    """A cascade that also rests on the signals of the options; they are for a cascade alone."""
+    """A cascade that also uses the signals of the options, which apply to cascades only."""
     options = situation.options
     asked = [name for name, wanted in ((LOGPROBS, options.logprobs), (SELF_CHECK, options.self_check)) if wanted]
     if not asked:
@@ -57,7 +57,7 @@ def _described(plan: Node, situation: Situation) -> str:
 
 
 def _in_short(leg: Node) -> str | None:
-    """A leg in a line of models; None if it takes more to say."""
+    """A leg as part of a one-line list of models; None if it takes more to say."""
     if isinstance(leg, Call):
         return leg.model
     if isinstance(leg, Panel) and all(isinstance(member, Call) for member in leg.members):

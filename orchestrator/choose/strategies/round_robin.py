@@ -1,4 +1,4 @@
-"""Models take turns, one run each, shared by every process that writes to the same ledger."""
+"""Models take turns, one run each, across all processes that write to the same ledger."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from ..order import after, in_order
 
 
 def round_robin(situation: Situation) -> Decision | None:
-    """The model whose turn it is, of those named by --models, else of those in routing.yaml that can be called.
+    """The model whose turn it is, among those of --models, or else those in routing.yaml, that can be called.
 
-    Whoever can be called makes the ring, and each ring counts for itself: so its shares are equal whatever others do.
-    The prompt does not matter, nor what the models can do: that is what the other routers are for.
+    The models that can be called form the ring, and each ring has its own counter, so its shares are equal whatever
+    other rings do. Neither the prompt nor the models' scores matter: other routers use those.
     """
     names = situation.models or situation.routing.round_robin
     able = [name for name in names if situation.offers[name].obstacle is None]

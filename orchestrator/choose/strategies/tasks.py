@@ -1,4 +1,4 @@
-"""A task-to-model table: the row that a prompt belongs to says which model answers, and which ones come after it."""
+"""A task table: the row that matches a prompt says which model answers, and which models follow."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .fallback import fallback
 
 
 def tasks(situation: Situation) -> Decision | None:
-    """A cascade over the row's models: the next one when an answer is not accepted, or when a call fails. Where none of
-    them can be called, the cheapest that will do."""
+    """A cascade over the row's models: the next one when an answer is not accepted or a call fails. If none of them
+    can be called, the cheapest suitable model."""
     table = situation.table
     assert table is not None, "whoever chose this strategy named its table"
     row, why = row_for(table, situation)
@@ -31,13 +31,14 @@ def tasks(situation: Situation) -> Decision | None:
 
 
 def models_of_row(situation: Situation) -> list[str]:
-    """The models of the row that a prompt belongs to, in the order in which they are asked; none without a table."""
+    """The models of the row that matches a prompt, in order; empty without a table."""
     table = situation.table
     return [] if table is None else _ordered(table, row_for(table, situation)[0], situation)[0]
 
 
 def row_for(table: TaskTable, situation: Situation) -> tuple[TaskRow, str]:
-    """The row that a prompt belongs to, and why: the task that the user named, else the first whose condition holds."""
+    """The row that matches a prompt, and why: the task that the user named, else the first row whose condition
+    holds."""
     analysis, asked = situation.analysis, situation.options.task
     named = None if asked is None else next((row for row in table.rows if asked in (row.name, row.kind)), None)
     if named is not None:
@@ -47,14 +48,14 @@ def row_for(table: TaskTable, situation: Situation) -> tuple[TaskRow, str]:
 
 
 def names_of(tables: Iterable[TaskTable]) -> list[str]:
-    """What a task can be called in these tables: their rows, the kinds of their rows, and the tasks of the analysis."""
+    """The names that --task accepts for these tables: rows, kinds of rows, and the tasks of the analysis."""
     rows = [row for table in tables for row in table.rows]
     kinds = [row.kind for row in rows if row.kind is not None]
     return list(dict.fromkeys([*(row.name for row in rows), *kinds, *(task.value for task in Task)]))
 
 
 def _ordered(table: TaskTable, row: TaskRow, situation: Situation) -> tuple[list[str], list[str]]:
-    """The row's models in the order in which they are asked, and what changed it."""
+    """The row's models in order, and what changed the order."""
     models, reasons = list(row.models), []
     if table.free_first:
         models.sort(key=lambda name: not _is_free(situation.offers[name]))
@@ -68,7 +69,7 @@ def _ordered(table: TaskTable, row: TaskRow, situation: Situation) -> tuple[list
 
 
 def _overrides(row: TaskRow, situation: Situation) -> list[tuple[str, str]]:
-    """The variables that are set for a row, the most particular first: its name, the prompt's task, its kind."""
+    """The variables that are set for a row, the most specific first: its name, the prompt's task, its kind."""
     names = (row.name, situation.analysis.task, row.kind or "")
     return [(variable(name), key) for name in names if (key := _key(name)) in situation.overrides]
 

@@ -1,10 +1,10 @@
-"""The tier that a prompt asks for, and that tier's plan.
+"""The tier for a prompt, and that tier's plan.
 
-    arch    a design, or what must not go wrong: the strongest model, with another one as its memory
+    arch    a design, or a critical prompt: the strongest model, with another one as its memory
     exec    an implementation: one model plans and reviews, another one works
     tasks   everything else: quick answers
 
-Which plan a tier has, and which models, stands in chains.yaml under `tiers`.
+chains.yaml defines the tiers' plans and models under `tiers`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ARCH, EXEC, TASKS = "arch", "exec", "tasks"
 
 
 def tier_for(needs: Needs) -> str:
-    """The tier for what a prompt asks for."""
+    """The tier for what a prompt needs."""
     if needs.requires_design or needs.is_critical:
         return ARCH
     return EXEC if needs.requires_implementation else TASKS

@@ -41,7 +41,7 @@ _PICTURES = (".svg", ".html")
 @dataclass(frozen=True, kw_only=True)
 class _BenchFlags(PriceFlags, LiveFlags, OutputFlags, RegistryFlags):
     files: Annotated[
-        list[Path] | None, typer.Option(help="Recorded outcomes: JSON lines or CSV, or either gzipped (docs/bench.md).")
+        list[Path] | None, typer.Option(help="Recorded outcomes as JSON lines or CSV, also gzipped (docs/bench.md).")
     ] = None
     strategy: Annotated[
         str | None,
@@ -52,36 +52,35 @@ class _BenchFlags(PriceFlags, LiveFlags, OutputFlags, RegistryFlags):
             show_default="all three",
         ),
     ] = None
-    weak: Annotated[str | None, typer.Option(help="The model that is tried to make do with.")] = None
-    strong: Annotated[str | None, typer.Option(help="The model that it is measured against.")] = None
+    weak: Annotated[str | None, typer.Option(help="The weaker, cheaper model.")] = None
+    strong: Annotated[str | None, typer.Option(help="The stronger model to compare with.")] = None
     models: Annotated[
         str | None,
-        typer.Option(help="Look at these models, separated by commas.", show_default="the weak and the strong one"),
+        typer.Option(help="Models to look at, separated by commas.", show_default="the weak and the strong one"),
     ] = None
     threshold: Annotated[
         str | None,
         typer.Option(
-            help="0.4, or 0.4,0.5, or a sweep 0:1:0.05: first cut of complexity, confidence to accept from.",
+            help="0.4, a list 0.4,0.5, or a sweep 0:1:0.05: the complexity from which the strong model is asked, "
+            "and the confidence from which an answer is accepted.",
             show_default="as configured",
         ),
     ] = None
     split: Annotated[
         str | None,
-        typer.Option(help="Only a part of the prompts, by hash: dev, test, a share 0.5, or a range 0.5:1."),
+        typer.Option(help="Part of the prompts to use, chosen by hash: dev, test, a share 0.5, or a range 0.5:1."),
     ] = None
-    limit: Annotated[int | None, typer.Option(min=1, help="Only so many prompts of each file, drawn by the seed.")] = (
-        None
-    )
-    seed: Annotated[int, typer.Option(help="Of what is drawn: samples and intervals.")] = 0
+    limit: Annotated[int | None, typer.Option(min=1, help="Most prompts of each file, drawn at random.")] = None
+    seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 0
     resamples: Annotated[int, typer.Option(min=0, max=100_000, help="Bootstrap resamples for the intervals.")] = 1_000
     plot: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.svg|FILE.html", help="The chart, or a page with charts and tables; needs orch[charts]."
+            metavar="FILE.svg|FILE.html", help="Write the chart, or a page with charts and tables; needs orch[charts]."
         ),
     ] = None
     ledger: Annotated[
-        bool, typer.Option("--ledger", help="The rated runs of the ledger (see orch rate); it takes no file name.")
+        bool, typer.Option("--ledger", help="Use the rated runs of the ledger (see orch rate) instead of files.")
     ] = False
 
 
@@ -89,9 +88,10 @@ class _BenchFlags(PriceFlags, LiveFlags, OutputFlags, RegistryFlags):
 def bench(flags: _BenchFlags) -> int:
     """orch bench recorded.jsonl.gz --threshold 0:1:0.1 --plot bench.html
 
-    Plays recorded answers through the strategies of orch run and prints quality, cost and share of strong calls with
-    95 % intervals, the cost-quality curve, APGR, CPT and saving as RouteLLM defines them, and what confidence is worth.
-    Nothing is called, unless with --live: then models are asked, a judge grades, and a file of recorded outcomes grows.
+    Replays recorded answers through the strategies of orch run. Prints quality, cost and share of strong calls with
+    95 % intervals, the cost-quality curve, APGR, CPT and saving as RouteLLM defines them, and how well confidence
+    predicts correct answers. Calls no model without --live. With --live, models are asked, a judge grades their
+    answers, and both are added to a file of recorded outcomes.
     """
     check_used(flags, _doing(flags), _USES)
     numpy()  # before anything is worked out, or paid for

@@ -33,22 +33,27 @@ _SHOWN_FAILURES = 5
 class LiveFlags(SimulateFlag):
     live: Annotated[
         Path | None,
-        typer.Option(metavar="PROMPTS.jsonl", help="Ask --models these prompts, and add their answers to --write."),
+        typer.Option(
+            metavar="PROMPTS.jsonl", help="Ask --models these prompts, and add the answers to the --write file."
+        ),
     ] = None
     judge: Annotated[
         str | None,
-        typer.Option(metavar="MODEL", help="Live: the model that grades answers to prompts without an expected one."),
+        typer.Option(
+            metavar="MODEL", help="Live: the model that grades answers where the prompt has no expected answer."
+        ),
     ] = None
     max_cost: Annotated[
-        str | None, typer.Option("--max-cost", "-c", metavar="DOLLARS", help="Live: never spend more than this in all.")
+        str | None, typer.Option("--max-cost", "-c", metavar="DOLLARS", help="Live: most to spend in all.")
     ] = None
     max_tokens: Annotated[
-        int | None, typer.Option(min=1, help="Live: longest reply of each call.", show_default="8192")
+        int | None, typer.Option(min=1, help="Live: most output tokens of each call.", show_default="8192")
     ] = None
     write: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.jsonl[.gz]", help="Live: where recorded outcomes go; what is in it is not asked again."
+            metavar="FILE.jsonl[.gz]",
+            help="Live: file for the recorded outcomes; what it holds already is not asked again.",
         ),
     ] = None
     ledger_file: Annotated[Path | None, typer.Option(help="Ledger file (ORCH_LEDGER).")] = None

@@ -31,24 +31,24 @@ class _BudgetFlags(OutputFlags, LedgerFlags, RegistryFlags):
     daily: Annotated[str | None, typer.Option(metavar="DOLLARS", help="At most this much a day.")] = None
     weekly: Annotated[str | None, typer.Option(metavar="DOLLARS", help="At most this much a week, from Monday.")] = None
     monthly: Annotated[str | None, typer.Option(metavar="DOLLARS", help="At most this much a month.")] = None
-    provider: Annotated[str | None, typer.Option(help="Count only this provider.")] = None
-    model: Annotated[str | None, typer.Option(help="Count only this model.")] = None
-    category: Annotated[str | None, typer.Option(help="Count only runs of this category.")] = None
-    tag: Annotated[str | None, typer.Option(help="Count only runs with this tag.")] = None
+    provider: Annotated[str | None, typer.Option(help="Apply to this provider only.")] = None
+    model: Annotated[str | None, typer.Option(help="Apply to this model only.")] = None
+    category: Annotated[str | None, typer.Option(help="Apply to runs of this category only.")] = None
+    tag: Annotated[str | None, typer.Option(help="Apply to runs with this tag only.")] = None
     period: Annotated[
         list[Period] | None, typer.Option(help="For clear: only the budget of a day, a week or a month.")
     ] = None
-    all: Annotated[bool, typer.Option("--all", help="For clear: every budget there is.")] = False
+    all: Annotated[bool, typer.Option("--all", help="For clear: every budget.")] = False
 
 
 @command(_BudgetFlags, argument="action")
 def budget(flags: _BudgetFlags) -> int:
     """orch budget set --daily 5 --category batch; orch budget show; orch budget clear --category batch.
 
-    Before a call is sent, its worst case is set aside in every budget that applies, in one transaction shared by all
-    processes; a call that does not fit is not sent (exit code 5). Free models, and those that you host, are never
-    refused. Days, weeks and months are yours, by your time zone. Alerts at 50, 80 and 100 % go to stderr and to the
-    command that on_alert names in the config file.
+    Before a call is sent, its highest possible cost is reserved in every budget that applies, in one transaction that
+    all processes share. A call that does not fit is not sent (exit code 5). Budgets never refuse free models and
+    models that you host. Days, weeks and months are in your time zone. Alerts at 50, 80 and 100 % go to stderr and to
+    the on_alert command of the config file.
     """
     action = _ACTIONS.get(flags.action)
     if action is None:

@@ -37,19 +37,19 @@ class _Format(StrEnum):
 @dataclass(frozen=True, kw_only=True)
 class _ChainFlags(ModelFlags):
     action: Annotated[str, typer.Option(help="list, show or check.")] = "list"
-    name: Annotated[str | None, typer.Option(help="For show: a chain. For check: a file of chains.")] = None
+    name: Annotated[str | None, typer.Option(help="For show: a plan. For check: a file of plans.")] = None
     prompt: Annotated[
         str | None,
-        typer.Option("--prompt", "-p", help="For show: price it for this prompt.", show_default="a question"),
+        typer.Option("--prompt", "-p", help="For show: estimate the cost for this prompt.", show_default="a question"),
     ] = None
-    format: Annotated[_Format, typer.Option(help="For show: a tree, or a Mermaid flowchart.")] = _Format.TEXT
+    format: Annotated[_Format, typer.Option(help="For show: a tree or a Mermaid flowchart.")] = _Format.TEXT
 
 
 @command(_ChainFlags, argument=("action", "name"))
 def chains(flags: _ChainFlags) -> int:
     """orch chains; orch chains show pipeline; orch chains check FILE.
 
-    Run one with: orch run -s NAME. Your own go into chains.yaml in the config directory.
+    To run a plan: orch run -s NAME. Put your own plans into chains.yaml in the config directory.
     """
     action = _ACTIONS.get(flags.action)
     if action is None:

@@ -41,19 +41,19 @@ _TABLES: tuple[Table[Any], ...] = (PROVIDERS, STRATEGIES, SIGNALS, SCORERS, COMM
 
 @dataclass(frozen=True, kw_only=True)
 class _DoctorFlags(OutputFlags, LedgerFlags, RegistryFlags):
-    offline: Annotated[bool, typer.Option("--offline", help="Ask no endpoint.")] = False
-    provider: Annotated[str | None, typer.Option(help="Look only at this provider's key and endpoint.")] = None
+    offline: Annotated[bool, typer.Option("--offline", help="Do not contact any provider.")] = False
+    provider: Annotated[str | None, typer.Option(help="Check only this provider's key and endpoint.")] = None
     full: Annotated[
-        bool, typer.Option("--full", help="Read all of the ledger: every index entry and every counter.")
+        bool, typer.Option("--full", help="Check the whole ledger: every index entry and every counter.")
     ] = False
 
 
 @command(_DoctorFlags)
 def doctor(flags: _DoctorFlags) -> int:
-    """Nothing is spent, nothing is changed, and no key is shown. Endpoints are asked for their list of models.
+    """Spends nothing, changes nothing and shows no key. It asks each endpoint for its list of models.
 
-    The exit code is 0 if there is no error (warnings do not count); else that of the first of these groups that has
-    one: configuration 3, ledger 11, keys 4 (no provider is set up), endpoints 6.
+    Exit codes: 0 without errors (warnings do not count); otherwise the code of the first group with an error:
+    configuration 3, ledger 11, keys 4 (no provider is set up), endpoints 6.
     """
     output = Output.parse(flags.output)
     if flags.provider is not None and flags.provider not in PROVIDERS:

@@ -33,7 +33,7 @@ class _ExperimentFlags(OutputFlags, LedgerFlags, RegistryFlags):
     action: Annotated[str, typer.Option(help="list, show, stop or resume.")] = "list"
     name: Annotated[str | None, typer.Option(help="The experiment.")] = None
     arm: Annotated[
-        str | None, typer.Option(help="For stop: the arm that everybody gets from now on.", show_default="the first")
+        str | None, typer.Option(help="For stop: the arm that all runs use from now on.", show_default="the first")
     ] = None
 
 
@@ -41,7 +41,7 @@ class _ExperimentFlags(OutputFlags, LedgerFlags, RegistryFlags):
 def experiment(flags: _ExperimentFlags) -> int:
     """orch experiment; orch experiment show NAME; orch experiment stop NAME --arm ARM; orch experiment resume NAME.
 
-    Experiments are defined in routing.yaml; a run takes part with: orch run --experiment NAME [--subject WHO].
+    Define experiments in routing.yaml. To take part: orch run --experiment NAME [--subject WHO].
     """
     action = _ACTIONS.get(flags.action)
     if action is None:

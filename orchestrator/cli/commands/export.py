@@ -18,15 +18,15 @@ from .report import SelectionFlags, selected
 
 @dataclass(frozen=True, kw_only=True)
 class _ExportFlags(SelectionFlags):
-    format: Annotated[Format, typer.Option("--format", "-f", help="The form of the rows.")] = Format.CSV
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; - or none is standard output.")] = None
-    rows: Annotated[Rows, typer.Option(help="One row a call, or one a run.")] = Rows.CALLS
-    text: Annotated[bool, typer.Option("--text", help="With prompts and answers.")] = False
+    format: Annotated[Format, typer.Option("--format", "-f", help="Format of the rows.")] = Format.CSV
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; - is standard output.")] = None
+    rows: Annotated[Rows, typer.Option(help="One row for each call, or for each run.")] = Rows.CALLS
+    text: Annotated[bool, typer.Option("--text", help="Include prompts and answers.")] = False
 
 
 @command(_ExportFlags)
 def export(flags: _ExportFlags) -> int:
-    """A file is replaced only when the whole export is written. Costs are exact; an unpriced call's is empty."""
+    """Replaces a file only when the whole export is written. Costs are exact; the cost of an unpriced call is empty."""
     to_file = flags.output is not None and str(flags.output) != "-"
     with selected(flags) as (ledger, selection, _):
         out = flags.output if to_file and flags.output is not None else render.Bytes()

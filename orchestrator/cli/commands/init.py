@@ -31,7 +31,10 @@ _NAMED_ELSEWHERE = ("ORCH_CONFIG", "ORCH_CHAINS", "ORCH_MODELS", "ORCH_ROUTING")
 class _InitFlags(OutputFlags):
     from_openclaw: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="An openclaw.json: its agents become roles, its routing chains and a table."),
+        typer.Option(
+            metavar="FILE",
+            help="Convert an openclaw.json: agents become roles; its routing becomes chains and a task table.",
+        ),
     ] = None
     print_only: Annotated[bool, typer.Option("--print", help="Print the files; write nothing.")] = False
     force: Annotated[
@@ -41,9 +44,9 @@ class _InitFlags(OutputFlags):
 
 @command(_InitFlags)
 def init(flags: _InitFlags) -> int:
-    """The files go into your config directory. A file that is there is left as it is, unless you say --force.
+    """Writes to your config directory. Existing files are kept unless you give --force.
 
-    With --from-openclaw the file is read and never changed; nothing is written if one of the new files is there.
+    --from-openclaw reads the file and never changes it. It writes nothing if one of the new files exists.
     """
     check_used(flags, "orch init --print" if flags.print_only else "orch init", _USES)
     output, folder = Output.parse(flags.output), user_config_dir()

@@ -27,38 +27,39 @@ from ..using import REGISTRY_FILES, check_used
 
 @dataclass(frozen=True, kw_only=True)
 class _ModelListFlags(ModelFlags, LedgerFlags):
-    provider: Annotated[str | None, typer.Option(help="Only this provider's.")] = None
-    level: Annotated[str | None, typer.Option(help="Only those rated for basic, intermediate, advanced or expert.")] = (
-        None
-    )
+    provider: Annotated[str | None, typer.Option(help="Only this provider's models.")] = None
+    level: Annotated[
+        str | None, typer.Option(help="Only models rated for basic, intermediate, advanced or expert prompts.")
+    ] = None
     action: Annotated[str, typer.Option(help="list, or bench.")] = "list"
-    names: Annotated[list[str] | None, typer.Option(metavar="MODEL", help="For bench: the models.")] = None
-    rounds: Annotated[int | None, typer.Option(help="For bench: calls of each prompt and model.", show_default="1")] = (
-        None
-    )
+    names: Annotated[list[str] | None, typer.Option(metavar="MODEL", help="For bench: the models to measure.")] = None
+    rounds: Annotated[
+        int | None, typer.Option(help="For bench: calls for each prompt and model.", show_default="1")
+    ] = None
     max_cost: Annotated[
         str | None,
-        typer.Option(
-            "--max-cost", "-c", metavar="DOLLARS", help="For bench: spend no more than this.", show_default="0.05"
-        ),
+        typer.Option("--max-cost", "-c", metavar="DOLLARS", help="For bench: most to spend.", show_default="0.05"),
     ] = None
     available: Annotated[
-        bool, typer.Option("--available", help="Only those that can be chosen here: set up, not retired.")
+        bool,
+        typer.Option(
+            "--available", help="Only models that can be used now: their provider is set up, and they are not retired."
+        ),
     ] = False
     by_task: Annotated[
-        bool, typer.Option("--by-task", help="Which models your rated runs say do best at which task.")
+        bool, typer.Option("--by-task", help="Show which models do best at which task, by your rated runs.")
     ] = False
 
 
 @command(_ModelListFlags, argument=("action", "names"))
 def models(flags: _ModelListFlags) -> int:
-    """orch models; orch models bench haiku gpt-6-luna: measures latency, time to first token and tokens per second.
+    """orch models bench haiku gpt-6-luna measures latency, time to first token and tokens per second.
 
-    Prices are in dollars per million tokens, or per GPU hour for models that you host. What bench measures is in the
-    ledger, under the category models-bench, and is what --max-latency goes by.
+    Prices are in dollars per million tokens, or per GPU hour for models that you host. The ledger keeps what bench
+    measures under the category models-bench; --max-latency uses it.
 
-    orch models --by-task shows how answers were rated (orch rate) by task and model, with 95 % intervals, and which
-    differences the ratings cannot tell. Cost and latency are those of whole runs.
+    orch models --by-task shows your ratings (orch rate) by task and model with 95 % intervals, and which differences
+    are not significant. Cost and latency are those of whole runs.
     """
     if flags.by_task:
         if flags.action != "list" or flags.names:

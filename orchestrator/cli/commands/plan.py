@@ -18,8 +18,8 @@ from ..tree import price_words, tree
 
 @command(PlanFlags, omit=("max_wait",))
 def plan(flags: PlanFlags) -> int:
-    """Costs are shown as least, expected and most. The most is what a budget sets aside before a call is sent. With -v
-    also what the same calls would cost by batch, where that is known."""
+    """Shows the lowest, expected and highest cost. The highest is what budgets reserve before a call is sent. With -v
+    also the price of the same calls through the providers' batch APIs, where it is known."""
     output, settings = Output.parse(flags.output), settings_from(flags)
     options = options_from(flags, settings.run, stream=False)
     engine = Engine(settings)

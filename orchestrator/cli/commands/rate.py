@@ -30,15 +30,15 @@ _EXAMPLE = f"for example: orch rate {LAST} good"
 
 @dataclass(frozen=True, kw_only=True)
 class _RateFlags(OutputFlags, LedgerFlags, ConfigFlags):
-    run: Annotated[str | None, typer.Option(help="The run: its id, a beginning of it, or: last.")] = None
-    rating: Annotated[
-        str | None, typer.Option(help="good, bad, a number from 0 to 1, or none to take a rating back.")
-    ] = None
+    run: Annotated[str | None, typer.Option(help="The run: its id, the start of its id, or last.")] = None
+    rating: Annotated[str | None, typer.Option(help="good, bad, a number from 0 to 1, or none to remove a rating.")] = (
+        None
+    )
     rate_last: Annotated[
         str | None,
         typer.Option("--rate-last", "--last", metavar="RATING", help="Rate the latest run; instead of RUN RATING."),
     ] = None
-    note: Annotated[str | None, typer.Option(help="A remark to keep with it.")] = None
+    note: Annotated[str | None, typer.Option(help="Note to store with the rating.")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class Rated:
 def rate(flags: _RateFlags) -> int:
     """orch rate last good; orch rate 01K5 0.7 --note "too long"; orch rate --rate-last bad; orch rate last none.
 
-    good is 1, bad is 0. Rating again replaces the rating. Ratings are what orch tune and orch models --by-task
-    learn from. To rate an answer on the way to the next one: orch run --rate-last bad -p "..."
+    good is 1, bad is 0. A new rating replaces the old one. orch tune and orch models --by-task learn from ratings.
+    To rate the last answer while asking the next prompt: orch run --rate-last bad -p "..."
     """
     output, settings = Output.parse(flags.output), settings_from(flags)
     wanted, rating = _wanted(flags)

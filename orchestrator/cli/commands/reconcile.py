@@ -39,10 +39,11 @@ class _ReconcileFlags(OutputFlags, LedgerFlags, RegistryFlags):
     ] = None
     export_format: Annotated[
         str | None,
-        typer.Option("--format", metavar="FORMAT", help="The export's format.", show_default="recognised by itself"),
+        typer.Option("--format", metavar="FORMAT", help="The export's format.", show_default="detected"),
     ] = None
     tolerance: Annotated[
-        str, typer.Option(metavar="PERCENT", help="What within_tolerance in the JSON allows, of the provider's count.")
+        str,
+        typer.Option(metavar="PERCENT", help="Largest difference that counts as equal (within_tolerance in the JSON)."),
     ] = "1"
 
 
@@ -51,7 +52,7 @@ def reconcile(flags: _ReconcileFlags) -> int:
     """Reads the usage and cost exports of Anthropic's and OpenAI's consoles and admin interfaces, Google Cloud's
     billing tables, and any CSV with the columns day, model, input_tokens, output_tokens, cached_tokens and cost.
 
-    Differences are the provider's count less the ledger's. The exit code is 0 whatever they are.
+    A difference is the provider's count minus the ledger's. The exit code is 0 for any difference.
     """
     output, settings = Output.parse(flags.output), settings_from(flags)
     if flags.provider is not None and flags.provider not in PROVIDERS:

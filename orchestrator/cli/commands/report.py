@@ -37,12 +37,14 @@ class SelectionFlags(LedgerFlags, ConfigFlags):
     """Which runs to look at."""
 
     period: Annotated[
-        ReportPeriod | None, typer.Option(help="Today, this calendar week (from Monday), this month, or all.")
+        ReportPeriod | None, typer.Option(help="Today, this week (from Monday), this month, or everything.")
     ] = None
     since: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="From this day or time on: 2026-11-01, 7d, 24h ...")
+        str | None, typer.Option(metavar="WHEN", help="Start: a day or time (2026-11-01), or an age (7d, 24h).")
     ] = None
-    until: Annotated[str | None, typer.Option(metavar="WHEN", help="Up to this day, or before this time.")] = None
+    until: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="End: a day, included, or a time, not included.")
+    ] = None
     category: Annotated[str | None, typer.Option(help="Only runs of this category.")] = None
     tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None
 
@@ -55,31 +57,31 @@ class _StatsFlags(OutputFlags, SelectionFlags):
 @dataclass(frozen=True, kw_only=True)
 class _ReportFlags(_StatsFlags, RegistryFlags):
     by: Annotated[By | None, typer.Option(help="What to group by.", show_default="model")] = None
-    project: Annotated[
-        Horizon | None, typer.Option(help="What the cost so far comes to in a week, in 30 days or in a year.")
-    ] = None
+    project: Annotated[Horizon | None, typer.Option(help="Project the cost so far to a week, 30 days or a year.")] = (
+        None
+    )
     against: Annotated[
         str | None,
         typer.Option(
             metavar="MODEL",
-            help="For --project: compare with everything on this model.",
-            show_default="the dearest one called",
+            help="For --project: compare with running everything on this model.",
+            show_default="the most expensive one called",
         ),
     ] = None
     baseline: Annotated[
         str | None,
         typer.Option(
             metavar="FROM..TO",
-            help="Compare with this period, by task: cost, ratings, models, and what a local model could do.",
+            help="Compare with this period, by task: cost, ratings, models, and what a local model could take over.",
         ),
     ] = None
 
 
 @command(_ReportFlags)
 def report(flags: _ReportFlags) -> int:
-    """Weeks start on Monday; days are yours, by your time zone. Simulated runs are counted only with --simulate.
+    """Weeks start on Monday; days are in your time zone. Simulated runs count only with --simulate.
 
-    With --baseline 2026-10-01..2026-10-31 what came after it, or the period asked for, is compared with it.
+    --baseline 2026-10-01..2026-10-31 compares the chosen period, or everything after the baseline, with it.
     """
     output, horizon, projected = Output.parse(flags.output), flags.project, None
     if flags.baseline is not None and horizon is not None:
@@ -106,7 +108,7 @@ def report(flags: _ReportFlags) -> int:
 
 @command(_StatsFlags)
 def stats(flags: _StatsFlags) -> int:
-    """Today, this week, this month and all time, or a period of your choice; and the latest runs."""
+    """Shows today, this week, this month and all time, or the period that you choose, and the latest runs."""
     output = Output.parse(flags.output)
     with selected(flags) as (ledger, selection, now):
         found = statistics(ledger, selection, now=now)

@@ -32,23 +32,23 @@ _FIGURES = ("calls", "changed", "before", "after", "difference")
 
 @dataclass(frozen=True, kw_only=True)
 class _RepriceFlags(OutputFlags, LedgerFlags, RegistryFlags):
-    since: Annotated[
-        str | None, typer.Option(metavar="DAY", help="From this day on: 2026-11-01, or 7d for a week ago.")
-    ] = None
+    since: Annotated[str | None, typer.Option(metavar="DAY", help="First day: 2026-11-01, or 7d for a week ago.")] = (
+        None
+    )
     model: Annotated[str | None, typer.Option(help="Only calls of this model.")] = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing.")] = False
     undo: Annotated[
-        str | None, typer.Option(metavar="ID", help="Take a repricing back: the id that it printed, or: last.")
+        str | None, typer.Option(metavar="ID", help="Undo a repricing: the id that it printed, or last.")
     ] = None
 
 
 @command(_RepriceFlags)
 def reprice(flags: _RepriceFlags) -> int:
-    """For when a price in the registry was wrong. Each call gets the price that the registry now gives for the time
-    when it was made; what it was recorded to cost is kept, and --undo brings it back.
+    """Use it after a price in the registry was wrong. Each call gets the price that the registry now has for the
+    time of the call. The ledger keeps the recorded cost, and --undo restores it.
 
-    Calls that have no price in the registry, calls on a free tier, and those whose tokens nobody counted stay as they
-    are. One repricing is made at a time.
+    Calls without a price in the registry, calls on a free tier and calls without token counts keep their cost. Only
+    one repricing runs at a time.
     """
     output, settings = Output.parse(flags.output), settings_from(flags)
     if (flags.since is None) == (flags.undo is None):

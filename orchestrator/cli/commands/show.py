@@ -25,12 +25,12 @@ from .rate import rating_document, rating_words
 
 @dataclass(frozen=True, kw_only=True)
 class _ShowFlags(OutputFlags, LedgerFlags, ConfigFlags):
-    run: Annotated[str, typer.Option(help="The run: its id, a beginning of it, or: last.")] = "last"
+    run: Annotated[str, typer.Option(help="The run: its id, the start of its id, or last.")] = "last"
 
 
 @command(_ShowFlags, argument="run")
 def show(flags: _ShowFlags) -> int:
-    """RUN is an id, an unambiguous beginning of one, or: last."""
+    """RUN is the id of a run, the start of an id if no other begins the same, or last."""
     (recorded, rating), output = _find(flags)
     run = recorded.run
     document = recorded_result(recorded).to_dict() | {"prompt": run.prompt, "system": run.system, "tags": run.tags}
@@ -44,7 +44,7 @@ def show(flags: _ShowFlags) -> int:
 
 @command(_ShowFlags, argument="run")
 def why(flags: _ShowFlags) -> int:
-    """RUN is an id, an unambiguous beginning of one, or: last."""
+    """RUN is the id of a run, the start of an id if no other begins the same, or last."""
     (recorded, _), output = _find(flags)
     run, metadata = recorded.run, json.loads(recorded.run.metadata)
     output.emit(

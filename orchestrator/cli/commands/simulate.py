@@ -20,14 +20,14 @@ from ..setup import settings_from
 
 @dataclass(frozen=True, kw_only=True)
 class _SimulateFlags(RegistryFlags):
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 0
-    scenario: Annotated[Path | None, typer.Option(help="Faults to play (ORCH_SCENARIO).")] = None
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.", min=0, max=65535)] = 0
+    scenario: Annotated[Path | None, typer.Option(help="File of faults to play (ORCH_SCENARIO).")] = None
 
 
 @command(_SimulateFlags)
 def simulate(flags: _SimulateFlags) -> int:
-    """Speaks the Anthropic, OpenAI and Gemini wire formats, so any program can be pointed at it with the variables
-    that it prints. GET /journal lists every request with what it would have been billed. Ctrl-C stops it.
+    """Speaks the Anthropic, OpenAI and Gemini wire formats. Set the variables that it prints, and any program will use
+    it. GET /journal lists every request with its simulated bill. Ctrl-C stops it.
     """
     settings = settings_from(flags)
     scenario = None if settings.scenario is None else load_scenario(settings.scenario)

@@ -41,37 +41,39 @@ _NO_RATINGS = "rate answers with: orch rate last good; it takes at least 20 good
 class _TuneFlags(PriceFlags, OutputFlags, LedgerFlags, RegistryFlags):
     files: Annotated[
         list[Path] | None,
-        typer.Option(help="Recorded outcomes, as for orch bench, .gz too; without any, the rated runs of the ledger."),
+        typer.Option(help="Recorded outcomes, as for orch bench. Without files: the rated runs of the ledger."),
     ] = None
-    weak: Annotated[str | None, typer.Option(help="The model that is asked where it will do.")] = None
-    strong: Annotated[str | None, typer.Option(help="The model that is asked where the weak one will not do.")] = None
+    weak: Annotated[str | None, typer.Option(help="The weaker, cheaper model.")] = None
+    strong: Annotated[str | None, typer.Option(help="The stronger model, for prompts that the weaker one fails.")] = (
+        None
+    )
     split: Annotated[
         str | None,
-        typer.Option(help="Of FILES only a part of the prompts, by hash: dev, test, a share 0.5, or a range 0.5:1."),
+        typer.Option(help="Part of the prompts to use, chosen by hash: dev, test, a share 0.5, or a range 0.5:1."),
     ] = None
-    quality: Annotated[
-        float, typer.Option(help="Share of the strong model's quality that is to be kept, at the least cost.")
-    ] = QUALITY
+    quality: Annotated[float, typer.Option(help="Share of the strong model's quality to keep at the lowest cost.")] = (
+        QUALITY
+    )
     weights: Annotated[
         bool,
-        typer.Option(
-            "--weights", help="Also fit what makes a prompt hard: weights of the complexity score's features."
-        ),
+        typer.Option("--weights", help="Also fit the weights of the features of the complexity score."),
     ] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written; write nothing.")] = False
-    force: Annotated[bool, typer.Option("--force", help="Write what was fitted even if the data show no gain.")] = False
-    undo: Annotated[bool, typer.Option("--undo", help="Bring back what was in force before the last tuning.")] = False
-    show: Annotated[bool, typer.Option("--show", help="Show what is in force, and where it comes from.")] = False
+    force: Annotated[bool, typer.Option("--force", help="Write the fitted settings even if the data show no gain.")] = (
+        False
+    )
+    undo: Annotated[bool, typer.Option("--undo", help="Restore the settings from before the last tuning.")] = False
+    show: Annotated[bool, typer.Option("--show", help="Show the settings in use and where each comes from.")] = False
 
 
 @command(_TuneFlags, argument="files")
 def tune(flags: _TuneFlags) -> int:
-    """Fits the calibration of confidence, the threshold of fallback and the cuts of complexity, on the runs that you
-    rated (orch rate) or on FILES. Each is held against what is in force on prompts that the fit has not seen; what is
-    better by more than chance is written to tuned.yaml, beside the config file, which comes before it.
+    """Fits the calibration of confidence, the threshold of fallback and the complexity cuts, on the runs that you rated
+    (orch rate) or on FILES. Each new value is compared with the current one on prompts that the fit has not seen. A
+    significantly better value is written to tuned.yaml beside the config file; the config file overrides it.
 
-    Threshold and cuts need prompts that two models answered. Exit code 2: there is too little data to tell; it says
-    how much is needed. No gain that the data can show changes nothing and ends with 0.
+    Threshold and cuts need prompts that two models answered. Exit code 2: too few data; the message says how many are
+    needed. Exit code 0 without a change: the data show no gain.
     """
     output = Output.parse(flags.output)
     _check(flags)

@@ -1,8 +1,8 @@
-"""Standing in line for a model: its breaker, its rate limits and its daily quota, shared through the ledger.
+"""Admission to a model: its circuit breaker, rate limits and daily quota, shared between processes in the ledger.
 
-    enter ─► breaker open? ─► a place in the queue (one transaction) ─► wait for it ─► Turn: send ─► what was learned
+    enter ─► breaker open? ─► a slot in the queue (one transaction) ─► wait ─► Permit: send, record the outcome
 
-A model without limits, of which nothing is known, costs one look into the ledger and no write.
+A model without limits and without a history of failures costs one read of the ledger and no write.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from ...ledger.store import Ledger
 from ...registry.model import ModelSpec, RateLimits
 from ..events import Observer, Waiting
 from .health import set_aside_error
-from .permit import Books, Turn
+from .permit import AdmissionState, Permit
 
 _LOOK_EVERY_S = 1.0  # while waiting: whether the queue has moved
 _PROBE_LEASE = 120 * SECOND  # a probe whose process died holds up the others for so long at most
@@ -48,12 +48,12 @@ _REASONS = {
 }
 
 
-class Line:
-    """The lines in front of all models, for the calls of one ledger. `monotonic` is in seconds, and so are deadlines.
+class Admission:
+    """Admits the calls of one ledger to models. `monotonic` and deadlines are in seconds.
 
-    `max_wait_s` is the longest wait for a place; what would take longer is refused, so that a chain goes on. If it is
-    as long as a window, the window's margin is allowed for: else what follows a burst would be refused, not queued.
-    `free_tier` names the providers whose free quota is not to be exceeded.
+    `max_wait_s` is the longest wait for a slot: a call that would wait longer is refused, so that a chain goes on to
+    its next model. A `max_wait_s` of at least one window is extended by the window's margin: otherwise the calls after
+    a burst would be refused instead of queued. `free_tier` names the providers whose free quota must not be exceeded.
     """
 
     def __init__(
@@ -70,37 +70,37 @@ class Line:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         window: Window | None = None,
     ) -> None:
-        self._books = Books(ledger, breaker, clock, log_text)
+        self._state = AdmissionState(ledger, breaker, clock, log_text)
         self._ledger = ledger
         self._clock = clock
         self._window = window or Window()
         self._simulated = simulated
-        # Whoever would wait for a minute waits for a whole window, and for the one before who was late.
+        # A call that may wait a minute may wait for a whole window, and for a late call before it.
         slack = 2 * self._window.margin if max_wait_s * SECOND >= self._window.length else 0
         self._max_wait_s = max_wait_s + slack / SECOND
         self._free_tier = frozenset(free_tier)
         self._monotonic = monotonic
         self._sleep = sleep
 
-    async def enter(self, spec: ModelSpec, tokens: int, *, deadline: float, observe: Observer) -> Turn:
-        """Wait for a turn at a model. `tokens` is the estimate for input and output together.
+    async def enter(self, spec: ModelSpec, tokens: int, *, deadline: float, observe: Observer) -> Permit:
+        """Wait until a call may be sent to a model. `tokens` is the estimate for input and output together.
 
-        Raises, with nothing sent and no place taken: SetAsideError while its breaker is open; QuotaExhaustedError if a
+        Raises, with nothing sent and no slot taken: SetAsideError while its breaker is open; QuotaExhaustedError if a
         daily quota is used up or the wait would be too long; DeadlineError if no time is left at all.
         """
         left_s = deadline - self._monotonic()
         if left_s <= 0:
             problem = f"{spec.name}: no time is left for a call"
             raise DeadlineError(problem, provider=spec.provider, model=spec.name, billed=Billed.NO)
-        turn = Turn(self._books, spec, self._limits(spec), Circuit(self._simulated, spec.provider, spec.name))
+        permit = Permit(self._state, spec, self._limits(spec), Circuit(self._simulated, spec.provider, spec.name))
         try:
-            await self._admit(turn, tokens, left_s)
-            if turn.slot is not None:
-                await self._wait(turn, turn.slot, deadline, observe)
+            await self._admit(permit, tokens, left_s)
+            if permit.slot is not None:
+                await self._wait(permit, permit.slot, deadline, observe)
         except BaseException:
-            await turn.abandon()
+            await permit.abandon()
             raise
-        return turn
+        return permit
 
     def _limits(self, spec: ModelSpec) -> RateLimits:
         quota, limits = spec.free_quota, spec.limits
@@ -112,36 +112,36 @@ class Line:
             tpd=lower(limits.tpd, quota.tokens_per_day),
         )
 
-    async def _admit(self, turn: Turn, tokens: int, left_s: float) -> None:
-        """Fills in the turn, so that what was taken is known even if the task is cancelled meanwhile."""
-        unlimited = turn.limits == RateLimits()
-        if unlimited and not await self._ledger.submit(lambda db: self._known(db, turn), reads=True):
+    async def _admit(self, permit: Permit, tokens: int, left_s: float) -> None:
+        """Fills in the permit, so that what was taken is known even if the task is cancelled meanwhile."""
+        unlimited = permit.limits == RateLimits()
+        if unlimited and not await self._ledger.submit(lambda db: self._known(db, permit), reads=True):
             return
-        await self._ledger.submit(lambda db: self._take(db, turn, tokens, left_s))
+        await self._ledger.submit(lambda db: self._take(db, permit, tokens, left_s))
 
-    def _known(self, connection: sqlite3.Connection, turn: Turn) -> bool:
+    def _known(self, connection: sqlite3.Connection, permit: Permit) -> bool:
         now = to_micros(self._clock())
-        turn.breakers = breakers_of(connection, turn.circuit, now)
-        turn.learned = learned_limits(connection, turn.key, now)
-        turn.budgets = any_budget(connection)
-        return bool(turn.breakers or turn.learned)
+        permit.breakers = breakers_of(connection, permit.circuit, now)
+        permit.learned = learned_limits(connection, permit.key, now)
+        permit.budgets = any_budget(connection)
+        return bool(permit.breakers or permit.learned)
 
-    def _take(self, connection: sqlite3.Connection, turn: Turn, tokens: int, left_s: float) -> None:
-        """Within a transaction: everything that is taken is taken here, or an error is raised and nothing is."""
-        self._known(connection, turn)
-        now, turn.entered = to_micros(self._clock()), self._monotonic()
-        spec = turn.spec
-        for breaker in turn.breakers:
+    def _take(self, connection: sqlite3.Connection, permit: Permit, tokens: int, left_s: float) -> None:
+        """Within a transaction: take the slot and the probe together, or raise an error and take neither."""
+        self._known(connection, permit)
+        now, permit.entered = to_micros(self._clock()), self._monotonic()
+        spec = permit.spec
+        for breaker in permit.breakers:
             if breaker.barred_until(now) is not None:
                 raise set_aside_error(spec.provider, spec.name, breaker, now)
-        if turn.limits != RateLimits() or turn.learned is not None:
+        if permit.limits != RateLimits() or permit.learned is not None:
             latest = now + round(min(left_s, self._max_wait_s) * SECOND)
-            taken = take_slot(connection, Wanted(turn.key, turn.limits, tokens, now, latest), self._window)
+            taken = take_slot(connection, Wanted(permit.key, permit.limits, tokens, now, latest), self._window)
             if isinstance(taken, Full):
                 raise self._refusal(spec, taken, now)
-            turn.slot = taken
-        if turn.breakers:
-            turn.probe = claim_probe(connection, turn.circuit, now, now + _PROBE_LEASE)
+            permit.slot = taken
+        if permit.breakers:
+            permit.probe = claim_probe(connection, permit.circuit, now, now + _PROBE_LEASE)
 
     def _refusal(self, spec: ModelSpec, full: Full, now: int) -> QuotaExhaustedError:
         """Another model may still answer in time, so a chain moves on."""
@@ -154,32 +154,31 @@ class Line:
             retry_after_s=wait_s,
         )
 
-    async def _wait(self, turn: Turn, slot: Slot, deadline: float, observe: Observer) -> None:
-        """Until the turn's place. The wait is measured on the monotonic clock: what happens to the other one on the
-        way makes no difference."""
+    async def _wait(self, permit: Permit, slot: Slot, deadline: float, observe: Observer) -> None:
+        """Wait for the permit's slot, by the monotonic clock: a change of the wall clock does not matter."""
         shown: int | None = None
-        latest = min(deadline, turn.entered + self._max_wait_s)
+        latest = min(deadline, permit.entered + self._max_wait_s)
         while True:
-            ready = turn.entered + (slot.at - slot.taken_at) / SECOND
+            ready = permit.entered + (slot.at - slot.taken_at) / SECOND
             left_s = ready - self._monotonic()
             if ready > latest:
                 full = Full(slot.at, slot.cause)
-                raise self._refusal(turn.spec, full, slot.taken_at)
+                raise self._refusal(permit.spec, full, slot.taken_at)
             if left_s <= 0:
                 break
             if shown != slot.ahead + 1:
                 shown = slot.ahead + 1
-                observe(Waiting(turn.spec.name, left_s, _REASONS[slot.cause], shown))
+                observe(Waiting(permit.spec.name, left_s, _REASONS[slot.cause], shown))
             await self._sleep(min(left_s, _LOOK_EVERY_S))
-            slot = turn.slot = await self._look_again(turn, slot)
+            slot = permit.slot = await self._look_again(permit, slot)
         late = round(-left_s * SECOND)
         if late > self._window.margin // 2:
-            # Whoever comes a window later must know when this request really left.
-            turn.slot = replace(slot, at=slot.at + late)
-            await self._ledger.submit(lambda db: move_slot(db, turn.slot or slot))
+            # A call that comes one window later must know when this request really left.
+            permit.slot = replace(slot, at=slot.at + late)
+            await self._ledger.submit(lambda db: move_slot(db, permit.slot or slot))
 
-    async def _look_again(self, turn: Turn, slot: Slot) -> Slot:
-        waited = round((self._monotonic() - turn.entered) * SECOND)
+    async def _look_again(self, permit: Permit, slot: Slot) -> Slot:
+        waited = round((self._monotonic() - permit.entered) * SECOND)
         moved = await self._ledger.submit(lambda db: look_again(db, slot, waited, self._window), reads=True)
         if moved.at - moved.taken_at != slot.at - slot.taken_at:
             await self._ledger.submit(lambda db: move_slot(db, moved))

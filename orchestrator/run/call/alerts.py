@@ -1,4 +1,4 @@
-"""Telling the user's own command of budget alerts."""
+"""Runs the user's `on_alert` command for budget alerts."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _PATIENCE_S = 10.0  # for all alerts of a run together
 
 
 def alert_document(alert: Alert) -> dict[str, object]:
-    """An alert as a JSON object: what the command reads."""
+    """An alert as the JSON object that the command reads."""
     return {"schema_version": 1, "percent": alert.percent, **alert.state.to_dict(), "message": str(alert)}
 
 
 async def tell(command: str, alerts: Sequence[Alert], observe: Observer, *, environ: Mapping[str, str]) -> None:
-    """Run the command once for each alert, one after the other, as `run_command` does. One that fails, or that there is
-    no time for, is a warning and no more."""
+    """Run the command once for each alert, in order, as `run_command` does. If it fails or there is no time for it,
+    that is only a warning."""
     loop = asyncio.get_running_loop()
     until = loop.time() + _PATIENCE_S
     for alert in alerts:

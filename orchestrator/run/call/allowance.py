@@ -1,6 +1,6 @@
-"""What the calls of one run may take of something: a node's share of the run's cost cap, the run's tokens.
+"""Limits that one run sets on its own calls: a node's share of the run's cost cap, and the run's token budget.
 
-The cap itself is the ledger's to enforce.
+The ledger enforces the cost cap itself.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from ...money import format_nanousd
 
 @dataclass(eq=False, slots=True)
 class Allowance(ABC):
-    """A limit, and the calls that are held against it with what each may take."""
+    """A limit, and the amounts that calls hold of it."""
 
     limit: int
     _held: dict[str, int] = field(default_factory=dict, init=False)
 
     def hold(self, calls: Mapping[str, int], records: Mapping[str, CallRecord]) -> None:
-        """Hold calls, by id, with what they may take: all of them, or none. Raises BudgetError."""
+        """Hold an amount for each call, by call id: for all of them or for none. Raises BudgetError."""
         wanted, left = sum(calls.values()), max(self.left(records), 0)
         if wanted > left:
             refusal = self._refusal(wanted, left)
@@ -32,19 +32,19 @@ class Allowance(ABC):
         self._held.update(calls)
 
     def release(self, calls: Mapping[str, int]) -> None:
-        """Calls that were not reserved after all."""
+        """Release calls that were not reserved after all."""
         for call in calls:
             self._held.pop(call, None)
 
     def left(self, records: Mapping[str, CallRecord]) -> int:
-        """What is left, by the run's calls as they stand; less than nothing if one took more than it might."""
+        """What is left, given the run's calls as they stand; negative if a call took more than it held."""
         return self.limit - sum(
             held if (taken := self._taken(records.get(call))) is None else taken for call, held in self._held.items()
         )
 
     @abstractmethod
     def _taken(self, record: CallRecord | None) -> int | None:
-        """What a call took, by its record, if there is one yet; None while nobody knows."""
+        """What a call took, by its record; None while it is unknown."""
 
     @abstractmethod
     def _refusal(self, wanted: int, left: int) -> BudgetError: ...
@@ -52,8 +52,8 @@ class Allowance(ABC):
 
 @dataclass(eq=False, slots=True)
 class CostShare(Allowance):
-    """What one node of a plan may spend, in nano-dollars. A call counts for its cost, once that is known; until then
-    for its worst case. `holder` names the node."""
+    """What one node of a plan may spend, in nano-dollars. A call counts with its cost once that is known, and with
+    its worst case until then. `holder` names the node in messages."""
 
     holder: str = field(kw_only=True)
 
@@ -70,11 +70,11 @@ class CostShare(Allowance):
 
 @dataclass(eq=False, slots=True)
 class TokenBudget(Allowance):
-    """How many tokens all calls of a run may take together, of input and output.
+    """How many tokens all calls of a run may take together, input and output.
 
-    A call that is under way counts for its estimated input and the limit on its reply, and so does one that ended
-    without anybody knowing what it took; any other one for that. So what is exceeded, if the estimate was too low, is
-    exceeded by that much and no more.
+    A call in flight counts with its estimated input plus its output limit, and so does a call that ended without token
+    counts. Every other call counts with its token counts. The budget can therefore be exceeded only by the error of the
+    estimate.
     """
 
     def _taken(self, record: CallRecord | None) -> int | None:

@@ -1,4 +1,4 @@
-"""One attempt whose row is in the ledger: send and settle. Every way out of it settles the row.
+"""One attempt whose row is in the ledger: send it and settle it. Every way out settles the row.
 
 reserved ─► sent (committed) ─► provider ─► completed | failed | interrupted (committed)
 """
@@ -38,7 +38,7 @@ class Answered:
 class Attempt:
     """An attempt that is about to be made. `deadline` is in seconds on the `monotonic` clock.
 
-    `final` says that the reply is the run's answer. `price_at` gives the price that applies at a time.
+    `final`: the reply is the run's answer. `price_at` returns the price at a time.
     """
 
     log: RunLog
@@ -57,7 +57,8 @@ class Attempt:
     _usage: Usage | None = None
 
     async def make(self, request: Request) -> Answered:
-        """Raises a ProviderError with its row settled; LedgerError if the row cannot say `sent`, and nothing was."""
+        """Send the request and settle the row. Raises ProviderError with the row settled; LedgerError, with nothing
+        sent, if the row cannot be marked as sent."""
         self._started = self.monotonic()
         try:
             if self.record.status is CallStatus.RESERVED:
@@ -87,7 +88,7 @@ class Attempt:
         return Answered(self.record, completion)
 
     def _take_terms(self) -> None:
-        """The price is that of the moment when the call is sent: it may have waited since it was reserved."""
+        """Take the price at the moment of sending: the call may have waited since it was reserved."""
         at = self.clock()
         price = self.price_at(at)
         if price != self.terms.price:
@@ -130,7 +131,7 @@ class Attempt:
         raise self._error(BadReplyError, "the stream ended without a reply")
 
     async def give_up(self, error: ProviderError) -> None:
-        """Settle an attempt that is not going to be sent."""
+        """Settle an attempt that will not be sent."""
         await self._settle(failed(self.record, error, self.terms, self._ended()), error.code)
 
     async def withdraw(self) -> None:
@@ -146,7 +147,7 @@ class Attempt:
         await self.log.settle(record, outcome)
 
     def _tell_doubts(self, completion: Completion) -> None:
-        """Warns of what in a reply has no exact price, and of another model that answered."""
+        """Warn of parts of a reply without an exact price, and of another model that answered."""
         if completion.usage is not None:
             for doubt in bill_of(completion, completion.usage, self.terms).doubts:
                 self.observe(Note(f"{self.record.model}: {doubt}", loud=True))

@@ -1,8 +1,8 @@
-"""One call, attempt after attempt: rate limit, what a cost cap can pay for, reservation, and the retries.
+"""One call with its retries: rate limits, the output limit that a cost cap can pay for, reservation, sending.
 
-    for each attempt:  wait in line ─► draft ─► reserve (a row, committed) ─► Attempt: send, settle
+    for each attempt:  admission ─► draft ─► reserve (a row, committed) ─► Attempt: send, settle
 
-Calls that are made at the same time can be reserved together first, and then sent.
+Calls that run at the same time can be reserved together first and sent afterwards.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from ...registry.model import ModelSpec, Registry
 from ...registry.providers import PROVIDERS
 from ...types import Request
 from ..events import Event, Note, Observer, Waiting
-from .admission import Line
+from .admission import Admission
 from .allowance import Allowance, CostShare, TokenBudget
 from .attempt import Answered, Attempt
 from .connections import Connections
-from .permit import Turn
+from .permit import Permit
 from .retry import Backoff
 from .run_log import RunLog
 from .settlement import Terms, price_json
@@ -51,13 +51,12 @@ _LONGEST_WAIT_S = 86_400.0  # before a call is sent: prices go by the time of th
 class Order:
     """What a run asks of a call.
 
-    `load` is that of what is sent. `deadline` is in seconds on the monotonic clock. `free_tier` names the providers
-    that cost the user nothing. `portion` is what one of several calls at the same time may set aside of what the cap
-    and the budgets leave, which are the ledger's to enforce. `shares` are those of the nodes that the call is part of.
-    `token_budget` is the run's, and `allowance_tokens` what one of several calls at the same time may take of it.
-    `final` says that its reply, if one comes, is the run's answer, and `answers` that it may be; `logprobs` that the
-    provider is asked how sure the model was of each token. `environ` is what the user's own commands see of the
-    environment.
+    `load`: the size of what is sent. `deadline`: seconds on the monotonic clock. `free_tier`: the providers whose free
+    tier the user is on. `portion`: the part of what cap and budgets leave that this call may reserve when several calls
+    run at the same time. `shares`: the cost shares of the nodes that the call belongs to. `token_budget`: the run's;
+    `allowance_tokens`: the part of it that this call may take. `final`: its reply, if one comes, is the run's answer;
+    `answers`: it may be. `logprobs`: ask the provider for token probabilities. `environ`: the environment of the user's
+    own commands.
     """
 
     run_id: str
@@ -80,7 +79,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A call that is ready to be reserved and sent. An `exempt` one is not held against budgets."""
+    """A call that is ready to be reserved and sent. Budgets do not apply to an `exempt` one."""
 
     spec: ModelSpec
     request: Request
@@ -92,12 +91,12 @@ class Draft:
 
     @property
     def tokens(self) -> int:
-        """What it may take: its input as estimated, and the longest reply."""
+        """The most tokens that it is expected to take: estimated input plus output limit."""
         return self.terms.load.input_tokens + self.request.max_tokens
 
 
 class Caller:
-    """Makes the calls of one run. `clock` dates the rows; `monotonic`, in seconds, measures."""
+    """Makes the calls of one run. `clock` dates the rows; `monotonic` measures durations, in seconds."""
 
     def __init__(
         self,
@@ -105,7 +104,7 @@ class Caller:
         ledger: Ledger,
         log: RunLog,
         connections: Connections,
-        line: Line,
+        admission: Admission,
         retry: RetryPolicy,
         registry: Registry,
         clock: Clock,
@@ -115,7 +114,7 @@ class Caller:
         self.log = log
         self._ledger = ledger
         self._connections = connections
-        self._line = line
+        self._admission = admission
         self._retry = retry
         self._registry = registry
         self._clock = clock
@@ -132,10 +131,10 @@ class Caller:
         role: str | None = None,
         reserved: Draft | None = None,
     ) -> Answered:
-        """A completion, after as many attempts as the policy allows. Raises the last attempt's error.
+        """Make a call, with as many attempts as the retry policy allows. Raises the error of the last attempt.
 
-        `request.max_tokens` is lowered to what the run's cap and the budgets can pay for, unless the user set it. With
-        `reserved`, the first attempt is one that has been reserved already.
+        `request.max_tokens` is lowered to what the run's cap and the budgets can pay for, unless the user set it.
+        `reserved` is a draft that was reserved before: the first attempt sends it.
         """
 
         try:
@@ -168,8 +167,8 @@ class Caller:
         budgets: bool = True,
         sending: bool = False,
     ) -> Draft:
-        """A call as it would be made now: its price, its worst case and its row, which is marked as sent where it is
-        sent as soon as it is reserved. Without `budgets` only the run's cap limits the reply."""
+        """Price a call as it would be made now, and make its row. With `sending`, the row is marked as sent when it
+        is reserved. Without `budgets`, only the run's cap limits the reply."""
         now = self._clock()
         latest = now + timedelta(seconds=min(max(order.deadline - self._monotonic(), 0), _LONGEST_WAIT_S))
         prices = prices_for(spec, now, latest, order.free_tier)  # it is sent at some time until then
@@ -219,7 +218,7 @@ class Caller:
         return Draft(spec, request, record, terms, exempt, order.shares, order.token_budget)
 
     async def reserve(self, drafts: Sequence[Draft]) -> None:
-        """Set aside what the calls could cost together: all of them, or none. Raises BudgetError."""
+        """Reserve the worst cases of the calls: of all of them or of none. Raises BudgetError."""
         exempt = [draft.record.call_id for draft in drafts if draft.exempt]
         held: dict[Allowance, dict[str, int]] = {}
         for draft in drafts:
@@ -241,10 +240,10 @@ class Caller:
         self, spec: ModelSpec, request: Request, order: Order, number: int, step: str | None, role: str | None
     ) -> Answered:
         provider = self._connections.get(spec.provider)
-        async with await self._wait_in_line(spec, order) as turn:
+        async with await self._admitted(spec, order) as permit:
             # Nothing lies between: it is reserved and marked as sent in one transaction.
             draft = await self.draft(
-                spec, request, order, step=step, role=role, number=number, budgets=turn.budgets, sending=True
+                spec, request, order, step=step, role=role, number=number, budgets=permit.budgets, sending=True
             )
             attempt = self._attempt(draft, order, provider)
             try:
@@ -252,22 +251,22 @@ class Caller:
             except asyncio.CancelledError:
                 await attempt.withdraw()
                 raise
-            return await self._make(draft, attempt, turn)
+            return await self._make(draft, attempt, permit)
 
     async def _send_reserved(self, draft: Draft, order: Order) -> Answered:
         attempt = self._attempt(draft, order, self._connections.get(draft.spec.provider))
         try:
-            turn = await self._wait_in_line(draft.spec, order)
+            permit = await self._admitted(draft.spec, order)
         except ProviderError as error:
             await attempt.give_up(error)
             raise
-        async with turn:
-            return await self._make(draft, attempt, turn)
+        async with permit:
+            return await self._make(draft, attempt, permit)
 
-    async def _make(self, draft: Draft, attempt: Attempt, turn: Turn) -> Answered:
-        turn.begin(attempt.provider)
+    async def _make(self, draft: Draft, attempt: Attempt, permit: Permit) -> Answered:
+        permit.begin(attempt.provider)
         answered = await attempt.make(draft.request)
-        turn.used(answered.completion.usage)
+        permit.used(answered.completion.usage)
         return answered
 
     def _attempt(self, draft: Draft, order: Order, provider: Provider) -> Attempt:
@@ -285,24 +284,24 @@ class Caller:
             monotonic=self._monotonic,
         )
 
-    async def _wait_in_line(self, spec: ModelSpec, order: Order) -> Turn:
+    async def _admitted(self, spec: ModelSpec, order: Order) -> Permit:
         expected = order.load.input_tokens + order.load.output_tokens
 
         def waiting(event: Event) -> None:
             self.log.start()  # so that a run that waits can be seen in the ledger
             order.observe(event)
 
-        return await self._line.enter(spec, expected, deadline=order.deadline, observe=waiting)
+        return await self._admission.enter(spec, expected, deadline=order.deadline, observe=waiting)
 
     def _within(self, budget: TokenBudget, request: Request, record: CallRecord, order: Order) -> Request:
-        """The request with a limit on the reply that the run's tokens suffice for."""
+        """Lower the output limit to what is left of the run's token budget."""
         left = budget.left(self.log.calls)
         if order.allowance_tokens is not None:
             left = min(left, order.allowance_tokens)
         return self._limited(request, left - order.load.input_tokens, record, order, "that are left of the run's")
 
     async def _affordable(self, request: Request, prices: Sequence[Price], record: CallRecord, order: Order) -> Request:
-        """The request with a limit on the reply that the cap and the budgets can pay for."""
+        """Lower the output limit to what the cap and the budgets can pay for."""
         self.log.start()  # the cap is in the run's row
         left = await self._ledger.submit(partial(left_nanousd, call=record), reads=True)
         if left is None:
@@ -312,8 +311,8 @@ class Caller:
         return self._limited(request, most, record, order, "that can be paid for")
 
     def _limited(self, request: Request, most: int, record: CallRecord, order: Order, which: str) -> Request:
-        """The request with at most so many tokens of reply. A limit below the expected length would buy a truncated
-        answer: then the request is left as it is, to be refused."""
+        """Lower the output limit to `most`. A limit below the expected length would buy a truncated answer: then the
+        request stays as it is, and the reservation refuses it."""
         if not order.load.output_tokens <= most < request.max_tokens:
             return request
         order.observe(Note(f"{record.model}: the reply is limited to the {most} tokens {which}"))

@@ -1,4 +1,4 @@
-"""What the user's own commands, `--verify` and `on_alert`, see of the environment: all of it but what is secret."""
+"""The environment of the user's own commands, `--verify` and `on_alert`: everything but secrets."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _SHORTEST_KEY = 8  # a shorter one, such as a self-hosted server's "none", would
 
 
 def for_commands(environ: Mapping[str, str], passed: Collection[str] = ()) -> dict[str, str]:
-    """The environment without variables that are called a key, token, secret, password, credential or header, that hold
-    a provider's key, or an address with a password. `passed` names those that are passed on all the same."""
+    """The environment without secrets: variables named like a key, token, secret, password, credential or header,
+    those that hold a provider's key, and addresses with a password. Variables in `passed` are kept."""
     keys = [environ.get(info.key_env, "") for info in PROVIDERS.values()]
     keys = [key for key in keys if len(key) >= _SHORTEST_KEY]
     return {

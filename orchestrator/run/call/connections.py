@@ -1,7 +1,7 @@
-"""The connections of an engine: one for each provider and event loop, made when first needed and kept open.
+"""The connections of an engine: one for each provider and event loop, made on first use and kept open.
 
-A connection belongs to the event loop that it was made in. It is closed with the engine, or with its loop: an
-asynchronous generator that waits in each loop is ended by `asyncio.run` before that closes the loop.
+A connection belongs to the event loop that made it. It closes with the engine or with its loop: `asyncio.run` ends the
+asynchronous generator that waits in each loop before it closes the loop.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from ...providers.base import Provider
 
 @dataclass(slots=True)
 class _OfLoop:
-    """The connections of one event loop, by provider, and what closes them when it is ended."""
+    """The connections of one event loop, by provider, and the generator that closes them."""
 
     by_provider: dict[str, Provider]
     closing: AsyncGenerator[None, None]
 
 
 class Connections:
-    """Provider connections by name. `connect` makes one, or raises AuthenticationError where there is no key."""
+    """Provider connections by name. `connect` makes one; it raises AuthenticationError without a key."""
 
     def __init__(self, connect: Callable[[str], Provider]) -> None:
         self._connect = connect
@@ -38,7 +38,7 @@ class Connections:
         return of_loop.by_provider[provider]
 
     async def aclose(self) -> None:
-        """Close all of them, each in its own loop; those of a loop that is no more are gone with it."""
+        """Close all connections, each in its own loop; those of a closed loop are closed already."""
         here = asyncio.get_running_loop()
         for loop, of_loop in list(self._by_loop.items()):
             if loop is here:

@@ -1,4 +1,4 @@
-"""What the end of a call says of a provider's health. Pure: an error in, a finding out; the ledger has the breakers."""
+"""What the end of a call says about a provider's health. Pure: takes an error, returns a finding."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ QUOTA_PAUSE = 600 * SECOND
 
 
 class Health(Enum):
+    """What the end of a call means for the model's circuit breaker."""
+
     ANSWERS = auto()  # with whatever: it is there
     DOWN = auto()
     OUT_OF_QUOTA = auto()
@@ -39,7 +41,7 @@ class Health(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a call found. `whole_provider` is set where the quota is the account's and not one model's."""
+    """What a call says about health. `whole_provider`: the exhausted quota is the account's and not one model's."""
 
     health: Health
     whole_provider: bool = False
@@ -47,7 +49,7 @@ class Finding:
 
 
 def finding(error: BaseException | None, *, log_text: bool = True) -> Finding:
-    """What the end of a call tells; None is a completion. Without `log_text` the reason quotes nobody."""
+    """The finding from a call's error; None is a completed call. Without `log_text` the reason quotes no reply."""
     if error is None:
         return Finding(Health.ANSWERS)
     if not isinstance(error, ProviderError) or isinstance(error, _NO_TELLING):
@@ -63,7 +65,7 @@ def finding(error: BaseException | None, *, log_text: bool = True) -> Finding:
 
 
 def set_aside_error(provider: str, model: str, breaker: Breaker, now: int) -> SetAsideError:
-    """Why a model is not asked, and until when."""
+    """The error that says why a model is not asked, and until when."""
     until = breaker.barred_until(now) or now
     what = provider if breaker.model == EVERY_MODEL else model
     probing = breaker.open_until is not None and breaker.open_until <= now

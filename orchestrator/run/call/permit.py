@@ -1,4 +1,4 @@
-"""One call's turn: what it holds while it is under way, and what is kept of how it ended."""
+"""The permit of one call: what the call holds while it is in flight, and what its end tells of the model's health."""
 
 from __future__ import annotations
 
@@ -25,35 +25,36 @@ from .health import QUOTA_PAUSE, Health, finding
 
 Change = Callable[[sqlite3.Connection], None]
 
-_LONGEST_BLOCK = 3_600 * SECOND  # what a provider says is believed for so long, and then asked again
+_LONGEST_BLOCK = 3_600 * SECOND  # a pause that a provider asks for is kept for at most this long
 
 
 class SaysLimits(Protocol):
-    """As much of a Provider as is asked here."""
+    """The part of `Provider` that a permit needs."""
 
-    def rate_limit_status(self) -> RateLimitStatus: ...
+    def rate_limit_status(self) -> RateLimitStatus:
+        """The limits that the latest reply stated."""
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
-    """What all turns of a line share. `log_text` says whether reasons may quote; `live` are those under way."""
+class AdmissionState:
+    """What all permits of an `Admission` share. `log_text`: reasons may quote replies. `live`: those in flight."""
 
     ledger: Ledger
     policy: BreakerPolicy
     clock: Clock
     log_text: bool
-    live: list[Turn] = field(default_factory=list)
+    live: list[Permit] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
-class Turn:
-    """A call that may be sent now. Entered as a context, it keeps what became of the call when it is left.
+class Permit:
+    """Allows one call to be sent now. As a context manager, it records on exit how the call ended.
 
-    `begin` is said right before the request is sent: a turn that was not begun gives back what it took. `budgets` says
-    whether there are any, as of when the turn was given.
+    Call `begin` right before the request is sent: a permit that was not begun gives back its slot and its probe.
+    `budgets`: whether the ledger had any budget when the permit was given.
     """
 
-    books: Books
+    state: AdmissionState
     spec: ModelSpec
     limits: RateLimits
     circuit: Circuit
@@ -70,19 +71,21 @@ class Turn:
 
     @property
     def key(self) -> tuple[bool, str]:
+        """The key of the model's rate limits in the ledger: simulated or real, and the model."""
         return self.circuit.simulated, self.circuit.model
 
     def begin(self, provider: SaysLimits) -> None:
+        """Mark the request as about to be sent through `provider`."""
         self._status_before = provider.rate_limit_status()
         self._provider = provider
-        for other in self.books.live:
+        for other in self.state.live:
             if other._provider is provider and other.spec.name != self.spec.name:
-                # A connection tells the limits of its last reply only: here it is not certain which model's they are.
+                # A connection keeps the limits of its last reply only, so it is not certain which model they belong to.
                 self._mixed = other._mixed = True
-        self.books.live.append(self)
+        self.state.live.append(self)
 
     def used(self, usage: Usage | None) -> None:
-        """What the call took, as far as the provider says."""
+        """Note the tokens that the provider reported for the call."""
         if usage is not None:
             self._tokens = usage.input_tokens + usage.output_tokens
 
@@ -95,11 +98,11 @@ class Turn:
         if self._provider is None:
             await self.abandon()
             return
-        self.books.live.remove(self)
+        self.state.live.remove(self)
         await self._write(self._changes(self._provider, error))
 
     async def abandon(self) -> None:
-        """Give back the place and the probe."""
+        """Give back the slot and the probe."""
         slot, probe = self.slot, self.probe
         self.slot, self.probe = None, False
         changes: list[Change] = []
@@ -110,7 +113,7 @@ class Turn:
         await self._write(changes)
 
     async def _write(self, changes: Sequence[Change]) -> None:
-        """Carries out changes together. They are made even if the task is cancelled meanwhile."""
+        """Make the changes in one transaction, even if the task is cancelled meanwhile."""
         if not changes:
             return
 
@@ -119,12 +122,12 @@ class Turn:
                 change(connection)
 
         with contextlib.suppress(LedgerError):  # an answer is worth more than the book-keeping of limits
-            await self.books.ledger.submit(all_of_them)
+            await self.state.ledger.submit(all_of_them)
 
     def _changes(self, provider: SaysLimits, error: BaseException | None) -> list[Change]:
-        """What there is to be written."""
+        """The changes of the ledger that the call's end calls for."""
         changes: list[Change] = []
-        slot, tokens, now = self.slot, self._tokens, self.books.clock()
+        slot, tokens, now = self.slot, self._tokens, self.state.clock()
         if isinstance(error, ProviderError) and error.partial is not None and error.billed is Billed.YES:
             self.used(error.partial.usage)
             tokens = self._tokens
@@ -141,7 +144,7 @@ class Turn:
         return changes + self._health_changes(error, to_micros(now))
 
     def _health_changes(self, error: BaseException | None, now: int) -> list[Change]:
-        circuit, policy, found = self.circuit, self.books.policy, finding(error, log_text=self.books.log_text)
+        circuit, policy, found = self.circuit, self.state.policy, finding(error, log_text=self.state.log_text)
         changes: list[Change] = []
         match found.health:
             case Health.ANSWERS if self.breakers:
@@ -157,7 +160,7 @@ class Turn:
 
 
 def _heard(status: RateLimitStatus, error: BaseException | None, now: datetime) -> Learned:
-    """What a reply says of limits."""
+    """The limits that a reply states, by its headers and its error."""
     at = to_micros(now)
     ends = [
         to_micros(reset)

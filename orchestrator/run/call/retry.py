@@ -1,4 +1,4 @@
-"""Whether a failed call is sent again to the same model, and after how long. One policy for all providers."""
+"""Decides whether a failed call is sent again to the same model, and after how long. One policy for all providers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AT_MOST: dict[type[ProviderError], int] = {EmptyReplyError: 1}
 
 
 class _OfOthers:
-    """A hook of stamina's that is told of all retries but those of calls."""
+    """A stamina hook that passes on the retries of other code, and drops those of calls."""
 
     def __init__(self, hook: RetryHook) -> None:
         self._hook = hook
@@ -28,7 +28,8 @@ class _OfOthers:
 
 
 def _keep_quiet() -> None:
-    """stamina logs each retry, which Python prints where nobody listens: a run's watcher is told of them instead."""
+    """Stop stamina from logging the retries of calls, which Python would print: the run's observer is told of them
+    instead."""
     hooks = instrumentation.get_on_retry_hooks()
     if not all(isinstance(hook, _OfOthers) for hook in hooks):
         instrumentation.set_on_retry_hooks([_OfOthers(hook) for hook in hooks])
@@ -36,9 +37,9 @@ def _keep_quiet() -> None:
 
 @dataclass(slots=True)
 class Backoff:
-    """The waits of one call: asked after each failure, it answers with seconds to wait, or False to give up.
+    """The waits of one call, as a stamina back-off hook: for each failure the seconds to wait, or False to give up.
 
-    It is a stamina back-off hook. `time_left_s` gives the seconds until the run's deadline: no wait goes past it.
+    `time_left_s` returns the seconds until the run's deadline: no wait goes past it.
     """
 
     policy: RetryPolicy

@@ -1,10 +1,11 @@
-"""The rows of one run: as they stand, in memory, and on their way into the ledger.
+"""The rows of one run: kept in memory as they stand, and written to the ledger.
 
     begin ─► reserve (waited for) ─► settle, judge ─► reserve ... ─► finish (waited for)
 
-The ledger takes what is handed in in this order, so only two things are waited for: a reservation, since nothing may be
-sent before it is durable, and the end of the run, since nobody may be told anything before that is. If the ledger
-cannot take a row, the answer is not lost, and neither is its cost: the row waits in the spool.
+The ledger writes changes in the order in which they are handed in, so the run waits for two of them only: a
+reservation, since nothing may be sent before it is durable, and the end of the run, since nobody may be told of a
+result before it is durable. A row that the ledger cannot take goes to the spool, so neither an answer nor its cost is
+lost.
 """
 
 from __future__ import annotations
@@ -30,10 +31,9 @@ T = TypeVar("T")
 
 
 class RunLog:
-    """Writes the rows of one run, and tells its watcher what has been written.
+    """Writes the rows of one run, and tells the run's observer what was written.
 
-    `calls` has every call of the run as it stands, by id, in the order in which they were made; `alerts` what their
-    cost has brought about.
+    `calls`: every call of the run as it stands, by id, in order. `alerts`: the budget alerts that their costs raised.
     """
 
     def __init__(self, ledger: Ledger, observe: Observer = unobserved) -> None:
@@ -48,17 +48,16 @@ class RunLog:
         self._spooling: dict[str, asyncio.Future[str]] = {}
 
     def begin(self, run: RunRecord) -> None:
-        """The run's row, which is written by `start`, at the latest with the first reservation, in the same commit."""
+        """Take the run's row. `start` writes it, at the latest with the first reservation, in the same commit."""
         self._run = run
 
     def start(self) -> None:
-        """Write the run's row, unless it has been. That it could not be written shows when a call is reserved, or at
-        the run's end."""
+        """Write the run's row, once. If that fails, the next reservation or the end of the run raises the error."""
         if self._begun is None and self._run is not None:
             self._begun = self._hand_in(self._ledger.submit(partial(entries.start_run, run=self._run)))
 
     async def reserve(self, calls: Sequence[CallRecord], exempt: Collection[str]) -> None:
-        """Insert calls: all of them, or none. Raises BudgetError, and LedgerError if the run could not be written."""
+        """Insert calls: all of them or none. Raises BudgetError, and LedgerError if the run could not be written."""
         self.start()
         try:
             await self._ledger.submit(partial(entries.reserve, calls=calls, exempt=exempt))
@@ -74,15 +73,16 @@ class RunLog:
             await self._begun
 
     async def mark_sent(self, call_id: str, at: datetime) -> CallRecord:
-        """The last thing before a call that was reserved earlier leaves."""
+        """Mark a call that was reserved earlier as sent, right before it is."""
         await self._ledger.submit(partial(entries.mark_sent, call_id=call_id, at=at))
         self.calls[call_id] = replace(self.calls[call_id], status=CallStatus.SENT, sent_at=at)
         return self.calls[call_id]
 
     async def settle(self, call: CallRecord, outcome: str) -> None:
-        """What became of a call; `outcome` is it in words. It is written even if the task is cancelled meanwhile.
+        """Write how a call ended; `outcome` is that in words. The row is written even if the task is cancelled
+        meanwhile.
 
-        A watched run goes on when it is written, so that its events come in order.
+        If the run has an observer, this waits until the row is written, so that events come in order.
         """
         self.calls[call.call_id] = call
         self._settling.add(call.call_id)
@@ -99,18 +99,18 @@ class RunLog:
         self.observe(CallEnded(call.call_id, call.model, outcome, call.latency_ms, call.cost_nanousd))
 
     def judge(self, call_id: str, confidence: float, verdict: str) -> None:
-        """What was thought of an answer; `verdict` is a JSON object. Not worth failing a run for."""
+        """Write the verdict on an answer, a JSON object. A failure to write it does not fail the run."""
         self.calls[call_id] = replace(self.calls[call_id], confidence=confidence, verdict=verdict)
         if call_id not in self._settling:  # else it goes with the settlement
             change = partial(entries.judge, call_id=call_id, confidence=confidence, verdict=verdict)
             self._hand_in(self._ledger.submit(change))
 
     async def finish(self, run: RunRecord) -> bool:
-        """Write the run's end. Returns when everything of the run is durable or in the spool, and says whether the task
+        """Write the run's end. Returns when all rows of the run are durable or in the spool, and says whether the task
         was cancelled meanwhile.
 
-        Raises LedgerError if the run's beginning could not be written: then nothing of it is there, and nothing was
-        sent.
+        Raises LedgerError if the run's row could not be written at the start: then the ledger has nothing of it, and
+        nothing was sent.
         """
         self.start()
         finished = self._hand_in(self._ledger.submit(partial(entries.finish_run, run=run)))
@@ -126,7 +126,7 @@ class RunLog:
         return cancelled
 
     def _write(self, connection: sqlite3.Connection, call_id: str) -> tuple[Alert, ...]:
-        """Within the transaction. The row is written as it stands now: with its verdict, if there is one by now."""
+        """Within the transaction: write the row as it stands now, with its verdict if there is one."""
         self._settling.discard(call_id)
         return entries.settle(connection, self.calls[call_id])
 
@@ -137,7 +137,7 @@ class RunLog:
             self._spooling[call_id] = self._hand_in(asyncio.ensure_future(self._spool(call_id, error)))
 
     async def _spool(self, call_id: str, error: BaseException) -> str:
-        """Puts a row into the spool, and says so."""
+        """Put a row into the spool, with a warning."""
         call = self.calls[call_id]
         path = await self._keep(call, run=self._run)
         kept = f"it is kept in {path} until the ledger can take it"
@@ -145,7 +145,7 @@ class RunLog:
         return f"{error}; the call to {call.model} is not in it: {where}"
 
     async def _keep(self, record: CallRecord | RunRecord, run: RunRecord | None) -> Path | None:
-        """Puts a record into the spool; all of the run, if the file that has the rest is not there any more."""
+        """Put a record into the spool; the whole run if the ledger file with its earlier rows is gone."""
         records = [record]
         if run is not None and self._ledger.is_replaced():
             records = [run, *self.calls.values()]
@@ -161,7 +161,7 @@ class RunLog:
         future.exception()  # else asyncio would log that nobody looked at it
 
     async def _all_written(self) -> bool:
-        """Waits for everything that was handed in. Gives whether the task was cancelled meanwhile."""
+        """Wait for everything that was handed in. Returns whether the task was cancelled meanwhile."""
         cancelled = False
         while self._unfinished:
             try:

@@ -1,10 +1,10 @@
-"""What a call's row becomes when the call is over. Pure: a record in, a record out.
+"""How a call's row changes when the call ends. Pure: takes a record, returns a record.
 
-What the reply says that it was charged is the bill, else what the provider counted, unless that is far more than was
-sent and allowed, or than such a call can cost. What was certainly not billed costs 0. Where it may have been billed and
-nobody says how much, or a model that thinks gave no counts, the worst case that was reserved stays as the cost, marked
-as an estimate: it is never below the bill. What had arrived of a stream is no bound: a provider writes on until it
-notices that nobody is listening.
+The cost is the charge that the reply states; otherwise the provider's token counts at their rates, unless they are far
+more than was sent and allowed, or the charge is far more than such a call can cost. A call that was certainly not
+billed costs 0. If a call may have been billed and nothing says how much, or a reasoning model returned no counts, the
+reserved worst case stays as the cost, marked as an estimate: it is never below the bill. The part of a stream that
+arrived is no upper bound, since a provider goes on generating until it notices that the client is gone.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _TOOL_CALL_OVERHEAD = 64  # tokens that mark a call of a tool in a reply, with r
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a call is settled on: the price that applied, its load, the most tokens of reply, whether its text may be
-    kept, and whether the model may have thought: a provider bills that as output, and nobody else sees it. `window` is
-    the model's, in tokens, and `worst_nanousd` what was set aside. `other` gives the model and price at a time that a
-    reply is from if it names another model of the registry than was asked."""
+    """What a call is settled by: the price, its load, its output limit, whether its text may be kept, and whether
+    the model may have reasoned, which is billed as output and invisible. `window`: the model's context window in
+    tokens. `worst_nanousd`: the amount that was reserved. `other` returns the name and price of another registered
+    model if the reply names one that was not asked."""
 
     price: Price | None
     load: Load
@@ -52,7 +52,7 @@ class Terms:
     sent_at: datetime | None = None
 
     def believed(self, completion: Completion) -> Completion:
-        """A reply without the counts that cannot be."""
+        """The reply without counts that are impossible."""
         usage = completion.usage
         if usage is None or (
             usage.input_tokens <= max(_FAR * self.load.input_bound + _LEEWAY, self.window)
@@ -64,13 +64,14 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """When a call was over, and after how many milliseconds."""
+    """When a call ended, and after how many milliseconds."""
 
     at: datetime
     latency_ms: int
 
 
 def completed(record: CallRecord, completion: Completion, terms: Terms, ended: Ended) -> CallRecord:
+    """The row of a call that was answered."""
     usage = completion.usage
     changes = _at(CallStatus.COMPLETED, ended) | _reply(completion, terms)
     if usage is None or not usage.input_tokens:  # nobody counted it, though the reply may say what it cost
@@ -89,6 +90,7 @@ def completed(record: CallRecord, completion: Completion, terms: Terms, ended: E
 
 
 def failed(record: CallRecord, error: ProviderError, terms: Terms, ended: Ended) -> CallRecord:
+    """The row of a call that ended in an error."""
     changes = _at(CallStatus.FAILED, ended) | (_unbilled() if error.billed is Billed.NO else _at_worst(record))
     message = error.message if terms.log_text else error.without_quotes
     changes |= {"error_code": error.code, "error_message": message, "request_id": error.request_id}
@@ -101,7 +103,8 @@ def failed(record: CallRecord, error: ProviderError, terms: Terms, ended: Ended)
 
 
 def interrupted(record: CallRecord, partial: Completion, terms: Terms, ended: Ended) -> CallRecord:
-    """A call that this program gave up on, with what had arrived. One that was never sent costs nothing."""
+    """The row of a call that this program cancelled, with the part of the reply that had arrived. A call that was
+    never sent costs nothing."""
     changes = _at(CallStatus.INTERRUPTED, ended)
     changes |= {"error_code": "interrupted", "error_message": "interrupted before the reply was complete"}
     if record.sent_at is None:
@@ -114,16 +117,14 @@ def interrupted(record: CallRecord, partial: Completion, terms: Terms, ended: En
 
 
 def partial_reply(text: str, model: str, latency_ms: int, usage: Usage | None = None) -> Completion:
-    """What had arrived of a streamed reply when it stopped, and what the provider had counted by then."""
+    """The part of a streamed reply that had arrived, with the usage that the provider had reported by then."""
     return Completion(text, FinishReason.INCOMPLETE, usage=usage, latency_ms=latency_ms, model=model)
 
 
 @lru_cache(256)  # the same few prices for every call
 def price_json(price: Price) -> str:
-    """The price that applied, as the ledger keeps it: money as decimal text, dates as ISO text.
-
-    What the same call would have cost by batch or in another service tier is not part of it.
-    """
+    """The price as the ledger stores it: money as decimal text, dates as ISO text. Without batch rates and service
+    tiers."""
     kept = asdict(replace(price, batch=None, service={}))
     return json.dumps({key: value for key, value in kept.items() if value not in (None, (), {})}, default=str)
 
@@ -136,7 +137,7 @@ def _at(status: CallStatus, ended: Ended) -> Changes:
 
 
 def _charged(completion: Completion, usage: Usage, terms: Terms, ended: Ended) -> Changes:
-    """What was charged, by what the reply says of it."""
+    """The charge, by what the reply says."""
     found = bill_of(completion, usage, terms, ended.latency_ms)
     changes: Changes = {"cost_nanousd": found.nanousd, "cost_source": found.source}
     if found.price is not None and found.price is not terms.price:
@@ -148,7 +149,7 @@ def _charged(completion: Completion, usage: Usage, terms: Terms, ended: Ended) -
 
 
 def bill_of(completion: Completion, usage: Usage, terms: Terms, gpu_ms: int = 0) -> Bill:
-    """The bill of a reply, from whichever model it is."""
+    """The bill of a reply, whichever model it came from."""
     bill_at = partial(bill, usage=usage, gpu_ms=gpu_ms, worst_nanousd=terms.worst_nanousd)
     other = None if terms.sent_at is None else terms.other(completion.model, terms.sent_at)
     if other is None:
@@ -183,7 +184,8 @@ def _kept_of(usage: Usage, terms: Terms) -> Mapping[str, Any]:
 
 
 def _counts_in(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers of a provider's usage, and what holds some: whatever else it says may be words of the prompt."""
+    """The numbers in a provider's usage object and the objects that contain them. Text is left out: it may quote the
+    prompt."""
     counts = {name: _counts_in(value) if isinstance(value, Mapping) else value for name, value in raw.items()}
     return {
         name: value

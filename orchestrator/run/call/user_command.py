@@ -1,4 +1,4 @@
-"""A command of the user's own: what it reads, how long it may take, and that it leaves nothing behind."""
+"""Runs a command of the user: gives it input, limits its time, and leaves none of its processes behind."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _GRACE_S = 0.2  # for what is still on its way when the command has ended
 
 
 async def run_command(command: str, given: bytes, *, environ: Mapping[str, str], timeout_s: float) -> tuple[int, bytes]:
-    """Run a command, without a shell, in the environment given and with bytes on its standard input. Gives its exit
-    code, as soon as it ends, and the end of what it wrote to standard output and standard error.
+    """Run a command without a shell, with the given environment and standard input. Returns its exit code and the end
+    of its output as soon as it exits.
 
-    Whatever it has started and left behind is stopped then, as is all of it where it does not end in time or its run is
-    interrupted. Raises OSError and ValueError if it cannot be run, and TimeoutError.
+    Processes that it started and left behind are killed then; the command itself is killed when its time is up or the
+    run is interrupted. Raises OSError and ValueError if it cannot be run, and TimeoutError.
     """
     loop = asyncio.get_running_loop()
     words = shlex.split(command)
@@ -73,9 +73,10 @@ async def run_command(command: str, given: bytes, *, environ: Mapping[str, str],
 
 
 class _Watched(asyncio.SubprocessProtocol):
-    """The end of what a command says, and when it has ended, has nothing more to say, and is closed on this side.
+    """Collects the end of a command's output, and notices its exit.
 
-    A stream would not do: its process counts as ended only when whatever it started has closed the pipe as well.
+    asyncio's streams would not do: they report the exit only after every process that the command started has closed
+    the pipe.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The user's own command that says whether an answer will do: it reads the answer, and exit code 0 accepts it."""
+"""Verifies an answer with the user's command: it reads the answer, and exit code 0 accepts it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CANNOT_BE_RUN, _STOPPED = 127, 124  # exit codes that shells and timeout(1) giv
 async def verify(command: str, answer: str, *, environ: Mapping[str, str], timeout_s: float) -> Signal:
     """Run the command as `run_command` does, with the answer as UTF-8 on its standard input.
 
-    Its own exit code decides; an answer that nobody could verify is not accepted.
+    The command's own exit code decides. An answer that could not be verified is not accepted.
     """
     given = answer.encode("utf-8", "replace")
     try:

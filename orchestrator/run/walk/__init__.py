@@ -1,4 +1,4 @@
-"""Walks a plan. This is the only place that does."""
+"""Walks a plan. Nothing else does."""
 
 from .outcome import Outcome
 from .walk import Execution

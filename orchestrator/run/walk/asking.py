@@ -1,4 +1,4 @@
-"""One call of a plan: what is sent for it, and what its answer is worth."""
+"""Makes one call of a plan: composes what is sent, and judges the answer."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ Decide = Callable[..., None]  # (text, *, loud=False)
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Makes the calls of one run. `asked` is what their answers are held against. `decide` takes down what was decided;
-    `rng` draws the markers of fences. `with_text` says that the ledger may keep what quotes an answer."""
+    """Makes the calls of one run. `asked` is what answers are judged against. `decide` records a decision; `rng`
+    draws the markers of fences. `with_text`: the ledger may store text that quotes an answer."""
 
     reading: Reading
     asked: Asked
@@ -46,7 +46,8 @@ class Asker:
         return await self.caller.draft(spec, request, order, step=call.name, role=call.role)
 
     async def ask(self, call: Call, material: Material, order: Order, reserved: Draft | None = None) -> Outcome:
-        """The call's answer, judged, with its verdict in the ledger. Raises the error that the call ended in."""
+        """Make the call. Returns the judged answer, with its verdict in the ledger. Raises the error that the call
+        ended in."""
         spec = self.registry.model(call.model)
         if reserved is None:
             request, order = self._request(call, spec, material, order)
@@ -69,7 +70,7 @@ class Asker:
         return outcome
 
     async def judge(self, call: Call, material: Material, order: Order) -> tuple[Judgement | None, str]:
-        """What a checking model says of `material.answer`, and the issues that it has with it as text for a prompt.
+        """Let a model check `material.answer`. Returns its score and, as text for a prompt, its issues.
 
         None if its reply is no verdict. Raises as `ask` does.
         """
@@ -80,14 +81,14 @@ class Asker:
         return judgement, "" if judgement is None else insertable(judgement.text, request.max_tokens)
 
     async def keep(self, outcome: Outcome) -> None:
-        """Write what is thought of an answer into its row, again if it has changed."""
+        """Write the verdict on an answer into its row, again if it has changed."""
         verdict = outcome.verdict
         reasons = list(verdict.reasons) if self.with_text else []  # which quote the answer
         kept = json.dumps({"signals": dict(verdict.signals), "reasons": reasons})
         self.caller.log.judge(outcome.call_id, verdict.confidence, kept)
 
     def _request(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> tuple[Request, Order]:
-        """What is sent, and the order with the load of that."""
+        """The request, and the order with its load."""
         base = replace(order.load, output_tokens=VERDICT_TOKENS) if material.judging else order.load
         composed = compose(call, self.reading.prompt, material, base, self.rng, self.reading.count)
         wanted = reply_limit(call, order.options.max_tokens, judging=material.judging)
@@ -106,8 +107,8 @@ class Asker:
         return request, replace(order, load=replace(composed.load, output_tokens=expected))
 
     def _format(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> ResponseFormat | None:
-        """A verdict for a check; the run's schema for a call whose reply may be the run's answer. None where the API of
-        the model knows no such thing."""
+        """The JSON schema to ask for: that of a verdict for a check, the run's for a call whose reply may be the
+        run's answer. None where the model's API has no such feature."""
         if Feature.JSON not in spec.supports:
             return None
         if material.judging:

@@ -1,4 +1,4 @@
-"""What all nodes of one walk share, and what is said of any of them."""
+"""What all nodes of one walk share, and the messages about them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,10 @@ _UNPRICED = CostRange(None, None, None)
 
 @dataclass(slots=True)
 class Context:
-    """One walk over one plan. `decisions` grows as it goes: what was decided, and why, in words.
+    """One walk over one plan. `decisions` collects, in words, what was decided and why.
 
-    `costs` has what each call is expected to cost. `asked` is what answers are held against. `best` is the best that
-    there is to show so far: what a cascade, a loop or a sequence has put by. `rng` draws the markers of fences: the
-    system's own randomness, but in tests.
+    `costs`: the expected cost of each call. `asked`: what answers are judged against. `best`: the best answer so far of
+    a cascade, loop or sequence. `rng` draws the markers of fences: the system's randomness, except in tests.
     """
 
     reading: Reading
@@ -64,21 +63,21 @@ class Context:
         )
 
     def decide(self, text: str, *, loud: bool = False, without_quotes: str | None = None) -> None:
-        """Takes down what was decided. `without_quotes` is it without words of a prompt or an answer, if it has any:
-        the ledger keeps that where no text may be kept."""
+        """Record a decision. `without_quotes` is the same without words of a prompt or an answer, for ledgers that
+        store no text."""
         plain = text if without_quotes is None else without_quotes
         self.decisions.append(text if self.order.log_text else plain)
         self.order.observe(Note(text, loud))
 
     def tell_of(self, error: OrchError, what: str = "", then: str = "", *, loud: bool = True) -> None:
-        """Takes down that something went wrong, and what came of it."""
+        """Record that something went wrong, and what follows from it."""
         before = f"{what}: " if what else ""
         self.decide(f"{before}{error.message}{then}", loud=loud, without_quotes=f"{before}{error.without_quotes}{then}")
 
     def limited(self, node: Node, order: Order) -> Order:
         """The order within a node's share of the run's cap and time, if it has one.
 
-        What it may spend is for all of its walks together, such as the rounds of a loop; the time is for each.
+        All walks of the node share the money, such as the rounds of a loop; each has the time for itself.
         """
         options = order.options
         if node.time_share is not None:
@@ -91,14 +90,14 @@ class Context:
         return order
 
     def expected(self, node: Node) -> int | None:
-        """What a node is expected to cost, in nano-dollars."""
+        """The expected cost of a node, in nano-dollars."""
         return price(node, lambda call: self.costs.get(call, _UNPRICED)).expected
 
     def threshold(self, accept: Accept) -> float:
         return self.order.options.threshold if accept.threshold is None else accept.threshold
 
     def accepts(self, outcome: Outcome, threshold: float) -> bool:
-        """Whether an answer is taken: by what agreement or a check said of it, else by its confidence."""
+        """Whether an answer is accepted: by agreement or a check if there was one, otherwise by its confidence."""
         name, confidence = outcome.spec.name, outcome.confidence
         if outcome.accepted is not None:
             self.decide(f"{name}'s answer is accepted" if outcome.accepted else f"{name}'s answer is not accepted")
@@ -112,25 +111,25 @@ class Context:
 
 
 def given_by(outcome: Outcome) -> str:
-    """An answer as it is put into another prompt."""
+    """An answer as it is inserted into another prompt."""
     return insertable(outcome.completion.text, outcome.max_tokens)
 
 
 def called(node: Node) -> str:
-    """What a message calls a node."""
+    """The name of a node in messages."""
     if node.name is not None:
         return f"'{node.name}'"
     return f"the call of {node.model}" if isinstance(node, Call) else f"the {type(node).__name__.lower()}"
 
 
 def broke_off(error: OrchError) -> bool:
-    """Whether an error brings text of its own: a reply that broke off, of which some may have been shown."""
+    """Whether an error has part of an answer, some of which may have been shown."""
     return isinstance(error, IncompleteError) and error.partial is not None and bool(error.partial.text)
 
 
 def all_failed(failures: Sequence[OrchError]) -> OrchError:
-    """The last failure of a call; one that has a partial answer to show goes first. A budget's refusal, which says
-    that nothing was sent, stands for all only if that is so: then it is the first one's, which would cost least."""
+    """The error to raise when all calls failed: the last one, or the first with a partial answer to show. A budget's
+    refusal counts only if every call was refused; then it is the first one's, which would have cost least."""
     partial = next((failure for failure in failures if broke_off(failure)), None)
     called = [failure for failure in failures if isinstance(failure, ProviderError)]
     return partial or (called[-1] if called else failures[0])

@@ -1,7 +1,7 @@
-"""Evidence on an answer beyond its text: a schema, the user's command, a self-check by another model.
+"""Evidence about an answer beyond its text: a schema, the user's command, a self-check by another model.
 
-In this order, from what is free to what costs a call, and no further than it takes: what does not fit the schema is
-not verified, and what the user's command has decided nobody else is asked about.
+They come in this order, from free to paid, and stop when the answer is decided: an answer that does not fit the schema
+is not verified, and one that the user's command decided is not checked by a model.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from .outcome import Outcome, opinion
 
 
 async def examined(context: Context, accept: Accept, outcome: Outcome, order: Order) -> Outcome:
-    """The outcome with what the schema and the command of the run's options say of it. Both cost nothing.
+    """The outcome with the results of the run's schema and command, which cost nothing.
 
-    A cascade that may not use them leaves the run's answer to be examined in the end.
+    A cascade that may not use them leaves this to the end of the run.
     """
     options = order.options
     asked = {name for name, given in (("schema", options.schema), ("verify", options.verify)) if given is not None}
@@ -50,8 +50,8 @@ async def examined(context: Context, accept: Accept, outcome: Outcome, order: Or
 
 
 async def self_checked(context: Context, accept: Accept, outcome: Outcome, given: Given, order: Order) -> Outcome:
-    """The outcome with what the checker of a cascade says of it: a score, as evidence. It is not asked where no score
-    could change what is decided. Where it cannot be asked, or gives no verdict, nothing is said."""
+    """The outcome with the self-check's score as evidence. The checker is not asked where no score could change the
+    decision. If it cannot be asked or gives no verdict, the outcome stays as it is."""
     checker, threshold = accept.checker, context.threshold(accept)
     if checker is None or outcome.accepted is not None:
         return outcome

@@ -1,4 +1,4 @@
-"""What a model that checks an answer said of it. Nothing counts but its own reply, and that as a whole."""
+"""Reads the verdict of a model that checked an answer. Only its own whole reply counts."""
 
 from __future__ import annotations
 
@@ -14,22 +14,21 @@ _IN_A_BLOCK = expression(r"\A```(?:json)?[ \t]*\n(.*)\n```\Z", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`score` runs from 0 to 1. `issues` are what is wrong with the answer, in the judge's words."""
+    """`score` is 0 to 1. `issues` are the faults of the answer, in the judge's words."""
 
     score: float
     issues: tuple[str, ...]
 
     @property
     def text(self) -> str:
-        """The issues as a list, for a prompt; empty if there are none."""
+        """The issues as a list for a prompt; empty if there are none."""
         return "\n".join(f"- {issue}" for issue in self.issues)
 
 
 def read_judgement(completion: Completion) -> Judgement | None:
-    """The judgement in a reply that is one JSON object with a `score` and a list of `issues`, and nothing besides it.
+    """The judgement in a reply that is a single JSON object with a `score` and a list of `issues`.
 
-    The object may stand in one code block. None for everything else: a verdict with words around it may be one that
-    the reply only quotes.
+    The object may stand in one code block. None for any other reply: a verdict with words around it may be a quotation.
     """
     if completion.finish_reason is not FinishReason.STOP:
         return None

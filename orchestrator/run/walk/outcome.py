@@ -1,4 +1,4 @@
-"""What a node comes to, and what later evidence does to how far its answer is trusted."""
+"""The outcome of a node, and how later evidence changes the confidence in its answer."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _OPINION_RANGE = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An answer, which model gave it, and how far it can be trusted.
+    """An answer, the model that gave it, and the confidence in it.
 
-    `panel` is set where several were weighed. `accepted` is what agreement, a check or the user's command said of it;
-    None if nobody was asked. `unfit` says why the user's own schema or command does not take it; `examined`, that they
-    were asked. `max_tokens` is the limit that the answer was written under, and `call_id` its row.
+    `panel` is set where several answers were weighed. `accepted`: the decision of agreement, a check or the user's
+    command; None if there was none. `unfit`: why the user's schema or command rejects it; `examined`: they were asked.
+    `max_tokens` is the output limit of the call, `call_id` its row.
     """
 
     completion: Completion
@@ -40,7 +40,7 @@ class Outcome:
         return self.verdict.confidence
 
     def candidate(self) -> Candidate:
-        """The outcome as one of several answers to be weighed."""
+        """The outcome as a candidate among several answers."""
         return Candidate(
             model=self.spec.name,
             text=self.completion.text,
@@ -50,7 +50,7 @@ class Outcome:
         )
 
     def with_evidence(self, signal: Signal, detector: ConfidenceDetector) -> Outcome:
-        """The outcome with one more signal: what others made of its answer. An empty answer stays what it is."""
+        """The outcome with one more signal from outside its text. An empty answer keeps its confidence."""
         if not self.confidence:
             return self
         known = [Signal(name, logit, "") for name, logit in self.verdict.signals.items()]
@@ -59,5 +59,5 @@ class Outcome:
 
 
 def opinion(name: str, value: float, reason: str) -> Signal:
-    """What others say of an answer, `value` 0 to 1, as a signal."""
+    """Agreement of others with an answer, `value` 0 to 1, as a signal."""
     return Signal(name, _OPINION_RANGE * (value - 0.5), reason)

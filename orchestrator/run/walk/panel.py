@@ -1,4 +1,4 @@
-"""Walks a panel: its members at the same time, and one answer made of theirs."""
+"""Walks a panel: asks its members at the same time, and makes one answer of theirs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CarryOut = Callable[[Node, Given, Order, Order, Draft | None], Awaitable[Outcome
 
 
 async def run_panel(context: Context, node: Panel, given: Given, order: Order, carry_out: CarryOut) -> Outcome:
-    """The panel's outcome; it fails only if all of its members do. `carry_out` walks a member."""
+    """The panel's outcome. It fails only if all members fail. `carry_out` walks a member."""
     outer = replace(order, final=False, answers=order.answers and node.synthesiser is None)
     orders = [context.limited(member, outer) for member in node.members]
     drafts = await _reserve_together(context, node, given, orders)
@@ -74,7 +74,7 @@ async def _kept(context: Context, reduced: Reduced) -> Outcome:
 async def _synthesise(
     context: Context, call: Call, outcomes: Sequence[Outcome], otherwise: Reduced, given: Given, order: Order
 ) -> Outcome:
-    """An answer written from the members'. Where that fails, one of those."""
+    """An answer that a model writes from the members' answers; if that fails, the best of these."""
     answers = tuple(text for outcome in outcomes if (text := given_by(outcome)).strip())
     if not answers:
         return await _kept(context, otherwise)
@@ -92,8 +92,8 @@ async def _synthesise(
 
 
 async def _reserve_together(context: Context, node: Panel, given: Given, orders: Sequence[Order]) -> dict[int, Draft]:
-    """The panel's calls, by their place, reserved in one step. Where they do not all fit, the dearest are left out,
-    one by one."""
+    """Reserve the panel's calls in one step, by their place. If they do not all fit, the dearest are dropped one by
+    one."""
     calls = {place: member for place, member in enumerate(node.members) if isinstance(member, Call)}
     drafts: dict[int, Draft] = {}
     left = dict(calls)
@@ -116,8 +116,8 @@ async def _reserve_together(context: Context, node: Panel, given: Given, orders:
 
 
 def _shares(context: Context, calls: Mapping[int, Call], orders: Sequence[Order]) -> dict[int, Order]:
-    """The orders of calls at the same time, each with its portion of what the cap and the budgets leave, by what it is
-    expected to cost, and with an even one of what is left of the run's tokens."""
+    """The orders of calls at the same time: each gets a portion of what the cap and the budgets leave, by its
+    expected cost, and an equal part of what is left of the run's tokens."""
     tokens = None
     if (budget := context.order.token_budget) is not None and calls:
         tokens = budget.left(context.caller.log.calls) // len(calls)

@@ -1,4 +1,4 @@
-"""How a panel's answers become one: which of them, and what the others say of it. Pure."""
+"""How a panel's answers become one, and the evidence that the other answers give. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _OF_NO_ANSWER, _NO_ANSWER = ("hedging", "refusal"), -1.5
 
 @dataclass(frozen=True, slots=True)
 class Reduced:
-    """The outcome that a panel comes to, and why it is this one, in words."""
+    """The panel's outcome, and why it is this one, in words."""
 
     outcome: Outcome
     reason: str

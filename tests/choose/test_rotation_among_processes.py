@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from patience import PATIENCE_S
 
+from orchestrator.ledger.rotation import advance_rotation, rotation_counts
 from orchestrator.ledger.schema import MIGRATIONS
 from orchestrator.ledger.store import Ledger
-from orchestrator.ledger.turns import take_turn, turns_taken
 
 PROCESSES, RUNS = 8, 25  # 100 runs each take 20 s and more, for their durable writes
 
@@ -59,14 +59,14 @@ COUNTER = """
 import sys
 from pathlib import Path
 from orchestrator.ledger.store import Ledger
-from orchestrator.ledger.turns import take_turn
+from orchestrator.ledger.rotation import advance_rotation
 
 with Ledger.open(Path(sys.argv[1]) / "ledger.db") as ledger:
-    print(*(ledger.write(lambda db: take_turn(db, "a,b,c", simulated=False)) for _ in range(int(sys.argv[2]))))
+    print(*(ledger.write(lambda db: advance_rotation(db, "a,b,c", simulated=False)) for _ in range(int(sys.argv[2]))))
 """
 
 
-def test_800_turns_taken_by_8_processes_are_800_different_ones(tmp_path: Path) -> None:
+def test_800_rotation_counts_by_8_processes_are_800_different_ones(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", COUNTER, str(tmp_path), "100"]
     workers = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)]
     turns = [int(turn) for worker in workers for turn in worker.communicate(timeout=PATIENCE_S)[0].split()]
@@ -75,10 +75,10 @@ def test_800_turns_taken_by_8_processes_are_800_different_ones(tmp_path: Path) -
 
 def test_each_ring_counts_for_itself_and_simulated_runs_for_themselves(tmp_path: Path) -> None:
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        assert [ledger.write(lambda db: take_turn(db, "a,b", simulated=False)) for _ in range(3)] == [0, 1, 2]
-        assert ledger.write(lambda db: take_turn(db, "a,c", simulated=False)) == 0
-        assert ledger.write(lambda db: take_turn(db, "a,b", simulated=True)) == 0
-        assert turns_taken(ledger, simulated=False) == {"a,b": 3, "a,c": 1}
+        assert [ledger.write(lambda db: advance_rotation(db, "a,b", simulated=False)) for _ in range(3)] == [0, 1, 2]
+        assert ledger.write(lambda db: advance_rotation(db, "a,c", simulated=False)) == 0
+        assert ledger.write(lambda db: advance_rotation(db, "a,b", simulated=True)) == 0
+        assert rotation_counts(ledger, simulated=False) == {"a,b": 3, "a,c": 1}
 
 
 @pytest.mark.parametrize("version", [5, 6])
@@ -90,6 +90,6 @@ def test_a_ledger_from_before_there_were_turns_is_migrated(tmp_path: Path, versi
     connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
     with Ledger.open(tmp_path / "ledger.db") as ledger:
-        assert ledger.write(lambda db: take_turn(db, "a", simulated=False)) == 0
+        assert ledger.write(lambda db: advance_rotation(db, "a", simulated=False)) == 0
         columns = {row["name"] for row in ledger.read(lambda db: db.execute("PRAGMA table_info(runs)").fetchall())}
     assert {"experiment", "arm", "subject_sha256"} <= columns
