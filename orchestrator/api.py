@@ -283,6 +283,7 @@ class Orchestrator:
         waited_for(self.aclose())
 
     async def aclose(self) -> None:
+        """As `close`, on an event loop."""
         if not self._closed:
             self._closed = True
             await self.engine.aclose()

@@ -22,6 +22,7 @@
         ├── DeadlineError          6  the run's time is up                                 stop
         ├── RequestRejectedError   7  the request itself is at fault                       stop
         │   ├── ContextTooLongError   only a larger window can help                        next
+        │   ├── UnsupportedError      this model lacks what was asked for, another may not next
         │   └── ModelNotFoundError    unknown or retired at the provider                   next*
         ├── IncompleteError        8  the reply was cut off after some text                stop
         ├── RefusedError           9  refused or filtered by the model                     next
@@ -79,6 +80,7 @@ class OrchError(Exception):
 
     @property
     def retryable(self) -> bool:
+        """Whether the same run may succeed later."""
         return self.disposition is Disposition.RETRY
 
 
@@ -91,6 +93,8 @@ class _InOwnWords(OrchError):
 
 
 class UsageError(OrchError):
+    """A bad argument or prompt."""
+
     code = "usage"
     exit_code = 2
 
@@ -115,6 +119,8 @@ class BudgetError(_InOwnWords):
 
 
 class LedgerError(_InOwnWords):
+    """The ledger cannot be used. Before a call this means that nothing was sent."""
+
     code = "ledger"
     exit_code = 11
 
@@ -147,7 +153,8 @@ class ProviderError(OrchError):
     """A call to a provider failed.
 
     `retry_after_s` is the provider's own advice in seconds. `billed` says whether the attempt may have cost
-    money. `partial` holds what had arrived, with any usage that the provider had already reported.
+    money. `partial` holds what had arrived, with any usage that the provider had already reported; `shown` says that
+    some of it has been shown as the answer, so that no other reply can take its place.
     """
 
     code = "provider"
@@ -177,6 +184,7 @@ class ProviderError(OrchError):
         self.retry_after_s = retry_after_s
         self.billed = billed or self.default_billed
         self.partial = partial
+        self.shown = False
 
     @property
     def without_quotes(self) -> str:
@@ -186,20 +194,28 @@ class ProviderError(OrchError):
 
 
 class TemporaryError(ProviderError):
+    """A failure that may not happen again."""
+
     code = "temporary"
     exit_code = 6
     disposition = Disposition.RETRY
 
 
 class RateLimitedError(TemporaryError):
+    """The provider limits the rate of requests or tokens."""
+
     code = "rate_limited"
 
 
 class OverloadedError(TemporaryError):
+    """The provider is overloaded or down."""
+
     code = "overloaded"
 
 
 class ConnectionFailedError(TemporaryError):
+    """No connection could be made. Nothing was sent."""
+
     code = "connection_failed"
 
 
@@ -213,11 +229,15 @@ class OutcomeUnknownError(TemporaryError):
 
 
 class BadReplyError(TemporaryError):
+    """The reply is not of the form that the API promises."""
+
     code = "bad_reply"
     default_billed = Billed.UNKNOWN
 
 
 class EmptyReplyError(TemporaryError):
+    """The reply has status 200 and no answer."""
+
     code = "empty_reply"
     default_billed = Billed.YES
 
@@ -257,34 +277,53 @@ class QuotaExhaustedError(ProviderError):
 
 
 class DeadlineError(ProviderError):
+    """The run's time is up."""
+
     code = "deadline"
     exit_code = 6
     default_billed = Billed.UNKNOWN
 
 
 class RequestRejectedError(ProviderError):
+    """The provider rejects the request itself."""
+
     code = "request_rejected"
     exit_code = 7
 
 
 class ContextTooLongError(RequestRejectedError):
+    """The prompt does not fit the model's context window."""
+
     code = "context_too_long"
     disposition = Disposition.NEXT
 
 
+class UnsupportedError(RequestRejectedError):
+    """The model, or its provider, lacks a feature that the request asks for, or does not take a value of it."""
+
+    code = "unsupported"
+    disposition = Disposition.NEXT
+
+
 class ModelNotFoundError(RequestRejectedError):
+    """The provider does not know the model."""
+
     code = "model_not_found"
     disposition = Disposition.NEXT
     loud = True
 
 
 class IncompleteError(ProviderError):
+    """The reply was cut off after some text."""
+
     code = "incomplete"
     exit_code = 8
     default_billed = Billed.UNKNOWN
 
 
 class RefusedError(ProviderError):
+    """The model refused to answer, or a filter removed the answer."""
+
     code = "refused"
     exit_code = 9
     disposition = Disposition.NEXT

@@ -25,6 +25,7 @@ class Level(StrEnum):
 
     @property
     def rank(self) -> int:
+        """The place among the levels, from 0."""
         return list(Level).index(self)
 
 

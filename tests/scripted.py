@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -91,8 +92,8 @@ class ScriptedProvider:
             await self._hang(act, request)
         assert not isinstance(act, Hang)
         completion = act if isinstance(act, Completion) else act(request)
-        for word in completion.text.split(" "):
-            yield f"{word} "
+        for piece in re.findall(r"\S*\s*", completion.text)[:-1]:
+            yield piece
         yield completion
 
     async def _hang(self, act: Hang, request: Request) -> None:

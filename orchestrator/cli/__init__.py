@@ -1,0 +1,1 @@
+"""The command line: machinery here, one file a verb in `commands`."""

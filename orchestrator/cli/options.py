@@ -46,6 +46,8 @@ _LAST = frozenset({"output", "simulate", "scenario", "ledger", "config", "models
 
 @dataclass(frozen=True, kw_only=True)
 class OutputFlags:
+    """`--output` of commands that print text or JSON."""
+
     output: Annotated[
         str,
         typer.Option(
@@ -59,11 +61,15 @@ class OutputFlags:
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigFlags:
+    """`--config`."""
+
     config: Annotated[Path | None, typer.Option(help="Config file (ORCH_CONFIG).")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryFlags(ConfigFlags):
+    """The files that the registry is read from."""
+
     models_file: Annotated[
         Path | None, typer.Option(help="YAML file that adds or replaces models and prices (ORCH_MODELS).")
     ] = None
@@ -88,6 +94,8 @@ class PriceFlags:
 
 @dataclass(frozen=True, kw_only=True)
 class SimulateFlag:
+    """`--simulate`."""
+
     simulate: Annotated[
         bool,
         typer.Option(
@@ -99,6 +107,8 @@ class SimulateFlag:
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerFlags(SimulateFlag):
+    """`--ledger`."""
+
     ledger: Annotated[Path | None, typer.Option(help="Ledger file (ORCH_LEDGER).")] = None
 
 
@@ -137,6 +147,8 @@ class PlanFlags(OutputFlags, RegistryFlags, LedgerFlags):
 
 @dataclass(frozen=True, kw_only=True)
 class RunFlags(PlanFlags):
+    """The flags of commands that answer a prompt."""
+
     given_for_run: Annotated[Mapping[str, Any], Rows(of_runs=True)] = field(default_factory=dict)
     rate_last: Annotated[
         str | None,

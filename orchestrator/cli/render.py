@@ -58,10 +58,12 @@ def say(text: str) -> None:
 
 
 def warn(text: str) -> None:
+    """Print a warning to stderr."""
     say(f"warning: {text}")
 
 
 def error(problem: OrchError) -> None:
+    """Print an error and its hint to stderr."""
     say(f"orch: {problem.message}")
     if problem.hint:
         say(f"      {problem.hint}")
@@ -85,6 +87,7 @@ def abandon_stdout() -> None:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal."""
     return stream is not None and stream.isatty()
 
 
@@ -159,6 +162,7 @@ def status(text: str) -> None:
 
 
 def wipe_status() -> None:
+    """Remove the status line from the terminal."""
     _put(sys.stderr, _WIPE)
 
 

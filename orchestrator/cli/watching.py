@@ -59,6 +59,7 @@ class Watcher:
                     say(f"· {text}")
 
     def close(self) -> None:
+        """Stop watching, and remove the status line."""
         self._clear_status()
         if self.streamed and not self._ends_line:
             piece("\n")

@@ -42,10 +42,12 @@ class Asked:
 
     @property
     def form(self) -> AnswerForm:
+        """The form of answer that the prompt asks for."""
         return self.parsed.form
 
     @property
     def task(self) -> Task:
+        """The prompt's task."""
         return self.parsed.task
 
     @cached_property
@@ -55,6 +57,7 @@ class Asked:
 
     @cached_property
     def word_count(self) -> int:
+        """The number of its words."""
         return count_words(self.parsed.text)
 
     @cached_property

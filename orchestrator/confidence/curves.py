@@ -30,6 +30,7 @@ class Curve:
     logits: tuple[float, ...]
 
     def at(self, value: float) -> float:
+        """The logits of a value."""
         if value <= self.knots[0]:
             return self.logits[0]
         for place in range(1, len(self.knots)):

@@ -38,10 +38,12 @@ class Answer:
 
     @property
     def form(self) -> AnswerForm | None:
+        """The form of answer that the prompt asks for; None if the prompt is unknown."""
         return None if self.asked is None else self.asked.form
 
     @property
     def task(self) -> Task | None:
+        """The prompt's task."""
         return None if self.asked is None else self.asked.task
 
     @cached_property

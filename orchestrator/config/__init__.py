@@ -1,8 +1,7 @@
-"""Where settings come from: flags, then the environment, then the user's config file, then what `orch tune` fitted,
-then the defaults here.
+"""The settings: flags, then the environment, then the user's config file, then what `orch tune` fitted, then defaults.
 
-Nothing is read at import. Files live in the platform's user directories unless they are named; nothing in the current
-directory is read on its own, since a checked-out repository must not be able to change where a prompt or a key goes.
+Nothing is read at import. Files are in the platform's user directories unless they are named. Nothing in the current
+directory is read by default: a checked-out repository must not be able to change where a prompt or a key goes.
 """
 
 from .loading import is_simulated, load_settings, says_simulated, tuned_file, user_config_dir

@@ -1,4 +1,4 @@
-"""The user's config.yaml, read onto settings."""
+"""Reads the user's config.yaml into settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .yaml_value import Value
 
 
 def config_onto(settings: Settings) -> Callable[[Table], Settings]:
-    """The config file: the options of a run that have a key, and the others that are asked for here."""
+    """The settings with the values of the config file: run options that have a key, and the other keys defined here."""
 
     def reader(table: Table) -> Settings:
         complexity = table.optional("complexity", record(_complexity), default=Complexity())
@@ -46,7 +46,7 @@ def config_onto(settings: Settings) -> Callable[[Table], Settings]:
 
 
 def _reader(option: Option) -> Reader[Any]:
-    """What reads an option of a run from the file, within its range."""
+    """The reader of a run option's value, with its range check."""
     least, most = option.least, option.most
     match option.kind:
         case Kind.NUMBER:
@@ -131,7 +131,7 @@ def _machine(table: Table) -> Machine:
 
 
 def chosen(complexity: Complexity, tuned: Complexity) -> Complexity:
-    """What the user has chosen over what was tuned, which holds only for the scorer that it was tuned with."""
+    """The user's choices over the tuned values. Tuned cuts hold only for the scorer that they were fitted for."""
     if complexity.scorer != tuned.scorer:
         return complexity
     return replace(tuned, cuts=complexity.cuts or tuned.cuts)

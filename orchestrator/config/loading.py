@@ -1,4 +1,4 @@
-"""Where settings come from."""
+"""Loads the settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FALSE = frozenset({"0", "false", "no", "off"})
 
 
 def user_config_dir() -> Path:
-    """Where the user's config.yaml, models.yaml and chains.yaml are."""
+    """The directory of the user's config.yaml, models.yaml and chains.yaml."""
     return PlatformDirs(APP, appauthor=False).user_config_path
 
 
@@ -36,7 +36,7 @@ def load_settings(
     simulate: bool | None = None,
     scenario: Path | None = None,
 ) -> Settings:
-    """Settings from the flags given here and everything below them. Raises ConfigError."""
+    """The settings, from these flags and everything below them. Raises ConfigError."""
     dirs = PlatformDirs(APP, appauthor=False)
     simulated = is_simulated(environ) if simulate is None else simulate
     named_config = config or _path(environ, "ORCH_CONFIG")
@@ -73,7 +73,7 @@ def is_simulated(environ: Mapping[str, str]) -> bool:
 
 
 def says_simulated(environ: Mapping[str, str], *, flag: bool) -> bool:
-    """As `is_simulated`, for a run that is refused; a variable that cannot be read says nothing."""
+    """As `is_simulated`, for a run that is refused: a variable that cannot be read counts as no."""
     try:
         return flag or is_simulated(environ)
     except ConfigError:  # whoever needs to know says what is wrong with it
@@ -81,7 +81,7 @@ def says_simulated(environ: Mapping[str, str], *, flag: bool) -> bool:
 
 
 def tuned_file(environ: Mapping[str, str], *, config: Path | None, simulate: bool) -> Path:
-    """Where `orch tune` writes: beside the config file in use. What simulated answers teach is for simulated runs."""
+    """The file that `orch tune` writes, beside the config file in use. Simulated runs have one of their own."""
     named = config or _path(environ, "ORCH_CONFIG")
     folder = user_config_dir() if named is None else named.parent
     return folder / ("tuned-simulated.yaml" if simulate else "tuned.yaml")

@@ -1,8 +1,8 @@
-"""The one table of what a run can be asked for: the fields of `RunOptions`, each with its option.
+"""The one table of run options: the fields of `RunOptions`, each with its option.
 
-Flags, config keys, Python parameters, range checks, the page in docs, and the check that a strategy makes use of what
-was asked for all follow from it. A new option is a field here, and the code that uses it; `scripts/option_docs.py`
-then writes the page and the parameters.
+Flags, config keys, Python parameters, range checks, the page in docs, and the check that a strategy uses what the user
+gave all follow from it. To add an option, add a field here and the code that uses it; `scripts/option_docs.py` then
+writes the page and the parameters.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _CASCADES = ("fallback", "tiers", TABLE, PLAN)
 
 
 class Kind(StrEnum):
-    """What an option holds, by which each way in reads it."""
+    """The type of an option, by which each way in reads its value."""
 
     TEXT = "text"
     CHAIN = "a name, or models separated by commas"
@@ -48,7 +48,7 @@ class Kind(StrEnum):
 
 
 class Requirement(StrEnum):
-    """What the user may say that a prompt requires."""
+    """What the user may say that a prompt needs."""
 
     DESIGN = "design"
     IMPLEMENTATION = "implementation"
@@ -58,10 +58,10 @@ class Requirement(StrEnum):
 class Option:
     """One option of a run.
 
-    `name` is its flag without dashes, config key and Python parameter, where `flag` and `python` have no other; "" is
-    none. `called` is what an error calls it that names its range, `least` to `most`. `shown` is the default in words,
-    where the field's does not say it. `takers` are the strategies that make use of it; empty: all of them. `of_runs`
-    options mean nothing to a plan that is only shown.
+    `name` is its flag without dashes, its config key and its Python parameter, unless `flag` and `python` name others;
+    "" means none. `called` is its name in range errors, `least` to `most`. `shown` is the default in words, where the
+    field's value does not tell it. `takers` are the strategies that use it; empty means all. `of_runs`: it has no
+    meaning for a plan that is only shown.
     """
 
     kind: Kind
@@ -88,6 +88,7 @@ class Option:
 
     @property
     def python_name(self) -> str:
+        """The Python parameter; empty if there is none."""
         return self.name if self.python is None else self.python
 
 
@@ -101,10 +102,10 @@ def option(default: Any, kind: Kind, help: str, **more: Any) -> Any:  # noqa: A0
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What one run is asked to do, in the order of `--help`. None leaves the choice to orch.
+    """The options of one run, in the order of `--help`. None leaves the choice to orch.
 
-    `given` has the fields that the user asked for, with the names that the user had for them; what a strategy makes no
-    use of is refused. Fields that are set without it are defaults, which need not be of use.
+    `given` maps the fields that the user gave to the names that the user has for them. If the strategy does not use one
+    of these, the run is refused. All other fields are defaults, which may go unused.
     """
 
     strategy: str = option(
@@ -343,10 +344,11 @@ OPTIONS: Mapping[str, Option] = {
 
 
 def asked_for(defaults: RunOptions, values: Mapping[str, Any], names: Mapping[str, str]) -> RunOptions:
-    """The options with what the user asked for over the defaults, and with what that implies.
+    """The options: the user's values over the defaults, and what these imply.
 
-    `values` are by the fields of `RunOptions`; None is nothing. `names` has what the user calls them. Without a
-    strategy, an option that only one has implies it. Raises UsageError where two of them contradict each other.
+    `values` are by field of `RunOptions`; None means not given. `names` maps fields to the user's names for them.
+    Without a strategy, an option that only one strategy takes implies it. Raises UsageError if two values contradict
+    each other.
     """
     found = {name: value for name, value in values.items() if value is not None}
     # False, or an empty list, takes a default back: that is no use that a strategy could make of it.

@@ -1,4 +1,4 @@
-"""What can be set: records, without where any of it comes from."""
+"""Settings as records, independent of where they come from."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from .tuned import Adjustment, Calibration
 
 
 class RetryKind(StrEnum):
-    """The failures that may be retried, by the codes of their errors."""
+    """The failures that may be retried, by their error codes."""
 
     RATE_LIMITED = "rate_limited"
     OVERLOADED = "overloaded"
     CONNECTION_FAILED = "connection_failed"
     BAD_REPLY = "bad_reply"
     EMPTY_REPLY = "empty_reply"
+    TEMPORARY = "temporary"  # 408, 409, and what names nothing known
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """When a call that failed is sent again to the same model.
+    """When a failed call is sent again to the same model.
 
-    Before retry n (from 1) the wait is drawn evenly from 0 to `initial_backoff_s` x `multiplier`^(n-1), at most
+    The wait before retry n (from 1) is drawn uniformly from 0 to `initial_backoff_s` x `multiplier`^(n-1), at most
     `max_backoff_s` ("full jitter": AWS Architecture Blog, Exponential Backoff And Jitter, 2015), or is what the
     provider asked for. All waits of a call together stay under `max_wait_s`. Failures of other `kinds` are not retried.
     """
@@ -43,12 +44,12 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
-    """When a model that keeps failing is set aside, and for how long.
+    """When a failing model is set aside, and for how long.
 
-    `failures` in a row, none later than `window_s` after the one before, open its breaker; 0 never does. Two calls with
-    their retries are six attempts, so five tell a provider that is down from one that stumbled once. It is set aside
-    for `cooling_s`, about what a restart takes, and for twice as long each time that it fails again, at most for
-    `max_cooling_s`: longer, and a provider that is back would not be noticed.
+    `failures` in a row, each within `window_s` of the one before, open its breaker; 0 never does. Two calls with their
+    retries are six attempts, so five tell a provider that is down from one that failed once. The model is set aside for
+    `cooling_s`, about as long as a restart takes, and twice as long after each further failure, up to `max_cooling_s`:
+    with more, the end of an outage would go unnoticed.
     """
 
     failures: int = 5
@@ -59,11 +60,11 @@ class BreakerPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Complexity:
-    """How hard a prompt counts as. None leaves it to the analysis.
+    """The complexity level of prompts. None leaves it to the analysis.
 
-    `cuts` are the scores, rising, from which a prompt is intermediate, advanced and expert. `scorer` names a scorer of
-    the user's own: `module:function`, or an entry point (`reading.scorer`). `adjustment` is what the user's own
-    outcomes say of the built-in score.
+    `cuts`: the scores, rising, from which a prompt is intermediate, advanced and expert. `scorer`: the user's own
+    scorer, `module:function` or an entry point (`reading.scorer`). `adjustment`: a correction of the built-in score,
+    fitted to the user's own outcomes.
     """
 
     cuts: tuple[float, ...] | None = None
@@ -75,7 +76,7 @@ class Complexity:
 class Rollout:
     """A model that takes over routine tasks: from the day `starts` on, for `share` (0 to 1) of the prompts.
 
-    `tasks` are those that it is meant for; none means every routine one.
+    `tasks`: the tasks that it takes over; empty means every routine one.
     """
 
     model: str
@@ -88,7 +89,7 @@ class Rollout:
 class Machine:
     """A machine that is always on, whether its models are called or not.
 
-    It costs `gpu_hour` dollars an hour from the day `since` on, up to and with the day `until`, if it has one.
+    It costs `gpu_hour` dollars an hour from the day `since` to the day `until`, included, if it has one.
     """
 
     models: tuple[str, ...]
@@ -99,14 +100,13 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that stays the same for a process. `environ` is where keys and addresses of providers come from.
+    """Everything that stays the same for a process. `environ` has the keys and addresses of providers.
 
-    `on_alert` is a command that is run for each budget alert, with the alert as a JSON object on its standard input.
-    `pass_variables` names variables that it and `--verify` see although they may be secret. `free_tier` names the
-    providers whose free quota a day is kept to as a limit, `signals` the plugins that are asked about each answer.
-    `always_on` are machines that cost money also while nobody calls their models. `config_file` is what was read, None
-    if there is none; `tuned_file` is where `orch tune` writes, whether it is there or not. `parsed_dir` is the folder
-    for what is kept of YAML files; nothing is kept without one.
+    `on_alert`: the command that gets each budget alert as a JSON object on standard input. `pass_variables`: variables
+    that it and `--verify` get although they may be secret. `free_tier`: the providers whose daily free quota is a
+    limit. `signals`: the plugins that are asked about each answer. `always_on`: machines that cost money while nobody
+    calls them. `config_file`: the file that was read, None if there is none. `tuned_file`: the file that `orch tune`
+    writes, whether it exists or not. `parsed_dir`: the cache of parsed YAML files; None means no cache.
     """
 
     environ: Mapping[str, str]

@@ -1,5 +1,5 @@
-"""JSON in which nothing is passed over: a key that stands twice in an object is an error, and so are NaN, Infinity and
-numbers that no float can hold, such as 1e400."""
+"""Strict JSON: a key that stands twice in an object is an error, and so are NaN, Infinity and numbers that no float
+can hold, such as 1e400."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SHOWN = 80  # characters of a key
 
 
 def parse_json(text: str) -> Any:
-    """What a JSON text holds. Raises ValueError, also for one that is nested too deeply; JSONDecodeError where it is no
+    """The value of a JSON text. Raises ValueError, also for nesting that is too deep; JSONDecodeError if it is not
     JSON."""
     try:
         return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)

@@ -36,7 +36,7 @@ Reader: TypeAlias = Callable[[Value], T]
 
 
 class Table:
-    """The keys of one mapping, each asked for by name. `finish` refuses those that nobody asked for."""
+    """The keys of a mapping, each requested by name. `finish` refuses those that nobody requested."""
 
     def __init__(self, value: Value) -> None:
         if not isinstance(value.content, dict):
@@ -49,6 +49,7 @@ class Table:
         return isinstance(self.value.content, dict) and key in self.value.content
 
     def required(self, key: str, reader: Reader[T]) -> T:
+        """The value of a key, read by `reader`. Raises ConfigError if the key is missing."""
         self._asked.append(key)
         found = self._unread.pop(key, None)
         if found is None:
@@ -56,11 +57,13 @@ class Table:
         return reader(found)
 
     def optional(self, key: str, reader: Reader[T], default: D) -> T | D:
+        """The value of a key, read by `reader`, or the default if the key is missing."""
         self._asked.append(key)
         found = self._unread.pop(key, None)
         return default if found is None else reader(found)
 
     def finish(self) -> None:
+        """Raises ConfigError for the first key that nobody requested."""
         for key, value in self._unread.items():
             raise value.error(f"unknown key{_hint(did_you_mean(key, self._asked))}")
 
@@ -73,7 +76,7 @@ class Table:
 
 
 def record(build: Callable[[Table], T]) -> Reader[T]:
-    """A reader for a mapping with known keys. `build` asks for each of them; any other key is refused."""
+    """A reader for a mapping with known keys: `build` requests each of them, and any other key is refused."""
 
     def reader(value: Value) -> T:
         table = Table(value)
@@ -85,7 +88,7 @@ def record(build: Callable[[Table], T]) -> Reader[T]:
 
 
 def mapping_of(item: Reader[T]) -> Reader[dict[str, T]]:
-    """A reader for a mapping whose keys are names that the user makes up, in the order of the file."""
+    """A reader for a mapping with user-defined keys, in the order of the file."""
 
     def reader(value: Value) -> dict[str, T]:
         if not isinstance(value.content, dict):
@@ -96,7 +99,7 @@ def mapping_of(item: Reader[T]) -> Reader[dict[str, T]]:
 
 
 def list_of(item: Reader[T], *, at_least: int = 0) -> Reader[tuple[T, ...]]:
-    """A reader for a list of at least so many items."""
+    """A reader for a list with at least `least` items."""
 
     def reader(value: Value) -> tuple[T, ...]:
         if not isinstance(value.content, tuple):
@@ -109,7 +112,7 @@ def list_of(item: Reader[T], *, at_least: int = 0) -> Reader[tuple[T, ...]]:
 
 
 def text(value: Value) -> str:
-    """Text that is not empty. What reads as a number, a date or a boolean must be put in quotes."""
+    """Non-empty text. A value that YAML would read as a number, a date or a boolean must be quoted."""
     if value.kind is not Kind.TEXT:
         raise value.expected(Kind.TEXT, advice="; put it in quotes" if value.written else "")
     if not value.written.strip():
@@ -171,9 +174,10 @@ def one_of(enum: type[E]) -> Reader[E]:
 
 
 def read(path: Path, reader: Reader[T], keep_in: Path | None = None) -> T:
-    """What `reader` makes of a file. Raises ConfigError if the file cannot be read or holds anything unexpected.
+    """The value that `reader` makes of a file. Raises ConfigError if the file cannot be read or holds anything
+    unexpected.
 
-    `keep_in` is the folder for what is kept of the file, as for `read_document`.
+    `keep_in` is the cache directory, as for `read_document`.
     """
     return reader(read_document(path, keep_in))
 

@@ -1,8 +1,7 @@
-"""What `orch tune` finds, and the file that holds it: `tuned.yaml`.
+"""What `orch tune` fitted, and the file that stores it: `tuned.yaml`.
 
-What it held before is kept as `tuned.yaml.1`, `tuned.yaml.2` and so on, the newest with the highest number; an empty
-one says that there was no file. Each file appears whole or not at all, so a tuning that is broken off leaves what was
-there.
+Earlier versions are kept as `tuned.yaml.1`, `tuned.yaml.2` and so on, the newest with the highest number; an empty one
+means that there was no file. Each file appears whole or not at all, so an interrupted tuning leaves the old one.
 """
 
 from __future__ import annotations
@@ -32,29 +31,29 @@ _DIGITS = 6  # that count, of what is written
 
 
 def logistic(logit: float) -> float:
-    """The chance that a logit stands for: 1 / (1 + exp(-logit)), for any finite one."""
+    """The probability of a logit: 1 / (1 + exp(-logit)), for any finite one."""
     return 1 / (1 + math.exp(-logit)) if logit > -700 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What makes a sum of evidence, a logit, the chance that an answer is acceptable:
+    """Turns a sum of evidence, a logit, into the probability that an answer is acceptable:
 
         confidence = 1 / (1 + exp(-(slope * logit + intercept)))
 
-    (Platt, Probabilistic Outputs for Support Vector Machines, 1999.) As it is here the logit is taken for what it says.
+    (Platt, Probabilistic Outputs for Support Vector Machines, 1999.) By default the logit is used as it is.
     """
 
     slope: float = 1.0
     intercept: float = 0.0
 
     def confidence(self, logit: float) -> float:
-        """0 to 1, of evidence that adds up to `logit`."""
+        """The confidence, 0 to 1, for evidence that sums to `logit`."""
         return logistic(self.slope * logit + self.intercept)
 
 
 class FeatureWeight(NamedTuple):
-    """What each unit by which a feature differs from its mean is worth in logits, from `least` to `most`."""
+    """The logits that one unit of a feature's distance from its mean adds, for values from `least` to `most`."""
 
     feature: str
     weight: float
@@ -63,13 +62,13 @@ class FeatureWeight(NamedTuple):
     most: float
 
     def logit(self, value: float) -> float:
-        """Beyond the values that were seen, a feature counts as the nearest of them."""
+        """The feature's logits. A value outside the fitted range counts as the nearest one inside."""
         return self.weight * (min(max(value, self.least), self.most) - self.mean)
 
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """What a user's own outcomes say of the complexity score:
+    """A correction of the complexity score, fitted to a user's own outcomes:
 
     logit = scale * logit + intercept + the weights of the features
     """
@@ -81,8 +80,8 @@ class Adjustment:
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """What was fitted; None was not. `cuts` are the scores where intermediate, advanced and expert prompts begin, and
-    `scorer` the user's own scorer whose scores these are."""
+    """What was fitted; None was not. `cuts` are the scores from which prompts are intermediate, advanced and expert;
+    `scorer` is the user's own scorer that they were fitted for."""
 
     threshold: float | None = None
     calibration: Calibration | None = None
@@ -111,15 +110,15 @@ def cuts(value: Value) -> tuple[float, ...]:
 
 
 def read_tuned(path: Path, keep_in: Path | None = None) -> Tuned:
-    """What a file says was fitted. Raises ConfigError for a file that holds anything else.
+    """The fitted values in a file. Raises ConfigError if it holds anything else.
 
-    `keep_in` is the folder for what is kept of the file.
+    `keep_in` is the cache directory.
     """
     return read(path, record(_tuned), keep_in)
 
 
 def merged(path: Path, tuned: Tuned) -> Tuned:
-    """What was fitted now, and of what was fitted earlier the rest."""
+    """The newly fitted values, and for the rest the earlier ones."""
     earlier = read_tuned(path) if is_there(path) else Tuned()
     scored = tuned.cuts is not None or tuned.adjustment is not None
     if scored and tuned.scorer != earlier.scorer:  # what was fitted to other scores says nothing of these
@@ -134,7 +133,7 @@ def merged(path: Path, tuned: Tuned) -> Tuned:
 
 
 def write_tuned(path: Path, tuned: Tuned, comment: Sequence[str]) -> None:
-    """Write the file, and keep what was there. Raises ConfigError if that cannot be done."""
+    """Write the file, and keep the old one. Raises ConfigError if that fails."""
     content = _as_yaml(tuned, comment)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -147,9 +146,10 @@ def write_tuned(path: Path, tuned: Tuned, comment: Sequence[str]) -> None:
 
 
 def undo(path: Path) -> bool:
-    """Bring back what the file was before, byte for byte; gives whether there is a file now. Undoing again goes on.
+    """Restore the file from before the last tuning, byte for byte. Returns whether there is a file now. Repeated calls
+    go further back.
 
-    Raises UsageError if there is nothing to undo, and ConfigError if it cannot be written.
+    Raises UsageError if there is nothing to undo, and ConfigError if the file cannot be written.
     """
     kept = history(path)
     if not kept:
@@ -169,7 +169,7 @@ def undo(path: Path) -> bool:
 
 
 def history(path: Path) -> list[Path]:
-    """What was replaced, the newest last."""
+    """The earlier versions, newest last."""
     numbered = {
         int(number): found
         for found in path.parent.glob(f"{path.name}.*")
@@ -241,7 +241,7 @@ def _written(value: float) -> str:
 
 
 def _keep(path: Path, before: bytes) -> None:
-    """Write the bytes under the next number, without ever taking one that another process has just taken."""
+    """Write the bytes under the next number, without taking one that another process has just taken."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -259,7 +259,7 @@ def _keep(path: Path, before: bytes) -> None:
 
 
 def _link(found: Path, name: Path) -> None:
-    """Another name for a file. Raises FileExistsError if it is taken: unlike a rename, this replaces nothing."""
+    """Link a file under another name. Raises FileExistsError if it is taken: unlike a rename, this replaces nothing."""
     try:
         name.hardlink_to(found)
     except FileExistsError:

@@ -1,8 +1,8 @@
 """A YAML file as values that know their line.
 
-The YAML is a plain subset of 1.2: one document, no anchors, aliases, tags or merge keys, text for keys, no key twice.
-Whatever else a file holds is refused with a `ConfigError` that reads `file:line: key.path: what is wrong`, before it
-can cost time, memory or stack.
+The accepted YAML is a subset of 1.2: one document, no anchors, aliases, tags or merge keys, text keys, no duplicate
+keys. Anything else raises a `ConfigError` that reads `file:line: key.path: what is wrong`, before it can cost time,
+memory or stack.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _NEVER_IN_TEXT = expression("[\0\ud800-\udfff]")  # what an escape in double quo
 
 
 def parse_bytes(data: bytes, source: str) -> Value:
-    """The one value of a file that holds `data`; `source` is what errors call the file. Raises ConfigError."""
+    """The value of a file that holds `data`; `source` is its name in errors. Raises ConfigError."""
     return parse(_decode(data, source), source)
 
 
 def parse(document: str, source: str) -> Value:
-    """The one value of a document; nothing at all is an empty mapping. `source` is what errors call the file."""
+    """The value of a document; an empty one is an empty mapping. `source` is its name in errors."""
     bad = _UNPRINTABLE.search(document)
     if bad:
         line = document.count("\n", 0, bad.start()) + 1
@@ -58,7 +58,7 @@ _parser: Callable[[str], _EventSource] = getattr(yaml, "CSafeLoader", yaml.SafeL
 
 
 class _Document:
-    """Builds values from the parser's events, so that a hostile file is refused before it is held in memory."""
+    """Builds values from the parser's events, so that a hostile file is refused before it fills memory."""
 
     def __init__(self, document: str, source: str) -> None:
         self._events = _parser(document)

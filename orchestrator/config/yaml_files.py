@@ -1,8 +1,7 @@
-"""YAML files, and what is kept of them: a command need not parse what an earlier one has parsed.
+"""YAML files and the cache of their parsed form: a command need not parse what an earlier one has parsed.
 
-Kept is a document that parsed, as JSON in a file of the user's cache, after a digest of the parser, the document and
-that JSON: once one of them is another, the document is parsed anew. Whatever is wrong with the cache, a document is
-read as if there were none.
+The cache holds each parsed document as JSON, after a digest of the parser, the document and that JSON. If one of them
+changes, the document is parsed again. Whatever is wrong with the cache, a document is read as if there were none.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ _PARSER = ("yaml_document.py", "yaml_value.py", "yaml_files.py")  # what makes a
 
 
 def read_document(path: Path, keep_in: Path | None = None) -> Value:
-    """The one value of a file. Raises ConfigError if the file cannot be read or is not in the subset.
+    """The value of a file. Raises ConfigError if the file cannot be read or is not in the accepted subset.
 
-    `keep_in` is the folder for what is kept of files; nothing is kept without one.
+    `keep_in` is the cache directory; None means no cache.
     """
     data, source = contents(path), str(path)
     kept = None if keep_in is None else _kept(_place(keep_in, path), data)
@@ -43,7 +42,7 @@ def read_document(path: Path, keep_in: Path | None = None) -> Value:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is anything at a path. Raises ConfigError if nobody can tell, such as below a closed folder."""
+    """Whether a path exists. Raises ConfigError if that cannot be told, as below a closed folder."""
     try:
         path.lstat()
     except (FileNotFoundError, NotADirectoryError):
@@ -59,7 +58,7 @@ def _unreadable(path: Path, error: OSError | ValueError) -> ConfigError:
 
 
 def contents(path: Path) -> bytes:
-    """A whole file, of `MAX_BYTES` at most. Raises ConfigError if it cannot be read or is larger."""
+    """A whole file of at most `MAX_BYTES`. Raises ConfigError if it cannot be read or is larger."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):  # opening one could wait for ever
@@ -74,12 +73,12 @@ def contents(path: Path) -> bytes:
 
 
 def _place(folder: Path, path: Path) -> Path:
-    """One for each path, so that a file that changes takes its own place again."""
+    """The cache file of a path, so that a changed file replaces its own entry."""
     return folder / hashlib.sha256(os.fsencode(path.absolute())).hexdigest()[:32]
 
 
 def _kept(place: Path, data: bytes) -> Any:
-    """What `_shape` made of the same data; None if that is not there."""
+    """The cached value for the same data; None if there is none."""
     try:
         if not _is_private(place.parent):
             return None
@@ -103,7 +102,7 @@ def _keep(place: Path, data: bytes, document: Value) -> None:
 
 
 def _is_private(folder: Path) -> bool:
-    """Whether nobody else can have put anything there; not so where a link leads."""
+    """Whether only this user can have written a path; False for a symlink."""
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode):
         return False
@@ -117,13 +116,13 @@ def _digest(data: bytes, body: bytes) -> bytes:
 
 @cache
 def _parser_digest() -> bytes:
-    """Raises OSError if the modules were installed without their text."""
+    """The digest of the parser's source. Raises OSError if the modules were installed without it."""
     texts = b"\0".join(Path(__file__).with_name(name).read_bytes() for name in _PARSER)
     return hashlib.sha256(texts).digest()
 
 
 def _shape(value: Value) -> list[Any]:
-    """A value as JSON has it: its line and its content, and 0 after text that stood in quotes."""
+    """A value as JSON: its line and its content, and 0 after quoted text."""
     content = value.content
     if isinstance(content, Scalar):
         return [value.line, content.written] if content.plain else [value.line, content.written, 0]

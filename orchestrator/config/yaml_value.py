@@ -1,4 +1,4 @@
-"""A value of a YAML file as it was written, and where it stands: what `strict_yaml` reads from."""
+"""A value of a YAML file as it was written, with its line: the input of `strict_yaml`."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ class Value:
 
     @property
     def kind(self) -> Kind:
+        """The kind of the value, in the words of a message."""
         content = self.content
         if isinstance(content, Scalar):
             return _plain_kind(content.written) if content.plain else Kind.TEXT

@@ -59,9 +59,11 @@ class Task:
 
     @property
     def runs(self) -> int:
+        """The number of rated runs."""
         return sum(model.runs for model in self.models)
 
     def to_dict(self) -> dict[str, Any]:
+        """The JSON object that docs/json.md describes."""
         return {
             "task": self.task,
             "runs": self.runs,

@@ -52,6 +52,8 @@ METRICS = (
 
 @dataclass(frozen=True, slots=True)
 class ArmFigures:
+    """The figures of one arm."""
+
     arm: Arm
     runs: int
     subjects: int
@@ -82,6 +84,7 @@ class Results:
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
+        """The JSON object that docs/json.md describes."""
         experiment, stop = self.experiment, self.stop
         return {
             "name": experiment.name,
@@ -118,6 +121,7 @@ class Results:
 
 
 def state_of(experiment: Experiment, stop: Stop | None, now: datetime) -> str:
+    """`not begun`, `running`, `stopped` or `ended`."""
     if stop is not None:
         return "stopped"
     if experiment.runs_on(now.date()):

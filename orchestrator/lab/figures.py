@@ -47,10 +47,12 @@ class Figures:
         return statistic
 
     def add(self, statistic: Statistic) -> int:
+        """Add a statistic. Returns its place in the estimates."""
         self._statistics.append(statistic)
         return len(self._statistics) - 1
 
     def estimate(self) -> list[Estimate]:
+        """The estimates of all statistics, by one bootstrap."""
         return estimates(
             len(self.weak.quality), self._statistics, resamples=self.resamples, seed=self.seed, progress=self.progress
         )

@@ -187,10 +187,12 @@ class Routing:
         return Point(threshold, share, quality, cost)
 
     def quality_at(self, share: float, weights: Weights = None) -> float | None:
+        """The quality at a share of strong calls."""
         sums = self._sums(weights)
         return (sums.weak + sums.at(share * sums.total, sums.gains)) / sums.total if sums.total else None
 
     def cost_at(self, share: float, weights: Weights = None) -> float | None:
+        """The cost at a share of strong calls."""
         sums = self._sums(weights)
         return sums.at(share * sums.total, sums.costs) / sums.total if sums.total and sums.costs is not None else None
 

@@ -44,10 +44,12 @@ class Speed:
 
     @property
     def completed(self) -> list[CallRecord]:
+        """The completed calls."""
         return [call for call in self.calls if call.status is CallStatus.COMPLETED]
 
     @property
     def latencies_ms(self) -> list[int]:
+        """The latencies of the completed calls, in milliseconds."""
         return sorted(call.latency_ms for call in self.completed if call.latency_ms is not None)
 
     @property
@@ -67,6 +69,7 @@ class Speed:
         return None if None in costs else sum(cost for cost in costs if cost is not None)
 
     def to_dict(self) -> dict[str, Any]:
+        """The JSON object that docs/json.md describes."""
         latencies = Counter(self.latencies_ms)
         return {
             "model": self.model,

@@ -39,6 +39,7 @@ def strategies(title: str, rows: Sequence[Row]) -> Table:
 
 
 def orderings(found: Sequence[Ordering]) -> Table:
+    """The table of what decides between weak and strong."""
     return Table(
         ["  deciding by", "APGR", "CPT(50%)", "CPT(80%)", "saving at 95%"],
         [
@@ -69,6 +70,7 @@ def curve(ordering: Ordering) -> Table:
 
 
 def confidence(title: str, found: Sequence[Calibration]) -> Table:
+    """The table of how well confidence tells right answers from wrong ones."""
     return Table(
         [f"  {title}", "answers", "right", "AUC", "Brier", "ECE"],
         [
@@ -86,6 +88,7 @@ def confidence(title: str, found: Sequence[Calibration]) -> Table:
 
 
 def observed(title: str, found: Sequence[Observed]) -> Table:
+    """The table of what the ledger's rated runs came to."""
     return Table(
         [f"  {title}", "runs", "rating", f"$ per {_PROMPTS:,} runs", "latency"],
         [
@@ -102,20 +105,24 @@ def observed(title: str, found: Sequence[Observed]) -> Table:
 
 
 def auc(estimate: Estimate) -> str:
+    """An AUC for a table cell."""
     return f"AUC {decimal(estimate)}"
 
 
 def rates(model: ModelReport) -> str:
+    """A model's prices, in words."""
     if model.rates is None:
         return "unpriced: its costs are unknown"
     return f"${model.rates[0]} / ${model.rates[1]} per million tokens"
 
 
 def decimal(estimate: Estimate | None, sign: str = "") -> str:
+    """A number for a table cell, with three decimals."""
     return _cell(estimate, lambda value: f"{value:{sign}.3f}")
 
 
 def percent(estimate: Estimate | None) -> str:
+    """A share for a table cell, as a percentage."""
     return _cell(estimate, lambda value: f"{100 * value:.0f}", unit="%")
 
 

@@ -31,6 +31,7 @@ def text_of(report: BenchReport, width: int) -> Iterator[str]:
 
 
 def intervals_in_words(report: BenchReport) -> str:
+    """A note on how the intervals were made."""
     return (
         f"[low, high] are {LEVEL:.0%} intervals from {report.resamples:,} bootstrap resamples of the prompts, "
         f"seed {report.seed}."
@@ -101,6 +102,7 @@ def _ledger(report: LedgerReport, width: int) -> Iterator[str]:
 
 
 def replayable_in_words(report: LedgerReport) -> str:
+    """A note on how many of the ledger's rated runs can be replayed."""
     if not report.replayable:
         return (
             "No prompt was answered by several models and rated each time, so what another choice would have come to "

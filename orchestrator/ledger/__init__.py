@@ -1,0 +1,1 @@
+"""The ledger: a SQLite file with every run and call, shared by all processes of a user."""

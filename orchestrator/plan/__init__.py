@@ -1,4 +1,4 @@
-"""Plans as data: the nodes, the templates of their prompts, what is wrong with a plan, and what one costs."""
+"""Plans as data: nodes, prompt templates, checks and costs."""
 
 from .checking import PlanError, check_plan
 from .nodes import (

@@ -1,8 +1,8 @@
-"""What is wrong with a plan that is well-formed: names, references, loops. A plan with a mistake never runs.
+"""Checks a well-formed plan: names, references, loops. A plan with a mistake never runs.
 
-What a template may ask for is what has been given by then: in a sequence the steps before, in a cascade the legs
-before (which may have failed), in a loop also every step of the loop, as it was in the round before. The members of a
-panel run at the same time and see nothing of each other but in a loop.
+A template may use outputs that exist by then: in a sequence those of earlier steps, in a cascade those of earlier legs
+(which may have failed), in a loop also those of every step of the loop from the round before. Members of a panel run at
+the same time and see each other's outputs only in a loop.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Names = frozenset[str]
 
 
 class PlanError(ValueError):
-    """What is wrong, and with which node; `field` is the key of it that is at fault, where it is one."""
+    """What is wrong, and with which node; `field` is the key at fault, if it is one."""
 
     def __init__(self, node: Node, problem: str, field: str | None = None) -> None:
         super().__init__(problem)
@@ -58,7 +58,7 @@ class _Checker:
         self._all.add(name)
 
     def _visit(self, node: Node, seen: Names) -> Names:
-        """Check a node that sees these names; gives the names that are seen after it."""
+        """Check a node that can use these names. Returns the names that can be used after it."""
         _check_shares(node)
         match node:
             case Call():

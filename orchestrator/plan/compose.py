@@ -1,7 +1,7 @@
-"""From a call of a plan to the text that is sent: templates filled in, what others wrote fenced, and its length.
+"""Composes what a call sends: fills in its template, fences text that others wrote, and measures its length.
 
-What a model wrote, and what was given as context, is fenced wherever it is put into a prompt. In a check the user's
-prompt is too: there it is what an answer is measured by, and not a task.
+Model outputs and context are fenced wherever they go into a prompt. In a check the user's prompt is fenced too: there
+it is the measure of an answer, and not a task.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Composed:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How long what a step gives is: its expected tokens (0 if it may not be there), and the most bytes."""
+    """The length of a step's output: its expected tokens (0 if the step may be missing), and the most bytes."""
 
     tokens: int
     most_bytes: int
@@ -84,10 +84,8 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a call's template may be given: `steps` by name, the answer that a check judges, those of a panel.
-
-    `judging` says that the call is a check.
-    """
+    """What a call's template can use: the outputs of `steps` by name, the answer that a check judges, a panel's
+    answers."""
 
     steps: Mapping[str, str]
     answers: tuple[str, ...] = ()
@@ -95,15 +93,16 @@ class Material:
 
     @property
     def judging(self) -> bool:
+        """Whether the call is a check."""
         return self.answer is not None
 
 
 def compose(
     call: Call, prompt: Prompt, material: Material, base: Load, rng: random.Random, count: Count = count_tokens
 ) -> Composed:
-    """The text and the system prompt of a call, and how many tokens they take.
+    """The text and the system prompt of a call, and their tokens.
 
-    `base` is the load of the prompt by itself; its expected output is the call's too.
+    `base` is the load of the prompt alone; the call's expected output is the same.
     """
     template = template_of(call, prompt, judging=material.judging, synthesising=bool(material.answers))
     system = system_of(call, prompt, judging=material.judging)
@@ -121,9 +120,9 @@ def compose(
 
 
 def template_of(call: Call, prompt: Prompt, *, judging: bool = False, synthesising: bool = False) -> Template | None:
-    """A call's template, or that of a check or a synthesiser without one of its own. None: the prompt as it is.
+    """The template of a call, or the built-in one of a check or a synthesiser. None: the prompt is sent as it is.
 
-    A prompt with files attached is never sent as it is, since those are fenced.
+    A prompt with files attached always has a template, since files are fenced.
     """
     text = call.template
     if text is None and judging:
@@ -136,15 +135,15 @@ def template_of(call: Call, prompt: Prompt, *, judging: bool = False, synthesisi
 
 
 def system_of(call: Call, prompt: Prompt, *, judging: bool) -> str | None:
-    """The call's own system prompt, then the user's; a judge is not given the user's."""
+    """The call's own system prompt, followed by the user's; a judge does not get the user's."""
     parts = [call.system, None if judging else prompt.system]
     return "\n\n".join(part for part in parts if part) or None
 
 
 def reply_limit(call: Call, of_run: int | None, *, judging: bool) -> int | None:
-    """The most tokens of a call's reply: its own limit or the run's, whichever is less.
+    """The output limit of a call: its own or the run's, whichever is lower.
 
-    The run's is for answers: a check that has a limit keeps to that, since a verdict that is cut off is none.
+    The run's is for answers: a check keeps to its own limit, since a truncated verdict is useless.
     """
     if judging and call.max_tokens is not None:
         return call.max_tokens
@@ -161,7 +160,7 @@ def expected_loads(
     answer: Size | None = None,
     count: Count = count_tokens,
 ) -> tuple[Load, Load]:
-    """The load of a call before the calls are made that it rests on: at the least, and as expected with its bound.
+    """The load of a call before the calls that it depends on are made: the least, and the expected one with its bound.
 
     Every text that `compose` can make of the call has at most `input_bound` tokens.
     """
@@ -196,19 +195,19 @@ def expected_loads(
 
 
 def sees_context(call: Call) -> bool:
-    """Whether what was given with the prompt is sent for a call: unless its template asks for the question alone."""
+    """Whether a call is sent the context: yes, unless its template asks for the question alone."""
     return call.template is None or not {PROMPT, CONTEXT}.isdisjoint(parse(call.template).slots())
 
 
 def insertable(text: str, max_tokens: int) -> str:
-    """What a step gave, as it is put into another prompt: at most BYTES_PER_TOKEN bytes for each token it was allowed,
-    and without the halves of characters that cannot be sent."""
+    """A step's output as it is inserted into another prompt: at most BYTES_PER_TOKEN bytes for each token of its
+    limit, and without lone surrogates, which cannot be sent."""
     encoded = _LONE_SURROGATE.sub("\ufffd", text).encode()
     return encoded[: BYTES_PER_TOKEN * max_tokens].decode("utf-8", "ignore")
 
 
 def _values(template: Template, prompt: Prompt, material: Material, marker: str) -> dict[str, str]:
-    """What stands for each placeholder that there is something for."""
+    """The values of the placeholders that have one."""
     apart = CONTEXT in template.slots()
     asked = prompt.question if apart else prompt.text
     if material.judging:
@@ -237,9 +236,9 @@ def _piece_size(piece: str | Slot, known: Mapping[str, str], given: Mapping[str,
 
 
 def _load(text: str, system: str | None, base: Load, count: Count, *, judging: bool = False) -> Load:
-    """Of these texts, with room for the schema of the reply: a verdict's, or the one that the run's answer must fit.
+    """The load of these texts, with the schema of the reply: a verdict's, or the one that the run's answer must fit.
 
-    Any call but a check may be the one that gives the run's answer, and be sent that.
+    Any call but a check may give the run's answer and is sent the run's schema.
     """
     schema = _VERDICT_BOUND if judging else base.schema_bound
     body, head = count(text), count(system or "")
@@ -253,7 +252,7 @@ def _load(text: str, system: str | None, base: Load, count: Count, *, judging: b
 
 
 def _with_tools_of(base: Load, load: Load) -> Load:
-    """Tools go with the user's own prompt alone: a call that has a template is not offered them."""
+    """Only a call that sends the user's own prompt is offered tools; one with a template is not."""
     return replace(
         load,
         input_tokens=load.input_tokens + base.tool_tokens,

@@ -1,4 +1,4 @@
-"""How many tokens a call will take, before it is made."""
+"""The tokens that a call will take, before it is made."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _TOOL_PREAMBLE = 600
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How many tokens a prompt will take: expected input and output, and an upper bound on the input.
+    """The tokens that a prompt will take: expected input and output, and an upper bound on the input.
 
-    `tool_tokens` and `tool_bound` are what definitions of tools make of the input and of its bound, `schema_tokens` and
-    `schema_bound` what the schema that answers must fit does.
+    `tool_tokens` and `tool_bound` are what tool definitions add to the input and to its bound; `schema_tokens` and
+    `schema_bound` what the schema of the reply adds.
     """
 
     input_tokens: int
@@ -35,13 +35,13 @@ class Load:
 
 
 def schema_bound(written: str) -> int:
-    """The most tokens that a schema for the reply, written as JSON, takes of the input: providers add it, some as it is
-    and some in words around it."""
+    """The most input tokens for a reply schema, given as JSON: some providers add it as it is, some with words
+    around it."""
     return 2 * upper_bound_tokens(written) + 4 * MESSAGE_OVERHEAD
 
 
 def with_schema(load: Load, schema: Mapping[str, Any] | None) -> Load:
-    """The load with a schema that the reply must fit beside the prompt."""
+    """The load with a reply schema beside the prompt."""
     if schema is None:
         return load
     written = json.dumps(schema, ensure_ascii=False)
@@ -56,10 +56,10 @@ def with_schema(load: Load, schema: Mapping[str, Any] | None) -> Load:
 
 
 def with_tools(load: Load, tools: Sequence[Tool]) -> Load:
-    """The load with the definitions of tools beside the prompt.
+    """The load with tool definitions beside the prompt.
 
-    How a provider writes them into its own prompt is not known: twice their JSON is a bound, as for a schema, and
-    _TOOL_PREAMBLE for what goes before them.
+    Providers do not publish how they write these into their prompt: the bound is twice their JSON, as for a schema,
+    plus _TOOL_PREAMBLE for the text before them.
     """
     if not tools:
         return load

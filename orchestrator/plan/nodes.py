@@ -1,10 +1,10 @@
-"""A plan is data: a small tree of nodes that says what to call, and `run.walk` is the only thing that walks it.
+"""A plan is data: a small tree of nodes that says what to call. Only `run.walk` walks it.
 
     Call      one completion
     Cascade   legs in order, until one is accepted or the last is reached
-    Panel     members at the same time, then one answer out of theirs
-    Sequence  steps in order; the prompt of each may take in what earlier ones gave
-    Loop      a body, again and again until its check is passed
+    Panel     members at the same time, then one answer made of theirs
+    Sequence  steps in order; a step's prompt may use the outputs of earlier ones
+    Loop      a body, repeated until its check passes
 
 Nodes nest. A plan can be printed, priced, tested and stored without calling anything.
 """
@@ -28,7 +28,7 @@ SIGNALS = (*FREE_SIGNALS, LOGPROBS, SELF_CHECK)
 
 
 class Reduce(StrEnum):
-    """How a panel makes one answer of its members'."""
+    """How a panel makes one answer of its members' answers."""
 
     BEST = "best"  # the one that weighs most
     VOTE = "vote"  # the one that most of them give
@@ -38,9 +38,10 @@ class Reduce(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """When an answer is taken: from which confidence on (0 to 1; None: the run's), by which rule, on what evidence.
+    """When an answer is accepted: the lowest confidence (0 to 1; None: the run's threshold), the rule, and the
+    evidence.
 
-    `checker` is the call that makes the self-check, where that is one of the signals.
+    `checker` is the call that makes the self-check, if that is one of the signals.
     """
 
     threshold: float | None = None
@@ -51,11 +52,11 @@ class Accept:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Step:
-    """What every node may have.
+    """What every node has.
 
-    `name` is what templates and the ledger call it. What fails and is `optional` is left out; a cascade goes on from
-    such a leg whatever the error. The shares, above 0 and up to 1, are the part of the run's cost cap and of its time
-    that a node may use.
+    `name` is its name in templates and in the ledger. An `optional` node that fails is left out; a cascade goes on from
+    an optional leg after any error. The shares, above 0 and up to 1, are the part of the run's cost cap and time that
+    the node may use.
     """
 
     name: str | None = None
@@ -68,10 +69,10 @@ class _Step:
 class Call(_Step):
     """One completion.
 
-    `model` is a name in the registry. It is empty where a written plan leaves the choice to a `role`, a `tier`, or a
-    `level`, or to the level of the prompt; the plan of a run has it everywhere. `template` is the prompt (see
-    `template.py`), None the user's own. Options that are None follow the run's. A call that `needs_context` is left out
-    where nothing was given with the prompt.
+    `model` is a name in the registry. In a written plan it may be empty: then a `role`, a `tier`, a `level` or the
+    prompt's level decides; in the plan of a run every call has a model. `template` is the prompt (see `template.py`),
+    None the user's own. Options that are None follow the run's. A call that `needs_context` is left out if the prompt
+    came without context.
     """
 
     model: str = ""
@@ -87,7 +88,7 @@ class Call(_Step):
 
 @dataclass(frozen=True, slots=True)
 class Cascade(_Step):
-    """Legs in order; the first that is accepted is the answer, else the best seen."""
+    """Legs in order; the answer is the first accepted one, otherwise the best one seen."""
 
     legs: tuple[Node, ...]
     accept: Accept = Accept()
@@ -95,7 +96,7 @@ class Cascade(_Step):
 
 @dataclass(frozen=True, slots=True)
 class Panel(_Step):
-    """Members at the same time, and one answer made of theirs. `synthesiser` writes it where `reduce` says so."""
+    """Members at the same time, and one answer made of theirs. `synthesiser` writes it if `reduce` says so."""
 
     members: tuple[Node, ...]
     reduce: Reduce = Reduce.BEST
@@ -112,7 +113,7 @@ class Sequence(_Step):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A model's judgement of an answer, as a score from 0 to 1: passed from `score` on."""
+    """A model's judgement of an answer as a score from 0 to 1; the answer passes from `score` on."""
 
     call: Call
     score: float
@@ -120,9 +121,9 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Loop(_Step):
-    """The body, at most `max_rounds` times, until its answer passes; else the best of the rounds is the answer.
+    """The body, up to `max_rounds` times, until its answer passes; otherwise the answer is the best of the rounds.
 
-    `until` is a Check, or an Accept: a confidence to reach, or that the members of a panel agree.
+    `until` is a Check, or an Accept: a confidence to reach, or agreement among the members of a panel.
     """
 
     body: Node
@@ -134,7 +135,7 @@ Node = Call | Cascade | Panel | Sequence | Loop
 
 
 def children(node: Node) -> tuple[Node, ...]:
-    """The nodes right below one, in the order in which they are first run."""
+    """The direct children of a node, in the order in which they first run."""
     match node:
         case Call():
             return ()
@@ -151,19 +152,19 @@ def children(node: Node) -> tuple[Node, ...]:
 
 
 def nodes(node: Node) -> Iterator[Node]:
-    """A node and all below it, from the top down."""
+    """A node and all of its descendants, top down."""
     yield node
     for child in children(node):
         yield from nodes(child)
 
 
 def calls(node: Node) -> Iterator[Call]:
-    """Every call of a plan, in the order in which they would be made; those of a loop once."""
+    """All calls of a plan, in the order in which they would be made; those of a loop once."""
     return (found for found in nodes(node) if isinstance(found, Call))
 
 
 def most_calls(node: Node) -> int:
-    """How many calls a plan makes at most."""
+    """The largest number of calls that a plan can make."""
     below = sum(most_calls(child) for child in children(node))
     match node:
         case Call():
@@ -177,7 +178,7 @@ def most_calls(node: Node) -> int:
 
 
 def agreeing(node: Cascade) -> Cascade:
-    """A cascade whose first two legs are asked at the same time and must agree: [a, b, c] is [a and b, c]."""
+    """A cascade whose first two legs are asked at the same time and must agree: [a, b, c] becomes [a and b, c]."""
     accept = replace(node.accept, rule=AcceptRule.AGREEMENT)
     if len(node.legs) < 2 or must_agree(node.legs[0]):
         return replace(node, accept=accept)
@@ -185,13 +186,14 @@ def agreeing(node: Cascade) -> Cascade:
 
 
 def must_agree(node: Node) -> bool:
+    """Whether a node is a panel whose members must agree."""
     return isinstance(node, Panel) and node.reduce is Reduce.AGREE
 
 
 def to_dict(node: Node) -> dict[str, Any]:
-    """A plan as plain data, for JSON: one key, the kind of the node, and its fields under it, as in chains.yaml.
+    """A plan as plain data for JSON: one key, the kind of the node, with its fields under it, as in chains.yaml.
 
-    What is at its default is left out.
+    Fields with their default value are left out.
     """
     common = {
         key: value

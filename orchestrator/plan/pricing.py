@@ -1,4 +1,4 @@
-"""What a plan costs: the prices of its calls put together."""
+"""The cost of a plan, from the prices of its calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .nodes import Call, Cascade, Loop, Node, Panel, Sequence, children
 
 
 class CostRange(NamedTuple):
-    """Nano-dollars: the least that a plan can cost, what it is expected to, and the most. None is unpriced."""
+    """The lowest, expected and highest cost of a plan in nano-dollars. None is unpriced."""
 
     minimum: int | None
     expected: int | None

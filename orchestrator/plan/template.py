@@ -34,7 +34,7 @@ class TemplateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A placeholder, by what it stands for: `prompt`, `question`, `context`, `answer`, `answers` or `steps.NAME`."""
+    """A placeholder, by its key: `prompt`, `question`, `context`, `answer`, `answers` or `steps.NAME`."""
 
     key: str
 
@@ -44,7 +44,7 @@ Paragraph = tuple[str | Slot, ...]
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template taken apart."""
+    """A parsed template."""
 
     paragraphs: tuple[Paragraph, ...]
 
@@ -53,11 +53,11 @@ class Template:
         return (piece.key for paragraph in self.paragraphs for piece in paragraph if isinstance(piece, Slot))
 
     def steps(self) -> list[str]:
-        """The names of the steps that it asks for."""
+        """The names of the steps that it uses."""
         return [key.removeprefix(STEPS) for key in self.slots() if key.startswith(STEPS)]
 
     def render(self, values: Mapping[str, str]) -> str:
-        """The text, with a value for each placeholder. A paragraph that asks for one that is missing is left out."""
+        """The text with a value for each placeholder. A paragraph with a placeholder that has no value is left out."""
         kept = (
             "".join(piece if isinstance(piece, str) else values[piece.key] for piece in paragraph)
             for paragraph in self.paragraphs
@@ -67,7 +67,7 @@ class Template:
 
 
 def parse(text: str) -> Template:
-    """Take a template apart. Raises TemplateError for a placeholder that is none of those above."""
+    """Parse a template. Raises TemplateError for an unknown placeholder."""
     return Template(tuple(_paragraph(part) for part in _PARAGRAPHS.split(text.strip()) if part))
 
 
@@ -89,7 +89,7 @@ def _paragraph(text: str) -> Paragraph:
 
 
 def _known(word: str) -> tuple[str, str]:
-    """A placeholder at the head of a word, and what follows it: `$prompt.` ends a sentence."""
+    """A placeholder at the start of a word, and what follows it: `$prompt.` ends a sentence."""
     head = re.split(r"[.-]", word, maxsplit=1)[0]
     if head in _WORDS:
         return head, word[len(head) :]

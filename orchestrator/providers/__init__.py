@@ -1,0 +1,1 @@
+"""Adapters: one file for each provider API, over the provider's own SDK."""

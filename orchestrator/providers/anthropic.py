@@ -31,10 +31,13 @@ _FINISH: Mapping[str, FinishReason] = {
 
 
 def connect(target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> AnthropicProvider:
+    """A connection, as `base.Adapter.connect`."""
     return AnthropicProvider(target, transport)
 
 
 class AnthropicProvider(SdkProvider):
+    """The adapter of Anthropic's Messages API."""
+
     sdk_errors: ClassVar[Mapping[type[Exception], Kind]] = {
         anthropic.APIStatusError: Kind.ANSWERED,
         anthropic.APIConnectionError: Kind.TRANSPORT,

@@ -42,10 +42,13 @@ _FINISH: Mapping[str, FinishReason] = {
 
 
 def connect(target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> GoogleProvider:
+    """A connection, as `base.Adapter.connect`."""
     return GoogleProvider(target, transport)
 
 
 class GoogleProvider(SdkProvider):
+    """The adapter of Google's Gemini API."""
+
     sdk_errors: ClassVar[Mapping[type[Exception], Kind]] = {
         errors.APIError: Kind.ANSWERED,
         errors.UnknownApiResponseError: Kind.UNREADABLE,

@@ -12,11 +12,18 @@ from typing import NamedTuple
 from ..expressions import expression
 from .base import RateLimitStatus
 
+_TOKEN_WINDOW_S = 60.0
 MAX_ADVICE_S = 7 * 86_400.0  # no provider's limit is longer than a day; nobody waits longer than this
 _DURATION = expression(
     r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m(?!s))?(?:(\d{1,9}(?:\.\d{1,20})?)s)?(?:(\d{1,12}(?:\.\d{1,20})?)ms)?",
     re.ASCII,
 )
+_IN_WORDS = expression(
+    r"\b(?:again|retry|wait)(?: your request)?(?: in| after| for)? ((?:\d{1,9}(?:\.\d{1,20})? ?[a-z]{1,12} ?){1,4})",
+    re.IGNORECASE,
+)
+_AMOUNT = expression(r"(\d{1,9}(?:\.\d{1,20})?) ?(ms|milli|d(?=ay)|d\b|[hms])", re.IGNORECASE)
+_UNITS_S = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "milli": 0.001}
 _DURATION_UNITS_S = (86_400.0, 3_600.0, 60.0, 1.0, 0.001)
 _EPOCH_MS = 1e11  # above it a bare number counts milliseconds since 1970, not seconds
 _EPOCH_S = 1e9  # above it, seconds since 1970; below, seconds from now
@@ -50,6 +57,8 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
         return min(milliseconds / 1000, MAX_ADVICE_S)
     text = headers.get("retry-after", "")
     seconds = _number(text)
+    if seconds is None:
+        seconds = parse_duration_s(text)
     if seconds is not None:
         return min(seconds, MAX_ADVICE_S)
     try:
@@ -59,18 +68,26 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
     return _until(when if when.tzinfo else when.replace(tzinfo=UTC), now)
 
 
+def advice_in_words_s(text: str) -> float | None:
+    """What a message says of when to come back, in seconds: `Please try again in 6m0s`, `retry after 1.5 seconds`."""
+    found = _IN_WORDS.search(text)
+    parts = _AMOUNT.findall(found[1]) if found else ()
+    seconds = [float(amount) * _UNITS_S[unit.lower()] for amount, unit in parts]
+    return min(sum(seconds), MAX_ADVICE_S) if seconds else None
+
+
 def reset_advice_s(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds until a limit that is used up is reset: advice where a 429 has no Retry-After."""
+    """Seconds until a limit that is used up is reset: advice where a 429 has none.
+
+    A window of tokens takes requests long before it is full again: nobody waits longer than its minute for it.
+    """
     status = rate_limits(headers, now)
-    resets = [
-        reset
-        for remaining, reset in (
-            (status.requests_remaining, status.requests_reset),
-            (status.tokens_remaining, status.tokens_reset),
-        )
-        if remaining == 0 and reset is not None
-    ]
-    return _until(max(resets), now) if resets else None
+    waits: list[float] = []
+    if status.requests_remaining == 0 and status.requests_reset is not None:
+        waits.append(_until(status.requests_reset, now))
+    if status.tokens_remaining == 0 and status.tokens_reset is not None:
+        waits.append(min(_until(status.tokens_reset, now), _TOKEN_WINDOW_S))
+    return max(waits, default=None)
 
 
 def rate_limits(headers: Mapping[str, str], now: datetime) -> RateLimitStatus:

@@ -101,6 +101,7 @@ class Exchange:
 
     @property
     def media_type(self) -> str:
+        """The reply's media type, in lower case, without parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @contextmanager

@@ -55,10 +55,13 @@ _THOUGHTS = ("reasoning_content", "reasoning", "reasoning_text", "thinking")  # 
 
 
 def connect(target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> OpenAIProvider:
+    """A connection, as `base.Adapter.connect`."""
     return OpenAIProvider(target, transport)
 
 
 class OpenAIProvider(SdkProvider):
+    """The adapter of OpenAI's Chat Completions API and of compatible servers."""
+
     sdk_errors: ClassVar[Mapping[type[Exception], Kind]] = {
         openai.APIError: Kind.ANSWERED,  # without a status: an error inside a stream
         openai.APIStatusError: Kind.ANSWERED,

@@ -97,6 +97,7 @@ class Draft:
 
     @property
     def text(self) -> str:
+        """The text of the answer so far."""
         return "".join(self.texts)
 
     @property
@@ -151,6 +152,7 @@ class Draft:
         self._written = self.thought = True
 
     def add_refusal(self, piece: str) -> None:
+        """Take a piece of a refusal."""
         self._written = True
         self._take_room(len(piece))
         self.refusal.append(piece)

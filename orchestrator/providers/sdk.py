@@ -33,7 +33,8 @@ from ..errors import (
 )
 from ..types import Completion, FinishReason, Request, Usage
 from .base import Capabilities, Endpoint, Health, RateLimitStatus, StreamEvent
-from .failures import Signal, Source, error_for, message, read_signal
+from .failure_rules import Signal
+from .failures import Source, error_for, message, read_signal
 from .headers import rate_limits, server_time
 from .http import NO_KEY, Client, Exchange, transport_error
 from .incoming import LISTED, is_too_long, most_bytes, most_characters

@@ -51,6 +51,7 @@ def scrub_json(value: object, clean: Callable[[str], str] = scrub) -> object:
 
 
 def is_html(text: str) -> bool:
+    """Whether a text is an HTML page."""
     return _HTML.match(text) is not None
 
 

@@ -26,6 +26,7 @@ class AnswerForm(StrEnum):
 
     @property
     def may_be_short(self) -> bool:
+        """Whether an answer of this form may be a single word."""
         return self not in (AnswerForm.OPEN, AnswerForm.CODE)
 
 

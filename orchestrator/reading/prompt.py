@@ -52,10 +52,12 @@ class OfReading:
 
     @property
     def prompt(self) -> Prompt:
+        """The prompt that was read."""
         return self.reading.prompt
 
     @property
     def analysis(self) -> Analysis:
+        """The prompt's analysis."""
         return self.reading.analysis
 
 

@@ -1,4 +1,4 @@
-"""The models and chains that orch knows: strict YAML in, frozen records out."""
+"""The models and chains that orch knows: read from strict YAML into frozen records."""
 
 from __future__ import annotations
 

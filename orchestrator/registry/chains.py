@@ -23,9 +23,9 @@ ROLES, TIERS = "roles", "tiers"
 
 
 class ChainsDocument:
-    """A file of chains, with the roles and tiers that it may define under those names. Raises ConfigError.
+    """A file of chains, with the roles and tiers that it defines. Raises ConfigError.
 
-    `models` leads from every name and alias to the name of the model.
+    `models` maps every name and alias to the model's name.
     """
 
     def __init__(self, document: Value, models: Mapping[str, str]) -> None:
@@ -35,7 +35,7 @@ class ChainsDocument:
         self._models = models
 
     def names(self) -> dict[str, list[str]]:
-        """The names that the file defines, by what they are."""
+        """The names that the file defines, by kind."""
         found = {kind: self._entries.get(kind) for kind in (ROLES, TIERS)}
         named = {
             kind: list(value.content) for kind, value in found.items() if value and isinstance(value.content, dict)
@@ -43,17 +43,18 @@ class ChainsDocument:
         return {"chains": [name for name in self._entries if name not in found], ROLES: [], TIERS: []} | named
 
     def roles(self) -> dict[str, Role]:
-        """What the file has under `roles`."""
+        """The roles that the file defines."""
         found = self._entries.get(ROLES)
         return {} if found is None else mapping_of(self._role)(found)
 
     def tiers(self) -> dict[str, tuple[str, ...]]:
-        """What the file has under `tiers`."""
+        """The tiers that the file defines."""
         found = self._entries.get(TIERS)
         return {} if found is None else {name: models for name, (models, _) in mapping_of(self._tier)(found).items()}
 
     def tier_plans(self) -> dict[str, Value | None]:
-        """The name of the chain that is a tier's plan, where it was read; None for a tier without one."""
+        """For each tier, the name of the chain that is its plan, with its place in the file; None for a tier without
+        one."""
         found = self._entries.get(TIERS)
         return {} if found is None else {name: plan for name, (_, plan) in mapping_of(self._tier)(found).items()}
 
@@ -99,7 +100,7 @@ class ChainsDocument:
 
 
 def _named(value: Value) -> Value:
-    """A name that can be looked up only later, with its place."""
+    """A name that can only be resolved later, with its place in the file."""
     text(value)
     return value
 

@@ -1,6 +1,6 @@
 """Reads the shipped models, chains and routing, and the user's over them, and checks them against each other.
 
-The user's files add entries, or replace those of the same name as a whole.
+The user's files add entries, or replace whole entries of the same name.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A model and where it was read, for the errors that only show between entries."""
+    """A model and its place in a file, for errors that only show between entries."""
 
     spec: ModelSpec
     place: Value
@@ -47,9 +47,8 @@ def load_registry(
 ) -> Registry:
     """The shipped registry with the user's over it.
 
-    A file that is named must exist; without one, `models.yaml`, `chains.yaml` and `routing.yaml` in `config_dir` are
-    read if they are there. `keep_in` is the folder for what is kept of the files. Raises ConfigError, which names file,
-    line and key, for the first mistake.
+    A file that is named must exist. Otherwise `models.yaml`, `chains.yaml` and `routing.yaml` in `config_dir` are read
+    if they exist. `keep_in` is the cache directory. Raises ConfigError, with file, line and key, for the first mistake.
     """
     entries = _read_entries(shipped("models.yaml"), keep_in)
     if not entries:
@@ -69,7 +68,7 @@ def load_registry(
 
 
 def registry_for(settings: Settings) -> Registry:
-    """The registry that a process's settings name. Raises ConfigError."""
+    """The registry of a process's settings. Raises ConfigError."""
     return load_registry(
         models_file=settings.models_file,
         chains_file=settings.chains_file,
@@ -80,19 +79,19 @@ def registry_for(settings: Settings) -> Registry:
 
 
 def names_in(chains_file: Path) -> dict[str, list[str]]:
-    """What a file of chains defines: the names under `chains`, `roles` and `tiers`. Raises ConfigError."""
+    """The names that a file of chains defines under `chains`, `roles` and `tiers`. Raises ConfigError."""
     return ChainsDocument(read_document(chains_file), {}).names()
 
 
 def read_models(path: Path) -> dict[str, ModelSpec]:
-    """The models of one file by itself. Raises ConfigError."""
+    """The models of a single file. Raises ConfigError."""
     entries = _read_entries(path, None)
     _check_aliases(entries)
     return {name: entry.spec for name, entry in entries.items()}
 
 
 def shipped(name: str) -> Path:
-    """A file that comes with orch: among the package's modules in a wheel, one folder up in a checkout."""
+    """A file that ships with orch: beside the package's modules in a wheel, one folder up in a checkout."""
     inside = _PACKAGE / name
     return inside if inside.exists() else _PACKAGE.parent / name
 
@@ -124,7 +123,8 @@ def _read_entries(path: Path, keep_in: Path | None) -> dict[str, _Entry]:
 
 
 def _check_aliases(entries: Mapping[str, _Entry]) -> None:
-    """Every name and alias must mean one model. The later entry, which is the user's own if one is, gets the blame."""
+    """Check that every name and alias means one model. The error names the later entry, which is the user's if one
+    is."""
     order = list(entries)
     owners = {name: name for name in entries}
     for name, entry in entries.items():
@@ -137,7 +137,8 @@ def _check_aliases(entries: Mapping[str, _Entry]) -> None:
 
 
 def _with_chains(models: Mapping[str, ModelSpec], documents: Iterable[Value]) -> Registry:
-    """The chains, roles and tiers of documents; the later ones count for more, and all of them may use all roles."""
+    """The chains, roles and tiers of all documents. Later documents override earlier ones, and all may use all
+    roles."""
     names = _names(models)
     parts = [ChainsDocument(document, names) for document in documents]
     roles: dict[str, Role] = {}
@@ -159,9 +160,8 @@ def _with_chains(models: Mapping[str, ModelSpec], documents: Iterable[Value]) ->
 
 
 def _with_routing(registry: Registry, documents: Iterable[Value]) -> Registry:
-    """The routing of documents, of which the later ones count for more. A table of the user's that has the name of a
-    chain would never be reached; a chain of the user's may have that of a shipped table, and is what the name means
-    then."""
+    """The routing of all documents; later ones override earlier ones. A user's table with the name of a chain is an
+    error, since it would never be reached. A user's chain may have the name of a shipped table and replaces it."""
     names, routing = _names(registry.models), Routing()
     taken = frozenset(STRATEGY_NAMES)
     for document in documents:
@@ -171,7 +171,7 @@ def _with_routing(registry: Registry, documents: Iterable[Value]) -> Registry:
 
 
 def _names(models: Mapping[str, ModelSpec]) -> dict[str, str]:
-    """The name of a model by each of its names."""
+    """The model's name for each of its names and aliases."""
     return {alias: spec.name for spec in models.values() for alias in spec.aliases} | {name: name for name in models}
 
 

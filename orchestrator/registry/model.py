@@ -1,4 +1,4 @@
-"""What the registry knows of models and chains, and how they are found by name."""
+"""The registry's records of models and chains, and the lookup by name."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ _DATE_OR_VARIANT = expression(r"(?:[-@]20[0-9]{2}-?[0-9]{2}-?[0-9]{2})?(?::.*)?$
 
 
 class Status(StrEnum):
+    """Whether a model is current, deprecated or retired at its provider."""
+
     CURRENT = "current"
     DEPRECATED = "deprecated"  # still answers; `retires` says until when, if it is known
     RETIRED = "retired"  # no longer answers
 
 
 class Feature(StrEnum):
-    """What a model may support beyond answering text with text."""
+    """What a model may support besides text in and text out."""
 
     STREAMING = "streaming"
     TOOLS = "tools"
@@ -38,7 +40,7 @@ class Feature(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """0 to 1 each, comparable across models."""
+    """Scores from 0 to 1, comparable across models."""
 
     coding: float
     reasoning: float
@@ -58,7 +60,7 @@ class RateLimits:
 
 @dataclass(frozen=True, slots=True)
 class FreeQuota:
-    """What a provider gives away each day before it charges."""
+    """The daily quota that a provider gives away before it charges."""
 
     requests_per_day: int | None = None
     tokens_per_day: int | None = None
@@ -66,10 +68,10 @@ class FreeQuota:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """One model. `name` is what users type; `id` is what the provider is sent.
+    """A model. `name` is what users type; `id` is what the provider is sent.
 
-    `levels` are the complexity levels it can handle. `supports` holds `Feature`s. `tokens_per_second` is the
-    throughput that a self-hosted model is priced by.
+    `levels` are the complexity levels it is rated for. `tokens_per_second` is the throughput by which a self-hosted
+    model is priced.
     """
 
     name: str
@@ -90,20 +92,22 @@ class ModelSpec:
     tokens_per_second: float | None = None
 
     def price_at(self, when: datetime) -> Price | None:
-        """The price at a time, or None: unpriced, which is not the same as free."""
+        """The price at a time, or None: unpriced, which is not free."""
         return price_at(self.prices, when)
 
     def is_retired(self, today: date) -> bool:
+        """Whether the provider has retired the model by a day."""
         return self.status is Status.RETIRED or (self.retires is not None and self.retires <= today)
 
     @property
     def top_level(self) -> Level:
+        """The highest level that it is rated for."""
         return max(self.levels, key=lambda level: level.rank)
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A named plan: mostly models in the order in which they are tried. `name` is what was asked for."""
+    """A named plan: mostly models in order. `name` is what was asked for."""
 
     name: str
     plan: Node
@@ -116,16 +120,16 @@ class Chain:
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The models that the plan names, each once; not those that it leaves to a role, tier or level."""
+        """The models that the plan names, each once, without those that a role, tier or level will choose."""
         return tuple(dict.fromkeys(call.model for call in calls(self.plan) if call.model))
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a call is for: instructions, and the models that suit it, in order of preference.
+    """A role for calls: instructions, and suitable models in order of preference.
 
-    `models` has them by the level of prompt from which on they are meant; a prompt below the lowest has none of its own
-    and takes those.
+    `models` is by the lowest prompt level that they are meant for; a prompt below the lowest level takes the lowest
+    level's models.
     """
 
     name: str
@@ -140,10 +144,10 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """Models, chains, roles and tiers by name. Aliases are resolved when a model or chain is looked up.
+    """Models, chains, roles and tiers by name. Aliases are resolved by the lookups.
 
-    A tier is a list of models in order of preference. `tier_plans` has the names of the chains that tiers have as their
-    plans. `routing` is what routers go by.
+    A tier is a list of models in order of preference. `tier_plans`: the names of the chains that are tiers' plans.
+    `routing`: the rules of the routers.
     """
 
     models: Mapping[str, ModelSpec]
@@ -159,11 +163,11 @@ class Registry:
         return max(spec.context_window for spec in self.models.values())
 
     def find(self, name: str) -> ModelSpec | None:
-        """A model by its name or an alias, or None."""
+        """A model by its name or alias, or None."""
         return self.models.get(name) or next((spec for spec in self.models.values() if name in spec.aliases), None)
 
     def model(self, name: str) -> ModelSpec:
-        """A model by its name or an alias. Raises UsageError, with a suggestion where one is close."""
+        """A model by its name or alias. Raises UsageError, with a suggestion if one is close."""
         found = self.find(name)
         if found is None:
             known = [*self.models, *(alias for spec in self.models.values() for alias in spec.aliases)]
@@ -172,10 +176,10 @@ class Registry:
         return found
 
     def answering(self, asked: ModelSpec, reported: str) -> ModelSpec | None:
-        """The other model that a reply is from, by the name that it gives.
+        """The registered model that a reply came from, if it was another than was asked, by the name in the reply.
 
-        None if that is a name of the model that was asked, with or without a date, or one that nobody knows: gateways
-        and servers of one's own answer by any name.
+        None if the name is one of the model that was asked, with or without a date, or unknown: gateways and
+        self-hosted servers answer under any name.
         """
         if reported in (asked.id, asked.name):
             return None
@@ -202,7 +206,7 @@ class Registry:
         return Chain.of(wanted, dict.fromkeys(self.model(name).name for name in names))
 
     def tier_named(self, name: str) -> str:
-        """The name of a tier as it is written in YAML, given in any case of letters. Raises UsageError."""
+        """The name of a tier as written in YAML, given in any case. Raises UsageError."""
         found = next((each for each in (name, name.lower()) if each in self.tiers), None)
         if found is None:
             hint = did_you_mean(name.lower(), self.tiers) or f"there are: {', '.join(self.tiers)}"
@@ -215,7 +219,7 @@ class Registry:
         return Chain.of(tier, self.tiers[tier]) if plan is None else self.chains[plan]
 
     def role(self, name: str) -> Role:
-        """A role by its name, in any case of letters. Raises UsageError."""
+        """A role by its name, in any case. Raises UsageError."""
         found = self.roles.get(name) or self.roles.get(name.lower())
         if found is None:
             hint = did_you_mean(name, self.roles) or f"there are: {', '.join(self.roles)}"
@@ -224,7 +228,7 @@ class Registry:
 
 
 def _undated(name: str) -> str:
-    """A model's name without a maker before it, and without a date or a variant after it."""
+    """A model's name without its maker and without a date or variant."""
     return _DATE_OR_VARIANT.sub("", name.lower().rpartition("/")[2])
 
 

@@ -1,4 +1,4 @@
-"""Which model of the registry a provider's name means: an id, a dated id, a display name, a part of a SKU."""
+"""Which registered model a provider's name means: an id, a dated id, a display name, a part of a SKU."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Key = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 class ModelNames:
-    """The names of a registry's models, of one provider or (None) of all; `seen` adds names that replies gave."""
+    """The names of a registry's models, of one provider or (None) of all; `seen` adds names from replies."""
 
     def __init__(self, registry: Registry, provider: str | None, seen: Mapping[str, str]) -> None:
         specs = [spec for spec in registry.models.values() if provider in (None, spec.provider)]
@@ -28,7 +28,7 @@ class ModelNames:
         self._add(seen.items())
 
     def fold(self, written: str) -> str:
-        """The model's name in the registry, or what was written if it is none of them."""
+        """The model's name in the registry, or the given name if it is unknown."""
         name = written.strip().removeprefix("models/").casefold()
         for wanted in (name, _DATED.sub("", name)):
             if found := self._exact.get(wanted) or self._keys.get(_key(wanted)):

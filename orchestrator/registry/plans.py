@@ -1,10 +1,10 @@
-"""Readers from chains.yaml to plans. docs/configuration.md has the format.
+"""Reads plans from chains.yaml. docs/configuration.md describes the format.
 
     [MODEL, NODE, ...]                                             a cascade
     {description: ..., cascade | panel | sequence | loop | call: ...}
 
-A node is the name of a model, or a mapping with one of the five kinds. What a plan may not be is `plan.check_plan`'s to
-say; here it is said where in the file.
+A node is the name of a model, or a mapping with one of the five kinds. `plan.check_plan` finds mistakes in a plan; here
+each gets its place in the file.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _A_NODE = f"the name of a model, or a mapping with one of {', '.join(KINDS)}"
 
 
 class PlanReader:
-    """Reads plans: the names of models, roles and tiers are those that may stand in them."""
+    """Reads plans that may use these models, roles and tiers."""
 
     def __init__(self, models: Mapping[str, str], roles: Collection[str], tiers: Collection[str]) -> None:
         self._names = models
@@ -52,7 +52,7 @@ class PlanReader:
         self._places: dict[int, tuple[Node, Value]] = {}  # a node by its identity: equal ones stand at several places
 
     def chain(self, value: Value) -> Chain:
-        """A named plan, by the key of its value."""
+        """A named plan, with the key of its value as its name."""
         name = records.name_of(value)
         if name in self._names:
             raise value.error("a chain cannot have the name of a model")
@@ -91,7 +91,7 @@ class PlanReader:
         return self._node_in(value)
 
     def _node_in(self, value: Value, beside: Collection[str] = ()) -> Node:
-        """The node of a mapping with one key, the kind, and perhaps others `beside` it."""
+        """The node of a mapping that has one key for the kind, and perhaps other keys `beside` it."""
         content = value.content
         assert isinstance(content, dict)
         found = [key for key in content if key in KINDS]
@@ -128,7 +128,7 @@ class PlanReader:
     def _listing(
         self, build: Callable[[Table], N], short: Callable[[tuple[Node, ...]], N], *, at_least: int
     ) -> Reader[N]:
-        """A reader for a mapping, or for just the list of what is in the node."""
+        """A reader for a mapping, or for the bare list of the node's children."""
 
         def read(value: Value) -> N:
             if isinstance(value.content, tuple):
@@ -198,7 +198,7 @@ class PlanReader:
 
 
 def model_named(models: Mapping[str, str]) -> Reader[str]:
-    """A reader for the name of a model, or an alias of it."""
+    """A reader for the name or alias of a model."""
 
     def read(value: Value) -> str:
         name = text(value)
@@ -211,7 +211,7 @@ def model_named(models: Mapping[str, str]) -> Reader[str]:
 
 
 def _known(what: str, names: Collection[str]) -> Reader[str]:
-    """A reader for the name of a role or a tier."""
+    """A reader for the name of a role or tier."""
 
     def read(value: Value) -> str:
         name = text(value)

@@ -1,6 +1,6 @@
-"""Which providers there are, where each is reached and with which key, and the module that speaks to it.
+"""The providers: where each is reached, which key it needs, and which module speaks to it.
 
-This is the one table of them: a new provider is a line here, or a plugin.
+This is the only table of providers: a new one is a line here, or a plugin.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ Environ = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class ProviderInfo:
-    """How a provider is reached. A self-hosted one needs no key, and counts as set up once its base URL is.
+    """How a provider is reached. A self-hosted one needs no key, and is set up once its base URL is set.
 
-    `module` is one of `ADAPTERS`, or the full name of a plugin's module, which has `connect(target, transport)` as
-    `providers.base.Adapter` describes it and is imported when the provider is first called. `key_env` and
-    `base_url_env` name environment variables; `base_url` is the usual address, None for that of the adapter.
+    `module` is one of `ADAPTERS`, or the full name of a plugin's module, imported on the provider's first call, with
+    `connect(target, transport)` as `providers.base.Adapter` describes it. `key_env` and `base_url_env` name environment
+    variables; `base_url` is the usual address, None for the adapter's own.
     """
 
     module: str
@@ -67,20 +67,20 @@ PROVIDERS: Table[ProviderInfo] = Table(
 
 
 def variable_prefixes() -> tuple[str, ...]:
-    """What the names of environment variables begin with that decide on a run: our own, those that say where the user's
-    files are, and the providers', those that only an SDK reads among them."""
+    """The prefixes of environment variables that affect a run: orch's own, those of the user's directories, and the
+    providers', including those that only an SDK reads."""
     names = (name for info in PROVIDERS.built_in.values() for name in (info.key_env, info.base_url_env))
     return ("ORCH_", "MODEL_OVERRIDE_", "XDG_", *sorted({f"{name.partition('_')[0]}_" for name in names}))
 
 
 def needed_to_set_up(provider: str) -> str:
-    """The environment variable that a provider cannot do without: its key, or a self-hosted one's address."""
+    """The environment variable that a provider needs: its key, or a self-hosted one's address."""
     info = PROVIDERS[provider]
     return info.base_url_env if info.self_hosted else info.key_env
 
 
 def wire(provider: str) -> str:
-    """The API that the simulator plays a provider with: its own, or OpenAI's for one of a plugin."""
+    """The wire format that the simulator speaks for a provider: its own, or OpenAI's for a plugin's."""
     info = PROVIDERS.built_in.get(provider)
     return "openai" if info is None else info.module
 

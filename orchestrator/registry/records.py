@@ -1,6 +1,6 @@
-"""Readers from strict YAML to the registry's records. `models.yaml` says in its head what each key means.
+"""Readers from strict YAML to the registry's records. The head of `models.yaml` explains each key.
 
-What a single record can get wrong is checked here; what only shows between records, in `loading`.
+Mistakes within one record are found here; mistakes between records are found in `loading`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _HOURS = expression(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a file's prices come from and when they were last checked, for each entry that does not say."""
+    """Where a file's prices come from and when they were last checked, for entries that do not say."""
 
     source: str
     checked: date | None
@@ -156,7 +156,7 @@ def _free_quota(table: Table) -> FreeQuota:
 
 
 def _prices(provenance: Provenance) -> Reader[tuple[Price, ...]]:
-    """A list of dated prices, oldest first, or the word `unpriced` for a model whose price nobody knows."""
+    """A list of dated prices, oldest first, or the word `unpriced` for an unknown price."""
 
     def read(value: Value) -> tuple[Price, ...]:
         if value.kind is Kind.TEXT and value.written == "unpriced":
@@ -174,7 +174,7 @@ def _prices(provenance: Provenance) -> Reader[tuple[Price, ...]]:
 
 
 def _price(earlier: list[Price], provenance: Provenance) -> Callable[[Table], Price]:
-    """A price after those already read: the last that has started, and whose hours it is, is the one that holds."""
+    """A price that follows those already read: the last one that has started, and whose hours match, applies."""
 
     def build(table: Table) -> Price:
         hours = table.optional("utc", _hours, None)
@@ -233,7 +233,7 @@ def _tiers(table: Table) -> tuple[Tier, ...]:
 
 
 def _other(rates: Rates, tiers: tuple[Tier, ...]) -> Reader[OtherRates]:
-    """A share of all the usual rates, such as 0.5; or rates and tiers of its own."""
+    """A factor of all the usual rates, such as 0.5; or rates and tiers of its own."""
 
     def read(value: Value) -> OtherRates:
         if value.kind not in (Kind.INTEGER, Kind.NUMBER):
@@ -247,7 +247,7 @@ def _other(rates: Rates, tiers: tuple[Tier, ...]) -> Reader[OtherRates]:
 
 
 def _by_name(read_one: Reader[T]) -> Reader[Mapping[str, T]]:
-    """A table from names, in any case of letters, to what each comes to."""
+    """A mapping from names, in any case, to values."""
 
     def read(value: Value) -> Mapping[str, T]:
         if not isinstance(value.content, dict):

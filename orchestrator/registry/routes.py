@@ -1,4 +1,4 @@
-"""What routers go by: records of routing.yaml. Pure data, and whether a condition holds for a prompt."""
+"""The routers' rules: records of routing.yaml, and whether a condition holds for a prompt. Pure data."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _MOST_SEARCHED = 4_000  # characters of a prompt: what it asks for stands at its
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a condition is held against: a prompt's analysis and question, whether it must not go wrong, and the latency
-    that the user can bear, in seconds."""
+    """What a condition is tested against: a prompt's analysis and question, whether it is critical, and the latency
+    in seconds that the user accepts."""
 
     analysis: Analysis
     question: str
@@ -26,9 +26,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What a prompt must be like: of one of the tasks, of one of the levels, at least so many tokens long, at least so
-    difficult, critical, wanted in less than so many seconds, and with one of the words in it. What is empty does not
-    count; all that is given must hold."""
+    """The prompts that a rule is for: of one of the tasks, of one of the levels, at least so many tokens long, at
+    least so difficult, critical, needed in less than so many seconds, and containing one of the words. Empty fields
+    do not count; all others must hold."""
 
     tasks: frozenset[str] = frozenset()
     levels: frozenset[Level] = frozenset()
@@ -39,6 +39,7 @@ class Condition:
     latency_below: float | None = None
 
     def holds(self, asked: Asked) -> bool:
+        """Whether the condition holds for a prompt."""
         analysis, limit_s = asked.analysis, asked.max_latency_s
         return (
             (not self.tasks or analysis.task in self.tasks)
@@ -57,22 +58,23 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """How much one of a model's scores counts: `usual`, or `raised` for the prompts that `when` holds for."""
+    """The weight of a score: `usual`, or `raised` for the prompts that `when` holds for."""
 
     usual: float
     raised: float
     when: Condition
 
     def of(self, asked: Asked) -> float:
+        """The weight for a prompt."""
         return self.raised if self.when.holds(asked) else self.usual
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How well a model fits a prompt: its scores by their weights, less its price.
+    """How a model's fit to a prompt is computed: its weighted scores, minus its price.
 
-    `weights` are by the name of the score. The price is the mean of a million tokens of which `output_share` is output,
-    in dollars; `cost_per` of them count as 1, times `cost_weight`. `scores` replaces some of a model's own.
+    `weights` are by score. The price is that of a million tokens, `output_share` of them output, in dollars; `cost_per`
+    dollars count as 1, times `cost_weight`. `scores` replaces some of a model's own.
     """
 
     weights: Mapping[str, Weight] = field(default_factory=dict)
@@ -84,9 +86,9 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class TaskRow:
-    """Which models a kind of task goes to. `models` has the primary one first, then what it falls back on.
+    """The models for a kind of task. `models` has the primary one first, then its fallbacks.
 
-    `kind` is a further name, shared by rows, that a model can be set for in the environment.
+    `kind` is another name, shared by rows, under which the environment can set a model.
     """
 
     name: str
@@ -98,9 +100,9 @@ class TaskRow:
 
 @dataclass(frozen=True, slots=True)
 class TaskTable:
-    """A task-to-model table: the first row whose condition holds counts; the last one takes everything.
+    """A task table: the first row whose condition holds applies; the last row takes everything.
 
-    With `free_first`, models that cost nothing within the free quota of a day come before those that are paid for.
+    With `free_first`, models that are free within their daily quota come before paid ones.
     """
 
     name: str
@@ -111,7 +113,7 @@ class TaskTable:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One way to answer, of those that an experiment compares: exactly one of the three names is given.
+    """One way of answering in an experiment: exactly one of the three names is set.
 
     `share`, above 0, is its part of the subjects; the shares of all arms sum to 1.
     """
@@ -140,9 +142,11 @@ class Experiment:
     description: str | None = None
 
     def runs_on(self, today: date) -> bool:
+        """Whether it runs on a day."""
         return (self.start is None or self.start <= today) and (self.end is None or today <= self.end)
 
     def arm(self, name: str) -> Arm | None:
+        """An arm by its name, or None."""
         return next((arm for arm in self.arms if arm.name == name), None)
 
 

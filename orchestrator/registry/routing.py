@@ -1,4 +1,4 @@
-"""Readers from routing.yaml to what routers go by. docs/routing.md has the format.
+"""Reads routing.yaml into the routers' rules. docs/routing.md describes the format.
 
 round_robin: [MODEL, ...]
 capability: {weights: {coding: ..., ...}, cost: {weight: ..., per: ..., output_share: ...}, scores: {MODEL: ...}}
@@ -30,8 +30,8 @@ _MOST_WEIGHT = 1_000
 
 
 class RoutingReader:
-    """Reads routing.yaml. `models` leads from every name and alias to the name of the model; `chains` are the names of
-    the plans, and `taken` names that a table cannot have. Raises ConfigError."""
+    """Reads routing.yaml. `models` maps every name and alias to the model's name; `chains` are the names of plans,
+    `taken` the names that a table cannot have. Raises ConfigError."""
 
     def __init__(self, models: Mapping[str, str], chains: Collection[str], taken: Collection[str]) -> None:
         self._models = models
@@ -39,7 +39,7 @@ class RoutingReader:
         self._taken = taken
 
     def over(self, lower: Routing, document: Value) -> Routing:
-        """What a document says, over what one before it said: tables and experiments by name, the others as a whole."""
+        """A document's rules over those of an earlier one: tables and experiments by name, the others as a whole."""
 
         def build(table: Table) -> Routing:
             return Routing(
@@ -52,7 +52,7 @@ class RoutingReader:
         return record(build)(document)
 
     def _ring(self, value: Value) -> tuple[str, ...]:
-        """Models that take turns, each once: a second turn would be no stand-in for the first."""
+        """Models that take turns, each once: a model cannot stand in for itself."""
         models = list_of(self._model, at_least=1)(value)
         assert isinstance(value.content, tuple)
         for place, name in enumerate(models):
@@ -156,7 +156,7 @@ class RoutingReader:
         return record(build)(value)
 
     def _target(self, value: Value) -> tuple[str, str]:
-        """What an arm answers with: which of the three it is, and its name."""
+        """What an arm answers with: which of the three kinds, and its name."""
         _name_of(value)
 
         def build(table: Table) -> tuple[str, str]:
@@ -195,7 +195,7 @@ def _weights(table: Table) -> dict[str, Weight]:
 
 
 def _weight(value: Value) -> Weight:
-    """A number, or `usual` with what it is `raised` to and `when`."""
+    """A number, or `usual` with the value it is `raised` to and `when`."""
     if not isinstance(value.content, dict):
         number = _amount(value)
         return Weight(number, number, Condition())

@@ -1,0 +1,1 @@
+"""Figures, tables, charts and exports of the ledger."""

@@ -74,14 +74,17 @@ _STYLE_TAG = f"<style>{_STYLE}</style>"
 
 
 def heading(text: str) -> str:
+    """A heading for a page."""
     return f"<h2>{escape(text)}</h2>"
 
 
 def note(text: str) -> str:
+    """A paragraph for a page."""
     return f'<p class="note">{escape(text)}</p>'
 
 
 def listing(items: Iterable[str]) -> str:
+    """A list of paragraphs for a page."""
     return f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>"
 
 

@@ -19,6 +19,8 @@ from .selection import Selection
 
 
 class Rows(StrEnum):
+    """What an export's rows are."""
+
     CALLS = "calls"
     RUNS = "runs"
 

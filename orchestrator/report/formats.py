@@ -25,6 +25,8 @@ class Sink(Protocol):
 
 
 class Format(StrEnum):
+    """The format of an export."""
+
     CSV = "csv"
     JSON = "json"
     JSONL = "jsonl"

@@ -45,9 +45,11 @@ class Idle:
 
     @property
     def idle_nanousd(self) -> int:
+        """What the machine cost beyond the calls that it answered."""
         return max(0, self.cost_nanousd - self.busy_nanousd)
 
     def to_dict(self) -> dict[str, Any]:
+        """The JSON object that docs/json.md describes."""
         return {
             "models": list(self.models),
             "hours": round(self.hours, 4),

@@ -83,6 +83,7 @@ class Group:
 
     @property
     def cost_is_lower_bound(self) -> bool:
+        """Whether calls are missing from the cost, because they are unpriced."""
         return self.unpriced_calls > 0
 
     @property
@@ -94,12 +95,15 @@ class Group:
 
     @property
     def multi_model_share(self) -> float | None:
+        """The share of runs that called more than one model."""
         return _share(self.multi_model_runs, self.runs)
 
     def with_share_of(self, total_nanousd: int) -> Group:
+        """The group with its share of a total."""
         return replace(self, cost_share=_share(self.cost_nanousd, total_nanousd))
 
     def to_dict(self) -> dict[str, Any]:
+        """The JSON object that docs/json.md describes."""
         return asdict(self) | {
             "cost": self.cost_nanousd / NANO_PER_DOLLAR,
             "cost_is_lower_bound": self.cost_is_lower_bound,
@@ -124,6 +128,7 @@ class Report:
     idle: tuple[Idle, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
+        """The JSON object that docs/json.md describes."""
         return {
             **_head("report", self.selection),
             "by": self.by.value,
@@ -161,6 +166,7 @@ class LatestRun:
     prompt: str | None
 
     def to_dict(self) -> dict[str, Any]:
+        """The JSON object that docs/json.md describes."""
         cost = None if self.cost_nanousd is None else self.cost_nanousd / NANO_PER_DOLLAR
         return asdict(self) | {"created_at": rfc3339(self.created_at), "cost": cost}
 
@@ -179,6 +185,7 @@ class Stats:
     latest: tuple[LatestRun, ...]
 
     def to_dict(self) -> dict[str, Any]:
+        """The JSON object that docs/json.md describes."""
         return {
             **_head("stats", self.selection),
             "windows": [window.to_dict() for window in self.windows],

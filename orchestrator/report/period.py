@@ -59,6 +59,7 @@ class Range:
 
     @property
     def is_all_time(self) -> bool:
+        """Whether the range has no bound."""
         return (self.first_day, self.last_day, self.since, self.until) == (None, None, None, None)
 
     def __str__(self) -> str:

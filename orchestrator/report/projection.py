@@ -41,6 +41,7 @@ class Horizon(StrEnum):
 
     @property
     def days(self) -> int:
+        """The number of days that the projection is for."""
         return {Horizon.WEEKLY: 7, Horizon.MONTHLY: 30, Horizon.YEARLY: 365}[self]
 
 
@@ -70,6 +71,7 @@ class Projection:
 
     @property
     def has_interval(self) -> bool:
+        """Whether enough days are known for an interval."""
         return self.days >= LEAST_DAYS
 
     @property

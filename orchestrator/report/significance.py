@@ -45,6 +45,7 @@ class Difference:
 
     @property
     def shown(self) -> bool:
+        """Whether the difference is significant at 5 %."""
         return self.p < 1 - LEVEL
 
 

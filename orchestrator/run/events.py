@@ -20,7 +20,7 @@ class CallStarted:
 
 @dataclass(frozen=True, slots=True)
 class TextArrived:
-    """A piece of a streamed reply. `final`: the whole reply will be the run's answer."""
+    """A piece of a streamed reply. `final`: it is a piece of the run's answer, which nothing can replace."""
 
     call_id: str
     text: str

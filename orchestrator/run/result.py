@@ -31,6 +31,7 @@ class ErrorInfo:
 
     @classmethod
     def of(cls, error: OrchError) -> ErrorInfo:
+        """The info of an error."""
         provider, retry_after_s = None, None
         if isinstance(error, ProviderError):
             provider, retry_after_s = error.provider, error.retry_after_s

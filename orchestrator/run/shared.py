@@ -31,6 +31,7 @@ class _Shared:
     files: Mapping[Path, _Stamp | None]
 
     def is_current(self, simulate: bool | None) -> bool:
+        """Whether everything that the engine was made from is unchanged."""
         return (
             self.simulate == simulate
             and self.environ == os.environ

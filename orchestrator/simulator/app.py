@@ -57,6 +57,7 @@ _HTML = b"<html>\r\n<head><title>%d</title></head>\r\n<body><center><h1>%d</h1><
 
 
 def system_clock() -> datetime:
+    """The current time."""
     return datetime.now(UTC)
 
 

@@ -14,6 +14,8 @@ _MINUTE_S, _DAY_S = 60, 86_400
 
 
 class Catalogue:
+    """The models that the simulator serves."""
+
     def __init__(self, models: Iterable[ModelSpec]) -> None:
         self._models = tuple(models)
 

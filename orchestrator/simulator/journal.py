@@ -27,6 +27,7 @@ class Entry:
     delivered: bool = False
 
     def as_json(self) -> dict[str, Any]:
+        """The entry as `GET /journal` shows it."""
         return {
             "at": self.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "wire": self.wire,
@@ -40,6 +41,8 @@ class Entry:
 
 
 class Journal:
+    """The requests that the simulator received."""
+
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self.entries: list[Entry] = []
@@ -55,7 +58,9 @@ class Journal:
         self.entries.remove(entry)
 
     def clear(self) -> None:
+        """Forget all requests."""
         self.entries.clear()
 
     def as_json(self) -> dict[str, Any]:
+        """The entries as `GET /journal` shows them."""
         return {"requests": [entry.as_json() for entry in self.entries]}

@@ -29,6 +29,8 @@ _MODELS = expression(r"/models(?:/(?P<model>.+))?$")
 
 
 class Operation(Enum):
+    """What a request asks for."""
+
     GENERATE = auto()
     MODELS = auto()
     JOURNAL = auto()
@@ -52,6 +54,7 @@ class Route:
 
 
 def route(scope: Scope) -> Route:
+    """The wire and the operation of a request, by its method and path."""
     method, path = scope["method"], scope["path"]
     if path == "/journal":
         return Route(Operation.JOURNAL)

@@ -27,6 +27,8 @@ from ..deferred import dataclass
 
 
 class FaultKind(StrEnum):
+    """The kinds of faults."""
+
     SLOW = "slow"
     RATE_LIMITED = "rate_limited"
     OVERLOADED = "overloaded"
@@ -58,11 +60,15 @@ class RetryAfterForm(StrEnum):
 
 
 class RefusedAt(StrEnum):
+    """What a refusal refuses."""
+
     PROMPT = "prompt"  # the prompt is refused: no answer at all
     ANSWER = "answer"  # the answer is withheld by a filter
 
 
 class WireName(StrEnum):
+    """The wire formats."""
+
     ANTHROPIC = "anthropic"
     OPENAI = "openai"
     GOOGLE = "google"
@@ -112,17 +118,22 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
+    """A fault, and the requests that it applies to."""
+
     fault: Fault
     model: str = "*"
     wire: WireName | None = None
     when: When = field(default_factory=When)
 
     def matches(self, model: str, wire: str) -> bool:
+        """Whether the rule applies to a request."""
         return (self.wire is None or self.wire == wire) and fnmatchcase(model, self.model)
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
+    """The faults to play."""
+
     rules: tuple[Rule, ...] = ()
     seed: int = 0
 

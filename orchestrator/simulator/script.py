@@ -21,6 +21,8 @@ Sleep = Callable[[float], Awaitable[object]]
 
 
 class Ending(StrEnum):
+    """How a reply ends."""
+
     COMPLETE = "complete"
     CUT = "cut"  # the connection is closed in the middle
     SILENT_CUT = "silent_cut"  # the connection is closed before anything was sent

@@ -54,10 +54,12 @@ class Diagnosis:
 
     @property
     def worst(self) -> CheckStatus:
+        """The most serious status of all checks."""
         found = {check.status for _, check in self.checks}
         return next((s for s in (CheckStatus.ERROR, CheckStatus.WARNING) if s in found), CheckStatus.OK)
 
     def to_dict(self) -> dict[str, Any]:
+        """The JSON object that docs/json.md describes."""
         return {
             "schema_version": 1,
             "kind": "doctor",
@@ -164,6 +166,7 @@ def _connected(name: str, connect: Callable[[str], Provider]) -> Provider | Heal
 
 
 def check_endpoints(probes: Iterable[Probe], environ: Environ) -> Iterator[Check]:
+    """A check for each provider that was asked for its models."""
     for found in probes:
         info = PROVIDERS[found.provider]
         address = environ.get(info.base_url_env)

@@ -46,6 +46,8 @@ _WAL_RESET_BACKPORTS = {(3, 44): 6, (3, 50): 7}
 
 
 class CheckStatus(StrEnum):
+    """The status of a check."""
+
     OK = "ok"
     WARNING = "warning"
     ERROR = "error"

@@ -98,6 +98,7 @@ class Comparison:
         )
 
     def to_dict(self) -> dict[str, Any]:
+        """The JSON object that docs/json.md describes."""
         return {
             "day": None if self.day is None else self.day.isoformat(),
             "model": self.model,
@@ -127,6 +128,7 @@ class Reconciliation:
 
     @property
     def within_tolerance(self) -> bool:
+        """Whether every difference is within the tolerance."""
         return all(row.is_within(self.tolerance_percent) for row in (*self.rows, self.total))
 
     def to_dict(self) -> dict[str, Any]:

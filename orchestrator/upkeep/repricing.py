@@ -81,9 +81,11 @@ class ModelChange:
 
     @property
     def difference_nanousd(self) -> int:
+        """The new cost minus the old one."""
         return self.after_nanousd - self.before_nanousd
 
     def counting(self, before: Pricing, after: Pricing | None, *, changed: bool) -> ModelChange:
+        """The sums with one more call."""
         now = after if changed and after is not None else before
         return replace(
             self,
@@ -105,6 +107,7 @@ class Repricing:
 
     @property
     def total(self) -> ModelChange:
+        """The changes of all models as one."""
         total = ModelChange("total")
         for change in self.models:
             total = ModelChange(

@@ -59,6 +59,7 @@ class UsageLine:
 
     @property
     def is_empty(self) -> bool:
+        """Whether the line counts nothing."""
         return all(part is None for part in (self.input_tokens, self.output_tokens, self.cached_tokens, self.cost))
 
 
@@ -73,18 +74,22 @@ class Cells:
     decimal_comma: bool | None = False
 
     def text(self, field: str) -> str:
+        """The text in a column."""
         place = self.places.get(field)
         return self.row[place].strip() if place is not None and place < len(self.row) else ""
 
     def day(self) -> date:
+        """The day in a column. Raises ConfigError if there is none."""
         with located(self.where):
             return utc_day(self.text("day"))
 
     def tokens(self, field: str) -> int | None:
+        """The token count in a column. Raises ConfigError if it is no count."""
         with located(f"{self.where}: {field}"):
             return whole(self.text(field), self.decimal_comma) if self.text(field) else None
 
     def dollars(self) -> Fraction | None:
+        """The dollars in a column. Raises ConfigError if it is no amount."""
         with located(f"{self.where}: cost"):
             _check_currency(self.text("currency") or "usd")
             written = self.text("cost").removeprefix("$")
@@ -156,6 +161,7 @@ def utc_day(value: object) -> date:
 
 
 def nothing_on(start: object, where: str) -> UsageLine:
+    """A line for a day without usage."""
     with located(where):
         return UsageLine(utc_day(start), _NO_MODEL)
 
@@ -189,6 +195,7 @@ def parts_of_input(cells: Cells) -> UsageLine:
 
 
 def line_item(cells: Cells) -> UsageLine:
+    """A row with a cost and no token counts."""
     return UsageLine(cells.day(), model_of_line_item(cells.text("item")), cost=cells.dollars())
 
 

@@ -673,7 +673,7 @@ def test_an_empty_reply_may_be_tried_again_and_its_tokens_count(target: Target) 
         (404, errors.ModelNotFoundError),
         (408, errors.TemporaryError),
         (409, errors.TemporaryError),
-        (413, errors.RequestRejectedError),
+        (413, errors.ContextTooLongError),
         (422, errors.RequestRejectedError),
         (429, errors.RateLimitedError),
         (499, errors.OutcomeUnknownError),

@@ -121,7 +121,7 @@ CASES: dict[str, tuple[str, int, Json, dict[str, str], type[ProviderError]]] = {
         413,
         anthropic("request_too_large", "Request exceeds the maximum size"),
         {},
-        errors.RequestRejectedError,
+        errors.ContextTooLongError,
     ),
     "anthropic on hold": (
         "anthropic",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from orchestrator.providers.headers import (
     MAX_ADVICE_S,
+    advice_in_words_s,
     parse_duration_s,
     parse_reset,
     rate_limits,
@@ -149,6 +150,35 @@ def test_limits_are_read_from_every_family_of_headers(headers: dict[str, str]) -
     assert status.requests_reset == NOW + timedelta(minutes=1)
     assert status.tokens_reset == NOW + timedelta(seconds=30)
     assert reset_advice_s(headers, NOW) == 60.0
+
+
+def test_for_a_window_of_tokens_nobody_waits_longer_than_a_minute() -> None:
+    headers = {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}
+    assert reset_advice_s(headers, NOW) == 60.0
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("Rate limit exceeded. Please retry after 1 second.", 1.0),
+        ("Limit 10000. Please try again in 6m0s. Visit the console.", 360.0),
+        ("Please try again in 1.242s.", 1.242),
+        ("Please try again in 20ms.", 0.02),
+        ("Please wait for 5 milliseconds", 0.005),
+        ("Try again in 2 minutes", 120.0),
+        ("Please retry in 1h2m", 3720.0),
+        ("try again in 99 days", MAX_ADVICE_S),
+        ("Please try again later.", None),
+        ("3 requests per minute", None),
+    ],
+)
+def test_when_to_come_back_may_be_said_in_words(text: str, seconds: float | None) -> None:
+    assert advice_in_words_s(text) == seconds
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("0", 0.0), ("0.25", 0.25), ("2s", 2.0), ("1m30s", 90.0), ("-1", None)])
+def test_a_retry_after_is_what_it_says(value: str, seconds: float | None) -> None:
+    assert retry_after_s({"retry-after": value}, NOW) == seconds
 
 
 def test_openrouter_counts_milliseconds_since_1970() -> None:

@@ -47,6 +47,7 @@ def retries(backoff: Backoff, error: Exception, at_most: int = 50) -> int:
         pytest.param(EmptyReplyError, 1, id="empty-reply-once"),
         pytest.param(QuotaExhaustedError, 0, id="quota-never"),
         pytest.param(OutcomeUnknownError, 0, id="unknown-outcome-never"),
+        pytest.param(TemporaryError, 2, id="timeout-or-conflict"),
         pytest.param(RequestRejectedError, 0, id="rejected-never"),
     ],
 )
@@ -61,7 +62,8 @@ def test_a_kind_that_the_user_left_out_is_not_tried_again() -> None:
 
 
 def test_every_kind_that_can_be_named_is_an_error_that_is_retried() -> None:
-    kinds = {kind.code: kind for kind in TemporaryError.__subclasses__() if kind.disposition is Disposition.RETRY}
+    every: list[type[ProviderError]] = [TemporaryError, *TemporaryError.__subclasses__()]
+    kinds = {kind.code: kind for kind in every if kind.disposition is Disposition.RETRY}
     assert set(kinds) == set(RetryKind)
 
 

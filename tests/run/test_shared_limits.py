@@ -415,6 +415,21 @@ def test_everybody_pauses_until_the_reset_when_nothing_remains(desk: Desk) -> No
     assert desk.waited_for(spec) == pytest.approx(7.0)
 
 
+@pytest.mark.parametrize("advice_s", [0.0, 0.5, 1.0], ids=str)
+def test_when_to_come_back_is_believed_whatever_the_resets_say(desk: Desk, advice_s: float) -> None:
+    spec, now = a_model(RateLimits()), desk.clock.now()
+    full = {"requests_reset": now + timedelta(seconds=45), "tokens_reset": now + timedelta(minutes=6)}
+    says = RateLimitStatus(requests_limit=60, requests_remaining=0, tokens_limit=90_000, tokens_remaining=0, **full)
+    desk.call(spec, says=says, error=RateLimitedError("slow down", provider="openai", retry_after_s=advice_s))
+    assert desk.waited_for(spec) == pytest.approx(advice_s)
+
+
+def test_a_window_of_tokens_that_is_used_up_bars_nobody(desk: Desk) -> None:
+    spec, reset = a_model(RateLimits()), desk.clock.now() + timedelta(minutes=6)
+    desk.call(spec, says=RateLimitStatus(tokens_limit=90_000, tokens_remaining=0, tokens_reset=reset))
+    assert desk.waited_for(spec) == 0
+
+
 def test_a_pause_longer_than_the_user_would_wait_moves_on(desk: Desk) -> None:
     spec = a_model(RateLimits())
     desk.call(spec, error=RateLimitedError("slow down", provider="google", retry_after_s=300.0))

@@ -31,6 +31,8 @@ _SHOWN_FAILURES = 5
 
 @dataclass(frozen=True, kw_only=True)
 class LiveFlags(SimulateFlag):
+    """The flags of `orch bench --live`."""
+
     live: Annotated[
         Path | None,
         typer.Option(

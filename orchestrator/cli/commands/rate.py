@@ -50,6 +50,7 @@ class Rated:
     before: Rating | None
 
     def to_dict(self) -> dict[str, Any]:
+        """The JSON object that docs/json.md describes."""
         previous = None if self.before is None else self.before.rating
         return {"schema_version": 1, "run_id": self.run_id} | rating_document(self.rating) | {"previous": previous}
 
@@ -116,6 +117,7 @@ def parse_rating(written: str) -> float | None:
 
 
 def rating_words(rating: Rating) -> str:
+    """A rating for people: good, bad, or the number."""
     named = {value: f"{word} ({value:g})" for word, value in _WORDS.items()}
     return named.get(rating.rating, f"{rating.rating:g}")
 

@@ -45,6 +45,7 @@ def in_force(settings: Settings) -> list[Setting]:
 
 
 def values(settings: Settings) -> dict[str, Any]:
+    """The settings that tuning can change, as JSON."""
     calibration, adjustment = settings.calibration, settings.complexity.adjustment
     return {
         "confidence": {"slope": calibration.slope, "intercept": calibration.intercept},

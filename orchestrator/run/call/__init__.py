@@ -1,0 +1,1 @@
+"""One call: admission, reservation, sending, retries, settlement."""

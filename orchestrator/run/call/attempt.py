@@ -38,7 +38,7 @@ class Answered:
 class Attempt:
     """An attempt that is about to be made. `deadline` is in seconds on the `monotonic` clock.
 
-    `final`: the reply is the run's answer. `price_at` returns the price at a time.
+    `shown`: the pieces of the reply are the run's answer as they come. `price_at` returns the price at a time.
     """
 
     log: RunLog
@@ -47,7 +47,7 @@ class Attempt:
     terms: Terms
     price_at: Callable[[datetime], Price | None]
     stream: bool
-    final: bool
+    shown: bool
     deadline: float
     observe: Observer
     clock: Clock
@@ -73,6 +73,9 @@ class Attempt:
         except LedgerError:
             raise
         except ProviderError as error:
+            error.shown = self.shown and bool(self._pieces)
+            if error.shown and error.partial is None:
+                error.partial = self._partial()
             if error.partial is not None:
                 error.partial = self._believed(error.partial)
             await self._settle(failed(self.record, error, self.terms, self._ended()), error.code)
@@ -125,7 +128,7 @@ class Attempt:
                     return event
                 if isinstance(event, str):
                     self._pieces.append(event)
-                    self.observe(TextArrived(self.record.call_id, event, self.final))
+                    self.observe(TextArrived(self.record.call_id, event, self.shown))
                 else:
                     self._usage = event
         raise self._error(BadReplyError, "the stream ended without a reply")

@@ -55,8 +55,8 @@ class Order:
     tier the user is on. `portion`: the part of what cap and budgets leave that this call may reserve when several calls
     run at the same time. `shares`: the cost shares of the nodes that the call belongs to. `token_budget`: the run's;
     `allowance_tokens`: the part of it that this call may take. `final`: its reply, if one comes, is the run's answer;
-    `answers`: it may be. `logprobs`: ask the provider for token probabilities. `environ`: the environment of the user's
-    own commands.
+    `answers`: it may be; `shown`: nothing can replace the reply once it has begun, so its pieces are the answer's.
+    `logprobs`: ask the provider for token probabilities. `environ`: the environment of the user's own commands.
     """
 
     run_id: str
@@ -74,6 +74,7 @@ class Order:
     allowance_tokens: int | None = None
     final: bool = False
     answers: bool = False
+    shown: bool = False
     logprobs: bool = False
 
 
@@ -277,7 +278,7 @@ class Caller:
             terms=draft.terms,
             price_at=partial(price_for, draft.spec, free_tier=order.free_tier),
             stream=order.options.stream,
-            final=order.final,
+            shown=order.shown,
             deadline=order.deadline,
             observe=order.observe,
             clock=self._clock,

@@ -160,17 +160,14 @@ class Permit:
 
 
 def _heard(status: RateLimitStatus, error: BaseException | None, now: datetime) -> Learned:
-    """The limits that a reply states, by its headers and its error."""
-    at = to_micros(now)
-    ends = [
-        to_micros(reset)
-        for left, reset in (
-            (status.requests_remaining, status.requests_reset),
-            (status.tokens_remaining, status.tokens_reset),
-        )
-        if left == 0 and reset is not None
-    ]
+    """The limits that a reply states, by its headers and its error.
+
+    Its own word on when to come back counts before any reset, which is when a window is full again. One of tokens that
+    is used up bars nobody: its limit is known, and kept to.
+    """
+    at, blocked = to_micros(now), 0
     if isinstance(error, RateLimitedError) and error.retry_after_s is not None:
-        ends.append(at + round(min(error.retry_after_s, _LONGEST_BLOCK / SECOND) * SECOND))
-    blocked = min(max(ends, default=0), at + _LONGEST_BLOCK)
+        blocked = at + round(min(error.retry_after_s, _LONGEST_BLOCK / SECOND) * SECOND)
+    elif status.requests_remaining == 0 and status.requests_reset is not None:
+        blocked = min(to_micros(status.requests_reset), at + _LONGEST_BLOCK)
     return Learned(at, status.requests_limit or None, status.tokens_limit or None, blocked if blocked > at else 0)

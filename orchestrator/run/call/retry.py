@@ -52,7 +52,7 @@ class Backoff:
     def __call__(self, error: Exception) -> float | bool:
         if not (isinstance(error, OrchError) and error.retryable and isinstance(error, ProviderError)):
             return False
-        if error.code not in self.policy.kinds:
+        if error.shown or error.code not in self.policy.kinds:
             return False
         allowed = min([self.policy.max_retries, *(n for kind, n in _AT_MOST.items() if isinstance(error, kind))])
         if self.retries >= allowed:

@@ -75,7 +75,7 @@ class Asker:
         None if its reply is no verdict. Raises as `ask` does.
         """
         spec = self.registry.model(call.model)
-        request, order = self._request(call, spec, material, order)
+        request, order = self._request(call, spec, material, replace(order, shown=False))
         answered = await self.caller.call(spec, request, order, step=call.name, role=call.role)
         judgement = read_judgement(answered.completion)
         return judgement, "" if judgement is None else insertable(judgement.text, request.max_tokens)

@@ -51,6 +51,7 @@ class Context:
 
     @property
     def asker(self) -> Asker:
+        """What makes this walk's calls."""
         return Asker(
             self.reading,
             self.asked,
@@ -94,6 +95,7 @@ class Context:
         return price(node, lambda call: self.costs.get(call, _UNPRICED)).expected
 
     def threshold(self, accept: Accept) -> float:
+        """The confidence from which an answer is accepted."""
         return self.order.options.threshold if accept.threshold is None else accept.threshold
 
     def accepts(self, outcome: Outcome, threshold: float) -> bool:
@@ -123,8 +125,14 @@ def called(node: Node) -> str:
 
 
 def broke_off(error: OrchError) -> bool:
-    """Whether an error has part of an answer, some of which may have been shown."""
-    return isinstance(error, IncompleteError) and error.partial is not None and bool(error.partial.text)
+    """Whether an error has part of an answer, or some of its reply has been shown."""
+    cut = isinstance(error, IncompleteError) and error.partial is not None and bool(error.partial.text)
+    return cut or was_shown(error)
+
+
+def was_shown(error: OrchError) -> bool:
+    """Whether some of the failed reply has been shown as the run's answer: nothing can replace it."""
+    return isinstance(error, ProviderError) and error.shown
 
 
 def all_failed(failures: Sequence[OrchError]) -> OrchError:

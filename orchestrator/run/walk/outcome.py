@@ -37,6 +37,7 @@ class Outcome:
 
     @property
     def confidence(self) -> float:
+        """The confidence in the answer, 0 to 1."""
         return self.verdict.confidence
 
     def candidate(self) -> Candidate:

@@ -21,7 +21,7 @@ CarryOut = Callable[[Node, Given, Order, Order, Draft | None], Awaitable[Outcome
 
 async def run_panel(context: Context, node: Panel, given: Given, order: Order, carry_out: CarryOut) -> Outcome:
     """The panel's outcome. It fails only if all members fail. `carry_out` walks a member."""
-    outer = replace(order, final=False, answers=order.answers and node.synthesiser is None)
+    outer = replace(order, final=False, shown=False, answers=order.answers and node.synthesiser is None)
     orders = [context.limited(member, outer) for member in node.members]
     drafts = await _reserve_together(context, node, given, orders)
     here = [place for place, member in enumerate(node.members) if not isinstance(member, Call) or place in drafts]

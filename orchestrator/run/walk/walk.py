@@ -25,7 +25,7 @@ from ...plan import LOGPROBS, Accept, Call, Cascade, Check, Loop, Node, Panel, S
 from ...plan.compose import Material
 from ...types import AcceptRule
 from ..call.caller import Draft, Order
-from .context import Context, Given, all_failed, broke_off, called, given_by
+from .context import Context, Given, all_failed, broke_off, called, given_by, was_shown
 from .evidence import examined, self_checked
 from .outcome import Outcome, opinion
 from .panel import run_panel
@@ -38,7 +38,7 @@ class Execution(Context):
     async def run(self, plan: Node) -> Outcome:
         """The plan's outcome. Raises the error that it ended in, or IncompleteError with what there is by then."""
         try:
-            outcome = await self._walk(plan, {}, replace(self.order, final=True, answers=True))
+            outcome = await self._walk(plan, {}, replace(self.order, final=True, answers=True, shown=True))
             return await examined(self, Accept(), outcome, self.order)
         except (ProviderError, BudgetError) as error:
             if self.best is None or broke_off(error):
@@ -81,8 +81,9 @@ class Execution(Context):
         inner = replace(order, final=False, logprobs=LOGPROBS in node.accept.signals)
         for position, leg in enumerate(node.legs, start=1):
             before = self.best
+            alone = position == len(node.legs) and seen is None  # accepted or not, it is the answer
             try:
-                outcome = await self._walk(leg, given, inner)
+                outcome = await self._walk(leg, given, replace(inner, shown=order.shown and alone))
                 if order.final:
                     outcome = await examined(self, node.accept, outcome, order)
                 if position < len(node.legs):  # of the last leg nobody decides any more
@@ -90,7 +91,7 @@ class Execution(Context):
             except OrchError as error:
                 failures.append(error)
                 self.best = seen or before
-                if not isinstance(error, ProviderError) and error.disposition is Disposition.STOP:
+                if was_shown(error) or (not isinstance(error, ProviderError) and error.disposition is Disposition.STOP):
                     raise
                 stop = error.disposition is Disposition.STOP and not leg.optional
                 self._went_on(error, last=stop or position == len(node.legs))
@@ -113,9 +114,15 @@ class Execution(Context):
         failures: list[OrchError] = []
         for position, step in enumerate(node.steps, start=1):
             answers = step.name == node.answer if node.answer is not None else position == len(node.steps)
-            final = order.final and answers and position == len(node.steps)
+            closing = answers and position == len(node.steps)
+            inner = replace(
+                order,
+                final=order.final and closing,
+                answers=order.answers and answers,
+                shown=order.shown and closing,
+            )
             try:
-                last = await self._walk(step, given, replace(order, final=final, answers=order.answers and answers))
+                last = await self._walk(step, given, inner)
             except OrchError as error:
                 if isinstance(error, ProviderError) and not answers:
                     error.partial = None  # a piece of this step would be no piece of the answer
@@ -134,7 +141,7 @@ class Execution(Context):
 
     async def _loop(self, node: Loop, given: Given, order: Order) -> Outcome:
         kept: Outcome | None = None
-        inner = replace(order, final=False)
+        inner = replace(order, final=False, shown=order.shown and node.max_rounds == 1)
         for number in range(1, node.max_rounds + 1):
             if node.max_rounds > 1:
                 self.decide(f"{called(node)}: round {number} of at most {node.max_rounds}")
@@ -189,7 +196,7 @@ class Execution(Context):
 
     def _ran_out_of_share(self, error: ProviderError, outer: Order, order: Order) -> bool:
         """Whether a node's own time is up, and the run's is not. An answer of which some has been shown stays one."""
-        up = isinstance(error, DeadlineError) or (not order.final and self.monotonic() >= order.deadline)
+        up = isinstance(error, DeadlineError) or (not order.shown and self.monotonic() >= order.deadline)
         return up and order.deadline < outer.deadline and self.monotonic() < outer.deadline
 
     def _went_on(self, error: OrchError, *, last: bool) -> None:

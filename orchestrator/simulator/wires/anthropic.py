@@ -75,6 +75,7 @@ _VARIANTS: dict[tuple[Problem, int], tuple[str, str, Json | None]] = {
 
 
 def parse(body: Json, *, model: str | None, stream: bool) -> Ask:
+    """Read a request. Raises Rejected."""
     fields = Fields(body)
     for key in ("model", "max_tokens", "messages"):
         fields.require(key)
@@ -185,10 +186,12 @@ def _ending(reply: Reply) -> Json:
 
 
 def body(reply: Reply, ask: Ask, envelope: Envelope) -> Json:
+    """A whole reply."""
     return _message(reply, envelope, _content(reply, ask), _usage(reply)) | _ending(reply)
 
 
 def frames(reply: Reply, ask: Ask, envelope: Envelope) -> Iterator[Frame]:
+    """The events of a streamed reply."""
     usage = _usage(reply) | {"output_tokens": 1}
     usage.pop("output_tokens_details", None)
     start = {"type": "message_start", "message": _message(reply, envelope, [], usage)}
@@ -226,6 +229,7 @@ def _delta(index: int, delta: Json) -> bytes:
 
 
 def error(complaint: Complaint, envelope: Envelope) -> ErrorReply:
+    """The reply that reports a complaint."""
     status, kind, message = _ERRORS[complaint.problem]
     details: Json | None = None
     if complaint.status is not None:
@@ -238,10 +242,12 @@ def error(complaint: Complaint, envelope: Envelope) -> ErrorReply:
 
 
 def error_frame(complaint: Complaint, envelope: Envelope) -> bytes:
+    """The event that reports a complaint within a stream."""
     return event(error(complaint, envelope).body, "error")
 
 
 def headers(envelope: Envelope, limits: Limits | None) -> Headers:
+    """The headers of a reply."""
     named = [("request-id", f"req_{envelope.serial}")]
     if limits is not None:
         resets_at = envelope.now.astimezone(UTC) + timedelta(seconds=math.ceil(limits.resets_in_s))
@@ -259,6 +265,7 @@ def headers(envelope: Envelope, limits: Limits | None) -> Headers:
 
 
 def models(specs: Sequence[ModelSpec], now: datetime) -> Json:
+    """The list of models."""
     listed = [
         {
             "type": "model",

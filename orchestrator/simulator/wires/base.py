@@ -124,6 +124,8 @@ class Complaint:
 
 
 class Rejected(Exception):
+    """A request that the provider would reject."""
+
     def __init__(self, problem: Problem, message: str, *, tokens: int = 0, limit: int = 0) -> None:
         super().__init__(message)
         self.complaint = Complaint(problem, message, tokens=tokens, limit=limit)
@@ -131,6 +133,8 @@ class Rejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ErrorReply:
+    """An error as a provider sends it."""
+
     status: int
     body: Json
     headers: Headers = ()
@@ -260,6 +264,7 @@ def event(value: object, name: str | None = None) -> bytes:
 
 
 def rfc3339(when: datetime) -> str:
+    """A time as RFC 3339."""
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -269,6 +274,7 @@ def offered(body: Json) -> str:
 
 
 def joined(parts: Iterable[str]) -> str:
+    """The parts that are not empty, one a line."""
     return "\n".join(part for part in parts if part)
 
 
@@ -278,4 +284,5 @@ def plain(number: float) -> str:
 
 
 def retry_hint(seconds: float | None) -> str:
+    """A sentence that asks to retry later; empty without a time."""
     return "" if seconds is None else f" Please retry in {plain(seconds)}s."

@@ -86,6 +86,7 @@ _QUOTA_IDS = {
 
 
 def parse(body: Json, *, model: str | None, stream: bool) -> Ask:
+    """Read a request. Raises Rejected."""
     fields = Fields(
         body,
         missing="* GenerateContentRequest.{path}: must be specified",
@@ -191,6 +192,7 @@ def _logprobs(reply: Reply) -> Json:
 
 
 def body(reply: Reply, ask: Ask, envelope: Envelope) -> Json:
+    """A whole reply."""
     if reply.refused_at_prompt:
         return _blocked(reply, envelope)
     candidate = _candidate(_parts(reply), _FINISH_REASONS[reply.finish]) | _logprobs(reply)
@@ -198,6 +200,7 @@ def body(reply: Reply, ask: Ask, envelope: Envelope) -> Json:
 
 
 def frames(reply: Reply, ask: Ask, envelope: Envelope) -> Iterator[Frame]:
+    """The chunks of a streamed reply."""
     chunks = _chunks(reply, envelope)
     if ask.sse:
         for chunk, tokens, stage in chunks:
@@ -227,6 +230,7 @@ def _chunks(reply: Reply, envelope: Envelope) -> Iterator[tuple[Json, int, Stage
 
 
 def error(complaint: Complaint, envelope: Envelope) -> ErrorReply:
+    """The reply that reports a complaint."""
     status, code, message = _ERRORS[complaint.problem]
     details = _details(complaint, envelope)
     if complaint.status is not None and complaint.problem is not Problem.OUT_OF_CREDIT:
@@ -257,6 +261,7 @@ def _details(complaint: Complaint, envelope: Envelope) -> list[Json]:
 
 
 def error_frame(complaint: Complaint, envelope: Envelope) -> bytes:
+    """The chunk that reports a complaint within a stream."""
     return event(error(complaint, envelope).body)
 
 
@@ -266,6 +271,7 @@ def headers(envelope: Envelope, limits: Limits | None) -> Headers:
 
 
 def models(specs: Sequence[ModelSpec], now: datetime) -> Json:
+    """The list of models."""
     listed = [
         {
             "name": f"models/{spec.id}",

@@ -101,6 +101,7 @@ _PAYMENT_REQUIRED = {
 
 
 def parse(body: Json, *, model: str | None, stream: bool) -> Ask:
+    """Read a request. Raises Rejected."""
     fields = Fields(
         body, missing="Missing required parameter: '{path}'.", mistyped="Invalid type for '{path}': expected a {kind}."
     )
@@ -200,6 +201,7 @@ def _calls(reply: Reply) -> list[Json]:
 
 
 def body(reply: Reply, ask: Ask, envelope: Envelope) -> Json:
+    """A whole reply."""
     message: Json = {"role": "assistant", "content": reply.text, "refusal": None}
     if reply.tool_calls:
         message |= {"content": reply.text or None, "tool_calls": _calls(reply)}
@@ -214,6 +216,8 @@ def body(reply: Reply, ask: Ask, envelope: Envelope) -> Json:
 
 
 def frames(reply: Reply, ask: Ask, envelope: Envelope) -> Iterator[Frame]:
+    """The chunks of a streamed reply."""
+
     def chunk(delta: Json, reason: str | None = None, logprobs: Json | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
         tail = {"usage": None} if ask.stream_usage else {}
@@ -238,6 +242,7 @@ def frames(reply: Reply, ask: Ask, envelope: Envelope) -> Iterator[Frame]:
 
 
 def error(complaint: Complaint, envelope: Envelope) -> ErrorReply:
+    """The reply that reports a complaint."""
     status, kind, code, message = _ERRORS[complaint.problem]
     message = complaint.worded(message)
     if complaint.problem is Problem.OUT_OF_CREDIT:
@@ -252,10 +257,12 @@ def error(complaint: Complaint, envelope: Envelope) -> ErrorReply:
 
 
 def error_frame(complaint: Complaint, envelope: Envelope) -> bytes:
+    """The chunk that reports a complaint within a stream."""
     return event(error(complaint, envelope).body)
 
 
 def headers(envelope: Envelope, limits: Limits | None) -> Headers:
+    """The headers of a reply."""
     named = [("x-request-id", f"req_{envelope.serial}")]
     if limits is None or envelope.provider in _NO_HEADERS_FROM:
         return tuple(named)
@@ -290,5 +297,6 @@ def _duration(seconds: float) -> str:
 
 
 def models(specs: Sequence[ModelSpec], now: datetime) -> Json:
+    """The list of models."""
     listed = [{"id": spec.id, "object": "model", "created": 0, "owned_by": spec.provider} for spec in specs]
     return {"object": "list", "data": listed}
