@@ -29,6 +29,7 @@ from ..errors import (
     ConnectionFailedError,
     OutcomeUnknownError,
     ProviderError,
+    ProxyRefusedError,
     RequestRejectedError,
 )
 from ..types import Completion, FinishReason, Request, Usage
@@ -242,7 +243,8 @@ class SdkProvider(ABC):
         await self._http.aclose()
 
     def _source(self, model: str) -> Source:
-        return Source(self.name, model, self._key)
+        proxy = self._http.proxy
+        return Source(self.name, model, self._key, None if proxy is None else proxy.variable)
 
     def _identify(self, exchange: Exchange, draft: Draft) -> None:
         if found := _request_id(exchange, self.request_id_headers):
@@ -286,10 +288,10 @@ class SdkProvider(ABC):
         if is_too_long(error):
             return _plain(BadReplyError, source, exchange, "more came than the limit on the reply allows", "")
         if (transport := transport_error(error, exchange)) is not None:
-            return _plain(transport, source, exchange, _TRANSPORT_PHRASES[transport], _cause(error))
+            return _transport_failure(transport, source, exchange, _cause(error))
         if kind is Kind.TRANSPORT:
             unknown = OutcomeUnknownError if exchange.sent else ConnectionFailedError
-            return _plain(unknown, source, exchange, _TRANSPORT_PHRASES[unknown], _cause(error))
+            return _transport_failure(unknown, source, exchange, _cause(error))
         if not exchange.sent:
             return _plain(RequestRejectedError, source, exchange, "it could not be sent", _cause(error))
         if exchange.media_type == "text/html":
@@ -306,6 +308,13 @@ class SdkProvider(ABC):
             request_id=_request_id(exchange, self.request_id_headers) or text_at(body, "request_id") or None,
         )
         return error_for(signal if signal.message else replace(signal, message=words or f"status {status}"), source)
+
+
+def _transport_failure(kind: type[ProviderError], source: Source, exchange: Exchange, cause: str) -> ProviderError:
+    if kind is ProxyRefusedError:
+        return error_for(Signal(407, message=cause), source)
+    way = f" through the proxy of {source.proxy}" if source.proxy and kind is ConnectionFailedError else ""
+    return _plain(kind, source, exchange, f"{_TRANSPORT_PHRASES[kind]}{way}", cause)
 
 
 _TRANSPORT_PHRASES: Mapping[type[ProviderError], str] = {

@@ -76,7 +76,8 @@ class _BenchFlags(PriceFlags, LiveFlags, OutputFlags, RegistryFlags):
     plot: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.svg|FILE.html", help="Write the chart, or a page with charts and tables; needs orch[charts]."
+            metavar="FILE.svg|FILE.html",
+            help="Write the chart, or a page with charts and tables; needs orch-llm[charts].",
         ),
     ] = None
     ledger: Annotated[

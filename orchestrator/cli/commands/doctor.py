@@ -82,6 +82,8 @@ def _diagnose(flags: _DoctorFlags) -> Diagnosis:
     registry, check = diagnosis.check_registry(lambda: registry_for(settings))
     files = diagnosis.check_files(settings, flags.config)
     checks += [(diagnosis.CONFIGURATION, check), (diagnosis.CONFIGURATION, files)]
+    if not settings.simulate:
+        checks.extend((diagnosis.CONFIGURATION, check) for check in diagnosis.check_network(settings.environ))
     ledger = check_ledger(settings.ledger, now=local_now(), full=flags.full)
     checks.extend((diagnosis.LEDGER, check) for check in ledger)
     checks.extend(_keys(settings, flags))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...deferred import dataclass
+from ...distribution import DISTRIBUTION
 from ...lab.intervals import Estimate
 from ...lab.tune.held_out import FOLDS, Change, digits
 from ...lab.tune.tuning import Tuning
@@ -101,7 +102,7 @@ class Told:
 def comment(told: Told, now: datetime) -> list[str]:
     """The lines at the head of the file: where its values come from, and what they are worth."""
     lines = [
-        f"Written by orch tune (orch {version('orch')}) on {now:%Y-%m-%d}; orch tune --undo takes it back.",
+        f"Written by orch tune (orch {version(DISTRIBUTION)}) on {now:%Y-%m-%d}; orch tune --undo takes it back.",
         f"{told._counts()}; figures are held out ({FOLDS} parts, cross-fitted), with 95 % intervals.",
     ]
     lines += [f"{setting.name}: {_WORDS[setting.finding]}: {setting.reason}" for setting in told.tuning.settings]
