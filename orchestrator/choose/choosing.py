@@ -140,7 +140,7 @@ def overrides_in(environ: Mapping[str, str], registry: Registry) -> dict[str, st
 
     Raises ConfigError for an unknown model.
     """
-    found: dict[str, str] = {}
+    overrides: dict[str, str] = {}
     for variable, name in environ.items():
         if not variable.startswith(_OVERRIDE) or not name:
             continue
@@ -148,5 +148,5 @@ def overrides_in(environ: Mapping[str, str], registry: Registry) -> dict[str, st
         if spec is None:
             hint = did_you_mean(name, registry.models) or "see: orch models"
             raise ConfigError(f"{variable}: there is no model named {name[:100]!r}", hint=hint)
-        found[variable.removeprefix(_OVERRIDE).lower()] = spec.name
-    return found
+        overrides[variable.removeprefix(_OVERRIDE).lower()] = spec.name
+    return overrides

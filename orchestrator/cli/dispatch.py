@@ -32,15 +32,15 @@ class Command(NamedTuple):
     plugin: Plugin | None = None
 
 
-def _of_plugin(plugin: Plugin, found: Any) -> Command:
+def _of_plugin(plugin: Plugin, app: Any) -> Command:
     """A command of an installed package: a Typer app, or a function that Typer can make one of."""
-    if not isinstance(found, typer.Typer):
-        if not callable(found):
+    if not isinstance(app, typer.Typer):
+        if not callable(app):
             raise TypeError(f"{plugin.target} is neither a Typer app nor a function")
-        function, found = found, typer.Typer(add_completion=False)
-        found.command(plugin.name)(function)
-    typer.main.get_command(found)  # raises for a parameter that Typer cannot read
-    return Command("", f"From {plugin.package}.", found, plugin)
+        function, app = app, typer.Typer(add_completion=False)
+        app.command(plugin.name)(function)
+    typer.main.get_command(app)  # raises for a parameter that Typer cannot read
+    return Command("", f"From {plugin.package}.", app, plugin)
 
 
 # In the order of `orch --help`.
@@ -79,17 +79,17 @@ class _Commands(PlainGroup):
         return [*COMMANDS.built_in, *COMMANDS.plugins()]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        found = COMMANDS.get(cmd_name)
-        if found is None:
+        known = COMMANDS.get(cmd_name)
+        if known is None:
             suggestion = did_you_mean(cmd_name, self.list_commands(ctx))
             raise UsageError(f"no command {cmd_name!r}", hint=suggestion or "orch --help lists the commands")
-        if found.app is not None and found.plugin is not None:
-            command = typer.main.get_command(found.app)
-            command.invoke = partial(_answered_for, found.plugin, command.invoke)  # type: ignore[method-assign]
+        if known.app is not None and known.plugin is not None:
+            command = typer.main.get_command(known.app)
+            command.invoke = partial(_answered_for, known.plugin, command.invoke)  # type: ignore[method-assign]
             return command
-        function = import_module(f".commands.{found.module}", __package__).commands[cmd_name]
+        function = import_module(f".commands.{known.module}", __package__).commands[cmd_name]
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
-        app.command(cmd_name, cls=PlainCommand, help=f"{found.summary}\n\n{inspect.cleandoc(function.__doc__ or '')}")(
+        app.command(cmd_name, cls=PlainCommand, help=f"{known.summary}\n\n{inspect.cleandoc(function.__doc__ or '')}")(
             function
         )
         return typer.main.get_command(app)

@@ -212,24 +212,24 @@ def spelled(flags: type[Any], name: str) -> str:
 def _parameters(flags: type[Any], positional: tuple[str, ...]) -> list[inspect.Parameter]:
     """A parameter for every flag, in the order of `--help`."""
     hints = _hints(flags)
-    found: list[inspect.Parameter] = []
+    parameters: list[inspect.Parameter] = []
     moved: list[tuple[str, inspect.Parameter]] = []
     for row in fields(flags):
         hint = hints[row.name]
         if (rows := _rows(flags, row.name)) is not None:
-            found += [_parameter(name, _typed(rows[name]), _default(rows[name])) for name in rows]
+            parameters += [_parameter(name, _typed(rows[name]), _default(rows[name])) for name in rows]
             continue
         hint = _as_argument(hint) if row.name in positional else hint
         default = inspect.Parameter.empty if row.default is MISSING else row.default
         parameter = _parameter(row.name, hint, default)
         before = next((each.name for each in hint.__metadata__ if isinstance(each, Before)), None)
         if before is None:
-            found.append(parameter)
+            parameters.append(parameter)
         else:
             moved.append((before, parameter))
     for before, parameter in moved:
-        found.insert([each.name for each in found].index(before), parameter)
-    return found
+        parameters.insert([each.name for each in parameters].index(before), parameter)
+    return parameters
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:

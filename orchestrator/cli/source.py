@@ -54,10 +54,10 @@ def spread_context(argv: Sequence[str]) -> list[str]:
 
 def _with_files(question: str, system: str | None, context: Sequence[str], piped: str, window: int) -> Prompt:
     named = [*context, *([STDIN] if piped.strip() and STDIN not in context else [])]
-    found = read_attachments(named, stdin=lambda: piped, window=window)
-    if (note := left_out_note(found)) is not None:
+    attached = read_attachments(named, stdin=lambda: piped, window=window)
+    if (note := left_out_note(attached)) is not None:
         render.warn(note)
-    return attach(question, system, found.text)
+    return attach(question, system, attached.text)
 
 
 def _read_stdin() -> str:

@@ -118,11 +118,11 @@ class AnalysisEdge:
             return self._rules(analysis)
         said = (analysis.task, analysis.level, *needs_of(prompt, analysis).kinds)
         fitting = (node for rule, node in self._rules.items() if rule in said)
-        found = next(fitting, self._default)
-        if found is None:
+        target = next(fitting, self._default)
+        if target is None:
             kind = f"{analysis.level} {analysis.task}"
             raise UsageError(f"no rule of the edge fits a prompt that is {kind}", hint="give the edge a default")
-        return found
+        return target
 
 
 def _check_rules(rules: Mapping[str, str]) -> None:

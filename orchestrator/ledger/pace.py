@@ -71,5 +71,5 @@ def measured_p95(ledger: Ledger, *, simulated: bool, now: datetime) -> dict[str,
     for row in rows:
         if not (row["created_at"] > latest and row["model"] in stale):
             latencies[row["model"]][row["latency_ms"]] += 1
-    found = {model: (nearest_rank(counts, 95), counts.total()) for model, counts in latencies.items()}
-    return {model: (p95, calls) for model, (p95, calls) in found.items() if p95 is not None and calls >= _FEWEST}
+    measured = {model: (nearest_rank(counts, 95), counts.total()) for model, counts in latencies.items()}
+    return {model: (p95, calls) for model, (p95, calls) in measured.items() if p95 is not None and calls >= _FEWEST}

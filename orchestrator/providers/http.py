@@ -294,15 +294,15 @@ def transport_error(error: BaseException, exchange: Exchange) -> type[ProviderEr
     """The error for an exception of the transport, or for the one that it was raised from. None if it is neither."""
     seen: BaseException | None = error
     while seen is not None:
-        found = next((TRANSPORT_ERRORS[kind] for kind in type(seen).__mro__ if kind in TRANSPORT_ERRORS), None)
-        if found is BadReplyError and exchange.response is None:
+        error_type = next((TRANSPORT_ERRORS[kind] for kind in type(seen).__mro__ if kind in TRANSPORT_ERRORS), None)
+        if error_type is BadReplyError and exchange.response is None:
             return OutcomeUnknownError  # hung up before a reply began: nobody knows what it did
         if isinstance(seen, httpx2.ProxyError) and _REFUSED_BY_PROXY.search(str(seen)):
             return ProxyRefusedError
         if type(seen).__module__.partition(".")[0] == "socksio":
             return ConnectionFailedError  # what listens there is no SOCKS proxy
-        if found is not None:
-            return found
+        if error_type is not None:
+            return error_type
         seen = seen.__cause__
     return None
 

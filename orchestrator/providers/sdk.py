@@ -247,8 +247,8 @@ class SdkProvider(ABC):
         return Source(self.name, model, self._key, None if proxy is None else proxy.variable)
 
     def _identify(self, exchange: Exchange, draft: Draft) -> None:
-        if found := _request_id(exchange, self.request_id_headers):
-            draft.request_id = found
+        if request_id := _request_id(exchange, self.request_id_headers):
+            draft.request_id = request_id
 
     def _take_note(self, exchange: Exchange) -> None:
         if exchange.response is not None:
@@ -262,14 +262,14 @@ class SdkProvider(ABC):
         try:
             yield
         except Exception as error:
-            found = self._classify(error, source, exchange)
+            ours = self._classify(error, source, exchange)
             if draft is not None:
                 response = exchange.response
                 accepted = response is not None and response.is_success
                 if response is not None and not accepted:
                     draft.report_failure(_error_body(response))
-                found = draft.interrupt(found, accepted=streamed and accepted)
-            raise found from error
+                ours = draft.interrupt(ours, accepted=streamed and accepted)
+            raise ours from error
 
     def _classify(self, error: Exception, source: Source, exchange: Exchange) -> ProviderError:
         if isinstance(error, ProviderError):

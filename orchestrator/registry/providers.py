@@ -34,14 +34,14 @@ class ProviderInfo:
 ADAPTERS = ("anthropic", "openai", "google")  # modules of `orchestrator.providers`
 
 
-def _of_plugin(plugin: Plugin, found: Any) -> ProviderInfo:
-    if not isinstance(found, ProviderInfo):
+def _of_plugin(plugin: Plugin, info: Any) -> ProviderInfo:
+    if not isinstance(info, ProviderInfo):
         raise TypeError(f"{plugin.target} is no ProviderInfo")
-    if not (found.key_env and found.base_url_env):
+    if not (info.key_env and info.base_url_env):
         raise ValueError("its environment variables have no names")
-    if found.module not in ADAPTERS and importlib.util.find_spec(found.module) is None:
-        raise ValueError(f"there is no module {found.module}")
-    return found
+    if info.module not in ADAPTERS and importlib.util.find_spec(info.module) is None:
+        raise ValueError(f"there is no module {info.module}")
+    return info
 
 
 BROKEN = ProviderInfo("", "", "")  # stands for a plugin that is left out: models of it cannot be called

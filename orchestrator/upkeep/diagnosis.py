@@ -68,8 +68,8 @@ class Diagnosis:
     @property
     def worst(self) -> CheckStatus:
         """The most serious status of all checks."""
-        found = {check.status for _, check in self.checks}
-        return next((s for s in (CheckStatus.ERROR, CheckStatus.WARNING) if s in found), CheckStatus.OK)
+        statuses = {check.status for _, check in self.checks}
+        return next((s for s in (CheckStatus.ERROR, CheckStatus.WARNING) if s in statuses), CheckStatus.OK)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that docs/json.md describes."""
@@ -218,13 +218,13 @@ def _connected(name: str, connect: Callable[[str], Provider]) -> Provider | Heal
 
 def check_endpoints(probes: Iterable[Probe], environ: Environ) -> Iterator[Check]:
     """A check for each provider that was asked for its models."""
-    for found in probes:
-        info = PROVIDERS[found.provider]
+    for probe in probes:
+        info = PROVIDERS[probe.provider]
         address = setting(environ, info.base_url_env)
         where = f" at {_origin(address)}, from {info.base_url_env}" if address else ""
-        health = found.health
+        health = probe.health
         detail = f"{health.detail}{f' in {health.latency_ms} ms' if health.ok else ''}{where}"
-        yield Check(f"{found.provider} endpoint", CheckStatus.OK if health.ok else CheckStatus.ERROR, detail)
+        yield Check(f"{probe.provider} endpoint", CheckStatus.OK if health.ok else CheckStatus.ERROR, detail)
 
 
 def check_plugins(tables: Iterable[Table[Any]]) -> Iterator[Check]:
@@ -239,9 +239,9 @@ def check_plugins(tables: Iterable[Table[Any]]) -> Iterator[Check]:
 def check_clock(probes: Iterable[Probe]) -> Check:
     """This machine's clock against those of the servers that answered, which tell the time to the second."""
     apart = [
-        (round((found.at - found.health.server_time).total_seconds()), found.provider)
-        for found in probes
-        if found.health.server_time is not None
+        (round((probe.at - probe.health.server_time).total_seconds()), probe.provider)
+        for probe in probes
+        if probe.health.server_time is not None
     ]
     if not apart:
         return Check("clock", CheckStatus.SKIPPED, "no endpoint told the time")
@@ -289,13 +289,13 @@ def _next_change(start: datetime, localise: Callable[[datetime], datetime]) -> d
 
 def check_python() -> Check:
     """Versions of Python and of the packages that calls pass through."""
-    found, missing = [], []
+    installed, missing = [], []
     for package in _PACKAGES:
         try:
-            found.append(f"{package} {version(package)}")
+            installed.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             missing.append(package)
-    detail = f"Python {platform.python_version()} on {platform.system()}, {', '.join(found)}"
+    detail = f"Python {platform.python_version()} on {platform.system()}, {', '.join(installed)}"
     if missing:
         return Check("versions", CheckStatus.WARNING, f"{detail}; not installed: {', '.join(missing)}")
     return Check("versions", CheckStatus.OK, detail)

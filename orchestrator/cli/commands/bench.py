@@ -146,13 +146,13 @@ async def _bench(
     registry: Registry,
     progress: render.Progress,
 ) -> BenchReport:
-    found = [
+    benched = [
         await bench_set(name, items, options, settings=settings, registry=registry, progress=progress)
         for name, items in sets
     ]
     return BenchReport(
-        sets=[report for report, _ in found],
-        together=together([answers for _, answers in found], options) if len(found) > 1 else None,
+        sets=[report for report, _ in benched],
+        together=together([answers for _, answers in benched], options) if len(benched) > 1 else None,
         seed=flags.seed,
         resamples=flags.resamples,
         selection={"split": flags.split, "limit": flags.limit},

@@ -79,8 +79,12 @@ class Told:
 
     def needed(self) -> str:
         """What it takes to tell."""
-        found = [more for setting in self.tuning.settings if (more := _more(setting)) is not None]
-        return found[0] if found else "; ".join(f"{setting.name}: {setting.reason}" for setting in self.tuning.settings)
+        numbers = [more for setting in self.tuning.settings if (more := _more(setting)) is not None]
+        return (
+            numbers[0]
+            if numbers
+            else "; ".join(f"{setting.name}: {setting.reason}" for setting in self.tuning.settings)
+        )
 
     def _counts(self) -> str:
         tuning = self.tuning
@@ -155,7 +159,7 @@ def _cells(change: Change) -> tuple[str, ...]:
     return (change.name, *map(_estimate, (change.before, change.after, change.difference)))
 
 
-def _estimate(found: Estimate) -> str:
-    if found.low is None or found.high is None:
-        return digits(found.value)
-    return f"{digits(found.value)} ({digits(found.low)} to {digits(found.high)})"
+def _estimate(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return digits(estimate.value)
+    return f"{digits(estimate.value)} ({digits(estimate.low)} to {digits(estimate.high)})"
