@@ -254,7 +254,7 @@ def nothing_to_call(offers: Iterable[Offer], needed: Callable[[str], str], token
         return AuthenticationError(
             f"no provider is set up for any model that could answer: set {' or '.join(names)}",
             provider=None,
-            hint="without a key, try: orch run --simulate -p ...",
+            hint='without a key, try: orch run --simulate "..."',
         )
     if Obstacle.NO_PLUGIN in obstacles:
         providers = ", ".join(dict.fromkeys(o.spec.provider for o in known if o.obstacle is Obstacle.NO_PLUGIN))

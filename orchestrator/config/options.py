@@ -112,7 +112,7 @@ class RunOptions:
         "fallback",
         Kind.TEXT,
         f"How to answer: {', '.join(STRATEGY_NAMES)}, or the name of a task table (tasks, matrix, select), of a plan "
-        "(see orch chains) or of a plugin.",
+        "(see orch chains), of a plugin or of a model.",
         short="-s",
         config=True,
         python="",

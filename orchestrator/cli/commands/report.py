@@ -28,7 +28,7 @@ from ..options import ConfigFlags, LedgerFlags, OutputFlags, RegistryFlags, comm
 from ..output import Output
 from ..setup import settings_from
 from ..using import REGISTRY_FILES, check_used
-from .ledgers import read_ledger
+from .ledgers import read_ledger, tell_of_other_runs
 from .projection import projection_lines
 
 
@@ -194,6 +194,7 @@ def selected(flags: SelectionFlags) -> Iterator[tuple[Ledger | None, Selection, 
     within = resolve(flags.period, since=flags.since, until=flags.until, now=now, localise=datetime.astimezone)
     selection = Selection(settings.simulate, within, flags.category, flags.tag)
     ledger = read_ledger(settings.ledger)
+    tell_of_other_runs(ledger, settings)
     try:
         yield ledger, selection, now
     finally:

@@ -29,7 +29,7 @@ from ..options import LedgerFlags, OutputFlags, PriceFlags, RegistryFlags, comma
 from ..output import Output
 from ..setup import settings_from, tuned_file_from
 from ..using import REGISTRY_FILES, check_used
-from .ledgers import read_ledger
+from .ledgers import read_existing_ledger, tell_of_other_runs
 from .tuned_settings import in_force, overridden
 from .tuning_shown import Told, comment
 
@@ -176,10 +176,8 @@ def _tune(flags: _TuneFlags, settings: Settings, output: Output) -> int:
 
 
 def _from_ledger(flags: _TuneFlags, settings: Settings) -> tuple[list[Case], Mapping[str, Sequence[Level]]]:
-    ledger = read_ledger(settings.ledger)
-    if ledger is None:
-        raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
-    with ledger:
+    with read_existing_ledger(settings) as ledger:
+        tell_of_other_runs(ledger, settings)
         runs = rated_runs(ledger, simulated=settings.simulate)
     if not runs:
         kind = "simulated run" if settings.simulate else "run"
