@@ -306,6 +306,18 @@ class RunOptions:
         least=_SHORTEST_S,
         most=DAY_S,
     )
+    leg_timeout_s: float | None = option(
+        None,
+        Kind.NUMBER,
+        "Seconds for each call of the run, with its retries; then the next model is asked.",
+        name="leg_timeout",
+        metavar="SECONDS",
+        config=True,
+        shown="by the model's pace",
+        called="limit on the time of a call in seconds",
+        least=_SHORTEST_S,
+        most=DAY_S,
+    )
     stream: bool = option(
         False,
         Kind.YES_NO,

@@ -91,7 +91,7 @@ class AnthropicProvider(SdkProvider):
                 case "tool_use":
                     _open_call(draft, (index, 0), block, arguments_text(dig(block, "input")))
                 case "thinking" | "redacted_thinking":
-                    draft.add_thought()
+                    draft.note_thought(True)
         _finish(draft, body)
 
     def _feed(self, event: object, draft: Draft) -> Iterator[str | Usage]:
@@ -105,8 +105,7 @@ class AnthropicProvider(SdkProvider):
                 draft.provisional = True
             case "content_block_start":
                 kind = text_at(event, "content_block", "type")
-                if kind in ("thinking", "redacted_thinking"):
-                    draft.add_thought()
+                draft.note_thought(kind in ("thinking", "redacted_thinking"))
                 if kind == "tool_use":
                     _open_call(draft, (dig(event, "index"), 0), dig(event, "content_block"), "")
                 else:
@@ -115,6 +114,8 @@ class AnthropicProvider(SdkProvider):
                 match text_at(event, "delta", "type"):
                     case "text_delta":
                         yield from draft.add_text(text_at(event, "delta", "text"))
+                    case "thinking_delta":
+                        draft.note_thought(text_at(event, "delta", "thinking"))
                     case "input_json_delta" if (key := (dig(event, "index"), 0)) in draft.calls:
                         draft.add_call(key, arguments=text_at(event, "delta", "partial_json"))
             case "message_delta":

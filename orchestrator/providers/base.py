@@ -63,9 +63,14 @@ class RateLimitStatus:
     tokens_reset: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """The model is working on something that is not text: it thinks, or writes a tool call."""
+
+
 # What a stream yields: pieces of text as they arrive, usage as soon as the provider reports any (cumulative; the last
-# one counts), and at the end exactly one Completion.
-StreamEvent = str | Usage | Completion
+# one counts), signs that the model is at work on something else, and at the end exactly one Completion.
+StreamEvent = str | Usage | AtWork | Completion
 
 
 class Provider(Protocol):

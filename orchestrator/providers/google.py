@@ -139,7 +139,7 @@ class GoogleProvider(SdkProvider):
                     arguments=arguments_text(call.get("args")),
                 )
             elif dig(part, "thought") is True:
-                draft.add_thought()
+                draft.note_thought(True)
             else:
                 yield from draft.add_text(text_at(part, "text"))
         draft.add_logprobs(items_at(candidate, "logprobsResult", "chosenCandidates"), "logProbability")

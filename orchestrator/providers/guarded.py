@@ -12,7 +12,7 @@ from typing import TypeVar
 from ..errors import AdapterError, IncompleteError, ProviderError
 from ..plugins import BUG_HINT, Plugin, said, tell
 from ..types import Completion, FinishReason, Request, Usage
-from .base import Capabilities, Health, Provider, RateLimitStatus, StreamEvent
+from .base import AtWork, Capabilities, Health, Provider, RateLimitStatus, StreamEvent
 
 T = TypeVar("T")
 
@@ -45,7 +45,7 @@ class Guarded:
                         pieces.append(event)
                     elif isinstance(event, Usage):
                         usage = event
-                    else:
+                    elif not isinstance(event, AtWork):
                         _checked(event, Completion)
                     yield event
         except ProviderError:

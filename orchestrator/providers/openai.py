@@ -128,8 +128,7 @@ class OpenAIProvider(SdkProvider):
         yield from draft.add_text(_content(dig(answer, "content")))
         if refusal := text_at(answer, "refusal"):
             draft.add_refusal(refusal)
-        if any(dig(answer, name) for name in _THOUGHTS):
-            draft.add_thought()
+        draft.note_thought(*(dig(answer, name) for name in _THOUGHTS))
         _take_calls(answer, draft, whole=part == "message")
         draft.add_logprobs(items_at(choice, "logprobs", "content"), "logprob")
         if reason := text_at(choice, "finish_reason"):

@@ -81,6 +81,7 @@ class Draft:
     usage: Usage | None = None
     facts: dict[str, object] = field(default_factory=dict)
     thought: bool = False  # some of what it thought was in the reply
+    worked: bool = False  # something of an answer is in the latest event
     disbelieved: Usage | None = None  # counts that cannot be
     provisional: bool = False  # the usage so far is from before all of the answer was written
     finish: FinishReason | None = None
@@ -88,7 +89,6 @@ class Draft:
     note: str = ""
     model: str = ""
     request_id: str | None = None
-    _written: bool = False  # some of the answer is in the event that is being read
     _told_output: bool = False  # a count of output is
     _half: str = ""  # what a piece ends with that may be half of a pair, or the beginning of the key, until more comes
 
@@ -107,12 +107,12 @@ class Draft:
 
     @contextmanager
     def event(self) -> Iterator[None]:
-        """One event of a stream is read inside. What is written after the last count is not in it."""
-        self._written = self._told_output = False
+        """Inside, one event of a stream is read. The usage does not count what comes in an event after its own."""
+        self.worked = self._told_output = False
         try:
             yield
         finally:
-            self.provisional |= self._written and not self._told_output
+            self.provisional |= self.worked and not self._told_output
 
     def add_text(self, piece: str) -> Iterator[str]:
         """Takes a piece of the answer and yields what can be passed on of it."""
@@ -123,7 +123,6 @@ class Draft:
         piece, begun = split_at_key(piece, self.source.key)
         self._half = begun + self._half
         if piece:
-            self._written = True
             self._touch()
             piece, whole = scrub(piece[: self.room]), piece
             self.texts.append(piece)
@@ -139,7 +138,6 @@ class Draft:
 
     def add_call(self, key: CallKey, *, call_id: str = "", name: str = "", arguments: str = "") -> None:
         """Takes a tool call, or a further piece of the one under this key."""
-        self._written = True
         self._touch()
         self._take_room(_LEAST + len(call_id) + len(name) + len(arguments))
         call = self.calls.setdefault(key, _CallDraft())
@@ -147,13 +145,13 @@ class Draft:
         call.name = call.name or name
         call.arguments.append(arguments)
 
-    def add_thought(self) -> None:
-        """Takes note of a thought."""
-        self._written = self.thought = True
+    def note_thought(self, *thoughts: object) -> None:
+        """Takes note of what the model thought, where the reply has any of it."""
+        if any(thoughts):
+            self.thought = self.worked = True
 
     def add_refusal(self, piece: str) -> None:
         """Take a piece of a refusal."""
-        self._written = True
         self._take_room(len(piece))
         self.refusal.append(piece)
 
@@ -168,6 +166,7 @@ class Draft:
     def _take_room(self, characters: int) -> None:
         """Raises ReplyTooLongError where there is not so much room."""
         self.room -= characters
+        self.worked = True
         if self.room < 0:
             raise ReplyTooLongError("it is longer than an answer can be")
 
@@ -204,7 +203,7 @@ class Draft:
             yield usage
 
     def report_failure(self, body: object) -> None:
-        """Takes the usage that stands in an error's own reply, by whatever name: it is all that was counted."""
+        """Take the usage in the body of an error status, under any of its names: it counts the whole call."""
         for raw in (dig(body, "usage"), dig(body, "usageMetadata"), dig(body, "error", "usage")):
             self.ended |= any(True for _ in self.report(raw))
 

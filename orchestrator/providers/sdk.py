@@ -33,7 +33,7 @@ from ..errors import (
     RequestRejectedError,
 )
 from ..types import Completion, FinishReason, Request, Usage
-from .base import Capabilities, Endpoint, Health, RateLimitStatus, StreamEvent
+from .base import AtWork, Capabilities, Endpoint, Health, RateLimitStatus, StreamEvent
 from .failure_rules import Signal
 from .failures import Source, error_for, message, read_signal
 from .headers import rate_limits, server_time
@@ -198,6 +198,8 @@ class SdkProvider(ABC):
                         pieces = list(read)
                 for piece in pieces:
                     yield piece
+                if draft.worked and not any(isinstance(piece, str) for piece in pieces):
+                    yield AtWork()
             for piece in draft.finish_text():
                 yield piece
             draft.ended = draft.ended or exchange.tail.rstrip().endswith(b"[DONE]")

@@ -14,16 +14,27 @@ from typing import TypeVar
 
 from ...clock import Clock
 from ...deferred import dataclass
-from ...errors import BadReplyError, Billed, DeadlineError, IncompleteError, LedgerError, ProviderError
+from ...errors import (
+    BadReplyError,
+    Billed,
+    DeadlineError,
+    IncompleteError,
+    LedgerError,
+    OutcomeUnknownError,
+    ProviderError,
+)
 from ...ledger.records import CallRecord, CallStatus
 from ...money import Price
-from ...providers.base import Provider
+from ...providers.base import AtWork, Provider
 from ...types import Completion, Request, Usage
 from ..events import CallStarted, Note, Observer, TextArrived
+from .patience import Limit, Patience
 from .run_log import RunLog
 from .settlement import Ended, Terms, bill_of, completed, failed, interrupted, partial_reply, price_json
 
 E = TypeVar("E", bound=ProviderError)
+_LEAST_S = 0.001  # a provider is given
+_OFTEN_S = 1.0  # pieces of a reply come faster than a timer need be set
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +60,12 @@ class Attempt:
     stream: bool
     shown: bool
     deadline: float
+    patience: Patience
     observe: Observer
     clock: Clock
     monotonic: Callable[[], float]
-    _started: float = 0.0
+    _started: float | None = None
+    _limit: Limit | None = None
     _pieces: list[str] = field(default_factory=list)
     _usage: Usage | None = None
 
@@ -107,21 +120,17 @@ class Attempt:
         return believed
 
     async def _send(self, request: Request) -> Completion:
-        left_s = self.deadline - self.monotonic()
+        now = self.monotonic()
+        limit = self._limit = self._next_limit(now, begun=False)
+        ends_at = min(self.deadline, self.patience.end_by) if self.stream else limit.at
+        request = replace(request, timeout_s=max(ends_at - now, _LEAST_S))
         try:
-            async with asyncio.timeout(left_s):
-                if self.stream:
-                    return await self._stream(replace(request, timeout_s=max(left_s, 0.001)))
-                return await self.provider.complete(replace(request, timeout_s=max(left_s, 0.001)))
+            async with asyncio.timeout(limit.at - now) as timer:
+                return await (self._stream(request, timer) if self.stream else self.provider.complete(request))
         except TimeoutError:
-            problem = f"{self.record.model} did not finish before the run's time was up"
-            if not self._pieces:
-                raise self._error(DeadlineError, problem) from None
-            cut_off = self._error(IncompleteError, problem)
-            cut_off.partial = self._partial()
-            raise cut_off from None
+            raise self._out_of_time(self._limit) from None
 
-    async def _stream(self, request: Request) -> Completion:
+    async def _stream(self, request: Request, timer: asyncio.Timeout) -> Completion:
         async with aclosing(self.provider.stream(request)) as events:
             async for event in events:
                 if isinstance(event, Completion):
@@ -129,9 +138,34 @@ class Attempt:
                 if isinstance(event, str):
                     self._pieces.append(event)
                     self.observe(TextArrived(self.record.call_id, event, self.shown))
-                else:
+                if isinstance(event, Usage):
                     self._usage = event
+                elif isinstance(event, AtWork) or event.strip():
+                    self._wait_on(timer)
         raise self._error(BadReplyError, "the stream ended without a reply")
+
+    def _next_limit(self, now: float, *, begun: bool) -> Limit:
+        of_run = Limit(self.deadline, "did not finish before the run's time was up")
+        return min(of_run, self.patience.limit(now, begun=begun), key=lambda limit: limit.at)
+
+    def _wait_on(self, timer: asyncio.Timeout) -> None:
+        """Restart the timer: something arrived."""
+        now = self.monotonic()
+        limit = self._next_limit(now, begun=True)
+        if self._limit is None or limit.at >= self._limit.at + _OFTEN_S:
+            self._limit = limit
+            timer.reschedule(asyncio.get_running_loop().time() + limit.at - now)
+
+    def _out_of_time(self, limit: Limit) -> ProviderError:
+        """The error for a call that reached a limit. If none of its text was shown, the run can go on."""
+        kind: type[ProviderError] = DeadlineError if limit.at == self.deadline else OutcomeUnknownError
+        if self._pieces and (self.shown or kind is DeadlineError):
+            kind = IncompleteError
+        error = self._error(kind, f"{self.record.model} {limit.why}")
+        error.telling = limit.telling
+        if self._pieces:
+            error.partial = self._partial()
+        return error
 
     async def give_up(self, error: ProviderError) -> None:
         """Settle an attempt that will not be sent."""
@@ -156,7 +190,9 @@ class Attempt:
                 self.observe(Note(f"{self.record.model}: {doubt}", loud=True))
 
     def _ended(self) -> Ended:
-        return Ended(self.clock(), round(1000 * (self.monotonic() - self._started)))
+        """The end, now. A call that was never sent has a latency of 0."""
+        now = self.monotonic()
+        return Ended(self.clock(), 0 if self._started is None else round(1000 * (now - self._started)))
 
     def _partial(self) -> Completion:
         text = "".join(self._pieces)

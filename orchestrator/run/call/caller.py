@@ -39,6 +39,7 @@ from .admission import Admission
 from .allowance import Allowance, CostShare, TokenBudget
 from .attempt import Answered, Attempt
 from .connections import Connections
+from .patience import Patience
 from .permit import Permit
 from .retry import Backoff
 from .run_log import RunLog
@@ -57,6 +58,8 @@ class Order:
     `allowance_tokens`: the part of it that this call may take. `final`: its reply, if one comes, is the run's answer;
     `answers`: it may be; `shown`: nothing can replace the reply once it has begun, so its pieces are the answer's.
     `logprobs`: ask the provider for token probabilities. `environ`: the environment of the user's own commands.
+    `spare`: the run can go on if this call fails; then its answer must begin by `begin_by` (monotonic clock).
+    `patience`: the time limits of one call that follow from these.
     """
 
     run_id: str
@@ -76,6 +79,14 @@ class Order:
     answers: bool = False
     shown: bool = False
     logprobs: bool = False
+    spare: bool = False
+    begin_by: float = math.inf
+    patience: Patience = Patience()
+
+    @property
+    def waits_until(self) -> float:
+        """The latest time for waiting in line and for retries, on the monotonic clock."""
+        return min(self.deadline, self.patience.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +150,8 @@ class Caller:
         """
 
         try:
+            self._connections.get(spec.provider)  # a connection made for the first time takes none of the call's time
+            order = replace(order, patience=order.patience.started(self._monotonic()))
             if reserved is not None:
                 return await self._send_reserved(reserved, order)
             return await self._send(spec, request, order, 1, step, role)
@@ -148,7 +161,7 @@ class Caller:
         def on_wait(seconds: float, error: ProviderError) -> None:
             order.observe(Waiting(spec.name, seconds, error.message))
 
-        backoff = Backoff(self._retry, lambda: order.deadline - self._monotonic(), self._rng, on_wait)
+        backoff = Backoff(self._retry, lambda: order.waits_until - self._monotonic(), self._rng, on_wait)
         async for attempt in stamina.retry_context(on=backoff, attempts=None, timeout=None):
             with attempt:
                 if attempt.num == 1:
@@ -280,6 +293,7 @@ class Caller:
             stream=order.options.stream,
             shown=order.shown,
             deadline=order.deadline,
+            patience=order.patience,
             observe=order.observe,
             clock=self._clock,
             monotonic=self._monotonic,
@@ -292,7 +306,7 @@ class Caller:
             self.log.start()  # so that a run that waits can be seen in the ledger
             order.observe(event)
 
-        return await self._admission.enter(spec, expected, deadline=order.deadline, observe=waiting)
+        return await self._admission.enter(spec, expected, deadline=order.waits_until, observe=waiting)
 
     def _within(self, budget: TokenBudget, request: Request, record: CallRecord, order: Order) -> Request:
         """Lower the output limit to what is left of the run's token budget."""
