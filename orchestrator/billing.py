@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from fractions import Fraction
 
-from .deferred import dataclass
+from .deferred import dataclass, replace
 from .money import NANO_PER_DOLLAR, Price, Rates, cost_nanousd, format_nanousd
 from .types import Usage
 
@@ -240,6 +240,8 @@ def _modality(raw: Mapping[str, object], compatible: str, google: str) -> int:
 
 def _at(raw: object, *path: str) -> object:
     for key in path:
+        if raw is None:
+            return None
         raw = raw.get(key) if isinstance(raw, Mapping) else None
     return raw
 

@@ -143,12 +143,15 @@ class Stage:
     def ledger(self) -> Path:
         return self.folder / "ledger.db"
 
-    def engine(self, connect: Callable[[str], Provider] | None = None, **settings: Any) -> Engine:
+    def engine(
+        self, connect: Callable[[str], Provider] | None = None, opened: Ledger | None = None, **settings: Any
+    ) -> Engine:
         loaded = load_settings(self.environ, ledger=self.ledger)
         self.script.ledger = self.ledger
         return Engine(
             replace(loaded, config_dir=self.folder, **settings),
             connect=connect or (lambda name: ScriptedProvider(name, self.script)),
+            ledger=opened,
             clock=lambda: NOW,
             monotonic=self.script.clock.monotonic,
             rng=random.Random(7),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from itertools import pairwise
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..registry.model import ModelSpec
 from ..registry.providers import PROVIDERS
 from .base import Decision, LeftOut, Obstacle, Situation, marked

@@ -6,12 +6,12 @@ The adapters read decoded JSON, not the SDKs' models: a server that leaves a fie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import field, replace
+from dataclasses import field
 
 from ..billing import stated_cost
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import BadReplyError, Billed, EmptyReplyError, IncompleteError, ProviderError, RefusedError
 from ..money import MOST_TOKENS
 from ..types import Completion, FinishReason, TokenLogprob, ToolCall, Usage
@@ -38,7 +38,7 @@ def dig(node: object, *path: str | int) -> object:
         if isinstance(step, int):
             node = node[step] if isinstance(node, list) and -len(node) <= step < len(node) else None
         else:
-            node = node.get(step) if isinstance(node, Mapping) else None
+            node = node.get(step) if isinstance(node, dict) else None
     return node
 
 

@@ -15,14 +15,13 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import ClassVar, Protocol, TypeVar
 
 import httpx2
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import (
     AuthenticationError,
     BadReplyError,

@@ -12,7 +12,6 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Self
 
@@ -22,6 +21,7 @@ from ..clock import Clock, local_now
 from ..confidence.detector import SIGNALS, ConfidenceDetector
 from ..config import RunOptions, Settings
 from ..config.options import EXPERIMENT, ROUND_ROBIN
+from ..deferred import replace
 from ..errors import (
     ConfigError,
     IncompleteError,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import blake2b
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..expressions import expression
 from ..registry.model import ModelSpec
 from ..types import FinishReason, ToolCall, Usage

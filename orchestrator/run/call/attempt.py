@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime
 from typing import TypeVar
 
+from ...billing import Bill
 from ...clock import Clock
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import (
     BadReplyError,
     Billed,
@@ -91,16 +92,19 @@ class Attempt:
                 error.partial = self._partial()
             if error.partial is not None:
                 error.partial = self._believed(error.partial)
-            await self._settle(failed(self.record, error, self.terms, self._ended()), error.code)
-            if error.partial is not None and error.billed is Billed.YES:
-                self._tell_doubts(error.partial)
+            ended, partial = self._ended(), error.partial
+            billed = bill_of(partial, self.terms, ended) if partial and error.billed is Billed.YES else None
+            await self._settle(failed(self.record, error, self.terms, ended, billed), error.code)
+            self._tell_doubts(billed)
             raise
         except Exception as error:
             known = self._error(BadReplyError, f"unexpected {type(error).__name__}: {error}")
             await self._settle(failed(self.record, known, self.terms, self._ended()), "unexpected error")
             raise
-        await self._settle(completed(self.record, completion, self.terms, self._ended()), "completed")
-        self._tell_doubts(completion)
+        ended = self._ended()
+        billed = bill_of(completion, self.terms, ended)
+        await self._settle(completed(self.record, completion, self.terms, ended, billed), "completed")
+        self._tell_doubts(billed)
         return Answered(self.record, completion)
 
     def _take_terms(self) -> None:
@@ -183,11 +187,10 @@ class Attempt:
         self.record = record
         await self.log.settle(record, outcome)
 
-    def _tell_doubts(self, completion: Completion) -> None:
+    def _tell_doubts(self, billed: Bill | None) -> None:
         """Warn of parts of a reply without an exact price, and of another model that answered."""
-        if completion.usage is not None:
-            for doubt in bill_of(completion, completion.usage, self.terms).doubts:
-                self.observe(Note(f"{self.record.model}: {doubt}", loud=True))
+        for doubt in () if billed is None else billed.doubts:
+            self.observe(Note(f"{self.record.model}: {doubt}", loud=True))
 
     def _ended(self) -> Ended:
         """The end, now. A call that was never sent has a latency of 0."""

@@ -12,7 +12,8 @@ import math
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import field, replace
+from contextlib import suppress
+from dataclasses import field
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
@@ -23,11 +24,12 @@ from ulid import ULID
 from ...choose.quote import REASONING, affordable_output, price_for, prices_for, worst_case
 from ...clock import Clock
 from ...config import RetryPolicy, RunOptions
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import BudgetError, ProviderError
 from ...ledger.entries import left_nanousd
 from ...ledger.records import CallRecord, CallStatus
 from ...ledger.store import Ledger
+from ...ledger.transaction import Work
 from ...money import Price
 from ...plan.load import Load
 from ...providers.base import Provider
@@ -35,7 +37,7 @@ from ...registry.model import ModelSpec, Registry
 from ...registry.providers import PROVIDERS
 from ...types import Request
 from ..events import Event, Note, Observer, Waiting
-from .admission import Admission
+from .admission import Admission, HeldUpError
 from .allowance import Allowance, CostShare, TokenBudget
 from .attempt import Answered, Attempt
 from .connections import Connections
@@ -231,7 +233,7 @@ class Caller:
         )
         return Draft(spec, request, record, terms, exempt, order.shares, order.token_budget)
 
-    async def reserve(self, drafts: Sequence[Draft]) -> None:
+    async def reserve(self, drafts: Sequence[Draft], confirm: Work[None] | None = None) -> None:
         """Reserve the worst cases of the calls: of all of them or of none. Raises BudgetError."""
         exempt = [draft.record.call_id for draft in drafts if draft.exempt]
         held: dict[Allowance, dict[str, int]] = {}
@@ -244,8 +246,8 @@ class Caller:
         try:
             for holder, calls in held.items():
                 holder.hold(calls, self.log.calls)
-            await self.log.reserve([draft.record for draft in drafts], exempt)
-        except BudgetError:
+            await self.log.reserve([draft.record for draft in drafts], exempt, confirm)
+        except (BudgetError, HeldUpError):
             for holder, calls in held.items():
                 holder.release(calls)
             raise
@@ -254,18 +256,27 @@ class Caller:
         self, spec: ModelSpec, request: Request, order: Order, number: int, step: str | None, role: str | None
     ) -> Answered:
         provider = self._connections.get(spec.provider)
-        async with await self._admitted(spec, order) as permit:
-            # Nothing lies between: it is reserved and marked as sent in one transaction.
-            draft = await self.draft(
-                spec, request, order, step=step, role=role, number=number, budgets=permit.budgets, sending=True
-            )
-            attempt = self._attempt(draft, order, provider)
-            try:
-                await self.reserve([draft])
-            except asyncio.CancelledError:
-                await attempt.withdraw()
-                raise
-            return await self._make(draft, attempt, permit)
+
+        async def send(permit: Permit, confirm: Work[None] | None = None) -> Answered:
+            async with permit:
+                # Nothing lies between: it is reserved and marked as sent in one transaction.
+                draft = await self.draft(
+                    spec, request, order, step=step, role=role, number=number, budgets=permit.budgets, sending=True
+                )
+                attempt = self._attempt(draft, order, provider)
+                try:
+                    await self.reserve([draft], confirm)
+                except asyncio.CancelledError:
+                    if draft.record.call_id in self.log.calls:
+                        await attempt.withdraw()
+                    raise
+                return await self._make(draft, attempt, permit)
+
+        permit = self._admission.at_once(spec, deadline=order.deadline)
+        if permit is not None:
+            with suppress(HeldUpError):
+                return await send(permit, partial(self._admission.confirm, permit=permit))
+        return await send(await self._admitted(spec, order))
 
     async def _send_reserved(self, draft: Draft, order: Order) -> Answered:
         attempt = self._attempt(draft, order, self._connections.get(draft.spec.provider))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 
 from ...choose.latency import by_speed_s, longest_silence_s
 from ...choose.observed import Pace
 from ...confidence.asked import Asked
 from ...confidence.detector import ConfidenceDetector
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import IncompleteError, OrchError, OutcomeUnknownError, ProviderError
 from ...plan import Accept, Call, Cascade, CostRange, Node, Panel, children, price
 from ...plan.compose import insertable

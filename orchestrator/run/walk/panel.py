@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
 
+from ...deferred import replace
 from ...errors import BudgetError, LedgerError, OrchError, ProviderError
 from ...plan import Call, Node, Panel, Reduce
 from ...plan.compose import Material

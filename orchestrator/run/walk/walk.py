@@ -8,9 +8,7 @@ its check is passed, cannot be made, or the rounds are used up.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import (
     BudgetError,
     DeadlineError,
