@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from ..deferred import dataclass
-from ..types import Completion, Request, Usage
+from ..types import Completion, Request, Thought, Usage
 
 if TYPE_CHECKING:
     import httpx2
@@ -65,12 +65,14 @@ class RateLimitStatus:
 
 @dataclass(frozen=True, slots=True)
 class AtWork:
-    """The model is working on something that is not text: it thinks, or writes a tool call."""
+    """The model is working on something that is not passed on yet: it thinks, or writes a tool call."""
 
 
-# What a stream yields: pieces of text as they arrive, usage as soon as the provider reports any (cumulative; the last
-# one counts), signs that the model is at work on something else, and at the end exactly one Completion.
-StreamEvent = str | Usage | AtWork | Completion
+# What a stream yields: pieces of the answer and of thoughts as they arrive, usage as soon as the provider reports any
+# (cumulative; the last one counts), signs that the model is at work on something else, and at the end exactly one
+# Completion.
+Piece = str | Thought | Usage
+StreamEvent = Piece | AtWork | Completion
 
 
 class Provider(Protocol):

@@ -27,8 +27,8 @@ from ...errors import (
 from ...ledger.records import CallRecord, CallStatus
 from ...money import Price
 from ...providers.base import AtWork, Provider
-from ...types import Completion, Request, Usage
-from ..events import CallStarted, Note, Observer, TextArrived
+from ...types import Completion, Request, Thought, Usage
+from ..events import CallStarted, Note, Observer, TextArrived, Thoughts
 from .patience import Limit, Patience
 from .run_log import RunLog
 from .settlement import Ended, Terms, bill_of, completed, failed, interrupted, partial_reply, price_json
@@ -68,6 +68,7 @@ class Attempt:
     _started: float | None = None
     _limit: Limit | None = None
     _pieces: list[str] = field(default_factory=list)
+    _thoughts: list[str] = field(default_factory=list)
     _usage: Usage | None = None
 
     async def make(self, request: Request) -> Answered:
@@ -105,6 +106,7 @@ class Attempt:
         billed = bill_of(completion, self.terms, ended)
         await self._settle(completed(self.record, completion, self.terms, ended, billed), "completed")
         self._tell_doubts(billed)
+        self._tell_thoughts(completion)
         return Answered(self.record, completion)
 
     def _take_terms(self) -> None:
@@ -142,9 +144,11 @@ class Attempt:
                 if isinstance(event, str):
                     self._pieces.append(event)
                     self.observe(TextArrived(self.record.call_id, event, self.shown))
+                if isinstance(event, Thought):
+                    self._thoughts.append(event.text)
                 if isinstance(event, Usage):
                     self._usage = event
-                elif isinstance(event, AtWork) or event.strip():
+                elif isinstance(event, AtWork | Thought) or event.strip():
                     self._wait_on(timer)
         raise self._error(BadReplyError, "the stream ended without a reply")
 
@@ -192,6 +196,14 @@ class Attempt:
         for doubt in () if billed is None else billed.doubts:
             self.observe(Note(f"{self.record.model}: {doubt}", loud=True))
 
+    def _tell_thoughts(self, completion: Completion) -> None:
+        if not completion.thoughts.strip():
+            return
+        self.observe(Thoughts(self.record.call_id, self.record.model, completion.thoughts.strip()))
+        if self.shown and self._pieces and "".join(self._pieces) != completion.text:
+            text = f"{self.record.model}: what was shown has thoughts in it: only their end was marked"
+            self.observe(Note(text, loud=True))
+
     def _ended(self) -> Ended:
         """The end, now. A call that was never sent has a latency of 0."""
         now = self.monotonic()
@@ -199,7 +211,9 @@ class Attempt:
 
     def _partial(self) -> Completion:
         text = "".join(self._pieces)
-        partial = partial_reply(text, self.record.provider_model, self._ended().latency_ms, self._usage)
+        partial = partial_reply(
+            text, self.record.provider_model, self._ended().latency_ms, self._usage, "".join(self._thoughts)
+        )
         return self.terms.believed(partial)
 
     def _error(self, kind: type[E], message: str) -> E:

@@ -77,7 +77,11 @@ def completed(
     usage = completion.usage
     changes = _at(CallStatus.COMPLETED, ended) | _reply(completion, terms)
     if usage is None or not usage.input_tokens:  # nobody counted it, though the reply may say what it cost
-        written = completion.text + "".join(f"{call.name}{call.arguments}" for call in completion.tool_calls)
+        written = (
+            completion.thoughts
+            + completion.text
+            + "".join(f"{call.name}{call.arguments}" for call in completion.tool_calls)
+        )
         calls = _TOOL_CALL_OVERHEAD * len(completion.tool_calls)
         bound = Usage(input_tokens=terms.load.input_bound, output_tokens=upper_bound_tokens(written) + calls)
         changes |= _tokens(bound) | _bounded(bound, terms.price, ended)
@@ -116,13 +120,13 @@ def interrupted(record: CallRecord, partial: Completion, terms: Terms, ended: En
     if partial.text:
         changes |= _reply(partial, terms)
     known = partial.usage.input_tokens if partial.usage is not None else terms.load.input_bound
-    tokens: Changes = {"input_tokens": known, "output_tokens": upper_bound_tokens(partial.text)}
+    tokens: Changes = {"input_tokens": known, "output_tokens": upper_bound_tokens(partial.thoughts + partial.text)}
     return replace(record, **changes, **_at_worst(record), **tokens, **_flagged(partial, terms))
 
 
-def partial_reply(text: str, model: str, latency_ms: int, usage: Usage | None = None) -> Completion:
+def partial_reply(text: str, model: str, latency_ms: int, usage: Usage | None = None, thoughts: str = "") -> Completion:
     """The part of a streamed reply that had arrived, with the usage that the provider had reported by then."""
-    return Completion(text, FinishReason.INCOMPLETE, usage=usage, latency_ms=latency_ms, model=model)
+    return Completion(text, FinishReason.INCOMPLETE, usage, latency_ms, model, thoughts=thoughts)
 
 
 @lru_cache(256)  # the same few prices for every call
