@@ -131,11 +131,13 @@ Reason = str | LeftOut
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A plan, and why it is this one. `ring`: the rotation in which carrying out the plan takes a turn."""
+    """A plan, and why it is this one. `ring`: the rotation in which carrying out the plan takes a turn. `warnings`: the
+    reasons that the user sees even without asking for detail."""
 
     plan: Node
     reasons: tuple[Reason, ...]
     ring: str | None = None
+    warnings: tuple[str, ...] = ()
 
     def models(self) -> list[str]:
         """The models that the plan calls, each once."""

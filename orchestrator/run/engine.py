@@ -165,7 +165,7 @@ class Engine:
             while self._lifetime.warnings:
                 observe(Note(self._lifetime.warnings.pop(0), loud=True))
             for reason in planned.reasons:
-                observe(Note(reason))
+                observe(Note(reason, loud=reason in planned.warnings))
             return await self._execute(planned, opened, observe, answered)
         finally:
             await self._lifetime.give_back(opened)
