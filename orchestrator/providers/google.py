@@ -19,6 +19,7 @@ from google.genai import errors, types
 from ..errors import ConfigError
 from ..types import FinishReason, Message, Request, Usage
 from .base import Capabilities, Endpoint
+from .endings import ending
 from .http import Client, checked_base_url, checked_key, silence_sdk_logging
 from .payload import arguments_object, arguments_text, tool_names
 from .reply import Draft, ErrorInReply, dig, items_at, text_at
@@ -26,19 +27,6 @@ from .sdk import Kind, SdkProvider
 
 BASE_URL = "https://generativelanguage.googleapis.com"
 API_VERSION = "v1"  # the SDK's default; given, so that GOOGLE_GENAI_API_VERSION cannot change the wire
-
-_REFUSALS = (
-    "SAFETY RECITATION LANGUAGE BLOCKLIST PROHIBITED_CONTENT SPII IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT"
-    " IMAGE_RECITATION ESCALATION PUP_LIMITED_DISABLED MODEL_ARMOR"
-)
-_FAULTS = "MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MALFORMED_RESPONSE"
-_FINISH: Mapping[str, FinishReason] = {
-    "STOP": FinishReason.STOP,
-    "MAX_TOKENS": FinishReason.LENGTH,
-    "CONTINUATION": FinishReason.LENGTH,  # more is to be had only by another request
-    **dict.fromkeys(_REFUSALS.split(), FinishReason.REFUSED),
-    **dict.fromkeys(_FAULTS.split(), FinishReason.INCOMPLETE),
-}
 
 
 def connect(target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> GoogleProvider:
@@ -137,7 +125,7 @@ class GoogleProvider(SdkProvider):
                 yield from draft.add_text(text_at(part, "text"))
         draft.add_logprobs(items_at(candidate, "logprobsResult", "chosenCandidates"), "logProbability")
         if reason := text_at(candidate, "finishReason"):
-            draft.finish, draft.note = _FINISH.get(reason, FinishReason.STOP), reason
+            draft.finish, draft.note = ending(reason), reason
             if draft.finish is FinishReason.STOP and draft.calls:
                 draft.finish = FinishReason.TOOL_CALLS  # this wire has no word for it
 

@@ -18,7 +18,7 @@ from .counts import counted, merged
 from .failures import Source, message
 from .incoming import ReplyTooLongError
 from .redaction import split_at_key, without_key
-from .text import kept, scrub, scrub_json
+from .text import is_blank, kept, scrub, scrub_json
 
 _LEAST = 16  # characters that a piece of a tool call or a token counts for, however little is in it
 
@@ -87,6 +87,7 @@ class Draft:
     note: str = ""
     model: str = ""
     request_id: str | None = None
+    _written: bool = False  # some of the text can be read
     _half: str = ""  # what a piece ends with that may be half of a pair, or the beginning of the key, until more comes
 
     def __post_init__(self) -> None:
@@ -99,8 +100,17 @@ class Draft:
 
     @property
     def begun(self) -> bool:
-        """Whether any of the answer has arrived."""
-        return bool(self.texts or self.calls)
+        """Whether any of the answer has arrived. White space is none."""
+        return self._written or bool(self.calls)
+
+    @property
+    def over(self) -> bool:
+        """Whether the provider said that the answer is properly over: an error, or the end of the connection, that
+        comes after it takes nothing of it back."""
+        if self.finish is FinishReason.LENGTH:
+            return True
+        proper = self.finish in (FinishReason.STOP, FinishReason.TOOL_CALLS) or (self.finish is None and self.ended)
+        return proper and self.begun
 
     def add_text(self, piece: str) -> Iterator[str]:
         """Takes a piece of the answer and yields what can be passed on of it."""
@@ -113,16 +123,19 @@ class Draft:
         if piece:
             self._touch()
             piece, whole = scrub(piece[: self.room]), piece
-            self.texts.append(piece)
-            yield piece
+            yield self._take_text(piece)
             self._take_room(len(whole))
 
     def finish_text(self) -> Iterator[str]:
         """What is left of the answer when no more comes: a lone half of a pair is U+FFFD."""
         if self._half:
             piece, self._half = scrub(self._half), ""
-            self.texts.append(piece)
-            yield piece
+            yield self._take_text(piece)
+
+    def _take_text(self, piece: str) -> str:
+        self.texts.append(piece)
+        self._written = self._written or not is_blank(piece)
+        return piece
 
     def add_call(self, key: CallKey, *, call_id: str = "", name: str = "", arguments: str = "") -> None:
         """Takes a tool call, or a further piece of the one under this key."""

@@ -14,11 +14,20 @@ from typing import TypeVar
 
 from ...clock import Clock
 from ...deferred import dataclass
-from ...errors import BadReplyError, Billed, DeadlineError, IncompleteError, LedgerError, ProviderError
+from ...errors import (
+    BadReplyError,
+    Billed,
+    DeadlineError,
+    EmptyReplyError,
+    IncompleteError,
+    LedgerError,
+    ProviderError,
+)
 from ...ledger.records import CallRecord, CallStatus
 from ...money import Price
 from ...providers.base import Provider
-from ...types import Completion, Request, Usage
+from ...providers.text import is_blank
+from ...types import Completion, FinishReason, Request, Usage
 from ..events import CallStarted, Note, Observer, TextArrived
 from .run_log import RunLog
 from .settlement import Ended, Terms, bill_of, completed, failed, interrupted, partial_reply, price_json
@@ -65,7 +74,7 @@ class Attempt:
                 self.record = await self.log.mark_sent(self.record.call_id, self.clock())
             self._take_terms()
             self.observe(CallStarted(self.record.call_id, self.record.model, self.record.attempt, self.record.step))
-            completion = self._believed(await self._send(request))
+            completion = self._read(self._believed(await self._send(request)))
         except (asyncio.CancelledError, OSError):
             # An OSError is the watcher's: nobody reads the answer any more. Adapters and ledger have their own errors.
             await self._interrupt()
@@ -105,6 +114,15 @@ class Attempt:
             text = f"{self.record.model}: {counted}, far more than were sent and allowed: the worst case is recorded"
             self.observe(Note(text, loud=True))
         return believed
+
+    def _read(self, completion: Completion) -> Completion:
+        """A reply in which there is something, or whose limit says why there is not. Raises EmptyReplyError."""
+        cut = completion.finish_reason is FinishReason.LENGTH
+        if completion.tool_calls or cut or not is_blank(completion.text):
+            return completion
+        error = self._error(EmptyReplyError, f"{self.record.model}: an empty reply")
+        error.partial = completion
+        raise error
 
     async def _send(self, request: Request) -> Completion:
         left_s = self.deadline - self.monotonic()
