@@ -143,13 +143,13 @@ def _tokens(rates: Rates, usage: Usage, doubts: list[str]) -> Fraction | None:
         return None
 
     def rate(name: str, count: int, otherwise: Decimal, what: str) -> Decimal:
-        found: Decimal | None = getattr(rates, name)
-        if found is None and count and otherwise:
+        value: Decimal | None = getattr(rates, name)
+        if value is None and count and otherwise:
             doubts.append(f"{what} have no rate in the registry")
-        return otherwise if found is None else found
+        return otherwise if value is None else value
 
-    def or_input(found: Decimal | None) -> Decimal:
-        return rates.input if found is None else found
+    def or_input(rate: Decimal | None) -> Decimal:
+        return rates.input if rate is None else rate
 
     write = or_input(rates.cache_write)
     most_for_hour = max(write, _MOST_FOR_HOUR_WRITE * rates.input)
@@ -209,20 +209,20 @@ def _at(raw: object, *path: str) -> object:
 
 
 def _number(raw: object, *path: str) -> int:
-    found = _at(raw, *path)
-    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else 0
+    value = _at(raw, *path)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
-def _word(found: object) -> str:
-    return found.strip().lower() if isinstance(found, str) else ""
+def _word(value: object) -> str:
+    return value.strip().lower() if isinstance(value, str) else ""
 
 
-def _amount(found: object, most: int = _MOST_DOLLARS) -> Fraction | None:
+def _amount(value: object, most: int = _MOST_DOLLARS) -> Fraction | None:
     """A number that can be a price: not negative and not absurdly large."""
-    if isinstance(found, bool) or not isinstance(found, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        amount = Decimal(str(found))
+        amount = Decimal(str(value))
     except InvalidOperation:
         return None
     return Fraction(amount) if amount.is_finite() and 0 <= amount <= most else None

@@ -9,6 +9,7 @@
     ├── Interrupted          130/143  Ctrl-C, SIGTERM                                      stop
     ├── PluginError            1  a plugin failed at what it was asked to do               stop
     └── ProviderError                 a call failed, or could not be made
+        ├── ProxyRefusedError      3  a proxy on the way wants other credentials: HTTP 407 next*
         ├── AuthenticationError    4  no key, or the provider rejected it                  next*
         ├── TemporaryError         6  may work if sent again                               retry
         │   ├── RateLimitedError
@@ -255,6 +256,15 @@ class AuthenticationError(ProviderError):
 
     code = "authentication"
     exit_code = 4
+    disposition = Disposition.NEXT
+    loud = True
+
+
+class ProxyRefusedError(ProviderError):
+    """A proxy on the way wants a user name and a password, or others (HTTP 407). The provider never saw the request."""
+
+    code = "proxy_refused"
+    exit_code = 3
     disposition = Disposition.NEXT
     loud = True
 

@@ -163,8 +163,8 @@ def installed(group: str) -> tuple[Plugin, ...]:
 def _installed(here: str, path: tuple[str, ...]) -> dict[str, tuple[Plugin, ...]]:
     """All plugins by group. `importlib.metadata` would open and parse what each package says of itself, which takes as
     long as a command; here it is asked only about packages that have a plugin."""
-    found = dict.fromkeys(plugin for folder in _trusted(here, path) for plugin in _in_folder(folder))
-    return {group: tuple(each for each in found if each.group == group) for group in {each.group for each in found}}
+    plugins = dict.fromkeys(plugin for folder in _trusted(here, path) for plugin in _in_folder(folder))
+    return {group: tuple(each for each in plugins if each.group == group) for group in {each.group for each in plugins}}
 
 
 def _in_folder(folder: str) -> Iterator[Plugin]:

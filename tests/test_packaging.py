@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 from patience import PATIENCE_S
+
+from orchestrator.distribution import DISTRIBUTION
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -24,6 +28,25 @@ def wheel(tmp_path: Path) -> Path:
     uv("build", "--wheel", "--out-dir", str(tmp_path / "dist"), str(ROOT), cwd=tmp_path)
     (built,) = (tmp_path / "dist").glob("*.whl")
     return built
+
+
+def test_every_hint_and_document_names_the_distribution_and_extras_that_there_are() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["name"] == DISTRIBUTION
+    texts = {
+        path: path.read_text()
+        for pattern in ("orchestrator/**/*.py", "docs/*.md", "*.md", "examples/**/*")
+        for path in ROOT.glob(pattern)
+        if path.is_file() and path.suffix in (".py", ".md", ".toml")
+    }
+    named = {
+        (name, extra)
+        for text in texts.values()
+        for name, extras in re.findall(r"\b(orch[\w-]*)\[([a-z, ]+)\]", text)
+        for extra in extras.replace(" ", "").split(",")
+    }
+    named |= {(DISTRIBUTION, extra) for text in texts.values() for extra in re.findall(r"with_extra\(['\"](\w+)", text)}
+    assert named == {(DISTRIBUTION, extra) for extra in project["optional-dependencies"]}
 
 
 def test_the_wheel_answers_a_prompt_in_a_clean_environment(wheel: Path, tmp_path: Path) -> None:

@@ -137,9 +137,9 @@ class Assignment:
             )
         if able:
             return able[0].spec.name
-        if stand_in and (found := self._cheapest(offers[0].spec.top_level, call)):
-            self.reasons.append(f"{found}{who}: none of {', '.join(names)} can be called ({_obstacle(offers[0])})")
-            return found
+        if stand_in and (stand := self._cheapest(offers[0].spec.top_level, call)):
+            self.reasons.append(f"{stand}{who}: none of {', '.join(names)} can be called ({_obstacle(offers[0])})")
+            return stand
         self.reasons.append(LeftOut(offers[0].spec.name, _obstacle(offers[0]), who))
         return None
 
@@ -151,15 +151,15 @@ class Assignment:
 
 def named_in(plan: Node, situation: Situation) -> list[str]:
     """The models that a plan's calls name, directly or by tier or role; each once."""
-    found: list[str] = []
+    names: list[str] = []
     for call in calls(plan):
         if call.model:
-            found.append(call.model)
+            names.append(call.model)
         elif call.tier is not None:
-            found += situation.tiers[call.tier]
+            names += situation.tiers[call.tier]
         elif call.role is not None and call.level is None:
-            found += situation.roles[call.role].models_for(situation.analysis.level)
-    return list(dict.fromkeys(found))
+            names += situation.roles[call.role].models_for(situation.analysis.level)
+    return list(dict.fromkeys(names))
 
 
 def _who(call: Call) -> str:

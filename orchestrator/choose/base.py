@@ -227,12 +227,12 @@ def nothing_to_call(offers: Iterable[Offer], needed: Callable[[str], str], token
 
     `needed` names the variable that sets up a provider.
     """
-    found = list(offers)
-    obstacles = {offer.obstacle for offer in found}
+    known = list(offers)
+    obstacles = {offer.obstacle for offer in known}
     if Obstacle.BUDGET in obstacles or Obstacle.UNPRICED in obstacles:
-        return _over_budget(found)
+        return _over_budget(known)
     if Obstacle.WINDOW in obstacles:
-        longest = max((o.spec for o in found if o.obstacle is Obstacle.WINDOW), key=lambda spec: spec.context_window)
+        longest = max((o.spec for o in known if o.obstacle is Obstacle.WINDOW), key=lambda spec: spec.context_window)
         return ContextTooLongError(
             f"the prompt does not fit: it is about {tokens:,} tokens, and the largest context window here is "
             f"{longest.name}'s {longest.context_window:,} tokens",
@@ -240,24 +240,24 @@ def nothing_to_call(offers: Iterable[Offer], needed: Callable[[str], str], token
         )
     if Obstacle.RATED_LOWER in obstacles:
         return UsageError(
-            f"no model that could answer is rated as high as was asked for: not {_some(found, Obstacle.RATED_LOWER)}",
+            f"no model that could answer is rated as high as was asked for: not {_some(known, Obstacle.RATED_LOWER)}",
             hint="lower --min-quality; orch models has the scores: coding for code, reasoning for the rest",
         )
     if Obstacle.NO_TOOLS in obstacles:
         return UsageError(
-            f"no model that could answer supports tools: not {_some(found, Obstacle.NO_TOOLS)}",
+            f"no model that could answer supports tools: not {_some(known, Obstacle.NO_TOOLS)}",
             hint="orch models --output json has what each supports",
         )
     if Obstacle.NO_KEY in obstacles:
-        without = [offer.spec.provider for offer in found if offer.obstacle is Obstacle.NO_KEY]
+        without = [offer.spec.provider for offer in known if offer.obstacle is Obstacle.NO_KEY]
         names = list(dict.fromkeys(map(needed, without)))
         return AuthenticationError(
             f"no provider is set up for any model that could answer: set {' or '.join(names)}",
             provider=None,
-            hint="without a key, try: orch run --simulate -p ...",
+            hint='without a key, try: orch run --simulate "..."',
         )
     if Obstacle.NO_PLUGIN in obstacles:
-        providers = ", ".join(dict.fromkeys(o.spec.provider for o in found if o.obstacle is Obstacle.NO_PLUGIN))
+        providers = ", ".join(dict.fromkeys(o.spec.provider for o in known if o.obstacle is Obstacle.NO_PLUGIN))
         return PluginError(f"no model could answer: the plugin of {providers} is broken", hint="orch doctor says how")
     return UsageError("no model could answer: every one of them is retired")
 

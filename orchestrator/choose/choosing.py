@@ -64,6 +64,20 @@ def choose(options: RunOptions, registry: Registry, prompt: Prompt, *, today: da
     return Choice(strategy, chain, options, table, assigned)
 
 
+def with_strategy_meant(options: RunOptions, registry: Registry) -> RunOptions:
+    """The options with a model's name in the place of a strategy's read as the chain of that model alone.
+
+    Raises UsageError where something else says whom to ask, too.
+    """
+    name = options.strategy
+    if name == EXPERIMENT or _decider(name, registry) is not None or registry.find(name) is None:
+        return options
+    if stated := next((options.given[each] for each in ("chain", "models") if each in options.given), None):
+        raise UsageError(f"the strategy {name!r} and {stated} both say whom to ask", hint="give one of them")
+    given = {**options.given, "chain": f"the strategy {name!r}"}
+    return replace(options, strategy="fallback", chain=name, given=given)
+
+
 def _in_arm(options: RunOptions, assigned: Assigned, registry: Registry) -> RunOptions:
     arm = assigned.arm
     if arm.strategy is None:
@@ -83,7 +97,8 @@ def _named_by(options: RunOptions, registry: Registry) -> tuple[Strategy, Chain,
     decider = _decider(name, registry)
     if decider is None:
         known = [*_known(registry), EXPERIMENT]
-        raise UsageError(f"no strategy {name!r}", hint=did_you_mean(name, known) or f"there are: {', '.join(known)}")
+        hint = did_you_mean(name, [*known, *registry.models]) or f"there are: {', '.join(known)}, and models"
+        raise UsageError(f"no strategy {name!r}", hint=hint)
     if isinstance(decider, Chain):
         if role is not None:
             raise UsageError(f"the calls of the plan {name!r} have roles of their own", hint="leave out --role")
@@ -140,7 +155,7 @@ def overrides_in(environ: Mapping[str, str], registry: Registry) -> dict[str, st
 
     Raises ConfigError for an unknown model.
     """
-    found: dict[str, str] = {}
+    overrides: dict[str, str] = {}
     for variable, name in environ.items():
         if not variable.startswith(_OVERRIDE) or not name:
             continue
@@ -148,5 +163,5 @@ def overrides_in(environ: Mapping[str, str], registry: Registry) -> dict[str, st
         if spec is None:
             hint = did_you_mean(name, registry.models) or "see: orch models"
             raise ConfigError(f"{variable}: there is no model named {name[:100]!r}", hint=hint)
-        found[variable.removeprefix(_OVERRIDE).lower()] = spec.name
-    return found
+        overrides[variable.removeprefix(_OVERRIDE).lower()] = spec.name
+    return overrides

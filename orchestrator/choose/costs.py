@@ -37,35 +37,35 @@ class CallCosts:
 
     def of(self, plan: Node) -> dict[Call, CostRange]:
         """The cost range of each call in nano-dollars. Equal calls cost the same wherever they stand."""
-        found: dict[Call, CostRange] = {}
+        ranges: dict[Call, CostRange] = {}
         self._judges = frozenset(_judges_of(plan))
-        self._visit(plan, {}, found)
-        return found
+        self._visit(plan, {}, ranges)
+        return ranges
 
-    def _visit(self, node: Node, sizes: Mapping[str, Size], found: dict[Call, CostRange]) -> dict[str, Size]:
+    def _visit(self, node: Node, sizes: Mapping[str, Size], ranges: dict[Call, CostRange]) -> dict[str, Size]:
         """Price the calls of a node, given the output sizes of the steps before it. Returns the sizes with its own."""
         after = dict(sizes)
         match node:
             case Call():
-                self._price(node, sizes, found)
+                self._price(node, sizes, ranges)
             case Cascade(legs=legs, accept=Accept(checker=checker)):
                 for leg in legs:
-                    after = self._visit(leg, after, found)
+                    after = self._visit(leg, after, ranges)
                     if checker is not None:
-                        self._price(checker, after, found, answer=self._size(leg))
+                        self._price(checker, after, ranges, answer=self._size(leg))
             case Steps(steps=steps):
                 for step in steps:
-                    after = self._visit(step, after, found)
+                    after = self._visit(step, after, ranges)
             case Panel(members=members, synthesiser=synthesiser):
                 for member in members:
-                    after |= self._visit(member, sizes, found)
+                    after |= self._visit(member, sizes, ranges)
                 if synthesiser is not None:
-                    self._price(synthesiser, after, found, answers=[self._size(member) for member in members])
+                    self._price(synthesiser, after, ranges, answers=[self._size(member) for member in members])
             case Loop(body=body, until=until):
                 before = {below.name: replace(self._size(below), tokens=0) for below in nodes(node) if below.name}
-                after = self._visit(body, after | before, found)
+                after = self._visit(body, after | before, ranges)
                 if isinstance(until, Check):
-                    self._price(until.call, after, found, answer=self._size(body))
+                    self._price(until.call, after, ranges, answer=self._size(body))
         for below in (node, *children(node)):
             if below.name is not None:
                 after[below.name] = self._size(below)
@@ -75,7 +75,7 @@ class CallCosts:
         self,
         call: Call,
         sizes: Mapping[str, Size],
-        found: dict[Call, CostRange],
+        priced: dict[Call, CostRange],
         answers: Sequence[Size] = (),
         answer: Size | None = None,
     ) -> None:
@@ -91,8 +91,8 @@ class CallCosts:
             quote(spec, price, each, limit=max(limit, 1), timeout_s=self.options.timeout_s) for each in (least, load)
         ]
         cost = CostRange(ranges[0].minimum, ranges[1].expected, ranges[1].maximum)
-        earlier = found.get(call)
-        found[call] = cost if earlier is None else _widest(earlier, cost)
+        earlier = priced.get(call)
+        priced[call] = cost if earlier is None else _widest(earlier, cost)
 
     def _size(self, node: Node) -> Size:
         """The longest output of a node: that of the longest answer that it may take."""

@@ -20,7 +20,7 @@ from ..registry.providers import BROKEN, PROVIDERS, is_set_up, needed_to_set_up
 from ..types import Prompt
 from .assignment import named_in
 from .checking import check_options, check_prompt
-from .choosing import Choice, choose, overrides_in
+from .choosing import Choice, choose, overrides_in, with_strategy_meant
 from .costs import CallCosts
 from .experiment import Assigned
 from .latency import marked_if_slow, within_latency
@@ -77,6 +77,7 @@ def make_plan(
         options = replace(options, self_check=registry.model(options.self_check).name)
     if options.tier is not None:
         options = replace(options, tier=registry.tier_named(options.tier))
+    options = with_strategy_meant(options, registry)
     choice = choose(options, registry, prompt, today=when.date(), observed=observed)
     check_taken(options, registry, settings.rollout)
     reading = reading or read_prompt(prompt, choice.options, analyzer_for(settings))

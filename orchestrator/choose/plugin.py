@@ -52,15 +52,15 @@ class PluginStrategy:
         return decision
 
 
-def of_plugin(plugin: Plugin, found: Any) -> Strategy:
+def of_plugin(plugin: Plugin, strategy: Any) -> Strategy:
     """The strategy that an entry point names."""
-    if not callable(found):
+    if not callable(strategy):
         raise TypeError(f"{plugin.target} is no function")
-    taken = frozenset(getattr(found, _TAKES, ()))
+    taken = frozenset(getattr(strategy, _TAKES, ()))
     if not taken <= _SOME_TAKE:
         unknown = ", ".join(map(str, sorted(taken - _SOME_TAKE)))
         raise ValueError(f"it takes {unknown}, which is none of {', '.join(sorted(_SOME_TAKE))}")
-    return PluginStrategy(plugin, found, taken)
+    return PluginStrategy(plugin, strategy, taken)
 
 
 def _check(decision: Any, situation: Situation) -> None:

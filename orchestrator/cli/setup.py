@@ -53,10 +53,18 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool, strate
     """
     written = {**flags.given, **(flags.given_for_run if isinstance(flags, RunFlags) else {})}
     given = {name: _read(OPTIONS[name], value) for name, value in written.items()}
+    names = {name: row.flag_name for name, row in OPTIONS.items()}
     given |= {"stream": stream, "timeout_s": _time_limit(given.get("timeout_s"), flags.max_time)}
     if strategy is not None:
         given["strategy"] = strategy
-    return asked_for(defaults, given, {name: OPTIONS[name].flag_name for name in given})
+    if flags.model:
+        # Without a strategy it is a chain; a strategy that is named may take models, and fallback makes them its chain.
+        field = "models" if {"strategy", "ensemble_size"} & given.keys() else "chain"
+        if stated := next((names[each] for each in ("chain", "models") if each in given), None):
+            raise UsageError(f"--model and {stated} both say whom to ask", hint="give one of them")
+        listed = ",".join(_names(",".join(flags.model), "--model"))
+        given[field], names[field] = _read(OPTIONS[field], listed), "--model"
+    return asked_for(defaults, given, names)
 
 
 def _read(option: Option, written: Any) -> Any:

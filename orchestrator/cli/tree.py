@@ -147,7 +147,7 @@ class _Flowchart:
 
     def _in_order(self, below: tuple[Node, ...], edge: str) -> tuple[list[str], list[str], list[str]]:
         drawn = [self._drawn(child) for child in below]
-        lines = [line for _, _, found in drawn for line in found]
+        lines = [line for _, _, inner in drawn for line in inner]
         arrow = f"-- {edge} -->" if edge else "-->"
         for (_, ends, _), (begins, _, _) in pairwise(drawn):
             lines += [f"{end} {arrow} {begin}" for end in ends for begin in begins]
@@ -155,9 +155,9 @@ class _Flowchart:
 
     def _panel(self, node: Panel) -> tuple[list[str], list[str], list[str]]:
         drawn = [self._drawn(member) for member in node.members]
-        ends = [end for _, found, _ in drawn for end in found]
-        lines = self._framed("at the same time", [line for _, _, found in drawn for line in found])
-        begins = [begin for found, _, _ in drawn for begin in found]
+        ends = [end for _, inner, _ in drawn for end in inner]
+        lines = self._framed("at the same time", [line for _, _, inner in drawn for line in inner])
+        begins = [begin for inner, _, _ in drawn for begin in inner]
         if node.synthesiser is not None:
             _, (last,), written = self._call(node.synthesiser)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..distribution import DISTRIBUTION
 from .render import line
 
 
@@ -9,4 +10,4 @@ def print_version() -> None:
     """A line on stdout: `orch 1.2.3`."""
     from importlib.metadata import version  # heavy
 
-    line(f"orch {version('orch')}")
+    line(f"orch {version(DISTRIBUTION)}")

@@ -174,7 +174,7 @@ def _marked(text: str) -> str | None:
 
 def boxes_in(text: str) -> list[str]:
     """The contents of every `\\boxed{...}`, with braces balanced; doubled braces count as one pair."""
-    found = []
+    boxes = []
     for start in list(re.finditer(r"\\(?:boxed|fbox)\s*\{", text))[-_MOST_BOXES:]:
         depth, at = 1, start.end()
         while at < len(text) and depth and at - start.end() < 2_000:
@@ -184,8 +184,8 @@ def boxes_in(text: str) -> list[str]:
         while content.startswith("{") and content.endswith("}"):
             content = content[1:-1].strip()
         if content:
-            found.append(content)
-    return found
+            boxes.append(content)
+    return boxes
 
 
 def _choice(text: str, marked: str | None, options: dict[str, str]) -> FinalAnswer | None:
@@ -200,9 +200,9 @@ def _choice(text: str, marked: str | None, options: dict[str, str]) -> FinalAnsw
     named = [letter for letter, option in options.items() if option and option in whole]
     if len(named) == 1:
         return FinalAnswer(AnswerKind.CHOICE, text, named[0])
-    found = re.findall(r"\b(?:[Oo]ption|[Aa]nswer|[Cc]hoice)(?: is)?:? \(?([A-Z])\)?(?!\w)", text)
-    if found and found[-1] in options:
-        return FinalAnswer(AnswerKind.CHOICE, text, found[-1])
+    letters = re.findall(r"\b(?:[Oo]ption|[Aa]nswer|[Cc]hoice)(?: is)?:? \(?([A-Z])\)?(?!\w)", text)
+    if letters and letters[-1] in options:
+        return FinalAnswer(AnswerKind.CHOICE, text, letters[-1])
     return None
 
 
@@ -235,11 +235,11 @@ def numbers_in(text: str) -> list[Fraction]:
 
 
 def _numbers(text: str) -> list[Fraction]:
-    found = []
+    numbers = []
     for match in _NUMBER.finditer(text):
         if (value := _value(match.group())) is not None:
-            found.append(value)
-    return found
+            numbers.append(value)
+    return numbers
 
 
 def _value(written: str) -> Fraction | None:

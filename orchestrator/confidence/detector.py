@@ -54,12 +54,12 @@ _OF_A_BARE_ANSWER = ("arithmetic", "difficulty")
 _MOST_LOGIT = 10.0  # of a plugin's signal: 0.99995, or 0.00005, whatever the others say
 
 
-def _of_plugin(plugin: Plugin, found: Any) -> AnswerSignal:
-    if not callable(found):
+def _of_plugin(plugin: Plugin, signal: Any) -> AnswerSignal:
+    if not callable(signal):
         raise TypeError(f"{plugin.target} is no function")
     if plugin.name in MEASURED:
         raise ValueError("the name is taken by orch itself")
-    return found  # type: ignore[no-any-return]
+    return signal  # type: ignore[no-any-return]
 
 
 # Signals with weights set by hand. Those of plugins count where they are asked for by name (`signals` in config.yaml).

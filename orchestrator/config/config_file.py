@@ -81,8 +81,8 @@ def _complexity(table: Table) -> Complexity:
 
 def _limits_by_task(value: Value) -> dict[str, int]:
     def build(table: Table) -> dict[str, int]:
-        found = {task.value: table.optional(task.value, integer(minimum=1), None) for task in Task}
-        return {task: limit for task, limit in found.items() if limit is not None}
+        limits = {task.value: table.optional(task.value, integer(minimum=1), None) for task in Task}
+        return {task: limit for task, limit in limits.items() if limit is not None}
 
     return record(build)(value)
 

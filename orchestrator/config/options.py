@@ -112,7 +112,7 @@ class RunOptions:
         "fallback",
         Kind.TEXT,
         f"How to answer: {', '.join(STRATEGY_NAMES)}, or the name of a task table (tasks, matrix, select), of a plan "
-        "(see orch chains) or of a plugin.",
+        "(see orch chains), of a plugin or of a model.",
         short="-s",
         config=True,
         python="",
@@ -337,9 +337,9 @@ class RunOptions:
 
 
 OPTIONS: Mapping[str, Option] = {
-    row.name: replace(found, name=found.name or row.name)
+    row.name: replace(each, name=each.name or row.name)
     for row in fields(RunOptions)
-    if (found := row.metadata.get("option")) is not None
+    if (each := row.metadata.get("option")) is not None
 }
 
 
@@ -350,25 +350,25 @@ def asked_for(defaults: RunOptions, values: Mapping[str, Any], names: Mapping[st
     Without a strategy, an option that only one strategy takes implies it. Raises UsageError if two values contradict
     each other.
     """
-    found = {name: value for name, value in values.items() if value is not None}
+    given = {name: value for name, value in values.items() if value is not None}
     # False, or an empty list, takes a default back: that is no use that a strategy could make of it.
-    asked = {name: names[name] for name, value in found.items() if value is not False and value != ()}
+    asked = {name: names[name] for name, value in given.items() if value is not False and value != ()}
     implied = next((strategy for strategy, those in _IMPLIED.items() if not asked.keys().isdisjoint(those)), None)
-    if "experiment" in asked and found.get("strategy", "experiment") != "experiment":
-        raise UsageError(f"{asked['experiment']} decides on the strategy: leave out {found['strategy']!r}")
-    if "strategy" not in found and implied is not None:
-        found["strategy"] = implied
-    strategy = found.get("strategy", defaults.strategy)
+    if "experiment" in asked and given.get("strategy", "experiment") != "experiment":
+        raise UsageError(f"{asked['experiment']} decides on the strategy: leave out {given['strategy']!r}")
+    if "strategy" not in given and implied is not None:
+        given["strategy"] = implied
+    strategy = given.get("strategy", defaults.strategy)
     if "models" in asked and strategy == "fallback":
         if "chain" in asked:
             raise UsageError(f"{asked['chain']} and {asked['models']} both say whom to ask: give one of them")
-        found["chain"], asked["chain"] = ",".join(found.pop("models")), asked.pop("models")
-    elif "models" in asked and "ensemble_size" not in found:
-        found["ensemble_size"] = len(found["models"])
-    if "max_tokens" in found:
-        found["max_tokens_by_task"] = {}  # a limit that was asked for is for this run, whatever its task
+        given["chain"], asked["chain"] = ",".join(given.pop("models")), asked.pop("models")
+    elif "models" in asked and "ensemble_size" not in given:
+        given["ensemble_size"] = len(given["models"])
+    if "max_tokens" in given:
+        given["max_tokens_by_task"] = {}  # a limit that was asked for is for this run, whatever its task
     asked.pop("strategy", None)
-    return replace(defaults, **found, given=asked)
+    return replace(defaults, **given, given=asked)
 
 
 # In this order: an experiment decides on everything.

@@ -20,12 +20,12 @@ def parse_json(text: str) -> Any:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    pairs_by_key: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
+        if key in pairs_by_key:
             raise ValueError(f"the key {key[:_SHOWN]!r} is there twice")
-        found[key] = value
-    return found
+        pairs_by_key[key] = value
+    return pairs_by_key
 
 
 def _refuse(written: str) -> NoReturn:

@@ -51,16 +51,16 @@ class Table:
     def required(self, key: str, reader: Reader[T]) -> T:
         """The value of a key, read by `reader`. Raises ConfigError if the key is missing."""
         self._asked.append(key)
-        found = self._unread.pop(key, None)
-        if found is None:
+        value = self._unread.pop(key, None)
+        if value is None:
             raise self._missing(key)
-        return reader(found)
+        return reader(value)
 
     def optional(self, key: str, reader: Reader[T], default: D) -> T | D:
         """The value of a key, read by `reader`, or the default if the key is missing."""
         self._asked.append(key)
-        found = self._unread.pop(key, None)
-        return default if found is None else reader(found)
+        value = self._unread.pop(key, None)
+        return default if value is None else reader(value)
 
     def finish(self) -> None:
         """Raises ConfigError for the first key that nobody requested."""
@@ -93,7 +93,7 @@ def mapping_of(item: Reader[T]) -> Reader[dict[str, T]]:
     def reader(value: Value) -> dict[str, T]:
         if not isinstance(value.content, dict):
             raise value.expected(Kind.MAPPING)
-        return {name: item(found) for name, found in value.content.items()}
+        return {name: item(entry) for name, entry in value.content.items()}
 
     return reader
 
@@ -106,7 +106,7 @@ def list_of(item: Reader[T], *, at_least: int = 0) -> Reader[tuple[T, ...]]:
             raise value.expected(Kind.LIST)
         if len(value.content) < at_least:
             raise value.error(f"needs at least {at_least} {'entry' if at_least == 1 else 'entries'}")
-        return tuple(item(found) for found in value.content)
+        return tuple(item(entry) for entry in value.content)
 
     return reader
 

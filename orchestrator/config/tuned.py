@@ -103,10 +103,10 @@ intercept: Reader[float] = number(-50, 50)
 
 def cuts(value: Value) -> tuple[float, ...]:
     """A reader for the scores between the levels."""
-    found = list_of(number(0, 1))(value)
-    if len(found) != _CUTS or list(found) != sorted(found):
+    values = list_of(number(0, 1))(value)
+    if len(values) != _CUTS or list(values) != sorted(values):
         raise value.error(f"expected {_CUTS} numbers in rising order")
-    return found
+    return values
 
 
 def read_tuned(path: Path, keep_in: Path | None = None) -> Tuned:
@@ -171,9 +171,9 @@ def undo(path: Path) -> bool:
 def history(path: Path) -> list[Path]:
     """The earlier versions, newest last."""
     numbered = {
-        int(number): found
-        for found in path.parent.glob(f"{path.name}.*")
-        if (number := found.name.removeprefix(f"{path.name}.")).isascii() and number.isdigit()
+        int(number): file
+        for file in path.parent.glob(f"{path.name}.*")
+        if (number := file.name.removeprefix(f"{path.name}.")).isascii() and number.isdigit()
     }
     return [numbered[number] for number in sorted(numbered)]
 
@@ -218,8 +218,10 @@ def _as_yaml(tuned: Tuned, comment: Sequence[str]) -> str:
     lines = [f"# {line}".rstrip() for line in comment]
     if tuned.threshold is not None:
         lines.append(f"threshold: {_written(tuned.threshold)}")
-    if (found := tuned.calibration) is not None:
-        lines.append(f"confidence: {{slope: {_written(found.slope)}, intercept: {_written(found.intercept)}}}")
+    if (calibration := tuned.calibration) is not None:
+        lines.append(
+            f"confidence: {{slope: {_written(calibration.slope)}, intercept: {_written(calibration.intercept)}}}"
+        )
     if tuned.cuts is not None or tuned.adjustment is not None:
         lines.append("complexity:")
     if tuned.scorer is not None:
@@ -258,15 +260,15 @@ def _keep(path: Path, before: bytes) -> None:
         Path(name).unlink()
 
 
-def _link(found: Path, name: Path) -> None:
+def _link(source: Path, name: Path) -> None:
     """Link a file under another name. Raises FileExistsError if it is taken: unlike a rename, this replaces nothing."""
     try:
-        name.hardlink_to(found)
+        name.hardlink_to(source)
     except FileExistsError:
         raise
     except OSError:  # a file system without links: there the copy may be seen half written
         with name.open("xb") as copy:
-            copy.write(found.read_bytes())
+            copy.write(source.read_bytes())
 
 
 def _unwritable(path: Path, error: Exception) -> ConfigError:

@@ -103,10 +103,10 @@ def _keep(place: Path, data: bytes, document: Value) -> None:
 
 def _is_private(folder: Path) -> bool:
     """Whether only this user can have written a path; False for a symlink."""
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode):
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode):
         return False
-    return os.name != "posix" or (found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+    return os.name != "posix" or (status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def _digest(data: bytes, body: bytes) -> bytes:

@@ -6,7 +6,7 @@
     edge = AnalysisEdge({"expert": "answer"}, default="quick")
     graph.add_conditional_edges("router", edge, edge.destinations)
 
-Needs the extra `orch[langgraph]`. What a node runs is in the ledger, under its budgets and limits, as from a shell.
+Needs the extra `orch-llm[langgraph]`. What a node runs is in the ledger, under its budgets and limits, as from a shell.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..api import orchestrate, waited_for
 from ..config import load_settings
+from ..distribution import with_extra
 from ..errors import ConfigError, UsageError, did_you_mean
 from ..reading.complexity import ComplexityAnalyzer, analyzer_for
 from ..reading.needs import Need, needs_of
@@ -76,7 +77,7 @@ def plan_node(
     try:
         from langchain_core.runnables import RunnableLambda  # heavy
     except ImportError as error:
-        raise ConfigError("LangGraph is not installed", hint="pip install 'orch[langgraph]'") from error
+        raise ConfigError("LangGraph is not installed", hint=with_extra("langgraph")) from error
     return RunnableLambda(run_and_wait, afunc=run, name=f"orch {plan}")
 
 
@@ -117,11 +118,11 @@ class AnalysisEdge:
             return self._rules(analysis)
         said = (analysis.task, analysis.level, *needs_of(prompt, analysis).kinds)
         fitting = (node for rule, node in self._rules.items() if rule in said)
-        found = next(fitting, self._default)
-        if found is None:
+        target = next(fitting, self._default)
+        if target is None:
             kind = f"{analysis.level} {analysis.task}"
             raise UsageError(f"no rule of the edge fits a prompt that is {kind}", hint="give the edge a default")
-        return found
+        return target
 
 
 def _check_rules(rules: Mapping[str, str]) -> None:

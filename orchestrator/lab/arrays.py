@@ -1,10 +1,11 @@
-"""numpy, imported when it is first used: it comes with the extra `orch[lab]`."""
+"""numpy, imported when it is first used: it comes with the extra `orch-llm[lab]`."""
 
 from __future__ import annotations
 
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ..distribution import with_extra
 from ..errors import ConfigError
 
 __all__ = ["Array", "np", "numpy"]
@@ -15,7 +16,7 @@ def numpy() -> ModuleType:
     try:
         import numpy  # heavy
     except ImportError as error:
-        raise ConfigError("figures need numpy, which is not installed", hint="pip install 'orch[lab]'") from error
+        raise ConfigError("figures need numpy, which is not installed", hint=with_extra("lab")) from error
     return numpy
 
 

@@ -74,11 +74,11 @@ class Task:
 def by_task(runs: Iterable[RatedRun]) -> tuple[Task, ...]:
     """Rated runs by task and by the model that answered, the task with most runs first. A run without a complete
     answer belongs to no model, and is left out."""
-    found: dict[str | None, dict[str, list[RatedRun]]] = defaultdict(lambda: defaultdict(list))
+    runs_of: dict[str | None, dict[str, list[RatedRun]]] = defaultdict(lambda: defaultdict(list))
     for run in runs:
         if run.model_used is not None:
-            found[run.task][run.model_used].append(run)
-    tasks = [Task(task, _ranked(models)) for task, models in found.items()]
+            runs_of[run.task][run.model_used].append(run)
+    tasks = [Task(task, _ranked(models)) for task, models in runs_of.items()]
     return tuple(sorted(tasks, key=lambda task: (-task.runs, task.task or "")))
 
 

@@ -26,7 +26,7 @@ _NEAR = (0.16, 0.045)  # of the axes: names closer to each other than this would
 
 def picture(report: BenchReport) -> str:
     """The charts of all sets as one SVG document, or those of a ledger's runs. Raises UsageError if there are none."""
-    charts = [cost_and_quality(found) for found in report.sets]
+    charts = [cost_and_quality(each) for each in report.sets]
     if report.ledger is not None and not charts:
         charts = [reliability(calibration) for calibration in report.ledger.confidence]
     if not charts:
@@ -43,7 +43,7 @@ def cost_and_quality(report: SetReport) -> Spec:
     """Cost against quality; the share of strong calls stands for the cost where that is not known."""
     by_cost = all(row.cost_nanousd is not None for row in report.rows if row.of_pair)
     marks = [mark for row in report.rows if (mark := _mark(row, by_cost)) is not None]
-    curves = {f"{found.name}, all thresholds (95% band)": _curve(found, by_cost) for found in report.orderings}
+    curves = {f"{ordering.name}, all thresholds (95% band)": _curve(ordering, by_cost) for ordering in report.orderings}
     points = [mark for mark in marks if mark["kind"] != _REFERENCE[0]]
     points += [point for curve, _ in curves.values() for point in curve]
     best = sorted((points[at]["x"], points[at]["y"]) for at in frontier([(p["x"], p["y"]) for p in points]))
@@ -85,7 +85,7 @@ def cost_and_quality(report: SetReport) -> Spec:
 
 def reliability(calibration: Calibration) -> Spec:
     """The share of right answers in each bin, against the confidence in them; the more answers, the darker."""
-    bins = [found._asdict() for found in calibration.bins]
+    bins = [each._asdict() for each in calibration.bins]
 
     def axis(field: str, title: str) -> dict[str, Any]:
         return {"field": field, "type": "quantitative", "title": title, "scale": {"domain": [0, 1]}}
@@ -182,8 +182,8 @@ def _parts(report: BenchReport) -> Iterator[str]:
     yield charting.note(intervals_in_words(report))
     if report.ledger is not None:
         yield from _ledger(report.ledger)
-    for found in report.sets:
-        yield from _set(found)
+    for each in report.sets:
+        yield from _set(each)
     if report.together is not None:
         yield charting.heading("All sets together")
         yield from _confidence([report.together])
@@ -212,7 +212,7 @@ def _ledger(report: LedgerReport) -> Iterator[str]:
     yield charting.note(replayable_in_words(report))
 
 
-def _confidence(found: Sequence[Calibration]) -> Iterator[str]:
-    if found:
-        yield charting.table(*tables.confidence("confidence in", found))
-        yield from (charting.chart(reliability(calibration)) for calibration in found)
+def _confidence(calibrations: Sequence[Calibration]) -> Iterator[str]:
+    if calibrations:
+        yield charting.table(*tables.confidence("confidence in", calibrations))
+        yield from (charting.chart(reliability(calibration)) for calibration in calibrations)

@@ -96,25 +96,25 @@ class Results:
             "kept_arm": None if stop is None else stop.arm,
             "arms": [
                 {
-                    "name": found.arm.name,
-                    "target": found.arm.target,
-                    "share": found.arm.share,
-                    "runs": found.runs,
-                    "subjects": found.subjects,
-                    "metrics": {name: asdict(estimate) for name, estimate in found.estimates.items()},
+                    "name": each.arm.name,
+                    "target": each.arm.target,
+                    "share": each.arm.share,
+                    "runs": each.runs,
+                    "subjects": each.subjects,
+                    "metrics": {name: asdict(estimate) for name, estimate in each.estimates.items()},
                 }
-                for found in self.arms
+                for each in self.arms
             ],
             "comparisons": [
                 {
-                    "arm": found.arm,
-                    "metric": found.metric,
-                    "test": found.test,
-                    "difference": None if found.difference is None else asdict(found.difference),
-                    "needed": found.needed,
-                    "verdict": found.verdict,
+                    "arm": each.arm,
+                    "metric": each.metric,
+                    "test": each.test,
+                    "difference": None if each.difference is None else asdict(each.difference),
+                    "needed": each.needed,
+                    "verdict": each.verdict,
                 }
-                for found in self.comparisons
+                for each in self.comparisons
             ],
             "warnings": list(self.warnings),
         }
@@ -154,10 +154,10 @@ _Subjects = Mapping[str, Sequence[TrialRun]]
 
 
 def _by_subject(runs: Sequence[TrialRun]) -> dict[str, list[TrialRun]]:
-    found: dict[str, list[TrialRun]] = {}
+    runs_of: dict[str, list[TrialRun]] = {}
     for run in runs:
-        found.setdefault(run.subject, []).append(run)
-    return found
+        runs_of.setdefault(run.subject, []).append(run)
+    return runs_of
 
 
 def _values(metric: Metric, subjects: _Subjects) -> list[float]:
@@ -212,15 +212,15 @@ def _verdict(metric: Metric, arm: str, control: str, difference: Difference, nee
 def _mismatches(figures: Sequence[ArmFigures]) -> list[str]:
     """Arms whose share of the subjects chance does not explain: something drops subjects of one arm, or the split was
     changed on the way, and the comparison is not to be trusted."""
-    subjects = sum(found.subjects for found in figures)
+    subjects = sum(each.subjects for each in figures)
     warnings: list[str] = []
-    for found in figures:
-        expected = found.arm.share * subjects
-        spread = math.sqrt(expected * (1 - found.arm.share))
-        if spread and 2 * NormalDist().cdf(-abs(found.subjects - expected) / spread) < _MISMATCH:
-            share = found.subjects / subjects
+    for each in figures:
+        expected = each.arm.share * subjects
+        spread = math.sqrt(expected * (1 - each.arm.share))
+        if spread and 2 * NormalDist().cdf(-abs(each.subjects - expected) / spread) < _MISMATCH:
+            share = each.subjects / subjects
             warnings.append(
-                f"{found.arm.name} has {share:.1%} of the subjects where its share is {found.arm.share:.0%}: the arms "
+                f"{each.arm.name} has {share:.1%} of the subjects where its share is {each.arm.share:.0%}: the arms "
                 "cannot be compared if some of their runs are missing or the split was changed"
             )
     return warnings

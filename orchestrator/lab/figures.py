@@ -82,15 +82,15 @@ def row_of(policy: Policy, figures: Figures) -> Callable[[Found], Row]:
     if policy.source is Source.ENGINE and of_share is not None:
         over = figures.add(figures.over_random(of_quality, of_share))
 
-    def row(found: Found) -> Row:
+    def row(estimates: Found) -> Row:
         return Row(
             name=policy.name,
             source=policy.source,
-            quality=found[quality],
-            strong_share=Estimate(None) if share is None else found[share],
-            cost_nanousd=None if cost is None else found[cost],
-            latency_ms=None if latency is None else found[latency],
-            over_random=None if over is None else found[over],
+            quality=estimates[quality],
+            strong_share=Estimate(None) if share is None else estimates[share],
+            cost_nanousd=None if cost is None else estimates[cost],
+            latency_ms=None if latency is None else estimates[latency],
+            over_random=None if over is None else estimates[over],
             strategy=policy.strategy,
             threshold=policy.threshold,
             attainable=policy.attainable,
@@ -114,16 +114,16 @@ def sweep_row_of(sweep: Sweep, figures: Figures) -> Callable[[Found], Row]:
     places = [figures.add(statistic) for statistic in (quality, share, cost)]
     over = figures.add(figures.over_random(quality, share))
 
-    def row(found: Found) -> Row:
-        cost = found[places[2]]
+    def row(estimates: Found) -> Row:
+        cost = estimates[places[2]]
         return Row(
             name=sweep.name,
             source=Source.DERIVED,
-            quality=found[places[0]],
-            strong_share=found[places[1]],
+            quality=estimates[places[0]],
+            strong_share=estimates[places[1]],
             cost_nanousd=None if cost.value is None else cost,
             latency_ms=None,
-            over_random=found[over],
+            over_random=estimates[over],
             strategy=sweep.strategy,
             threshold=sweep.threshold,
         )
@@ -147,8 +147,8 @@ def ordering_of(
     band = [figures.add(_quality_at(routing, share)) for share in shares]
     sign = -1 if turned else 1
 
-    def ordering(found: Found) -> Ordering:
-        apgr, cpt_50, cpt_80, share, saving = (found[place] for place in places)
+    def ordering(estimates: Found) -> Ordering:
+        apgr, cpt_50, cpt_80, share, saving = (estimates[place] for place in places)
         threshold = routing.threshold_at_quality(QUALITY_SHARE)
         points = _thinned(routing.curve())
         return Ordering(
@@ -164,7 +164,7 @@ def ordering_of(
                 point if point.threshold is None else point._replace(threshold=sign * point.threshold)
                 for point in points
             ],
-            band=[(share, routing.cost_at(share), found[place]) for share, place in zip(shares, band, strict=True)],
+            band=[(share, routing.cost_at(share), estimates[place]) for share, place in zip(shares, band, strict=True)],
         )
 
     return ordering
@@ -186,8 +186,8 @@ def calibration_of(
     )
     places = [figures.add(statistic) for statistic in statistics]
 
-    def calibration(found: Found) -> Calibration:
-        auc, brier, ece = (found[place] for place in places)
+    def calibration(estimates: Found) -> Calibration:
+        auc, brier, ece = (estimates[place] for place in places)
         acceptable = sum(outcomes) / len(outcomes)
         return Calibration(name, len(outcomes), acceptable, auc, brier, ece, held.reliability())
 

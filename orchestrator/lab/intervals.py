@@ -41,17 +41,17 @@ def estimates(
     that does not define a figure counts for nothing; if those are more than one in twenty there is no interval.
     `progress` is told how many draws of how many are done.
     """
-    found: list[list[float]] = [[] for _ in statistics]
+    samples: list[list[float]] = [[] for _ in statistics]
     for done, weights in enumerate(resampled(size, seed, resamples) if size > 1 else ()):
         if progress is not None:
             progress(done, resamples)
-        for values, statistic in zip(found, statistics, strict=True):
+        for values, statistic in zip(samples, statistics, strict=True):
             if (value := statistic(weights)) is not None:
                 values.append(value)
     enough, middle = (1 - _MOST_UNDEFINED) * resamples, ((1 - level) / 2, (1 + level) / 2)
     return [
         Estimate(statistic(None), *(np.quantile(values, middle).tolist() if values and len(values) >= enough else ()))
-        for statistic, values in zip(statistics, found, strict=True)
+        for statistic, values in zip(statistics, samples, strict=True)
     ]
 
 

@@ -74,7 +74,7 @@ class Gathering:
     progress: Progress = unwatched
     connect: Callable[[str], Provider] | None = None
     engine: Engine = field(init=False)
-    found: Gathered = field(default_factory=Gathered)
+    gathered: Gathered = field(default_factory=Gathered)
     _limit: SpendingLimit = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,7 +95,7 @@ class Gathering:
         async def work() -> None:
             nonlocal done
             for asked in queue:
-                if self.found.stopped is not None:
+                if self.gathered.stopped is not None:
                     return
                 self.progress("asking", done, len(prompts))
                 await self._ask_all(asked)
@@ -109,9 +109,9 @@ class Gathering:
         except BaseExceptionGroup as several:
             raise several.exceptions[0] from None
         finally:
-            self.found.spent_nanousd = self._limit.spent_nanousd
+            self.gathered.spent_nanousd = self._limit.spent_nanousd
             await self.engine.aclose()
-        return self.found
+        return self.gathered
 
     async def _ask_all(self, asked: Asked) -> None:
         """All that is missing of a prompt, at the same time; what has come by the time of an interrupt is kept."""
@@ -121,9 +121,9 @@ class Gathering:
             try:
                 gathered[way] = await self._ask(asked, way)
             except (BudgetError, LedgerError) as error:  # they would meet every further run too
-                self.found.stopped = self.found.stopped or error
+                self.gathered.stopped = self.gathered.stopped or error
             except OrchError as error:
-                self.found.failures.append(f"{asked.id}, {way.name}: {error.message}")
+                self.gathered.failures.append(f"{asked.id}, {way.name}: {error.message}")
 
         try:
             await asyncio.gather(*(ask(way) for way in self._missing(asked)))
@@ -160,7 +160,7 @@ class Gathering:
 
     def _settle(self, bill: Bill, result: OrchestrationResult) -> None:
         bill.nanousd = result.cost_nanousd
-        self.found.judging_nanousd += sum(call.cost_nanousd or 0 for call in result.calls if call.step == _JUDGE)
+        self.gathered.judging_nanousd += sum(call.cost_nanousd or 0 for call in result.calls if call.step == _JUDGE)
 
     def _graded(self, asked: Asked, result: OrchestrationResult, heard: _Heard, *, is_plan: bool) -> RecordedOutcome:
         judging = [call for call in result.calls if call.step == _JUDGE]
@@ -233,7 +233,7 @@ class Gathering:
         models = {way.name: outcome for way, outcome in gathered.items() if not way.is_plan}
         plans = {way.name: outcome for way, outcome in gathered.items() if way.is_plan}
         self.file.put(replace(item, outcomes={**item.outcomes, **models}, plans={**item.plans, **plans}))
-        self.found.outcomes += len(gathered)
+        self.gathered.outcomes += len(gathered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,11 +32,11 @@ def items_of(runs: Sequence[RatedRun], look_up: Callable[[str], Recorded]) -> li
 
     Only runs whose prompt the ledger holds. A prompt with another system prompt is another one.
     """
-    found: dict[tuple[str, str | None], dict[str, RatedRun]] = {}
+    runs_of: dict[tuple[str, str | None], dict[str, RatedRun]] = {}
     for run in runs:
         if run.prompt is not None and run.model_used is not None:
-            found.setdefault((run.prompt_sha256, run.system), {})[run.model_used] = run
-    return [_item(list(by_model.values()), look_up) for by_model in found.values() if len(by_model) > 1]
+            runs_of.setdefault((run.prompt_sha256, run.system), {})[run.model_used] = run
+    return [_item(list(by_model.values()), look_up) for by_model in runs_of.values() if len(by_model) > 1]
 
 
 def _item(runs: Sequence[RatedRun], look_up: Callable[[str], Recorded]) -> Item:
@@ -61,13 +61,13 @@ def observe(name: str, runs: Sequence[RatedRun], replayable: int, *, resamples: 
         for model, _ in Counter(run.model_used for run in runs).most_common()
         if model is not None
     ]
-    found = figures.estimate()
+    estimates = figures.estimate()
     return LedgerReport(
         name=name,
         runs=len(runs),
-        strategies=[group(found) for group in strategies],
-        models=[group(found) for group in models],
-        confidence=[calibration(found) for calibration in held if calibration is not None],
+        strategies=[group(estimates) for group in strategies],
+        models=[group(estimates) for group in models],
+        confidence=[calibration(estimates) for calibration in held if calibration is not None],
         replayable=replayable,
     )
 
@@ -110,13 +110,13 @@ def _observed(
     cost = figure(runs[place].cost_nanousd for place in places)
     latency = figure(runs[place].latency_ms for place in places)
 
-    def observed(found: Found) -> Observed:
+    def observed(estimates: Found) -> Observed:
         return Observed(
             name=name,
             runs=len(places),
-            rating=found[rating],
-            cost_nanousd=None if cost is None else found[cost],
-            latency_ms=None if latency is None else found[latency],
+            rating=estimates[rating],
+            cost_nanousd=None if cost is None else estimates[cost],
+            latency_ms=None if latency is None else estimates[latency],
         )
 
     return observed

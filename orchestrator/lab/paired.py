@@ -86,7 +86,7 @@ class Comparison(NamedTuple):
 
     pair: ModelPair
     priced: bool
-    found: list[PairedAnswers]
+    pairs: list[PairedAnswers]
 
 
 def comparison_of(cases: Iterable[Case], pair: ModelPair, *, wanted: Callable[[GradedAnswer], bool]) -> Comparison:
@@ -115,7 +115,7 @@ def choose_pair(cases: Sequence[Case], weak: str | None, strong: str | None) -> 
     Of such pairs it is the one with the best strong model, and the cheapest weak one where costs are known.
     """
     models = sorted({model for case in cases for model in case.answers})
-    found: list[tuple[tuple[float, ...], ModelPair]] = []
+    candidates: list[tuple[tuple[float, ...], ModelPair]] = []
     for one, other in combinations(models, 2):
         both = [(a, b) for case in cases if (a := case.of(one)) and (b := case.of(other))]
         if not both:
@@ -130,8 +130,8 @@ def choose_pair(cases: Sequence[Case], weak: str | None, strong: str | None) -> 
         costs = [answers[pair.weak == other].cost_nanousd for answers in both]
         known = [cost for cost in costs if cost is not None]
         cheapness = -fmean(known) if known and len(known) == len(costs) else 0.0
-        found.append(((len(both), means[pair.strong], cheapness, -means[pair.weak]), pair))
-    return max(found, default=(None, None))[1]
+        candidates.append(((len(both), means[pair.strong], cheapness, -means[pair.weak]), pair))
+    return max(candidates, default=(None, None))[1]
 
 
 def _confidence(answer: GradedAnswer, calibration: Calibration) -> float:

@@ -12,9 +12,9 @@ def frontier(points: Sequence[tuple[float | None, float | None]]) -> set[int]:
     Of points in the same place the first is on it. A point with an unknown coordinate is not.
     """
     known = [(x, -y, index) for index, (x, y) in enumerate(points) if x is not None and y is not None]
-    best, found = math.inf, set()
+    best, efficient = math.inf, set()
     for _, turned, index in sorted(known):
         if turned < best:
             best = turned
-            found.add(index)
-    return found
+            efficient.add(index)
+    return efficient

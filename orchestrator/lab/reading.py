@@ -130,8 +130,8 @@ def item_from(value: Any, fail: Fail) -> Item:
         id=_name(value.get("id"), "id", fail),
         task=_text(value.get("task"), "task", fail) or "",
         prompt=_prompt(value.get("prompt"), fail),
-        outcomes={_name(model, "model", fail): _outcome(model, found, fail) for model, found in outcomes.items()},
-        plans={_name(plan, "plan", fail): _outcome(plan, found, fail) for plan, found in plans.items()},
+        outcomes={_name(model, "model", fail): _outcome(model, recorded, fail) for model, recorded in outcomes.items()},
+        plans={_name(plan, "plan", fail): _outcome(plan, recorded, fail) for plan, recorded in plans.items()},
         simulated=value.get("simulated") is True,
     )
 
@@ -159,20 +159,20 @@ def _from_csv(path: Path, stream: BinaryIO) -> Iterator[Item]:
 
 
 def _joined(path: Path, stream: BinaryIO) -> Iterable[Item]:
-    found: dict[str, tuple[str, str, dict[str, RecordedOutcome]]] = {}
+    joined: dict[str, tuple[str, str, dict[str, RecordedOutcome]]] = {}
     for number, row in _csv_rows(path, stream):
         fail = _failing(path, number)
         if None in row or None in row.values():
             fail("it has more or fewer cells than the header")
         name, model = _name(row["id"], "id", fail), _name(row["model"], "model", fail)
         task, prompt = row.get("task") or "", _prompt(row["prompt"], fail)
-        kept_task, kept_prompt, outcomes = found.setdefault(name, (task, prompt, {}))
+        kept_task, kept_prompt, outcomes = joined.setdefault(name, (task, prompt, {}))
         if (kept_task, kept_prompt) != (task, prompt):
             fail(f"an earlier row has another prompt or task under the id {name!r}")
         if model in outcomes:
             fail(f"there is an outcome of {model} for {name!r} already")
         outcomes[model] = _outcome_from_cells(row, model, fail)
-    return [Item(name, task, prompt, outcomes) for name, (task, prompt, outcomes) in found.items()]
+    return [Item(name, task, prompt, outcomes) for name, (task, prompt, outcomes) in joined.items()]
 
 
 def _csv_rows(path: Path, stream: BinaryIO) -> Iterator[tuple[int, dict[str, str]]]:

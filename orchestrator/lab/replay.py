@@ -251,9 +251,9 @@ def latency_of(node: Node, latencies: Mapping[str, int | None]) -> int | None:
     """How long a plan takes whose calls took so many milliseconds each; models that it did not call are left out."""
     if isinstance(node, Call):
         return latencies.get(node.model, 0)
-    found = [latency_of(child, latencies) for child in children(node)]
-    known = [latency for latency in found if latency is not None]
-    if len(known) < len(found):
+    below = [latency_of(child, latencies) for child in children(node)]
+    known = [latency for latency in below if latency is not None]
+    if len(known) < len(below):
         return None
     return max(known) if isinstance(node, Panel) else sum(known)
 

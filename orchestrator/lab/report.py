@@ -154,24 +154,24 @@ class BenchReport:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that docs/bench.md documents."""
-        found: dict[str, Any] = to_json(self)
-        return {"schema_version": SCHEMA_VERSION, "level": LEVEL, **found}
+        document: dict[str, Any] = to_json(self)
+        return {"schema_version": SCHEMA_VERSION, "level": LEVEL, **document}
 
 
-def to_json(found: Any) -> Any:
+def to_json(value: Any) -> Any:
     """Plain data for JSON: an estimate without a figure is None, and a field has the name of its `json`, if any."""
-    match found:
+    match value:
         case Estimate():
-            return None if found.value is None else {"value": found.value, "low": found.low, "high": found.high}
+            return None if value.value is None else {"value": value.value, "low": value.low, "high": value.high}
         case Point(threshold, share, quality, cost):
             return {"threshold": threshold, "strong_share": share, "quality": quality, "cost_nanousd": cost}
         case Mapping():
-            return dict(found)
-        case tuple() if hasattr(found, "_asdict"):
-            return found._asdict()
+            return dict(value)
+        case tuple() if hasattr(value, "_asdict"):
+            return value._asdict()
         case list() | tuple():
-            return [to_json(each) for each in found]
-    if not is_dataclass(found):
-        return found
-    named = ((each.metadata.get("json", each.name), each.name) for each in fields(found))
-    return {key: to_json(getattr(found, name)) for key, name in named if key}
+            return [to_json(each) for each in value]
+    if not is_dataclass(value):
+        return value
+    named = ((each.metadata.get("json", each.name), each.name) for each in fields(value))
+    return {key: to_json(getattr(value, name)) for key, name in named if key}

@@ -82,16 +82,16 @@ async def bench_set(
 ) -> tuple[SetReport, Answers]:
     """The figures of one set, and its answers for those of several sets together. Raises UsageError."""
 
-    def model(found: str) -> RecordedModel:
-        return recorded_model(found, registry, options.prices, clock())
+    def model(name: str) -> RecordedModel:
+        return recorded_model(name, registry, options.prices, clock())
 
     lineup = choose_models(
-        items, options.models, options.weak, options.strong, lambda found: _rate(model(found)), where=name
+        items, options.models, options.weak, options.strong, lambda name: _rate(model(name)), where=name
     )
-    complete = [item for item in items if all(found in item.outcomes for found in lineup.models)]
+    complete = [item for item in items if all(name in item.outcomes for name in lineup.models)]
     if not complete:
         raise UsageError(f"{name}: no prompt has outcomes of all of {', '.join(lineup.models)}")
-    models = {found: model(found) for found in lineup.models}
+    models = {name: model(name) for name in lineup.models}
     with Replay(settings, models, lineup, clock) as replay:
         replay.expect(complete)
         played = await _play(Passes(name, complete, replay, progress), options, settings)
@@ -115,45 +115,45 @@ class _Replayed:
 
 def together(sets: Sequence[Answers], options: BenchOptions) -> Calibration | None:
     """What confidence is worth over the answers of several sets; None if there are none."""
-    confidences = [value for found in sets for value in found.confidences]
-    outcomes = [value for found in sets for value in found.outcomes]
-    starts = accumulate((found.prompts for found in sets), initial=0)
-    owners = [start + owner for start, found in zip(starts, sets, strict=False) for owner in found.owners]
+    confidences = [value for each in sets for value in each.confidences]
+    outcomes = [value for each in sets for value in each.outcomes]
+    starts = accumulate((each.prompts for each in sets), initial=0)
+    owners = [start + owner for start, each in zip(starts, sets, strict=False) for owner in each.owners]
     if not confidences:
         return None
-    prompts = Column([0.0] * sum(found.prompts for found in sets), None, None)
+    prompts = Column([0.0] * sum(each.prompts for each in sets), None, None)
     figures = Figures(prompts, prompts, options.resamples, options.seed)
     calibration = calibration_of("all answers", confidences, outcomes, figures, owners)
     return calibration(figures.estimate())
 
 
 async def _play(passes: Passes, options: BenchOptions, settings: Settings) -> _Replayed:
-    found = _Replayed()
+    replayed = _Replayed()
     for strategy in options.strategies:
         if strategy == ROUTING:
             for cut in options.thresholds or (settings.complexity.cuts or CUTS)[:1]:
-                policy, found.scores = await passes.routing(cut)
-                found.policies.append(policy)
+                policy, replayed.scores = await passes.routing(cut)
+                replayed.policies.append(policy)
     if options.strategies == (ROUTING,):
-        return found
+        return replayed
     silent = [model for model in passes.replay.lineup.models if not _has_texts(passes.items, model)]
     if silent:
-        found.notes.append(f"no texts recorded of {' and '.join(silent)}: no {_needing_texts(options)} without them")
-        return found
-    found.agreement = passes.agreement()
+        replayed.notes.append(f"no texts recorded of {' and '.join(silent)}: no {_needing_texts(options)} without them")
+        return replayed
+    replayed.agreement = passes.agreement()
     if ENSEMBLE in options.strategies:
-        ensemble, found.confidences = await passes.ensemble()
+        ensemble, replayed.confidences = await passes.ensemble()
     else:
         for model in passes.replay.lineup.models:
-            found.confidences[model] = await passes.confidences(model)
+            replayed.confidences[model] = await passes.confidences(model)
     if CASCADE in options.strategies:
         for threshold in options.thresholds or (settings.run.threshold,):
-            found.policies.append(await passes.cascade(threshold))
+            replayed.policies.append(await passes.cascade(threshold))
     if ENSEMBLE in options.strategies:
-        found.policies.append(ensemble)
+        replayed.policies.append(ensemble)
     if CASCADE in options.strategies and len(passes.replay.lineup.models) >= _TO_AGREE:
-        found.policies.append(await passes.agreeing())
-    return found
+        replayed.policies.append(await passes.agreeing())
+    return replayed
 
 
 def _report(
@@ -185,7 +185,7 @@ def _report(
     agreement = None
     if played.agreement is not None:
         agreement = figures.add(Confidence(played.agreement, _acceptable(items, lineup.weak)).auc)
-    found = figures.estimate()
+    estimates = figures.estimate()
     report = SetReport(
         name=name,
         prompts=len(items),
@@ -194,11 +194,11 @@ def _report(
         weak=lineup.weak,
         strong=lineup.strong,
         models=[_model_report(replay.models[model], items, replay) for model in lineup.models],
-        rows=with_frontier([row(found) for row in rows], by_cost=weak.cost is not None and strong.cost is not None),
-        sweep=[row(found) for row in sweep],
-        orderings=[ordering(found) for ordering in orderings],
-        confidence=[calibration(found) for calibration in held],
-        agreement_auc=None if agreement is None else found[agreement],
+        rows=with_frontier([row(estimates) for row in rows], by_cost=weak.cost is not None and strong.cost is not None),
+        sweep=[row(estimates) for row in sweep],
+        orderings=[ordering(estimates) for ordering in orderings],
+        confidence=[calibration(estimates) for calibration in held],
+        agreement_auc=None if agreement is None else estimates[agreement],
         needs_live=[name for name in options.plans if name not in plans],
         notes=[*played.notes, *_notes(items, lineup, weak, strong)],
     )
@@ -253,12 +253,12 @@ def _ways(lineup: Lineup, columns: Mapping[str, Column], played: _Replayed) -> l
 
 
 def _answers(items: Sequence[Item], confidences: Mapping[str, Sequence[float]]) -> Answers:
-    found = Answers(len(items))
+    answers = Answers(len(items))
     for model, values in confidences.items():
-        found.confidences.extend(values)
-        found.outcomes.extend(_acceptable(items, model))
-        found.owners.extend(range(len(items)))
-    return found
+        answers.confidences.extend(values)
+        answers.outcomes.extend(_acceptable(items, model))
+        answers.owners.extend(range(len(items)))
+    return answers
 
 
 def _acceptable(items: Sequence[Item], model: str) -> list[float]:

@@ -38,7 +38,7 @@ def strategies(title: str, rows: Sequence[Row]) -> Table:
     )
 
 
-def orderings(found: Sequence[Ordering]) -> Table:
+def orderings(rows: Sequence[Ordering]) -> Table:
     """The table of what decides between weak and strong."""
     return Table(
         ["  deciding by", "APGR", "CPT(50%)", "CPT(80%)", "saving at 95%"],
@@ -50,7 +50,7 @@ def orderings(found: Sequence[Ordering]) -> Table:
                 percent(ordering.cpt_80),
                 percent(ordering.saving_at_95),
             ]
-            for ordering in found
+            for ordering in rows
         ],
     )
 
@@ -69,7 +69,7 @@ def curve(ordering: Ordering) -> Table:
     )
 
 
-def confidence(title: str, found: Sequence[Calibration]) -> Table:
+def confidence(title: str, rows: Sequence[Calibration]) -> Table:
     """The table of how well confidence tells right answers from wrong ones."""
     return Table(
         [f"  {title}", "answers", "right", "AUC", "Brier", "ECE"],
@@ -82,12 +82,12 @@ def confidence(title: str, found: Sequence[Calibration]) -> Table:
                 decimal(one.brier),
                 decimal(one.ece),
             ]
-            for one in found
+            for one in rows
         ],
     )
 
 
-def observed(title: str, found: Sequence[Observed]) -> Table:
+def observed(title: str, rows: Sequence[Observed]) -> Table:
     """The table of what the ledger's rated runs came to."""
     return Table(
         [f"  {title}", "runs", "rating", f"$ per {_PROMPTS:,} runs", "latency"],
@@ -99,7 +99,7 @@ def observed(title: str, found: Sequence[Observed]) -> Table:
                 dollars(one.cost_nanousd),
                 _latency(one.latency_ms),
             ]
-            for one in found
+            for one in rows
         ],
     )
 

@@ -21,8 +21,8 @@ def text_of(report: BenchReport, width: int) -> Iterator[str]:
     if report.ledger is not None:
         yield from _ledger(report.ledger, width)
         yield ""
-    for found in report.sets:
-        yield from _set(found, width)
+    for each in report.sets:
+        yield from _set(each, width)
         yield ""
     if report.together is not None:
         yield from _table(tables.confidence("all sets together", [report.together]), width)
@@ -113,12 +113,12 @@ def replayable_in_words(report: LedgerReport) -> str:
 
 def _reliability(calibration: Calibration) -> Iterator[str]:
     yield f"  {_short(calibration.name)}: share of right answers (#), confidence (|)"
-    for found in calibration.bins:
+    for bin_ in calibration.bins:
         bar = [" "] * (_BAR + 1)
-        for place in range(round(found.outcome * _BAR)):
+        for place in range(round(bin_.outcome * _BAR)):
             bar[place] = "#"
-        bar[round(found.confidence * _BAR)] = "|"
-        yield f"  {found.low:.1f}-{found.high:.1f} {found.answers:>6,}  {''.join(bar)}  {found.outcome:.2f}"
+        bar[round(bin_.confidence * _BAR)] = "|"
+        yield f"  {bin_.low:.1f}-{bin_.high:.1f} {bin_.answers:>6,}  {''.join(bar)}  {bin_.outcome:.2f}"
 
 
 def _table(table: Table, width: int) -> Iterator[str]:

@@ -60,8 +60,8 @@ def finish_run(connection: sqlite3.Connection, run: RunRecord) -> tuple[CallReco
     """Write the end of a run. Calls that are still open, as after a cancellation, become interrupted; returns their
     rows."""
     rewrite(connection, "runs", "run_id", run)
-    found = interrupt_calls(connection, "run_id = ?", (run.run_id,), run.ended_at or run.created_at)
-    return tuple(from_row(CallRecord, row) for row in found)
+    interrupted = interrupt_calls(connection, "run_id = ?", (run.run_id,), run.ended_at or run.created_at)
+    return tuple(from_row(CallRecord, row) for row in interrupted)
 
 
 def left_nanousd(connection: sqlite3.Connection, call: CallRecord) -> int | None:

@@ -63,10 +63,10 @@ def resume(ledger: Ledger, experiment: str, *, simulated: bool) -> bool:
 def runs_by_arm(ledger: Ledger, *, simulated: bool) -> dict[str, dict[str, int]]:
     """The number of runs of each arm of each experiment. Raises LedgerError."""
     query = "SELECT experiment, arm, count(*) FROM runs WHERE experiment IS NOT NULL AND simulated = ? GROUP BY 1, 2"
-    found: dict[str, dict[str, int]] = {}
+    counts: dict[str, dict[str, int]] = {}
     for experiment, arm, runs in ledger.read(lambda db: db.execute(query, (int(simulated),)).fetchall()):
-        found.setdefault(experiment, {})[arm] = runs
-    return found
+        counts.setdefault(experiment, {})[arm] = runs
+    return counts
 
 
 def trial_runs(ledger: Ledger, experiment: str, *, simulated: bool) -> list[TrialRun]:

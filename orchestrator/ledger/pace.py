@@ -51,5 +51,5 @@ def measured_p95(ledger: Ledger, *, simulated: bool, now: datetime) -> dict[str,
     latencies: dict[str, Counter[int]] = defaultdict(Counter)
     for model, latency_ms in ledger.read(query):
         latencies[model][latency_ms] += 1
-    found = {model: (nearest_rank(counts, 95), counts.total()) for model, counts in latencies.items()}
-    return {model: (p95, calls) for model, (p95, calls) in found.items() if p95 is not None and calls >= _FEWEST}
+    measured = {model: (nearest_rank(counts, 95), counts.total()) for model, counts in latencies.items()}
+    return {model: (p95, calls) for model, (p95, calls) in measured.items() if p95 is not None and calls >= _FEWEST}

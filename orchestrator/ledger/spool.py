@@ -91,8 +91,8 @@ def spooled(ledger: Path) -> list[Path]:
 
 def put_aside(ledger: Path) -> list[Path]:
     """The files that could not be taken in."""
-    found = (place.parent.glob(f"{glob.escape(place.name)}.*{_ASIDE}") for place in _paths(ledger))
-    return sorted(file for files in found for file in files if _is_ours(file, stat.S_ISREG))
+    asides = (place.parent.glob(f"{glob.escape(place.name)}.*{_ASIDE}") for place in _paths(ledger))
+    return sorted(file for files in asides for file in files if _is_ours(file, stat.S_ISREG))
 
 
 def take_in(connection: sqlite3.Connection, ledger: Path) -> Taken:
@@ -222,12 +222,12 @@ def _refusal(
 
 def _is_written(connection: sqlite3.Connection, name: str, row: Mapping[str, Any], *, overwrite: bool) -> bool:
     table = _TABLES[name]
-    found = connection.execute(f"SELECT status FROM {name} WHERE {table.key} = ?", (row[table.key],)).fetchone()
-    if found is None:
+    existing = connection.execute(f"SELECT status FROM {name} WHERE {table.key} = ?", (row[table.key],)).fetchone()
+    if existing is None:
         columns, places = ", ".join(row), ", ".join("?" * len(row))
         connection.execute(f"INSERT INTO {name} ({columns}) VALUES ({places})", list(row.values()))
         return True
-    if row["status"] in table.unsettled or not (overwrite or found[0] in table.open):
+    if row["status"] in table.unsettled or not (overwrite or existing[0] in table.open):
         return False
     assignments = ", ".join(f"{column} = ?" for column in row)
     connection.execute(f"UPDATE {name} SET {assignments} WHERE {table.key} = ?", [*row.values(), row[table.key]])
@@ -255,10 +255,10 @@ def _size(path: Path) -> int:
 
 def _is_ours(path: Path, kind: Any) -> bool:
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return False
-    return kind(found.st_mode) and found.st_uid == _uid()
+    return kind(status.st_mode) and status.st_uid == _uid()
 
 
 def _uid() -> int:

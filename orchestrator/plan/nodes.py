@@ -223,8 +223,8 @@ def to_dict(node: Node) -> dict[str, Any]:
 
 def _call_fields(call: Call) -> dict[str, Any]:
     names = ("model", "role", "tier", "level", "template", "system", "max_tokens", "temperature")
-    found = {name: value for name in names if (value := getattr(call, name)) not in (None, "")}
-    return found | ({"needs_context": True} if call.needs_context else {})
+    written = {name: value for name in names if (value := getattr(call, name)) not in (None, "")}
+    return written | ({"needs_context": True} if call.needs_context else {})
 
 
 def _accept_fields(accept: Accept) -> dict[str, Any]:

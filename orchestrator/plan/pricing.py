@@ -26,10 +26,10 @@ def price(node: Node, price_call: Callable[[Call], CostRange]) -> CostRange:
     unknown.
     """
     if isinstance(node, Call):
-        found = price_call(node)
+        cost = price_call(node)
     else:
-        found = _combined(node, [price(child, price_call) for child in children(node)])
-    return found._replace(minimum=0) if node.optional and found.minimum is not None else found
+        cost = _combined(node, [price(child, price_call) for child in children(node)])
+    return cost._replace(minimum=0) if node.optional and cost.minimum is not None else cost
 
 
 def needed(node: Node, price_call: Callable[[Call], CostRange]) -> int | None:
@@ -53,7 +53,7 @@ def _combined(node: Cascade | Panel | Sequence | Loop, ranges: list[CostRange]) 
     match node:
         case Cascade(legs=legs):
             checks = ranges[len(legs) :] * (len(legs) - 1)
-            most = _total(found.maximum for found in [*ranges[: len(legs)], *checks])
+            most = _total(cost.maximum for cost in [*ranges[: len(legs)], *checks])
             first = _sum([ranges[0], *checks[:1]])
             return CostRange(ranges[0].minimum, first.expected, most)
         case Panel() | Sequence():

@@ -74,10 +74,10 @@ def parse(text: str) -> Template:
 def _paragraph(text: str) -> Paragraph:
     pieces: list[str | Slot] = []
     end = 0
-    for found in _PLACEHOLDER.finditer(text):
-        pieces.append(text[end : found.start()])
-        end = found.end()
-        dollar, step, word = found.groups()
+    for placeholder in _PLACEHOLDER.finditer(text):
+        pieces.append(text[end : placeholder.start()])
+        end = placeholder.end()
+        dollar, step, word = placeholder.groups()
         if dollar:
             pieces.append("$")
         elif step:

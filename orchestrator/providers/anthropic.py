@@ -14,7 +14,7 @@ import httpx2
 from ..types import Message, Request, Usage
 from .base import Capabilities, Endpoint
 from .endings import ending
-from .http import Client, checked_base_url, checked_key, silence_sdk_logging
+from .http import Client, checked_address, checked_key, ignore_custom_headers, silence_sdk_logging
 from .payload import arguments_object, arguments_text, json_instruction
 from .reply import CallKey, Draft, ErrorInReply, dig, items_at, text_at
 from .sdk import Kind, SdkProvider, sse_events
@@ -41,13 +41,14 @@ class AnthropicProvider(SdkProvider):
 
     def __init__(self, target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> None:
         silence_sdk_logging()
-        key, base_url = checked_key(target), checked_base_url(target, BASE_URL, ("v1",))
-        http = Client(base_url, ("authorization", f"Bearer {key}"), transport, typed_events=True)
+        key, to = checked_key(target), checked_address(target, BASE_URL, ("v1/messages", "v1"))
+        http = Client(to, ("authorization", f"Bearer {key}"), transport, typed_events=True)
         super().__init__(target, key, http)
         # An explicit key keeps the SDK from ANTHROPIC_AUTH_TOKEN and from profiles on disk.
         self._client = anthropic.AsyncAnthropic(
-            api_key=key, base_url=base_url, http_client=http, max_retries=0, open_telemetry=False
+            api_key=key, base_url=to.base_url, http_client=http, max_retries=0, open_telemetry=False
         )
+        ignore_custom_headers(self._client)
 
     def capabilities(self) -> Capabilities:
         return Capabilities(streaming=True, tools=True, json_schema=True, logprobs=False, stop=True)

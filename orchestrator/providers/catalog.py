@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import AdapterError, AuthenticationError, Billed, OrchError
 from ..plugins import BUG_HINT, Plugin, said, without_current_directory
-from ..registry.providers import ADAPTERS, BROKEN, PROVIDERS, Environ, wire
+from ..registry.providers import ADAPTERS, BROKEN, PROVIDERS, Environ, not_set, setting, wire
 from .base import Adapter, Endpoint, Provider
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ def endpoint(provider: str, environ: Environ) -> Endpoint:
         raise AdapterError(
             f"the plugin of {provider} is broken", provider=provider, billed=Billed.NO, hint="orch doctor says how"
         )
-    key = environ.get(info.key_env) or None
+    key = setting(environ, info.key_env)
     if key is None and not info.self_hosted:
         raise AuthenticationError(
-            f"{provider} needs a key: {info.key_env} is not set",
+            f"{provider} needs a key: {info.key_env} {not_set(environ, info.key_env)}",
             provider=provider,
             hint=f"export {info.key_env}=..., or try orch without a key: orch run --simulate ...",
         )
-    return Endpoint(provider, environ.get(info.base_url_env) or info.base_url, key)
+    return Endpoint(provider, setting(environ, info.base_url_env) or info.base_url, key)
 
 
 def connect(target: Endpoint, transport: httpx2.AsyncBaseTransport | None = None) -> Provider:

@@ -112,16 +112,16 @@ def _most(raw: object, paths: Sequence[Path]) -> int:
 
 def count_at(raw: object, *path: str) -> int:
     """The count at a path of keys, at most MOST_TOKENS; 0 if there is none. Raises ValueError for what is no count."""
-    found = raw
+    value = raw
     for key in path:
-        found = found.get(key) if isinstance(found, Mapping) else None
-    if found is None:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    if value is None:
         return 0
-    if isinstance(found, float) and found.is_integer():
-        found = int(found)
-    if isinstance(found, bool) or not isinstance(found, int) or found < 0:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError("not a number of tokens")
-    return min(found, MOST_TOKENS)
+    return min(value, MOST_TOKENS)
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

@@ -19,6 +19,7 @@ from ..errors import (
     OutcomeUnknownError,
     OverloadedError,
     ProviderError,
+    ProxyRefusedError,
     Quota,
     QuotaExhaustedError,
     RateLimitedError,
@@ -147,6 +148,8 @@ _LACKING_ON_THE_SERVER = _pattern(
 )
 
 RULES: tuple[Rule, ...] = (
+    # No provider's, whatever the proxy writes into it.
+    Rule(ProxyRefusedError, _status(407)),
     # Out of credit, however it is dressed up: sending it again cannot help.
     Rule(RateLimitedError, _status(402), pattern=_pattern("in_flight_budget_exhausted"), has_advice=True),
     Rule(QuotaExhaustedError, _status(402)),
@@ -228,7 +231,7 @@ RULES: tuple[Rule, ...] = (
         pattern=_pattern("request logprobs", "verified to (?:stream|use)", "support (?:tool|image|audio|video)"),
     ),
     # Key, permission, region, billing set-up.
-    Rule(AuthenticationError, _status(401, 403, 407)),
+    Rule(AuthenticationError, _status(401, 403)),
     Rule(
         AuthenticationError,
         words=_words(

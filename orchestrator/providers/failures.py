@@ -20,6 +20,7 @@ from ..errors import (
     OutcomeUnknownError,
     OverloadedError,
     ProviderError,
+    ProxyRefusedError,
     QuotaExhaustedError,
     RateLimitedError,
     RefusedError,
@@ -33,17 +34,20 @@ from .text import is_html, kept, tidy
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Whose failure it is. `key` is kept only so that it can be taken out of messages."""
+    """Whose failure it is. `key` is kept only so that it can be taken out of messages; `proxy` is the variable that
+    names the proxy in between."""
 
     provider: str
     model: str
     key: str | None = field(default=None, repr=False)
+    proxy: str | None = None
 
 
 # Words for a failure whose status would mean nothing to most readers.
 _PHRASES: Mapping[type[ProviderError], str] = {
     QuotaExhaustedError: "out of credit or quota",
     ContextTooLongError: "the prompt does not fit the context window",
+    ProxyRefusedError: "a proxy on the way wants a user name and a password, or others",
     UnsupportedError: "the model lacks something that was asked for",
     AuthenticationError: "the key or its permissions were rejected",
     ModelNotFoundError: "no such model or address",
@@ -77,10 +81,16 @@ def error_for(signal: Signal, source: Source) -> ProviderError:
         request_id=signal.request_id and kept(signal.request_id, source.key),
         retry_after_s=signal.retry_after_s,
         billed=rule.billed,
+        hint=proxy_hint(source) if rule.error is ProxyRefusedError else None,
     )
     if isinstance(error, QuotaExhaustedError):
         error.quota = rule.quota
     return error
+
+
+def proxy_hint(source: Source) -> str:
+    """How a proxy is given what it wants."""
+    return f"{source.proxy or 'HTTPS_PROXY'} has them as http://USER:PASSWORD@HOST:PORT"
 
 
 def message(source: Source, phrase: str, detail: str = "") -> str:

@@ -6,6 +6,7 @@ calling); both are off. Of a whole reply the raw body is read; of a stream, the 
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
@@ -17,16 +18,18 @@ from google.genai import client as genai_client
 from google.genai import errors, types
 
 from ..errors import ConfigError
+from ..registry.providers import setting
 from ..types import FinishReason, Message, Request, Usage
 from .base import Capabilities, Endpoint
 from .endings import ending
-from .http import Client, checked_base_url, checked_key, silence_sdk_logging
+from .http import Client, checked_address, checked_key, silence_sdk_logging, trusting_nobody
 from .payload import arguments_object, arguments_text, tool_names
 from .reply import Draft, ErrorInReply, dig, items_at, text_at
 from .sdk import Kind, SdkProvider
 
 BASE_URL = "https://generativelanguage.googleapis.com"
-API_VERSION = "v1"  # the SDK's default; given, so that GOOGLE_GENAI_API_VERSION cannot change the wire
+# The first is the SDK's default. Another one stands at the end of the address, or in GOOGLE_GENAI_API_VERSION.
+API_VERSIONS = ("v1", "v1beta", "v1alpha")
 
 
 def connect(target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> GoogleProvider:
@@ -52,21 +55,25 @@ class GoogleProvider(SdkProvider):
         silence_sdk_logging()
         # A finish reason that is newer than the SDK is none of the user's business.
         warnings.filterwarnings("ignore", message=r".* is not a valid \w+$", module=r"google\.genai\._common")
-        key, base_url = checked_key(target), checked_base_url(target, BASE_URL, ("v1", "v1beta", "v1alpha"))
-        http = Client(base_url, ("x-goog-api-key", key), transport)
+        key, to = checked_key(target), checked_address(target, BASE_URL, API_VERSIONS)
+        http = Client(to, ("x-goog-api-key", key), transport)
         super().__init__(target, key, http)
         # Kept, with its reference: a temporary Client closes itself. `vertexai` and `debug_config` are given so that
         # GOOGLE_GENAI_USE_VERTEXAI cannot turn to other credentials, nor GOOGLE_GENAI_CLIENT_MODE to recordings.
+        nobody = trusting_nobody()
         try:
             self._client = genai.Client(
                 api_key=key,
                 vertexai=False,
                 debug_config=genai_client.DebugConfig(client_mode="api"),
                 http_options=types.HttpOptions(
-                    base_url=base_url,
-                    api_version=API_VERSION,
+                    base_url=to.base_url,
+                    api_version=to.version or _api_version(),
                     httpx_async_client=http,
-                    httpx_client=httpx2.Client(transport=httpx2.MockTransport(_never)),
+                    httpx_client=httpx2.Client(transport=httpx2.MockTransport(_never), verify=nobody),
+                    # Else it reads certificates, for clients that nobody uses.
+                    client_args={"verify": nobody},
+                    async_client_args={"ssl": nobody},
                 ),
             )
         except (ImportError, ValueError) as error:
@@ -128,6 +135,16 @@ class GoogleProvider(SdkProvider):
             draft.finish, draft.note = ending(reason), reason
             if draft.finish is FinishReason.STOP and draft.calls:
                 draft.finish = FinishReason.TOOL_CALLS  # this wire has no word for it
+
+
+def _api_version() -> str:
+    version = setting(os.environ, "GOOGLE_GENAI_API_VERSION") or API_VERSIONS[0]
+    if version not in API_VERSIONS:
+        raise ConfigError(
+            "GOOGLE_GENAI_API_VERSION is no version of the API that orch speaks",
+            hint=f"there are: {', '.join(API_VERSIONS)}",
+        )
+    return version
 
 
 def _never(request: httpx2.Request) -> httpx2.Response:

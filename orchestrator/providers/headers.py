@@ -131,10 +131,10 @@ def parse_reset(text: str, now: datetime) -> datetime | None:
 
 def parse_duration_s(text: str) -> float | None:
     """`12ms`, `6m0s`, `1h2m3.5s`, `34.07s` in seconds. None if it is no duration with units."""
-    found = _DURATION.fullmatch(text.strip().lower())
-    if found is None or not any(found.groups()):
+    duration = _DURATION.fullmatch(text.strip().lower())
+    if duration is None or not any(duration.groups()):
         return None
-    return sum(float(part) * unit for part, unit in zip(found.groups(), _DURATION_UNITS_S, strict=True) if part)
+    return sum(float(part) * unit for part, unit in zip(duration.groups(), _DURATION_UNITS_S, strict=True) if part)
 
 
 def _family(families: tuple[_Names, ...], headers: Mapping[str, str]) -> _Names | None:

@@ -2,8 +2,8 @@
 
 An SDK reads more of the environment than a key: OPENAI_CUSTOM_HEADERS and ANTHROPIC_CUSTOM_HEADERS may replace the
 key that it was handed, OPENAI_ORG_ID would go to any compatible server. So the client passes on only headers that it
-knows, sets the credential itself, and sends to no origin but the one that it was made for. Proxies are the standard
-library's usual ones (HTTPS_PROXY and so on) where no transport is given.
+knows, sets the credential itself, and sends to no origin but the one that it was made for. What the environment says of
+the network (`network.py`) is looked at where no transport is given.
 """
 
 from __future__ import annotations
@@ -16,10 +16,7 @@ import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
-from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
+from typing import Any, Protocol
 
 import httpx2
 
@@ -31,12 +28,16 @@ from ..errors import (
     ConnectionFailedError,
     OutcomeUnknownError,
     ProviderError,
+    ProxyRefusedError,
     RequestRejectedError,
 )
+from ..expressions import expression
+from ..registry.providers import PROVIDERS
 from .base import Endpoint
 from .event_stream import EventStream
 from .http1 import Http1Transport
 from .incoming import ENCODING, Incoming
+from .network import Address, Proxy, address, certificate_paths, is_sendable, proxy_for, tls_context
 
 CONNECT_TIMEOUT_S = 10.0
 # How long an idle connection is kept. A provider closes one after a minute or more, a server of the user's own often
@@ -78,6 +79,8 @@ TRANSPORT_ERRORS: Mapping[type[BaseException], type[ProviderError]] = {
     socket.gaierror: ConnectionFailedError,
     OSError: OutcomeUnknownError,  # TimeoutError, ssl.SSLError and ConnectionResetError among them
 }
+# What the transport says where an HTTP proxy answers 407, and a SOCKS proxy does not take what it was given.
+_REFUSED_BY_PROXY = expression(r"^407\b|^Invalid username/password|^Requested .* from proxy server")
 
 
 @dataclass(slots=True)
@@ -123,19 +126,25 @@ class Exchange:
             await self.response.aclose()
 
 
+class _HasCustomHeaders(Protocol):
+    _custom_headers: Mapping[str, str]
+
+
 _current: ContextVar[Exchange | None] = ContextVar("orchestrator.providers.exchange", default=None)
 
 
 class Client(httpx2.AsyncClient):
-    """A client for one origin. `credential` is a header name and value; `passed` are further headers to let through.
-    With `typed_events`, events of a stream keep their names, and have the type in their data for one.
+    """A client for one origin. `credential` is a header name and value; a user name and password in the address go
+    before it where both are the same header. `passed` are further headers to let through. With `typed_events`, events
+    of a stream keep their names, and have the type in their data for one.
 
-    Connections are an Http1Transport's, where no transport is given and no proxy is set for the address.
+    Connections are an Http1Transport's, where no transport is given and no `proxy` is set for the address. Raises
+    ConfigError for what the environment says of the network and cannot be used.
     """
 
     def __init__(
         self,
-        base_url: str,
+        to: Address,
         credential: tuple[str, str],
         transport: httpx2.AsyncBaseTransport | None,
         passed: frozenset[str] = frozenset(),
@@ -143,16 +152,20 @@ class Client(httpx2.AsyncClient):
         typed_events: bool = False,
     ) -> None:
         self._typed_events = typed_events
-        self._origin = _origin(httpx2.URL(base_url))
-        self._credential = credential
+        self._origin = _origin(httpx2.URL(to.base_url))
+        self._credentials = dict([credential])
+        if to.authorization is not None:
+            self._credentials["authorization"] = to.authorization
+        self._query = httpx2.QueryParams(to.query)
         self._passed = _PASSED | passed
         kept_alive_s = _KEPT_ALIVE_S[self._origin[0]]
-        # Where there can be no TLS, not even to a proxy, no certificates are read; such a context trusts nobody.
-        encrypted = transport is None and (self._origin[0] == "https" or bool(getproxies().keys() - {"no"}))
-        system = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+        self.proxy = None if transport is not None else proxy_for(to.base_url, os.environ)
+        tls = _tls(self._origin[0], self.proxy) if transport is None else trusting_nobody()
         super().__init__(
             transport=transport,
-            verify=_tls(*system) if encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            proxy=None if self.proxy is None else _for_httpx2(self.proxy, tls),
+            verify=tls,
+            trust_env=False,  # it would look at proxies that this address does not need
             follow_redirects=False,
             event_hooks={"request": [self._before], "response": [self._after]},
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=kept_alive_s),
@@ -191,8 +204,9 @@ class Client(httpx2.AsyncClient):
             raise httpx2.LocalProtocolError("a request to an address other than the provider's was stopped")
         for name in [name for name in request.headers if not self._may_pass(name)]:
             del request.headers[name]
-        name, value = self._credential
-        request.headers[name] = value
+        request.headers.update(self._credentials)
+        if self._query:
+            request.url = request.url.copy_merge_params(self._query)
         request.headers["accept-encoding"] = ENCODING
         timeouts = dict(request.extensions.get("timeout") or {})
         # At most half of the time goes into connecting, so that a host which never answers is told apart from a
@@ -217,41 +231,55 @@ class Client(httpx2.AsyncClient):
         return name in self._passed or name.startswith(_PASSED_PREFIX)
 
 
-@lru_cache(4)
-def _tls(cert_file: str | None, cert_dir: str | None) -> ssl.SSLContext:
-    """The TLS context of all connections: to read the system's certificates takes 20 ms. It is another one where the
-    variables that it is made by have changed."""
-    return httpx2.create_ssl_context()
+def _tls(scheme: str, proxy: Proxy | None) -> ssl.SSLContext:
+    """Where there can be no TLS, not even to a proxy, the system's certificates are not read. Those that a variable
+    names are, so that one which is wrong is known at once."""
+    encrypted = scheme == "https" or (proxy is not None and proxy.url.startswith("https:"))
+    return tls_context(os.environ) if encrypted or certificate_paths(os.environ) else trusting_nobody()
 
 
-def checked_base_url(target: Endpoint, default: str, versions: Sequence[str] = ()) -> str:
+def trusting_nobody() -> ssl.SSLContext:
+    """For a client that speaks no TLS: it reads no certificates."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _for_httpx2(proxy: Proxy, tls: ssl.SSLContext) -> httpx2.Proxy:
+    try:
+        return httpx2.Proxy(proxy.url, ssl_context=tls if proxy.url.startswith("https:") else None)
+    except (httpx2.InvalidURL, ValueError):
+        raise ConfigError(f"{proxy.variable} is not the address of a proxy") from None
+
+
+def checked_address(target: Endpoint, default: str, endings: Sequence[str] = ()) -> Address:
     """The address to send to. Raises ConfigError if it is no http or https address.
 
-    Where the SDK adds the API's version by itself, one at the end of the address is taken off: `versions` has those.
+    `endings` are those of a path that the SDK adds by itself.
     """
-    address = (target.base_url or default).strip()
+    what = f"{PROVIDERS[target.provider].base_url_env}, the base URL of {target.provider},"
+    to = address(target.base_url or default, what, endings)
     try:
-        urlsplit(address)  # stricter about brackets
-        url = httpx2.URL(address)
-    except (httpx2.InvalidURL, ValueError):
-        url = httpx2.URL("")
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise ConfigError(
-            f"the base URL of {target.provider} is not an http or https address",
-            hint="it looks like https://api.example.com/v1",
-        )
-    path = address.rstrip("/")
-    return next((path.removesuffix(f"/{version}") for version in versions if path.endswith(f"/{version}")), address)
+        httpx2.URL(to.base_url)  # stricter about names of hosts
+    except httpx2.InvalidURL:
+        raise ConfigError(f"{what} has a host that cannot be one") from None
+    return to
 
 
 def checked_key(target: Endpoint) -> str:
     """The key without surrounding white space. Raises AuthenticationError if it cannot be sent in a header."""
     key = (target.api_key or "").strip() or NO_KEY
-    if not (key.isascii() and key.isprintable() and " " not in key):
+    if not is_sendable(key):
+        variable = PROVIDERS[target.provider].key_env
         raise AuthenticationError(
-            f"the key for {target.provider} holds white space or characters that no key has", provider=target.provider
+            f"the key for {target.provider}, {variable}, holds white space or characters that no key has",
+            provider=target.provider,
         )
     return key
+
+
+def ignore_custom_headers(sdk: _HasCustomHeaders) -> None:
+    """What ANTHROPIC_CUSTOM_HEADERS and OPENAI_CUSTOM_HEADERS hold is not passed on, and an SDK fails at what no header
+    can hold. There is no public way."""
+    sdk._custom_headers = {}
 
 
 def silence_sdk_logging() -> None:
@@ -266,11 +294,15 @@ def transport_error(error: BaseException, exchange: Exchange) -> type[ProviderEr
     """The error for an exception of the transport, or for the one that it was raised from. None if it is neither."""
     seen: BaseException | None = error
     while seen is not None:
-        found = next((TRANSPORT_ERRORS[kind] for kind in type(seen).__mro__ if kind in TRANSPORT_ERRORS), None)
-        if found is BadReplyError and exchange.response is None:
+        error_type = next((TRANSPORT_ERRORS[kind] for kind in type(seen).__mro__ if kind in TRANSPORT_ERRORS), None)
+        if error_type is BadReplyError and exchange.response is None:
             return OutcomeUnknownError  # hung up before a reply began: nobody knows what it did
-        if found is not None:
-            return found
+        if isinstance(seen, httpx2.ProxyError) and _REFUSED_BY_PROXY.search(str(seen)):
+            return ProxyRefusedError
+        if type(seen).__module__.partition(".")[0] == "socksio":
+            return ConnectionFailedError  # what listens there is no SOCKS proxy
+        if error_type is not None:
+            return error_type
         seen = seen.__cause__
     return None
 

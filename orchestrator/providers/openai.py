@@ -5,6 +5,7 @@ The SDK's types are not used for replies: `AsyncStream[object]` gives the chunks
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -15,7 +16,8 @@ from ..deferred import dataclass
 from ..types import FinishReason, Message, Request, ToolCall, Usage
 from .base import Capabilities, Endpoint
 from .endings import ending
-from .http import Client, checked_base_url, checked_key, silence_sdk_logging
+from .http import Client, checked_address, checked_key, ignore_custom_headers, silence_sdk_logging
+from .network import BILLED_TO, header_value
 from .payload import arguments_text, is_strict, json_instruction
 from .reply import CallKey, Draft, ErrorInReply, dig, items_at, text_at
 from .sdk import Kind, SdkProvider, sse_events
@@ -64,11 +66,14 @@ class OpenAIProvider(SdkProvider):
     def __init__(self, target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> None:
         silence_sdk_logging()
         self._dialect = _DIALECTS.get(target.provider, _COMPATIBLE)
-        key, base_url = checked_key(target), checked_base_url(target, BASE_URL)
-        http = Client(base_url, ("authorization", f"Bearer {key}"), transport, self._dialect.headers)
+        key, to = checked_key(target), checked_address(target, BASE_URL, ("chat/completions",))
+        http = Client(to, ("authorization", f"Bearer {key}"), transport, self._dialect.headers)
         super().__init__(target, key, http)
         # An address is always given: left out, the SDK takes OPENAI_BASE_URL, whoever's key this is.
-        self._client = openai.AsyncOpenAI(api_key=key, base_url=base_url, http_client=http, max_retries=0)
+        self._client = openai.AsyncOpenAI(api_key=key, base_url=to.base_url, http_client=http, max_retries=0)
+        billed_to = [header_value(name, os.environ) if self._dialect.headers else None for name in BILLED_TO]
+        self._client.organization, self._client.project = billed_to
+        ignore_custom_headers(self._client)
 
     def capabilities(self) -> Capabilities:
         return Capabilities(streaming=True, tools=True, json_schema=self._dialect.json_schema, logprobs=True, stop=True)

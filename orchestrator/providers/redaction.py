@@ -57,7 +57,7 @@ def split_at_key(piece: str, key: str | None) -> tuple[str, str]:
 
 
 def _masked(text: str, plain: str, pieces: _Pieces) -> str:
-    places = [found.start() for found in _LETTER.finditer(text)]  # of the characters of `plain`
+    places = [letter.start() for letter in _LETTER.finditer(text)]  # of the characters of `plain`
     runs: list[list[int]] = []  # where in `plain` a run of such pieces begins and ends
     for at in range(len(plain) - _LEAST + 1):
         if plain[at : at + _LEAST] in pieces.all:

@@ -43,14 +43,14 @@ def dig(node: object, *path: str | int) -> object:
 
 def text_at(node: object, *path: str | int) -> str:
     """The text at a path, or "" if there is something else."""
-    found = dig(node, *path)
-    return found if isinstance(found, str) else ""
+    value = dig(node, *path)
+    return value if isinstance(value, str) else ""
 
 
 def items_at(node: object, *path: str | int) -> Sequence[object]:
     """The list at a path, or an empty one."""
-    found = dig(node, *path)
-    return found if isinstance(found, list) else ()
+    value = dig(node, *path)
+    return value if isinstance(value, list) else ()
 
 
 CallKey = tuple[object, int]  # where a wire has a tool call, and which one of those there

@@ -29,6 +29,7 @@ from ..errors import (
     ConnectionFailedError,
     OutcomeUnknownError,
     ProviderError,
+    ProxyRefusedError,
     RequestRejectedError,
 )
 from ..types import Completion, Request, Usage
@@ -257,11 +258,12 @@ class SdkProvider(ABC):
         await self._http.aclose()
 
     def _source(self, model: str) -> Source:
-        return Source(self.name, model, self._key)
+        proxy = self._http.proxy
+        return Source(self.name, model, self._key, None if proxy is None else proxy.variable)
 
     def _identify(self, exchange: Exchange, draft: Draft) -> None:
-        if found := _request_id(exchange, self.request_id_headers):
-            draft.request_id = found
+        if request_id := _request_id(exchange, self.request_id_headers):
+            draft.request_id = request_id
 
     def _take_note(self, exchange: Exchange) -> None:
         if exchange.response is not None:
@@ -275,11 +277,11 @@ class SdkProvider(ABC):
         try:
             yield
         except Exception as error:
-            found = self._classify(error, source, exchange)
+            ours = self._classify(error, source, exchange)
             if draft is not None:
                 accepted = streamed and exchange.response is not None and exchange.response.is_success
-                found = draft.interrupt(found, accepted=accepted)
-            raise found from error
+                ours = draft.interrupt(ours, accepted=accepted)
+            raise ours from error
 
     def _classify(self, error: Exception, source: Source, exchange: Exchange) -> ProviderError:
         if isinstance(error, ProviderError):
@@ -298,10 +300,10 @@ class SdkProvider(ABC):
         if is_too_long(error):
             return _plain(BadReplyError, source, exchange, "more came than the limit on the reply allows", "")
         if (transport := transport_error(error, exchange)) is not None:
-            return _plain(transport, source, exchange, _TRANSPORT_PHRASES[transport], _cause(error))
+            return _transport_failure(transport, source, exchange, _cause(error))
         if kind is Kind.TRANSPORT:
             unknown = OutcomeUnknownError if exchange.sent else ConnectionFailedError
-            return _plain(unknown, source, exchange, _TRANSPORT_PHRASES[unknown], _cause(error))
+            return _transport_failure(unknown, source, exchange, _cause(error))
         if not exchange.sent:
             return _plain(RequestRejectedError, source, exchange, "it could not be sent", _cause(error))
         if exchange.media_type == "text/html":
@@ -318,6 +320,13 @@ class SdkProvider(ABC):
             request_id=_request_id(exchange, self.request_id_headers) or text_at(body, "request_id") or None,
         )
         return error_for(signal if signal.message else replace(signal, message=words or f"status {status}"), source)
+
+
+def _transport_failure(kind: type[ProviderError], source: Source, exchange: Exchange, cause: str) -> ProviderError:
+    if kind is ProxyRefusedError:
+        return error_for(Signal(407, message=cause), source)
+    way = f" through the proxy of {source.proxy}" if source.proxy and kind is ConnectionFailedError else ""
+    return _plain(kind, source, exchange, f"{_TRANSPORT_PHRASES[kind]}{way}", cause)
 
 
 _TRANSPORT_PHRASES: Mapping[type[ProviderError], str] = {

@@ -164,7 +164,7 @@ def expected_output_tokens(task: Task, level: Level, input_tokens: int, prose: P
 
 def _length_asked_for(words: str) -> int | None:
     for unit, pattern, tokens in _LENGTHS:
-        if unit in words and (found := re.search(pattern, words)):
-            number = found.group(1).replace(",", "")
+        if unit in words and (match := re.search(pattern, words)):
+            number = match.group(1).replace(",", "")
             return round(tokens * (_NUMBERS[number] if number in _NUMBERS else int(number)))
     return None

@@ -46,22 +46,22 @@ def read_attachments(named: Sequence[str], *, stdin: Callable[[], str] | None, w
     `window` is the largest context window that there is, in tokens. Raises UsageError for what cannot be read, is not
     UTF-8 or has no text in it, and ContextTooLongError for what is far too long for any window.
     """
-    found = _Found()
+    files = _Found()
     for name in named:
         try:
-            found.add(name)
+            files.add(name)
         except OSError as error:
             raise UsageError(f"--context: {name[:200]} cannot be read: {error.strerror or error}") from error
-    _check_size(found.files, window)
-    texts = {_shown(path): _read(path) for path in found.files}
-    if found.stdin:
+    _check_size(files.files, window)
+    texts = {_shown(path): _read(path) for path in files.files}
+    if files.stdin:
         if stdin is None:
             raise UsageError("--context -: there is no standard input to read here")
         texts["standard input"] = stdin()
     texts = {name: text for name, text in texts.items() if text.strip()}
     if not texts:
-        raise UsageError(f"--context: there is no text in {', '.join(named)}", hint=_in_words(found.left_out))
-    return Attachments("\n\n".join(_numbered(name, text) for name, text in texts.items()), tuple(texts), found.left_out)
+        raise UsageError(f"--context: there is no text in {', '.join(named)}", hint=_in_words(files.left_out))
+    return Attachments("\n\n".join(_numbered(name, text) for name, text in texts.items()), tuple(texts), files.left_out)
 
 
 def attach(question: str, system: str | None, material: str) -> Prompt:

@@ -137,15 +137,15 @@ def _options(text: str) -> Options | None:
         run: list[re.Match[str]] = []
         if mark not in text:
             continue
-        for found in pattern.finditer(text):
-            if found[1] == chr(ord("A") + len(run)):
-                run.append(found)
+        for option in pattern.finditer(text):
+            if option[1] == chr(ord("A") + len(run)):
+                run.append(option)
             elif len(run) >= at_least:
                 break
             else:
-                run = [found] if found[1] == "A" else []
+                run = [option] if option[1] == "A" else []
         if len(run) >= at_least:
-            return Options(tuple(found[2] for found in run), run[0].start(), run[-1].end())
+            return Options(tuple(option[2] for option in run), run[0].start(), run[-1].end())
     return None
 
 
@@ -182,11 +182,11 @@ def _measure_options(options: Options | None, values: dict[str, float]) -> None:
 
 
 def _measure_numbers(numbers: list[str], stem: str, low: str, words: int, values: dict[str, float]) -> None:
-    found = [float(number.replace(",", "")) for number in numbers if len(number) < 16]
+    amounts = [float(number.replace(",", "")) for number in numbers if len(number) < 16]
     values["numbers"] = log1p(len(numbers))
     values["numbers, share"] = len(numbers) / (words or 1)
     values["distinct numbers"] = log1p(len(set(numbers)))
-    values["largest number"] = log1p(min(max(found, default=0.0), 1e9))
+    values["largest number"] = log1p(min(max(amounts, default=0.0), 1e9))
     values["decimals"] = log1p(sum("." in number for number in numbers))
     values["percentages"] = log1p(stem.count("%") + low.count("percent"))
     values["fractions"] = log1p(len(_FRACTION.findall(stem)) if "/" in stem or "\\frac" in stem else 0)

@@ -37,20 +37,20 @@ class Weights(NamedTuple):
     def credits(self, values: Mapping[str, float]) -> dict[str, float]:
         """The logits of each feature. With the baseline they are the family's logit without the prior."""
         row = [values.get(name, 0.0) for name in self.names]
-        found = [0.0] * len(row)
+        shares = [0.0] * len(row)
         for place, weight, mean, least, most in self.slopes:
-            found[place] = weight * (min(max(row[place], least), most) - mean)
+            shares[place] = weight * (min(max(row[place], least), most) - mean)
         for tree in self.trees:
             at = 0
             while (asked := tree[at]) >= 0:
                 place = int(asked)
                 if row[place] <= tree[at + 1]:
-                    found[place] += tree[at + 2]
+                    shares[place] += tree[at + 2]
                     at += 5
                 else:
-                    found[place] += tree[at + 3]
+                    shares[place] += tree[at + 3]
                     at += int(tree[at + 4])
-        return {name: logits for name, logits in zip(self.names, found, strict=True) if logits}
+        return {name: logits for name, logits in zip(self.names, shares, strict=True) if logits}
 
 
 @cache

@@ -206,8 +206,8 @@ CUES: dict[str, str] = {
 
 def rows_of_words() -> dict[str, tuple[int, ...]]:
     """For each word the places of its rows, counted through SUBJECTS and then CUES."""
-    found: dict[str, list[int]] = {}
+    rows_of: dict[str, list[int]] = {}
     for place, words in enumerate((*SUBJECTS.values(), *CUES.values())):
         for word in words.split():
-            found.setdefault(word, []).append(place)
-    return {word: tuple(dict.fromkeys(places)) for word, places in found.items()}
+            rows_of.setdefault(word, []).append(place)
+    return {word: tuple(dict.fromkeys(places)) for word, places in rows_of.items()}

@@ -104,17 +104,17 @@ _PROGRAMMING = (Task.CODE, Task.DEBUGGING)
 
 def needs_of(prompt: str | ParsedPrompt, analysis: Analysis) -> Needs:
     """What a prompt asks for, by its own words, and by the task and level that the analysis found. Pure."""
-    found: dict[Need, str] = {}
+    reasons_of: dict[Need, str] = {}
     for match in _TABLE.find(ParsedPrompt.of(prompt).prose.words):
         if match.row.need is Need.IMPLEMENTATION and analysis.task not in _PROGRAMMING:
             continue
         if analysis.level.rank >= match.row.least.rank:
-            found.setdefault(match.row.need, f"'{match.text}'")
+            reasons_of.setdefault(match.row.need, f"'{match.text}'")
     for need, reason in _by_level(analysis):
-        found.setdefault(need, reason)
-    if not found and analysis.task in ROUTINE_TASKS and analysis.level.rank <= Level.INTERMEDIATE.rank:
-        found[Need.ROUTINE] = f"{analysis.level} {analysis.task}"
-    return _needs(found, tuple(f"{_SAID[need]}: {found[need]}" for need in Need if need in found))
+        reasons_of.setdefault(need, reason)
+    if not reasons_of and analysis.task in ROUTINE_TASKS and analysis.level.rank <= Level.INTERMEDIATE.rank:
+        reasons_of[Need.ROUTINE] = f"{analysis.level} {analysis.task}"
+    return _needs(reasons_of, tuple(f"{_SAID[need]}: {reasons_of[need]}" for need in Need if need in reasons_of))
 
 
 def told(wanted: Collection[Need]) -> Needs:
@@ -130,12 +130,12 @@ def _by_level(analysis: Analysis) -> Iterator[tuple[Need, str]]:
         yield Need.IMPLEMENTATION, f"{analysis.level} {analysis.task}"
 
 
-def _needs(found: Collection[Need], reasons: tuple[str, ...]) -> Needs:
+def _needs(needs: Collection[Need], reasons: tuple[str, ...]) -> Needs:
     return Needs(
-        requires_design=Need.DESIGN in found,
-        is_critical=Need.CRITICAL in found,
-        requires_implementation=Need.IMPLEMENTATION in found,
-        is_routine=Need.ROUTINE in found,
+        requires_design=Need.DESIGN in needs,
+        is_critical=Need.CRITICAL in needs,
+        requires_implementation=Need.IMPLEMENTATION in needs,
+        is_routine=Need.ROUTINE in needs,
         reasons=reasons,
     )
 

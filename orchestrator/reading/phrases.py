@@ -46,11 +46,11 @@ class PhraseTable(Generic[R]):
         tried = sorted((place, begun) for begun, places in heads if begun is not None for place in places)
         end = 0
         for place, (pattern, row_of_group) in tried:
-            found = pattern.match(words, place) if place >= end else None
-            if found is not None and found.lastindex is not None:
-                end = found.end()
-                row = row_of_group[found.lastindex - 1]
-                yield Match(self.rows[row], row, found.group(), place)
+            match = pattern.match(words, place) if place >= end else None
+            if match is not None and match.lastindex is not None:
+                end = match.end()
+                row = row_of_group[match.lastindex - 1]
+                yield Match(self.rows[row], row, match.group(), place)
 
     @cached_property
     def _phrases(self) -> list[tuple[int, str, _Starts]]:

@@ -79,14 +79,14 @@ def believed(values: dict[str, float]) -> Iterator[tuple[str, float]]:
 
 def indicated(matches: Iterable[Match[Indicator]], prose: Prose) -> Iterator[tuple[str, float]]:
     """The strongest indicator in full, and a little, bounded, for each other one. A pasted log counts as one."""
-    found = {f"{match.row.level}: {match.row.name}": match.row.level for match in matches}
+    levels = {f"{match.row.level}: {match.row.name}": match.row.level for match in matches}
     if prose.logs:
-        found[f"{Level.INTERMEDIATE}: log"] = Level.INTERMEDIATE
-    raising = sorted((name for name in found if found[name] in LEVEL_WEIGHTS), key=lambda name: -found[name].rank)
+        levels[f"{Level.INTERMEDIATE}: log"] = Level.INTERMEDIATE
+    raising = sorted((name for name in levels if levels[name] in LEVEL_WEIGHTS), key=lambda name: -levels[name].rank)
     for name in raising[:1]:
-        yield name, LEVEL_WEIGHTS[found[name]]
+        yield name, LEVEL_WEIGHTS[levels[name]]
     for name in raising[1 : 1 + round(_FURTHER_CAP / _FURTHER_WEIGHT)]:
         yield name, _FURTHER_WEIGHT
-    lowering = [name for name in found if found[name] not in LEVEL_WEIGHTS]
+    lowering = [name for name in levels if levels[name] not in LEVEL_WEIGHTS]
     for name in lowering[: round(_MODIFIER_CAP / -_MODIFIER_WEIGHT)]:
         yield name, _MODIFIER_WEIGHT

@@ -38,10 +38,10 @@ class Reading:
 
     def count(self, text: str) -> TokenCount:
         """The tokens of a text that is sent for the prompt, counted once however many calls it is sent in."""
-        found = self._counts.get(text)
-        if found is None:
-            found = self._counts[text] = count_tokens(text)
-        return found
+        count = self._counts.get(text)
+        if count is None:
+            count = self._counts[text] = count_tokens(text)
+        return count
 
 
 class OfReading:

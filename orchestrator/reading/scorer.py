@@ -37,12 +37,12 @@ def load_scorer(name: str, folder: Path) -> Scorer:
     """
     with _blamed_on(name, "cannot be loaded"), without_current_directory():
         module, colon, function = name.partition(":")
-        found: Any = _module(module, folder) if colon else _entry_point(name)
+        scorer: Any = _module(module, folder) if colon else _entry_point(name)
         for part in function.split(".") if colon else ():
-            found = getattr(found, part)
-    if not callable(found):
+            scorer = getattr(scorer, part)
+    if not callable(scorer):
         raise _error(name, "is no function", _SHAPE)
-    return found  # type: ignore[no-any-return]
+    return scorer  # type: ignore[no-any-return]
 
 
 def scored(scorer: Scorer, prompt: str) -> tuple[float, dict[str, float]]:
@@ -69,10 +69,10 @@ def _entry_point(name: str) -> Any:
     return plugins[name].load()
 
 
-def _checked(_: Plugin, found: Any) -> Scorer:
-    if not callable(found):
+def _checked(_: Plugin, scorer: Any) -> Scorer:
+    if not callable(scorer):
         raise TypeError(f"it is no function; {_SHAPE}")
-    return found  # type: ignore[no-any-return]
+    return scorer  # type: ignore[no-any-return]
 
 
 SCORERS: Table[Scorer] = Table(GROUP, {}, _checked)

@@ -36,27 +36,29 @@ class ChainsDocument:
 
     def names(self) -> dict[str, list[str]]:
         """The names that the file defines, by kind."""
-        found = {kind: self._entries.get(kind) for kind in (ROLES, TIERS)}
+        sections = {kind: self._entries.get(kind) for kind in (ROLES, TIERS)}
         named = {
-            kind: list(value.content) for kind, value in found.items() if value and isinstance(value.content, dict)
+            kind: list(value.content) for kind, value in sections.items() if value and isinstance(value.content, dict)
         }
-        return {"chains": [name for name in self._entries if name not in found], ROLES: [], TIERS: []} | named
+        return {"chains": [name for name in self._entries if name not in sections], ROLES: [], TIERS: []} | named
 
     def roles(self) -> dict[str, Role]:
         """The roles that the file defines."""
-        found = self._entries.get(ROLES)
-        return {} if found is None else mapping_of(self._role)(found)
+        section = self._entries.get(ROLES)
+        return {} if section is None else mapping_of(self._role)(section)
 
     def tiers(self) -> dict[str, tuple[str, ...]]:
         """The tiers that the file defines."""
-        found = self._entries.get(TIERS)
-        return {} if found is None else {name: models for name, (models, _) in mapping_of(self._tier)(found).items()}
+        section = self._entries.get(TIERS)
+        return (
+            {} if section is None else {name: models for name, (models, _) in mapping_of(self._tier)(section).items()}
+        )
 
     def tier_plans(self) -> dict[str, Value | None]:
         """For each tier, the name of the chain that is its plan, with its place in the file; None for a tier without
         one."""
-        found = self._entries.get(TIERS)
-        return {} if found is None else {name: plan for name, (_, plan) in mapping_of(self._tier)(found).items()}
+        section = self._entries.get(TIERS)
+        return {} if section is None else {name: plan for name, (_, plan) in mapping_of(self._tier)(section).items()}
 
     def chains(self, roles: Collection[str], tiers: Collection[str]) -> dict[str, Chain]:
         """The named plans, which may use these roles and tiers."""

@@ -168,12 +168,12 @@ class Registry:
 
     def model(self, name: str) -> ModelSpec:
         """A model by its name or alias. Raises UsageError, with a suggestion if one is close."""
-        found = self.find(name)
-        if found is None:
+        model = self.find(name)
+        if model is None:
             known = [*self.models, *(alias for spec in self.models.values() for alias in spec.aliases)]
             hint = did_you_mean(name, known) or "see: orch models"
             raise UsageError(f"there is no model named {_shown(name)}", hint=hint)
-        return found
+        return model
 
     def answering(self, asked: ModelSpec, reported: str) -> ModelSpec | None:
         """The registered model that a reply came from, if it was another than was asked, by the name in the reply.
@@ -207,11 +207,11 @@ class Registry:
 
     def tier_named(self, name: str) -> str:
         """The name of a tier as written in YAML, given in any case. Raises UsageError."""
-        found = next((each for each in (name, name.lower()) if each in self.tiers), None)
-        if found is None:
+        tier = next((each for each in (name, name.lower()) if each in self.tiers), None)
+        if tier is None:
             hint = did_you_mean(name.lower(), self.tiers) or f"there are: {', '.join(self.tiers)}"
             raise UsageError(f"there is no tier {_shown(name)}", hint=hint)
-        return found
+        return tier
 
     def tier_chain(self, tier: str) -> Chain:
         """The plan of a tier: its own, or its models in order."""
@@ -220,11 +220,11 @@ class Registry:
 
     def role(self, name: str) -> Role:
         """A role by its name, in any case. Raises UsageError."""
-        found = self.roles.get(name) or self.roles.get(name.lower())
-        if found is None:
+        role = self.roles.get(name) or self.roles.get(name.lower())
+        if role is None:
             hint = did_you_mean(name, self.roles) or f"there are: {', '.join(self.roles)}"
             raise UsageError(f"there is no role {_shown(name)}", hint=hint)
-        return found
+        return role
 
 
 def _undated(name: str) -> str:

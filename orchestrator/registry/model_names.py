@@ -31,8 +31,8 @@ class ModelNames:
         """The model's name in the registry, or the given name if it is unknown."""
         name = written.strip().removeprefix("models/").casefold()
         for wanted in (name, _DATED.sub("", name)):
-            if found := self._exact.get(wanted) or self._keys.get(_key(wanted)):
-                return found
+            if known := self._exact.get(wanted) or self._keys.get(_key(wanted)):
+                return known
         return written.strip()
 
     def _add(self, names: Iterable[tuple[str, str]]) -> None:

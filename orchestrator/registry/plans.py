@@ -94,17 +94,17 @@ class PlanReader:
         """The node of a mapping that has one key for the kind, and perhaps other keys `beside` it."""
         content = value.content
         assert isinstance(content, dict)
-        found = [key for key in content if key in KINDS]
+        kinds = [key for key in content if key in KINDS]
         for key, other in content.items():
             if key not in KINDS and key not in beside:
                 hint = did_you_mean(key, [*KINDS, *beside]) or f"expected one of {', '.join(KINDS)}"
                 raise other.error(f"unknown key ({hint})")
-        if not found:
+        if not kinds:
             raise value.error(f"holds no plan; expected one of {', '.join(KINDS)}")
-        if len(found) > 1:
-            first = content[found[0]]
-            raise content[found[1]].error(f"a node is of one kind, and there is '{found[0]}' on line {first.line}")
-        return self._of_kind(found[0])(content[found[0]])
+        if len(kinds) > 1:
+            first = content[kinds[0]]
+            raise content[kinds[1]].error(f"a node is of one kind, and there is '{kinds[0]}' on line {first.line}")
+        return self._of_kind(kinds[0])(content[kinds[0]])
 
     def _of_kind(self, kind: str) -> Reader[Node]:
         match kind:

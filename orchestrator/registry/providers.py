@@ -34,14 +34,14 @@ class ProviderInfo:
 ADAPTERS = ("anthropic", "openai", "google")  # modules of `orchestrator.providers`
 
 
-def _of_plugin(plugin: Plugin, found: Any) -> ProviderInfo:
-    if not isinstance(found, ProviderInfo):
+def _of_plugin(plugin: Plugin, info: Any) -> ProviderInfo:
+    if not isinstance(info, ProviderInfo):
         raise TypeError(f"{plugin.target} is no ProviderInfo")
-    if not (found.key_env and found.base_url_env):
+    if not (info.key_env and info.base_url_env):
         raise ValueError("its environment variables have no names")
-    if found.module not in ADAPTERS and importlib.util.find_spec(found.module) is None:
-        raise ValueError(f"there is no module {found.module}")
-    return found
+    if info.module not in ADAPTERS and importlib.util.find_spec(info.module) is None:
+        raise ValueError(f"there is no module {info.module}")
+    return info
 
 
 BROKEN = ProviderInfo("", "", "")  # stands for a plugin that is left out: models of it cannot be called
@@ -66,6 +66,16 @@ PROVIDERS: Table[ProviderInfo] = Table(
 )
 
 
+def setting(environ: Environ, name: str) -> str | None:
+    """A variable without the white space around it; None if nothing else is in it, as if it were not set."""
+    return environ.get(name, "").strip() or None
+
+
+def not_set(environ: Environ, name: str) -> str:
+    """What is to be said of a variable that has no `setting`."""
+    return "holds only white space" if environ.get(name) else "is not set"
+
+
 def variable_prefixes() -> tuple[str, ...]:
     """The prefixes of environment variables that affect a run: orch's own, those of the user's directories, and the
     providers', including those that only an SDK reads."""
@@ -87,4 +97,4 @@ def wire(provider: str) -> str:
 
 def is_set_up(provider: str, environ: Environ) -> bool:
     """Whether a provider can be chosen without being named."""
-    return bool(environ.get(needed_to_set_up(provider)))
+    return setting(environ, needed_to_set_up(provider)) is not None

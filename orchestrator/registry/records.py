@@ -269,10 +269,10 @@ def _in_order(tiers: tuple[Tier, ...], table: Table) -> tuple[Tier, ...]:
 
 
 def _hours(value: Value) -> tuple[time, time]:
-    found = _HOURS.fullmatch(text(value))
-    if found is None:
+    hours = _HOURS.fullmatch(text(value))
+    if hours is None:
         raise value.error(f"expected two times of the UTC day, such as '01:00-04:00', found {value.written!r}")
-    first, last = (time(int(found[hour]), int(found[hour + 1])) for hour in (1, 3))
+    first, last = (time(int(hours[hour]), int(hours[hour + 1])) for hour in (1, 3))
     if first == last:
         raise value.error("starts and ends at the same time")
     return first, last

@@ -77,15 +77,15 @@ class RoutingReader:
 
     def _scores(self, value: Value) -> dict[str, Mapping[str, float]]:
         def of(table: Table) -> dict[str, float]:
-            found = {name: table.optional(name, _fraction, None) for name in _SCORES}
-            return {name: score for name, score in found.items() if score is not None}
+            scores = {name: table.optional(name, _fraction, None) for name in _SCORES}
+            return {name: score for name, score in scores.items() if score is not None}
 
-        found = mapping_of(record(of))(value)
+        scores_of = mapping_of(record(of))(value)
         assert isinstance(value.content, dict)
         for name, entry in value.content.items():
             if name not in self._models:
                 raise entry.error(_unknown("model", name, self._models))
-        return {self._models[name]: scores for name, scores in found.items()}
+        return {self._models[name]: scores for name, scores in scores_of.items()}
 
     # -- tables --------------------------------------------------------------------------------------------------
 
@@ -161,10 +161,10 @@ class RoutingReader:
 
         def build(table: Table) -> tuple[str, str]:
             readers = {"model": self._model, "chain": lambda v: _known("chain", self._chains, v), "strategy": text}
-            found = {key: name for key, read in readers.items() if (name := table.optional(key, read, None))}
-            if len(found) != 1:
+            targets = {key: name for key, read in readers.items() if (name := table.optional(key, read, None))}
+            if len(targets) != 1:
                 raise table.value.error("an arm has one of model, chain and strategy")
-            return next(iter(found.items()))
+            return next(iter(targets.items()))
 
         return record(build)(value)
 
@@ -187,8 +187,8 @@ def _share(value: Value) -> Decimal:
 
 
 def _weights(table: Table) -> dict[str, Weight]:
-    found = {name: table.optional(name, _weight, None) for name in _SCORES}
-    weights = {name: weight for name, weight in found.items() if weight is not None}
+    weight_of = {name: table.optional(name, _weight, None) for name in _SCORES}
+    weights = {name: weight for name, weight in weight_of.items() if weight is not None}
     if not weights:
         raise table.value.error(f"weighs nothing; expected some of {', '.join(_SCORES)}")
     return weights
@@ -224,10 +224,10 @@ def _condition(value: Value) -> Condition:
             latency_below=table.optional("latency_below", _positive, None),
         )
 
-    found = record(build)(value)
-    if found == Condition():
+    condition = record(build)(value)
+    if condition == Condition():
         raise value.error(f"says nothing; expected some of {', '.join(field.name for field in fields(Condition))}")
-    return found
+    return condition
 
 
 def _name_of(value: Value) -> str:

@@ -160,10 +160,10 @@ def _sums(connection: sqlite3.Connection, selection: Selection, by: By | None) -
         return connection.execute(sql.format(key=key, where=where), parameters)
 
     def histograms(sql: str) -> dict[_Key, Counter[int]]:
-        found: dict[_Key, Counter[int]] = defaultdict(Counter)
+        counters: dict[_Key, Counter[int]] = defaultdict(Counter)
         for group, ms, count in rows(sql, key):
-            found[group][ms] = count
-        return found
+            counters[group][ms] = count
+        return counters
 
     return _Sums(
         runs={row["key"]: dict(row) for row in rows(_RUN_SUMS, run_key)},
@@ -181,13 +181,13 @@ def _group(sums: _Sums, key: _Key, by: By) -> Group:
         unknown = dict.fromkeys(_RUN_COUNTS) | {"runs": calls["runs"]}
         return _figures(key, unknown, calls, latencies, judged=[calls], rated=rated)
     runs = sums.runs[key]
-    found = _figures(key, runs, calls, latencies, judged=[runs], rated=rated)
-    return _with_run_latencies(found, sums.run_latencies.get(key, Counter()))
+    figures = _figures(key, runs, calls, latencies, judged=[runs], rated=rated)
+    return _with_run_latencies(figures, sums.run_latencies.get(key, Counter()))
 
 
 def _total(sums: _Sums, by: By | None, *, name: str | None = None) -> Group:
     """The sum over all groups; runs are counted on the runs themselves, so each of them once."""
-    found = _figures(
+    figures = _figures(
         name,
         {column: sum(row[column] for row in sums.runs.values()) for column in _RUN_COUNTS},
         {column: sum(row[column] for row in sums.calls.values()) for column in _CALL_COUNTS},
@@ -195,7 +195,7 @@ def _total(sums: _Sums, by: By | None, *, name: str | None = None) -> Group:
         judged=(sums.calls if by and by.is_of_calls else sums.runs).values(),
         rated=sums.ratings.values(),
     )
-    return _with_run_latencies(found, _all(sums.run_latencies))
+    return _with_run_latencies(figures, _all(sums.run_latencies))
 
 
 def _all(histograms: Mapping[_Key, Counter[int]]) -> Counter[int]:
@@ -230,9 +230,9 @@ def _figures(
 
 def _mean(rows: Iterable[_Row], total: str, count: str) -> tuple[float | None, int]:
     """The mean over all rows from their totals and counts, and how many it is of."""
-    found = list(rows)
-    number = sum(row[count] for row in found)
-    return (sum(row[total] for row in found) / number if number else None), number
+    pairs = list(rows)
+    number = sum(row[count] for row in pairs)
+    return (sum(row[total] for row in pairs) / number if number else None), number
 
 
 def _mean_latency(histogram: Mapping[int, int]) -> float | None:

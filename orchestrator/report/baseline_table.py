@@ -23,24 +23,24 @@ class BaselineTable:
     comparison: Comparison
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        found, draw = self.comparison, Draw(options.ascii_only)
-        yield draw.text(f"Baseline: {scope(found.baseline.selection)}")
-        yield draw.text(f"Compared: {scope(found.later.selection)}")
-        if not found.total.baseline.runs or not found.total.later.runs:
-            which = "baseline" if not found.total.baseline.runs else "period compared with it"
+        comparison, draw = self.comparison, Draw(options.ascii_only)
+        yield draw.text(f"Baseline: {scope(comparison.baseline.selection)}")
+        yield draw.text(f"Compared: {scope(comparison.later.selection)}")
+        if not comparison.total.baseline.runs or not comparison.total.later.runs:
+            which = "baseline" if not comparison.total.baseline.runs else "period compared with it"
             yield draw.text(f"no runs in the {which}")
         table = plain_table(
             Column("Task", footer="Total", overflow="fold"),
             *(
                 Column(header, footer=draw.text(cell), justify="right", no_wrap=True)
-                for header, cell in zip(_HEADERS, _cells(found.total), strict=True)
+                for header, cell in zip(_HEADERS, _cells(comparison.total), strict=True)
             ),
             show_footer=True,
         )
-        for task in found.tasks:
+        for task in comparison.tasks:
             table.add_row(draw.text(task.task or _NO_TASK), *map(draw.text, _cells(task)))
         yield table
-        yield from map(draw.text, _lines(found))
+        yield from map(draw.text, _lines(comparison))
 
 
 _HEADERS = ("Runs", "Cost of a run", "Change", "Rated", "Change", "Local?")
@@ -69,37 +69,37 @@ def _rating(figures: Figures) -> str:
     return _UNKNOWN if figures.mean_rating is None else f"{figures.mean_rating:.2f} ({figures.rated_runs:,})"
 
 
-def _lines(found: Comparison) -> Iterator[str]:
+def _lines(comparison: Comparison) -> Iterator[str]:
     """Who answered, what a day costs, and what may go to a local model."""
-    for task in (*found.tasks, found.total):
-        name = "Total" if task is found.total else task.task or _NO_TASK
+    for task in (*comparison.tasks, comparison.total):
+        name = "Total" if task is comparison.total else task.task or _NO_TASK
         for when, figures in (("baseline", task.baseline), ("compared", task.later)):
             if figures.models:
                 shares = ", ".join(f"{model} {share:.0%}" for model, share in figures.models.items())
                 yield f"{name}, answered in the {when} period by: {shares}"
-    for task in found.tasks:
+    for task in comparison.tasks:
         if task.later.rollout_runs:
             share = task.later.rollout_runs / task.later.runs
             yield f"{task.task or _NO_TASK}: the rollout's model was asked first in {share:.0%} of the compared runs"
     for when, span, figures in (
-        ("baseline", found.baseline, found.total.baseline),
-        ("compared", found.later, found.total.later),
+        ("baseline", comparison.baseline, comparison.total.baseline),
+        ("compared", comparison.later, comparison.total.later),
     ):
         yield from (f"{when}: {idle_line(machine)}" for machine in span.idle)
         per_day = span.cost_per_day(figures)
         if per_day is not None:
             with_idle = ", idle machines included" if span.idle else ""
             yield f"{when}: {format_short(per_day)} a day over {span.days:,.1f} days{with_idle}"
-    if found.total.rating_change is None:
+    if comparison.total.rating_change is None:
         yield f"ratings are compared from {LEAST_RATED} rated runs on in both periods (orch rate)"
-    yield from _verdicts(found)
+    yield from _verdicts(comparison)
 
 
-def _verdicts(found: Comparison) -> Iterator[str]:
-    easy = easy_tasks(found.tasks)
+def _verdicts(comparison: Comparison) -> Iterator[str]:
+    easy = easy_tasks(comparison.tasks)
     said = ", ".join(easy) if easy else "no task yet"
     yield f"Easy enough for a local model, by the baseline: {said}"
-    for task in found.tasks:
+    for task in comparison.tasks:
         if task.easy is None or task.easy.verdict is Ease.NOT_ROUTINE:
             continue
         good, runs = task.easy.good, task.easy.runs
@@ -111,6 +111,6 @@ def _verdicts(found: Comparison) -> Iterator[str]:
                 f"{task.easy.rated_runs:,} of them rated; they cost {format_short(task.easy.cost_nanousd)}"
             )
     yield (
-        f"(basic and intermediate runs, rated {GOOD_RATING:g} or more, or else with confidence {found.threshold:g} or "
-        f"more; easy if the interval's lower end is {EASY_FROM:.0%} or more)"
+        f"(basic and intermediate runs, rated {GOOD_RATING:g} or more, or else with confidence "
+        f"{comparison.threshold:g} or more; easy if the interval's lower end is {EASY_FROM:.0%} or more)"
     )

@@ -1,7 +1,7 @@
 """Charts and pages that fetch nothing: Vega-Lite specifications as SVG, or in an HTML page with its script inside.
 
 A chart is a Vega-Lite specification as plain data (https://vega.github.io/vega-lite/). Both vl-convert's SVG and the
-page's script draw it without a browser extension, a font or a network. Needs the extra `orch[charts]`.
+page's script draw it without a browser extension, a font or a network. Needs the extra `orch-llm[charts]`.
 
 Text from models and users goes through `escape`, or stands in a specification as data: neither is ever read as HTML.
 """
@@ -14,6 +14,7 @@ from html import escape
 from types import ModuleType
 from typing import Any
 
+from ..distribution import with_extra
 from ..errors import ConfigError
 
 Spec = Mapping[str, Any]
@@ -49,9 +50,7 @@ def vl_convert() -> ModuleType:
     try:
         import vl_convert  # heavy
     except ImportError as error:
-        raise ConfigError(
-            "charts need vl-convert, which is not installed", hint="pip install 'orch[charts]'"
-        ) from error
+        raise ConfigError("charts need vl-convert, which is not installed", hint=with_extra("charts")) from error
     return vl_convert
 
 

@@ -166,11 +166,11 @@ def export(
     state of the ledger. Raises LedgerError, and UsageError if the path cannot be written.
     """
     names = columns(rows, text=text)
-    with closing(_read(ledger, selection, rows, text=text)) as found:
+    with closing(_read(ledger, selection, rows, text=text)) as selected:
         if isinstance(out, Path):
             with replacing(out) as stream:
-                return write_rows(found, names, stream, file_format)
-        return write_rows(found, names, out, file_format)
+                return write_rows(selected, names, stream, file_format)
+        return write_rows(selected, names, out, file_format)
 
 
 def _read(ledger: Ledger | None, selection: Selection, rows: Rows, *, text: bool) -> Generator[Row, None, None]:

@@ -73,7 +73,7 @@ def idle(
     there are none. Raises LedgerError."""
     if selection.category is not None or selection.tag is not None:
         return ()
-    found = []
+    machines_on = []
     for machine in machines:
         span = _on(machine, selection.within, now, localise)
         if span is not None:
@@ -81,8 +81,8 @@ def idle(
             micros = to_micros(end) - to_micros(start)
             cost = math.ceil(Fraction(machine.gpu_hour) * NANO_PER_DOLLAR * micros / _MICROS_PER_HOUR)
             busy = 0 if ledger is None else _busy(ledger, machine, selection.simulated, start, end)
-            found.append(Idle(machine.models, micros / _MICROS_PER_HOUR, cost, busy))
-    return tuple(found)
+            machines_on.append(Idle(machine.models, micros / _MICROS_PER_HOUR, cost, busy))
+    return tuple(machines_on)
 
 
 def _on(machine: Machine, within: Range, now: datetime, localise: Localise) -> tuple[datetime, datetime] | None:

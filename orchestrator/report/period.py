@@ -185,8 +185,8 @@ def _bound(option: str, text: str, now: datetime, localise: Localise) -> tuple[d
         if _TIME.fullmatch(wanted):
             when = datetime.fromisoformat(wanted)
             return None, (when if when.tzinfo else localise(when)).astimezone(UTC)
-        if found := _RELATIVE.fullmatch(wanted):
-            count, unit = int(found[1]), found[2].lower()
+        if relative := _RELATIVE.fullmatch(wanted):
+            count, unit = int(relative[1]), relative[2].lower()
             if unit == "h":  # of elapsed time, whatever the clocks did meanwhile
                 return None, now.astimezone(UTC) - timedelta(hours=count)
             return now.date() - timedelta(days=count * _DAYS[unit]), None

@@ -81,11 +81,13 @@ class Projection:
 
     def to_dict(self) -> dict[str, Any]:
         """As documented in docs/json.md."""
-        found = asdict(self) | {"horizon": self.horizon.value, "days_ahead": self.horizon.days}
-        found |= {name: None if found[name] is None else found[name].isoformat() for name in ("first_day", "last_day")}
+        document = asdict(self) | {"horizon": self.horizon.value, "days_ahead": self.horizon.days}
+        document |= {
+            name: None if document[name] is None else document[name].isoformat() for name in ("first_day", "last_day")
+        }
         expected = self.expected
         dollars = None if expected is None else expected.expected_nanousd / NANO_PER_DOLLAR
-        return found | {"level": LEVEL, "cost": dollars, "saved_share": self.saved_share}
+        return document | {"level": LEVEL, "cost": dollars, "saved_share": self.saved_share}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,23 +145,23 @@ def _project(
         return Projection(horizon, 0)
     first, last = span
     days = [(first + number * _DAY).isoformat() for number in range((last - first).days + 1)]
-    found = _days(db, selection, days[0], days[-1])
-    spec = spec or _dearest(found, registry)
-    spent = [found.spent.get(day, 0) for day in days]
+    days_seen = _days(db, selection, days[0], days[-1])
+    spec = spec or _dearest(days_seen, registry)
+    spent = [days_seen.spent.get(day, 0) for day in days]
     known = Projection(
         horizon,
         days=len(days),
         first_day=first,
         last_day=last,
-        runs=found.runs,
-        unanswered_runs=found.runs - len(found.answers),
-        unpriced_calls=found.unpriced,
+        runs=days_seen.runs,
+        unanswered_runs=days_seen.runs - len(days_seen.answers),
+        unpriced_calls=days_seen.unpriced,
         known_nanousd=sum(spent),
         expected=estimate(spent, horizon.days, least=0),
     )
     if spec is None:
         return known
-    by_day = _costs_on(spec, found.answers)
+    by_day = _costs_on(spec, days_seen.answers)
     other = [by_day.get(day, 0) for day in days]
     return replace(
         known,
@@ -247,21 +249,23 @@ def _priced_by_tokens(spec: ModelSpec) -> ModelSpec:
     return spec
 
 
-def _dearest(found: _Days, registry: Registry) -> ModelSpec | None:
+def _dearest(days_seen: _Days, registry: Registry) -> ModelSpec | None:
     """Of the models that were called, the one on which an average answer costs most, by the prices of the last answer's
     time; None if there is none that had a price per token at every answer's: all of them are to be priced on it."""
-    if not found.answers:
+    if not days_seen.answers:
         return None
-    means = [round(fmean(counts)) for counts in zip(*(_counts(answer.usage) for answer in found.answers), strict=True)]
+    means = [
+        round(fmean(counts)) for counts in zip(*(_counts(answer.usage) for answer in days_seen.answers), strict=True)
+    ]
     mean = Usage(means[0], means[1], means[2], means[3], means[4])
-    at = found.answers[-1].at
+    at = days_seen.answers[-1].at
     costs = {}
-    for name, provider in found.models:
+    for name, provider in days_seen.models:
         spec = registry.find(name)
         if spec is None or spec.provider != provider:
             continue
         price = spec.price_at(at)
-        if price is not None and all(_has_rates(spec, answer.at) for answer in found.answers):
+        if price is not None and all(_has_rates(spec, answer.at) for answer in days_seen.answers):
             costs[spec.name] = cost_nanousd(price, mean)
     return registry.model(min(costs, key=lambda name: (-costs[name], name))) if costs else None
 

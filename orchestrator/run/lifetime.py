@@ -95,8 +95,8 @@ class Lifetime:
 
     def _open_and_take(self) -> Opened:
         with self._opening:
-            if (found := self._take_opened()) is not None:
-                return found
+            if (already := self._take_opened()) is not None:
+                return already
             ledger = self._ledger or Ledger.open(self._path)
             self.warnings += ledger.warnings
             with self._lock:

@@ -119,10 +119,10 @@ def _resized(reply: Reply, pieces: tuple[str, ...], finish: FinishReason) -> Rep
 
 def _stopped(text: str, stops: tuple[str, ...]) -> tuple[str, str | None]:
     """The text up to the first stop sequence in it, and which one that was."""
-    found = [(text.find(stop), stop) for stop in stops if stop and stop in text]
-    if not found:
+    places = [(text.find(stop), stop) for stop in stops if stop and stop in text]
+    if not places:
         return text, None
-    at, stop = min(found)
+    at, stop = min(places)
     return text[:at], stop
 
 
@@ -136,12 +136,12 @@ def _reasoning_tokens(draft: Draft, ask: Ask, spec: ModelSpec) -> int:
 def _logprobs(draft: Draft, ask: Ask, count: int) -> tuple[float, ...]:
     """Natural logarithms, close to 0 where the model is sure."""
     spread = 0.15 if draft.sure else 2.0
-    found: list[float] = []
+    logprobs: list[float] = []
     block = 0
-    while len(found) < count:
-        found += [-spread * (byte + 1) / 256 for byte in _digest(f"{ask.model}\n{block}\n{ask.question}")]
+    while len(logprobs) < count:
+        logprobs += [-spread * (byte + 1) / 256 for byte in _digest(f"{ask.model}\n{block}\n{ask.question}")]
         block += 1
-    return tuple(round(value, 6) for value in found[:count])
+    return tuple(round(value, 6) for value in logprobs[:count])
 
 
 def _digest(text: str) -> bytes:

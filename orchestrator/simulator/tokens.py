@@ -61,9 +61,9 @@ class PrefixCache:
 def _prefixes(model: str, prompt: str) -> list[tuple[int, bytes]]:
     """The end, in characters, and the digest of every prefix that is a whole number of blocks."""
     rolling = blake2b(model.encode(errors="surrogatepass"), digest_size=16)
-    found = []
+    prefixes = []
     for start in range(0, len(prompt) - _BLOCK_CHARACTERS + 1, _BLOCK_CHARACTERS):
         end = start + _BLOCK_CHARACTERS
         rolling.update(prompt[start:end].encode(errors="surrogatepass"))
-        found.append((end, rolling.digest()))
-    return found
+        prefixes.append((end, rolling.digest()))
+    return prefixes

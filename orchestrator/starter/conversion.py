@@ -49,17 +49,17 @@ class Converted:
             self.warnings.append(text)
 
 
-def convert(found: OpenClaw, registry: Registry, *, source: str, when: datetime) -> Converted:
-    """What `found`, read from the file called `source`, is in orch's terms. `registry` says which models there are."""
+def convert(config: OpenClaw, registry: Registry, *, source: str, when: datetime) -> Converted:
+    """What `config`, read from the file called `source`, is in orch's terms. `registry` says which models there are."""
     into = Converted()
     models = _Models(registry, when, into)
-    used = {use: models.of(use) for use in (*found.agents, *found.routing)}
+    used = {use: models.of(use) for use in (*config.agents, *config.routing)}
     cheap_first = sorted({spec.name: spec for specs in used.values() for spec in specs}.values(), key=models.rate)
-    work = _renamed(found.routing or found.agents, {*registry.models, *STRATEGIES.built_in, *_RESERVED}, into)
-    agents = _renamed(found.agents, set(), into)
+    work = _renamed(config.routing or config.agents, {*registry.models, *STRATEGIES.built_in, *_RESERVED}, into)
+    agents = _renamed(config.agents, set(), into)
     legs = {use: _legs(specs, cheap_first) for use, specs in used.items()}
     chains = {name: legs[use] for name, use in work.items() if legs[use]}
-    routed = bool(chains and found.routing)
+    routed = bool(chains and config.routing)
     source = one_line(source, 100)
     files = {CHAINS: _chains(work, agents, legs, source)}
     if routed:
@@ -88,13 +88,13 @@ class _Models:
 
     def of(self, use: Use) -> list[ModelSpec]:
         """Those of a use that orch knows and that answer."""
-        found: dict[ModelSpec, None] = {}
+        specs: dict[ModelSpec, None] = {}
         for written in use.models:
             if spec := self._find(written):
-                found[self._alive(spec)] = None
+                specs[self._alive(spec)] = None
             else:
                 self._warn_unknown(written)
-        return list(found)
+        return list(specs)
 
     def rate(self, spec: ModelSpec) -> Fraction:
         """Dollars per million tokens, input and output together; self-hosted and unpriced ones count as nothing."""
@@ -120,8 +120,8 @@ class _Models:
 
     def _find(self, written: str) -> ModelSpec | None:
         names = filter(None, (written, written.partition("/")[2]))
-        found = (self._registry.find(name) or self._registry.find(self._names.fold(name)) for name in names)
-        return next(filter(None, found), None)
+        specs = (self._registry.find(name) or self._registry.find(self._names.fold(name)) for name in names)
+        return next(filter(None, specs), None)
 
     def _alive(self, spec: ModelSpec) -> ModelSpec:
         successor = self._successor(spec)
@@ -172,18 +172,18 @@ def _legs(specs: Sequence[ModelSpec], cheap_first: Sequence[ModelSpec]) -> list[
 
 def _renamed(uses: Iterable[Use], taken: set[str], into: Converted) -> dict[str, Use]:
     """The uses by names that can stand in orch's files, each once."""
-    found: dict[str, Use] = {}
+    used: dict[str, Use] = {}
     for use in uses:
         name = re.sub(r"[^A-Za-z0-9_-]+", "-", use.name).strip("-")[:60] or "work"
         name = name if name[0].isalpha() else f"work-{name}"
         wanted, number = name, 1
-        while wanted in taken or wanted in found or wanted.lower() in _YAML_WORDS:
+        while wanted in taken or wanted in used or wanted.lower() in _YAML_WORDS:
             number += 1
             wanted = f"{name}-{number}"
         if wanted != use.name:
             into.warn(f"{one_line(use.name, 60)!r} is called {wanted} here")
-        found[wanted] = use
-    return found
+        used[wanted] = use
+    return used
 
 
 # -- files: the lines of each, the first one after "Written by orch init from SOURCE" --------------------------------

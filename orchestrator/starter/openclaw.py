@@ -107,10 +107,10 @@ def _models(value: object, where: str) -> tuple[str, ...]:
 
 
 def _mapping(value: object, where: str) -> dict[str, Any]:
-    found: dict[str, Any] = _expect(dict, value, where)
-    if len(found) > _MAX_ROWS:
+    mapping: dict[str, Any] = _expect(dict, value, where)
+    if len(mapping) > _MAX_ROWS:
         raise ValueError(f"{_at(where)}has more than {_MAX_ROWS:,} entries")
-    return found
+    return mapping
 
 
 def _name(value: object, where: str) -> str:

@@ -9,6 +9,7 @@ import asyncio
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,23 @@ from ..clock import Clock
 from ..config import Settings
 from ..config.yaml_files import is_there
 from ..deferred import dataclass
+from ..distribution import DISTRIBUTION
 from ..errors import AuthenticationError, ConfigError, ConnectionFailedError, LedgerError, OrchError
 from ..plugins import Table
 from ..providers.base import Health, Provider
+from ..providers.network import (
+    BILLED_TO,
+    address,
+    all_proxies,
+    certificate_paths,
+    checked_proxy,
+    header_value,
+    is_sendable,
+    proxy_for,
+    tls_context,
+)
 from ..registry.model import Registry
-from ..registry.providers import BROKEN, PROVIDERS, Environ, is_set_up, needed_to_set_up
+from ..registry.providers import BROKEN, PROVIDERS, Environ, is_set_up, needed_to_set_up, not_set, setting
 from .ledger_health import Check, CheckStatus
 
 CONFIGURATION, LEDGER, KEYS, ENDPOINTS, SYSTEM = "configuration", "ledger", "keys", "endpoints", "system"
@@ -36,7 +49,7 @@ _ERRORS: Mapping[str, type[OrchError]] = {
 
 ENDPOINT_TIMEOUT_S = 5.0
 _SKEW_S = 60  # signatures and dated prices stand more than this
-_PACKAGES = ("orch", "anthropic", "openai", "google-genai", "httpx2", "typer", "rich", "pyyaml", "stamina")
+_PACKAGES = (DISTRIBUTION, "anthropic", "openai", "google-genai", "httpx2", "typer", "rich", "pyyaml", "stamina")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +68,8 @@ class Diagnosis:
     @property
     def worst(self) -> CheckStatus:
         """The most serious status of all checks."""
-        found = {check.status for _, check in self.checks}
-        return next((s for s in (CheckStatus.ERROR, CheckStatus.WARNING) if s in found), CheckStatus.OK)
+        statuses = {check.status for _, check in self.checks}
+        return next((s for s in (CheckStatus.ERROR, CheckStatus.WARNING) if s in statuses), CheckStatus.OK)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that docs/json.md describes."""
@@ -104,6 +117,41 @@ def check_files(settings: Settings, config: Path | None) -> Check:
     return Check("files", CheckStatus.OK, ", ".join(in_use) or f"none of your own in {settings.config_dir}")
 
 
+def check_network(environ: Environ) -> Iterator[Check]:
+    """Certificates, proxies, base URLs and header values that the environment sets. One that cannot be used is an
+    error, or a warning if it is a proxy that no provider is reached through."""
+    checks: dict[str, Callable[[], object]] = {}
+    if (named := certificate_paths(environ)) is not None:
+        checks[named[0]] = lambda: tls_context(environ)
+    for variable, value in all_proxies(environ):
+        checks[variable] = partial(checked_proxy, value, variable)
+    for provider, info in PROVIDERS.items():
+        if info is not BROKEN and (url := setting(environ, info.base_url_env)) is not None:
+            checks[info.base_url_env] = partial(address, url, f"{info.base_url_env}, the base URL of {provider},")
+    for variable in BILLED_TO:
+        if setting(environ, variable) is not None:
+            checks[variable] = partial(header_value, variable, environ)
+    for variable, check in checks.items():
+        try:
+            check()
+        except ConfigError as error:
+            idle = variable.lower().endswith("_proxy") and not _goes_through_a_bad_proxy(environ)
+            yield Check(variable, CheckStatus.WARNING if idle else CheckStatus.ERROR, _with_hint(error))
+        else:
+            yield Check(variable, CheckStatus.OK, "can be used")
+
+
+def _goes_through_a_bad_proxy(environ: Environ) -> bool:
+    try:
+        for provider, info in PROVIDERS.items():
+            if is_set_up(provider, environ):
+                # An adapter's own address, which only it knows, is a public one.
+                proxy_for(setting(environ, info.base_url_env) or info.base_url or "https://api.example.com", environ)
+    except ConfigError:
+        return True
+    return False
+
+
 def check_keys(environ: Environ, wanted: str | None) -> Iterator[Check]:
     """Which providers are set up. Keys are named, never shown."""
     names = [wanted] if wanted is not None else list(PROVIDERS)
@@ -112,11 +160,14 @@ def check_keys(environ: Environ, wanted: str | None) -> Iterator[Check]:
         variable = needed_to_set_up(name)
         if PROVIDERS[name] is BROKEN:
             yield Check(name, CheckStatus.ERROR, "its plugin is broken")
+        elif not is_sendable(setting(environ, PROVIDERS[name].key_env) or ""):
+            yield Check(name, CheckStatus.ERROR, f"{PROVIDERS[name].key_env} holds white space or what no key has")
         elif name in ready:
             yield Check(name, CheckStatus.OK, f"{variable} is set")
         else:
-            status = CheckStatus.ERROR if wanted is not None else CheckStatus.SKIPPED
-            yield Check(name, status, f"{variable} is not set")
+            blank = CheckStatus.WARNING if environ.get(variable) else CheckStatus.SKIPPED
+            status = CheckStatus.ERROR if wanted is not None else blank
+            yield Check(name, status, f"{variable} {not_set(environ, variable)}")
     if not ready and wanted is None:
         yield Check(
             "providers", CheckStatus.ERROR, "none is set up: set one of the keys above, or add --simulate to try orch"
@@ -167,13 +218,13 @@ def _connected(name: str, connect: Callable[[str], Provider]) -> Provider | Heal
 
 def check_endpoints(probes: Iterable[Probe], environ: Environ) -> Iterator[Check]:
     """A check for each provider that was asked for its models."""
-    for found in probes:
-        info = PROVIDERS[found.provider]
-        address = environ.get(info.base_url_env)
+    for probe in probes:
+        info = PROVIDERS[probe.provider]
+        address = setting(environ, info.base_url_env)
         where = f" at {_origin(address)}, from {info.base_url_env}" if address else ""
-        health = found.health
+        health = probe.health
         detail = f"{health.detail}{f' in {health.latency_ms} ms' if health.ok else ''}{where}"
-        yield Check(f"{found.provider} endpoint", CheckStatus.OK if health.ok else CheckStatus.ERROR, detail)
+        yield Check(f"{probe.provider} endpoint", CheckStatus.OK if health.ok else CheckStatus.ERROR, detail)
 
 
 def check_plugins(tables: Iterable[Table[Any]]) -> Iterator[Check]:
@@ -188,9 +239,9 @@ def check_plugins(tables: Iterable[Table[Any]]) -> Iterator[Check]:
 def check_clock(probes: Iterable[Probe]) -> Check:
     """This machine's clock against those of the servers that answered, which tell the time to the second."""
     apart = [
-        (round((found.at - found.health.server_time).total_seconds()), found.provider)
-        for found in probes
-        if found.health.server_time is not None
+        (round((probe.at - probe.health.server_time).total_seconds()), probe.provider)
+        for probe in probes
+        if probe.health.server_time is not None
     ]
     if not apart:
         return Check("clock", CheckStatus.SKIPPED, "no endpoint told the time")
@@ -238,13 +289,13 @@ def _next_change(start: datetime, localise: Callable[[datetime], datetime]) -> d
 
 def check_python() -> Check:
     """Versions of Python and of the packages that calls pass through."""
-    found, missing = [], []
+    installed, missing = [], []
     for package in _PACKAGES:
         try:
-            found.append(f"{package} {version(package)}")
+            installed.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             missing.append(package)
-    detail = f"Python {platform.python_version()} on {platform.system()}, {', '.join(found)}"
+    detail = f"Python {platform.python_version()} on {platform.system()}, {', '.join(installed)}"
     if missing:
         return Check("versions", CheckStatus.WARNING, f"{detail}; not installed: {', '.join(missing)}")
     return Check("versions", CheckStatus.OK, detail)

@@ -133,7 +133,7 @@ def check_file_system(path: Path, mounts: Path) -> Check:
 
 def _file_system_type(path: Path, mountinfo: list[str]) -> str | None:
     """The type of the mount that a path lies in: the deepest mount point above it, the last mounted of equals."""
-    best, found = -1, None
+    best, file_system = -1, None
     for line in mountinfo:
         before, separator, after = line.partition(" - ")
         fields, kinds = before.split(" "), after.split(" ")
@@ -141,8 +141,8 @@ def _file_system_type(path: Path, mountinfo: list[str]) -> str | None:
             continue
         point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[4]))
         if path.is_relative_to(point) and len(point.parts) >= best:
-            best, found = len(point.parts), kinds[0]
-    return found
+            best, file_system = len(point.parts), kinds[0]
+    return file_system
 
 
 def _existence(path: Path) -> Check:
@@ -174,8 +174,8 @@ def _space(path: Path) -> Check:
 
 def _nearest_folder(path: Path) -> Path:
     parents = path.absolute().parents
-    found = (folder for folder in parents if os.path.isdir(folder))  # noqa: PTH112  # Path.is_dir raises for names too long
-    return next(found, Path(path.anchor or "."))
+    folders = (folder for folder in parents if os.path.isdir(folder))  # noqa: PTH112  # Path.is_dir raises for names too long
+    return next(folders, Path(path.anchor or "."))
 
 
 def _permissions(path: Path) -> Check:
@@ -240,10 +240,10 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _integrity(connection: sqlite3.Connection, *, full: bool) -> Check:
-    found = [row[0] for row in connection.execute(f"PRAGMA {'integrity_check' if full else 'quick_check'}(5)")]
-    orphans = len(connection.execute("PRAGMA foreign_key_check").fetchall()) if full and found == ["ok"] else 0
-    if found != ["ok"]:
-        return Check("integrity", CheckStatus.ERROR, f"{'; '.join(found)[:300]}; {_RESCUE}")
+    problems = [row[0] for row in connection.execute(f"PRAGMA {'integrity_check' if full else 'quick_check'}(5)")]
+    orphans = len(connection.execute("PRAGMA foreign_key_check").fetchall()) if full and problems == ["ok"] else 0
+    if problems != ["ok"]:
+        return Check("integrity", CheckStatus.ERROR, f"{'; '.join(problems)[:300]}; {_RESCUE}")
     if orphans:
         return Check("integrity", CheckStatus.ERROR, f"{orphans} rows refer to rows that are not there")
     return Check("integrity", CheckStatus.OK, "integrity_check found nothing" if full else "quick_check found nothing")

@@ -229,14 +229,14 @@ def _repriced(row: sqlite3.Row, registry: Registry, describe: Callable[[Price], 
     uncounted = row["usage"] is None if before.source is CostSource.UNPRICED else not usage.raw
     # Nobody knows how much a model thought whose provider sent no counts.
     unknown = before.source is CostSource.UNPRICED and uncounted and thinks
-    found = bill(price, usage, gpu_ms=row["latency_ms"] or 0)
-    if found.nanousd is None or unknown:
+    billed = bill(price, usage, gpu_ms=row["latency_ms"] or 0)
+    if billed.nanousd is None or unknown:
         return _Change(row["call_id"], row["model"], before, None)
     # A call without counts holds estimated ones; with some, it is what they say of its price that was in doubt.
     estimated = uncounted and before.source in (CostSource.UNPRICED, CostSource.ESTIMATE)
-    source = CostSource.ESTIMATE if estimated else found.source
-    after = Pricing(found.nanousd, source, before.price if found.price is None else describe(found.price))
-    reason = "the reply" if found.price is None else f"{found.price.source}, checked {found.price.checked}"
+    source = CostSource.ESTIMATE if estimated else billed.source
+    after = Pricing(billed.nanousd, source, before.price if billed.price is None else describe(billed.price))
+    reason = "the reply" if billed.price is None else f"{billed.price.source}, checked {billed.price.checked}"
     return _Change(row["call_id"], row["model"], before, after, reason)
 
 
@@ -265,12 +265,12 @@ def _undoable(connection: sqlite3.Connection, wanted: str) -> str:
             raise UsageError("there is no repricing to undo")
         return str(row[0])
     reprice_id = wanted.upper()  # ULIDs have no case
-    found = connection.execute(
+    newest = connection.execute(
         "SELECT count(*), count(undone_at) FROM repricings WHERE reprice_id = ?", (reprice_id,)
     ).fetchone()
-    if not found[0]:
+    if not newest[0]:
         raise UsageError(f"there is no repricing {wanted!r}", hint="orch reprice prints the id of each")
-    if found[0] == found[1]:
+    if newest[0] == newest[1]:
         raise UsageError(f"the repricing {reprice_id} is undone already")
     later = connection.execute(
         "SELECT max(later.reprice_id) FROM repricings JOIN repricings AS later USING (call_id)"

@@ -215,9 +215,9 @@ def _open_csv(path: Path, stream: TextIO, formats: Sequence[CsvFormat]) -> Expor
                     export = Export(known.name, known.provider, iter(()))
                     export.lines = _table(export, known, places, _rows(stream, delimiter, number), path, comma)
                     return export
-    found = ", ".join(first[:40]) or "none"
+    columns = ", ".join(first[:40]) or "none"
     wanted = "; ".join(f"{known.name}: {known.wanted}" for known in formats)
-    raise UsageError(f"{path} has no header that is known; its columns: {found}", hint=f"wanted, of one of: {wanted}")
+    raise UsageError(f"{path} has no header that is known; its columns: {columns}", hint=f"wanted, of one of: {wanted}")
 
 
 def _rows(stream: TextIO, delimiter: str, after: int) -> Iterator[list[str]]:
@@ -231,9 +231,9 @@ def _decimal_comma(rows: Iterator[list[str]], places: Mapping[str, int], delimit
     semicolon separates is not taken at a guess (None): there a comma is most often one before decimals."""
     columns = [place for field, place in places.items() if field not in _WORDS]
     cells = (row[place] for row in rows for place in columns if place < len(row))
-    found = {usage_lines.writes_decimal_comma(cell) for cell in cells} - {None}
-    if found:
-        return found.pop() if len(found) == 1 else None
+    decided = {usage_lines.writes_decimal_comma(cell) for cell in cells} - {None}
+    if decided:
+        return decided.pop() if len(decided) == 1 else None
     return None if delimiter == ";" else False
 
 
@@ -267,19 +267,19 @@ def _open_json(path: Path, stream: TextIO, formats: Sequence[JsonFormat]) -> Exp
         raise UsageError(f"{path} is not JSON that can be read: {error}") from error
     pages = document if isinstance(document, list) else [document]
     buckets = [bucket for page in pages for bucket in _items(page, "data")]
-    found = [known for known in formats if any(_fits(known, bucket) for bucket in buckets)]
-    if not found:
+    fitting = [known for known in formats if any(_fits(known, bucket) for bucket in buckets)]
+    if not fitting:
         keys = sorted({key for place in (*pages[:1], *buckets[:1]) if isinstance(place, dict) for key in place})
         wanted = "; ".join(f"{known.name}: data[].{known.start}, results[].{known.key}" for known in formats)
         raise UsageError(
             f"{path} is no usage report that is known; its keys: {', '.join(keys[:40]) or 'none'}",
             hint=f"wanted, of one of: {wanted}",
         )
-    if len({known.provider for known in found}) > 1:
+    if len({known.provider for known in fitting}) > 1:
         raise UsageError(f"{path} holds reports of more than one provider; reconcile them one by one")
-    export = Export("+".join(known.name for known in found), found[0].provider, iter(()))
+    export = Export("+".join(known.name for known in fitting), fitting[0].provider, iter(()))
     export.incomplete = any(isinstance(page, dict) and page.get("has_more") is True for page in pages[-1:])
-    export.lines = _buckets(export, found, buckets, path)
+    export.lines = _buckets(export, fitting, buckets, path)
     return export
 
 

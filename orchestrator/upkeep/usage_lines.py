@@ -131,10 +131,10 @@ def exact(text: object, decimal_comma: bool | None = False) -> Decimal:
     if comma is None and not written.isdecimal() and ("," in written or "." in written):
         raise ValueError(f"{written[:40]!r} can be read in two ways: with decimals, or in thousands")
     grouped = _WITH_COMMA if comma else _WITH_POINT
-    if (found := grouped.fullmatch(written)) is None:
+    if (match := grouped.fullmatch(written)) is None:
         raise ValueError(f"{written[:40]!r} is not a number")
-    digits = re.sub(r"[^\d]", "", found["whole"])
-    number = Decimal(f"{found['sign']}{digits or 0}.{found['decimals'] or 0}{found['exponent'] or ''}")
+    digits = re.sub(r"[^\d]", "", match["whole"])
+    number = Decimal(f"{match['sign']}{digits or 0}.{match['decimals'] or 0}{match['exponent'] or ''}")
     if not number.is_finite() or not _MIN_EXPONENT <= _exponent(number) <= number.adjusted() <= _MAX_EXPONENT:
         raise ValueError(f"{str(text)[:40]!r} is not a number of a credible size")
     return number
@@ -223,8 +223,8 @@ def sku(cells: Cells) -> UsageLine | None:
 
 def model_of_line_item(item: str) -> str:
     """The model that a line item of OpenAI's costs is about, or the item as it is if it names none."""
-    found = _LINE_ITEM.fullmatch(item.strip())
-    return found["model"] if found else item.strip() or _NO_MODEL
+    match = _LINE_ITEM.fullmatch(item.strip())
+    return match["model"] if match else item.strip() or _NO_MODEL
 
 
 # -- results of reports in JSON --------------------------------------------------------------------------------------

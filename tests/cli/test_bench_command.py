@@ -116,7 +116,7 @@ def test_without_the_lab_extra_nothing_is_asked(
     monkeypatch.setitem(sys.modules, "numpy", None)
     refused = orch("bench", "--live", prompts, *LIVE, "--write", str(tmp_path / "out.jsonl"))
     assert (refused.returncode, refused.stdout) == (3, b"")
-    assert "pip install 'orch[lab]'" in refused.stderr.decode()
+    assert "pip install 'orch-llm[lab]'" in refused.stderr.decode()
     assert not (tmp_path / "out.jsonl").exists()
 
 
@@ -126,7 +126,7 @@ def test_without_the_charts_extra_a_plot_is_refused_before_the_bench(
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     refused = orch("bench", recorded, *PAIR, "--plot", str(tmp_path / "curve.svg"))
     assert (refused.returncode, refused.stdout) == (3, b"")
-    assert "pip install 'orch[charts]'" in refused.stderr.decode()
+    assert "pip install 'orch-llm[charts]'" in refused.stderr.decode()
 
 
 WRONG = {

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.providers.network import CERTIFICATES
+
 Orch = Callable[..., "subprocess.CompletedProcess[bytes]"]
 TOO_LONG = "x" * 300
 COMMANDS = [
@@ -53,3 +55,30 @@ def test_a_folder_of_the_users_that_cannot_be_is_no_bug(
     orch: Orch, tmp_path: Path, variable: str, argv: list[str]
 ) -> None:
     assert orch(*argv, **{variable: str(tmp_path / TOO_LONG)}).returncode in (0, 3, 11)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "code"),
+    [
+        ("SSL_CERT_FILE", "/missing/ca.pem", 3),
+        ("HTTPS_PROXY", "socks4://proxy:1080", 3),
+        ("https_proxy", "http://proxy:99999", 3),
+        ("OPENAI_BASE_URL", "localhost:8000/v1", 3),
+        ("OPENAI_ORG_ID", "org\n1", 3),
+        ("OPENAI_API_KEY", " \n", 4),
+        ("OPENAI_API_KEY", "two keys", 4),
+    ],
+)
+def test_a_network_setting_that_cannot_be_used_is_named(
+    orch: Orch, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, code: int
+) -> None:
+    for name in ("NO_PROXY", *CERTIFICATES):
+        monkeypatch.delenv(name, raising=False)
+    environ = {"OPENAI_API_KEY": "some-key-0123456789"} | {variable: value}
+    run = orch("run", "--chain", "gpt-4o", "-p", "hi", **environ)
+    assert (run.returncode, variable in run.stderr.decode()) == (code, True)
+    assert b"bug in orch" not in run.stderr
+    doctor = orch("doctor", "--offline", **environ)
+    assert (doctor.returncode, variable in doctor.stdout.decode()) == (code, True)
+    if variable != "OPENAI_ORG_ID":
+        assert orch("run", "--simulate", "--chain", "gpt-4o", "-p", "hi", **environ).returncode == 0

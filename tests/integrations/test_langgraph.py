@@ -293,7 +293,7 @@ def test_without_the_package_it_is_said_what_to_install(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "langchain_core.runnables", None)
     with pytest.raises(ConfigError, match="not installed") as refused:
         plan_node()
-    assert refused.value.hint == "pip install 'orch[langgraph]'"
+    assert refused.value.hint == "pip install 'orch-llm[langgraph]'"
 
 
 def test_the_program_in_the_document_runs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -264,7 +264,7 @@ def test_an_interrupt_costs_what_the_ledger_has_and_not_all_that_was_set_aside(b
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            return gathering.found
+            return gathering.gathered
 
     found = asyncio.run(interrupted())
     with Ledger.open(bench.folder / "ledger.db") as ledger:

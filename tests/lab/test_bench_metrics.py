@@ -379,4 +379,4 @@ def test_without_numpy_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "numpy", None)
     with pytest.raises(ConfigError, match="numpy") as refused:
         arrays.numpy()
-    assert refused.value.hint == "pip install 'orch[lab]'"
+    assert refused.value.hint == "pip install 'orch-llm[lab]'"

@@ -175,4 +175,4 @@ def test_without_the_library_it_is_said_what_to_install(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     with pytest.raises(ConfigError, match="vl-convert") as refused:
         charting.vl_convert()
-    assert refused.value.hint == "pip install 'orch[charts]'"
+    assert refused.value.hint == "pip install 'orch-llm[charts]'"

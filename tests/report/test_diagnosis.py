@@ -28,6 +28,7 @@ from orchestrator.upkeep.diagnosis import (
     check_clock,
     check_endpoints,
     check_keys,
+    check_network,
     check_time_zone,
     probe,
 )
@@ -67,6 +68,51 @@ def test_no_provider_at_all_is_an_error_and_so_is_the_one_that_was_asked_for() -
     assert [check.name for check in check_keys({}, None) if check.status is CheckStatus.ERROR] == ["providers"]
     (asked,) = check_keys({"OPENAI_API_KEY": CANARY}, "anthropic")
     assert (asked.status, asked.detail) == (CheckStatus.ERROR, "ANTHROPIC_API_KEY is not set")
+
+
+@pytest.mark.parametrize(
+    ("environ", "status"),
+    [
+        pytest.param({"OPENAI_API_KEY": "  \n"}, CheckStatus.WARNING, id="blank"),
+        pytest.param({"OPENAI_API_KEY": f"{CANARY} {CANARY}"}, CheckStatus.ERROR, id="white-space"),
+        pytest.param({"OPENAI_API_KEY": f"{CANARY}\u200b"}, CheckStatus.ERROR, id="hidden-character"),
+        pytest.param({"OPENAI_API_KEY": f" {CANARY}\n"}, CheckStatus.OK, id="white-space-around"),
+    ],
+)
+def test_a_key_that_cannot_be_one_is_told(environ: dict[str, str], status: CheckStatus) -> None:
+    (check,) = (check for check in check_keys(environ, None) if check.name == "openai")
+    assert check.status is status
+    assert "OPENAI_API_KEY" in check.detail
+    assert CANARY[:6] not in check.detail
+
+
+@pytest.mark.parametrize(
+    ("environ", "status"),
+    [
+        pytest.param({"SSL_CERT_FILE": "/missing.pem"}, CheckStatus.ERROR, id="certificates"),
+        pytest.param({"HTTPS_PROXY": "ftp://proxy", "OPENAI_API_KEY": CANARY}, CheckStatus.ERROR, id="proxy"),
+        pytest.param({"HTTPS_PROXY": "ftp://proxy"}, CheckStatus.WARNING, id="proxy-of-nobody"),
+        pytest.param(
+            {"HTTPS_PROXY": "ftp://proxy", "OPENAI_API_KEY": CANARY, "NO_PROXY": "*"},
+            CheckStatus.WARNING,
+            id="proxy-not-needed",
+        ),
+        pytest.param({"HTTPS_PROXY": f"http://me:{CANARY}@proxy:3128"}, CheckStatus.OK, id="good-proxy"),
+        pytest.param({"OLLAMA_BASE_URL": "localhost:11434/v1"}, CheckStatus.ERROR, id="base-url"),
+        pytest.param({"VLLM_BASE_URL": f"http://me:{CANARY}@h/v1?a=1"}, CheckStatus.OK, id="good-base-url"),
+        pytest.param({"OPENAI_ORG_ID": "org\n1"}, CheckStatus.ERROR, id="header"),
+        pytest.param({"OPENAI_PROJECT_ID": "proj\n"}, CheckStatus.OK, id="good-header"),
+    ],
+)
+def test_what_the_environment_says_of_the_network_is_looked_at(
+    environ: dict[str, str], status: CheckStatus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_PROXY")
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)  # where the standard library looks for proxies
+    (check,) = check_network(environ)
+    assert (check.name, check.status) == (next(iter(environ)), status)
+    assert CANARY not in check.detail
 
 
 @dataclass

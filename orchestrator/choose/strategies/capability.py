@@ -43,14 +43,14 @@ def capability(situation: Situation) -> Decision | None:
     able = situation.choosable()
     if not able:
         return None
-    ranked = sorted((_rank(offer, situation) for offer in able), key=lambda found: -found.fit)
-    names = [found.offer.spec.name for found in ranked]
+    ranked = sorted((_rank(offer, situation) for offer in able), key=lambda rank: -rank.fit)
+    names = [rank.offer.spec.name for rank in ranked]
     raised = [
         name for name, weight in _weights(situation).items() if weight > situation.routing.fit.weights[name].usual
     ]
     weighed = f"{' and '.join(raised)} weigh{'s' if len(raised) == 1 else ''} more for this prompt" if raised else ""
     head = f"{names[0]} fits best of {len(able)} models{after(names)}"
-    reasons = [head, *([weighed] if weighed else []), *(str(found) for found in ranked[:_SHOWN])]
+    reasons = [head, *([weighed] if weighed else []), *(str(rank) for rank in ranked[:_SHOWN])]
     return Decision(in_order(names), tuple(reasons))
 
 

@@ -38,5 +38,5 @@ def fit_for(able: list[Offer], level: Level) -> list[Offer]:
     fit = [offer for offer in able if level in offer.spec.levels]
     if fit:
         return fit
-    highest = max((offer.spec.top_level for offer in able), key=lambda found: found.rank)
+    highest = max((offer.spec.top_level for offer in able), key=lambda top: top.rank)
     return [offer for offer in able if offer.spec.top_level is highest]

@@ -33,7 +33,7 @@ from ..output import Output
 from ..setup import settings_from
 from ..using import check_used
 from .bench_live import LiveFlags, gather, with_registry_names
-from .ledgers import read_ledger
+from .ledgers import read_ledger, tell_of_other_runs
 
 _PICTURES = (".svg", ".html")
 
@@ -76,7 +76,8 @@ class _BenchFlags(PriceFlags, LiveFlags, OutputFlags, RegistryFlags):
     plot: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.svg|FILE.html", help="Write the chart, or a page with charts and tables; needs orch[charts]."
+            metavar="FILE.svg|FILE.html",
+            help="Write the chart, or a page with charts and tables; needs orch-llm[charts].",
         ),
     ] = None
     ledger: Annotated[
@@ -145,13 +146,13 @@ async def _bench(
     registry: Registry,
     progress: render.Progress,
 ) -> BenchReport:
-    found = [
+    benched = [
         await bench_set(name, items, options, settings=settings, registry=registry, progress=progress)
         for name, items in sets
     ]
     return BenchReport(
-        sets=[report for report, _ in found],
-        together=together([answers for _, answers in found], options) if len(found) > 1 else None,
+        sets=[report for report, _ in benched],
+        together=together([answers for _, answers in benched], options) if len(benched) > 1 else None,
         seed=flags.seed,
         resamples=flags.resamples,
         selection={"split": flags.split, "limit": flags.limit},
@@ -162,6 +163,7 @@ async def _bench(
 def _own_runs(flags: _BenchFlags, settings: Settings, sets: list[tuple[str, Sequence[Item]]]) -> LedgerReport:
     """What the ledger's rated runs came to; those that can be replayed are added to the sets."""
     ledger, name = read_ledger(settings.ledger), str(settings.ledger)
+    tell_of_other_runs(ledger, settings)
     try:
         runs = read_rated(ledger, name, simulated=settings.simulate)
         items = [] if ledger is None else items_of(runs, lambda run_id: find_run(ledger, run_id))

@@ -75,18 +75,18 @@ def gather(flags: LiveFlags, options: BenchOptions, settings: Settings, registry
     with RecordFile.open(flags.write) as file, render.Progress() as progress:
         gathering = Gathering(settings, registry, live, file, progress)
         try:
-            found = Signals[Gathered]().run(gathering.gather(prompts))
+            gathered = Signals[Gathered]().run(gathering.gather(prompts))
         finally:
-            _tell(gathering.found, flags.write)
+            _tell(gathering.gathered, flags.write)
         items = _whole(prompts, file, live)
-    if found.stopped is not None:
+    if gathered.stopped is not None:
         if not items:
-            raise found.stopped
-        render.error(found.stopped)
-        return items, found.stopped.exit_code
+            raise gathered.stopped
+        render.error(gathered.stopped)
+        return items, gathered.stopped.exit_code
     if not items:
         raise UsageError("no prompt has answers of all models", hint="what stood in the way is said above")
-    return items, EXIT_PARTLY_FAILED if found.failures else 0
+    return items, EXIT_PARTLY_FAILED if gathered.failures else 0
 
 
 def with_registry_names(options: BenchOptions, registry: Registry) -> BenchOptions:
@@ -118,10 +118,10 @@ def _whole(prompts: Sequence[Asked], file: RecordFile, live: LiveOptions) -> lis
     return [item for item in there if item is not None and all(model in item.outcomes for model in live.models)]
 
 
-def _tell(found: Gathered, path: Path) -> None:
-    for failure in found.failures[:_SHOWN_FAILURES]:
+def _tell(gathered: Gathered, path: Path) -> None:
+    for failure in gathered.failures[:_SHOWN_FAILURES]:
         render.warn(failure)
-    if len(found.failures) > _SHOWN_FAILURES:
-        render.warn(f"and {len(found.failures) - _SHOWN_FAILURES} more like these; run it again to ask them again")
-    judging = f", of it {format_short(found.judging_nanousd)} for judging" if found.judging_nanousd else ""
-    render.say(f"{found.outcomes:,} answers added to {path} for {format_nanousd(found.spent_nanousd)}{judging}")
+    if len(gathered.failures) > _SHOWN_FAILURES:
+        render.warn(f"and {len(gathered.failures) - _SHOWN_FAILURES} more like these; run it again to ask them again")
+    judging = f", of it {format_short(gathered.judging_nanousd)} for judging" if gathered.judging_nanousd else ""
+    render.say(f"{gathered.outcomes:,} answers added to {path} for {format_nanousd(gathered.spent_nanousd)}{judging}")

@@ -72,17 +72,17 @@ def _list(flags: _ChainFlags, output: Output, settings: Settings) -> int:
     if flags.name is not None:
         raise UsageError("orch chains list takes no name", hint=f"to draw one: orch chains show {flags.name}")
     registry = registry_for(settings)
-    found = registry.chains.values()
+    chains = registry.chains.values()
     output.emit(
         {
             "schema_version": 1,
-            "chains": {chain.name: list(chain.models) for chain in found},
-            "plans": {chain.name: {"description": chain.description, "plan": to_dict(chain.plan)} for chain in found},
+            "chains": {chain.name: list(chain.models) for chain in chains},
+            "plans": {chain.name: {"description": chain.description, "plan": to_dict(chain.plan)} for chain in chains},
         }
     )
     if not output.json:
-        width = max(len(chain.name) for chain in found)
-        for chain in found:
+        width = max(len(chain.name) for chain in chains)
+        for chain in chains:
             render.line(f"{chain.name:<{width}}  {_in_short(chain)}")
     return 0
 

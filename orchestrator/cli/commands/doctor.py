@@ -59,12 +59,12 @@ def doctor(flags: _DoctorFlags) -> int:
     if flags.provider is not None and flags.provider not in PROVIDERS:
         hint = did_you_mean(flags.provider, PROVIDERS) or f"there are: {', '.join(PROVIDERS)}"
         raise UsageError(f"no provider {flags.provider!r}", hint=hint)
-    found = _diagnose(flags)
-    output.emit(found.to_dict())
+    diagnosed = _diagnose(flags)
+    output.emit(diagnosed.to_dict())
     if not output.json:
-        for text in _lines(found):
+        for text in _lines(diagnosed):
             render.line(text)
-    return found.exit_code
+    return diagnosed.exit_code
 
 
 commands = {"doctor": doctor}
@@ -82,13 +82,15 @@ def _diagnose(flags: _DoctorFlags) -> Diagnosis:
     registry, check = diagnosis.check_registry(lambda: registry_for(settings))
     files = diagnosis.check_files(settings, flags.config)
     checks += [(diagnosis.CONFIGURATION, check), (diagnosis.CONFIGURATION, files)]
+    if not settings.simulate:
+        checks.extend((diagnosis.CONFIGURATION, check) for check in diagnosis.check_network(settings.environ))
     ledger = check_ledger(settings.ledger, now=local_now(), full=flags.full)
     checks.extend((diagnosis.LEDGER, check) for check in ledger)
     checks.extend(_keys(settings, flags))
     probes = [] if flags.offline or registry is None else _probes(settings, registry, flags)
-    found = list(diagnosis.check_endpoints(probes, {} if settings.simulate else settings.environ))
+    endpoints = list(diagnosis.check_endpoints(probes, {} if settings.simulate else settings.environ))
     reason = "--offline" if flags.offline else "there is none to ask"
-    checks.extend((diagnosis.ENDPOINTS, check) for check in found or [Check("endpoints", _SKIPPED, reason)])
+    checks.extend((diagnosis.ENDPOINTS, check) for check in endpoints or [Check("endpoints", _SKIPPED, reason)])
     breakers = check_breakers(settings.ledger, now=local_now(), simulated=settings.simulate)
     checks.extend((diagnosis.ENDPOINTS, check) for check in breakers)
     checks.extend((diagnosis.PLUGINS, check) for check in diagnosis.check_plugins(_TABLES))
@@ -124,9 +126,9 @@ def _system(probes: list[Probe]) -> Grouped:
     yield diagnosis.SYSTEM, diagnosis.check_python()
 
 
-def _lines(found: Diagnosis) -> Iterator[str]:
+def _lines(diagnosed: Diagnosis) -> Iterator[str]:
     shown = None
-    for group, check in found.checks:
+    for group, check in diagnosed.checks:
         if group != shown:
             yield group if shown is None else f"\n{group}"
             shown = group
@@ -134,6 +136,6 @@ def _lines(found: Diagnosis) -> Iterator[str]:
     counts = [
         f"{count} {status}{'' if count == 1 else 's'}"
         for status in (CheckStatus.ERROR, CheckStatus.WARNING)
-        if (count := sum(check.status is status for _, check in found.checks))
+        if (count := sum(check.status is status for _, check in diagnosed.checks))
     ]
     yield f"\n{', '.join(counts) or 'everything is in order'}"

@@ -81,10 +81,10 @@ def _all(settings: Settings, kept: _Kept) -> dict[str, Experiment]:
     return {**defined, **gone}
 
 
-def _state(found: Experiment, kept: _Kept, settings: Settings) -> str:
-    if found.name not in registry_for(settings).routing.experiments:
+def _state(experiment: Experiment, kept: _Kept, settings: Settings) -> str:
+    if experiment.name not in registry_for(settings).routing.experiments:
         return _NOT_DEFINED
-    return state_of(found, kept.stops.get(found.name), local_now())
+    return state_of(experiment, kept.stops.get(experiment.name), local_now())
 
 
 def _list(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
@@ -93,7 +93,7 @@ def _list(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
             "orch experiment list takes no name", hint=f"for its results: orch experiment show {flags.name}"
         )
     kept = _kept(settings)
-    rows = [_row(found, kept, _state(found, kept, settings)) for found in _all(settings, kept).values()]
+    rows = [_row(experiment, kept, _state(experiment, kept, settings)) for experiment in _all(settings, kept).values()]
     output.emit({"schema_version": 1, "simulated": settings.simulate, "experiments": rows})
     if not output.json:
         for row in rows:
@@ -105,15 +105,15 @@ def _list(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
     return 0
 
 
-def _row(found: Experiment, kept: _Kept, state: str) -> dict[str, Any]:
-    runs = kept.runs.get(found.name, {})
+def _row(experiment: Experiment, kept: _Kept, state: str) -> dict[str, Any]:
+    runs = kept.runs.get(experiment.name, {})
     return {
-        "name": found.name,
-        "description": found.description,
+        "name": experiment.name,
+        "description": experiment.description,
         "state": state,
         "arms": [
             {"name": arm.name, "target": arm.target, "share": arm.share, "runs": runs.get(arm.name, 0)}
-            for arm in found.arms
+            for arm in experiment.arms
         ],
     }
 
@@ -130,13 +130,13 @@ def _find(flags: _ExperimentFlags, known: Mapping[str, Experiment]) -> Experimen
 
 def _show(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
     kept = _kept(settings)
-    found = _find(flags, _all(settings, kept))
+    experiment = _find(flags, _all(settings, kept))
     ledger = read_ledger(settings.ledger)
     runs = []
     if ledger is not None:
         with ledger:
-            runs = trial_runs(ledger, found.name, simulated=settings.simulate)
-    shown = results(found, runs, stop=kept.stops.get(found.name), state=_state(found, kept, settings))
+            runs = trial_runs(ledger, experiment.name, simulated=settings.simulate)
+    shown = results(experiment, runs, stop=kept.stops.get(experiment.name), state=_state(experiment, kept, settings))
     output.emit({"schema_version": 1, "kind": "experiment", "simulated": settings.simulate} | shown.to_dict())
     if not output.json:
         _print(shown)
@@ -144,10 +144,10 @@ def _show(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
 
 
 def _print(shown: Results) -> None:
-    found = shown.experiment
-    about = f": {found.description}" if found.description else ""
+    experiment = shown.experiment
+    about = f": {experiment.description}" if experiment.description else ""
     kept = "" if shown.stop is None else f"; everybody gets {shown.stop.arm} since {shown.stop.at:%Y-%m-%d}"
-    render.line(f"{found.name}{about} ({shown.state}{kept})\n")
+    render.line(f"{experiment.name}{about} ({shown.state}{kept})\n")
     print_table(("arm", "answers with", *_FIGURES), map(_cells, shown.arms), right=_FIGURES)
     render.line("")
     for text in _verdicts(shown):
@@ -156,9 +156,9 @@ def _print(shown: Results) -> None:
         render.warn(warning)
 
 
-def _cells(found: ArmFigures) -> list[str]:
-    cells = [found.arm.name, found.arm.target, f"{found.subjects:,}", f"{found.runs:,}"]
-    return cells + [_cell(metric.name, found.estimates[metric.name]) for metric in METRICS]
+def _cells(figures: ArmFigures) -> list[str]:
+    cells = [figures.arm.name, figures.arm.target, f"{figures.subjects:,}", f"{figures.runs:,}"]
+    return cells + [_cell(metric.name, figures.estimates[metric.name]) for metric in METRICS]
 
 
 def _cell(metric: str, estimate: Estimate) -> str:
@@ -173,36 +173,36 @@ def _cell(metric: str, estimate: Estimate) -> str:
 
 
 def _verdicts(shown: Results) -> Iterator[str]:
-    for found in shown.comparisons:
-        yield f"{found.metric:<10}  {found.verdict}"
+    for comparison in shown.comparisons:
+        yield f"{comparison.metric:<10}  {comparison.verdict}"
 
 
 def _stop(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
-    found = _find(flags, registry_for(settings).routing.experiments)
-    arm = found.arms[0].name if flags.arm is None else flags.arm
-    if found.arm(arm) is None:
-        names = [each.name for each in found.arms]
+    experiment = _find(flags, registry_for(settings).routing.experiments)
+    arm = experiment.arms[0].name if flags.arm is None else flags.arm
+    if experiment.arm(arm) is None:
+        names = [each.name for each in experiment.arms]
         raise UsageError(
-            f"{found.name} has no arm {arm!r}", hint=did_you_mean(arm, names) or f"arms: {', '.join(names)}"
+            f"{experiment.name} has no arm {arm!r}", hint=did_you_mean(arm, names) or f"arms: {', '.join(names)}"
         )
     with open_ledger(settings.ledger) as ledger:
-        stop(ledger, found.name, arm, simulated=settings.simulate, at=local_now())
-    output.emit({"schema_version": 1, "name": found.name, "state": "stopped", "kept_arm": arm})
+        stop(ledger, experiment.name, arm, simulated=settings.simulate, at=local_now())
+    output.emit({"schema_version": 1, "name": experiment.name, "state": "stopped", "kept_arm": arm})
     if not output.json:
         render.line(
-            f"{found.name} is stopped: everybody gets {arm}; take that back with: orch experiment resume {found.name}"
+            f"{experiment.name} is stopped: everybody gets {arm}; to undo: orch experiment resume {experiment.name}"
         )
     return 0
 
 
 def _resume(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
-    found = _find(flags, registry_for(settings).routing.experiments)
+    experiment = _find(flags, registry_for(settings).routing.experiments)
     with open_ledger(settings.ledger) as ledger:
-        was_stopped = resume(ledger, found.name, simulated=settings.simulate)
-    state = state_of(found, None, local_now())
-    output.emit({"schema_version": 1, "name": found.name, "state": state, "kept_arm": None})
+        was_stopped = resume(ledger, experiment.name, simulated=settings.simulate)
+    state = state_of(experiment, None, local_now())
+    output.emit({"schema_version": 1, "name": experiment.name, "state": state, "kept_arm": None})
     if not output.json:
-        render.line(f"{found.name}: {state}" if was_stopped else f"{found.name} was not stopped: {state}")
+        render.line(f"{experiment.name}: {state}" if was_stopped else f"{experiment.name} was not stopped: {state}")
     return 0
 
 

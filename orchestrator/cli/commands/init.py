@@ -51,8 +51,8 @@ def init(flags: _InitFlags) -> int:
     check_used(flags, "orch init --print" if flags.print_only else "orch init", _USES)
     output, folder = Output.parse(flags.output), user_config_dir()
     imported = flags.from_openclaw is not None
-    found = Converted(starter_files()) if flags.from_openclaw is None else _converted(flags.from_openclaw, folder)
-    written = None if flags.print_only else write(found.files, folder, force=flags.force, together=imported)
+    converted = Converted(starter_files()) if flags.from_openclaw is None else _converted(flags.from_openclaw, folder)
+    written = None if flags.print_only else write(converted.files, folder, force=flags.force, together=imported)
     output.emit(
         {
             "schema_version": 1,
@@ -60,14 +60,14 @@ def init(flags: _InitFlags) -> int:
             "written": [] if written is None else list(written.written),
             "kept": [] if written is None else list(written.kept),
             "copies": [] if written is None else list(written.copies),
-            "warnings": found.warnings,
-            "files": found.files if flags.print_only else None,
+            "warnings": converted.warnings,
+            "files": converted.files if flags.print_only else None,
         }
     )
     if not output.json:
-        for line in _printed(found) if written is None else _report(written, found, imported=imported):
+        for line in _printed(converted) if written is None else _report(written, converted, imported=imported):
             render.line(line)
-    for warning in found.warnings:
+    for warning in converted.warnings:
         render.warn(warning)
     return 0
 
@@ -84,20 +84,20 @@ def _converted(source: Path, folder: Path) -> Converted:
     models_file = own if named or is_there(own) else None
     with TemporaryDirectory(prefix="orch-init-") as nowhere:  # the user's chains make no difference, even broken ones
         registry = load_registry(models_file=models_file, chains_file=None, config_dir=Path(nowhere))
-    found = convert(read_openclaw(source), registry, source=source.name, when=local_now())
+    converted = convert(read_openclaw(source), registry, source=source.name, when=local_now())
     if models_file is not None:
-        found.files.pop(MODELS, None)  # the user's own stays; the warnings have what to add
-    check(found.files, models_file=models_file)
-    return found
+        converted.files.pop(MODELS, None)  # the user's own stays; the warnings have what to add
+    check(converted.files, models_file=models_file)
+    return converted
 
 
-def _printed(found: Converted) -> Iterator[str]:
-    for name, text in found.files.items():
+def _printed(converted: Converted) -> Iterator[str]:
+    for name, text in converted.files.items():
         yield f"# ---- {name}"
         yield text
 
 
-def _report(written: Written, found: Converted, *, imported: bool) -> Iterator[str]:
+def _report(written: Written, converted: Converted, *, imported: bool) -> Iterator[str]:
     for name in written.written:
         copy = f" (what was there: {name}.old)" if f"{name}.old" in written.copies else ""
         yield f"wrote {written.folder / name}{copy}"
@@ -106,7 +106,7 @@ def _report(written: Written, found: Converted, *, imported: bool) -> Iterator[s
     for variable in _NAMED_ELSEWHERE:
         if os.environ.get(variable):
             yield f"{variable} names another file, which is read instead"
-    missing = [name for name in found.providers if not is_set_up(name, os.environ)]
+    missing = [name for name in converted.providers if not is_set_up(name, os.environ)]
     keys = [info.base_url_env if info.self_hosted else info.key_env for info in map(PROVIDERS.__getitem__, missing)]
     yield ""
     if not imported:
@@ -115,4 +115,4 @@ def _report(written: Written, found: Converted, *, imported: bool) -> Iterator[s
         return
     first = f"set {', '.join(keys)}, then: " if keys else ""
     yield f"next: {first}orch chains, orch doctor"
-    yield 'to try it without a key: orch run --simulate -p "Should I use REST or GraphQL?" -v'
+    yield 'to try it without a key: orch run --simulate "Should I use REST or GraphQL?" -v'

@@ -9,25 +9,26 @@ from ...report.estimate import LEAST_DAYS, Estimate
 from ...report.projection import Projection
 
 
-def projection_lines(found: Projection) -> Iterator[str]:
+def projection_lines(projection: Projection) -> Iterator[str]:
     """What the days ahead will cost, from what, and compared with what."""
-    ahead = f"{found.horizon.days} days"
+    ahead = f"{projection.horizon.days} days"
     yield ""
-    if found.expected is None:
+    if projection.expected is None:
         yield f"Projection to {ahead}: no day that is over has been recorded yet"
         return
-    days = "1 whole day" if found.days == 1 else f"{found.days} whole days"
-    yield f"Projection to {ahead}, from {days} ({found.first_day} to {found.last_day}, {_runs(found.runs)}):"
-    rows = [("as it is", found.expected, "")]
-    if found.against is not None and found.saved is not None:
-        share = "" if found.saved_share is None else f"{found.saved_share:.1%} of it"
-        rows += [(f"everything on {found.model}", found.against, ""), ("saved", found.saved, share)]
+    days = "1 whole day" if projection.days == 1 else f"{projection.days} whole days"
+    span = f"{projection.first_day} to {projection.last_day}"
+    yield f"Projection to {ahead}, from {days} ({span}, {_runs(projection.runs)}):"
+    rows = [("as it is", projection.expected, "")]
+    if projection.against is not None and projection.saved is not None:
+        share = "" if projection.saved_share is None else f"{projection.saved_share:.1%} of it"
+        rows += [(f"everything on {projection.model}", projection.against, ""), ("saved", projection.saved, share)]
     width = max(len(name) for name, _, _ in rows)
     amount = max(len(format_short(estimate.expected_nanousd)) for _, estimate, _ in rows)
     for name, estimate, more in rows:
         parts = [f"  {name:<{width}}  {format_short(estimate.expected_nanousd):>{amount}}", _interval(estimate), more]
         yield "  ".join(part for part in parts if part)
-    yield from _notes(found)
+    yield from _notes(projection)
 
 
 def _interval(estimate: Estimate) -> str:
@@ -36,16 +37,16 @@ def _interval(estimate: Estimate) -> str:
     return f"95 %: {format_short(estimate.low_nanousd)} to {format_short(estimate.high_nanousd)}"
 
 
-def _notes(found: Projection) -> Iterator[str]:
-    if not found.has_interval:
+def _notes(projection: Projection) -> Iterator[str]:
+    if not projection.has_interval:
         yield f"too few days for an interval: it takes {LEAST_DAYS} whole ones"
-    if found.unpriced_calls:
-        calls = "1 call" if found.unpriced_calls == 1 else f"{found.unpriced_calls:,} calls"
+    if projection.unpriced_calls:
+        calls = "1 call" if projection.unpriced_calls == 1 else f"{projection.unpriced_calls:,} calls"
         yield f"{calls} of unknown price are not part of what it is"
-    if found.model is not None:
-        yield f"on {found.model}: one call a run, with the tokens of the answer, at the price of its day"
-        if found.unanswered_runs:
-            yield f"{_runs(found.unanswered_runs)} gave no answer, and would cost nothing there"
+    if projection.model is not None:
+        yield f"on {projection.model}: one call a run, with the tokens of the answer, at the price of its day"
+        if projection.unanswered_runs:
+            yield f"{_runs(projection.unanswered_runs)} gave no answer, and would cost nothing there"
 
 
 def _runs(count: int) -> str:

@@ -58,13 +58,13 @@ def reconcile(flags: _ReconcileFlags) -> int:
     if flags.provider is not None and flags.provider not in PROVIDERS:
         hint = did_you_mean(flags.provider, PROVIDERS) or f"there are: {', '.join(PROVIDERS)}"
         raise UsageError(f"no provider {flags.provider!r}", hint=hint)
-    found = _compared(flags, settings, _percent(flags.tolerance))
-    output.emit(found.to_dict())
+    reconciliation = _compared(flags, settings, _percent(flags.tolerance))
+    output.emit(reconciliation.to_dict())
     if not output.json:
-        render.line(_scope(found))
-        if found.rows:
-            print_table(("day", "model", *_FIGURES), _rows(found), right=_FIGURES)
-        for note in _notes(found):
+        render.line(_scope(reconciliation))
+        if reconciliation.rows:
+            print_table(("day", "model", *_FIGURES), _rows(reconciliation), right=_FIGURES)
+        for note in _notes(reconciliation):
             render.line(note)
     return 0
 
@@ -93,32 +93,32 @@ def _percent(written: str) -> Fraction:
     return Fraction(percent)
 
 
-def _scope(found: Reconciliation) -> str:
-    whose = f"calls to {found.provider}" if found.provider else "calls to all providers"
-    if found.first_day is None:
-        return f"Read as {found.format}: it holds no usage"
-    return f"Read as {found.format}: {whose}, {found.first_day} to {found.last_day} (UTC)"
+def _scope(reconciliation: Reconciliation) -> str:
+    whose = f"calls to {reconciliation.provider}" if reconciliation.provider else "calls to all providers"
+    if reconciliation.first_day is None:
+        return f"Read as {reconciliation.format}: it holds no usage"
+    return f"Read as {reconciliation.format}: {whose}, {reconciliation.first_day} to {reconciliation.last_day} (UTC)"
 
 
-def _notes(found: Reconciliation) -> Iterator[str]:
-    total = found.total.ledger
+def _notes(reconciliation: Reconciliation) -> Iterator[str]:
+    total = reconciliation.total.ledger
     if total is not None and total.unknown_costs:
         yield f"{total.unknown_costs} calls in the ledger have no known cost; its sums are without them"
     if total is not None and total.estimated_calls:
         yield f"{total.estimated_calls} calls in the ledger have an upper estimate for a cost"
-    if found.passed_over:
-        yield f"{found.passed_over} rows of the export are about something else and were passed over"
-    if found.incomplete:
+    if reconciliation.passed_over:
+        yield f"{reconciliation.passed_over} rows of the export are about something else and were passed over"
+    if reconciliation.incomplete:
         yield "the export says of itself that it has more pages (has_more): put them into one JSON array"
-    if "cost_nanousd" not in found.total.compared and found.rows:
+    if "cost_nanousd" not in reconciliation.total.compared and reconciliation.rows:
         yield "the export gives no cost: where the provider has a cost export too, compare that as well"
-    verdict = "no figure differs" if found.within_tolerance else "some figures differ"
-    yield f"{verdict} by more than {float(found.tolerance_percent):g} %"
+    verdict = "no figure differs" if reconciliation.within_tolerance else "some figures differ"
+    yield f"{verdict} by more than {float(reconciliation.tolerance_percent):g} %"
 
 
-def _rows(found: Reconciliation) -> Iterator[tuple[str, ...]]:
+def _rows(reconciliation: Reconciliation) -> Iterator[tuple[str, ...]]:
     """Two for each row: what the ledger has, and what the provider says."""
-    for row in (*found.rows, found.total):
+    for row in (*reconciliation.rows, reconciliation.total):
         day = "" if row.day is None else row.day.isoformat()
         yield (day, f"{one_line(row.model, 60)}: ledger", *_cells(row.ledger), "")
         yield ("", "  provider", *_cells(row.provider), _difference(row))

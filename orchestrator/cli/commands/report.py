@@ -28,7 +28,7 @@ from ..options import ConfigFlags, LedgerFlags, OutputFlags, RegistryFlags, comm
 from ..output import Output
 from ..setup import settings_from
 from ..using import REGISTRY_FILES, check_used
-from .ledgers import read_ledger
+from .ledgers import read_ledger, tell_of_other_runs
 from .projection import projection_lines
 
 
@@ -91,16 +91,16 @@ def report(flags: _ReportFlags) -> int:
         return _compared(flags, flags.baseline, output)
     with selected(flags) as (ledger, selection, now):
         machines = _machines(settings_from(flags))
-        found = summarise(ledger, selection, by=flags.by or By.MODEL)
-        found = replace(found, idle=idle(ledger, selection, machines, now=now, localise=datetime.astimezone))
+        summary = summarise(ledger, selection, by=flags.by or By.MODEL)
+        summary = replace(summary, idle=idle(ledger, selection, machines, now=now, localise=datetime.astimezone))
         if horizon is not None:
             registry = registry_for(settings_from(flags))
             projected = project(ledger, selection, registry, horizon=horizon, against=flags.against, now=now)
-    output.emit(found.to_dict() | ({} if projected is None else {"projection": projected.to_dict()}))
+    output.emit(summary.to_dict() | ({} if projected is None else {"projection": projected.to_dict()}))
     if not output.json:
         from ...report.table import ReportTable  # heavy
 
-        render.table(ReportTable(found))
+        render.table(ReportTable(summary))
         for line in () if projected is None else projection_lines(projected):
             render.line(line)
     return 0
@@ -111,12 +111,12 @@ def stats(flags: _StatsFlags) -> int:
     """Shows today, this week, this month and all time, or the period that you choose, and the latest runs."""
     output = Output.parse(flags.output)
     with selected(flags) as (ledger, selection, now):
-        found = statistics(ledger, selection, now=now)
-    output.emit(found.to_dict())
+        statistic = statistics(ledger, selection, now=now)
+    output.emit(statistic.to_dict())
     if not output.json:
         from ...report.table import StatsTable  # heavy
 
-        render.table(StatsTable(found))
+        render.table(StatsTable(statistic))
     return 0
 
 
@@ -155,12 +155,12 @@ def _compared(flags: _ReportFlags, written: str, output: Output) -> int:
             days = days_passed(within, now, datetime.astimezone)
             return Span(selection, days, idle(ledger, selection, machines, now=now, localise=datetime.astimezone))
 
-        found = compare(ledger, span(baseline), span(whole), threshold=settings.run.threshold)
-    output.emit(found.to_dict())
+        comparison = compare(ledger, span(baseline), span(whole), threshold=settings.run.threshold)
+    output.emit(comparison.to_dict())
     if not output.json:
         from ...report.baseline_table import BaselineTable  # heavy
 
-        render.table(BaselineTable(found))
+        render.table(BaselineTable(comparison))
     return 0
 
 
@@ -194,6 +194,7 @@ def selected(flags: SelectionFlags) -> Iterator[tuple[Ledger | None, Selection, 
     within = resolve(flags.period, since=flags.since, until=flags.until, now=now, localise=datetime.astimezone)
     selection = Selection(settings.simulate, within, flags.category, flags.tag)
     ledger = read_ledger(settings.ledger)
+    tell_of_other_runs(ledger, settings)
     try:
         yield ledger, selection, now
     finally:

@@ -12,7 +12,6 @@ from ...clock import local_now
 from ...config import Settings
 from ...deferred import dataclass
 from ...errors import UsageError
-from ...ledger.store import is_there
 from ...money import format_nanousd
 from ...registry.loading import registry_for
 from ...report.period import resolve
@@ -25,7 +24,7 @@ from ..output import Output
 from ..setup import settings_from
 from ..tables import print_table
 from ..using import REGISTRY_FILES, check_used
-from .ledgers import open_ledger
+from .ledgers import check_there, open_ledger
 
 _FIGURES = ("calls", "changed", "before", "after", "difference")
 
@@ -54,13 +53,13 @@ def reprice(flags: _RepriceFlags) -> int:
     if (flags.since is None) == (flags.undo is None):
         raise UsageError("orch reprice takes either --since DAY or --undo ID")
     check_used(flags, "orch reprice --since" if flags.undo is None else "orch reprice --undo", _USES)
-    found = _carried_out(flags, settings)
-    output.emit(_document(found, flags, simulated=settings.simulate))
+    repricing = _carried_out(flags, settings)
+    output.emit(_document(repricing, flags, simulated=settings.simulate))
     if not output.json:
-        if found.models:
-            rows = (*found.models, found.total) if len(found.models) > 1 else found.models
+        if repricing.models:
+            rows = (*repricing.models, repricing.total) if len(repricing.models) > 1 else repricing.models
             print_table(("model", *_FIGURES), map(_cells, rows), right=_FIGURES)
-        render.line(_summary(found, flags))
+        render.line(_summary(repricing, flags))
     return 0
 
 
@@ -73,8 +72,7 @@ _USES = {
 
 
 def _carried_out(flags: _RepriceFlags, settings: Settings) -> Repricing:
-    if not is_there(settings.ledger):
-        raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
+    check_there(settings)
     now = local_now()
     if flags.undo is not None:
         with open_ledger(settings.ledger) as ledger:
@@ -93,16 +91,16 @@ def _day(since: str | None, now: datetime) -> date:
     return first
 
 
-def _document(found: Repricing, flags: _RepriceFlags, *, simulated: bool) -> dict[str, Any]:
+def _document(repricing: Repricing, flags: _RepriceFlags, *, simulated: bool) -> dict[str, Any]:
     return {
         "schema_version": 1,
         "kind": "reprice",
         "simulated": simulated,
-        "reprice_id": found.reprice_id,
+        "reprice_id": repricing.reprice_id,
         "dry_run": flags.dry_run,
         "undone": flags.undo is not None,
-        "models": [_change(change) for change in found.models],
-        "total": _change(found.total),
+        "models": [_change(change) for change in repricing.models],
+        "total": _change(repricing.total),
     }
 
 
@@ -110,16 +108,18 @@ def _change(change: ModelChange) -> dict[str, Any]:
     return asdict(change) | {"difference_nanousd": change.difference_nanousd}
 
 
-def _summary(found: Repricing, flags: _RepriceFlags) -> str:
-    total = found.total
+def _summary(repricing: Repricing, flags: _RepriceFlags) -> str:
+    total = repricing.total
     without = f"; {total.without_price} cannot be priced by the registry and stay" if total.without_price else ""
     if flags.undo is not None:
         return f"undone: {total.changed} of {total.calls} calls have their earlier cost again"
     if not total.changed:
         return f"nothing to change: {total.calls} calls looked at{without}"
-    if found.reprice_id is None:
+    if repricing.reprice_id is None:
         return f"{total.changed} of {total.calls} calls would change{without}; nothing was changed"
-    return f"{total.changed} of {total.calls} calls changed{without}; to undo: orch reprice --undo {found.reprice_id}"
+    return (
+        f"{total.changed} of {total.calls} calls changed{without}; to undo: orch reprice --undo {repricing.reprice_id}"
+    )
 
 
 def _cells(change: ModelChange) -> tuple[str, ...]:

@@ -58,8 +58,8 @@ def _run(engine: Engine, prompt: str, **options: object) -> OrchestrationResult:
 
 def _complexity(_: Engine) -> Iterator[Check]:
     for prompt, level in _LEVELS.items():
-        found = ComplexityAnalyzer().analyze(prompt).level
-        yield "complexity", found is level, f"{prompt!r} is {found}"
+        read = ComplexityAnalyzer().analyze(prompt).level
+        yield "complexity", read is level, f"{prompt!r} is {read}"
 
 
 def _routing(engine: Engine) -> Iterator[Check]:

@@ -29,7 +29,7 @@ from ..options import LedgerFlags, OutputFlags, PriceFlags, RegistryFlags, comma
 from ..output import Output
 from ..setup import settings_from, tuned_file_from
 from ..using import REGISTRY_FILES, check_used
-from .ledgers import read_ledger
+from .ledgers import read_existing_ledger, tell_of_other_runs
 from .tuned_settings import in_force, overridden
 from .tuning_shown import Told, comment
 
@@ -118,13 +118,13 @@ def _undo(flags: _TuneFlags, output: Output) -> int:
 
 
 def _show(settings: Settings, output: Output) -> int:
-    path, found = settings.tuned_file, in_force(settings)
+    path, current = settings.tuned_file, in_force(settings)
     left = len(history(path))
     document = {"schema_version": 1, "kind": "tune_show", "simulated": settings.simulate, "file": str(path)}
-    document |= {"exists": path.exists(), "undoable": left, "settings": [asdict(setting) for setting in found]}
+    document |= {"exists": path.exists(), "undoable": left, "settings": [asdict(setting) for setting in current]}
     output.emit(document)
     if not output.json:
-        for setting in found:
+        for setting in current:
             value = setting.value if setting.key != "complexity.adjustment" else _in_short(setting.value)
             render.line(f"{setting.key}: {value} ({setting.source})")
         render.line(f"{left} {'tuning' if left == 1 else 'tunings'} can be undone" if left else "nothing to undo")
@@ -139,7 +139,7 @@ def _tune(flags: _TuneFlags, settings: Settings, output: Output) -> int:
     levels: Mapping[str, Sequence[Level]]
     cases, levels = _from_files(flags, settings) if flags.files else _from_ledger(flags, settings)
     _check_models(flags, cases)
-    found = tune_settings(
+    tuning = tune_settings(
         cases,
         settings,
         levels,
@@ -149,11 +149,11 @@ def _tune(flags: _TuneFlags, settings: Settings, output: Output) -> int:
         weights=flags.weights,
         force=flags.force,
     )
-    accepted = found.accepted(force=flags.force)
+    accepted = tuning.accepted(force=flags.force)
     written = accepted != Tuned() and not flags.dry_run
     path = settings.tuned_file
     told = Told(
-        tuning=found,
+        tuning=tuning,
         sources=tuple(map(str, flags.files or [settings.ledger])),
         of_runs=not flags.files,
         simulated=settings.simulate,
@@ -169,17 +169,15 @@ def _tune(flags: _TuneFlags, settings: Settings, output: Output) -> int:
     output.emit(told.to_dict())
     if not output.json:
         told.show()
-    if found.could_tell or accepted != Tuned():
+    if tuning.could_tell or accepted != Tuned():
         return 0
     render.error(UsageError("there is too little data to tell", hint=told.needed()))
     return _TOO_LITTLE
 
 
 def _from_ledger(flags: _TuneFlags, settings: Settings) -> tuple[list[Case], Mapping[str, Sequence[Level]]]:
-    ledger = read_ledger(settings.ledger)
-    if ledger is None:
-        raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
-    with ledger:
+    with read_existing_ledger(settings) as ledger:
+        tell_of_other_runs(ledger, settings)
         runs = rated_runs(ledger, simulated=settings.simulate)
     if not runs:
         kind = "simulated run" if settings.simulate else "run"

@@ -74,9 +74,9 @@ def overridden(settings: Settings, tuned: Tuned) -> list[str]:
 def _chosen_by_the_user(settings: Settings) -> set[str]:
     if settings.config_file is None:
         return set()
-    found = _content(settings.config_file)
-    inner = found.get("complexity")
-    keys = {key for key in ("confidence", "threshold") if key in found}
+    content = _content(settings.config_file)
+    inner = content.get("complexity")
+    keys = {key for key in ("confidence", "threshold") if key in content}
     return keys | ({"complexity.cuts"} if inner is not None and "cuts" in inner.content else set())
 
 

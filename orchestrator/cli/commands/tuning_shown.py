@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...deferred import dataclass
+from ...distribution import DISTRIBUTION
 from ...lab.intervals import Estimate
 from ...lab.tune.held_out import FOLDS, Change, digits
 from ...lab.tune.tuning import Tuning
@@ -78,8 +79,12 @@ class Told:
 
     def needed(self) -> str:
         """What it takes to tell."""
-        found = [more for setting in self.tuning.settings if (more := _more(setting)) is not None]
-        return found[0] if found else "; ".join(f"{setting.name}: {setting.reason}" for setting in self.tuning.settings)
+        numbers = [more for setting in self.tuning.settings if (more := _more(setting)) is not None]
+        return (
+            numbers[0]
+            if numbers
+            else "; ".join(f"{setting.name}: {setting.reason}" for setting in self.tuning.settings)
+        )
 
     def _counts(self) -> str:
         tuning = self.tuning
@@ -101,7 +106,7 @@ class Told:
 def comment(told: Told, now: datetime) -> list[str]:
     """The lines at the head of the file: where its values come from, and what they are worth."""
     lines = [
-        f"Written by orch tune (orch {version('orch')}) on {now:%Y-%m-%d}; orch tune --undo takes it back.",
+        f"Written by orch tune (orch {version(DISTRIBUTION)}) on {now:%Y-%m-%d}; orch tune --undo takes it back.",
         f"{told._counts()}; figures are held out ({FOLDS} parts, cross-fitted), with 95 % intervals.",
     ]
     lines += [f"{setting.name}: {_WORDS[setting.finding]}: {setting.reason}" for setting in told.tuning.settings]
@@ -154,7 +159,7 @@ def _cells(change: Change) -> tuple[str, ...]:
     return (change.name, *map(_estimate, (change.before, change.after, change.difference)))
 
 
-def _estimate(found: Estimate) -> str:
-    if found.low is None or found.high is None:
-        return digits(found.value)
-    return f"{digits(found.value)} ({digits(found.low)} to {digits(found.high)})"
+def _estimate(estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return digits(estimate.value)
+    return f"{digits(estimate.value)} ({digits(estimate.low)} to {digits(estimate.high)})"

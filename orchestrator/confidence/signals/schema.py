@@ -41,14 +41,14 @@ def schema_signal(text: str, schema: Mapping[str, Any]) -> Signal:
 
     block = _IN_A_BLOCK.match(text.strip())
     try:
-        found = parse_json(block[1] if block else text)
+        value = parse_json(block[1] if block else text)
     except ValueError as error:
         why = "" if isinstance(error, JSONDecodeError) else f": {error}"
         return Signal("schema", DOES_NOT_FIT, f"asked for JSON, and there is none that parses{why}")
     try:
         # With a registry of its own it fetches nothing: a schema must not be able to make requests.
         validator = validators.validator_for(schema)(dict(schema), registry=Registry())
-        problem = next(iter(sorted(validator.iter_errors(found), key=lambda error: error.json_path)), None)
+        problem = next(iter(sorted(validator.iter_errors(value), key=lambda error: error.json_path)), None)
     except (Unresolvable, RecursionError, ArithmeticError, re.error) as error:  # ArithmeticError: 10**400 as a float
         return Signal("schema", DOES_NOT_FIT, f"the schema cannot be applied: {str(error)[:120]}")
     if problem is None:

@@ -34,7 +34,7 @@ def _problem(call: ToolCall, offered: Mapping[str, Tool]) -> str | None:
         arguments = parse_json(call.arguments)
         # With a registry of its own it fetches nothing: a schema must not be able to make requests.
         validator = validators.validator_for(tool.parameters)(dict(tool.parameters), registry=Registry())
-        error = next(iter(sorted(validator.iter_errors(arguments), key=lambda found: found.json_path)), None)
+        error = next(iter(sorted(validator.iter_errors(arguments), key=lambda violation: violation.json_path)), None)
     except ValueError:
         return f"calls {call.name} with arguments that are no JSON"
     except (Unresolvable, RecursionError, ArithmeticError, re.error) as error:

@@ -68,13 +68,13 @@ class Case:
 
 def cases_of_runs(runs: Iterable[RatedRun], analyzer: ComplexityAnalyzer, *, with_evidence: bool = False) -> list[Case]:
     """Rated runs by prompt (and system prompt). A run that was not finished has no model and is left out."""
-    found: dict[tuple[str, str | None], dict[str, list[RatedRun]]] = {}
+    runs_of: dict[tuple[str, str | None], dict[str, list[RatedRun]]] = {}
     for run in runs:
         if run.model_used is not None:
-            found.setdefault((run.prompt_sha256, run.system), {}).setdefault(run.model_used, []).append(run)
+            runs_of.setdefault((run.prompt_sha256, run.system), {}).setdefault(run.model_used, []).append(run)
     detector = ConfidenceDetector()
     cases = []
-    for (digest, _), by_model in found.items():
+    for (digest, _), by_model in runs_of.items():
         first = next(run for runs in by_model.values() for run in runs)
         answers = {model: tuple(_of_run(run, detector) for run in runs) for model, runs in by_model.items()}
         if first.prompt is None:
@@ -108,7 +108,7 @@ def cases_of_items(
 ) -> list[Case]:
     """Recorded outcomes. `models` has what each costs, as far as it is known; `analyzer` is the one in force."""
     detector = ConfidenceDetector()
-    found = []
+    cases = []
     for item in items:
         analysis = analyzer.analyze(item.prompt)
         evidence = analyzer.evidence(item.prompt) if with_evidence else None
@@ -116,8 +116,8 @@ def cases_of_items(
             name: (_of_outcome(item, outcome, analysis, models.get(name), detector),)
             for name, outcome in item.outcomes.items()
         }
-        found.append(Case(digest_of(item.prompt), analysis.score, answers, evidence))
-    return found
+        cases.append(Case(digest_of(item.prompt), analysis.score, answers, evidence))
+    return cases
 
 
 def _of_outcome(

@@ -82,9 +82,14 @@ class Change:
         return self.difference.low is not None and self.difference.low > _ROUNDING
 
     def __str__(self) -> str:
-        found = self.difference
-        interval = "" if found.low is None or found.high is None else f", {digits(found.low)} to {digits(found.high)}"
-        return f"{self.name} {digits(self.before.value)} → {digits(self.after.value)} ({digits(found.value)}{interval})"
+        difference = self.difference
+        interval = (
+            ""
+            if difference.low is None or difference.high is None
+            else f", {digits(difference.low)} to {digits(difference.high)}"
+        )
+        values = f"{digits(self.before.value)} → {digits(self.after.value)}"
+        return f"{self.name} {values} ({digits(difference.value)}{interval})"
 
 
 def digits(value: float | None) -> str:
@@ -100,8 +105,8 @@ def changes(sample: Sample, figures: Sequence[tuple[str, Statistic, Statistic]])
     for _, before, after in figures:
         one, other = sample.statistic(before), sample.statistic(after)
         wanted += [one, other, _difference(one, other)]
-    found = estimates(sample.prompts, wanted)
-    return tuple(Change(name, *found[3 * place : 3 * place + 3]) for place, (name, _, _) in enumerate(figures))
+    estimated = estimates(sample.prompts, wanted)
+    return tuple(Change(name, *estimated[3 * place : 3 * place + 3]) for place, (name, _, _) in enumerate(figures))
 
 
 def more_needed(prompts: int, difference: Estimate, *, lower_is_better: bool) -> int | None:

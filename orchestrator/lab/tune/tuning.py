@@ -87,16 +87,16 @@ def tune(
 
     confidence = tune_confidence(cases, settings.calibration, settings.run.threshold)
     pair = choose_pair(cases, weak, strong)
-    found = [confidence, _threshold(cases, settings, pair, quality, refit=taken(confidence))]
+    tuned = [confidence, _threshold(cases, settings, pair, quality, refit=taken(confidence))]
     in_force = settings.complexity.adjustment or Adjustment()
     scored = _comparison([case for case in cases if case.score is not None], pair, lambda _: True)
     adjusts = False
     if weights:
-        found.append(tune_weights(scored, in_force))
-        adjusts = taken(found[-1])
-    found.append(_complexity(scored, settings, quality, levels, refit=adjusts))
+        tuned.append(tune_weights(scored, in_force))
+        adjusts = taken(tuned[-1])
+    tuned.append(_complexity(scored, settings, quality, levels, refit=adjusts))
     answers = sum(1 for case in cases for _ in case.graded())
-    return Tuning(tuple(found), pair, len(cases), answers, settings.complexity.scorer)
+    return Tuning(tuple(tuned), pair, len(cases), answers, settings.complexity.scorer)
 
 
 def _threshold(
@@ -135,10 +135,10 @@ def _complexity(
         return TunedSetting("complexity", Finding.NOT_IN_DATA, reason, {"cuts": list(cuts)})
     adjustments: dict[int | None, Adjustment] = {}
     if refit:
-        adjustments = {None: fit_adjustment(comparison.found)}
+        adjustments = {None: fit_adjustment(comparison.pairs)}
         for fold in range(FOLDS):
             adjustments[fold] = fit_adjustment(
-                [paired for paired in comparison.found if fold_of(paired.digest) != fold]
+                [paired for paired in comparison.pairs if fold_of(paired.digest) != fold]
             )
 
     def read(paired: PairedAnswers, fold: int | None) -> Choice:

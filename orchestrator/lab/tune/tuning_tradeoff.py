@@ -41,11 +41,11 @@ def tune_number(
 ) -> TunedSetting:
     """The number in force against the cheapest one that keeps `share` of the strong model's quality, both on held-out
     prompts. `as_settings` says it in config keys."""
-    found = comparison.found
+    answers = comparison.pairs
     setting = undecided(name, comparison, as_settings(in_force))
     if setting.finding is Finding.NOT_IN_DATA:
         return setting
-    number = fit_number([read(paired, None) for paired in found], share)
+    number = fit_number([read(paired, None) for paired in answers], share)
     setting = replace(setting, fitted=as_settings(number))
     if setting.finding is Finding.TOO_LITTLE_DATA:
         return setting
@@ -53,29 +53,31 @@ def tune_number(
     if number == in_force:
         found_out: _Finding = (Finding.NO_IMPROVEMENT, "it is what the data would have it be", None)
     else:
-        found_out = _judged(figures, len(found))
+        found_out = _judged(figures, len(answers))
     finding, reason, more = found_out
     return replace(setting, finding=finding, reason=reason, changes=figures, more_needed=more)
 
 
 def undecided(name: str, comparison: Comparison, settings: dict[str, Any]) -> TunedSetting:
     """What can be said of a setting before it is fitted: NO_IMPROVEMENT where there is enough to tell."""
-    found, pair = comparison.found, comparison.pair
-    setting = TunedSetting(name, Finding.NOT_IN_DATA, _NOT_PAIRED, settings, prompts=len(found), answers=2 * len(found))
-    gains = [paired.strong.outcome - paired.weak.outcome for paired in found]
+    answers, pair = comparison.pairs, comparison.pair
+    setting = TunedSetting(
+        name, Finding.NOT_IN_DATA, _NOT_PAIRED, settings, prompts=len(answers), answers=2 * len(answers)
+    )
+    gains = [paired.strong.outcome - paired.weak.outcome for paired in answers]
     if math.fsum(gains) <= 0:
         no_better = f"{pair.strong} does no better than {pair.weak} on these prompts"
-        return replace(setting, reason=no_better) if found else setting
+        return replace(setting, reason=no_better) if answers else setting
     better = sum(gain > 0 for gain in gains)
-    rarer = min(better, len(found) - better)
+    rarer = min(better, len(answers) - better)
     if rarer >= FEWEST:
         return replace(setting, finding=Finding.NO_IMPROVEMENT, reason="")
     return replace(
         setting,
         finding=Finding.TOO_LITTLE_DATA,
-        reason=f"{pair.strong} does better on {better} of {len(found)} prompts; to tell, it takes {FEWEST} such "
+        reason=f"{pair.strong} does better on {better} of {len(answers)} prompts; to tell, it takes {FEWEST} such "
         f"prompts and {FEWEST} others",
-        more_needed=math.ceil((FEWEST - rarer) * (len(found) + 2) / (rarer + 1)),
+        more_needed=math.ceil((FEWEST - rarer) * (len(answers) + 2) / (rarer + 1)),
     )
 
 
@@ -86,8 +88,8 @@ def _held_out(comparison: Comparison, in_force: float, share: float, read: Readi
     def fit(fold: int, others: list[PairedAnswers]) -> tuple[int, float]:
         return fold, fit_number([read(paired, fold) for paired in others], share)
 
-    fits = cross_fitted(comparison.found, lambda paired: paired.digest, fit)
-    choices = [(read(paired, fold), number) for paired, (fold, number) in zip(comparison.found, fits, strict=True)]
+    fits = cross_fitted(comparison.pairs, lambda paired: paired.digest, fit)
+    choices = [(read(paired, fold), number) for paired, (fold, number) in zip(comparison.pairs, fits, strict=True)]
     before = [choice.course(in_force) for choice, _ in choices]
     return _figures(comparison, before, [choice.course(number) for choice, number in choices], share)
 
@@ -99,12 +101,14 @@ def fit_number(choices: Sequence[Choice], share: float) -> float:
     standard error rule of Breiman et al., Classification and Regression Trees, 1984, has it). If no number reaches
     that, by nothing; if none does even so, the one with the most quality is taken.
     """
-    found = _candidates(choices, share)
+    candidates = _candidates(choices, share)
     for margin in (1.0, 0.0):
-        enough = [candidate for candidate in found if candidate.above >= margin * candidate.error - _ROUNDING]
+        enough = [candidate for candidate in candidates if candidate.above >= margin * candidate.error - _ROUNDING]
         if enough:
             return min(enough, key=lambda candidate: (candidate.cost, -candidate.above)).number
-    return max(found, key=lambda candidate: (candidate.above, -candidate.cost), default=_Candidate(0, 0, 0, 0)).number
+    return max(
+        candidates, key=lambda candidate: (candidate.above, -candidate.cost), default=_Candidate(0, 0, 0, 0)
+    ).number
 
 
 def _candidates(choices: Sequence[Choice], share: float) -> list[_Candidate]:
@@ -114,7 +118,7 @@ def _candidates(choices: Sequence[Choice], share: float) -> list[_Candidate]:
     above = [choice.reached.quality - share * choice.strong for choice in ordered]
     total, squares = math.fsum(above), math.fsum(value * value for value in above)
     cost = math.fsum(choice.reached.cost for choice in ordered)
-    found = [_Candidate(0.0, total, _error(total, squares, size), cost)] if ordered else []
+    candidates = [_Candidate(0.0, total, _error(total, squares, size), cost)] if ordered else []
     for place, choice in enumerate(ordered):
         new = choice.below.quality - share * choice.strong
         total += new - above[place]
@@ -123,8 +127,8 @@ def _candidates(choices: Sequence[Choice], share: float) -> list[_Candidate]:
         following = ordered[place + 1].reading if place + 1 < size else None
         if following is None or choice.reading < following:
             number = 1.0 if following is None else round((choice.reading + following) / 2, _DIGITS)
-            found.append(_Candidate(number, total, _error(total, squares, size), cost))
-    return found
+            candidates.append(_Candidate(number, total, _error(total, squares, size), cost))
+    return candidates
 
 
 def _error(total: float, squares: float, size: int) -> float:
@@ -145,7 +149,7 @@ def _figures(
     comparison: Comparison, before: Sequence[Course], after: Sequence[Course], share: float
 ) -> tuple[Change, ...]:
     """Mean quality, the mean cost, and what quality is above `share` of the strong model's."""
-    asked = [share * paired.strong.outcome for paired in comparison.found]
+    asked = [share * paired.strong.outcome for paired in comparison.pairs]
     scale = _PROMPTS if comparison.priced else 1
     cost = f"cost of {_PROMPTS:,} prompts ($)" if comparison.priced else f"calls of {comparison.pair.strong} a prompt"
 
@@ -153,7 +157,7 @@ def _figures(
         return [course.quality - wanted for course, wanted in zip(courses, asked, strict=True)]
 
     return changes(
-        Sample(paired.digest for paired in comparison.found),
+        Sample(paired.digest for paired in comparison.pairs),
         [
             ("quality", mean([c.quality for c in before]), mean([c.quality for c in after])),
             (cost, mean([scale * c.cost for c in before]), mean([scale * c.cost for c in after])),

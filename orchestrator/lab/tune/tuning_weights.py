@@ -55,8 +55,8 @@ def fit_adjustment(paired: Sequence[PairedAnswers]) -> Adjustment:
         _rounded(max(scale, 0.0)),
         _rounded(intercept),
         tuple(
-            FeatureWeight(found.feature, *(_rounded(value) for value in (weight * found.weight, *found[2:])))
-            for weight, (found, _) in zip(weights, features, strict=True)
+            FeatureWeight(feature.feature, *(_rounded(value) for value in (weight * feature.weight, *feature[2:])))
+            for weight, (feature, _) in zip(weights, features, strict=True)
         ),
     )
 
@@ -72,26 +72,26 @@ def adjusted_score(paired: PairedAnswers, adjustment: Adjustment) -> float:
 
 def tune_weights(comparison: Comparison, in_force: Adjustment) -> TunedSetting:
     """The score in force against a corrected one, both on held-out prompts."""
-    found = [paired for paired in comparison.found if paired.evidence is not None]
-    setting = undecided(NAME, comparison._replace(found=found), as_settings(in_force))
-    if comparison.found and not found:
+    pairs = [paired for paired in comparison.pairs if paired.evidence is not None]
+    setting = undecided(NAME, comparison._replace(pairs=pairs), as_settings(in_force))
+    if comparison.pairs and not pairs:
         return replace(
             setting, reason="the features of no prompt are known: texts were not kept, or the scorer is yours"
         )
     if setting.finding is not Finding.NO_IMPROVEMENT:
         return setting
-    fitted = fit_adjustment(found)
-    fits = cross_fitted(found, lambda paired: paired.digest, lambda _, others: fit_adjustment(others))
-    weak, strong = [paired.weak.outcome for paired in found], [paired.strong.outcome for paired in found]
-    before = Routing([adjusted_score(paired, in_force) for paired in found], weak, strong)
-    after = Routing([adjusted_score(paired, fit) for paired, fit in zip(found, fits, strict=True)], weak, strong)
-    (apgr,) = figures = changes(Sample(paired.digest for paired in found), [("APGR", before.apgr, after.apgr)])
+    fitted = fit_adjustment(pairs)
+    fits = cross_fitted(pairs, lambda paired: paired.digest, lambda _, others: fit_adjustment(others))
+    weak, strong = [paired.weak.outcome for paired in pairs], [paired.strong.outcome for paired in pairs]
+    before = Routing([adjusted_score(paired, in_force) for paired in pairs], weak, strong)
+    after = Routing([adjusted_score(paired, fit) for paired, fit in zip(pairs, fits, strict=True)], weak, strong)
+    (apgr,) = figures = changes(Sample(paired.digest for paired in pairs), [("APGR", before.apgr, after.apgr)])
     setting = replace(setting, fitted=as_settings(fitted), changes=figures)
     if fitted == in_force:
         return replace(setting, reason="they are what the data would have them be")
     if apgr.rises:
         return replace(setting, finding=Finding.IMPROVED, reason=f"held-out {apgr}; most: {_told(fitted)}")
-    more = more_needed(len(found), apgr.difference, lower_is_better=False)
+    more = more_needed(len(pairs), apgr.difference, lower_is_better=False)
     return replace(setting, reason=f"no improvement that the data can show: held-out {apgr}", more_needed=more)
 
 
@@ -113,7 +113,7 @@ def as_settings(adjustment: Adjustment) -> dict[str, object]:
 def _screened(values: Sequence[Mapping[str, float]], left: Sequence[float]) -> list[tuple[FeatureWeight, list[float]]]:
     """The features that explain most of what is left, in deviations; as a weight, one deviation."""
     fewest = max(_FEWEST_WITH, _LEAST_SHARE * len(values))
-    found: list[tuple[float, FeatureWeight, list[float]]] = []
+    screened: list[tuple[float, FeatureWeight, list[float]]] = []
     for feature in sorted({name for each in values for name in each}):
         column = [each.get(feature, 0.0) for each in values]
         deviation = pstdev(column)
@@ -124,9 +124,9 @@ def _screened(values: Sequence[Mapping[str, float]], left: Sequence[float]) -> l
             feature, 1 / deviation, mean, max(min(column), mean - reach), min(max(column), mean + reach)
         )
         scaled = [unit.logit(value) for value in column]
-        found.append((abs(math.fsum(map(mul, scaled, left))), unit, scaled))
-    found.sort(key=lambda each: (-each[0], each[1].feature))
-    return [(unit, scaled) for _, unit, scaled in found[:MOST_FEATURES]]
+        screened.append((abs(math.fsum(map(mul, scaled, left))), unit, scaled))
+    screened.sort(key=lambda each: (-each[0], each[1].feature))
+    return [(unit, scaled) for _, unit, scaled in screened[:MOST_FEATURES]]
 
 
 def _told(adjustment: Adjustment) -> str:

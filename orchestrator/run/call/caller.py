@@ -203,8 +203,8 @@ class Caller:
         exempt = hosted_by_user or (worst is None and order.options.allow_unpriced)
 
         def other(reported: str, when: datetime) -> tuple[str, Price | None] | None:
-            found = self._registry.answering(spec, reported)
-            return None if found is None else (found.name, price_for(found, when, order.free_tier))
+            answering = self._registry.answering(spec, reported)
+            return None if answering is None else (answering.name, price_for(answering, when, order.free_tier))
 
         terms = Terms(
             price,

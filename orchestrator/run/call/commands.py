@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 
 from ...expressions import expression
-from ...registry.providers import PROVIDERS
+from ...registry.providers import PROVIDERS, setting
 
 _SECRET_NAME = expression(r"(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|HEADER)S?(?:_|$)", re.IGNORECASE)
 _ADDRESS_WITH_PASSWORD = expression(r"://[^/\s@]*:[^/\s@]+@")
@@ -16,7 +16,7 @@ _SHORTEST_KEY = 8  # a shorter one, such as a self-hosted server's "none", would
 def for_commands(environ: Mapping[str, str], passed: Collection[str] = ()) -> dict[str, str]:
     """The environment without secrets: variables named like a key, token, secret, password, credential or header,
     those that hold a provider's key, and addresses with a password. Variables in `passed` are kept."""
-    keys = [environ.get(info.key_env, "") for info in PROVIDERS.values()]
+    keys = [setting(environ, info.key_env) or "" for info in PROVIDERS.values()]
     keys = [key for key in keys if len(key) >= _SHORTEST_KEY]
     return {
         name: value

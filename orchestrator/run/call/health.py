@@ -13,6 +13,7 @@ from ...errors import (
     OutcomeUnknownError,
     OverloadedError,
     ProviderError,
+    ProxyRefusedError,
     Quota,
     QuotaExhaustedError,
     SetAsideError,
@@ -24,8 +25,9 @@ from ...ledger.rows import from_micros
 __all__ = ["BreakerState", "Finding", "Health", "breaker_states", "finding", "set_aside_error"]
 
 _DOWN = (OverloadedError, ConnectionFailedError, OutcomeUnknownError, BadReplyError)
-# The run's own time was up, or text had arrived before the end: it is not known whether the provider is to blame.
-_NO_TELLING = (DeadlineError, IncompleteError, SetAsideError)
+# The run's own time was up, text had arrived before the end, or a proxy let nothing through: it is not known whether
+# the provider is to blame.
+_NO_TELLING = (DeadlineError, IncompleteError, SetAsideError, ProxyRefusedError)
 # An account is seldom topped up within less; a user who did it is not kept waiting much longer.
 QUOTA_PAUSE = 600 * SECOND
 

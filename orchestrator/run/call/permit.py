@@ -144,16 +144,16 @@ class Permit:
         return changes + self._health_changes(error, to_micros(now))
 
     def _health_changes(self, error: BaseException | None, now: int) -> list[Change]:
-        circuit, policy, found = self.circuit, self.state.policy, finding(error, log_text=self.state.log_text)
+        circuit, policy, health = self.circuit, self.state.policy, finding(error, log_text=self.state.log_text)
         changes: list[Change] = []
-        match found.health:
+        match health.health:
             case Health.ANSWERS if self.breakers:
                 return [lambda db: note_answer(db, circuit)]
             case Health.DOWN if policy.failures:
-                changes.append(lambda db: note_failure(db, circuit, policy, found.reason, now, probe=self.probe))
+                changes.append(lambda db: note_failure(db, circuit, policy, health.reason, now, probe=self.probe))
             case Health.OUT_OF_QUOTA if policy.failures:
-                whose = replace(circuit, model=EVERY_MODEL) if found.whole_provider else circuit
-                changes.append(lambda db: set_aside(db, whose, now + QUOTA_PAUSE, found.reason, now))
+                whose = replace(circuit, model=EVERY_MODEL) if health.whole_provider else circuit
+                changes.append(lambda db: set_aside(db, whose, now + QUOTA_PAUSE, health.reason, now))
         if self.probe:
             changes.append(lambda db: end_probe(db, circuit))
         return changes

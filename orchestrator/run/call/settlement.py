@@ -136,10 +136,10 @@ def _at(status: CallStatus, ended: Ended) -> Changes:
 
 def _charged(completion: Completion, usage: Usage, terms: Terms, ended: Ended) -> Changes:
     """The charge, by what the reply says."""
-    found = bill_of(completion, usage, terms, ended.latency_ms)
-    changes: Changes = {"cost_nanousd": found.nanousd, "cost_source": found.source}
-    if found.price is not None and found.price is not terms.price:
-        changes["price"] = price_json(found.price)
+    charged = bill_of(completion, usage, terms, ended.latency_ms)
+    changes: Changes = {"cost_nanousd": charged.nanousd, "cost_source": charged.source}
+    if charged.price is not None and charged.price is not terms.price:
+        changes["price"] = price_json(charged.price)
     raw = _kept_of(usage, terms)
     return changes | {"usage": json.dumps(raw, default=str) if raw else None}
 
@@ -152,11 +152,13 @@ def bill_of(completion: Completion, usage: Usage, terms: Terms, gpu_ms: int = 0)
     name, price = other
     answered = f"{name} answered in its place"
     if price is None and stated_cost(usage.raw) is None:
-        found = bill(terms.price, usage, gpu_ms=gpu_ms)
-        source = CostSource.ESTIMATE if found.source is CostSource.USAGE else found.source
-        return replace(found, source=source, doubts=(*found.doubts, f"{answered}, which has no price in the registry"))
-    found = bill(price, usage, gpu_ms=gpu_ms)
-    return replace(found, doubts=(*found.doubts, f"{answered}, at its price"))
+        billed = bill(terms.price, usage, gpu_ms=gpu_ms)
+        source = CostSource.ESTIMATE if billed.source is CostSource.USAGE else billed.source
+        return replace(
+            billed, source=source, doubts=(*billed.doubts, f"{answered}, which has no price in the registry")
+        )
+    billed = bill(price, usage, gpu_ms=gpu_ms)
+    return replace(billed, doubts=(*billed.doubts, f"{answered}, at its price"))
 
 
 def _bounded(bound: Usage, price: Price | None, ended: Ended) -> Changes:

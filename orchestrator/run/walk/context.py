@@ -107,8 +107,8 @@ class Context:
         if confidence >= threshold:
             self.decide(f"{name} answered with confidence {confidence:.2f} ≥ {threshold:g}: accepted")
             return True
-        found, reasons = f"{name} answered with confidence {confidence:.2f} < {threshold:g}", outcome.verdict.reasons
-        self.decide(f"{found} ({'; '.join(reasons)})" if reasons else found, without_quotes=found)
+        summary, reasons = f"{name} answered with confidence {confidence:.2f} < {threshold:g}", outcome.verdict.reasons
+        self.decide(f"{summary} ({'; '.join(reasons)})" if reasons else summary, without_quotes=summary)
         return False
 
 

@@ -30,15 +30,15 @@ async def examined(context: Context, accept: Accept, outcome: Outcome, order: Or
     outcome = replace(outcome, examined=True)
     text, before = outcome.completion.text, outcome
     if options.schema is not None:
-        found = schema_signal(text, options.schema)
-        unfit = found.reason if found.logit < 0 else None
-        outcome = replace(outcome.with_evidence(found, context.detector), unfit=unfit)
+        signal = schema_signal(text, options.schema)
+        unfit = signal.reason if signal.logit < 0 else None
+        outcome = replace(outcome.with_evidence(signal, context.detector), unfit=unfit)
     if options.verify is not None and outcome.unfit is None:
         left_s = order.deadline - context.monotonic()
-        found = await verify(options.verify, text, environ=order.environ, timeout_s=left_s)
-        accepted = found.logit > 0
-        outcome = replace(outcome.with_evidence(found, context.detector), accepted=accepted)
-        outcome = replace(outcome, unfit=None if accepted else found.reason)
+        signal = await verify(options.verify, text, environ=order.environ, timeout_s=left_s)
+        accepted = signal.logit > 0
+        outcome = replace(outcome.with_evidence(signal, context.detector), accepted=accepted)
+        outcome = replace(outcome, unfit=None if accepted else signal.reason)
     if outcome.unfit is not None:
         outcome = replace(outcome, accepted=False)
     if outcome is not before:

@@ -35,12 +35,12 @@ def read_judgement(completion: Completion) -> Judgement | None:
     text = completion.text.strip()
     block = _IN_A_BLOCK.match(text)
     try:
-        found = parse_json(block[1] if block else text)
+        verdict = parse_json(block[1] if block else text)
     except ValueError:
         return None
-    if not isinstance(found, dict):
+    if not isinstance(verdict, dict):
         return None
-    score, issues = found.get("score"), found.get("issues")
+    score, issues = verdict.get("score"), verdict.get("issues")
     if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
         return None
     if not isinstance(issues, list) or not all(isinstance(issue, str) for issue in issues):

@@ -45,8 +45,8 @@ def vote(outcomes: Sequence[Outcome], wanted: Wanted, detector: ConfidenceDetect
     votes = [sum(row) for row in same]
     place = max((one.index for one in weighed), key=lambda index: votes[index])  # the first of equals weighs most
     if votes[place] == 1 and len(outcomes) > 1:
-        found = best(outcomes)
-        return replace(found, reason=f"no two of {len(outcomes)} answers are the same: {found.reason}")
+        chosen = best(outcomes)
+        return replace(chosen, reason=f"no two of {len(outcomes)} answers are the same: {chosen.reason}")
     winner = replace(outcomes[place], panel=weighed)
     reason = f"{votes[place]} of {len(outcomes)} give this answer"
     if len(outcomes) > 1:
@@ -62,9 +62,9 @@ def agree(
     `costs` are what the members were expected to cost. Of an answer that stands alone nothing can be said. Answers that
     agree in being hardly an answer at all are not accepted either.
     """
-    found = best(outcomes)
+    winner = best(outcomes)
     if len(outcomes) < 2:
-        return replace(found, reason=f"{found.outcome.spec.name}'s answer is the only one")
+        return replace(winner, reason=f"{winner.outcome.spec.name}'s answer is the only one")
     finals = [final_answer(outcome.completion.text, wanted) for outcome in outcomes]
     likeness = min(compare(one, other) for number, one in enumerate(finals) for other in finals[number + 1 :])
     agreed = likeness >= AGREES_FROM
@@ -75,7 +75,7 @@ def agree(
     accepted = agreed and bool(answers)
     if agreed and not answers:
         reason += ", in what is hardly an answer"
-    outcome = replace(answers[0], panel=found.outcome.panel) if accepted else found.outcome
+    outcome = replace(answers[0], panel=winner.outcome.panel) if accepted else winner.outcome
     others = " and ".join(other.spec.name for other in outcomes if other.call_id != outcome.call_id)
     signal = agreement_signal(likeness, math.fsum(outcome.verdict.signals.values()), others)
     return Reduced(replace(outcome.with_evidence(signal, detector), accepted=accepted), reason)

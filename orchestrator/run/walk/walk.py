@@ -134,10 +134,10 @@ class Execution(Context):
             if node.answer is not None and node.answer == step.name:
                 answer = last
             self.best = answer or last
-        found = answer or last
-        if found is None:
+        outcome = answer or last
+        if outcome is None:
             raise all_failed(failures)
-        return found
+        return outcome
 
     async def _loop(self, node: Loop, given: Given, order: Order) -> Outcome:
         kept: Outcome | None = None

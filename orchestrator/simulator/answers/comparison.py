@@ -24,9 +24,9 @@ def options(prompt: Prompt) -> tuple[str, str] | None:
     both = _BOTH.search(prompt.question) is not None
     if not both and not _CHOICE.search(prompt.question):
         return None
-    for found in _PAIR.finditer(prompt.question):
-        a, b = found["a"].strip(".,"), found["b"].strip(".,")
-        if found["link"].lower() == "and" and not both:
+    for pair in _PAIR.finditer(prompt.question):
+        a, b = pair["a"].strip(".,"), pair["b"].strip(".,")
+        if pair["link"].lower() == "and" and not both:
             continue
         if a.lower() not in _NOT_OPTIONS and b.lower() not in _NOT_OPTIONS and a.lower() != b.lower():
             return a, b

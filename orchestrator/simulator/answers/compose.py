@@ -91,8 +91,8 @@ def _recalled(prompt: Prompt) -> _Known | None:
         for name, capital in canned("capitals").items()
         if country and (country.startswith(name.lower()) or country.endswith(name.lower()))
     ]
-    found = (fact for pattern, *fact in canned("facts") if re.search(pattern, prompt.question, re.IGNORECASE))
-    short, full = facts[0] if facts else next(found, (None, ""))
+    matching = (fact for pattern, *fact in canned("facts") if re.search(pattern, prompt.question, re.IGNORECASE))
+    short, full = facts[0] if facts else next(matching, (None, ""))
     return None if short is None else _Known(short, f"{full} {prompt.vary(canned('assurances'))}")
 
 

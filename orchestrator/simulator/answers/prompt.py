@@ -83,8 +83,8 @@ def _material(text: str, bare: str) -> str:
     if quoted:
         return quoted
     for separator in ("\n\n", ":\n", ": "):
-        _, found, rest = bare.partition(separator)
-        if found and rest.strip():
+        _, separated, rest = bare.partition(separator)
+        if separated and rest.strip():
             return rest.strip()
     return ""
 

@@ -95,8 +95,8 @@ def _call(prompt: Prompt, tool: Tool) -> ToolCall:
 
 def _subject(prompt: Prompt) -> str:
     for pattern in (_PLACE, _QUOTE):
-        if found := pattern.search(prompt.instruction):
-            return found[1].strip()
+        if match := pattern.search(prompt.instruction):
+            return match[1].strip()
     return prompt.instruction[:80]
 
 
@@ -134,10 +134,10 @@ class _Filler:
         reference = schema.get("$ref")
         if not isinstance(reference, str) or not reference.startswith("#/"):
             return schema
-        found: Any = self._root
+        node: Any = self._root
         for step in reference.removeprefix("#/").split("/"):
-            found = found.get(step, {}) if isinstance(found, Mapping) else {}
-        return found if isinstance(found, Mapping) and found is not schema and "$ref" not in found else {}
+            node = node.get(step, {}) if isinstance(node, Mapping) else {}
+        return node if isinstance(node, Mapping) and node is not schema and "$ref" not in node else {}
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         properties = schema.get("properties") or {}
@@ -150,8 +150,8 @@ class _Filler:
         return [self.value(schema.get("items") or {}, name, depth + 1) for _ in range(least)]
 
     def _number(self, schema: Mapping[str, Any], *, whole: bool) -> int | float:
-        found = _NUMBER.search(self._short) or _NUMBER.search(self._prompt.text)
-        value = float(found[0]) if found else 1.0
+        number = _NUMBER.search(self._short) or _NUMBER.search(self._prompt.text)
+        value = float(number[0]) if number else 1.0
         value = max(value, float(schema.get("minimum", value)))
         value = min(value, float(schema.get("maximum", value)))
         return int(value) if whole or value.is_integer() else value

@@ -71,8 +71,8 @@ def _extraction(prompt: Prompt) -> str:
     """What the material holds of the kinds that are named, one a line."""
     patterns, source = canned("kinds to extract"), prompt.material or prompt.text
     kinds = [kind for kind in patterns if kind in prompt.instruction.lower()] or ["name"]
-    found = dict.fromkeys(item for kind in kinds for item in re.findall(patterns[kind], source))
-    return marked("-", list(found)) or str(canned("nothing to extract"))
+    items = dict.fromkeys(item for kind in kinds for item in re.findall(patterns[kind], source))
+    return marked("-", list(items)) or str(canned("nothing to extract"))
 
 
 def _sentiment(prompt: Prompt) -> str:

@@ -241,12 +241,12 @@ class Fields:
 
     def tables(self, key: str) -> list[Fields]:
         """The objects of a list."""
-        found = []
+        tables = []
         for index, item in enumerate(self.items(key)):
             if not isinstance(item, dict):
                 raise self._reject(self.mistyped, f"{key}.{index}", "dictionary")
-            found.append(Fields(item, self._path(f"{key}.{index}"), self.missing, self.mistyped))
-        return found
+            tables.append(Fields(item, self._path(f"{key}.{index}"), self.missing, self.mistyped))
+        return tables
 
 
 def encode(value: object) -> bytes:

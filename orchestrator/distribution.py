@@ -1,0 +1,10 @@
+"""The name under which orch is installed. `orch` itself is another project's on the package index."""
+
+from __future__ import annotations
+
+DISTRIBUTION = "orch-llm"
+
+
+def with_extra(*extras: str) -> str:
+    """The command that installs what only some users need."""
+    return f"pip install '{DISTRIBUTION}[{','.join(extras)}]'"
