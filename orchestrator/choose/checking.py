@@ -6,8 +6,8 @@ import shlex
 import shutil
 
 from ..config import RunOptions
-from ..config.options import OPTIONS, Requirement
-from ..errors import UsageError
+from ..config.options import OPTIONS, Failure, Requirement
+from ..errors import UsageError, did_you_mean
 from ..types import Prompt
 
 
@@ -48,6 +48,12 @@ def check_options(options: RunOptions) -> None:
     for each in options.requires:
         if each not in list(Requirement):
             raise UsageError(f"a prompt may require {' or '.join(Requirement)}, not {each!r}")
+    for each in (*options.next_on, *options.stop_on):
+        if each not in list(Failure):
+            hint = did_you_mean(str(each), Failure) or f"there are: {', '.join(Failure)}"
+            raise UsageError(f"next_on and stop_on take failures of a call, not {each!r}", hint=hint)
+        if each in options.next_on and each in options.stop_on:
+            raise UsageError(f"{each} is in next_on and in stop_on")
     for name, option in OPTIONS.items():
         least, most, value = option.least, option.most, getattr(options, name)
         if least is not None and value is not None and not least <= value <= most:

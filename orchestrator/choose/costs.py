@@ -82,17 +82,27 @@ class CallCosts:
         base = self.load if answer is None else replace(self.load, output_tokens=VERDICT_TOKENS)
         prompt, count = self.reading.prompt, self.reading.count
         least, load = expected_loads(call, prompt, sizes, base, answers=answers, answer=answer, count=count)
+        cost, *others = [
+            self._range(replace(call, model=name, stand_ins=()), least, load, judging=answer is not None)
+            for name in (call.model, *call.stand_ins)
+        ]
+        if others:  # each that failed may have been billed
+            most = [other.maximum for other in (cost, *others)]
+            cost = cost._replace(maximum=None if None in most else sum(each for each in most if each is not None))
+        earlier = priced.get(call)
+        priced[call] = cost if earlier is None else _widest(earlier, cost)
+
+    def _range(self, call: Call, least: Load, load: Load, *, judging: bool) -> CostRange:
+        """What a call of one model costs."""
         spec = self.find(call.model)
         price = price_for(spec, self.when, self.free_tier)
         exact = least is load  # what is sent is known already, and with it what the window leaves for the reply
-        wanted = reply_limit(call, self.options.max_tokens, judging=answer is not None)
-        limit = output_limit(spec, load, wanted) if exact else self._limit(call, judging=answer is not None)
+        wanted = reply_limit(call, self.options.max_tokens, judging=judging)
+        limit = output_limit(spec, load, wanted) if exact else self._limit(call, judging=judging)
         ranges = [
             quote(spec, price, each, limit=max(limit, 1), timeout_s=self.options.timeout_s) for each in (least, load)
         ]
-        cost = CostRange(ranges[0].minimum, ranges[1].expected, ranges[1].maximum)
-        earlier = priced.get(call)
-        priced[call] = cost if earlier is None else _widest(earlier, cost)
+        return CostRange(ranges[0].minimum, ranges[1].expected, ranges[1].maximum)
 
     def _size(self, node: Node) -> Size:
         """The longest output of a node: that of the longest answer that it may take."""
@@ -101,7 +111,8 @@ class CallCosts:
 
     def _limit(self, call: Call, *, judging: bool) -> int:
         wanted = reply_limit(call, self.options.max_tokens, judging=judging)
-        return min(DEFAULT_MAX_TOKENS if wanted is None else wanted, self.find(call.model).output_limit)
+        longest = max(self.find(name).output_limit for name in (call.model, *call.stand_ins))
+        return min(DEFAULT_MAX_TOKENS if wanted is None else wanted, longest)
 
 
 def _judges_of(plan: Node) -> Iterator[Call]:

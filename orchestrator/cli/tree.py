@@ -46,7 +46,8 @@ def label(call: Call) -> str:
     """A call in a few words: its step, its model or how that is chosen, and its role."""
     model = call.model or _choice(call)
     role = f" as {call.role}" if call.role is not None and call.model else ""
-    return f"{call.name}: {model}{role}" if call.name is not None else f"{model}{role}"
+    text = f"{model}{role}" + (f", else {', '.join(call.stand_ins)}" if call.stand_ins else "")
+    return text if call.name is None else f"{call.name}: {text}"
 
 
 def _choice(call: Call) -> str:

@@ -82,7 +82,7 @@ class Attempt:
         except LedgerError:
             raise
         except ProviderError as error:
-            error.shown = self.shown and bool(self._pieces)
+            error.shown = self.shown and not is_blank("".join(self._pieces))
             if error.shown and error.partial is None:
                 error.partial = self._partial()
             if error.partial is not None:

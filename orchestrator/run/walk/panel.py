@@ -79,7 +79,7 @@ async def _synthesise(
     if not answers:
         return await _kept(context, otherwise)
     try:
-        written = await context.asker.ask(call, Material(given, answers), context.limited(call, order))
+        written = await context.answer(call, Material(given, answers), context.limited(call, order))
     except (ProviderError, BudgetError) as error:
         if broke_off(error):
             raise

@@ -1,9 +1,9 @@
 """Walks the tree of a plan.
 
-A call gives an outcome or raises. A cascade goes on from an error that calls for it, and from an answer that is not
-accepted; when its last leg is no better, the best answer seen is the outcome. A panel runs its members at the same
-time and fails only if all of them do. A sequence stops at a step that fails, unless it is optional. A loop ends when
-its check is passed, cannot be made, or the rounds are used up.
+A call gives an outcome, of its model or of one that stands in for it, or raises. A cascade goes on from an error that
+calls for it, and from an answer that is not accepted; when its last leg is no better, the best answer seen is the
+outcome. A panel runs its members at the same time and fails only if all of them do. A sequence stops at a step that
+fails, unless it is optional. A loop ends when its check is passed, cannot be made, or the rounds are used up.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import replace
 from ...deferred import dataclass
 from ...errors import (
     BudgetError,
+    ContextTooLongError,
     DeadlineError,
     Disposition,
     IncompleteError,
@@ -21,7 +22,7 @@ from ...errors import (
     OutcomeUnknownError,
     ProviderError,
 )
-from ...plan import LOGPROBS, Accept, Call, Cascade, Check, Loop, Node, Panel, Sequence
+from ...plan import LOGPROBS, Accept, Call, Cascade, Check, Loop, Node, Panel, Sequence, calls
 from ...plan.compose import Material
 from ...types import AcceptRule
 from ..call.caller import Draft, Order
@@ -57,7 +58,7 @@ class Execution(Context):
         try:
             match node:
                 case Call():
-                    outcome = await self.asker.ask(node, Material(given), order, reserved)
+                    outcome = await self.answer(node, Material(given), order, reserved)
                 case Cascade():
                     outcome = await self._cascade(node, given, order)
                 case Panel():
@@ -79,30 +80,35 @@ class Execution(Context):
         failures: list[OrchError] = []
         threshold = self.threshold(node.accept)
         inner = replace(order, final=False, logprobs=LOGPROBS in node.accept.signals)
-        for position, leg in enumerate(node.legs, start=1):
-            before = self.best
-            alone = position == len(node.legs) and seen is None  # accepted or not, it is the answer
+        legs = list(node.legs)
+        while legs:
+            leg, before = legs.pop(0), self.best
+            alone = not legs and seen is None  # accepted or not, it is the answer
             try:
                 outcome = await self._walk(leg, given, replace(inner, shown=order.shown and alone))
                 if order.final:
                     outcome = await examined(self, node.accept, outcome, order)
-                if position < len(node.legs):  # of the last leg nobody decides any more
+                if legs:  # of the last leg nobody decides any more
                     outcome = await self_checked(self, node.accept, outcome, given, order)
             except OrchError as error:
                 failures.append(error)
-                self.best = seen or before
+                self.best = before
+                self._put_by(seen, order)
                 if was_shown(error) or (not isinstance(error, ProviderError) and error.disposition is Disposition.STOP):
                     raise
-                stop = error.disposition is Disposition.STOP and not leg.optional
-                self._went_on(error, last=stop or position == len(node.legs))
+                stop = self.stops(error) and not leg.optional
+                self.went_on(error, last=stop or not legs)
                 if stop:
                     break
+                if isinstance(error, ContextTooLongError):
+                    room = self._room_of(leg)
+                    legs.sort(key=lambda other: self._room_of(other) <= room)
                 continue
             if self.accepts(outcome, threshold):
                 return outcome
             if seen is None or outcome.confidence > seen.confidence:
                 seen = outcome
-            self.best = seen
+            self._put_by(seen, order)
         if seen is None:
             raise all_failed(failures)
         self.decide(f"no answer reached {threshold:g}: the best seen is {seen.spec.name}'s")
@@ -133,7 +139,8 @@ class Execution(Context):
                 continue
             if node.answer is not None and node.answer == step.name:
                 answer = last
-            self.best = answer or last
+            if answers:
+                self._put_by(last, order)
         outcome = answer or last
         if outcome is None:
             raise all_failed(failures)
@@ -154,7 +161,8 @@ class Execution(Context):
                 return kept
             outcome = await self._judged(node.until, outcome, given, inner)
             if kept is None or outcome.accepted or outcome.confidence >= kept.confidence:
-                kept = self.best = outcome
+                kept = outcome
+                self._put_by(kept, order)
             if outcome.accepted is not False:
                 return outcome
         assert kept is not None, "a loop has a round at least"
@@ -175,18 +183,18 @@ class Execution(Context):
         call = check.call
         material = Material(given, answer=given_by(outcome))
         try:
-            judgement, issues = await self.asker.judge(call, material, self.limited(call, order))
+            judgement, issues, judge = await self.judge(call, material, self.limited(call, order))
         except (ProviderError, BudgetError) as error:
             self.tell_of(error, "the answer is not checked")
             return replace(outcome, accepted=None)
         if call.name is not None:
             given[call.name] = issues
         if judgement is None:
-            self.decide(f"{call.model}'s reply is no verdict: the check is not passed", loud=True)
+            self.decide(f"{judge}'s reply is no verdict: the check is not passed", loud=True)
             return replace(outcome, accepted=False)
         passed, count = judgement.score >= check.score, len(judgement.issues)
         compared = f"{judgement.score:.2f} {'≥' if passed else '<'} {check.score:g}"
-        reason = f"{call.model} gives it {compared}, with {count} issue{'' if count == 1 else 's'}"
+        reason = f"{judge} gives it {compared}, with {count} issue{'' if count == 1 else 's'}"
         self.decide(f"{outcome.spec.name}'s answer: {reason}")
         outcome = replace(
             outcome.with_evidence(opinion("check", judgement.score, reason), self.detector), accepted=passed
@@ -199,11 +207,14 @@ class Execution(Context):
         up = isinstance(error, DeadlineError) or (not order.shown and self.monotonic() >= order.deadline)
         return up and order.deadline < outer.deadline and self.monotonic() < outer.deadline
 
-    def _went_on(self, error: OrchError, *, last: bool) -> None:
-        if isinstance(error, ProviderError) and not (last and error.disposition is Disposition.STOP):
-            self.tell_of(error, then="" if last else ": going on to the next model", loud=error.loud)
-        else:
-            self.tell_of(error, loud=False)
+    def _put_by(self, outcome: Outcome | None, order: Order) -> None:
+        """Keep an outcome for when nothing better comes, if it may be the run's answer: what only prepares one is
+        none."""
+        if outcome is not None and order.answers:
+            self.best = outcome
+
+    def _room_of(self, node: Node) -> int:
+        return self.room(*(call.model for call in calls(node)))
 
 
 def _out_of_share(node: Node, error: ProviderError) -> ProviderError:
