@@ -19,8 +19,8 @@ from google.genai import errors, types
 
 from ..errors import ConfigError
 from ..registry.providers import setting
-from ..types import FinishReason, Message, Request, Usage
-from .base import Capabilities, Endpoint
+from ..types import FinishReason, Message, Request
+from .base import Capabilities, Endpoint, Piece
 from .endings import ending
 from .http import Client, checked_address, checked_key, silence_sdk_logging, trusting_nobody
 from .payload import arguments_object, arguments_text, tool_names
@@ -102,14 +102,14 @@ class GoogleProvider(SdkProvider):
         options = types.HttpOptions(timeout=_milliseconds(timeout_s))
         await self._client.aio.models.list(config=types.ListModelsConfig(page_size=1, http_options=options))
 
-    def _read(self, body: object, draft: Draft) -> Iterator[str | Usage]:
+    def _read(self, body: object, draft: Draft) -> Iterator[Piece]:
         if dig(body, "error"):
             yield from draft.report(dig(body, "usageMetadata"))
             draft.ended = draft.usage is not None
             raise ErrorInReply(body)
         yield from self._feed(body, draft)
 
-    def _feed(self, event: object, draft: Draft) -> Iterator[str | Usage]:
+    def _feed(self, event: object, draft: Draft) -> Iterator[Piece]:
         """A whole reply and a chunk of one have the same form here."""
         draft.model = text_at(event, "modelVersion") or draft.model
         draft.request_id = draft.request_id or text_at(event, "responseId") or None
@@ -127,7 +127,8 @@ class GoogleProvider(SdkProvider):
                     arguments=arguments_text(call.get("args")),
                 )
             elif dig(part, "thought") is True:
-                draft.thought = True
+                draft.note_thought(True)
+                yield from draft.add_thought(text_at(part, "text"))
             else:
                 yield from draft.add_text(text_at(part, "text"))
         draft.add_logprobs(items_at(candidate, "logprobsResult", "chosenCandidates"), "logProbability")

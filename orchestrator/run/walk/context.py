@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import field, replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import field
 from typing import TypeVar
 
+from ...choose.latency import by_speed_s, longest_silence_s
+from ...choose.observed import Pace
 from ...confidence.asked import Asked
 from ...confidence.detector import ConfidenceDetector
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import (
     BudgetError,
     ContextTooLongError,
@@ -18,15 +21,17 @@ from ...errors import (
     EmptyReplyError,
     IncompleteError,
     OrchError,
+    OutcomeUnknownError,
     ProviderError,
 )
-from ...plan import Accept, Call, CostRange, Node, price
+from ...plan import Accept, Call, Cascade, CostRange, Node, Panel, children, price
 from ...plan.compose import Material, insertable
 from ...providers.text import is_blank
 from ...reading.prompt import Reading
 from ...registry.model import Registry
 from ..call.allowance import CostShare
 from ..call.caller import Caller, Draft, Order
+from ..call.patience import Patience
 from ..events import Note
 from .asking import Asker
 from .judgement import Judgement
@@ -43,7 +48,8 @@ class Context:
     """One walk over one plan. `decisions` collects, in words, what was decided and why.
 
     `costs`: the expected cost of each call. `asked`: what answers are judged against. `best`: the best answer so far of
-    a cascade, loop or sequence. `rng` draws the markers of fences: the system's randomness, except in tests.
+    a cascade, loop or sequence. `pace`: the measured latencies of models. `rng` draws the markers of fences: the
+    system's randomness, except in tests.
     """
 
     reading: Reading
@@ -55,6 +61,7 @@ class Context:
     detector: ConfidenceDetector = field(default_factory=ConfidenceDetector)
     rng: random.Random = field(default_factory=random.SystemRandom)
     monotonic: Callable[[], float] = time.monotonic
+    pace: Mapping[str, Pace] = field(default_factory=dict)
     best: Outcome | None = None
     asked: Asked = field(init=False)
     _shares: dict[int, CostShare] = field(default_factory=dict)  # by the id of the node
@@ -91,7 +98,8 @@ class Context:
     def limited(self, node: Node, order: Order) -> Order:
         """The order within a node's share of the run's cap and time, if it has one.
 
-        All walks of the node share the money, such as the rounds of a loop; each has the time for itself.
+        All walks of the node share the money, such as the rounds of a loop; each has the time for itself. A
+        call also gets its patience.
         """
         options = order.options
         if node.time_share is not None:
@@ -101,7 +109,44 @@ class Context:
             limit = int(node.budget_share * options.max_cost_nanousd)
             share = self._shares.setdefault(id(node), CostShare(limit, holder=called(node)))
             order = replace(order, shares=(*order.shares, share))
-        return order
+        return replace(order, patience=self._patience(node, order)) if isinstance(node, Call) else order
+
+    def _patience(self, call: Call, order: Order) -> Patience:
+        """The time limits of a call: the user's, or else those of its model if the run can go on without the call. A
+        call with a share of the run's time has no others."""
+        if order.options.leg_timeout_s is not None:
+            patience = Patience(leg_s=order.options.leg_timeout_s)
+        elif order.spare and call.time_share is None:
+            spec = self.registry.model(call.model)
+            patience = Patience(silence_s=longest_silence_s(spec, order.load.output_tokens, self.pace.get(spec.name)))
+        else:
+            return Patience()
+        return replace(patience, begin_by=order.begin_by) if order.spare else patience
+
+    def keeping(self, order: Order, after: Iterable[Node] | None = None) -> Order:
+        """The order, with time reserved for the nodes in `after`: their expected time, at most half of what is left.
+        With None, half: for the nodes that may be asked instead."""
+        now = self.monotonic()
+        until = min(order.deadline, order.begin_by)
+        half = (until - now) / 2
+        kept = half if after is None else min(half, math.fsum(map(self._expected_s, after)))
+        return replace(order, begin_by=until - kept)
+
+    def _expected_s(self, node: Node) -> float:
+        """The expected seconds of a node: of a cascade its first leg, of a loop one round."""
+        match node:
+            case Call(model=model):
+                measured = self.pace.get(model)
+                tokens = self.order.load.output_tokens
+                by_speed = by_speed_s(self.registry.model(model), tokens, node.max_tokens)
+                return by_speed if measured is None else measured.p95_ms / 1000
+            case Cascade(legs=legs):
+                return self._expected_s(legs[0])
+            case Panel(members=members, synthesiser=synthesiser):
+                after = 0.0 if synthesiser is None else self._expected_s(synthesiser)
+                return max(map(self._expected_s, members)) + after
+            case _:
+                return math.fsum(self._expected_s(child) for child in children(node) if not child.optional)
 
     def expected(self, node: Node) -> int | None:
         """The expected cost of a node, in nano-dollars."""
@@ -121,14 +166,18 @@ class Context:
         else:
             self.tell_of(error, loud=False)
 
-    async def in_turn(self, call: Call, ask: Callable[[Call], Awaitable[T]]) -> T:
+    async def in_turn(self, call: Call, order: Order, ask: Callable[[Call, Order], Awaitable[T]]) -> T:
         """What a call gives, asked of its model, and where that fails of those that stand in for it."""
+        if not call.stand_ins:
+            return await ask(call, order)
         failures: list[OrchError] = []
         names = [call.model, *call.stand_ins]
         while True:
             model = names.pop(0)
+            each = replace(call, model=model, stand_ins=tuple(names))
+            one = self.keeping(replace(order, spare=True)) if names else order
             try:
-                return await ask(replace(call, model=model, stand_ins=tuple(names)))
+                return await ask(each, replace(one, patience=self._patience(each, one)))
             except (ProviderError, BudgetError) as error:
                 failures.append(error)
                 if not names or was_shown(error) or self.stops(error):
@@ -142,24 +191,24 @@ class Context:
         """A call's judged answer, by the first of its models that gives one."""
         drafts = [] if reserved is None else [reserved]
 
-        async def ask(each: Call) -> Outcome:
-            outcome = await self.asker.ask(each, material, order, drafts.pop() if drafts else None)
+        async def ask(each: Call, one: Order) -> Outcome:
+            outcome = await self.asker.ask(each, material, one, drafts.pop() if drafts else None)
             completion = outcome.completion
             if each.stand_ins and not completion.tool_calls and is_blank(completion.text):
                 problem = f"{each.model} used up the limit on its reply before the first word"
                 raise EmptyReplyError(problem, provider=outcome.spec.provider, model=outcome.spec.id)
             return outcome
 
-        return await self.in_turn(call, ask)
+        return await self.in_turn(call, order, ask)
 
     async def judge(self, call: Call, material: Material, order: Order) -> tuple[Judgement | None, str, str]:
         """What a model says of `material.answer`: its judgement (None if its reply is none), the issues as text for a
         prompt, and which model it was."""
 
-        async def ask(each: Call) -> tuple[Judgement | None, str, str]:
-            return *await self.asker.judge(each, material, order), each.model
+        async def ask(each: Call, one: Order) -> tuple[Judgement | None, str, str]:
+            return *await self.asker.judge(each, material, one), each.model
 
-        return await self.in_turn(call, ask)
+        return await self.in_turn(call, order, ask)
 
     def room(self, *models: str) -> int:
         """The context window, in tokens, of the smallest of these models."""
@@ -209,6 +258,9 @@ def was_shown(error: OrchError) -> bool:
 def all_failed(failures: Sequence[OrchError]) -> OrchError:
     """The error to raise when all calls failed: the last one, or the first with a partial answer to show. A budget's
     refusal counts only if every call was refused; then it is the first one's, which would have cost least."""
-    partial = next((failure for failure in failures if broke_off(failure)), None)
     called = [failure for failure in failures if isinstance(failure, ProviderError)]
+    begun = next((failure for failure in called if failure.partial is not None and failure.partial.text), None)
+    if begun is not None and isinstance(begun, OutcomeUnknownError):  # it was given up for others, which failed
+        return IncompleteError(begun.message, provider=begun.provider, model=begun.model, partial=begun.partial)
+    partial = next(filter(broke_off, failures), None)
     return partial or (called[-1] if called else failures[0])

@@ -8,9 +8,7 @@ fails, unless it is optional. A loop ends when its check is passed, cannot be ma
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import (
     BudgetError,
     ContextTooLongError,
@@ -22,7 +20,7 @@ from ...errors import (
     OutcomeUnknownError,
     ProviderError,
 )
-from ...plan import LOGPROBS, Accept, Call, Cascade, Check, Loop, Node, Panel, Sequence, calls
+from ...plan import LOGPROBS, Accept, Call, Cascade, Check, Loop, Node, Panel, Sequence, calls, children
 from ...plan.compose import Material
 from ...types import AcceptRule
 from ..call.caller import Draft, Order
@@ -83,17 +81,19 @@ class Execution(Context):
         legs = list(node.legs)
         while legs:
             leg, before = legs.pop(0), self.best
-            alone = not legs and seen is None  # accepted or not, it is the answer
+            if legs:
+                one = self.keeping(replace(inner, shown=False, spare=True))
+            else:  # accepted or not, it is the answer where there is no other
+                one = replace(inner, shown=order.shown and seen is None, spare=order.spare or seen is not None)
             try:
-                outcome = await self._walk(leg, given, replace(inner, shown=order.shown and alone))
+                outcome = await self._walk(leg, given, one)
                 if order.final:
                     outcome = await examined(self, node.accept, outcome, order)
                 if legs:  # of the last leg nobody decides any more
-                    outcome = await self_checked(self, node.accept, outcome, given, order)
+                    outcome = await self_checked(self, node.accept, outcome, given, one)
             except OrchError as error:
                 failures.append(error)
-                self.best = before
-                self._put_by(seen, order)
+                self.best = seen or before
                 if was_shown(error) or (not isinstance(error, ProviderError) and error.disposition is Disposition.STOP):
                     raise
                 stop = self.stops(error) and not leg.optional
@@ -108,7 +108,7 @@ class Execution(Context):
                 return outcome
             if seen is None or outcome.confidence > seen.confidence:
                 seen = outcome
-            self._put_by(seen, order)
+            self.best = seen
         if seen is None:
             raise all_failed(failures)
         self.decide(f"no answer reached {threshold:g}: the best seen is {seen.spec.name}'s")
@@ -126,21 +126,25 @@ class Execution(Context):
                 final=order.final and closing,
                 answers=order.answers and answers,
                 shown=order.shown and closing,
+                spare=order.spare or step.optional,
             )
+            before = self.best
+            following = [later for later in node.steps[position:] if not later.optional]
             try:
-                last = await self._walk(step, given, inner)
+                last = await self._walk(step, given, self.keeping(inner, following))
             except OrchError as error:
                 if isinstance(error, ProviderError) and not answers:
                     error.partial = None  # a piece of this step would be no piece of the answer
                 if not step.optional or isinstance(error, LedgerError) or broke_off(error):
                     raise
                 failures.append(error)
+                self.best = before
                 self.tell_of(error, f"left out {called(step)}")
                 continue
             if node.answer is not None and node.answer == step.name:
                 answer = last
-            if answers:
-                self._put_by(last, order)
+            # What the plan could do without prepares an answer, and never stands for one.
+            self.best = before if step.optional and not answers else answer or last
         outcome = answer or last
         if outcome is None:
             raise all_failed(failures)
@@ -152,8 +156,9 @@ class Execution(Context):
         for number in range(1, node.max_rounds + 1):
             if node.max_rounds > 1:
                 self.decide(f"{called(node)}: round {number} of at most {node.max_rounds}")
+            one = self.keeping(replace(inner, spare=order.spare or kept is not None), children(node)[1:])
             try:
-                outcome = await self._walk(node.body, given, inner)
+                outcome = await self._walk(node.body, given, one)
             except (ProviderError, BudgetError) as error:
                 if kept is None:
                     raise
@@ -161,8 +166,7 @@ class Execution(Context):
                 return kept
             outcome = await self._judged(node.until, outcome, given, inner)
             if kept is None or outcome.accepted or outcome.confidence >= kept.confidence:
-                kept = outcome
-                self._put_by(kept, order)
+                kept = self.best = outcome
             if outcome.accepted is not False:
                 return outcome
         assert kept is not None, "a loop has a round at least"
@@ -183,7 +187,8 @@ class Execution(Context):
         call = check.call
         material = Material(given, answer=given_by(outcome))
         try:
-            judgement, issues, judge = await self.judge(call, material, self.limited(call, order))
+            order = self.limited(call, replace(order, spare=True))
+            judgement, issues, judge = await self.judge(call, material, order)
         except (ProviderError, BudgetError) as error:
             self.tell_of(error, "the answer is not checked")
             return replace(outcome, accepted=None)
@@ -205,13 +210,7 @@ class Execution(Context):
     def _ran_out_of_share(self, error: ProviderError, outer: Order, order: Order) -> bool:
         """Whether a node's own time is up, and the run's is not. An answer of which some has been shown stays one."""
         up = isinstance(error, DeadlineError) or (not order.shown and self.monotonic() >= order.deadline)
-        return up and order.deadline < outer.deadline and self.monotonic() < outer.deadline
-
-    def _put_by(self, outcome: Outcome | None, order: Order) -> None:
-        """Keep an outcome for when nothing better comes, if it may be the run's answer: what only prepares one is
-        none."""
-        if outcome is not None and order.answers:
-            self.best = outcome
+        return up and self.monotonic() < outer.deadline
 
     def _room_of(self, node: Node) -> int:
         return self.room(*(call.model for call in calls(node)))
@@ -224,4 +223,5 @@ def _out_of_share(node: Node, error: ProviderError) -> ProviderError:
         provider=error.provider,
         model=error.model,
         billed=error.billed,
+        partial=error.partial,
     )
