@@ -46,7 +46,9 @@ def label(call: Call) -> str:
     """A call in a few words: its step, its model or how that is chosen, and its role."""
     model = call.model or _choice(call)
     role = f" as {call.role}" if call.role is not None and call.model else ""
-    text = f"{model}{role}" + (f", else {', '.join(call.stand_ins)}" if call.stand_ins else "")
+    others = len(call.stand_ins)
+    behind = f" (else {call.stand_ins[0]}{f' and {others - 1} more' if others > 1 else ''})" if others else ""
+    text = f"{model}{role}{behind}"
     return text if call.name is None else f"{call.name}: {text}"
 
 

@@ -61,6 +61,7 @@ class Failure(StrEnum):
     RATE_LIMITED = "rate_limited"
     OVERLOADED = "overloaded"
     CONNECTION_FAILED = "connection_failed"
+    PROXY_REFUSED = "proxy_refused"
     OUTCOME_UNKNOWN = "outcome_unknown"
     BAD_REPLY = "bad_reply"
     EMPTY_REPLY = "empty_reply"
