@@ -225,10 +225,11 @@ class SdkProvider(ABC):
 
     def _taken(self, event: object, draft: Draft) -> tuple[list[Piece], bool]:
         """What an event adds to the reply, and whether it is the last: an error after the answer is over."""
-        draft.worked, pieces = False, list[Piece]()
+        pieces: list[Piece] = []
         try:
-            for piece in self._read(event.body, draft) if isinstance(event, Whole) else self._feed(event, draft):
-                pieces.append(piece)
+            with draft.event():
+                for piece in self._read(event.body, draft) if isinstance(event, Whole) else self._feed(event, draft):
+                    pieces.append(piece)
         except ErrorInReply:
             if not draft.over:
                 raise
@@ -280,8 +281,11 @@ class SdkProvider(ABC):
         except Exception as error:
             ours = self._classify(error, source, exchange)
             if draft is not None:
-                accepted = streamed and exchange.response is not None and exchange.response.is_success
-                ours = draft.interrupt(ours, accepted=accepted)
+                response = exchange.response
+                accepted = response is not None and response.is_success
+                if response is not None and not accepted:
+                    draft.report_failure(_error_body(response))
+                ours = draft.interrupt(ours, accepted=streamed and accepted)
             raise ours from error
 
     def _classify(self, error: Exception, source: Source, exchange: Exchange) -> ProviderError:
@@ -354,8 +358,11 @@ def _decode(exchange: Exchange) -> object:
 
 
 def _error_body(response: httpx2.Response) -> object:
+    """What an error status came with: decoded JSON, or the text; nothing if it was given up on the way."""
     try:
         return json.loads(response.content)
+    except httpx2.ResponseNotRead:
+        return None
     except (ValueError, RecursionError):
         return response.text
 

@@ -182,7 +182,10 @@ class Context:
                 failures.append(error)
                 if not names or was_shown(error) or self.stops(error):
                     raise all_failed(failures) from None
-                self.went_on(error, last=False)
+                if isinstance(error, BudgetError):
+                    self.tell_of(error, f"left out {model}")
+                else:
+                    self.went_on(error, last=False)
                 if isinstance(error, ContextTooLongError):
                     room = self.room(model)
                     names.sort(key=lambda name: self.room(name) <= room)

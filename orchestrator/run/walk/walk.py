@@ -37,7 +37,9 @@ class Execution(Context):
     async def run(self, plan: Node) -> Outcome:
         """The plan's outcome. Raises the error that it ended in, or IncompleteError with what there is by then."""
         try:
-            outcome = await self._walk(plan, {}, replace(self.order, final=True, answers=True, shown=True))
+            # Of an answer that is held against a schema, what is given is known only afterwards.
+            order = replace(self.order, final=True, answers=True, shown=self.order.options.schema is None)
+            outcome = await self._walk(plan, {}, order)
             return await examined(self, Accept(), outcome, self.order)
         except (ProviderError, BudgetError) as error:
             if self.best is None or broke_off(error):
@@ -97,7 +99,10 @@ class Execution(Context):
                 if was_shown(error) or (not isinstance(error, ProviderError) and error.disposition is Disposition.STOP):
                     raise
                 stop = self.stops(error) and not leg.optional
-                self.went_on(error, last=stop or not legs)
+                if isinstance(error, BudgetError) and (legs or seen is not None):  # else it is the run's error
+                    self.tell_of(error, f"left out {called(leg)}")
+                else:
+                    self.went_on(error, last=stop or not legs)
                 if stop:
                     break
                 if isinstance(error, ContextTooLongError):
