@@ -204,6 +204,8 @@ def _modality(raw: Mapping[str, object], compatible: str, google: str) -> int:
 
 def _at(raw: object, *path: str) -> object:
     for key in path:
+        if raw is None:
+            return None
         raw = raw.get(key) if isinstance(raw, Mapping) else None
     return raw
 

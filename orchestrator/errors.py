@@ -155,12 +155,14 @@ class ProviderError(OrchError):
 
     `retry_after_s` is the provider's own advice in seconds. `billed` says whether the attempt may have cost
     money. `partial` holds what had arrived, with any usage that the provider had already reported; `shown` says that
-    some of it has been shown as the answer, so that no other reply can take its place.
+    some of it has been shown as the answer, so that no other reply can take its place. `telling`: the error says
+    something about the provider's health; a call that was given up early does not.
     """
 
     code = "provider"
     exit_code = 6
     default_billed: ClassVar[Billed] = Billed.NO
+    telling: bool = True
 
     def __init__(
         self,

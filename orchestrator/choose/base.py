@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from ..config import RunOptions
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import AuthenticationError, BudgetError, ContextTooLongError, OrchError, PluginError, UsageError
 from ..money import format_nanousd
 from ..plan import Call, CostRange, Node, calls

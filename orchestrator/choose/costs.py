@@ -9,11 +9,10 @@ one round.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from ..config import RunOptions
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..plan import Accept, Call, Cascade, Check, CostRange, Loop, Node, Panel, calls, children, nodes
 from ..plan import Sequence as Steps
 from ..plan.compose import BYTES_PER_TOKEN, VERDICT_TOKENS, Size, expected_loads, reply_limit

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime
 
 from ..config import Rollout, RunOptions, Settings
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import BudgetError, ConfigError, UsageError, did_you_mean
 from ..money import format_nanousd
 from ..plan import Call, Cascade, CostRange, Node, needed, nodes, price

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from ..config import RunOptions, Settings, is_simulated, load_settings, tuned_file
 from ..config.options import OPTIONS, Kind, Option, asked_for
 from ..config.strict_json import parse_json
+from ..deferred import replace
 from ..errors import UsageError
 from ..money import dollars_to_nanousd
 from ..reading.tool_definitions import read_tools

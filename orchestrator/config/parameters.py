@@ -38,5 +38,6 @@ class RunParameters(TypedDict, total=False):
     max_tokens: int | None
     max_tokens_total: int | None
     timeout: float | None
+    leg_timeout: float | None
     category: str | None
     tags: Sequence[str] | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from .rows import to_micros
@@ -20,6 +20,11 @@ _LATEST = """
         FROM calls
         WHERE simulated = ? AND created_at >= ? AND status = 'completed' AND latency_ms IS NOT NULL
     ) WHERE place <= ? ORDER BY model
+"""
+_LATEST_OF_MODEL = """
+    SELECT model, latency_ms FROM calls
+    WHERE simulated = ? AND model = ? AND created_at >= ? AND status = 'completed' AND latency_ms IS NOT NULL
+    ORDER BY created_at DESC LIMIT ?
 """
 
 
@@ -43,13 +48,31 @@ def measured_p95(ledger: Ledger, *, simulated: bool, now: datetime) -> dict[str,
 
     Models with fewer than five calls in the last thirty days are left out.
     """
-    since = to_micros(now - timedelta(days=_DAYS))
+    since = _since(now)
 
     def query(connection: sqlite3.Connection) -> list[sqlite3.Row]:
         return connection.execute(_LATEST, (int(simulated), since, _SAMPLE)).fetchall()
 
+    return _p95s(ledger.read(query))
+
+
+def p95_of(
+    connection: sqlite3.Connection, models: Iterable[str], *, simulated: bool, now: datetime
+) -> dict[str, tuple[int, int]]:
+    """`measured_p95` of these models alone."""
+    found: list[sqlite3.Row] = []
+    for model in models:
+        found += connection.execute(_LATEST_OF_MODEL, (int(simulated), model, _since(now), _SAMPLE))
+    return _p95s(found)
+
+
+def _since(now: datetime) -> int:
+    return to_micros(now - timedelta(days=_DAYS))
+
+
+def _p95s(rows: Iterable[sqlite3.Row]) -> dict[str, tuple[int, int]]:
     latencies: dict[str, Counter[int]] = defaultdict(Counter)
-    for model, latency_ms in ledger.read(query):
+    for model, latency_ms in rows:
         latencies[model][latency_ms] += 1
     measured = {model: (nearest_rank(counts, 95), counts.total()) for model, counts in latencies.items()}
     return {model: (p95, calls) for model, (p95, calls) in measured.items() if p95 is not None and calls >= _FEWEST}

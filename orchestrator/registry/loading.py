@@ -6,7 +6,6 @@ The user's files add entries, or replace whole entries of the same name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -16,7 +15,7 @@ from ..config.options import STRATEGY_NAMES
 from ..config.strict_yaml import Table, day, mapping_of, read, record, text
 from ..config.yaml_files import read_document
 from ..config.yaml_value import Value
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import ConfigError, did_you_mean
 from . import records
 from .chains import ChainsDocument

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from datetime import date, datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
@@ -142,7 +142,7 @@ class Role:
         return self.models[max(reached, key=lambda each: each.rank)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Registry:
     """Models, chains, roles and tiers by name. Aliases are resolved by the lookups.
 
@@ -183,11 +183,21 @@ class Registry:
         """
         if reported in (asked.id, asked.name):
             return None
-        exact = [spec for spec in self.models.values() if reported in (spec.id, spec.name)]
-        bare = _undated(reported)
-        if asked not in exact and bare not in _names(asked):
-            exact += [spec for spec in self.models.values() if bare in _names(spec)]
-        return next((spec for spec in exact if spec.provider == asked.provider), next(iter(exact), None))
+        exact, bare = self._by_reported
+        meant, undated = exact.get(reported, ()), _undated(reported)
+        if asked not in meant and undated not in _names(asked):
+            meant = (*meant, *bare.get(undated, ()))
+        return next((spec for spec in meant if spec.provider == asked.provider), next(iter(meant), None))
+
+    @cached_property
+    def _by_reported(self) -> tuple[Mapping[str, tuple[ModelSpec, ...]], Mapping[str, tuple[ModelSpec, ...]]]:
+        """The models that a reply can be from, by their exact names, and by all of their names without a date."""
+        exact: dict[str, tuple[ModelSpec, ...]] = {}
+        bare: dict[str, tuple[ModelSpec, ...]] = {}
+        for spec in self.models.values():
+            for names, found in (({spec.id, spec.name}, exact), (_names(spec), bare)):
+                found.update({name: (*found.get(name, ()), spec) for name in names})
+        return exact, bare
 
     def chain(self, wanted: str) -> Chain:
         """A chain by its name, or one made of models separated by commas. Raises UsageError."""
@@ -236,7 +246,7 @@ def _names(spec: ModelSpec) -> frozenset[str]:
     return _all_undated((spec.id, spec.name, *spec.aliases))
 
 
-@lru_cache(1024)  # asked of every model of the registry for a reply whose name nobody knows
+@lru_cache(1024)
 def _all_undated(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(map(_undated, names))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 
 from ulid import ULID
 
 from ..choose.making import Planned
 from ..confidence.synthesis import agreement, consensus
+from ..deferred import replace
 from ..errors import OrchError
 from ..ledger.records import TOOL_CALLS, RunRecord, RunStatus
 from ..plan import to_dict

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from hashlib import blake2b
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..registry.model import ModelSpec
 from .answers.compose import compose
 from .catalogue import Catalogue, Meter

@@ -15,14 +15,13 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import date, datetime
 
 from ulid import ULID
 
 from ..billing import bill
 from ..choose.quote import FREE_TIER_SOURCE, REASONING, price_for
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import UsageError
 from ..ledger.process import repricing_lock
 from ..ledger.records import NOT_BELIEVED, CostSource

@@ -72,6 +72,7 @@ ASKED: dict[str, Any] = {
     "max_tokens": 17,
     "max_tokens_total": 900,
     "timeout_s": 7.0,
+    "leg_timeout_s": 7.0,
     "stream": True,
     "category": "nightly",
     "tags": ("a",),

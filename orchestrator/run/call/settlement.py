@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from ...billing import Bill, CostSource, bill, stated_cost
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import Billed, ProviderError
 from ...ledger.records import NOT_BELIEVED, CallRecord, CallStatus
 from ...money import Price, cost_nanousd
@@ -68,12 +68,18 @@ class Ended:
     latency_ms: int
 
 
-def completed(record: CallRecord, completion: Completion, terms: Terms, ended: Ended) -> CallRecord:
-    """The row of a call that was answered."""
+def completed(
+    record: CallRecord, completion: Completion, terms: Terms, ended: Ended, billed: Bill | None
+) -> CallRecord:
+    """The row of a call that was answered. `billed` is the reply's `bill_of`."""
     usage = completion.usage
     changes = _at(CallStatus.COMPLETED, ended) | _reply(completion, terms)
     if usage is None or not usage.input_tokens:  # nobody counted it, though the reply may say what it cost
-        written = completion.text + "".join(f"{call.name}{call.arguments}" for call in completion.tool_calls)
+        written = (
+            completion.thoughts
+            + completion.text
+            + "".join(f"{call.name}{call.arguments}" for call in completion.tool_calls)
+        )
         calls = _TOOL_CALL_OVERHEAD * len(completion.tool_calls)
         bound = Usage(input_tokens=terms.load.input_bound, output_tokens=upper_bound_tokens(written) + calls)
         changes |= _tokens(bound) | _bounded(bound, terms.price, ended)
@@ -82,21 +88,23 @@ def completed(record: CallRecord, completion: Completion, terms: Terms, ended: E
         changes |= _flagged(completion, terms)
     else:
         changes |= _tokens(usage)
-    if usage is not None:
-        changes |= _charged(completion, usage, terms, ended)
+    if usage is not None and billed is not None:
+        changes |= _charged(billed, usage, terms)
     return replace(record, **changes)
 
 
-def failed(record: CallRecord, error: ProviderError, terms: Terms, ended: Ended) -> CallRecord:
-    """The row of a call that ended in an error."""
+def failed(
+    record: CallRecord, error: ProviderError, terms: Terms, ended: Ended, billed: Bill | None = None
+) -> CallRecord:
+    """The row of a call that ended in an error. `billed` is the `bill_of` a partial reply, if that was charged."""
     changes = _at(CallStatus.FAILED, ended) | (_unbilled() if error.billed is Billed.NO else _at_worst(record))
     message = error.message if terms.log_text else error.without_quotes
     changes |= {"error_code": error.code, "error_message": message, "request_id": error.request_id}
     partial = error.partial
     if partial is not None:
         changes |= _reply(partial, terms) | _flagged(partial, terms)
-        if partial.usage is not None and error.billed is Billed.YES:
-            changes |= _tokens(partial.usage) | _charged(partial, partial.usage, terms, ended)
+        if partial.usage is not None and billed is not None:
+            changes |= _tokens(partial.usage) | _charged(billed, partial.usage, terms)
     return replace(record, **changes)
 
 
@@ -110,13 +118,13 @@ def interrupted(record: CallRecord, partial: Completion, terms: Terms, ended: En
     if partial.text:
         changes |= _reply(partial, terms)
     known = partial.usage.input_tokens if partial.usage is not None else terms.load.input_bound
-    tokens: Changes = {"input_tokens": known, "output_tokens": upper_bound_tokens(partial.text)}
+    tokens: Changes = {"input_tokens": known, "output_tokens": upper_bound_tokens(partial.thoughts + partial.text)}
     return replace(record, **changes, **_at_worst(record), **tokens, **_flagged(partial, terms))
 
 
-def partial_reply(text: str, model: str, latency_ms: int, usage: Usage | None = None) -> Completion:
+def partial_reply(text: str, model: str, latency_ms: int, usage: Usage | None = None, thoughts: str = "") -> Completion:
     """The part of a streamed reply that had arrived, with the usage that the provider had reported by then."""
-    return Completion(text, FinishReason.INCOMPLETE, usage=usage, latency_ms=latency_ms, model=model)
+    return Completion(text, FinishReason.INCOMPLETE, usage, latency_ms, model, thoughts=thoughts)
 
 
 @lru_cache(256)  # the same few prices for every call
@@ -134,18 +142,20 @@ def _at(status: CallStatus, ended: Ended) -> Changes:
     return {"status": status, "ended_at": ended.at, "latency_ms": ended.latency_ms}
 
 
-def _charged(completion: Completion, usage: Usage, terms: Terms, ended: Ended) -> Changes:
+def _charged(billed: Bill, usage: Usage, terms: Terms) -> Changes:
     """The charge, by what the reply says."""
-    charged = bill_of(completion, usage, terms, ended.latency_ms)
-    changes: Changes = {"cost_nanousd": charged.nanousd, "cost_source": charged.source}
-    if charged.price is not None and charged.price is not terms.price:
-        changes["price"] = price_json(charged.price)
+    changes: Changes = {"cost_nanousd": billed.nanousd, "cost_source": billed.source}
+    if billed.price is not None and billed.price is not terms.price:
+        changes["price"] = price_json(billed.price)
     raw = _kept_of(usage, terms)
     return changes | {"usage": json.dumps(raw, default=str) if raw else None}
 
 
-def bill_of(completion: Completion, usage: Usage, terms: Terms, gpu_ms: int = 0) -> Bill:
-    """The bill of a reply, whichever model it came from."""
+def bill_of(completion: Completion, terms: Terms, ended: Ended) -> Bill | None:
+    """The bill of a reply, whichever model it came from; None if its tokens were not counted."""
+    usage, gpu_ms = completion.usage, ended.latency_ms
+    if usage is None:
+        return None
     other = None if terms.sent_at is None else terms.other(completion.model, terms.sent_at)
     if other is None:
         return bill(terms.price, usage, gpu_ms=gpu_ms)

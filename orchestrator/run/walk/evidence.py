@@ -6,9 +6,8 @@ is not verified, and one that the user's command decided is not checked by a mod
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ...confidence.signals.schema import schema_signal
+from ...deferred import replace
 from ...errors import BudgetError, ProviderError
 from ...plan import SELF_CHECK, Accept
 from ...plan.compose import Material
