@@ -96,7 +96,10 @@ class Execution(Context):
                 if was_shown(error) or (not isinstance(error, ProviderError) and error.disposition is Disposition.STOP):
                     raise
                 stop = error.disposition is Disposition.STOP and not leg.optional
-                self._went_on(error, last=stop or last_leg)
+                if isinstance(error, BudgetError) and not (last_leg and seen is None):  # else it is the run's error
+                    self.tell_of(error, f"left out {called(leg)}")
+                else:
+                    self._went_on(error, last=stop or last_leg)
                 if stop:
                     break
                 continue
