@@ -10,7 +10,7 @@ from ..config import Rollout, RunOptions, Settings
 from ..deferred import dataclass, replace
 from ..errors import BudgetError, ConfigError, OrchError, UsageError, did_you_mean
 from ..money import format_nanousd
-from ..plan import Call, Cascade, CostRange, Node, calls, needed, nodes, price
+from ..plan import Call, Cascade, CostRange, Node, calls, needed, nodes
 from ..plan.load import MESSAGE_OVERHEAD, Load, with_schema, with_tools
 from ..reading.complexity import analyzer_for
 from ..reading.needs import ROUTINE_TASKS
@@ -186,10 +186,8 @@ def cost_by_batch(planned: Planned, *, registry: Registry, settings: Settings, w
         by_batch = None if price_now is None else price_now.by_batch()
         return replace(spec, prices=() if by_batch is None else (by_batch,))
 
-    costs = CallCosts(planned.reading, planned.options, planned.load, at_batch_rates, settings.free_tier, when).of(
-        planned.plan
-    )
-    return price(planned.plan, costs.__getitem__)
+    costs = CallCosts(planned.reading, planned.options, planned.load, at_batch_rates, settings.free_tier, when)
+    return costs.total(planned.plan, costs.of(planned.plan))
 
 
 def _decide(choice: Choice, situation: Situation, registry: Registry) -> Decision:
@@ -312,9 +310,10 @@ def _known(rollout: Rollout, registry: Registry) -> Rollout:
 
 def _priced(decision: Decision, situation: Situation, load: Load, settings: Settings, pattern: str | None) -> Planned:
     options = situation.options
-    costs = CallCosts(
+    call_costs = CallCosts(
         situation.reading, options, load, lambda name: situation.offers[name].spec, settings.free_tier, situation.when
-    ).of(decision.plan)
+    )
+    costs = call_costs.of(decision.plan)
     least, cap = needed(decision.plan, costs.__getitem__), options.max_cost_nanousd
     if cap is not None and least is not None and least > cap:
         raise BudgetError(
@@ -333,7 +332,7 @@ def _priced(decision: Decision, situation: Situation, load: Load, settings: Sett
         load=load,
         plan=decision.plan,
         pattern=pattern,
-        cost=price(decision.plan, costs.__getitem__),
+        cost=call_costs.total(decision.plan, costs),
         costs=costs,
         reasons=tuple(dict.fromkeys((*map(str, decision.reasons), *decision.warnings))),
         warnings=frozenset(decision.warnings),
