@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date
 
 from ..config import RunOptions
 from ..config.options import EXPERIMENT
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import ConfigError, UsageError, did_you_mean
 from ..plan import Call
 from ..registry.model import Chain, Feature, Registry

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from platformdirs import PlatformDirs
 
+from ..deferred import replace
 from ..errors import ConfigError
 from .config_file import chosen, config_onto
 from .records import Complexity, Settings

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from statistics import fmean
 
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
+from ..registry.unlisted import split_provider
 from ..types import digest_of
 from .records import Item
 
@@ -70,10 +71,9 @@ def choose_models(
     be told, or for a name that is not recorded.
     """
     recorded = list(dict.fromkeys(name for item in items for name in item.outcomes))
-    for name in (*models, *((weak,) if weak else ()), *((strong,) if strong else ())):
-        if name not in recorded:
-            hint = did_you_mean(name, recorded) or f"recorded are: {', '.join(recorded)}"
-            raise UsageError(f"{where} has no outcomes of {name[:80]!r}", hint=hint)
+    models = [recorded_as(name, recorded, where) for name in models]
+    weak = None if weak is None else recorded_as(weak, recorded, where)
+    strong = None if strong is None else recorded_as(strong, recorded, where)
     wanted = list(dict.fromkeys(models)) or recorded
     if weak is not None and weak == strong:
         raise UsageError(f"the weak and the strong model are both {weak}", hint="name two different ones")

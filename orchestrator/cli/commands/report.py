@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -12,7 +11,7 @@ import typer
 
 from ...clock import local_now
 from ...config import Machine, Settings
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import UsageError
 from ...ledger.store import Ledger
 from ...registry.loading import registry_for
