@@ -91,6 +91,16 @@ def choose_models(
     return Lineup(weak, strong, tuple(named))
 
 
+def recorded_as(name: str, recorded: Collection[str], where: str) -> str:
+    """The model of the recorded ones that a name means, with its provider in front or without. Raises UsageError."""
+    bare = split_provider(name)[1]
+    named = name if name in recorded else next((each for each in recorded if split_provider(each)[1] == bare), None)
+    if named is None:
+        hint = did_you_mean(name, recorded) or f"there are: {', '.join(recorded)}"
+        raise UsageError(f"{where} has no outcomes of {name[:80]!r}", hint=hint)
+    return named
+
+
 def _best(items: Sequence[Item], names: Sequence[str], rate: Callable[[str], Decimal | None]) -> str | None:
     def mean_and_rate(name: str) -> tuple[float, Decimal]:
         return fmean(item.outcomes[name].score for item in items if name in item.outcomes), rate(name) or Decimal(0)

@@ -114,7 +114,7 @@ def test_a_terminal_that_has_ascii_alone_is_sent_no_more(orch: Orch, argv: list[
 
 
 class _Screen(io.StringIO):
-    encoding = "utf-8"  # type: ignore[assignment]  # a terminal has one
+    encoding = "utf-8"
 
     def isatty(self) -> bool:
         return True
