@@ -46,7 +46,7 @@ def test_a_model_has_its_limits_quota_cache_prices_and_other_names(orch: Orch, m
     assert found["limits"] == {"rpm": 10, "tpm": 50_000, "rpd": 100, "tpd": None}
     assert found["free_quota"] == {"requests_per_day": 20, "tokens_per_day": None}
     assert (found["cache_read_per_million"], found["cache_write_per_million"]) == ("0.1", "1.25")
-    assert found["cache_write_1h_per_million"] is None
+    assert found["cache_write_hour_per_million"] is None
     assert found["left"] == found["limits"]
 
 

@@ -190,7 +190,7 @@ def _row(spec: ModelSpec, settings: Settings, today: date) -> dict[str, Any]:
         "output_per_million": None if rates is None else str(rates.output),
         "cache_read_per_million": _rate(None if rates is None else rates.cache_read),
         "cache_write_per_million": _rate(None if rates is None else rates.cache_write),
-        "cache_write_1h_per_million": _rate(None if rates is None else rates.cache_write_1h),
+        "cache_write_hour_per_million": _rate(None if rates is None else rates.cache_write_1h),
         "batch_input_per_million": None if batch is None else str(batch.input),
         "batch_output_per_million": None if batch is None else str(batch.output),
         "gpu_hour": None if price is None or price.gpu_hour is None else str(price.gpu_hour),

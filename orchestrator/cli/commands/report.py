@@ -16,7 +16,7 @@ from ...errors import UsageError
 from ...ledger.store import Ledger
 from ...registry.loading import registry_for
 from ...report.aggregate import summarise
-from ...report.idle import idle, known_machines
+from ...report.idle import Idle, idle, known_machines
 from ...report.model import By
 from ...report.period import Range, ReportPeriod, after, bounds, days_passed, resolve
 from ...report.projection import Horizon, project
@@ -91,10 +91,23 @@ def report(flags: _ReportFlags) -> int:
     with selected(flags) as (ledger, selection, now):
         machines = _machines(settings_from(flags))
         summary = summarise(ledger, selection, by=_grouping(flags) or By.MODEL)
-        summary = replace(summary, idle=idle(ledger, selection, machines, now=now, localise=datetime.astimezone))
+
+        def idle_within(within: Range) -> tuple[Idle, ...]:
+            asked = replace(selection, within=within)
+            return idle(ledger, asked, machines, now=now, localise=datetime.astimezone)
+
+        summary = replace(summary, idle=idle_within(selection.within))
         if horizon is not None:
             registry = registry_for(settings_from(flags))
-            projected = project(ledger, selection, registry, horizon=horizon, against=flags.against, now=now)
+            projected = project(
+                ledger,
+                selection,
+                registry,
+                horizon=horizon,
+                against=flags.against,
+                now=now,
+                idle_on=lambda day: sum(each.idle_nanousd for each in idle_within(Range(day, day))),
+            )
     output.emit(summary.to_dict() | ({} if projected is None else {"projection": projected.to_dict()}))
     if not output.json:
         from ...report.table import ReportTable  # heavy
