@@ -25,7 +25,7 @@ from ..options import LedgerFlags, OutputFlags, RegistryFlags, command
 from ..output import Output
 from ..setup import settings_from
 from ..tables import print_table
-from .ledgers import read_ledger
+from .ledgers import read_ledger, tell_of_other_runs
 
 _FIGURES = ("in", "out", "cached", "cost", "difference")
 _NOTHING = "-"
@@ -77,6 +77,7 @@ def _compared(flags: _ReconcileFlags, settings: Settings, tolerance: Fraction) -
     registry = registry_for(settings)
     with opened_export(flags.file, flags.export_format) as export:
         ledger = read_ledger(settings.ledger)
+        tell_of_other_runs(ledger, settings)
         try:
             return reconcile_export(
                 ledger,
