@@ -1,7 +1,7 @@
 """Costs and token counts that no call has, in the rows of older ledgers: put right, so that sums fit into 64 bits.
 
-Today neither a reply nor the spool can bring them in. A row that has them gets its reserved worst case for its cost, and
-no tokens, and keeps its amounts under the key `not_believed` of its usage.
+Today neither a reply nor the spool can bring them in. A row that has them gets its reserved worst case for its cost,
+and no tokens, and keeps its amounts under the key `not_believed` of its usage.
 """
 
 from __future__ import annotations

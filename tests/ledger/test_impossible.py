@@ -21,6 +21,7 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HUGE = 9 * 10**18
 CALL = CallRecord("C", "R", NOW, "2026-11-21", "openai", "gpt-4o", "gpt-4o", 1, simulated=False, reserved_nanousd=500)
 GOOD = replace(CALL, call_id="good", status=CallStatus.COMPLETED, cost_nanousd=7, cost_source=CostSource.USAGE)
+TRIGGERS = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger'"
 SUMS = "SELECT sum(cost_nanousd), sum(input_tokens), sum(output_tokens) FROM calls"
 
 
@@ -60,13 +61,10 @@ def test_amounts_that_no_call_has_are_corrected_and_kept_beside(
         assert ledger.read(lambda db: tuple(db.execute(SUMS).fetchone())) == (7 + 3 * (cost or 0), 0, 0)
         rows = ledger.read(lambda db: db.execute("SELECT * FROM calls WHERE call_id LIKE 'bad%'").fetchall())
         (state,) = ledger.read(lambda db: budget_states(db, date(2026, 11, 21), simulated=False))
-        triggers = ledger.read(
-            lambda db: db.execute("SELECT count(*) FROM sqlite_master WHERE type = 'trigger'").fetchone()[0]
-        )
+        triggers = ledger.read(lambda db: db.execute(TRIGGERS).fetchone()[0])
     assert [row["cost_nanousd"] for row in rows] == [cost] * 3
-    assert {row["cost_source"] for row in rows} == {
-        "usage" if cost == 7 else "unpriced" if cost is None else "estimate"
-    }
+    source = {7: "usage", None: "unpriced"}.get(cost, "estimate")
+    assert {row["cost_source"] for row in rows} == {source}
     assert HUGE in json.loads(rows[0]["usage"])["not_believed"].values()
     assert (state.settled_nanousd, triggers) == (7 + 3 * (cost or 0), 3)
     assert ledger.warnings == ["3 calls had impossible costs or tokens; they have their worst case now"]
