@@ -196,7 +196,9 @@ class Attempt:
         await self._interrupt()
 
     async def _interrupt(self) -> None:
-        await self._settle(interrupted(self.record, self._partial(), self.terms, self._ended()), "interrupted")
+        partial = self._partial()
+        self.log.shown = partial.text if self.shown else ""
+        await self._settle(interrupted(self.record, partial, self.terms, self._ended()), "interrupted")
 
     async def _settle(self, record: CallRecord, outcome: str) -> None:
         self.record = record
