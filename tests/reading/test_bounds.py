@@ -9,8 +9,9 @@ import quicktok
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.reading import exact
 from orchestrator.reading.bounds import JOINT, Bounds, Tokenizer, bounds
-from orchestrator.reading.tokens import upper_bound_tokens
+from orchestrator.reading.tokens import TokenCount, count_tokens, upper_bound_tokens
 from orchestrator.registry.tokenizers import tokenizer_of
 
 # Counted with the tokenizers themselves by scripts/bench_tokens.py.
@@ -130,3 +131,22 @@ def test_a_long_text_is_bounded_as_its_parts_are() -> None:
 )
 def test_a_model_has_the_tokenizer_of_its_family(model: str, tokenizer: Tokenizer) -> None:
     assert tokenizer_of(model) is tokenizer
+
+
+def test_a_long_text_is_counted_exactly_where_the_extra_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "toktok.py").write_text(
+        "import quicktok\n\n\ndef batch_count(texts, encoding, threads):\n"
+        "    return [quicktok.get_encoding(encoding).count(text) for text in texts]\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    exact._counter.cache_clear()
+    try:
+        text = SAMPLES["python"]["text"] * 20 + "\ud800"
+        true = quicktok.get_encoding("o200k_base").count(text.replace("\ud800", "\ufffd"))
+        assert count_tokens(text, Tokenizer.O200K) == TokenCount(true, true)
+        assert count_tokens(text, Tokenizer.OPENAI).bound > true  # not known to be this encoding
+        assert exact.exact_tokens(text[:100], Tokenizer.O200K) is None
+    finally:
+        exact._counter.cache_clear()
