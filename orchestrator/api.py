@@ -16,9 +16,9 @@ import asyncio
 import inspect
 import os
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Any, Self, TypeVar, Unpack
 
 from .choose.making import Planned
@@ -26,6 +26,7 @@ from .confidence.signals.schema import check_schema
 from .config import RunOptions, Settings, load_settings
 from .config.options import OPTIONS, Kind, Option, asked_for
 from .config.parameters import RunParameters
+from .deferred import replace
 from .errors import UsageError, did_you_mean
 from .money import dollars_to_nanousd
 from .plan import calls
@@ -160,17 +161,23 @@ def options_of(settings: Settings, *, strategy: str | None = None, **given: Unpa
     Raises UsageError for a value that cannot be read and for options that contradict each other, and TypeError for an
     unknown name.
     """
-    fields = {option.python_name: name for name, option in OPTIONS.items() if option.python_name}
+    fields, names = _python_names()
     unknown = next((name for name in given if name not in fields), None)
     if unknown is not None:
         raise TypeError(f"a run has no option {unknown!r}: {did_you_mean(unknown, fields) or 'see docs/options.md'}")
     values = {fields[name]: _read(OPTIONS[fields[name]], value) for name, value in given.items()}
-    names = {field: name for name, field in fields.items()} | {"strategy": "strategy"}
     asked = asked_for(settings.run, values | {"strategy": strategy}, names)
-    if strategy == "fallback" and asked.threshold == RunOptions().threshold:
+    if "threshold" in asked.given and strategy == "fallback" and asked.threshold == RunOptions().threshold:
         # run_with_fallback always gives it, whatever its chain is: what is the default need not be of use.
         return replace(asked, given={name: each for name, each in asked.given.items() if name != "threshold"})
     return asked
+
+
+@cache
+def _python_names() -> tuple[dict[str, str], dict[str, str]]:
+    """The field of each Python parameter, and the parameter of each field."""
+    fields = {option.python_name: name for name, option in OPTIONS.items() if option.python_name}
+    return fields, {field: name for name, field in fields.items()} | {"strategy": "strategy"}
 
 
 def _strategy(strategy: str, experiment: str | None) -> str | None:

@@ -3,16 +3,18 @@
 The standard library compiles six methods for each frozen dataclass when it is defined, which takes most of a
 millisecond; a command defines over a hundred, makes objects of half of them, and compares or prints few. Here the
 fields, slots, inheritance and the methods that compare and print are the standard library's. `__init__` is compiled
-here: the standard library makes one only together with a whole class, which takes six times as long.
+here: the standard library makes one only together with a whole class, which takes six times as long. `replace`, which
+each run calls twenty times, is compiled here too.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from functools import partial
+from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-__all__ = ["dataclass"]
+__all__ = ["dataclass", "replace"]
 
 # method -> what the standard library is asked for, to get that method and few others
 _WANTED: dict[str, dict[str, Any]] = {
@@ -32,7 +34,13 @@ class _Deferred:
 
     def __get__(self, instance: object, owner: type[Any]) -> Any:
         cls, name = self._cls, self._name
-        method = _initializer(cls, frozen=self._frozen) if name == "__init__" else _standard(cls, name)
+        match name:
+            case "__init__":
+                method = _initializer(cls, frozen=self._frozen)
+            case "__replace__":
+                method = _replacer(cls)
+            case _:
+                method = _standard(cls, name)
         method.__module__, method.__qualname__ = cls.__module__, f"{cls.__qualname__}.{name}"
         setattr(cls, name, method)
         return method.__get__(instance, owner)
@@ -68,7 +76,14 @@ def _initializer(cls: type[Any], *, frozen: bool) -> Any:
             continue  # __post_init__ sets it
         if field.init:
             (keywords if field.kw_only else positional).append(parameter)
-        body.append(f"_set_(self, {name!r}, {value})" if frozen else f"self.{name} = {value}")
+        slot = getattr(cls, name, None)
+        if not frozen:
+            body.append(f"self.{name} = {value}")
+        elif isinstance(slot, MemberDescriptorType):  # twice as fast as to look the slot up by its name
+            known[f"_set_{name}_"] = slot.__set__
+            body.append(f"_set_{name}_(self, {value})")
+        else:
+            body.append(f"_set_(self, {name!r}, {value})")
     if hasattr(cls, "__post_init__"):
         body.append("self.__post_init__()")
     parameters = ", ".join(["self", *positional, *(["*"] if keywords else []), *keywords])
@@ -78,12 +93,25 @@ def _initializer(cls: type[Any], *, frozen: bool) -> Any:
     return method
 
 
+def _replacer(cls: type[Any]) -> Any:
+    """`__replace__` as dataclasses have it from Python 3.13 on: an object like this one, but for some of its fields."""
+    given = sorted((field for field in dataclasses.fields(cls) if field.init), key=lambda field: bool(field.kw_only))
+    parameters = ", ".join(["self", "/", *(["*"] if given else []), *(f"{field.name}=_KEPT_" for field in given)])
+    values = (
+        f"{f'{field.name}=' if field.kw_only else ''}self.{field.name} if {field.name} is _KEPT_ else {field.name}"
+        for field in given
+    )
+    known: dict[str, Any] = {"_KEPT_": object(), "_new_": cls}
+    exec(f"def __replace__({parameters}):\n return _new_({', '.join(values)})", known)
+    return known["__replace__"]
+
+
 def _define(cls: type[Any], *, frozen: bool, slots: bool, kw_only: bool, eq: bool) -> type[Any]:
     if cls.__doc__ is None:
         cls.__doc__ = cls.__name__  # the standard library would work out a signature to put here
     cls = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots, kw_only=kw_only)(cls)
     own = vars(cls)
-    for name in ("__init__", "__repr__", *(["__eq__"] if eq else [])):
+    for name in ("__init__", "__repr__", "__replace__", *(["__eq__"] if eq else [])):
         if name not in own:
             setattr(cls, name, _Deferred(cls, name, frozen=frozen))
     if eq and own.get("__hash__") is None:
@@ -113,8 +141,12 @@ def _set_state(self: Any, state: list[Any]) -> None:
 
 
 if TYPE_CHECKING:
-    from dataclasses import dataclass
+    from dataclasses import dataclass, replace
 else:
+
+    def replace(record: Any, /, **changes: Any) -> Any:
+        """As `dataclasses.replace`, in half of its time, for a record whose class was made here."""
+        return record.__replace__(**changes)
 
     def dataclass(cls: type[Any] | None = None, /, *, frozen=False, slots=False, kw_only=False, eq=True) -> Any:  # noqa: ANN001
         """As `dataclasses.dataclass`, for these of its options. Whoever inherits from such a class needs it too."""

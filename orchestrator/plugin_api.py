@@ -12,7 +12,7 @@ from .confidence.signal import Answer, AnswerSignal, Signal
 from .config import load_settings
 from .errors import OrchError, ProviderError, UsageError
 from .plan import Call, Cascade, Panel, Sequence
-from .providers.base import Adapter, Capabilities, Endpoint, Health, Provider, RateLimitStatus, StreamEvent
+from .providers.base import Adapter, AtWork, Capabilities, Endpoint, Health, Provider, RateLimitStatus, StreamEvent
 from .registry.providers import ProviderInfo
 from .types import Completion, FinishReason, Message, Request, Usage
 
@@ -20,6 +20,7 @@ __all__ = [
     "Adapter",
     "Answer",
     "AnswerSignal",
+    "AtWork",
     "Call",
     "Capabilities",
     "Cascade",

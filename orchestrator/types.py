@@ -181,12 +181,19 @@ class TokenLogprob:
 
 
 @dataclass(frozen=True, slots=True)
+class Thought:
+    """A piece of what a model thought before, or while, it answered."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """What came back. `usage` is None where the provider reported none. Times are in milliseconds.
 
-    `ttft_ms`, the time to the first token, is known only for a streamed call. `thought` says that some of what the
-    model thought was in the reply: it is billed as output. `disbelieved` is what the provider counted if that cannot
-    be; `usage` is None then.
+    `ttft_ms`, the time to the first token, is known only for a streamed call. `thoughts` is what the reply has of the
+    model's thoughts, kept apart from `text`; `thought` says that the server had a field for them, which may hold less
+    than is billed as output. `disbelieved` is what the provider counted if that cannot be; `usage` is None then.
     """
 
     text: str
@@ -198,6 +205,7 @@ class Completion:
     tool_calls: tuple[ToolCall, ...] = ()
     ttft_ms: int | None = None
     logprobs: tuple[TokenLogprob, ...] | None = None
+    thoughts: str = ""
     thought: bool = False
     disbelieved: Usage | None = None
 

@@ -21,7 +21,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
+
+import yaml
 
 PROMPT = "What is the capital of France?"
 WIRES = {"openai": "gpt-6-luna", "anthropic": "claude-haiku-4-5", "google": "gemini-3.5-flash"}
@@ -212,8 +215,10 @@ def measure(contestant: str, wire: str, given: argparse.Namespace, in_flight: in
 
 
 def _environ(address: str, folder: str, certificate: str | None) -> dict[str, str]:
-    """No setting, key or ledger of the user's."""
-    environ = {"PATH": os.environ["PATH"], "HOME": folder, "NO_PROXY": "*"}
+    """No setting, key or ledger of the user's, and no rate limit of a model's."""
+    models = Path(folder) / "models.yaml"
+    models.write_text(yaml.safe_dump(_without_limits()))
+    environ = {"PATH": os.environ["PATH"], "HOME": folder, "NO_PROXY": "*", "ORCH_MODELS": str(models)}
     environ |= {f"{name}_API_KEY": "none" for name in ("OPENAI", "ANTHROPIC", "GEMINI")}
     environ |= {
         "OPENAI_BASE_URL": f"{address}/v1",
@@ -221,6 +226,13 @@ def _environ(address: str, folder: str, certificate: str | None) -> dict[str, st
         "GOOGLE_GEMINI_BASE_URL": address,
     }
     return environ | ({} if certificate is None else {"SSL_CERT_FILE": certificate})
+
+
+def _without_limits() -> dict[str, object]:
+    """The models of the benchmark as the shipped registry has them, but for their rate limits."""
+    shipped = yaml.safe_load((Path(__file__).parent.parent / "models.yaml").read_text("utf-8"))
+    models = {name: {**shipped["models"][name], "limits": {}} for name in WIRES.values()}
+    return {"source": "models.yaml", "checked": datetime.now(UTC).date(), "models": models}
 
 
 def _counts(port: int, certificate: str | None) -> dict[str, float]:

@@ -42,7 +42,14 @@ class TooLate(Hang):
     """Never answers, and the time that the call has passes at once."""
 
 
-Act = Completion | Exception | Hang | Callable[[Request], Completion]
+@dataclass(frozen=True)
+class Pieces:
+    """What comes of a stream, and the seconds that pass before each; then nothing."""
+
+    events: Sequence[tuple[float, StreamEvent]]
+
+
+Act = Completion | Exception | Hang | Pieces | Callable[[Request], Completion]
 
 
 @dataclass(slots=True)
@@ -78,7 +85,7 @@ class ScriptedProvider:
             await self._hang(act, request)
         if isinstance(act, Exception):
             raise act
-        assert not isinstance(act, Hang)
+        assert not isinstance(act, Hang | Pieces)
         return act if isinstance(act, Completion) else act(request)
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
@@ -90,7 +97,14 @@ class ScriptedProvider:
         if isinstance(act, Hang):
             yield "the first words"
             await self._hang(act, request)
-        assert not isinstance(act, Hang)
+        if isinstance(act, Pieces):
+            for seconds, event in act.events:
+                self.script.clock.skip(seconds)
+                for _ in range(2):  # what was to happen meanwhile happens before
+                    await asyncio.sleep(0)
+                yield event
+            await self._hang(TooLate(), request)
+        assert not isinstance(act, Hang | Pieces)
         completion = act if isinstance(act, Completion) else act(request)
         for piece in re.findall(r"\S*\s*", completion.text)[:-1]:
             yield piece
@@ -129,12 +143,15 @@ class Stage:
     def ledger(self) -> Path:
         return self.folder / "ledger.db"
 
-    def engine(self, connect: Callable[[str], Provider] | None = None, **settings: Any) -> Engine:
+    def engine(
+        self, connect: Callable[[str], Provider] | None = None, opened: Ledger | None = None, **settings: Any
+    ) -> Engine:
         loaded = load_settings(self.environ, ledger=self.ledger)
         self.script.ledger = self.ledger
         return Engine(
             replace(loaded, config_dir=self.folder, **settings),
             connect=connect or (lambda name: ScriptedProvider(name, self.script)),
+            ledger=opened,
             clock=lambda: NOW,
             monotonic=self.script.clock.monotonic,
             rng=random.Random(7),

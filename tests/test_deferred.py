@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import pytest
 
 from orchestrator.deferred import dataclass as deferred
+from orchestrator.deferred import replace
 
 
 @deferred(frozen=True, slots=True)
@@ -84,6 +85,29 @@ def test_the_standard_library_takes_it_for_one_of_its_own() -> None:
     match Point(3, 4):
         case Point(x, y):
             assert (x, y) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("record", "changes"),
+    [
+        (Point(1, names=("a",), seen=[1]), {"y": 5}),
+        (Named(1, 2, name="there"), {"x": 3, "name": "gone"}),
+        (Counter(2), {"count": 4}),
+        (Filled(named="a", kept=[1]), {"named": "b"}),
+        (Word("a"), {}),
+    ],
+)
+def test_it_is_replaced_as_the_standard_library_does(record: Any, changes: dict[str, Any]) -> None:
+    expected = dataclasses.replace(record, **changes)
+    changed = replace(record, **changes)
+    assert type(changed) is type(record)
+    assert dataclasses.asdict(changed) == dataclasses.asdict(expected)
+
+
+@pytest.mark.parametrize("name", ["nothing", "double"])
+def test_what_is_no_parameter_cannot_be_replaced(name: str) -> None:
+    with pytest.raises(TypeError, match=name):
+        replace(Counter(1), **{name: 1})
 
 
 def test_a_signature_is_that_of_its_fields() -> None:

@@ -8,9 +8,9 @@ members and optional steps that cannot be called are dropped; without a required
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field, replace
+from dataclasses import field
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..plan import SELF_CHECK, Accept, Call, Cascade, Check, Loop, Node, Panel, Reduce, agreeing, calls
 from ..plan import Sequence as Steps
 from ..types import AcceptRule, Level

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 from ..config import RunOptions
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import AuthenticationError, BudgetError, ContextTooLongError, OrchError, PluginError, UsageError
 from ..money import format_nanousd
 from ..plan import Call, CostRange, Node, calls
@@ -131,11 +131,13 @@ Reason = str | LeftOut
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A plan, and why it is this one. `ring`: the rotation in which carrying out the plan takes a turn."""
+    """A plan, and why it is this one. `ring`: the rotation in which carrying out the plan takes a turn. `warnings`: the
+    reasons that the user sees even without asking for detail."""
 
     plan: Node
     reasons: tuple[Reason, ...]
     ring: str | None = None
+    warnings: tuple[str, ...] = ()
 
     def models(self) -> list[str]:
         """The models that the plan calls, each once."""
@@ -254,7 +256,7 @@ def nothing_to_call(offers: Iterable[Offer], needed: Callable[[str], str], token
         return AuthenticationError(
             f"no provider is set up for any model that could answer: set {' or '.join(names)}",
             provider=None,
-            hint="without a key, try: orch run --simulate -p ...",
+            hint='without a key, try: orch run --simulate "..."',
         )
     if Obstacle.NO_PLUGIN in obstacles:
         providers = ", ".join(dict.fromkeys(o.spec.provider for o in known if o.obstacle is Obstacle.NO_PLUGIN))
@@ -272,7 +274,10 @@ def _some(offers: Iterable[Offer], obstacle: Obstacle) -> str:
 def _over_budget(offers: list[Offer]) -> BudgetError:
     blocked = [offer for offer in offers if offer.obstacle is Obstacle.BUDGET]
     if not blocked:
-        return BudgetError("no model has a known price, and a cost cap does not allow an unpriced one")
+        return BudgetError(
+            "no model has a known price, and a cost cap does not allow an unpriced one",
+            hint="give it a price in your models.yaml, or say --allow-unpriced",
+        )
     cheapest = min(blocked, key=by_expected_cost)
     return BudgetError(
         f"the cost cap is below the cheapest call: {cheapest.spec.name} is expected to cost "

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from functools import cache
 
 from ..config import RunOptions
-from ..config.options import OPTIONS, Requirement
+from ..config.options import OPTIONS, Option, Requirement
 from ..errors import UsageError
 from ..types import Prompt
 
@@ -45,14 +46,24 @@ def check_options(options: RunOptions) -> None:
         raise UsageError("the subject is empty", hint="without --subject, the arm is drawn for the prompt")
     if options.verify is not None:
         _check_command(options.verify)
+    if options.schema is None and (spelled := options.given.get("schema_repair")) is not None:
+        raise UsageError(f"{spelled} needs a schema", hint="for example: --schema answer.json")
     for each in options.requires:
         if each not in list(Requirement):
             raise UsageError(f"a prompt may require {' or '.join(Requirement)}, not {each!r}")
-    for name, option in OPTIONS.items():
-        least, most, value = option.least, option.most, getattr(options, name)
-        if least is not None and value is not None and not least <= value <= most:
+    for name, option, least, most in _ranges():
+        value = getattr(options, name)
+        if value is not None and not least <= value <= most:
             bounds = f"at least {least:g}" if most == float("inf") else f"from {least:g} to {most:g}"
             raise UsageError(f"the {option.called or option.name} must be {bounds}, not {value:g}")
+
+
+@cache
+def _ranges() -> tuple[tuple[str, Option, float, float], ...]:
+    """The options that have a range: the field, the option, and the least and the most."""
+    return tuple(
+        (name, option, option.least, option.most) for name, option in OPTIONS.items() if option.least is not None
+    )
 
 
 def _check_command(command: str) -> None:

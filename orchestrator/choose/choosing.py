@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date
 
 from ..config import RunOptions
 from ..config.options import EXPERIMENT
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import ConfigError, UsageError, did_you_mean
 from ..plan import Call
 from ..registry.model import Chain, Feature, Registry
@@ -64,6 +63,20 @@ def choose(options: RunOptions, registry: Registry, prompt: Prompt, *, today: da
     return Choice(strategy, chain, options, table, assigned)
 
 
+def with_strategy_meant(options: RunOptions, registry: Registry) -> RunOptions:
+    """The options with a model's name in the place of a strategy's read as the chain of that model alone.
+
+    Raises UsageError where something else says whom to ask, too.
+    """
+    name = options.strategy
+    if name == EXPERIMENT or _decider(name, registry) is not None or registry.find(name) is None:
+        return options
+    if stated := next((options.given[each] for each in ("chain", "models") if each in options.given), None):
+        raise UsageError(f"the strategy {name!r} and {stated} both say whom to ask", hint="give one of them")
+    given = {**options.given, "chain": f"the strategy {name!r}"}
+    return replace(options, strategy="fallback", chain=name, given=given)
+
+
 def _in_arm(options: RunOptions, assigned: Assigned, registry: Registry) -> RunOptions:
     arm = assigned.arm
     if arm.strategy is None:
@@ -83,7 +96,8 @@ def _named_by(options: RunOptions, registry: Registry) -> tuple[Strategy, Chain,
     decider = _decider(name, registry)
     if decider is None:
         known = [*_known(registry), EXPERIMENT]
-        raise UsageError(f"no strategy {name!r}", hint=did_you_mean(name, known) or f"there are: {', '.join(known)}")
+        hint = did_you_mean(name, [*known, *registry.models]) or f"there are: {', '.join(known)}, and models"
+        raise UsageError(f"no strategy {name!r}", hint=hint)
     if isinstance(decider, Chain):
         if role is not None:
             raise UsageError(f"the calls of the plan {name!r} have roles of their own", hint="leave out --role")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from itertools import pairwise
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..registry.model import ModelSpec
+from ..registry.providers import PROVIDERS
 from .base import Decision, LeftOut, Obstacle, Situation, marked
+from .observed import Pace
 from .quote import REASONING, REASONING_FACTOR
 from .strategies.tasks import models_of_row
 
@@ -16,6 +17,10 @@ from .strategies.tasks import models_of_row
 # below the first, its logarithm is taken to be linear.
 _SPEEDS = ((0.3, 20.0), (0.7, 80.0), (1.0, 1_500.0))
 _FIRST_TOKEN_S = 0.7  # until a hosted model begins to write; an assumption, until the ledger has measured it
+# How long a model may be silent: so many times what it is expected to take for all of its answer, and these at least,
+# in seconds. Assumptions: expected lengths are often exceeded two or three times, and a server of the user's own may
+# have to load the model first.
+_PATIENCE, _LEAST_MEASURED_S, _LEAST_S, _LEAST_SELF_HOSTED_S = 4, 30.0, 60.0, 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +40,23 @@ def expected_latency(spec: ModelSpec, situation: Situation) -> Latency:
     pace = situation.observed.pace.get(spec.name)
     if pace is not None:
         return Latency(pace.p95_ms / 1000, f"p95 of {pace.calls} calls measured")
+    seconds = by_speed_s(spec, situation.analysis.output_tokens, situation.options.max_tokens)
+    return Latency(seconds, "by its speed in the registry, not measured yet")
+
+
+def by_speed_s(spec: ModelSpec, output_tokens: int, max_tokens: int | None = None) -> float:
+    """Seconds that a model takes for an answer of so many tokens, as expected, by its speed in the registry."""
     factor = REASONING_FACTOR if REASONING in spec.tags else 1
-    tokens = min(situation.analysis.output_tokens * factor, situation.options.max_tokens or spec.output_limit)
-    speed = spec.tokens_per_second or tokens_per_second(spec.scores.speed)
-    return Latency(_FIRST_TOKEN_S + tokens / speed, "by its speed in the registry, not measured yet")
+    tokens = min(output_tokens * factor, max_tokens or spec.output_limit)
+    return _FIRST_TOKEN_S + tokens / (spec.tokens_per_second or tokens_per_second(spec.scores.speed))
+
+
+def longest_silence_s(spec: ModelSpec, output_tokens: int, pace: Pace | None) -> float:
+    """Seconds after which a model of which nothing has come is given up, where another may be asked."""
+    hosted_by_user = PROVIDERS[spec.provider].self_hosted
+    least = _LEAST_SELF_HOSTED_S if hosted_by_user else _LEAST_S if pace is None else _LEAST_MEASURED_S
+    measured = 0.0 if pace is None else pace.p95_ms / 1000
+    return max(least, _PATIENCE * max(measured, by_speed_s(spec, output_tokens)))
 
 
 def tokens_per_second(score: float) -> float:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from ..deferred import replace
 from ..plan import Call, Cascade, Panel
 from ..registry.model import Role
 from .base import Decision, Situation

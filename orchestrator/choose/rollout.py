@@ -5,10 +5,8 @@ Before that day nothing changes, so that there is a baseline to compare with (`o
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..config import Rollout
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..money import format_nanousd
 from ..plan import Accept, Call, Cascade
 from ..types import digest_of

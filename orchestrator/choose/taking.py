@@ -7,11 +7,10 @@ cascade accepts no answer, and a table may have no condition on critical prompts
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from ..config import Rollout, RunOptions
 from ..config.options import EXPERIMENT, OPTIONS, PLAN, TABLE
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import UsageError
 from ..plan import Accept, Call, Cascade, Loop, Node, nodes
 from ..registry.model import Registry

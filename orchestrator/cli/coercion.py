@@ -17,6 +17,21 @@ from typer.core import TyperCommand, TyperGroup
 
 from .render import line
 
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+
+
+class Panel(StrEnum):
+    """The headings under which `--help` shows options, in order."""
+
+    EVERYDAY = "Options"
+    MODELS = "Which models are asked"
+    ACCEPTING = "Which answers are accepted"
+    REQUEST = "The request"
+    LIMITS = "Limits"
+    RECORD = "The record in the ledger"
+    FILES = "Files"
+    MORE = "More"
+
 
 class PlainGroup(TyperGroup):
     """A group of Typer's whose own options are flags."""
@@ -37,6 +52,22 @@ class PlainCommand(TyperCommand):
 
     def get_help_option(self, ctx: Any) -> Any:
         return _printed_by_render(super().get_help_option(ctx))
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {_ARGUMENTS: [], **{panel: [] for panel in Panel}}
+        parameter: Any
+        for parameter in self.get_params(ctx):
+            if parameter.param_type_name == "argument":
+                panels[_ARGUMENTS].append((parameter.display_name_raw.upper(), parameter.help or ""))
+            elif (shown := parameter.get_help_record(ctx)) is not None:
+                panels[parameter.rich_help_panel or Panel.EVERYDAY].append(shown)
+        for panel, rows in panels.items():
+            if rows:
+                with formatter.section(panel):
+                    formatter.write_dl(rows)
+
+
+_ARGUMENTS = "Arguments"
 
 
 def _printed_by_render(help_option: Any) -> Any:

@@ -6,6 +6,7 @@ A command's module is imported when that command is run: `orch --help` loads non
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
@@ -17,7 +18,8 @@ from typer.exceptions import Abort, Exit, TyperException
 from ..errors import Interrupted, OrchError, UsageError, did_you_mean
 from ..plugins import Plugin, Table, failure, telling
 from . import render
-from .coercion import PlainCommand, PlainGroup
+from .coercion import HELP_OPTIONS, PlainCommand, PlainGroup
+from .next_steps import next_steps
 from .source import spread_context
 from .version import print_version
 
@@ -69,6 +71,8 @@ COMMANDS: Table[Command] = Table(
         "reconcile": Command("reconcile", "Compare the ledger with a provider's usage export, by model and day."),
         "reprice": Command("reprice", "Recompute past costs with the registry's current prices."),
         "simulate": Command("simulate", "Run the simulator as a local server for other programs."),
+        "completion": Command("completion", "Print a script that completes orch's words in bash, zsh or fish."),
+        "help": Command("help", "Show how a command is used."),
     },
     _of_plugin,
 )
@@ -81,17 +85,20 @@ class _Commands(PlainGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         known = COMMANDS.get(cmd_name)
         if known is None:
-            suggestion = did_you_mean(cmd_name, self.list_commands(ctx))
-            raise UsageError(f"no command {cmd_name!r}", hint=suggestion or "orch --help lists the commands")
+            raise UsageError(f"no command {_shown(cmd_name)}", hint=_meant(cmd_name, self.list_commands(ctx)))
         if known.app is not None and known.plugin is not None:
             command = typer.main.get_command(known.app)
+            command.context_settings = {**HELP_OPTIONS, **command.context_settings}
             command.invoke = partial(_answered_for, known.plugin, command.invoke)  # type: ignore[method-assign]
             return command
         function = import_module(f".commands.{known.module}", __package__).commands[cmd_name]
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
-        app.command(cmd_name, cls=PlainCommand, help=f"{known.summary}\n\n{inspect.cleandoc(function.__doc__ or '')}")(
-            function
-        )
+        app.command(
+            cmd_name,
+            cls=PlainCommand,
+            help=f"{known.summary}\n\n{inspect.cleandoc(function.__doc__ or '')}",
+            context_settings=HELP_OPTIONS,
+        )(function)
         return typer.main.get_command(app)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -101,6 +108,28 @@ class _Commands(PlainGroup):
         if plugins:
             with formatter.section("Commands of plugins"):
                 formatter.write_dl([(name, f"From {plugin.package}.") for name, plugin in plugins.items()])
+
+
+def _meant(written: str, commands: Sequence[str]) -> str:
+    """What whoever wrote this in the place of a command may have wanted."""
+    if " " in written.strip():
+        return 'to ask it: orch run "..."'
+    return did_you_mean(written, commands) or "orch --help lists the commands"
+
+
+def _how_to_go_on(error: TyperException) -> str:
+    """What helps whoever wrote a command line that cannot be read."""
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return "orch --help lists the commands"
+    takes_prompt = any(parameter.name == "asked" for parameter in context.command.params)
+    if takes_prompt and "unexpected extra argument" in error.format_message():
+        return f'put the prompt in quotes: {context.command_path} "Why is the sky blue?"'
+    return f"{context.command_path} --help shows what it takes"
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= 100 else f"{name[:99]}…")
 
 
 def _answered_for(plugin: Plugin, invoke: Callable[[Any], Any], context: Any) -> Any:
@@ -113,7 +142,7 @@ def _answered_for(plugin: Plugin, invoke: Callable[[Any], Any], context: Any) ->
         raise failure(plugin, error) from error
 
 
-app = typer.Typer(cls=_Commands, add_completion=False, rich_markup_mode=None)
+app = typer.Typer(cls=_Commands, add_completion=False, rich_markup_mode=None, context_settings=HELP_OPTIONS)
 
 
 def _print_version(wanted: bool) -> None:
@@ -130,21 +159,26 @@ def _root(
 ) -> None:
     """Put many language models to work: the cheapest that fits, a chain of models, or several at once.
 
-    Try it without a key: orch run --simulate -p "Should I use REST or GraphQL?"
+    Try it without a key: orch run --simulate "Should I use REST or GraphQL?"
     """
 
 
 def dispatch(argv: Sequence[str]) -> int:
     """Carry out one command line; returns the exit code. Raises an OrchError, or whatever a bug raises."""
+    if not argv:
+        code = dispatch(["--help"])
+        for text in ("", *next_steps(os.environ)):
+            render.line(text)
+        return code
     # Not by calling `app`: Click's own main would turn a closed pipe into exit code 1.
     command: Any = typer.main.get_command(app)
     try:
-        with telling(render.warn), command.make_context("orch", spread_context(argv) or ["--help"]) as context:
+        with telling(render.warn), command.make_context("orch", spread_context(argv)) as context:
             code = command.invoke(context)
     except Exit as done:
         return done.exit_code
     except Abort:
         raise Interrupted from None
     except TyperException as error:
-        raise UsageError(error.format_message(), hint="orch --help lists the commands") from error
+        raise UsageError(error.format_message(), hint=_how_to_go_on(error)) from error
     return code if isinstance(code, int) else 0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from ..config import says_simulated
+from ..deferred import replace
 from ..errors import OrchError
 from ..run.result import refused_result
 from . import render

@@ -18,6 +18,7 @@ import typer
 from ..config import RunOptions
 from ..config.options import OPTIONS, Kind, Option
 from ..deferred import dataclass
+from .coercion import Panel
 
 F = TypeVar("F")
 
@@ -44,6 +45,10 @@ class Before:
 _LAST = frozenset({"output", "simulate", "scenario", "ledger", "config", "models_file", "chains_file", "routing_file"})
 
 
+def _file(what: str) -> Any:
+    return typer.Option(help=what, rich_help_panel=Panel.FILES)
+
+
 @dataclass(frozen=True, kw_only=True)
 class OutputFlags:
     """`--output` of commands that print text or JSON."""
@@ -63,21 +68,19 @@ class OutputFlags:
 class ConfigFlags:
     """`--config`."""
 
-    config: Annotated[Path | None, typer.Option(help="Config file (ORCH_CONFIG).")] = None
+    config: Annotated[Path | None, _file("Config file (ORCH_CONFIG).")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegistryFlags(ConfigFlags):
     """The files that the registry is read from."""
 
-    models_file: Annotated[
-        Path | None, typer.Option(help="YAML file that adds or replaces models and prices (ORCH_MODELS).")
-    ] = None
-    chains_file: Annotated[Path | None, typer.Option(help="YAML file that adds or replaces chains (ORCH_CHAINS).")] = (
+    models_file: Annotated[Path | None, _file("YAML file that adds or replaces models and prices (ORCH_MODELS).")] = (
         None
     )
+    chains_file: Annotated[Path | None, _file("YAML file that adds or replaces chains (ORCH_CHAINS).")] = None
     routing_file: Annotated[
-        Path | None, typer.Option(help="YAML file that adds or replaces routing tables and experiments (ORCH_ROUTING).")
+        Path | None, _file("YAML file that adds or replaces routing tables and experiments (ORCH_ROUTING).")
     ] = None
 
 
@@ -109,7 +112,7 @@ class SimulateFlag:
 class LedgerFlags(SimulateFlag):
     """`--ledger`."""
 
-    ledger: Annotated[Path | None, typer.Option(help="Ledger file (ORCH_LEDGER).")] = None
+    ledger: Annotated[Path | None, _file("Ledger file (ORCH_LEDGER).")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,11 +122,21 @@ class ModelFlags(OutputFlags, RegistryFlags, SimulateFlag):
 
 @dataclass(frozen=True, kw_only=True)
 class PlanFlags(OutputFlags, RegistryFlags, LedgerFlags):
-    """A prompt, and how to go about answering it."""
+    """A prompt, and how to go about answering it. `asked` is what stands without an option before it."""
 
-    prompt: Annotated[
+    asked: Annotated[
         str | None,
-        typer.Option("--prompt", "-p", help="The prompt; - reads it from standard input, as does leaving it out."),
+        typer.Option(
+            metavar="PROMPT", help="The prompt, in quotes. Without it, or with -, it is read from standard input."
+        ),
+    ] = None
+    prompt: Annotated[str | None, typer.Option("--prompt", "-p", help="The same as PROMPT.")] = None
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model", "-m", metavar="MODEL", help="Model to ask. Repeated, it gives a chain to try in order."
+        ),
+        Before("chain"),
     ] = None
     context: Annotated[
         list[str] | None,
@@ -133,11 +146,13 @@ class PlanFlags(OutputFlags, RegistryFlags, LedgerFlags):
     system: Annotated[str | None, typer.Option(help="System prompt."), Before("temperature")] = None
     max_time: Annotated[
         float | None,
-        typer.Option(metavar="MINUTES", help="--timeout in minutes, for long plans."),
+        typer.Option(metavar="MINUTES", help="--timeout in minutes, for long plans.", rich_help_panel=Panel.LIMITS),
     ] = None
     max_wait: Annotated[
         float | None,
-        typer.Option(help="Most seconds that all retries together may wait.", show_default="60"),
+        typer.Option(
+            help="Most seconds that all retries together may wait.", show_default="60", rich_help_panel=Panel.LIMITS
+        ),
     ] = None
     verbose: Annotated[
         int,
@@ -153,12 +168,14 @@ class RunFlags(PlanFlags):
     rate_last: Annotated[
         str | None,
         typer.Option(
-            metavar="RATING", help="Rate the latest run first: good, bad, 0 to 1, or none. Without a prompt, only rate."
+            metavar="RATING",
+            help="Rate the latest run first: good, bad, 0 to 1, or none. Without a prompt, only rate.",
+            rich_help_panel=Panel.RECORD,
         ),
     ] = None
     scenario: Annotated[
         Path | None,
-        typer.Option(help="File of faults that the simulator plays (ORCH_SCENARIO)."),
+        _file("File of faults that the simulator plays (ORCH_SCENARIO)."),
     ] = None
 
 
@@ -217,7 +234,7 @@ def _parameters(flags: type[Any], positional: tuple[str, ...]) -> list[inspect.P
     for row in fields(flags):
         hint = hints[row.name]
         if (rows := _rows(flags, row.name)) is not None:
-            parameters += [_parameter(name, _typed(rows[name]), _default(rows[name])) for name in rows]
+            parameters += [_parameter(name, _typed(name, rows[name]), _default(rows[name])) for name in rows]
             continue
         hint = _as_argument(hint) if row.name in positional else hint
         default = inspect.Parameter.empty if row.default is MISSING else row.default
@@ -245,13 +262,31 @@ def _rows(flags: type[Any], name: str) -> dict[str, Option] | None:
     return {name: row for name, row in OPTIONS.items() if row.flag_name and row.of_runs is wanted.of_runs}
 
 
-def _typed(row: Option) -> Any:
+def _typed(name: str, row: Option) -> Any:
     """What Typer makes an option of. It is asked for its own default, which is that nothing was given."""
     declared = f"{row.flag_name}/--no-{row.flag_name[2:]}" if row.kind is Kind.YES_NO else row.flag_name
     short = () if row.short is None else (row.short,)
     shown = row.shown or _shown(row)
-    option = typer.Option(declared, *short, metavar=row.metavar, help=row.help, show_default=shown or True)
+    option = typer.Option(
+        declared, *short, metavar=row.metavar, help=row.help, show_default=shown or True, rich_help_panel=_panel(name)
+    )
     return Annotated[bool if row.kind is Kind.SWITCH else _TYPES[row.kind](row.choices) | None, option]
+
+
+# Where `--help` shows the options of a run, by their fields; the others stand under `MORE`.
+_PANELS: Mapping[Panel, str] = {
+    Panel.EVERYDAY: "strategy chain ensemble_size max_cost_nanousd",
+    Panel.MODELS: "role tier critical requires routine models task experiment subject max_latency_s min_quality "
+    "allow_unpriced",
+    Panel.ACCEPTING: "threshold accept verify schema self_check logprobs",
+    Panel.REQUEST: "tools temperature max_tokens stream",
+    Panel.LIMITS: "max_tokens_total timeout_s",
+    Panel.RECORD: "category tags",
+}
+
+
+def _panel(name: str) -> Panel:
+    return next((panel for panel, names in _PANELS.items() if name in names.split()), Panel.MORE)
 
 
 def _default(row: Option) -> Any:
@@ -281,4 +316,4 @@ _TYPES: Mapping[Kind, Callable[[type | None], Any]] = {
 
 def _as_argument(hint: Any) -> Any:
     kind, option = hint.__origin__, hint.__metadata__[0]
-    return Annotated[kind, typer.Argument(help=option.help, show_default=False)]
+    return Annotated[kind, typer.Argument(metavar=option.metavar, help=option.help, show_default=False)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,8 @@ from typing import Any
 from ..config import RunOptions, Settings, is_simulated, load_settings, tuned_file
 from ..config.options import OPTIONS, Kind, Option, asked_for
 from ..config.strict_json import parse_json
+from ..decoding import decoded
+from ..deferred import replace
 from ..errors import UsageError
 from ..money import dollars_to_nanousd
 from ..reading.tool_definitions import read_tools
@@ -53,10 +54,18 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool, strate
     """
     written = {**flags.given, **(flags.given_for_run if isinstance(flags, RunFlags) else {})}
     given = {name: _read(OPTIONS[name], value) for name, value in written.items()}
+    names = {name: row.flag_name for name, row in OPTIONS.items()}
     given |= {"stream": stream, "timeout_s": _time_limit(given.get("timeout_s"), flags.max_time)}
     if strategy is not None:
         given["strategy"] = strategy
-    return asked_for(defaults, given, {name: OPTIONS[name].flag_name for name in given})
+    if flags.model:
+        # Without a strategy it is a chain; a strategy that is named may take models, and fallback makes them its chain.
+        field = "models" if {"strategy", "ensemble_size"} & given.keys() else "chain"
+        if stated := next((names[each] for each in ("chain", "models") if each in given), None):
+            raise UsageError(f"--model and {stated} both say whom to ask", hint="give one of them")
+        listed = ",".join(_names(",".join(flags.model), "--model"))
+        given[field], names[field] = _read(OPTIONS[field], listed), "--model"
+    return asked_for(defaults, given, names)
 
 
 def _read(option: Option, written: Any) -> Any:
@@ -87,7 +96,7 @@ def _schema(file: Path, flag: str) -> Mapping[str, Any]:
     from ..confidence.signals.schema import check_schema  # heavy
 
     try:
-        return check_schema(parse_json(file.read_text(encoding="utf-8-sig")))
+        return check_schema(parse_json(decoded(file.read_bytes(), f"{flag}: {file}")))
     except OSError as error:
         raise UsageError(f"{flag}: {file} cannot be read: {error.strerror}") from error
     except ValueError as error:

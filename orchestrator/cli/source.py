@@ -5,13 +5,22 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from ..decoding import decoded
 from ..errors import UsageError
 from ..reading.attachments import STDIN, attach, left_out_note, read_attachments
 from ..types import Prompt
 from . import render
+from .options import PlanFlags
 
 _OPTION = "--context"
-_TAKE_SEVERAL = ("run", "plan")  # the commands without a prompt among their arguments
+_TAKE_SEVERAL = ("run", "plan")  # the short forms have always had their prompt behind a file
+
+
+def prompt_of(flags: PlanFlags) -> str | None:
+    """The prompt on the command line: PROMPT, or what follows -p. Raises UsageError for both."""
+    if flags.asked is not None and flags.prompt is not None:
+        raise UsageError("the prompt is there twice: without and with -p", hint="leave one of them out")
+    return flags.prompt if flags.asked is None else flags.asked
 
 
 def read_prompt(given: str | None, system: str | None, context: Sequence[str], window: int) -> Prompt:
@@ -25,7 +34,7 @@ def read_prompt(given: str | None, system: str | None, context: Sequence[str], w
         raise UsageError("standard input is the prompt or --context -, not both", hint="give the prompt with -p")
     if given is None or given == STDIN:
         if sys.stdin is None or (given is None and sys.stdin.isatty()):
-            raise UsageError("no prompt: give one with -p, or pipe it in")
+            raise UsageError("no prompt: write it in quotes, before --context if there is one, or pipe it in")
         given = _read_stdin()
         return _with_files(given, system, context, "", window) if context else Prompt(given, system)
     piped = "" if sys.stdin is None or (sys.stdin.isatty() and STDIN not in context) else _read_stdin()
@@ -37,7 +46,7 @@ def read_prompt(given: str | None, system: str | None, context: Sequence[str], w
 def spread_context(argv: Sequence[str]) -> list[str]:
     """`--context a b c`, which is what a shell makes of `--context *.py`, as `--context a --context b --context c`.
 
-    Words belong to it up to the next option. Only where no prompt can stand among them.
+    Words belong to it up to the next option, or `--`: a prompt stands before it.
     """
     if not argv or argv[0] not in _TAKE_SEVERAL:
         return list(argv)
@@ -65,10 +74,4 @@ def _read_stdin() -> str:
         raw = sys.stdin.buffer.read()
     except OSError as error:
         raise UsageError(f"standard input cannot be read: {error.strerror}") from error
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"standard input is not UTF-8: byte 0x{raw[error.start]:02x} at position {error.start}",
-            hint="convert it first, for example with: iconv -f latin1 -t utf-8",
-        ) from error
+    return decoded(raw, "standard input")

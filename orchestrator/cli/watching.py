@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
+from textwrap import indent
 
 from ..clock import Clock, local_now
 from ..money import format_short
-from ..run.events import BudgetAlerted, CallEnded, CallStarted, Event, Note, TextArrived, Waiting
+from ..run.events import BudgetAlerted, CallEnded, CallStarted, Event, Note, TextArrived, Thoughts, Waiting
 from ..run.result import OrchestrationResult
 from .render import is_terminal, piece, say, status, warn, wipe_status
 
@@ -37,6 +38,9 @@ class Watcher:
                     piece(text)
                     self.streamed = True
                     self._ends_line = text.endswith("\n")
+            case Thoughts(model=model, text=text):
+                if self._verbose:
+                    say(f"· {model} thought:\n{indent(text, '    ')}")
             case CallStarted(model=model, attempt=attempt, step=step):
                 again = "" if attempt == 1 else f", attempt {attempt}"
                 self._status(f"{'' if step is None else f'{step}: '}asking {model}{again} …")

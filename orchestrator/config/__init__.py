@@ -4,7 +4,14 @@ Nothing is read at import. Files are in the platform's user directories unless t
 directory is read by default: a checked-out repository must not be able to change where a prompt or a key goes.
 """
 
-from .loading import is_simulated, load_settings, says_simulated, tuned_file, user_config_dir
+from .loading import (
+    is_simulated,
+    ledger_of_other_kind,
+    load_settings,
+    says_simulated,
+    tuned_file,
+    user_config_dir,
+)
 from .options import RunOptions
 from .records import (
     BreakerPolicy,
@@ -26,6 +33,7 @@ __all__ = [
     "RunOptions",
     "Settings",
     "is_simulated",
+    "ledger_of_other_kind",
     "load_settings",
     "says_simulated",
     "tuned_file",

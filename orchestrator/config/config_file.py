@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from ..deferred import replace
 from ..money import dollars_to_nanousd
 from ..types import Task
 from .options import DAY_S, OPTIONS, Kind, Option

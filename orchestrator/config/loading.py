@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from platformdirs import PlatformDirs
 
+from ..deferred import replace
 from ..errors import ConfigError
 from .config_file import chosen, config_onto
 from .records import Complexity, Settings
@@ -45,9 +45,7 @@ def load_settings(
     tuned = tuned_file(environ, config=config, simulate=simulated)
     settings = Settings(
         environ=environ,
-        ledger=ledger
-        or _path(environ, "ORCH_LEDGER")
-        or dirs.user_data_path / ("ledger-simulated.db" if simulated else "ledger.db"),
+        ledger=ledger or _path(environ, "ORCH_LEDGER") or _usual_ledger(simulated=simulated),
         config_dir=config_dir,
         config_file=named_config or (user_config if is_there(user_config) else None),
         tuned_file=tuned,
@@ -65,6 +63,19 @@ def load_settings(
     else:
         settings = replace(settings, complexity=chosen(Complexity(), settings.complexity))
     return replace(settings, log_text=_switch(environ, "ORCH_LOG_TEXT", default=settings.log_text))
+
+
+def ledger_of_other_kind(settings: Settings) -> Path:
+    """Where simulated runs are if these settings are for real ones, and the other way round: a ledger that is named has
+    both."""
+    if settings.ledger != _usual_ledger(simulated=settings.simulate):
+        return settings.ledger
+    return _usual_ledger(simulated=not settings.simulate)
+
+
+def _usual_ledger(*, simulated: bool) -> Path:
+    name = "ledger-simulated.db" if simulated else "ledger.db"
+    return PlatformDirs(APP, appauthor=False).user_data_path / name
 
 
 def is_simulated(environ: Mapping[str, str]) -> bool:

@@ -8,11 +8,11 @@ writes the page and the parameters.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, fields, replace
+from dataclasses import field, fields
 from enum import StrEnum
 from typing import Any
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import UsageError
 from ..types import AcceptRule, Tool
 
@@ -112,7 +112,7 @@ class RunOptions:
         "fallback",
         Kind.TEXT,
         f"How to answer: {', '.join(STRATEGY_NAMES)}, or the name of a task table (tasks, matrix, select), of a plan "
-        "(see orch chains) or of a plugin.",
+        "(see orch chains), of a plugin or of a model.",
         short="-s",
         config=True,
         python="",
@@ -191,6 +191,12 @@ class RunOptions:
     )
     schema: Mapping[str, Any] | None = option(
         None, Kind.SCHEMA, "Ask for JSON that fits this JSON Schema, and accept nothing else.", metavar="FILE"
+    )
+    schema_repair: bool = option(
+        False,
+        Kind.SWITCH,
+        "With --schema: if an answer does not fit, ask its model once more and say what is wrong.",
+        config=True,
     )
     self_check: str | None = option(
         None,
@@ -303,6 +309,18 @@ class RunOptions:
         "Most seconds that the run may take.",
         name="timeout",
         config=True,
+        least=_SHORTEST_S,
+        most=DAY_S,
+    )
+    leg_timeout_s: float | None = option(
+        None,
+        Kind.NUMBER,
+        "Seconds for each call of the run, with its retries; then the next model is asked.",
+        name="leg_timeout",
+        metavar="SECONDS",
+        config=True,
+        shown="by the model's pace",
+        called="limit on the time of a call in seconds",
         least=_SHORTEST_S,
         most=DAY_S,
     )

@@ -24,6 +24,7 @@ class RunParameters(TypedDict, total=False):
     accept: str | None
     verify: str | None
     schema: Mapping[str, Any] | None
+    schema_repair: bool | None
     self_check: str | None
     logprobs: bool | None
     task: str | None
@@ -38,5 +39,6 @@ class RunParameters(TypedDict, total=False):
     max_tokens: int | None
     max_tokens_total: int | None
     timeout: float | None
+    leg_timeout: float | None
     category: str | None
     tags: Sequence[str] | None

@@ -12,12 +12,11 @@ import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import ConfigError, UsageError
 from ..files import replacing
 from .strict_yaml import Reader, Table, decimal, list_of, mapping_of, read, record, text

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from typing import NamedTuple
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from .intervals import RESAMPLES, Estimate, Numbers, Statistic, Weights, estimates, mean, remembered
 from .metrics import Confidence, Point, Routing
 from .pareto import frontier

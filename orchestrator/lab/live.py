@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 
 from ..choose.making import Planned
 from ..confidence.answers import AGREES_FROM, same_answer
 from ..config import RunOptions, Settings
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import BudgetError, LedgerError, OrchError, UsageError
 from ..ledger.records import CallRecord, CallStatus
 from ..plan import Call, Check, Loop

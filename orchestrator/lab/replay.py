@@ -10,7 +10,7 @@ they cost. Others keep what the user's registry rates them for; unknown ones are
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import date
 from decimal import Decimal
 from statistics import fmean
@@ -19,7 +19,7 @@ from typing import Self
 from ..clock import Clock, local_now
 from ..confidence.answers import same_answer
 from ..config import BreakerPolicy, RetryPolicy, RunOptions, Settings
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import OrchError, RequestRejectedError, UsageError
 from ..ledger.records import CallStatus
 from ..ledger.store import Ledger

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from statistics import median
 from typing import Any
 
 from ..config import RunOptions
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import BudgetError, OrchError
 from ..ledger.pace import nearest_rank
 from ..ledger.records import CallRecord, CallStatus

@@ -1,13 +1,16 @@
-"""Group commit: changes that wait at the same time share one durable transaction, each in a savepoint of its own.
+"""Group commit: changes that wait at the same time share one durable transaction, and fail one by one.
 
-    event loops ── submit ──► queue ──► one thread:  BEGIN IMMEDIATE
-                                                     SAVEPOINT, change, RELEASE (or ROLLBACK TO) ... for each change
-                                                     COMMIT
+    event loops ── submit ──► queue ──► one thread:  BEGIN IMMEDIATE, change, change ..., COMMIT
                     futures ◄── results ────────────
 
-A change that fails is rolled back to its savepoint; the others go on. No future is done before the commit has returned;
-if the commit fails, all of its changes fail. Changes are made in the order of submission. Changes that one turn of an
-event loop submits reach the thread together.
+A change that fails leaves nothing behind; the others go on. Most fail before they have written anything. If one fails
+later, the transaction is rolled back and made again with each change in a savepoint: SAVEPOINT, change, RELEASE (or
+ROLLBACK TO). Savepoints for all would double the statements of a group, and each statement hands the interpreter over
+to the event loops and waits for it again. So a change may be made twice; its effects outside the database must allow
+for that.
+
+No future is done before the commit has returned; if the commit fails, all of its changes fail. Changes are made in the
+order of submission. Changes that one turn of an event loop submits reach the thread together.
 """
 
 from __future__ import annotations
@@ -35,6 +38,10 @@ class Written(asyncio.Future[T]):
     def cancel(self, msg: Any = None) -> bool:
         """Refuse: the change will be made."""
         return False
+
+
+class _HalfMadeError(Exception):
+    """A change failed after it had written something."""
 
 
 @dataclass(slots=True, eq=False)
@@ -129,15 +136,31 @@ class GroupCommit:
             for change in group:
                 self._try(change)
             return
-        with as_ledger_errors(self._path), transaction(self._connection):
-            for change in group:
-                if change.reads:
-                    self._try(change)
-                else:
-                    self._try_in_savepoint(change)
+        with as_ledger_errors(self._path):
+            if not self._made_together(group):
+                with transaction(self._connection):
+                    for change in group:
+                        self._try_in_savepoint(change)
         self._check()
 
+    def _made_together(self, group: Sequence[_Change]) -> bool:
+        """Commit all changes, without those that failed before they wrote anything. False, with nothing changed, if one
+        failed later."""
+        connection = self._connection
+        try:
+            with transaction(connection):
+                for change in group:
+                    before = connection.total_changes
+                    self._try(change)
+                    if change.error is not None and connection.total_changes != before:
+                        raise _HalfMadeError
+                    self._check_transaction(change)
+        except _HalfMadeError:
+            return False
+        return True
+
     def _try(self, change: _Change) -> None:
+        change.error = None
         try:
             change.result = change.work(self._connection)
         except Exception:  # noqa: BLE001  # it is the caller's, who may be waiting for it
@@ -148,16 +171,18 @@ class GroupCommit:
                 change.error = error
 
     def _try_in_savepoint(self, change: _Change) -> None:
-        """Make a change in a savepoint. Raises the error if the database gave up the whole transaction, as when the
-        disk is full."""
         execute = self._connection.execute
         execute("SAVEPOINT change")
         self._try(change)
+        self._check_transaction(change)
         if change.error is not None:
-            if not self._connection.in_transaction:
-                raise change.error
             execute("ROLLBACK TO change")
         execute("RELEASE change")
+
+    def _check_transaction(self, change: _Change) -> None:
+        """Raises the change's error if the database gave up the whole transaction, as when the disk is full."""
+        if change.error is not None and not self._connection.in_transaction:
+            raise change.error
 
 
 def _deliver(group: Sequence[_Change]) -> None:

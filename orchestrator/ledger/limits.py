@@ -12,10 +12,9 @@ the future are ignored.
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import replace
 from enum import Enum, auto
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..registry.model import RateLimits
 
 Key = tuple[bool, str]

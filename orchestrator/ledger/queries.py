@@ -20,6 +20,12 @@ def find_run(ledger: Ledger, wanted: str) -> Recorded:
     return ledger.read(lambda connection: _find_run(connection, wanted))
 
 
+def has_runs(ledger: Ledger, *, simulated: bool) -> bool:
+    """Whether there is any run of the kind: simulated, or not."""
+    query = "SELECT EXISTS (SELECT 1 FROM runs WHERE simulated = ?)"
+    return bool(ledger.read(lambda connection: connection.execute(query, (simulated,)).fetchone()[0]))
+
+
 def _find_run(connection: sqlite3.Connection, wanted: str) -> Recorded:
     if wanted.lower() == LAST:
         # In the order in which they were made: a clock that was wrong once makes no run the last one for ever.

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..expressions import expression
 from ..reading.fencing import MARKER_LENGTH, explained, fenced, new_marker
 from ..reading.tokens import TokenCount, count_tokens

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..reading.tokens import estimate_tokens, upper_bound_tokens
 from ..types import Tool
 

@@ -12,11 +12,10 @@ Nodes nest. A plan can be printed, priced, tested and stored without calling any
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..types import AcceptRule, Level
 
 # What a cascade may rest its trust in an answer on. The free ones cost no call: how the answer reads, and what the user

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import anthropic
 import httpx2
 
-from ..types import FinishReason, Message, Request, Usage
-from .base import Capabilities, Endpoint
+from ..types import FinishReason, Message, Request
+from .base import Capabilities, Endpoint, Piece
 from .http import Client, checked_address, checked_key, ignore_custom_headers, silence_sdk_logging
 from .payload import arguments_object, arguments_text, json_instruction
 from .reply import CallKey, Draft, ErrorInReply, dig, items_at, text_at
@@ -77,7 +77,7 @@ class AnthropicProvider(SdkProvider):
     async def _list_models(self, timeout_s: float) -> None:
         await self._client.models.with_raw_response.list(limit=1, timeout=timeout_s)
 
-    def _read(self, body: object, draft: Draft) -> Iterator[str | Usage]:
+    def _read(self, body: object, draft: Draft) -> Iterator[Piece]:
         draft.model = text_at(body, "model")
         draft.request_id = draft.request_id or text_at(body, "id") or None
         yield from draft.report(dig(body, "usage"))
@@ -91,21 +91,22 @@ class AnthropicProvider(SdkProvider):
                 case "tool_use":
                     _open_call(draft, (index, 0), block, arguments_text(dig(block, "input")))
                 case "thinking" | "redacted_thinking":
-                    draft.thought = True
+                    draft.note_thought(True)
+                    yield from draft.add_thought(text_at(block, "thinking"))
         _finish(draft, body)
 
-    def _feed(self, event: object, draft: Draft) -> Iterator[str | Usage]:
+    def _feed(self, event: object, draft: Draft) -> Iterator[Piece]:
         match text_at(event, "type"):
             case "message_start":
                 if draft.provisional or draft.usage is not None:
                     raise ErrorInReply("a second message began in the same stream")
                 draft.model = text_at(event, "message", "model")
                 draft.request_id = draft.request_id or text_at(event, "message", "id") or None
-                draft.provisional = True
                 yield from draft.report(dig(event, "message", "usage"))
+                draft.provisional = True
             case "content_block_start":
                 kind = text_at(event, "content_block", "type")
-                draft.thought |= kind in ("thinking", "redacted_thinking")
+                draft.note_thought(kind in ("thinking", "redacted_thinking"))
                 if kind == "tool_use":
                     _open_call(draft, (dig(event, "index"), 0), dig(event, "content_block"), "")
                 else:
@@ -114,11 +115,12 @@ class AnthropicProvider(SdkProvider):
                 match text_at(event, "delta", "type"):
                     case "text_delta":
                         yield from draft.add_text(text_at(event, "delta", "text"))
+                    case "thinking_delta":
+                        yield from draft.add_thought(text_at(event, "delta", "thinking"))
                     case "input_json_delta" if (key := (dig(event, "index"), 0)) in draft.calls:
                         draft.add_call(key, arguments=text_at(event, "delta", "partial_json"))
             case "message_delta":
                 _finish(draft, dig(event, "delta"))
-                draft.provisional &= dig(event, "usage", "output_tokens") is None
                 yield from draft.report(dig(event, "usage"))
             case "message_stop":
                 draft.ended = True

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from ..deferred import dataclass
-from ..types import Completion, Request, Usage
+from ..types import Completion, Request, Thought, Usage
 
 if TYPE_CHECKING:
     import httpx2
@@ -63,9 +63,16 @@ class RateLimitStatus:
     tokens_reset: datetime | None = None
 
 
-# What a stream yields: pieces of text as they arrive, usage as soon as the provider reports any (cumulative; the last
-# one counts), and at the end exactly one Completion.
-StreamEvent = str | Usage | Completion
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """The model is working on something that is not passed on yet: it thinks, or writes a tool call."""
+
+
+# What a stream yields: pieces of the answer and of thoughts as they arrive, usage as soon as the provider reports any
+# (cumulative; the last one counts), signs that the model is at work on something else, and at the end exactly one
+# Completion.
+Piece = str | Thought | Usage
+StreamEvent = Piece | AtWork | Completion
 
 
 class Provider(Protocol):

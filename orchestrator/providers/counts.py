@@ -114,9 +114,9 @@ def count_at(raw: object, *path: str) -> int:
     """The count at a path of keys, at most MOST_TOKENS; 0 if there is none. Raises ValueError for what is no count."""
     value = raw
     for key in path:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    if value is None:
-        return 0
+        value = value.get(key) if isinstance(value, dict) else None
+        if value is None:
+            return 0
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:

@@ -1,16 +1,21 @@
 """Google's Gemini API, over the `google-genai` SDK.
 
 The SDK sends several billed requests for one call if left alone (`automatic_continuation`, automatic function
-calling); both are off. Of a whole reply the raw body is read; of a stream, the SDK's models, back as JSON.
+calling); both are off. Whole replies are asked for and read without it, which takes half of the time; of a stream, the
+SDK's models are read, back as JSON.
 """
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 import warnings
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
+from functools import lru_cache
 from typing import Any, ClassVar, cast
+from urllib.parse import quote
 
 import httpx2
 from google import genai
@@ -19,8 +24,8 @@ from google.genai import errors, types
 
 from ..errors import ConfigError
 from ..registry.providers import setting
-from ..types import FinishReason, Message, Request, Usage
-from .base import Capabilities, Endpoint
+from ..types import FinishReason, Message, Request
+from .base import Capabilities, Endpoint, Piece
 from .http import Client, checked_address, checked_key, silence_sdk_logging, trusting_nobody
 from .payload import arguments_object, arguments_text, tool_names
 from .reply import Draft, ErrorInReply, dig, items_at, text_at
@@ -41,6 +46,15 @@ _FINISH: Mapping[str, FinishReason] = {
     "CONTINUATION": FinishReason.LENGTH,  # more is to be had only by another request
     **dict.fromkeys(_REFUSALS.split(), FinishReason.REFUSED),
     **dict.fromkeys(_FAULTS.split(), FinishReason.INCOMPLETE),
+}
+
+
+_LABEL = f"google-genai-sdk/{genai.__version__} gl-python/{sys.version.split()[0]}"
+_SDK_HEADERS = {
+    "accept": "*/*",
+    "content-type": "application/json",
+    "user-agent": _LABEL,
+    "x-goog-api-client": _LABEL,
 }
 
 
@@ -70,6 +84,8 @@ class GoogleProvider(SdkProvider):
         key, to = checked_key(target), checked_address(target, BASE_URL, API_VERSIONS)
         http = Client(to, ("x-goog-api-key", key), transport)
         super().__init__(target, key, http)
+        version = to.version or _api_version()
+        self._root = f"{to.base_url.rstrip('/')}/{version}"
         # Kept, with its reference: a temporary Client closes itself. `vertexai` and `debug_config` are given so that
         # GOOGLE_GENAI_USE_VERTEXAI cannot turn to other credentials, nor GOOGLE_GENAI_CLIENT_MODE to recordings.
         nobody = trusting_nobody()
@@ -80,7 +96,7 @@ class GoogleProvider(SdkProvider):
                 debug_config=genai_client.DebugConfig(client_mode="api"),
                 http_options=types.HttpOptions(
                     base_url=to.base_url,
-                    api_version=to.version or _api_version(),
+                    api_version=version,
                     httpx_async_client=http,
                     httpx_client=httpx2.Client(transport=httpx2.MockTransport(_never), verify=nobody),
                     # Else it reads certificates, for clients that nobody uses.
@@ -95,15 +111,23 @@ class GoogleProvider(SdkProvider):
         return Capabilities(streaming=True, tools=True, json_schema=True, logprobs=True, stop=True)
 
     async def _send(self, request: Request) -> None:
-        await self._client.aio.models.generate_content(
-            model=request.model,
-            contents=_contents(request.messages),
-            config=_config(request, should_return_http_response=True),
-        )
+        headers = {**_SDK_HEADERS, "x-server-timeout": str(math.ceil(request.timeout_s))}
+        url = _address(self._root, request.model)
+        await self._http.post_json(url, httpx2.Headers(headers), _body(request), request.timeout_s)
 
     async def _events(self, request: Request) -> AsyncGenerator[object, None]:
+        body = _body(request)
+        options = {
+            **body.pop("generationConfig"),
+            "httpOptions": {"timeout": _milliseconds(request.timeout_s)},
+            "automaticContinuation": False,
+            "automaticFunctionCalling": {"disable": True},
+        }
+        contents = [types.Content.model_validate(turn) for turn in body.pop("contents")]
         stream = await self._client.aio.models.generate_content_stream(
-            model=request.model, contents=_contents(request.messages), config=_config(request)
+            model=request.model,
+            contents=cast("types.ContentListUnion", contents),
+            config=types.GenerateContentConfig.model_validate(options | body),
         )
         # A generator, whatever its annotation says; the SDK closes none of those inside it.
         async with aclosing(cast("AsyncGenerator[types.GenerateContentResponse, None]", stream)) as chunks:
@@ -114,14 +138,14 @@ class GoogleProvider(SdkProvider):
         options = types.HttpOptions(timeout=_milliseconds(timeout_s))
         await self._client.aio.models.list(config=types.ListModelsConfig(page_size=1, http_options=options))
 
-    def _read(self, body: object, draft: Draft) -> Iterator[str | Usage]:
+    def _read(self, body: object, draft: Draft) -> Iterator[Piece]:
         if dig(body, "error"):
             yield from draft.report(dig(body, "usageMetadata"))
             draft.ended = draft.usage is not None
             raise ErrorInReply(body)
         yield from self._feed(body, draft)
 
-    def _feed(self, event: object, draft: Draft) -> Iterator[str | Usage]:
+    def _feed(self, event: object, draft: Draft) -> Iterator[Piece]:
         """A whole reply and a chunk of one have the same form here."""
         draft.model = text_at(event, "modelVersion") or draft.model
         draft.request_id = draft.request_id or text_at(event, "responseId") or None
@@ -139,7 +163,8 @@ class GoogleProvider(SdkProvider):
                     arguments=arguments_text(call.get("args")),
                 )
             elif dig(part, "thought") is True:
-                draft.thought = True
+                draft.note_thought(True)
+                yield from draft.add_thought(text_at(part, "text"))
             else:
                 yield from draft.add_text(text_at(part, "text"))
         draft.add_logprobs(items_at(candidate, "logprobsResult", "chosenCandidates"), "logProbability")
@@ -168,52 +193,56 @@ def _milliseconds(seconds: float) -> int:
     return max(round(seconds * 1000), 1)
 
 
-def _config(request: Request, *, should_return_http_response: bool = False) -> types.GenerateContentConfig:
-    options: dict[str, Any] = {
-        "http_options": {"timeout": _milliseconds(request.timeout_s)},
-        "max_output_tokens": request.max_tokens,
-        "automatic_continuation": False,
-        "automatic_function_calling": {"disable": True},
-    }
-    if should_return_http_response:
-        options["should_return_http_response"] = True
-    if request.system:
-        options["system_instruction"] = request.system
+@lru_cache(64)
+def _address(root: str, model: str) -> httpx2.URL:
+    """Where the SDK posts to. Raises ValueError for an id of a model that would lead elsewhere."""
+    if ".." in model:
+        raise ValueError(f"no model has the id {model!r}")
+    collection = "" if model.startswith(("models/", "tunedModels/")) else "models/"
+    return httpx2.URL(f"{root}/{collection}{quote(model)}:generateContent")
+
+
+def _body(request: Request) -> dict[str, Any]:
+    """The request as the SDK sends it. It takes the same names, and sends one as it is in Python."""
+    limits: dict[str, Any] = {"maxOutputTokens": request.max_tokens}
     if request.temperature is not None:
-        options["temperature"] = request.temperature
+        limits["temperature"] = request.temperature
     if request.stop:
-        options["stop_sequences"] = list(request.stop)
+        limits["stopSequences"] = list(request.stop)
     if request.logprobs:
-        options["response_logprobs"] = True
+        limits["responseLogprobs"] = True
     if request.response_format is not None:
-        options["response_mime_type"] = "application/json"
+        limits["responseMimeType"] = "application/json"
         if request.response_format.schema is not None:
-            options["response_json_schema"] = dict(request.response_format.schema)
+            limits["responseJsonSchema"] = dict(request.response_format.schema)
+    body: dict[str, Any] = {"contents": _contents(request.messages), "generationConfig": limits}
+    if request.system:
+        body["systemInstruction"] = {"role": "user", "parts": [{"text": request.system}]}
     if request.tools:
         functions = [
             {"name": tool.name, "description": tool.description, "parameters_json_schema": dict(tool.parameters)}
             for tool in request.tools
         ]
-        options["tools"] = [{"function_declarations": functions}]
-    return types.GenerateContentConfig.model_validate(options)
+        body["tools"] = [{"functionDeclarations": functions}]
+    return body
 
 
-def _contents(messages: tuple[Message, ...]) -> list[types.Content]:
+def _contents(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
     """Turns as this API has them: the results of one turn's tool calls share one turn, and name the function."""
     names = tool_names(messages)
     turns: list[tuple[str, list[dict[str, Any]]]] = []
     for message in messages:
         if message.role == "tool":
             name = names.get(message.tool_call_id or "", message.tool_call_id or "")
-            part = {"function_response": {"name": name, "response": {"output": message.content}}}
-            if turns and "function_response" in turns[-1][1][0]:
+            part = {"functionResponse": {"name": name, "response": {"output": message.content}}}
+            if turns and "functionResponse" in turns[-1][1][0]:
                 turns[-1][1].append(part)
             else:
                 turns.append(("user", [part]))
             continue
         parts: list[dict[str, Any]] = [{"text": message.content}] if message.content or not message.tool_calls else []
         parts += [
-            {"function_call": {"name": call.name, "args": dict(arguments_object(call))}} for call in message.tool_calls
+            {"functionCall": {"name": call.name, "args": dict(arguments_object(call))}} for call in message.tool_calls
         ]
         turns.append(("model" if message.role == "assistant" else "user", parts))
-    return [types.Content.model_validate({"role": role, "parts": parts}) for role, parts in turns]
+    return [{"role": role, "parts": parts} for role, parts in turns]

@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from ..errors import AdapterError, IncompleteError, ProviderError
 from ..plugins import BUG_HINT, Plugin, said, tell
-from ..types import Completion, FinishReason, Request, Usage
-from .base import Capabilities, Health, Provider, RateLimitStatus, StreamEvent
+from ..types import Completion, FinishReason, Request, Thought, Usage
+from .base import AtWork, Capabilities, Health, Provider, RateLimitStatus, StreamEvent
+from .thoughts import Splitter, apart
 
 T = TypeVar("T")
 
@@ -29,7 +30,7 @@ class Guarded:
 
     async def complete(self, request: Request) -> Completion:
         try:
-            return _checked(await self._adapter.complete(request), Completion)
+            return apart(_checked(await self._adapter.complete(request), Completion))
         except ProviderError:
             raise
         except Exception as error:
@@ -37,17 +38,24 @@ class Guarded:
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
         pieces: list[str] = []
+        known: list[StreamEvent]
         usage: Usage | None = None
+        split = Splitter(request.model)
         try:
             async with aclosing(self._adapter.stream(request)) as events:
                 async for event in events:
                     if isinstance(event, str):
-                        pieces.append(event)
-                    elif isinstance(event, Usage):
-                        usage = event
+                        known = list(split.feed(event)) or [AtWork()]
+                    elif isinstance(event, Usage | Thought | AtWork):
+                        usage = event if isinstance(event, Usage) else usage
+                        known = [event]
                     else:
-                        _checked(event, Completion)
-                    yield event
+                        completion = _checked(event, Completion)
+                        proper = completion.finish_reason is not FinishReason.LENGTH
+                        known = [*split.end(proper=proper), apart(completion)]
+                    pieces += [piece for piece in known if isinstance(piece, str)]
+                    for piece in known:
+                        yield piece
         except ProviderError:
             raise
         except Exception as error:

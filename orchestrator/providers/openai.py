@@ -13,8 +13,8 @@ import httpx2
 import openai
 
 from ..deferred import dataclass
-from ..types import FinishReason, Message, Request, ToolCall, Usage
-from .base import Capabilities, Endpoint
+from ..types import FinishReason, Message, Request, ToolCall
+from .base import Capabilities, Endpoint, Piece
 from .http import Client, checked_address, checked_key, ignore_custom_headers, silence_sdk_logging
 from .network import BILLED_TO, header_value
 from .payload import arguments_text, is_strict, json_instruction
@@ -105,13 +105,13 @@ class OpenAIProvider(SdkProvider):
     async def _list_models(self, timeout_s: float) -> None:
         await self._client.models.with_raw_response.list(timeout=timeout_s)
 
-    def _read(self, body: object, draft: Draft) -> Iterator[str | Usage]:
+    def _read(self, body: object, draft: Draft) -> Iterator[Piece]:
         return self._take(body, draft, "message")
 
-    def _feed(self, event: object, draft: Draft) -> Iterator[str | Usage]:
+    def _feed(self, event: object, draft: Draft) -> Iterator[Piece]:
         return self._take(event, draft, "delta")
 
-    def _take(self, body: object, draft: Draft, part: str) -> Iterator[str | Usage]:
+    def _take(self, body: object, draft: Draft, part: str) -> Iterator[Piece]:
         """A whole reply or one chunk of it: they differ in what holds the answer."""
         draft.model = text_at(body, "model") or draft.model
         draft.request_id = draft.request_id or text_at(body, "id") or None
@@ -125,10 +125,11 @@ class OpenAIProvider(SdkProvider):
         if choice is None and dig(body, "error"):
             draft.ended = draft.ended or (part == "message" and draft.usage is not None)
             raise ErrorInReply(body)
+        yield from draft.add_thought(_thoughts(answer))
         yield from draft.add_text(_content(dig(answer, "content")))
         if refusal := text_at(answer, "refusal"):
             draft.add_refusal(refusal)
-        draft.thought |= any(dig(answer, name) for name in _THOUGHTS)
+        draft.note_thought(*(dig(answer, name) for name in _THOUGHTS))
         _take_calls(answer, draft, whole=part == "message")
         draft.add_logprobs(items_at(choice, "logprobs", "content"), "logprob")
         if reason := text_at(choice, "finish_reason"):
@@ -137,6 +138,13 @@ class OpenAIProvider(SdkProvider):
             draft.finish = FinishReason.TOOL_CALLS  # some servers have one word for every proper end
         if dig(choice, "error"):
             raise ErrorInReply(choice)
+
+
+def _thoughts(answer: object) -> str:
+    """What was thought, where the server tells it apart: in a field, or in parts of the content, as Mistral does."""
+    told = next(filter(None, (text_at(answer, name) for name in _THOUGHTS)), "")
+    parts = [part for part in items_at(answer, "content") if text_at(part, "type") == "thinking"]
+    return told + "".join(text_at(piece, "text") for part in parts for piece in items_at(part, "thinking"))
 
 
 def _content(content: object) -> str:

@@ -6,21 +6,24 @@ The adapters read decoded JSON, not the SDKs' models: a server that leaves a fie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import field
 
 from ..billing import stated_cost
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import BadReplyError, Billed, EmptyReplyError, IncompleteError, ProviderError, RefusedError
 from ..money import MOST_TOKENS
-from ..types import Completion, FinishReason, TokenLogprob, ToolCall, Usage
+from ..types import Completion, FinishReason, Thought, TokenLogprob, ToolCall, Usage
 from .counts import counted, merged
 from .failures import Source, message
 from .incoming import ReplyTooLongError
 from .redaction import split_at_key, without_key
 from .text import kept, scrub, scrub_json
+from .thoughts import Splitter
 
 _LEAST = 16  # characters that a piece of a tool call or a token counts for, however little is in it
+_MOST_THOUGHT = 1 << 22  # characters of thoughts that are kept: nothing rests on the rest of them
 
 
 class ErrorInReply(Exception):
@@ -37,7 +40,7 @@ def dig(node: object, *path: str | int) -> object:
         if isinstance(step, int):
             node = node[step] if isinstance(node, list) and -len(node) <= step < len(node) else None
         else:
-            node = node.get(step) if isinstance(node, Mapping) else None
+            node = node.get(step) if isinstance(node, dict) else None
     return node
 
 
@@ -66,44 +69,59 @@ class _CallDraft:
 @dataclass(slots=True)
 class Draft:
     """What has been read so far. `clock` gives seconds, of any origin; `room` is how many characters may still come.
-    `note` is the provider's word for its ending."""
+    `note` is the provider's word for its ending. `whole`: the reply is no stream."""
 
     source: Source
     clock: Callable[[], float]
     room: int
+    whole: bool = False
     started: float = field(init=False)
     first: float | None = None
-    texts: list[str] = field(default_factory=list)
     refusal: list[str] = field(default_factory=list)
     calls: dict[CallKey, _CallDraft] = field(default_factory=dict)
     logprobs: list[TokenLogprob] = field(default_factory=list)
     usage: Usage | None = None
     facts: dict[str, object] = field(default_factory=dict)
-    thought: bool = False  # some of what it thought was in the reply
+    thought: bool = False  # some of what it thought was in a field of the reply
+    worked: bool = False  # something of an answer is in the latest event
     disbelieved: Usage | None = None  # counts that cannot be
-    provisional: bool = False  # the usage so far is from before the answer was written
+    provisional: bool = False  # the usage so far is from before all of the answer was written
     finish: FinishReason | None = None
     ended: bool = False  # the wire's own last marker came
     note: str = ""
     model: str = ""
     request_id: str | None = None
+    _told_output: bool = False  # a count of output is in the latest event
+    _thoughts: list[str] = field(default_factory=list)  # from that field
+    _thought_room: int = _MOST_THOUGHT
+    _split: Splitter = field(init=False)
     _half: str = ""  # what a piece ends with that may be half of a pair, or the beginning of the key, until more comes
 
     def __post_init__(self) -> None:
         self.started = self.clock()
+        self._split = Splitter(self.source.model, whole=self.whole)
 
     @property
     def text(self) -> str:
         """The text of the answer so far."""
-        return "".join(self.texts)
+        return "".join(self._split.answer)
 
     @property
     def begun(self) -> bool:
         """Whether any of the answer has arrived."""
-        return bool(self.texts or self.calls)
+        return bool(self._split.has_answer or self.calls)
 
-    def add_text(self, piece: str) -> Iterator[str]:
-        """Takes a piece of the answer and yields what can be passed on of it."""
+    @contextmanager
+    def event(self) -> Iterator[None]:
+        """Inside, one event of a stream is read. The usage does not count what comes in an event after its own."""
+        self.worked = self._told_output = False
+        try:
+            yield
+        finally:
+            self.provisional |= self.worked and not self._told_output
+
+    def add_text(self, piece: str) -> Iterator[str | Thought]:
+        """Takes a piece of the reply's text and yields what can be passed on of it."""
         piece = self._half + piece
         self._half = ""
         if piece and "\ud800" <= piece[-1] <= "\udbff":
@@ -113,16 +131,26 @@ class Draft:
         if piece:
             self._touch()
             piece, whole = scrub(piece[: self.room]), piece
-            self.texts.append(piece)
-            yield piece
+            yield from self._split.feed(piece)
             self._take_room(len(whole))
 
-    def finish_text(self) -> Iterator[str]:
-        """What is left of the answer when no more comes: a lone half of a pair is U+FFFD."""
+    def add_thought(self, piece: str) -> Iterator[str | Thought]:
+        """Takes a piece of what the server has in a field for thoughts."""
+        if piece:
+            self.note_thought(True)
+            yield from self._split.release()
+        if piece and self._thought_room > 0:
+            self._thought_room -= max(len(piece), _LEAST)
+            self._thoughts.append(scrub(piece))
+            yield Thought(self._thoughts[-1])
+
+    def finish_text(self) -> Iterator[str | Thought]:
+        """What is left of the text when no more comes: a lone half of a pair is U+FFFD."""
         if self._half:
             piece, self._half = scrub(self._half), ""
-            self.texts.append(piece)
-            yield piece
+            yield from self._split.feed(piece)
+        cut = self.finish in (FinishReason.LENGTH, FinishReason.INCOMPLETE)
+        yield from self._split.end(proper=not cut and (self.whole or self.told))
 
     def add_call(self, key: CallKey, *, call_id: str = "", name: str = "", arguments: str = "") -> None:
         """Takes a tool call, or a further piece of the one under this key."""
@@ -132,6 +160,11 @@ class Draft:
         call.id = call.id or call_id
         call.name = call.name or name
         call.arguments.append(arguments)
+
+    def note_thought(self, *thoughts: object) -> None:
+        """Takes note of what the model thought, where the reply has any of it."""
+        if any(thoughts):
+            self.thought = self.worked = True
 
     def add_refusal(self, piece: str) -> None:
         """Take a piece of a refusal."""
@@ -149,6 +182,7 @@ class Draft:
     def _take_room(self, characters: int) -> None:
         """Raises ReplyTooLongError where there is not so much room."""
         self.room -= characters
+        self.worked = True
         if self.room < 0:
             raise ReplyTooLongError("it is longer than an answer can be")
 
@@ -167,11 +201,14 @@ class Draft:
         plain = scrub_json(raw)
         if not isinstance(plain, dict):
             return
-        plain = merged(self.usage.raw, plain) if self.usage is not None else plain
         try:
+            told = counted(plain).output_tokens > 0
+            plain = merged(self.usage.raw, plain) if self.usage is not None else plain
             usage = replace(counted(plain), raw=plain)
         except ValueError:
             return
+        if told:
+            self.provisional, self._told_output = False, True
         raw = scrub_json(usage.raw, lambda text: kept(text, self.source.key))
         usage = replace(usage, raw=raw if isinstance(raw, dict) else {})
         if max(usage.input_tokens, usage.output_tokens) >= MOST_TOKENS:
@@ -180,6 +217,11 @@ class Draft:
         known, self.usage = self.usage, usage
         if usage != known:
             yield usage
+
+    def report_failure(self, body: object) -> None:
+        """Take the usage in the body of an error status, under any of its names: it counts the whole call."""
+        for raw in (dig(body, "usage"), dig(body, "usageMetadata"), dig(body, "error", "usage")):
+            self.ended |= any(True for _ in self.report(raw))
 
     @property
     def told(self) -> bool:
@@ -222,7 +264,8 @@ class Draft:
             request_id=self._kept_id(),
             tool_calls=calls,
             ttft_ms=None if self.first is None else _ms(self.first - self.started),
-            logprobs=tuple(self.logprobs) or None,
+            logprobs=self._split.of_answer(self.logprobs) or None,
+            thoughts=clean("".join([*self._thoughts, *self._split.thoughts])),
             thought=self.thought,
             disbelieved=self.disbelieved,
         )
@@ -258,6 +301,8 @@ class Draft:
 
         `accepted` says that the provider had begun to stream a reply (status 200) before it failed.
         """
+        for _ in self.finish_text():
+            pass
         counted = self._counted() if self.told else None  # all that was charged, whatever came after it
         if not self.begun:
             error.partial = error.partial or self.partial()

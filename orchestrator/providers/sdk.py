@@ -15,14 +15,13 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import ClassVar, Protocol, TypeVar
 
 import httpx2
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import (
     AuthenticationError,
     BadReplyError,
@@ -32,8 +31,8 @@ from ..errors import (
     ProxyRefusedError,
     RequestRejectedError,
 )
-from ..types import Completion, FinishReason, Request, Usage
-from .base import Capabilities, Endpoint, Health, RateLimitStatus, StreamEvent
+from ..types import Completion, FinishReason, Request
+from .base import AtWork, Capabilities, Endpoint, Health, Piece, RateLimitStatus, StreamEvent
 from .failure_rules import Signal
 from .failures import Source, error_for, message, read_signal
 from .headers import rate_limits, server_time
@@ -138,11 +137,11 @@ class SdkProvider(ABC):
         """Has the SDK stream the reply: decoded events, or a Whole."""
 
     @abstractmethod
-    def _read(self, body: object, draft: Draft) -> Iterator[str | Usage]:
+    def _read(self, body: object, draft: Draft) -> Iterator[Piece]:
         """Reads a whole reply. Raises ErrorInReply."""
 
     @abstractmethod
-    def _feed(self, event: object, draft: Draft) -> Iterator[str | Usage]:
+    def _feed(self, event: object, draft: Draft) -> Iterator[Piece]:
         """Reads one event of a stream. Raises ErrorInReply."""
 
     @abstractmethod
@@ -159,7 +158,7 @@ class SdkProvider(ABC):
     async def complete(self, request: Request) -> Completion:
         deadline = asyncio.get_running_loop().time() + request.timeout_s
         source, exchange = self._source(request.model), Exchange(most_bytes(request, streamed=False), deadline)
-        draft = Draft(source, self._clock, most_characters(request))
+        draft = Draft(source, self._clock, most_characters(request), whole=True)
         try:
             with self._reporting(source, exchange, draft):
                 async with asyncio.timeout_at(deadline):
@@ -194,12 +193,15 @@ class SdkProvider(ABC):
                         break
                     self._identify(exchange, draft)
                     read = self._read(event.body, draft) if isinstance(event, Whole) else self._feed(event, draft)
-                    pieces = list(read)
+                    with draft.event():
+                        pieces = list(read)
                 for piece in pieces:
                     yield piece
+                if draft.worked and not any(isinstance(piece, str) for piece in pieces):
+                    yield AtWork()
+            draft.ended = draft.ended or exchange.tail.rstrip().endswith(b"[DONE]")
             for piece in draft.finish_text():
                 yield piece
-            draft.ended = draft.ended or exchange.tail.rstrip().endswith(b"[DONE]")
             yield draft.deliver(streamed=True)
         finally:
             self._take_note(exchange)
@@ -263,8 +265,11 @@ class SdkProvider(ABC):
         except Exception as error:
             ours = self._classify(error, source, exchange)
             if draft is not None:
-                accepted = streamed and exchange.response is not None and exchange.response.is_success
-                ours = draft.interrupt(ours, accepted=accepted)
+                response = exchange.response
+                accepted = response is not None and response.is_success
+                if response is not None and not accepted:
+                    draft.report_failure(_error_body(response))
+                ours = draft.interrupt(ours, accepted=streamed and accepted)
             raise ours from error
 
     def _classify(self, error: Exception, source: Source, exchange: Exchange) -> ProviderError:
@@ -337,8 +342,11 @@ def _decode(exchange: Exchange) -> object:
 
 
 def _error_body(response: httpx2.Response) -> object:
+    """What an error status came with: decoded JSON, or the text; nothing if it was given up on the way."""
     try:
         return json.loads(response.content)
+    except httpx2.ResponseNotRead:
+        return None
     except (ValueError, RecursionError):
         return response.text
 

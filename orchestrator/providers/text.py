@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from ..expressions import expression
 from ..unseen import without_unseen
@@ -43,7 +43,7 @@ def scrub_json(value: object, clean: Callable[[str], str] = scrub) -> object:
     match value:
         case str():
             return clean(value)
-        case Mapping():
+        case dict():
             return {clean(str(key)): scrub_json(item, clean) for key, item in value.items()}
         case list():
             return [scrub_json(item, clean) for item in value]

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 from ..config import Settings
 from ..config.tuned import Adjustment, logistic
+from ..deferred import replace
 from ..types import Analysis, Level
 from .answer import expected_output_tokens
 from .features import Family, Features, feature_names, read_features

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 from functools import cached_property
 
 from ..config import RunOptions
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..types import Analysis, Prompt, Task
 from .complexity import ComplexityAnalyzer
 from .needs import Need, Needs, needs_of, told

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from datetime import date, datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
@@ -142,7 +142,7 @@ class Role:
         return self.models[max(reached, key=lambda each: each.rank)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Registry:
     """Models, chains, roles and tiers by name. Aliases are resolved by the lookups.
 
@@ -163,7 +163,7 @@ class Registry:
         return max(spec.context_window for spec in self.models.values())
 
     def find(self, name: str) -> ModelSpec | None:
-        """A model by its name or alias, or None."""
+        """A model by its name or alias, or None. `Models` has further names."""
         return self.models.get(name) or next((spec for spec in self.models.values() if name in spec.aliases), None)
 
     def model(self, name: str) -> ModelSpec:
@@ -171,7 +171,7 @@ class Registry:
         model = self.find(name)
         if model is None:
             known = [*self.models, *(alias for spec in self.models.values() for alias in spec.aliases)]
-            hint = did_you_mean(name, known) or "see: orch models"
+            hint = did_you_mean(name, known) or "see: orch models; one that is not listed is called as PROVIDER/NAME"
             raise UsageError(f"there is no model named {_shown(name)}", hint=hint)
         return model
 
@@ -183,11 +183,21 @@ class Registry:
         """
         if reported in (asked.id, asked.name):
             return None
-        exact = [spec for spec in self.models.values() if reported in (spec.id, spec.name)]
-        bare = _undated(reported)
-        if asked not in exact and bare not in _names(asked):
-            exact += [spec for spec in self.models.values() if bare in _names(spec)]
-        return next((spec for spec in exact if spec.provider == asked.provider), next(iter(exact), None))
+        exact, bare = self._by_reported
+        meant, without_date = exact.get(reported, ()), undated(reported)
+        if asked not in meant and without_date not in names_of(asked):
+            meant = (*meant, *bare.get(without_date, ()))
+        return next((spec for spec in meant if spec.provider == asked.provider), next(iter(meant), None))
+
+    @cached_property
+    def _by_reported(self) -> tuple[Mapping[str, tuple[ModelSpec, ...]], Mapping[str, tuple[ModelSpec, ...]]]:
+        """The models that a reply can be from, by their exact names, and by all of their names without a date."""
+        exact: dict[str, tuple[ModelSpec, ...]] = {}
+        bare: dict[str, tuple[ModelSpec, ...]] = {}
+        for spec in self.models.values():
+            for names, found in (({spec.id, spec.name}, exact), (names_of(spec), bare)):
+                found.update({name: (*found.get(name, ()), spec) for name in names})
+        return exact, bare
 
     def chain(self, wanted: str) -> Chain:
         """A chain by its name, or one made of models separated by commas. Raises UsageError."""
@@ -227,18 +237,19 @@ class Registry:
         return role
 
 
-def _undated(name: str) -> str:
+def undated(name: str) -> str:
     """A model's name without its maker and without a date or variant."""
     return _DATE_OR_VARIANT.sub("", name.lower().rpartition("/")[2])
 
 
-def _names(spec: ModelSpec) -> frozenset[str]:
+def names_of(spec: ModelSpec) -> frozenset[str]:
+    """All names of a model, without its maker, a date or a variant."""
     return _all_undated((spec.id, spec.name, *spec.aliases))
 
 
-@lru_cache(1024)  # asked of every model of the registry for a reply whose name nobody knows
+@lru_cache(1024)
 def _all_undated(names: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(map(_undated, names))
+    return frozenset(map(undated, names))
 
 
 def _shown(name: str) -> str:

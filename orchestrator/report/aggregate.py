@@ -9,9 +9,9 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, NamedTuple
 
+from ..deferred import replace
 from ..ledger.pace import nearest_rank
 from ..ledger.store import Ledger
 from .model import By, Group, Report

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
 from ..config import Machine
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import ConfigError, did_you_mean
 from ..ledger.rows import to_micros
 from ..ledger.store import Ledger

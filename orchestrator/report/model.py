@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from ..clock import rfc3339
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..money import NANO_PER_DOLLAR
 from .idle import Idle
 from .selection import Selection

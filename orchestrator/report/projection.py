@@ -12,13 +12,13 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from statistics import fmean
 from typing import Any
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import UsageError
 from ..ledger.rows import from_micros
 from ..ledger.store import Ledger

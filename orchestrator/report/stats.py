@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 
+from ..deferred import replace
 from ..ledger.rows import from_micros
 from ..ledger.store import Ledger
 from .aggregate import overall

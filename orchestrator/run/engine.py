@@ -11,8 +11,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Self
 
@@ -22,6 +21,7 @@ from ..clock import Clock, local_now
 from ..confidence.detector import SIGNALS, ConfidenceDetector
 from ..config import RunOptions, Settings
 from ..config.options import EXPERIMENT, ROUND_ROBIN
+from ..deferred import replace
 from ..errors import (
     ConfigError,
     IncompleteError,
@@ -38,7 +38,7 @@ from ..ledger.pace import measured_p95
 from ..ledger.records import Recorded, RunRecord, RunStatus
 from ..ledger.rotation import advance_rotation, rotation_counts
 from ..ledger.store import Ledger
-from ..plan import calls
+from ..plan import Call, calls
 from ..providers.base import Provider
 from ..providers.catalog import connect, endpoint
 from ..reading.prompt import Reading
@@ -55,6 +55,7 @@ from .call.commands import for_commands
 from .call.run_log import RunLog
 from .events import Note, Observer, unobserved
 from .lifetime import Lifetime, Opened
+from .paces import Paces
 from .result import ErrorInfo, OrchestrationResult, build_result
 from .walk import Execution, Outcome
 
@@ -100,6 +101,7 @@ class Engine:
         self._clock = clock
         self._rng = rng or random.SystemRandom()
         self._monotonic = monotonic
+        self._paces = Paces(simulated=settings.simulate, clock=clock, monotonic=monotonic)
         calibration = settings.calibration
         self._detector = ConfidenceDetector(
             slope=calibration.slope, intercept=calibration.intercept, plugins=settings.signals
@@ -163,7 +165,7 @@ class Engine:
             while self._lifetime.warnings:
                 observe(Note(self._lifetime.warnings.pop(0), loud=True))
             for reason in planned.reasons:
-                observe(Note(reason))
+                observe(Note(reason, loud=reason in planned.warnings))
             return await self._execute(planned, opened, observe, answered)
         finally:
             await self._lifetime.give_back(opened)
@@ -197,6 +199,8 @@ class Engine:
 
     async def _carry_out(self, planned: Planned, opened: Opened, log: RunLog) -> OrchestrationResult:
         started, settings = self._monotonic(), self.settings
+        called = () if isinstance(planned.plan, Call) else {call.model for call in calls(planned.plan)}
+        pace = await self._paces.of(called, opened.ledger)
         run = recording.begun(
             planned,
             process=opened.ledger.process,
@@ -205,7 +209,7 @@ class Engine:
             with_text=settings.log_text,
         )
         log.begin(run)
-        execution = self._execution(run, planned, log, opened, started)
+        execution = self._execution(run, planned, log, opened, started, pace)
 
         async def finish(
             status: RunStatus, text: str = "", outcome: Outcome | None = None, error: OrchError | None = None
@@ -256,7 +260,15 @@ class Engine:
             status = RunStatus.COMPLETE if failed is None else RunStatus.INCOMPLETE
             return await finish(status, outcome.completion.text if _is_answer(outcome) else "", outcome, failed)
 
-    def _execution(self, run: RunRecord, planned: Planned, log: RunLog, opened: Opened, started: float) -> Execution:
+    def _execution(
+        self,
+        run: RunRecord,
+        planned: Planned,
+        log: RunLog,
+        opened: Opened,
+        started: float,
+        pace: Mapping[str, Pace],
+    ) -> Execution:
         options, settings = planned.options, self.settings
         caller = Caller(
             ledger=opened.ledger,
@@ -291,6 +303,7 @@ class Engine:
             detector=self._detector,
             rng=self._rng,
             monotonic=self._monotonic,
+            pace=pace,
         )
 
     def _for_commands(self) -> dict[str, str]:
@@ -376,7 +389,7 @@ class Engine:
         if self.settings.simulate:
             from ..simulator.connect import simulated_connections  # heavy
 
-            return simulated_connections(self.registry.models.values(), self.settings.scenario)
+            return simulated_connections(self.registry.models, self.settings.scenario)
         return lambda provider: connect(endpoint(provider, self.settings.environ))
 
 

@@ -28,6 +28,15 @@ class TextArrived:
 
 
 @dataclass(frozen=True, slots=True)
+class Thoughts:
+    """What a model thought, as far as its reply has it. Never part of the answer."""
+
+    call_id: str
+    model: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallEnded:
     """A call ended. `outcome` in words: `completed`, or what went wrong."""
 
@@ -63,7 +72,7 @@ class BudgetAlerted:
     alert: Alert
 
 
-Event = CallStarted | TextArrived | CallEnded | Waiting | Note | BudgetAlerted
+Event = CallStarted | TextArrived | Thoughts | CallEnded | Waiting | Note | BudgetAlerted
 Observer = Callable[[Event], None]
 
 

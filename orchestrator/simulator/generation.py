@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import blake2b
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..expressions import expression
 from ..registry.model import ModelSpec
 from ..types import FinishReason, ToolCall, Usage
@@ -19,6 +18,7 @@ _REASONS = expression(r"(?:^|/)(?:o\d|gpt-[5-9]|gpt-oss|gemini-(?:2\.5|[3-9]))")
 _REASONING_BASE, _REASONING_STEP, _REASONING_SPREAD = 16, 48, 16  # tokens: least, for each level of difficulty, varying
 
 _LONE_SURROGATES = "\ud83d half of a pair \udc4d "
+_THOUGHTS = "Hmm, I'm not sure: it might be something else. I would need more context.\n</think>\n\n"
 _CONTROL_CHARACTERS = "\x1b[31mred\x1b[0m \x07\x08\x00 \x9b2J \u2028 \u202e "
 
 
@@ -107,6 +107,9 @@ def altered(reply: Reply, fault: Fault) -> Reply:
             return _resized(reply, (*tokens.pieces(_LONE_SURROGATES), *reply.pieces), reply.finish)
         case FaultKind.CONTROL_CHARACTERS:
             return _resized(reply, (*tokens.pieces(_CONTROL_CHARACTERS), *reply.pieces), reply.finish)
+        case FaultKind.THOUGHTS:
+            thoughts = f"<think>\n{_THOUGHTS}" if fault.opened else _THOUGHTS
+            return _resized(reply, (*tokens.pieces(thoughts), *reply.pieces), reply.finish)
         case _:
             return reply
 

@@ -49,6 +49,7 @@ class FaultKind(StrEnum):
     TRUNCATED = "truncated"
     LONE_SURROGATES = "lone_surrogates"
     CONTROL_CHARACTERS = "control_characters"
+    THOUGHTS = "thoughts"
 
 
 class RetryAfterForm(StrEnum):
@@ -90,6 +91,7 @@ class Fault:
     billed: bool = True
     at: RefusedAt = RefusedAt.ANSWER
     max_tokens: int = 16
+    opened: bool = True  # thoughts: the mark that opens them is in the text too
     location: str = "http://elsewhere.invalid/"
 
 
@@ -208,6 +210,7 @@ _PARAMETERS: dict[FaultKind, dict[str, Reader[Any]]] = {
     FaultKind.TRUNCATED: {"max_tokens": integer(minimum=1)},
     FaultKind.LONE_SURROGATES: {},
     FaultKind.CONTROL_CHARACTERS: {},
+    FaultKind.THOUGHTS: {"opened": boolean},
 }
 
 

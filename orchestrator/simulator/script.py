@@ -6,11 +6,11 @@ Reply ─► Script ─► rewritten by a fault ─► played over a connection,
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import field, replace
+from dataclasses import field
 from enum import StrEnum
 from itertools import takewhile
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..types import Usage
 from .connection import Connection, ConnectionRefused
 from .journal import Entry

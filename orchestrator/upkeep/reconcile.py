@@ -9,12 +9,12 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..ledger.store import Ledger
 from ..money import NANO_PER_DOLLAR
 from ..registry.model import Registry

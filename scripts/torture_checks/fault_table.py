@@ -101,4 +101,5 @@ CASES: tuple[Case, ...] = (
     _case("truncated", "fault: truncated, max_tokens: 8", _ANSWER),
     _case("lone surrogates", "fault: lone_surrogates", _ANSWER),
     _case("control characters", "fault: control_characters", _ANSWER),
+    _case("thoughts in the text", "fault: thoughts", _ANSWER),
 )

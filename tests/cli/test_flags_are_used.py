@@ -19,6 +19,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
 
+from orchestrator.cli.commands.completion import Shell
 from orchestrator.cli.dispatch import COMMANDS
 from orchestrator.errors import OrchError, UsageError
 from orchestrator.report.projection import Horizon
@@ -81,6 +82,9 @@ WAYS = [
     Way("reprice", {"since": "1d", "models_file": Path("models.yaml")}),
     Way("reprice", {"undo": "last"}),
     Way("simulate"),
+    Way("completion", {"shell": Shell.BASH}),
+    Way("completion", {"shell": Shell.WORDS, "words": ["run"]}),
+    Way("help", {"command": ["run"]}),
 ]
 # What is read for every command, to know in which files it works and whether it calls anyone.
 WORLD = frozenset(

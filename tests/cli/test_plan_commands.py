@@ -141,6 +141,26 @@ def test_streamed_and_whole_answers_of_a_plan_are_the_same(orch: Orch) -> None:
         assert runs[0].stdout == runs[1].stdout != b""
 
 
+@pytest.mark.parametrize("opened", ["true", "false"], ids=["marked", "only its end marked"])
+@pytest.mark.parametrize("flag", ["--stream", "--no-stream"])
+def test_what_models_think_is_told_on_request_and_never_part_of_answers(
+    orch: Orch, tmp_path: Path, flag: str, opened: str
+) -> None:
+    scenario = tmp_path / "thoughts.yaml"
+    scenario.write_text(f"rules:\n  - {{fault: thoughts, opened: {opened}}}\n")
+    for name in ("fallback", "pipeline", "diverge"):
+        argv = ["run", "--simulate", "-s", name, "-p", QUESTION]
+        plain = document(orch(*argv, "--no-stream", "-o", "json"))
+        run = orch(*argv, flag, "-v", "--scenario", str(scenario))
+        assert run.stdout.decode() == plain["response"] + "\n"
+        assert "thought:\n    Hmm, I'm not sure" in run.stderr.decode()
+        found = document(orch(*argv, flag, "--scenario", str(scenario), "-o", "json"))
+        assert (found["response"], found["confidence"]) == (plain["response"], plain["confidence"])
+        assert [call["model"] for call in found["calls"]] == [call["model"] for call in plain["calls"]]
+        assert [call["input_tokens"] for call in found["calls"]] == [call["input_tokens"] for call in plain["calls"]]
+        assert found["output_tokens"] > plain["output_tokens"]
+
+
 def test_a_plan_that_stops_gives_what_it_had_come_to_with_exit_code_8(orch: Orch, tmp_path: Path) -> None:
     scenario = tmp_path / "faults.yaml"
     scenario.write_text("rules:\n  - {model: gemini-4-argon, fault: refused}\n")

@@ -1,4 +1,4 @@
-"""Changes that wait at the same time share one commit, each in a savepoint of its own."""
+"""Changes that wait at the same time share one commit, and each can fail alone."""
 
 from __future__ import annotations
 
@@ -71,6 +71,21 @@ def test_one_that_is_refused_does_not_sink_the_others(ledger: Ledger) -> None:
     assert isinstance(found[1], BudgetError)
     assert isinstance(found[2], LedgerError)  # there is an "a" already
     assert notes(ledger.path) == ["a", "c"]
+
+
+def test_only_one_that_had_written_something_costs_the_others_a_savepoint(ledger: Ledger) -> None:
+    def refuse_at_once(db: sqlite3.Connection) -> str:
+        db.execute("SELECT text FROM notes").fetchall()
+        raise BudgetError("too much")
+
+    heard = statements(ledger)
+    found = asyncio.run(all_of(ledger, noting("a"), refuse_at_once, noting("b")))
+    assert [type(each) for each in found] == [str, BudgetError, str]
+    assert (heard.count("COMMIT"), heard.count("SAVEPOINT change")) == (1, 0)
+    found = asyncio.run(all_of(ledger, noting("c"), refusing("d"), noting("e")))
+    assert [type(each) for each in found] == [str, BudgetError, str]
+    assert (heard.count("ROLLBACK"), heard.count("SAVEPOINT change"), heard.count("COMMIT")) == (1, 3, 2)
+    assert notes(ledger.path) == ["a", "b", "c", "e"]
 
 
 def test_nobody_is_told_before_the_commit_has_returned(ledger: Ledger) -> None:

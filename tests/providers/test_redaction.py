@@ -12,9 +12,10 @@ import pytest
 from provider_wires import KEY, TARGETS, Answer, FakeServer, Target, connected, json_reply, stream_reply
 
 from orchestrator.errors import ProviderError
+from orchestrator.providers.base import StreamEvent
 from orchestrator.providers.redaction import without_key
 from orchestrator.providers.text import redact
-from orchestrator.types import Completion, Message, Request, Usage
+from orchestrator.types import Completion, Message, Request
 
 REQUEST = Request("some-model", (Message("user", "Say hello"),), max_tokens=64, timeout_s=30)
 LONG = "sk-proj-Zq9x81LmB3vTtRrPp0Kk4Yc7"
@@ -75,7 +76,7 @@ def test_a_short_key_is_masked_as_it_is() -> None:
     assert redact("Authorization: xyz-1", None) == "[redacted]"
 
 
-def told(completion: Completion | Usage | ProviderError | str | None) -> str:
+def told(completion: StreamEvent | ProviderError | None) -> str:
     """Everything that is kept of a reply, as one text."""
     match completion:
         case ProviderError():

@@ -407,14 +407,15 @@ def test_a_cancelled_run_is_settled_as_interrupted(stage: Stage, stream: bool) -
 
 
 def test_a_run_that_takes_too_long_ends_at_its_deadline(stage: Stage) -> None:
-    result = play(stage, gpt_4o_mini=[TooLate()]).run(chain=CHAIN, timeout_s=600.0)
+    result = play(stage, gpt_4o_mini=[TooLate()]).run(chain="gpt-4o-mini", timeout_s=600.0)
     assert result.exception is not None
     assert (result.exception.code, result.exception.exit_code) == ("deadline", 6)
     assert result.calls[0].cost_source is CostSource.ESTIMATE
 
 
 def test_an_earlier_answer_is_kept_when_time_runs_out(stage: Stage) -> None:
-    result = play(stage, gpt_4o_mini=[reply(UNSURE)], claude_haiku_4_5=[TooLate()]).run(chain=CHAIN, timeout_s=600.0)
+    acts: dict[str, list[Act]] = {"gpt_4o_mini": [reply(UNSURE)], "claude_haiku_4_5": [TooLate()]}
+    result = play(stage, **acts).run(chain="gpt-4o-mini,claude-haiku-4-5", timeout_s=600.0)
     assert (result.status, result.model_used) == ("complete", "gpt-4o-mini")
 
 

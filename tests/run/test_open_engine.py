@@ -9,18 +9,26 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from patience import PATIENCE_S
-from scripted import SURE, Hang, Script, ScriptedProvider, Stage, reply
+from scripted import NOW, SURE, Hang, Script, ScriptedProvider, Stage, reply
 
 from orchestrator import Orchestrator, run_orchestration
 from orchestrator.config import RunOptions, load_settings
+from orchestrator.ledger.breakers import Circuit, set_aside
+from orchestrator.ledger.budgets import Budget, Scope, set_budgets
+from orchestrator.ledger.limits import Learned, note_limits
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.records import RunStatus
+from orchestrator.ledger.rows import to_micros
+from orchestrator.ledger.spool import spooled
 from orchestrator.ledger.store import Ledger
+from orchestrator.ledger.transaction import Work
+from orchestrator.period import Period
 from orchestrator.run import shared
 from orchestrator.run.engine import Engine, RunInterrupted
 from orchestrator.run.events import Event, Waiting
@@ -134,6 +142,76 @@ def test_a_run_that_is_cancelled_leaves_the_engine_open_and_its_row_settled(tmp_
     with Ledger.open(stage.ledger) as ledger:
         states = ledger.read(lambda db: [row[0] for row in db.execute("SELECT status FROM calls ORDER BY rowid")])
     assert states == ["interrupted", "completed"]
+
+
+def set_aside_until_later(db: sqlite3.Connection) -> None:
+    at = to_micros(NOW)
+    set_aside(db, Circuit(False, "openai", "gpt-6-luna"), at + 3_600_000_000, "it is down", at)
+
+
+def blocked_for_long(db: sqlite3.Connection) -> None:
+    at = to_micros(NOW)
+    note_limits(db, (False, "gpt-6-luna"), Learned(at, blocked_until=at + 3_600_000_000))
+
+
+def used_up(db: sqlite3.Connection) -> None:
+    set_budgets(db, [Budget(Period.DAY, Scope.ALL, "", 1)])
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [(set_aside_until_later, "set_aside"), (blocked_for_long, "quota_exhausted"), (used_up, "budget")],
+    ids=["breaker", "limit", "budget"],
+)
+def test_what_another_process_has_written_since_the_last_run_is_heeded(
+    stage: Stage, change: Work[None], code: str
+) -> None:
+    async def through() -> list[str | None]:
+        async with stage.engine() as engine:
+            results = await ask(engine)
+            with Ledger.open(stage.ledger) as another:
+                another.write(change)
+            results += [*await ask(engine), *await ask(engine)]
+        return [None if result.error is None else result.error.code for result in results]
+
+    assert asyncio.run(through()) == [None, code, code]
+    assert len(stage.script.sent) == 1
+
+
+def test_a_run_that_nothing_holds_up_waits_for_two_commits(stage: Stage) -> None:
+    heard: list[str] = []
+
+    async def through() -> None:
+        with Ledger.open(stage.ledger) as ledger:
+            ledger.read(lambda db: db.set_trace_callback(heard.append))
+            async with stage.engine(opened=ledger) as engine:
+                await ask(engine)
+
+    asyncio.run(through())
+    assert [heard.count(statement) for statement in ("BEGIN IMMEDIATE", "COMMIT", "SAVEPOINT change")] == [2, 2, 0]
+
+
+@pytest.mark.parametrize("with_budget", [False, True], ids=["at once", "held up"])
+def test_a_run_may_be_cancelled_at_any_turn_of_the_loop(stage: Stage, with_budget: bool) -> None:
+    async def through() -> None:
+        async with stage.engine() as engine:
+            await ask(engine)
+            if with_budget:
+                with Ledger.open(stage.ledger) as another:
+                    another.write(lambda db: set_budgets(db, [Budget(Period.DAY, Scope.ALL, "", 10**12)]))
+            for turns in range(25):
+                task = asyncio.ensure_future(engine.run(Prompt(f"Which one is it? {turns}"), ASK))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    asyncio.run(through())
+    assert not spooled(stage.ledger)
+    with sqlite3.connect(stage.ledger) as db:
+        states = {state for (state,) in db.execute("SELECT status FROM calls UNION SELECT status FROM runs")}
+    assert states <= {"complete", "completed", "interrupted"}
 
 
 # -- the Python face -----------------------------------------------------------------------------------------------

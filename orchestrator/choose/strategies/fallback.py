@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from ...deferred import replace
 from ...plan import LOGPROBS, SELF_CHECK, Call, Cascade, Node, Panel, agreeing
 from ...types import AcceptRule
 from ..assignment import Assignment

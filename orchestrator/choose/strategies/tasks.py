@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
+from ...deferred import replace
 from ...errors import did_you_mean
 from ...registry.model import Chain
 from ...registry.routes import TaskRow, TaskTable

@@ -9,8 +9,7 @@ chains.yaml defines the tiers' plans and models under `tiers`.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from ...deferred import replace
 from ...reading.needs import Needs
 from ..base import Decision, Situation
 from .fallback import fallback

@@ -33,7 +33,7 @@ from ..output import Output
 from ..setup import settings_from
 from ..using import check_used
 from .bench_live import LiveFlags, gather, with_registry_names
-from .ledgers import read_ledger
+from .ledgers import read_ledger, tell_of_other_runs
 
 _PICTURES = (".svg", ".html")
 
@@ -163,6 +163,7 @@ async def _bench(
 def _own_runs(flags: _BenchFlags, settings: Settings, sets: list[tuple[str, Sequence[Item]]]) -> LedgerReport:
     """What the ledger's rated runs came to; those that can be replayed are added to the sets."""
     ledger, name = read_ledger(settings.ledger), str(settings.ledger)
+    tell_of_other_runs(ledger, settings)
     try:
         runs = read_rated(ledger, name, simulated=settings.simulate)
         items = [] if ledger is None else items_of(runs, lambda run_id: find_run(ledger, run_id))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ import typer
 
 from ...config import Settings
 from ...config.options import asked_for
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import UsageError
 from ...lab.live import Gathered, Gathering, LiveOptions
 from ...lab.reading import read_prompts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +11,7 @@ import typer
 
 from ...choose.making import Planned
 from ...config import RunOptions, Settings
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import OrchError, UsageError, did_you_mean
 from ...plan import Call, Cascade, to_dict
 from ...registry.loading import names_in, registry_for

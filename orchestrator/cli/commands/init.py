@@ -115,4 +115,4 @@ def _report(written: Written, converted: Converted, *, imported: bool) -> Iterat
         return
     first = f"set {', '.join(keys)}, then: " if keys else ""
     yield f"next: {first}orch chains, orch doctor"
-    yield 'to try it without a key: orch run --simulate -p "Should I use REST or GraphQL?" -v'
+    yield 'to try it without a key: orch run --simulate "Should I use REST or GraphQL?" -v'

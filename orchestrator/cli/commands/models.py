@@ -18,6 +18,7 @@ from ...registry.model import ModelSpec
 from ...registry.providers import PROVIDERS, is_set_up
 from ...types import Level
 from .. import render
+from ..next_steps import next_steps
 from ..options import LedgerFlags, ModelFlags, command
 from ..output import Output
 from ..setup import cost_from, settings_from
@@ -123,6 +124,9 @@ def list_models(
     output.emit({"schema_version": 1, "models": rows})
     if not output.json:
         _show(rows)
+    if available and not rows and level is None:
+        for text in next_steps(os.environ, provider):
+            render.say(text)
     return 0
 
 

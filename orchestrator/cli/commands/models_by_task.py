@@ -12,7 +12,7 @@ from ...report.plain import one_line
 from .. import render
 from ..output import Output
 from ..tables import print_table
-from .ledgers import read_ledger
+from .ledgers import read_ledger, tell_of_other_runs
 
 _FIGURES = ("rating", "95 %", "runs", "cost", "latency")
 _WORDS = {Standing.BEST: "best", Standing.WORSE: "worse", Standing.UNDECIDED: "cannot be told from the best"}
@@ -22,6 +22,7 @@ def show_by_task(settings: Settings, output: Output) -> int:
     """Print it, as a table or as the object that docs/json.md describes. Without ratings it says so."""
     ledger = read_ledger(settings.ledger)
     tasks: tuple[Task, ...] = ()
+    tell_of_other_runs(ledger, settings)
     if ledger is not None:
         with ledger:
             tasks = by_task(rated_runs(ledger, simulated=settings.simulate))

@@ -12,18 +12,18 @@ from .. import render
 from ..options import PlanFlags, command
 from ..output import Output
 from ..setup import options_from, settings_from
-from ..source import read_prompt
+from ..source import prompt_of, read_prompt
 from ..tree import price_words, tree
 
 
-@command(PlanFlags, omit=("max_wait",))
+@command(PlanFlags, argument="asked", omit=("max_wait",))
 def plan(flags: PlanFlags) -> int:
     """Shows the lowest, expected and highest cost. The highest is what budgets reserve before a call is sent. With -v
     also the price of the same calls through the providers' batch APIs, where it is known."""
     output, settings = Output.parse(flags.output), settings_from(flags)
     options = options_from(flags, settings.run, stream=False)
     engine = Engine(settings)
-    prompt = read_prompt(flags.prompt, flags.system, flags.context or (), engine.registry.largest_window)
+    prompt = read_prompt(prompt_of(flags), flags.system, flags.context or (), engine.registry.largest_window)
     planned = engine.plan(prompt, options)
     by_batch = cost_by_batch(planned, registry=engine.registry, settings=settings, when=local_now())
     output.emit(_document(planned, by_batch))

@@ -12,16 +12,15 @@ from ...clock import local_now, rfc3339
 from ...config import Settings
 from ...deferred import dataclass
 from ...errors import UsageError
-from ...ledger.queries import LAST, find_run
+from ...ledger.queries import LAST
 from ...ledger.ratings import BAD, GOOD, MOST_NOTE_CHARS, Rating, check_can_be_rated
 from ...ledger.ratings import rate as rate_run
 from ...ledger.ratings import unrate as unrate_run
-from ...ledger.store import is_there
 from .. import render
 from ..options import ConfigFlags, LedgerFlags, OutputFlags, command
 from ..output import Output
 from ..setup import settings_from
-from .ledgers import open_ledger
+from .ledgers import check_there, find_recorded, open_ledger
 
 _WORDS = {"good": GOOD, "bad": BAD}
 _NONE = "none"
@@ -87,10 +86,9 @@ def rate_one(settings: Settings, wanted: str, rating: str, *, note: str | None =
         raise UsageError(
             "a note goes with a rating" if value is None else f"a note has at most {MOST_NOTE_CHARS:,} characters"
         )
-    if not is_there(settings.ledger):
-        raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
+    check_there(settings)
     with open_ledger(settings.ledger) as ledger:
-        recorded = find_run(ledger, wanted)
+        recorded = find_recorded(ledger, settings, wanted)
         run_id = recorded.run.run_id
         if value is None:
             return Rated(run_id, None, unrate_run(ledger, run_id))

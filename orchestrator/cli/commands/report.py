@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -12,7 +11,7 @@ import typer
 
 from ...clock import local_now
 from ...config import Machine, Settings
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import UsageError
 from ...ledger.store import Ledger
 from ...registry.loading import registry_for
@@ -28,7 +27,7 @@ from ..options import ConfigFlags, LedgerFlags, OutputFlags, RegistryFlags, comm
 from ..output import Output
 from ..setup import settings_from
 from ..using import REGISTRY_FILES, check_used
-from .ledgers import read_ledger
+from .ledgers import read_ledger, tell_of_other_runs
 from .projection import projection_lines
 
 
@@ -194,6 +193,7 @@ def selected(flags: SelectionFlags) -> Iterator[tuple[Ledger | None, Selection, 
     within = resolve(flags.period, since=flags.since, until=flags.until, now=now, localise=datetime.astimezone)
     selection = Selection(settings.simulate, within, flags.category, flags.tag)
     ledger = read_ledger(settings.ledger)
+    tell_of_other_runs(ledger, settings)
     try:
         yield ledger, selection, now
     finally:

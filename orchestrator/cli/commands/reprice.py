@@ -12,7 +12,6 @@ from ...clock import local_now
 from ...config import Settings
 from ...deferred import dataclass
 from ...errors import UsageError
-from ...ledger.store import is_there
 from ...money import format_nanousd
 from ...registry.loading import registry_for
 from ...report.period import resolve
@@ -25,7 +24,7 @@ from ..output import Output
 from ..setup import settings_from
 from ..tables import print_table
 from ..using import REGISTRY_FILES, check_used
-from .ledgers import open_ledger
+from .ledgers import check_there, open_ledger
 
 _FIGURES = ("calls", "changed", "before", "after", "difference")
 
@@ -73,8 +72,7 @@ _USES = {
 
 
 def _carried_out(flags: _RepriceFlags, settings: Settings) -> Repricing:
-    if not is_there(settings.ledger):
-        raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
+    check_there(settings)
     now = local_now()
     if flags.undo is not None:
         with open_ledger(settings.ledger) as ledger:

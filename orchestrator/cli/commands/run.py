@@ -17,22 +17,30 @@ from ...ledger.queries import LAST
 from ...run.engine import Engine, RunInterrupted
 from ...run.result import OrchestrationResult, refused_result, tool_call_dict
 from .. import render
+from ..coercion import Panel
 from ..interrupts import Signals
 from ..options import RunFlags, command
 from ..output import Output
 from ..setup import options_from, settings_from
-from ..source import read_prompt
+from ..source import prompt_of, read_prompt
 from ..using import REGISTRY_FILES, check_used
 from ..watching import Watcher, summary
 
 
 @dataclass(frozen=True, kw_only=True)
 class _RunFlags(RunFlags):
-    list_models: Annotated[bool, typer.Option("--list-models", help="List the models and stop.")] = False
-    test: Annotated[bool, typer.Option("--test", help="Check routing, fallback and ensemble on the simulator.")] = False
+    list_models: Annotated[
+        bool, typer.Option("--list-models", help="List the models and stop.", rich_help_panel=Panel.MORE)
+    ] = False
+    test: Annotated[
+        bool,
+        typer.Option(
+            "--test", help="Check routing, fallback and ensemble on the simulator.", rich_help_panel=Panel.MORE
+        ),
+    ] = False
 
 
-@command(_RunFlags)
+@command(_RunFlags, argument="asked")
 def run(flags: _RunFlags) -> int:
     """The answer goes to stdout, everything else to stderr. Piped input is added to the prompt as context.
 
@@ -57,7 +65,7 @@ def run(flags: _RunFlags) -> int:
 
 
 def _short_form(strategy: str) -> Callable[..., int]:
-    @command(RunFlags, argument="prompt", omit=("strategy",))
+    @command(RunFlags, argument="asked", omit=("strategy",))
     def short_form(flags: RunFlags) -> int:
         """The options are those of orch run."""
         check_used(flags, _doing(flags, strategy), _uses(strategy))
@@ -80,19 +88,19 @@ def _uses(name: str) -> dict[str, tuple[str, ...]]:
 
 
 def _doing(flags: RunFlags, name: str) -> str:
-    return f"orch {name} {_RATES}" if flags.rate_last is not None and flags.prompt is None else f"orch {name}"
+    return f"orch {name} {_RATES}" if flags.rate_last is not None and prompt_of(flags) is None else f"orch {name}"
 
 
 def answer(flags: RunFlags, strategy: str | None = None) -> int:
     """Answer a prompt, with the strategy of a short form, and print what came of it; returns the exit code."""
-    output = Output.parse(flags.output)
+    output, prompt = Output.parse(flags.output), prompt_of(flags)
     settings = settings_from(flags)
     if flags.rate_last is not None:
         from .rate import rate_one  # heavy
 
         rated = rate_one(settings, LAST, flags.rate_last)
         render.say(str(rated))
-        if flags.prompt is None:
+        if prompt is None:
             output.emit(rated.to_dict())
             return 0
     on_terminal = render.is_terminal(sys.stdout) and not output.json
@@ -101,8 +109,8 @@ def answer(flags: RunFlags, strategy: str | None = None) -> int:
     shown = False
     try:
         engine = Engine(settings)
-        prompt = read_prompt(flags.prompt, flags.system, flags.context or (), engine.registry.largest_window)
-        planned = engine.plan(prompt, options)
+        read = read_prompt(prompt, flags.system, flags.context or (), engine.registry.largest_window)
+        planned = engine.plan(read, options)
         watcher = Watcher(verbose=flags.verbose, stream_answer=options.stream and not output.json)
 
         def show(result: OrchestrationResult) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from ...config import RunOptions, Settings, load_settings
+from ...deferred import replace
 from ...plan import Call
 from ...reading.complexity import ComplexityAnalyzer
 from ...run.engine import Engine

@@ -9,8 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from ...deferred import dataclass
-from ...errors import UsageError
-from ...ledger.queries import find_run
 from ...ledger.ratings import Rating, rating_of
 from ...ledger.records import CallRecord, Recorded
 from ...money import format_nanousd
@@ -19,7 +17,7 @@ from .. import render
 from ..options import ConfigFlags, LedgerFlags, OutputFlags, command
 from ..output import Output
 from ..setup import settings_from
-from .ledgers import read_ledger
+from .ledgers import find_recorded, read_existing_ledger
 from .rate import rating_document, rating_words
 
 
@@ -69,11 +67,8 @@ commands = {"show": show, "why": why}
 
 def _find(flags: _ShowFlags) -> tuple[tuple[Recorded, Rating | None], Output]:
     output, settings = Output.parse(flags.output), settings_from(flags)
-    ledger = read_ledger(settings.ledger)
-    if ledger is None:
-        raise UsageError(f"there is no ledger yet at {settings.ledger}", hint="it is made by the first orch run")
-    with ledger:
-        recorded = find_run(ledger, flags.run)
+    with read_existing_ledger(settings) as ledger:
+        recorded = find_recorded(ledger, settings, flags.run)
         return (recorded, rating_of(ledger, recorded.run.run_id)), output
 
 

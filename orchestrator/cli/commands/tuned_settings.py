@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ...config import Settings
 from ...config.tuned import Tuned, read_tuned
 from ...config.yaml_files import is_there, read_document
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...lab.tune.tuning_weights import as_settings
 from ...reading.complexity import CUTS
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
+from ...deferred import replace
 from ..intervals import mean
 from ..paired import Choice, Comparison, Course, PairedAnswers
 from ..tuned_setting import FEWEST, Finding, TunedSetting

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from operator import mul
 from statistics import fmean, pstdev
 
 from ...config.tuned import Adjustment, FeatureWeight, logistic
+from ...deferred import replace
 from ..metrics import Routing
 from ..paired import Comparison, PairedAnswers
 from ..tuned_setting import Finding, TunedSetting

@@ -2,7 +2,8 @@
 
     enter ─► breaker open? ─► a slot in the queue (one transaction) ─► wait ─► Permit: send, record the outcome
 
-A model without limits and without a history of failures costs one read of the ledger and no write.
+A call to a model without limits and without a history of failures does not wait: `at_once` gives it a permit that is
+confirmed in the transaction that reserves the call.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import replace
 
 from ...choose.quote import is_free
 from ...clock import Clock
 from ...config import BreakerPolicy
+from ...deferred import replace
 from ...errors import Billed, DeadlineError, QuotaExhaustedError
 from ...ledger.breakers import Circuit, breakers_of, claim_probe
 from ...ledger.budgets import any_budget
@@ -39,6 +40,7 @@ from ..events import Observer, Waiting
 from .health import set_aside_error
 from .permit import AdmissionState, Permit
 
+_UNLIMITED = RateLimits()
 _LOOK_EVERY_S = 1.0  # while waiting: whether the queue has moved
 _PROBE_LEASE = 120 * SECOND  # a probe whose process died holds up the others for so long at most
 _REASONS = {
@@ -46,6 +48,10 @@ _REASONS = {
     Cause.DAY: "its daily quota",
     Cause.PROVIDER: "a pause that the provider asked for",
 }
+
+
+class HeldUpError(Exception):
+    """A permit given `at_once` is not confirmed: the call has to `enter`."""
 
 
 class Admission:
@@ -81,6 +87,25 @@ class Admission:
         self._free_tier = frozenset(free_tier)
         self._monotonic = monotonic
         self._sleep = sleep
+        self._held_up: set[str] = set()  # models of which the ledger had something to tell the last time
+
+    def at_once(self, spec: ModelSpec, *, deadline: float) -> Permit | None:
+        """A permit for a model that probably nothing holds up; None if the call has to `enter`.
+
+        `confirm` it in the transaction that reserves the call, before anything is sent.
+        """
+        limits = self._limits(spec)
+        if spec.name in self._held_up or limits != _UNLIMITED or deadline <= self._monotonic():
+            return None
+        permit = self._permit(spec, limits)
+        permit.budgets = False
+        return permit
+
+    def confirm(self, connection: sqlite3.Connection, permit: Permit) -> None:
+        """Raises HeldUpError if the ledger has a breaker, a limit or a budget that a call given a permit `at_once` must
+        heed."""
+        if self._known(connection, permit) or permit.budgets:
+            raise HeldUpError
 
     async def enter(self, spec: ModelSpec, tokens: int, *, deadline: float, observe: Observer) -> Permit:
         """Wait until a call may be sent to a model. `tokens` is the estimate for input and output together.
@@ -92,7 +117,7 @@ class Admission:
         if left_s <= 0:
             problem = f"{spec.name}: no time is left for a call"
             raise DeadlineError(problem, provider=spec.provider, model=spec.name, billed=Billed.NO)
-        permit = Permit(self._state, spec, self._limits(spec), Circuit(self._simulated, spec.provider, spec.name))
+        permit = self._permit(spec, self._limits(spec))
         try:
             await self._admit(permit, tokens, left_s)
             if permit.slot is not None:
@@ -101,6 +126,9 @@ class Admission:
             await permit.abandon()
             raise
         return permit
+
+    def _permit(self, spec: ModelSpec, limits: RateLimits) -> Permit:
+        return Permit(self._state, spec, limits, Circuit(self._simulated, spec.provider, spec.name))
 
     def _limits(self, spec: ModelSpec) -> RateLimits:
         quota, limits = spec.free_quota, spec.limits
@@ -114,7 +142,7 @@ class Admission:
 
     async def _admit(self, permit: Permit, tokens: int, left_s: float) -> None:
         """Fills in the permit, so that what was taken is known even if the task is cancelled meanwhile."""
-        unlimited = permit.limits == RateLimits()
+        unlimited = permit.limits == _UNLIMITED
         if unlimited and not await self._ledger.submit(lambda db: self._known(db, permit), reads=True):
             return
         await self._ledger.submit(lambda db: self._take(db, permit, tokens, left_s))
@@ -124,7 +152,10 @@ class Admission:
         permit.breakers = breakers_of(connection, permit.circuit, now)
         permit.learned = learned_limits(connection, permit.key, now)
         permit.budgets = any_budget(connection)
-        return bool(permit.breakers or permit.learned)
+        known = bool(permit.breakers or permit.learned)
+        note = self._held_up.add if known or permit.budgets else self._held_up.discard
+        note(permit.spec.name)
+        return known
 
     def _take(self, connection: sqlite3.Connection, permit: Permit, tokens: int, left_s: float) -> None:
         """Within a transaction: take the slot and the probe together, or raise an error and take neither."""
@@ -134,7 +165,7 @@ class Admission:
         for breaker in permit.breakers:
             if breaker.barred_until(now) is not None:
                 raise set_aside_error(spec.provider, spec.name, breaker, now)
-        if permit.limits != RateLimits() or permit.learned is not None:
+        if permit.limits != _UNLIMITED or permit.learned is not None:
             latest = now + round(min(left_s, self._max_wait_s) * SECOND)
             taken = take_slot(connection, Wanted(permit.key, permit.limits, tokens, now, latest), self._window)
             if isinstance(taken, Full):

@@ -12,7 +12,8 @@ import math
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import field, replace
+from contextlib import suppress
+from dataclasses import field
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
@@ -23,11 +24,12 @@ from ulid import ULID
 from ...choose.quote import REASONING, affordable_output, price_for, prices_for, worst_case
 from ...clock import Clock
 from ...config import RetryPolicy, RunOptions
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import BudgetError, ProviderError
 from ...ledger.entries import left_nanousd
 from ...ledger.records import CallRecord, CallStatus
 from ...ledger.store import Ledger
+from ...ledger.transaction import Work
 from ...money import Price
 from ...plan.load import Load
 from ...providers.base import Provider
@@ -35,10 +37,11 @@ from ...registry.model import ModelSpec, Registry
 from ...registry.providers import PROVIDERS
 from ...types import Request
 from ..events import Event, Note, Observer, Waiting
-from .admission import Admission
+from .admission import Admission, HeldUpError
 from .allowance import Allowance, CostShare, TokenBudget
 from .attempt import Answered, Attempt
 from .connections import Connections
+from .patience import Patience
 from .permit import Permit
 from .retry import Backoff
 from .run_log import RunLog
@@ -57,6 +60,8 @@ class Order:
     `allowance_tokens`: the part of it that this call may take. `final`: its reply, if one comes, is the run's answer;
     `answers`: it may be; `shown`: nothing can replace the reply once it has begun, so its pieces are the answer's.
     `logprobs`: ask the provider for token probabilities. `environ`: the environment of the user's own commands.
+    `spare`: the run can go on if this call fails; then its answer must begin by `begin_by` (monotonic clock).
+    `patience`: the time limits of one call that follow from these.
     """
 
     run_id: str
@@ -76,6 +81,14 @@ class Order:
     answers: bool = False
     shown: bool = False
     logprobs: bool = False
+    spare: bool = False
+    begin_by: float = math.inf
+    patience: Patience = Patience()
+
+    @property
+    def waits_until(self) -> float:
+        """The latest time for waiting in line and for retries, on the monotonic clock."""
+        return min(self.deadline, self.patience.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +152,8 @@ class Caller:
         """
 
         try:
+            self._connections.get(spec.provider)  # a connection made for the first time takes none of the call's time
+            order = replace(order, patience=order.patience.started(self._monotonic()))
             if reserved is not None:
                 return await self._send_reserved(reserved, order)
             return await self._send(spec, request, order, 1, step, role)
@@ -148,7 +163,7 @@ class Caller:
         def on_wait(seconds: float, error: ProviderError) -> None:
             order.observe(Waiting(spec.name, seconds, error.message))
 
-        backoff = Backoff(self._retry, lambda: order.deadline - self._monotonic(), self._rng, on_wait)
+        backoff = Backoff(self._retry, lambda: order.waits_until - self._monotonic(), self._rng, on_wait)
         async for attempt in stamina.retry_context(on=backoff, attempts=None, timeout=None):
             with attempt:
                 if attempt.num == 1:
@@ -213,11 +228,12 @@ class Caller:
             order.log_text,
             thinks=REASONING in spec.tags,
             window=spec.context_window,
+            worst_nanousd=worst,
             other=other,
         )
         return Draft(spec, request, record, terms, exempt, order.shares, order.token_budget)
 
-    async def reserve(self, drafts: Sequence[Draft]) -> None:
+    async def reserve(self, drafts: Sequence[Draft], confirm: Work[None] | None = None) -> None:
         """Reserve the worst cases of the calls: of all of them or of none. Raises BudgetError."""
         exempt = [draft.record.call_id for draft in drafts if draft.exempt]
         held: dict[Allowance, dict[str, int]] = {}
@@ -230,8 +246,8 @@ class Caller:
         try:
             for holder, calls in held.items():
                 holder.hold(calls, self.log.calls)
-            await self.log.reserve([draft.record for draft in drafts], exempt)
-        except BudgetError:
+            await self.log.reserve([draft.record for draft in drafts], exempt, confirm)
+        except (BudgetError, HeldUpError):
             for holder, calls in held.items():
                 holder.release(calls)
             raise
@@ -240,18 +256,27 @@ class Caller:
         self, spec: ModelSpec, request: Request, order: Order, number: int, step: str | None, role: str | None
     ) -> Answered:
         provider = self._connections.get(spec.provider)
-        async with await self._admitted(spec, order) as permit:
-            # Nothing lies between: it is reserved and marked as sent in one transaction.
-            draft = await self.draft(
-                spec, request, order, step=step, role=role, number=number, budgets=permit.budgets, sending=True
-            )
-            attempt = self._attempt(draft, order, provider)
-            try:
-                await self.reserve([draft])
-            except asyncio.CancelledError:
-                await attempt.withdraw()
-                raise
-            return await self._make(draft, attempt, permit)
+
+        async def send(permit: Permit, confirm: Work[None] | None = None) -> Answered:
+            async with permit:
+                # Nothing lies between: it is reserved and marked as sent in one transaction.
+                draft = await self.draft(
+                    spec, request, order, step=step, role=role, number=number, budgets=permit.budgets, sending=True
+                )
+                attempt = self._attempt(draft, order, provider)
+                try:
+                    await self.reserve([draft], confirm)
+                except asyncio.CancelledError:
+                    if draft.record.call_id in self.log.calls:
+                        await attempt.withdraw()
+                    raise
+                return await self._make(draft, attempt, permit)
+
+        permit = self._admission.at_once(spec, deadline=order.deadline)
+        if permit is not None:
+            with suppress(HeldUpError):
+                return await send(permit, partial(self._admission.confirm, permit=permit))
+        return await send(await self._admitted(spec, order))
 
     async def _send_reserved(self, draft: Draft, order: Order) -> Answered:
         attempt = self._attempt(draft, order, self._connections.get(draft.spec.provider))
@@ -279,6 +304,7 @@ class Caller:
             stream=order.options.stream,
             shown=order.shown,
             deadline=order.deadline,
+            patience=order.patience,
             observe=order.observe,
             clock=self._clock,
             monotonic=self._monotonic,
@@ -291,7 +317,7 @@ class Caller:
             self.log.start()  # so that a run that waits can be seen in the ledger
             order.observe(event)
 
-        return await self._admission.enter(spec, expected, deadline=order.deadline, observe=waiting)
+        return await self._admission.enter(spec, expected, deadline=order.waits_until, observe=waiting)
 
     def _within(self, budget: TokenBudget, request: Request, record: CallRecord, order: Order) -> Request:
         """Lower the output limit to what is left of the run's token budget."""

@@ -54,7 +54,7 @@ def finding(error: BaseException | None, *, log_text: bool = True) -> Finding:
     """The finding from a call's error; None is a completed call. Without `log_text` the reason quotes no reply."""
     if error is None:
         return Finding(Health.ANSWERS)
-    if not isinstance(error, ProviderError) or isinstance(error, _NO_TELLING):
+    if not isinstance(error, ProviderError) or isinstance(error, _NO_TELLING) or not error.telling:
         return Finding(Health.UNKNOWN)
     reason = error.message if log_text else error.without_quotes
     if isinstance(error, _DOWN):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
 
 from ...clock import Clock
 from ...config import BreakerPolicy
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import Billed, LedgerError, ProviderError, RateLimitedError
 from ...ledger.breakers import EVERY_MODEL, Breaker, Circuit, end_probe, note_answer, note_failure, set_aside
 from ...ledger.limits import SECOND, Learned, Slot, is_news, note_limits, release_slot, settle_tokens

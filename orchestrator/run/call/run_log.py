@@ -13,18 +13,19 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ...deferred import replace
 from ...errors import LedgerError
 from ...ledger import entries
 from ...ledger.budgets import Alert
 from ...ledger.records import CallRecord, CallStatus, RunRecord
 from ...ledger.spool import spool
 from ...ledger.store import Ledger
+from ...ledger.transaction import Work
 from ..events import BudgetAlerted, CallEnded, Note, Observer, unobserved
 
 T = TypeVar("T")
@@ -56,16 +57,23 @@ class RunLog:
         if self._begun is None and self._run is not None:
             self._begun = self._hand_in(self._ledger.submit(partial(entries.start_run, run=self._run)))
 
-    async def reserve(self, calls: Sequence[CallRecord], exempt: Collection[str]) -> None:
-        """Insert calls: all of them or none. Raises BudgetError, and LedgerError if the run could not be written."""
+    async def reserve(
+        self, calls: Sequence[CallRecord], exempt: Collection[str], confirm: Work[None] | None = None
+    ) -> None:
+        """Insert calls: all of them or none. Raises BudgetError, and LedgerError if the run could not be written.
+
+        `confirm` is called first, in the same transaction; whatever it raises is raised, and no call is inserted.
+        """
         self.start()
+        reserved = self._ledger.submit(partial(_reserve, calls=calls, exempt=exempt, confirm=confirm))
         try:
-            await self._ledger.submit(partial(entries.reserve, calls=calls, exempt=exempt))
+            await reserved
         except LedgerError:
             await self.check_begun()
             raise
-        for call in calls:
-            self.calls[call.call_id] = call
+        finally:  # a task that is cancelled meanwhile must know as well what is in the ledger
+            if reserved.exception() is None:
+                self.calls |= {call.call_id: call for call in calls}
 
     async def check_begun(self) -> None:
         """Raises LedgerError if the run's own row could not be written."""
@@ -169,3 +177,11 @@ class RunLog:
             except asyncio.CancelledError:
                 cancelled = True
         return cancelled
+
+
+def _reserve(
+    connection: sqlite3.Connection, calls: Sequence[CallRecord], exempt: Collection[str], confirm: Work[None] | None
+) -> None:
+    if confirm is not None:
+        confirm(connection)
+    entries.reserve(connection, calls, exempt)

@@ -1,23 +1,23 @@
 """How a call's row changes when the call ends. Pure: takes a record, returns a record.
 
 The cost is the charge that the reply states; otherwise the provider's token counts at their rates, unless they are far
-more than was sent and allowed. A call that was certainly not billed costs 0. If a call may have been billed and nothing
-says how much, or a reasoning model returned no counts, the reserved worst case stays as the cost, marked as an
-estimate: it is never below the bill. The part of a stream that arrived is no upper bound, since a provider goes on
-generating until it notices that the client is gone.
+more than was sent and allowed, or the charge is far more than such a call can cost. A call that was certainly not
+billed costs 0. If a call may have been billed and nothing says how much, or a reasoning model returned no counts, the
+reserved worst case stays as the cost, marked as an estimate: it is never below the bill. The part of a stream that
+arrived is no upper bound, since a provider goes on generating until it notices that the client is gone.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from ...billing import Bill, CostSource, bill, stated_cost
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import Billed, ProviderError
 from ...ledger.records import NOT_BELIEVED, CallRecord, CallStatus
 from ...money import Price, cost_nanousd
@@ -38,7 +38,8 @@ _TOOL_CALL_OVERHEAD = 64  # tokens that mark a call of a tool in a reply, with r
 class Terms:
     """What a call is settled by: the price, its load, its output limit, whether its text may be kept, and whether
     the model may have reasoned, which is billed as output and invisible. `window`: the model's context window in
-    tokens. `other` returns the name and price of another registered model if the reply names one that was not asked."""
+    tokens. `worst_nanousd`: the amount that was reserved. `other` returns the name and price of another registered
+    model if the reply names one that was not asked."""
 
     price: Price | None
     load: Load
@@ -46,6 +47,7 @@ class Terms:
     log_text: bool
     thinks: bool = False
     window: int = 0
+    worst_nanousd: int | None = None
     other: Callable[[str, datetime], tuple[str, Price | None] | None] = lambda *_: None
     sent_at: datetime | None = None
 
@@ -68,12 +70,18 @@ class Ended:
     latency_ms: int
 
 
-def completed(record: CallRecord, completion: Completion, terms: Terms, ended: Ended) -> CallRecord:
-    """The row of a call that was answered."""
+def completed(
+    record: CallRecord, completion: Completion, terms: Terms, ended: Ended, billed: Bill | None
+) -> CallRecord:
+    """The row of a call that was answered. `billed` is the reply's `bill_of`."""
     usage = completion.usage
     changes = _at(CallStatus.COMPLETED, ended) | _reply(completion, terms)
     if usage is None or not usage.input_tokens:  # nobody counted it, though the reply may say what it cost
-        written = completion.text + "".join(f"{call.name}{call.arguments}" for call in completion.tool_calls)
+        written = (
+            completion.thoughts
+            + completion.text
+            + "".join(f"{call.name}{call.arguments}" for call in completion.tool_calls)
+        )
         calls = _TOOL_CALL_OVERHEAD * len(completion.tool_calls)
         bound = Usage(input_tokens=terms.load.input_bound, output_tokens=upper_bound_tokens(written) + calls)
         changes |= _tokens(bound) | _bounded(bound, terms.price, ended)
@@ -82,21 +90,23 @@ def completed(record: CallRecord, completion: Completion, terms: Terms, ended: E
         changes |= _flagged(completion, terms)
     else:
         changes |= _tokens(usage)
-    if usage is not None:
-        changes |= _charged(completion, usage, terms, ended)
+    if usage is not None and billed is not None:
+        changes |= _charged(billed, usage, terms)
     return replace(record, **changes)
 
 
-def failed(record: CallRecord, error: ProviderError, terms: Terms, ended: Ended) -> CallRecord:
-    """The row of a call that ended in an error."""
+def failed(
+    record: CallRecord, error: ProviderError, terms: Terms, ended: Ended, billed: Bill | None = None
+) -> CallRecord:
+    """The row of a call that ended in an error. `billed` is the `bill_of` a partial reply, if that was charged."""
     changes = _at(CallStatus.FAILED, ended) | (_unbilled() if error.billed is Billed.NO else _at_worst(record))
     message = error.message if terms.log_text else error.without_quotes
     changes |= {"error_code": error.code, "error_message": message, "request_id": error.request_id}
     partial = error.partial
     if partial is not None:
         changes |= _reply(partial, terms) | _flagged(partial, terms)
-        if partial.usage is not None and error.billed is Billed.YES:
-            changes |= _tokens(partial.usage) | _charged(partial, partial.usage, terms, ended)
+        if partial.usage is not None and billed is not None:
+            changes |= _tokens(partial.usage) | _charged(billed, partial.usage, terms)
     return replace(record, **changes)
 
 
@@ -110,13 +120,13 @@ def interrupted(record: CallRecord, partial: Completion, terms: Terms, ended: En
     if partial.text:
         changes |= _reply(partial, terms)
     known = partial.usage.input_tokens if partial.usage is not None else terms.load.input_bound
-    tokens: Changes = {"input_tokens": known, "output_tokens": upper_bound_tokens(partial.text)}
+    tokens: Changes = {"input_tokens": known, "output_tokens": upper_bound_tokens(partial.thoughts + partial.text)}
     return replace(record, **changes, **_at_worst(record), **tokens, **_flagged(partial, terms))
 
 
-def partial_reply(text: str, model: str, latency_ms: int, usage: Usage | None = None) -> Completion:
+def partial_reply(text: str, model: str, latency_ms: int, usage: Usage | None = None, thoughts: str = "") -> Completion:
     """The part of a streamed reply that had arrived, with the usage that the provider had reported by then."""
-    return Completion(text, FinishReason.INCOMPLETE, usage=usage, latency_ms=latency_ms, model=model)
+    return Completion(text, FinishReason.INCOMPLETE, usage, latency_ms, model, thoughts=thoughts)
 
 
 @lru_cache(256)  # the same few prices for every call
@@ -134,30 +144,35 @@ def _at(status: CallStatus, ended: Ended) -> Changes:
     return {"status": status, "ended_at": ended.at, "latency_ms": ended.latency_ms}
 
 
-def _charged(completion: Completion, usage: Usage, terms: Terms, ended: Ended) -> Changes:
+def _charged(billed: Bill, usage: Usage, terms: Terms) -> Changes:
     """The charge, by what the reply says."""
-    charged = bill_of(completion, usage, terms, ended.latency_ms)
-    changes: Changes = {"cost_nanousd": charged.nanousd, "cost_source": charged.source}
-    if charged.price is not None and charged.price is not terms.price:
-        changes["price"] = price_json(charged.price)
+    changes: Changes = {"cost_nanousd": billed.nanousd, "cost_source": billed.source}
+    if billed.price is not None and billed.price is not terms.price:
+        changes["price"] = price_json(billed.price)
     raw = _kept_of(usage, terms)
+    if billed.disbelieved:
+        raw = {**raw, NOT_BELIEVED: dict(billed.disbelieved)}
     return changes | {"usage": json.dumps(raw, default=str) if raw else None}
 
 
-def bill_of(completion: Completion, usage: Usage, terms: Terms, gpu_ms: int = 0) -> Bill:
-    """The bill of a reply, whichever model it came from."""
+def bill_of(completion: Completion, terms: Terms, ended: Ended) -> Bill | None:
+    """The bill of a reply, whichever model it came from; None if its tokens were not counted."""
+    usage = completion.usage
+    if usage is None:
+        return None
+    bill_at = partial(bill, usage=usage, gpu_ms=ended.latency_ms, worst_nanousd=terms.worst_nanousd)
     other = None if terms.sent_at is None else terms.other(completion.model, terms.sent_at)
     if other is None:
-        return bill(terms.price, usage, gpu_ms=gpu_ms)
+        return bill_at(terms.price)
     name, price = other
     answered = f"{name} answered in its place"
     if price is None and stated_cost(usage.raw) is None:
-        billed = bill(terms.price, usage, gpu_ms=gpu_ms)
+        billed = bill_at(terms.price)
         source = CostSource.ESTIMATE if billed.source is CostSource.USAGE else billed.source
         return replace(
             billed, source=source, doubts=(*billed.doubts, f"{answered}, which has no price in the registry")
         )
-    billed = bill(price, usage, gpu_ms=gpu_ms)
+    billed = bill_at(price)
     return replace(billed, doubts=(*billed.doubts, f"{answered}, at its price"))
 
 

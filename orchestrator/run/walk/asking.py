@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 from ...choose.quote import output_limit
 from ...confidence.asked import Asked
 from ...confidence.detector import ConfidenceDetector
 from ...confidence.signals.logprobs import logprob_signal
 from ...confidence.signals.tool_use import tool_signals
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...plan import Call
 from ...plan.compose import VERDICT_FORMAT, VERDICT_TOKENS, Material, compose, insertable, reply_limit
 from ...reading.prompt import Reading

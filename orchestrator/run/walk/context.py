@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import field
 
+from ...choose.latency import by_speed_s, longest_silence_s
+from ...choose.observed import Pace
 from ...confidence.asked import Asked
 from ...confidence.detector import ConfidenceDetector
-from ...deferred import dataclass
-from ...errors import IncompleteError, OrchError, ProviderError
-from ...plan import Accept, Call, CostRange, Node, price
+from ...deferred import dataclass, replace
+from ...errors import IncompleteError, OrchError, OutcomeUnknownError, ProviderError
+from ...plan import Accept, Call, Cascade, CostRange, Node, Panel, children, price
 from ...plan.compose import insertable
 from ...reading.prompt import Reading
 from ...registry.model import Registry
 from ..call.allowance import CostShare
 from ..call.caller import Caller, Order
+from ..call.patience import Patience
 from ..events import Note
 from .asking import Asker
 from .outcome import Outcome
@@ -30,7 +34,8 @@ class Context:
     """One walk over one plan. `decisions` collects, in words, what was decided and why.
 
     `costs`: the expected cost of each call. `asked`: what answers are judged against. `best`: the best answer so far of
-    a cascade, loop or sequence. `rng` draws the markers of fences: the system's randomness, except in tests.
+    a cascade, loop or sequence. `pace`: the measured latencies of models. `rng` draws the markers of fences: the
+    system's randomness, except in tests.
     """
 
     reading: Reading
@@ -42,6 +47,7 @@ class Context:
     detector: ConfidenceDetector = field(default_factory=ConfidenceDetector)
     rng: random.Random = field(default_factory=random.SystemRandom)
     monotonic: Callable[[], float] = time.monotonic
+    pace: Mapping[str, Pace] = field(default_factory=dict)
     best: Outcome | None = None
     asked: Asked = field(init=False)
     _shares: dict[int, CostShare] = field(default_factory=dict)  # by the id of the node
@@ -78,7 +84,8 @@ class Context:
     def limited(self, node: Node, order: Order) -> Order:
         """The order within a node's share of the run's cap and time, if it has one.
 
-        All walks of the node share the money, such as the rounds of a loop; each has the time for itself.
+        All walks of the node share the money, such as the rounds of a loop; each has the time for itself. A
+        call also gets its patience.
         """
         options = order.options
         if node.time_share is not None:
@@ -88,7 +95,44 @@ class Context:
             limit = int(node.budget_share * options.max_cost_nanousd)
             share = self._shares.setdefault(id(node), CostShare(limit, holder=called(node)))
             order = replace(order, shares=(*order.shares, share))
-        return order
+        return replace(order, patience=self._patience(node, order)) if isinstance(node, Call) else order
+
+    def _patience(self, call: Call, order: Order) -> Patience:
+        """The time limits of a call: the user's, or else those of its model if the run can go on without the call. A
+        call with a share of the run's time has no others."""
+        if order.options.leg_timeout_s is not None:
+            patience = Patience(leg_s=order.options.leg_timeout_s)
+        elif order.spare and call.time_share is None:
+            spec = self.registry.model(call.model)
+            patience = Patience(silence_s=longest_silence_s(spec, order.load.output_tokens, self.pace.get(spec.name)))
+        else:
+            return Patience()
+        return replace(patience, begin_by=order.begin_by) if order.spare else patience
+
+    def keeping(self, order: Order, after: Iterable[Node] | None = None) -> Order:
+        """The order, with time reserved for the nodes in `after`: their expected time, at most half of what is left.
+        With None, half: for the nodes that may be asked instead."""
+        now = self.monotonic()
+        until = min(order.deadline, order.begin_by)
+        half = (until - now) / 2
+        kept = half if after is None else min(half, math.fsum(map(self._expected_s, after)))
+        return replace(order, begin_by=until - kept)
+
+    def _expected_s(self, node: Node) -> float:
+        """The expected seconds of a node: of a cascade its first leg, of a loop one round."""
+        match node:
+            case Call(model=model):
+                measured = self.pace.get(model)
+                tokens = self.order.load.output_tokens
+                by_speed = by_speed_s(self.registry.model(model), tokens, node.max_tokens)
+                return by_speed if measured is None else measured.p95_ms / 1000
+            case Cascade(legs=legs):
+                return self._expected_s(legs[0])
+            case Panel(members=members, synthesiser=synthesiser):
+                after = 0.0 if synthesiser is None else self._expected_s(synthesiser)
+                return max(map(self._expected_s, members)) + after
+            case _:
+                return math.fsum(self._expected_s(child) for child in children(node) if not child.optional)
 
     def expected(self, node: Node) -> int | None:
         """The expected cost of a node, in nano-dollars."""
@@ -138,6 +182,9 @@ def was_shown(error: OrchError) -> bool:
 def all_failed(failures: Sequence[OrchError]) -> OrchError:
     """The error to raise when all calls failed: the last one, or the first with a partial answer to show. A budget's
     refusal counts only if every call was refused; then it is the first one's, which would have cost least."""
-    partial = next((failure for failure in failures if broke_off(failure)), None)
     called = [failure for failure in failures if isinstance(failure, ProviderError)]
+    begun = next((failure for failure in called if failure.partial is not None and failure.partial.text), None)
+    if begun is not None and isinstance(begun, OutcomeUnknownError):  # it was given up for others, which failed
+        return IncompleteError(begun.message, provider=begun.provider, model=begun.model, partial=begun.partial)
+    partial = next(filter(broke_off, failures), None)
     return partial or (called[-1] if called else failures[0])

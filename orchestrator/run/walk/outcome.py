@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ...confidence.detector import ConfidenceDetector
 from ...confidence.signal import Signal
 from ...confidence.synthesis import Candidate, Weighed, capability
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...registry.model import ModelSpec
 from ...types import Completion, Verdict
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
 
+from ...deferred import replace
 from ...errors import BudgetError, LedgerError, OrchError, ProviderError
 from ...plan import Call, Node, Panel, Reduce
 from ...plan.compose import Material
@@ -22,6 +22,8 @@ CarryOut = Callable[[Node, Given, Order, Order, Draft | None], Awaitable[Outcome
 async def run_panel(context: Context, node: Panel, given: Given, order: Order, carry_out: CarryOut) -> Outcome:
     """The panel's outcome. It fails only if all members fail. `carry_out` walks a member."""
     outer = replace(order, final=False, shown=False, answers=order.answers and node.synthesiser is None)
+    after = () if node.synthesiser is None else (node.synthesiser,)
+    outer = context.keeping(replace(outer, spare=order.spare or len(node.members) > 1), after)
     orders = [context.limited(member, outer) for member in node.members]
     drafts = await _reserve_together(context, node, given, orders)
     here = [place for place, member in enumerate(node.members) if not isinstance(member, Call) or place in drafts]
@@ -52,6 +54,9 @@ async def _reduce(
     context: Context, node: Panel, answered: Mapping[int, Outcome], given: Given, order: Order
 ) -> Outcome:
     outcomes = list(answered.values())
+    if alone := len(outcomes) == 1 and len(node.members) > 1:
+        name = outcomes[0].spec.name
+        context.decide(f"one of {len(node.members)} members answered: the answer is {name}'s alone", loud=True)
     match node.reduce:
         case Reduce.VOTE:
             reduced = vote(outcomes, context.asked.wanted, context.detector)
@@ -60,6 +65,8 @@ async def _reduce(
             reduced = agree(outcomes, costs, context.asked.wanted, context.detector)
         case _:
             reduced = best(outcomes)
+    if alone:
+        reduced = replace(reduced, outcome=replace(reduced.outcome, panel=()))
     if node.synthesiser is not None:
         return await _synthesise(context, node.synthesiser, outcomes, reduced, given, order)
     return await _kept(context, reduced)
@@ -79,7 +86,9 @@ async def _synthesise(
     if not answers:
         return await _kept(context, otherwise)
     try:
-        written = await context.asker.ask(call, Material(given, answers), context.limited(call, order))
+        written = await context.asker.ask(
+            call, Material(given, answers), context.limited(call, replace(order, spare=True))
+        )
     except (ProviderError, BudgetError) as error:
         if broke_off(error):
             raise

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ...confidence.answers import AGREES_FROM, Wanted, compare, final_answer
 from ...confidence.detector import ConfidenceDetector
 from ...confidence.signals.second_opinion import agreement_signal
 from ...confidence.synthesis import weigh
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from .outcome import Outcome, opinion
 
 # The signals of an answer that is none, and the logits from which it is: a refusal, or doubt of the whole of it. That

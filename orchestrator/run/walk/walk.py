@@ -8,9 +8,7 @@ its check is passed, cannot be made, or the rounds are used up.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...errors import (
     BudgetError,
     DeadlineError,
@@ -21,7 +19,7 @@ from ...errors import (
     OutcomeUnknownError,
     ProviderError,
 )
-from ...plan import LOGPROBS, Accept, Call, Cascade, Check, Loop, Node, Panel, Sequence
+from ...plan import LOGPROBS, Accept, Call, Cascade, Check, Loop, Node, Panel, Sequence, children
 from ...plan.compose import Material
 from ...types import AcceptRule
 from ..call.caller import Draft, Order
@@ -38,7 +36,9 @@ class Execution(Context):
     async def run(self, plan: Node) -> Outcome:
         """The plan's outcome. Raises the error that it ended in, or IncompleteError with what there is by then."""
         try:
-            outcome = await self._walk(plan, {}, replace(self.order, final=True, answers=True, shown=True))
+            # Of an answer that is held against a schema, what is given is known only afterwards.
+            order = replace(self.order, final=True, answers=True, shown=self.order.options.schema is None)
+            outcome = await self._walk(plan, {}, order)
             return await examined(self, Accept(), outcome, self.order)
         except (ProviderError, BudgetError) as error:
             if self.best is None or broke_off(error):
@@ -81,20 +81,27 @@ class Execution(Context):
         inner = replace(order, final=False, logprobs=LOGPROBS in node.accept.signals)
         for position, leg in enumerate(node.legs, start=1):
             before = self.best
-            alone = position == len(node.legs) and seen is None  # accepted or not, it is the answer
+            last_leg = position == len(node.legs)
+            if last_leg:  # accepted or not, it is the answer where there is no other
+                one = replace(inner, shown=order.shown and seen is None, spare=order.spare or seen is not None)
+            else:
+                one = self.keeping(replace(inner, shown=False, spare=True))
             try:
-                outcome = await self._walk(leg, given, replace(inner, shown=order.shown and alone))
+                outcome = await self._walk(leg, given, one)
                 if order.final:
                     outcome = await examined(self, node.accept, outcome, order)
-                if position < len(node.legs):  # of the last leg nobody decides any more
-                    outcome = await self_checked(self, node.accept, outcome, given, order)
+                if not last_leg:  # of the last leg nobody decides any more
+                    outcome = await self_checked(self, node.accept, outcome, given, one)
             except OrchError as error:
                 failures.append(error)
                 self.best = seen or before
                 if was_shown(error) or (not isinstance(error, ProviderError) and error.disposition is Disposition.STOP):
                     raise
                 stop = error.disposition is Disposition.STOP and not leg.optional
-                self._went_on(error, last=stop or position == len(node.legs))
+                if isinstance(error, BudgetError) and not (last_leg and seen is None):  # else it is the run's error
+                    self.tell_of(error, f"left out {called(leg)}")
+                else:
+                    self._went_on(error, last=stop or last_leg)
                 if stop:
                     break
                 continue
@@ -120,9 +127,11 @@ class Execution(Context):
                 final=order.final and closing,
                 answers=order.answers and answers,
                 shown=order.shown and closing,
+                spare=order.spare or step.optional,
             )
+            following = [later for later in node.steps[position:] if not later.optional]
             try:
-                last = await self._walk(step, given, inner)
+                last = await self._walk(step, given, self.keeping(inner, following))
             except OrchError as error:
                 if isinstance(error, ProviderError) and not answers:
                     error.partial = None  # a piece of this step would be no piece of the answer
@@ -145,8 +154,9 @@ class Execution(Context):
         for number in range(1, node.max_rounds + 1):
             if node.max_rounds > 1:
                 self.decide(f"{called(node)}: round {number} of at most {node.max_rounds}")
+            one = self.keeping(replace(inner, spare=order.spare or kept is not None), children(node)[1:])
             try:
-                outcome = await self._walk(node.body, given, inner)
+                outcome = await self._walk(node.body, given, one)
             except (ProviderError, BudgetError) as error:
                 if kept is None:
                     raise
@@ -175,7 +185,8 @@ class Execution(Context):
         call = check.call
         material = Material(given, answer=given_by(outcome))
         try:
-            judgement, issues = await self.asker.judge(call, material, self.limited(call, order))
+            order = self.limited(call, replace(order, spare=True))
+            judgement, issues = await self.asker.judge(call, material, order)
         except (ProviderError, BudgetError) as error:
             self.tell_of(error, "the answer is not checked")
             return replace(outcome, accepted=None)
@@ -197,7 +208,7 @@ class Execution(Context):
     def _ran_out_of_share(self, error: ProviderError, outer: Order, order: Order) -> bool:
         """Whether a node's own time is up, and the run's is not. An answer of which some has been shown stays one."""
         up = isinstance(error, DeadlineError) or (not order.shown and self.monotonic() >= order.deadline)
-        return up and order.deadline < outer.deadline and self.monotonic() < outer.deadline
+        return up and self.monotonic() < outer.deadline
 
     def _went_on(self, error: OrchError, *, last: bool) -> None:
         if isinstance(error, ProviderError) and not (last and error.disposition is Disposition.STOP):
@@ -213,4 +224,5 @@ def _out_of_share(node: Node, error: ProviderError) -> ProviderError:
         provider=error.provider,
         model=error.model,
         billed=error.billed,
+        partial=error.partial,
     )

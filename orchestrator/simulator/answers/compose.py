@@ -9,9 +9,9 @@ cascade looks for.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import NamedTuple
 
+from ...deferred import replace
 from ...expressions import expression
 from ...registry.model import ModelSpec
 from ..generation import Draft
