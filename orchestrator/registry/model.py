@@ -12,9 +12,11 @@ from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from ..expressions import expression
 from ..money import Price, price_at
-from ..plan import Call, Cascade, Node, calls
+from ..plan import Call, Cascade, Node, models
+from ..reading.bounds import Tokenizer
 from ..types import Level
 from .routes import Routing
+from .tokenizers import tokenizer_of
 
 _DATE_OR_VARIANT = expression(r"(?:[-@]20[0-9]{2}-?[0-9]{2}-?[0-9]{2})?(?::.*)?$")
 
@@ -49,6 +51,14 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
+class FreeQuota:
+    """The daily quota that a provider gives away before it charges."""
+
+    requests_per_day: int | None = None
+    tokens_per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RateLimits:
     """Requests and tokens, per minute and per day. None is unlimited or unknown."""
 
@@ -57,13 +67,15 @@ class RateLimits:
     rpd: int | None = None
     tpd: int | None = None
 
+    def within(self, quota: FreeQuota) -> RateLimits:
+        """The limits of calls that must stay within a free quota too."""
+        rpd, tpd = lower(self.rpd, quota.requests_per_day), lower(self.tpd, quota.tokens_per_day)
+        return RateLimits(self.rpm, self.tpm, rpd, tpd)
 
-@dataclass(frozen=True, slots=True)
-class FreeQuota:
-    """The daily quota that a provider gives away before it charges."""
 
-    requests_per_day: int | None = None
-    tokens_per_day: int | None = None
+def lower(one: int | None, other: int | None) -> int | None:
+    """The lower of two limits; None is none."""
+    return min((limit for limit in (one, other) if limit is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +112,11 @@ class ModelSpec:
         return self.status is Status.RETIRED or (self.retires is not None and self.retires <= today)
 
     @property
+    def tokenizer(self) -> Tokenizer:
+        """What is known of how it counts tokens."""
+        return tokenizer_of(self.id)
+
+    @property
     def top_level(self) -> Level:
         """The highest level that it is rated for."""
         return max(self.levels, key=lambda level: level.rank)
@@ -121,7 +138,7 @@ class Chain:
     @property
     def models(self) -> tuple[str, ...]:
         """The models that the plan names, each once, without those that a role, tier or level will choose."""
-        return tuple(dict.fromkeys(call.model for call in calls(self.plan) if call.model))
+        return tuple(models(self.plan))
 
 
 @dataclass(frozen=True, slots=True)

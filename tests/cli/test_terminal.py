@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli import render
 from orchestrator.report.plain import one_line
 from orchestrator.unseen import for_terminal, without_unseen
 
@@ -94,6 +96,15 @@ def test_nothing_that_a_terminal_obeys_reaches_one(argv: list[str]) -> None:
     assert drawn == for_terminal(drawn)
 
 
+@pytest.mark.parametrize("name", ["pipeline", "cheapest"])
+def test_nothing_wipes_out_the_last_line_of_an_answer_that_was_shown_as_it_came(orch: Orch, name: str) -> None:
+    argv = ["run", "--simulate", "-s", name, "-p", "Should I use REST or GraphQL?"]
+    answer = orch(*argv).stdout.decode()
+    code, sent = on_terminal(*argv)
+    assert code == 0
+    assert answer in sent
+
+
 @pytest.mark.usefixtures("recorded")
 def test_a_pipe_gets_the_characters_as_they_are(orch: Orch, tmp_path: Path) -> None:
     piped = orch("export", "--text", "--rows", "runs", "--simulate").stdout.decode()
@@ -109,3 +120,20 @@ def test_a_terminal_that_has_ascii_alone_is_sent_no_more(orch: Orch, argv: list[
     code, sent = on_terminal(*argv, "--simulate", PYTHONIOENCODING="ascii")
     assert code == 0
     assert sent.isascii()
+
+
+class _Screen(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_is_printed_takes_the_place_of_a_status_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = _Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with render.Progress() as progress:
+        progress("asking", 1, 2)
+        render.say("2 answers added")
+        render.say("and no more")
+    assert screen.getvalue() == "\r\x1b[2Kasking: 1 of 2\r\x1b[2K2 answers added\nand no more\n"
