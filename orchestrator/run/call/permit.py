@@ -25,6 +25,7 @@ from .health import QUOTA_PAUSE, Health, finding
 
 Change = Callable[[sqlite3.Connection], None]
 
+_UNLIMITED = RateLimits()
 _LONGEST_BLOCK = 3_600 * SECOND  # a pause that a provider asks for is kept for at most this long
 
 
@@ -73,6 +74,11 @@ class Permit:
     def key(self) -> tuple[bool, str]:
         """The key of the model's rate limits in the ledger: simulated or real, and the model."""
         return self.circuit.simulated, self.circuit.model
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the registry or the provider limits the model's rate."""
+        return self.learned is not None or self.limits != _UNLIMITED
 
     def begin(self, provider: SaysLimits) -> None:
         """Mark the request as about to be sent through `provider`."""
