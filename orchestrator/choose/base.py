@@ -131,11 +131,13 @@ Reason = str | LeftOut
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A plan, and why it is this one. `ring`: the rotation in which carrying out the plan takes a turn."""
+    """A plan, and why it is this one. `ring`: the rotation in which carrying out the plan takes a turn. `warnings`: the
+    reasons that the user sees even without asking for detail."""
 
     plan: Node
     reasons: tuple[Reason, ...]
     ring: str | None = None
+    warnings: tuple[str, ...] = ()
 
     def models(self) -> list[str]:
         """The models that the plan calls, each once."""
@@ -272,7 +274,10 @@ def _some(offers: Iterable[Offer], obstacle: Obstacle) -> str:
 def _over_budget(offers: list[Offer]) -> BudgetError:
     blocked = [offer for offer in offers if offer.obstacle is Obstacle.BUDGET]
     if not blocked:
-        return BudgetError("no model has a known price, and a cost cap does not allow an unpriced one")
+        return BudgetError(
+            "no model has a known price, and a cost cap does not allow an unpriced one",
+            hint="give it a price in your models.yaml, or say --allow-unpriced",
+        )
     cheapest = min(blocked, key=by_expected_cost)
     return BudgetError(
         f"the cost cap is below the cheapest call: {cheapest.spec.name} is expected to cost "

@@ -13,10 +13,12 @@ from datetime import datetime
 
 from ..config import RunOptions
 from ..deferred import dataclass, replace
-from ..plan import Accept, Call, Cascade, Check, CostRange, Loop, Node, Panel, calls, children, nodes
+from ..plan import Accept, Call, Cascade, Check, CostRange, Loop, Node, Panel, calls, children, nodes, price
 from ..plan import Sequence as Steps
 from ..plan.compose import BYTES_PER_TOKEN, VERDICT_TOKENS, Size, expected_loads, reply_limit
 from ..plan.load import Load
+from ..plan.pricing import total
+from ..plan.repair import PROBLEM, PROBLEM_TOKENS, REPLY, held_against, repair_call
 from ..reading.prompt import Reading
 from ..registry.model import ModelSpec
 from .quote import DEFAULT_MAX_TOKENS, output_limit, price_for, quote
@@ -40,6 +42,29 @@ class CallCosts:
         self._judges = frozenset(_judges_of(plan))
         self._visit(plan, {}, ranges)
         return ranges
+
+    def total(self, plan: Node, ranges: Mapping[Call, CostRange]) -> CostRange:
+        """The cost range of the plan, given those of its calls. The most has the repairs of answers in it."""
+        cost = price(plan, ranges.__getitem__)
+        if self.options.schema is None or not self.options.schema_repair:
+            return cost
+        evidence = {name for name in ("schema", "verify") if getattr(self.options, name) is not None}
+        each = total(self._dearest_repair(node) for node in held_against(plan, evidence))
+        # An optional last step may fail, and the answer of an earlier one be taken.
+        one = self._dearest_repair(plan)
+        return cost._replace(maximum=total([cost.maximum, None if each is None or one is None else max(each, one)]))
+
+    def _dearest_repair(self, node: Node) -> int | None:
+        """The most that it can cost to ask once more for the answer of one of a node's calls."""
+        costs = [self._repair(call) for call in calls(node) if call not in self._judges]
+        return None if None in costs else max(cost for cost in costs if cost is not None)
+
+    def _repair(self, call: Call) -> int | None:
+        repair = repair_call(call.model, self.options.schema or {})
+        sizes = {REPLY: self._size(call), PROBLEM: Size(PROBLEM_TOKENS, BYTES_PER_TOKEN * PROBLEM_TOKENS)}
+        ranges: dict[Call, CostRange] = {}
+        self._price(repair, sizes, ranges)
+        return ranges[repair].maximum
 
     def _visit(self, node: Node, sizes: Mapping[str, Size], ranges: dict[Call, CostRange]) -> dict[str, Size]:
         """Price the calls of a node, given the output sizes of the steps before it. Returns the sizes with its own."""

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from datetime import datetime
 
 from ..config import Rollout, RunOptions, Settings
 from ..deferred import dataclass, replace
-from ..errors import BudgetError, ConfigError, UsageError, did_you_mean
+from ..errors import BudgetError, ConfigError, OrchError, UsageError, did_you_mean
 from ..money import format_nanousd
-from ..plan import Call, Cascade, CostRange, Node, needed, nodes, price
+from ..plan import Call, Cascade, CostRange, Node, calls, needed, nodes
 from ..plan.load import MESSAGE_OVERHEAD, Load, with_schema, with_tools
 from ..reading.complexity import analyzer_for
 from ..reading.needs import ROUTINE_TASKS
 from ..reading.prompt import OfReading, Reading, read_prompt
 from ..registry.model import ModelSpec, Registry
 from ..registry.providers import BROKEN, PROVIDERS, is_set_up, needed_to_set_up
+from ..registry.unlisted import UNLISTED, told
 from ..types import Prompt
 from .assignment import named_in
+from .base import LeftOut
 from .checking import check_options, check_prompt
 from .choosing import Choice, choose, overrides_in, with_strategy_meant
 from .costs import CallCosts
@@ -32,14 +34,17 @@ from .strategies.tiers import tier_for, tiers
 from .table import Decision, Observed, Obstacle, Offer, Situation, nothing_to_call, survey
 from .taking import check_taken
 
+_OF_CAP = (Obstacle.BUDGET, Obstacle.UNPRICED)  # what a cost cap alone puts in a model's way
+
 
 @dataclass(frozen=True, slots=True)
 class Planned(OfReading):
     """The plan for a prompt, its cost in nano-dollars, and why.
 
-    `pattern`: the plan's name in chains.yaml, if it has one. `costs`: every call of the plan. `ring`: the rotation in
-    which it takes a turn. `observed`: the measurements that the decision used. `assigned`: the arm of the experiment.
-    `rolled_out`: the result of a rollout that applies to the prompt.
+    `pattern`: the plan's name in chains.yaml, if it has one. `costs`: every call of the plan. `warnings`: those of the
+    `reasons` that the user sees without asking. `ring`: the rotation in which it takes a turn. `observed`: the
+    measurements that the decision used. `assigned`: the arm of the experiment. `rolled_out`: the result of a rollout
+    that applies to the prompt.
     """
 
     reading: Reading
@@ -50,6 +55,7 @@ class Planned(OfReading):
     cost: CostRange
     costs: Mapping[Call, CostRange]
     reasons: tuple[str, ...]
+    warnings: frozenset[str] = frozenset()
     ring: str | None = None
     observed: Observed = field(default_factory=Observed)
     assigned: Assigned | None = None
@@ -88,7 +94,7 @@ def make_plan(
     rollout = None if settings.rollout is None else _known(settings.rollout, registry)
     load = _load(reading, limited)
     situation = _situation(reading, load, choice, rollout, registry, settings, when, observed)
-    decision = _decide(choice, situation, registry)
+    decision = _with_word_of_the_cap(_decide(choice, situation, registry), choice, situation, registry)
     rolled_out = None
     if rollout is not None:
         decision, rolled_out = roll_out(
@@ -108,13 +114,23 @@ def make_plan(
         reasons.insert(0, choice.assigned.reason)
     if task in limited.max_tokens_by_task:
         reasons.append(f"replies to a task like this one, {task}, have at most {limited.max_tokens:,} tokens")
+    warnings = tuple(_of_unlisted(planned.plan, registry))
     return replace(
         planned,
         options=replace(options, max_tokens=limited.max_tokens),
-        reasons=tuple(reasons),
+        reasons=(*reasons, *warnings),
         assigned=choice.assigned,
         rolled_out=rolled_out,
+        warnings=planned.warnings | set(warnings),
     )
+
+
+def _of_unlisted(plan: Node, registry: Registry) -> Iterator[str]:
+    """What the user should know of the plan's models that no file lists."""
+    for name in dict.fromkeys(call.model for call in calls(plan) if call.model):
+        spec = registry.model(name)
+        if UNLISTED in spec.tags:
+            yield told(spec, registry.models)
 
 
 def _limited(options: RunOptions, reading: Reading) -> RunOptions:
@@ -170,10 +186,8 @@ def cost_by_batch(planned: Planned, *, registry: Registry, settings: Settings, w
         by_batch = None if price_now is None else price_now.by_batch()
         return replace(spec, prices=() if by_batch is None else (by_batch,))
 
-    costs = CallCosts(planned.reading, planned.options, planned.load, at_batch_rates, settings.free_tier, when).of(
-        planned.plan
-    )
-    return price(planned.plan, costs.__getitem__)
+    costs = CallCosts(planned.reading, planned.options, planned.load, at_batch_rates, settings.free_tier, when)
+    return costs.total(planned.plan, costs.of(planned.plan))
 
 
 def _decide(choice: Choice, situation: Situation, registry: Registry) -> Decision:
@@ -195,6 +209,46 @@ def _decide(choice: Choice, situation: Situation, registry: Registry) -> Decisio
         blocked = [offers[name] for name in named if offers[name].obstacle is not None]
         raise nothing_to_call(blocked or alive, needed_to_set_up, situation.analysis.input_tokens)
     return decision if role is None else with_role(decision, role)
+
+
+def _with_word_of_the_cap(decision: Decision, choice: Choice, situation: Situation, registry: Registry) -> Decision:
+    """The decision with a warning for every model that it would call without the cost cap."""
+    if situation.options.max_cost_nanousd is None:
+        return decision
+    free = replace(situation, offers=_Uncapped(situation.offers), question_offers=_Uncapped(situation.question_offers))
+    try:
+        wanted = _decide(choice, free, registry).models()
+    except OrchError:
+        return decision
+    known = {reason.model: str(reason) for reason in decision.reasons if isinstance(reason, LeftOut)}
+    warnings = [
+        known.get(name) or str(LeftOut(name, _why_capped(situation.offers[name])))
+        for name in wanted
+        if name not in decision.models() and situation.offers[name].obstacle in _OF_CAP
+    ]
+    return replace(decision, warnings=(*warnings, *decision.warnings))
+
+
+def _why_capped(offer: Offer) -> str:
+    expected = offer.cost.expected
+    return f"{offer.obstacle}" + ("" if expected is None else f", about {format_nanousd(expected)}")
+
+
+class _Uncapped(Mapping[str, Offer]):
+    """The offers as they would be without a cost cap."""
+
+    def __init__(self, offers: Mapping[str, Offer]) -> None:
+        self._offers = offers
+
+    def __getitem__(self, name: str) -> Offer:
+        offer = self._offers[name]
+        return replace(offer, obstacle=None) if offer.obstacle in _OF_CAP else offer
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._offers)
+
+    def __len__(self) -> int:
+        return len(self._offers)
 
 
 def _check_takes_tools(plan: Node) -> None:
@@ -256,9 +310,10 @@ def _known(rollout: Rollout, registry: Registry) -> Rollout:
 
 def _priced(decision: Decision, situation: Situation, load: Load, settings: Settings, pattern: str | None) -> Planned:
     options = situation.options
-    costs = CallCosts(
+    call_costs = CallCosts(
         situation.reading, options, load, lambda name: situation.offers[name].spec, settings.free_tier, situation.when
-    ).of(decision.plan)
+    )
+    costs = call_costs.of(decision.plan)
     least, cap = needed(decision.plan, costs.__getitem__), options.max_cost_nanousd
     if cap is not None and least is not None and least > cap:
         raise BudgetError(
@@ -277,9 +332,10 @@ def _priced(decision: Decision, situation: Situation, load: Load, settings: Sett
         load=load,
         plan=decision.plan,
         pattern=pattern,
-        cost=price(decision.plan, costs.__getitem__),
+        cost=call_costs.total(decision.plan, costs),
         costs=costs,
-        reasons=tuple(map(str, decision.reasons)),
+        reasons=tuple(dict.fromkeys((*map(str, decision.reasons), *decision.warnings))),
+        warnings=frozenset(decision.warnings),
         ring=decision.ring,
         observed=situation.observed,
     )

@@ -44,7 +44,7 @@ def needed(node: Node, price_call: Callable[[Call], CostRange]) -> int | None:
             known = [cost for member in members if (cost := needed(member, price_call)) is not None]
             return min(known, default=None)
         case Sequence(steps=steps):
-            return _total(needed(step, price_call) for step in steps if not step.optional)
+            return total(needed(step, price_call) for step in steps if not step.optional)
         case Loop(body=body):
             return needed(body, price_call)
 
@@ -53,7 +53,7 @@ def _combined(node: Cascade | Panel | Sequence | Loop, ranges: list[CostRange]) 
     match node:
         case Cascade(legs=legs):
             checks = ranges[len(legs) :] * (len(legs) - 1)
-            most = _total(cost.maximum for cost in [*ranges[: len(legs)], *checks])
+            most = total(cost.maximum for cost in [*ranges[: len(legs)], *checks])
             first = _sum([ranges[0], *checks[:1]])
             return CostRange(ranges[0].minimum, first.expected, most)
         case Panel() | Sequence():
@@ -64,9 +64,10 @@ def _combined(node: Cascade | Panel | Sequence | Loop, ranges: list[CostRange]) 
 
 
 def _sum(ranges: Iterable[CostRange]) -> CostRange:
-    return CostRange(*(_total(column) for column in zip(*ranges, strict=True)))
+    return CostRange(*(total(column) for column in zip(*ranges, strict=True)))
 
 
-def _total(amounts: Iterable[int | None]) -> int | None:
+def total(amounts: Iterable[int | None]) -> int | None:
+    """The sum of amounts; None if one of them is."""
     known = list(amounts)
     return None if None in known else sum(amount for amount in known if amount is not None)

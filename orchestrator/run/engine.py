@@ -165,7 +165,7 @@ class Engine:
             while self._lifetime.warnings:
                 observe(Note(self._lifetime.warnings.pop(0), loud=True))
             for reason in planned.reasons:
-                observe(Note(reason))
+                observe(Note(reason, loud=reason in planned.warnings))
             return await self._execute(planned, opened, observe, answered)
         finally:
             await self._lifetime.give_back(opened)
@@ -389,7 +389,7 @@ class Engine:
         if self.settings.simulate:
             from ..simulator.connect import simulated_connections  # heavy
 
-            return simulated_connections(self.registry.models.values(), self.settings.scenario)
+            return simulated_connections(self.registry.models, self.settings.scenario)
         return lambda provider: connect(endpoint(provider, self.settings.environ))
 
 

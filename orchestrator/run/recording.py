@@ -13,7 +13,7 @@ from ..confidence.synthesis import agreement, consensus
 from ..deferred import replace
 from ..errors import OrchError
 from ..ledger.records import TOOL_CALLS, RunRecord, RunStatus
-from ..plan import to_dict
+from ..plan import Call, to_dict
 from ..types import digest_of
 from .walk import Outcome
 
@@ -30,7 +30,7 @@ def begun(planned: Planned, *, process: str | None, now: datetime, simulated: bo
         day=now.date().isoformat(),
         process=process,
         pattern=planned.pattern,
-        strategy=options.strategy,
+        strategy=_alone(options.strategy) if isinstance(planned.plan, Call) else options.strategy,
         plan=json.dumps(to_dict(planned.plan)),
         category=options.category,
         tags=tuple(dict.fromkeys(options.tags)),
@@ -63,6 +63,7 @@ def ended(
     """The row of a run that has ended."""
     return replace(
         run,
+        strategy=run.strategy if outcome is None or len(outcome.panel) > 1 else _alone(run.strategy),
         status=status,
         ended_at=at,
         latency_ms=latency_ms,
@@ -74,6 +75,11 @@ def ended(
         error_message=None if error is None else error.message if with_text else error.without_quotes,
         metadata=json.dumps(metadata),
     )
+
+
+def _alone(strategy: str) -> str:
+    """The strategy that a run with one voice is recorded under: an ensemble of one is none."""
+    return "fallback" if strategy == "ensemble" else strategy
 
 
 def metadata_of(planned: Planned, decisions: list[str], outcome: Outcome | None, *, with_text: bool) -> Metadata:

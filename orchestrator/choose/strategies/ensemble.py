@@ -10,7 +10,7 @@ from .cheapest import rated_for
 
 
 def ensemble(situation: Situation) -> Decision | None:
-    """A panel of the named models, or of the cheapest suitable model of each provider in turn."""
+    """A panel of the named models, or of the cheapest suitable model of each provider in turn. One model is a call."""
     size = situation.options.ensemble_size
     reasons: list[Reason] = []
     if situation.models:
@@ -26,10 +26,13 @@ def ensemble(situation: Situation) -> Decision | None:
     if not able:
         return None
     members = tuple(Call(offer.spec.name) for offer in able[:size])
-    if len(members) < size:
-        reasons.append(f"asked for {size} models; {len(members)} can be called")
+    warnings = [f"asked for {size} models; {len(members)} can be called"] if len(members) < size else []
+    if len(members) == 1:
+        if size > 1:
+            warnings = [f"{warnings[0]}: the answer is {members[0].model}'s alone, not an ensemble's"]
+        return Decision(members[0], tuple(reasons), warnings=tuple(warnings))
     reasons.append(f"panel: {', '.join(member.model for member in members)}")
-    return Decision(Panel(members), tuple(reasons))
+    return Decision(Panel(members), tuple(reasons), warnings=tuple(warnings))
 
 
 def _providers_in_turn(offers: list[Offer]) -> list[Offer]:

@@ -54,6 +54,9 @@ async def _reduce(
     context: Context, node: Panel, answered: Mapping[int, Outcome], given: Given, order: Order
 ) -> Outcome:
     outcomes = list(answered.values())
+    if alone := len(outcomes) == 1 and len(node.members) > 1:
+        name = outcomes[0].spec.name
+        context.decide(f"one of {len(node.members)} members answered: the answer is {name}'s alone", loud=True)
     match node.reduce:
         case Reduce.VOTE:
             reduced = vote(outcomes, context.asked.wanted, context.detector)
@@ -62,6 +65,8 @@ async def _reduce(
             reduced = agree(outcomes, costs, context.asked.wanted, context.detector)
         case _:
             reduced = best(outcomes)
+    if alone:
+        reduced = replace(reduced, outcome=replace(reduced.outcome, panel=()))
     if node.synthesiser is not None:
         return await _synthesise(context, node.synthesiser, outcomes, reduced, given, order)
     return await _kept(context, reduced)

@@ -36,7 +36,9 @@ class Execution(Context):
     async def run(self, plan: Node) -> Outcome:
         """The plan's outcome. Raises the error that it ended in, or IncompleteError with what there is by then."""
         try:
-            outcome = await self._walk(plan, {}, replace(self.order, final=True, answers=True, shown=True))
+            # Of an answer that is held against a schema, what is given is known only afterwards.
+            order = replace(self.order, final=True, answers=True, shown=self.order.options.schema is None)
+            outcome = await self._walk(plan, {}, order)
             return await examined(self, Accept(), outcome, self.order)
         except (ProviderError, BudgetError) as error:
             if self.best is None or broke_off(error):
@@ -96,7 +98,10 @@ class Execution(Context):
                 if was_shown(error) or (not isinstance(error, ProviderError) and error.disposition is Disposition.STOP):
                     raise
                 stop = error.disposition is Disposition.STOP and not leg.optional
-                self._went_on(error, last=stop or last_leg)
+                if isinstance(error, BudgetError) and not (last_leg and seen is None):  # else it is the run's error
+                    self.tell_of(error, f"left out {called(leg)}")
+                else:
+                    self._went_on(error, last=stop or last_leg)
                 if stop:
                     break
                 continue
