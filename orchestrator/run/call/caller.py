@@ -7,6 +7,7 @@ Calls that run at the same time can be reserved together first and sent afterwar
 
 from __future__ import annotations
 
+import asyncio
 import math
 import random
 import time
@@ -267,11 +268,12 @@ class Caller:
                     await self.reserve([draft], confirm)
                     with suppress(LedgerError):
                         await self._admission.note_late(permit)
-                except BaseException:
-                    if draft.record.call_id in self.log.calls:  # cancelled meanwhile
+                except BaseException as error:
+                    if draft.record.call_id not in self.log.calls:
+                        if confirm is not None:
+                            permit.slot = None  # it was not taken either: that is one transaction
+                    elif isinstance(error, asyncio.CancelledError):
                         await attempt.withdraw()
-                    elif confirm is not None:
-                        permit.slot = None  # the reservation and the slot are one transaction
                     raise
                 return await self._make(draft, attempt, permit)
 
