@@ -13,7 +13,7 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Collection
 
-from ...choose.quote import is_free
+from ...choose.quote import limits_for
 from ...clock import Clock
 from ...config import BreakerPolicy
 from ...deferred import replace
@@ -29,13 +29,12 @@ from ...ledger.limits import (
     Window,
     learned_limits,
     look_again,
-    lower,
     move_slot,
     take_slot,
 )
 from ...ledger.rows import from_micros, to_micros
 from ...ledger.store import Ledger
-from ...registry.model import ModelSpec, RateLimits
+from ...registry.model import ModelSpec
 from ..events import Observer, Waiting
 from .health import set_aside_error
 from .permit import AdmissionState, Permit
@@ -141,17 +140,8 @@ class Admission:
         return permit
 
     def _permit(self, spec: ModelSpec) -> Permit:
-        return Permit(self._state, spec, self._limits(spec), Circuit(self._simulated, spec.provider, spec.name))
-
-    def _limits(self, spec: ModelSpec) -> RateLimits:
-        quota, limits = spec.free_quota, spec.limits
-        if quota is None or not is_free(spec, self._free_tier):
-            return limits
-        return replace(
-            limits,
-            rpd=lower(limits.rpd, quota.requests_per_day),
-            tpd=lower(limits.tpd, quota.tokens_per_day),
-        )
+        limits = limits_for(spec, self._free_tier)
+        return Permit(self._state, spec, limits, Circuit(self._simulated, spec.provider, spec.name))
 
     async def _admit(self, permit: Permit, tokens: int, left_s: float) -> None:
         """Fills in the permit, so that what was taken is known even if the task is cancelled meanwhile."""
