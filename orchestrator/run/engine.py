@@ -242,11 +242,13 @@ class Engine:
         try:
             outcome = await execution.run(planned.plan)
         except asyncio.CancelledError:
-            best = execution.best  # an answer that a cascade had put by while it asked for a better one
-            text = "" if best is None else best.completion.text
+            # What has been shown of an answer, or one that a cascade had put by while it asked for a better one.
+            best = None if log.shown else execution.best
+            text = log.shown if best is None else best.completion.text
             raise RunInterrupted(await finish(RunStatus.INTERRUPTED, text, best, Interrupted())) from None
         except OSError:  # the watcher's: nobody reads the answer any more
-            await finish(RunStatus.INTERRUPTED, error=Interrupted("interrupted: the answer could not be shown"))
+            unread = Interrupted("interrupted: the answer could not be shown")
+            await finish(RunStatus.INTERRUPTED, log.shown, error=unread)
             raise
         except OrchError as error:
             text = _partial_text(error)
