@@ -354,10 +354,13 @@ class AdapterError(ProviderError):
 
 
 def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """`did you mean 'gpt-4o'?`: the known word closest to the given one, in any case of letters. None if none is
-    close."""
+    """`did you mean 'gpt-4o'?`: the known word closest to the given one, or to what stands after its last slash, in any
+    case of letters. None if none is close."""
     if len(word) > 100:  # no typing mistake; comparing it would take long
         return None
     folded = {name.casefold(): name for name in known}
-    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=cutoff)
+    whole, last = word.casefold(), word.casefold().rpartition("/")[2]
+    close = [last] if last in folded else difflib.get_close_matches(whole, folded, n=1, cutoff=cutoff)
+    if not close and last != whole:
+        close = difflib.get_close_matches(last, folded, n=1, cutoff=cutoff)
     return f"did you mean '{folded[close[0]]}'?" if close else None

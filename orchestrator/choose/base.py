@@ -274,7 +274,10 @@ def _some(offers: Iterable[Offer], obstacle: Obstacle) -> str:
 def _over_budget(offers: list[Offer]) -> BudgetError:
     blocked = [offer for offer in offers if offer.obstacle is Obstacle.BUDGET]
     if not blocked:
-        return BudgetError("no model has a known price, and a cost cap does not allow an unpriced one")
+        return BudgetError(
+            "no model has a known price, and a cost cap does not allow an unpriced one",
+            hint="give it a price in your models.yaml, or say --allow-unpriced",
+        )
     cheapest = min(blocked, key=by_expected_cost)
     return BudgetError(
         f"the cost cap is below the cheapest call: {cheapest.spec.name} is expected to cost "

@@ -10,13 +10,14 @@ from ..config import Rollout, RunOptions, Settings
 from ..deferred import dataclass, replace
 from ..errors import BudgetError, ConfigError, OrchError, UsageError, did_you_mean
 from ..money import format_nanousd
-from ..plan import Call, Cascade, CostRange, Node, needed, nodes, price
+from ..plan import Call, Cascade, CostRange, Node, calls, needed, nodes, price
 from ..plan.load import MESSAGE_OVERHEAD, Load, with_schema, with_tools
 from ..reading.complexity import analyzer_for
 from ..reading.needs import ROUTINE_TASKS
 from ..reading.prompt import OfReading, Reading, read_prompt
 from ..registry.model import ModelSpec, Registry
 from ..registry.providers import BROKEN, PROVIDERS, is_set_up, needed_to_set_up
+from ..registry.unlisted import UNLISTED, told
 from ..types import Prompt
 from .assignment import named_in
 from .base import LeftOut
@@ -113,13 +114,23 @@ def make_plan(
         reasons.insert(0, choice.assigned.reason)
     if task in limited.max_tokens_by_task:
         reasons.append(f"replies to a task like this one, {task}, have at most {limited.max_tokens:,} tokens")
+    warnings = tuple(_of_unlisted(planned.plan, registry))
     return replace(
         planned,
         options=replace(options, max_tokens=limited.max_tokens),
-        reasons=tuple(reasons),
+        reasons=(*reasons, *warnings),
         assigned=choice.assigned,
         rolled_out=rolled_out,
+        warnings=planned.warnings | set(warnings),
     )
+
+
+def _of_unlisted(plan: Node, registry: Registry) -> Iterator[str]:
+    """What the user should know of the plan's models that no file lists."""
+    for name in dict.fromkeys(call.model for call in calls(plan) if call.model):
+        spec = registry.model(name)
+        if UNLISTED in spec.tags:
+            yield told(spec, registry.models)
 
 
 def _limited(options: RunOptions, reading: Reading) -> RunOptions:

@@ -11,6 +11,7 @@ from typing import Any
 from ..config import RunOptions, Settings, is_simulated, load_settings, tuned_file
 from ..config.options import OPTIONS, Kind, Option, asked_for
 from ..config.strict_json import parse_json
+from ..decoding import decoded
 from ..deferred import replace
 from ..errors import UsageError
 from ..money import dollars_to_nanousd
@@ -95,7 +96,7 @@ def _schema(file: Path, flag: str) -> Mapping[str, Any]:
     from ..confidence.signals.schema import check_schema  # heavy
 
     try:
-        return check_schema(parse_json(file.read_text(encoding="utf-8-sig")))
+        return check_schema(parse_json(decoded(file.read_bytes(), f"{flag}: {file}")))
     except OSError as error:
         raise UsageError(f"{flag}: {file} cannot be read: {error.strerror}") from error
     except ValueError as error:

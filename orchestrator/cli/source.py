@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from ..decoding import decoded
 from ..errors import UsageError
 from ..reading.attachments import STDIN, attach, left_out_note, read_attachments
 from ..types import Prompt
@@ -73,10 +74,4 @@ def _read_stdin() -> str:
         raw = sys.stdin.buffer.read()
     except OSError as error:
         raise UsageError(f"standard input cannot be read: {error.strerror}") from error
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"standard input is not UTF-8: byte 0x{raw[error.start]:02x} at position {error.start}",
-            hint="convert it first, for example with: iconv -f latin1 -t utf-8",
-        ) from error
+    return decoded(raw, "standard input")

@@ -13,6 +13,7 @@ from typing import NoReturn, Protocol
 
 import yaml
 
+from ..decoding import how_to_convert
 from ..expressions import expression
 from .yaml_value import BOOLEANS, NULL, WORD, Kind, Scalar, Value, error_at, path_to, shown
 
@@ -143,7 +144,9 @@ def _decode(data: bytes, source: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise error_at(source, line, "", "is not UTF-8") from None
+        failed = error_at(source, line, "", "is not UTF-8")
+        failed.hint = how_to_convert(data)
+        raise failed from None
 
 
 def _reason(error: Exception) -> str:

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
+from ..decoding import not_utf8
 from ..errors import UsageError, did_you_mean
 from ..types import digest_of
 from .records import Asked, Item, RecordedOutcome
@@ -282,7 +283,7 @@ def _lines(path: Path, stream: BinaryIO) -> Iterator[tuple[int, str]]:
                 _failing(path, number)(f"it is longer than {LONGEST_LINE:,} bytes")
             yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
-        _failing(path, number)(f"not UTF-8: byte {error.start + 1} is {error.object[error.start]:#04x}")
+        raise not_utf8(f"{path}, line {number},", error) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         _failing(path, number + 1)(f"the gzip data is damaged: {error}")
     except OSError as error:

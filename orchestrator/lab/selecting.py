@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
+from ..registry.unlisted import split_provider
 from ..types import digest_of
 from .records import Item
 
@@ -68,10 +69,9 @@ def choose_models(
     be told, or for a name that is not recorded.
     """
     recorded = list(dict.fromkeys(name for item in items for name in item.outcomes))
-    for name in (*models, *((weak,) if weak else ()), *((strong,) if strong else ())):
-        if name not in recorded:
-            hint = did_you_mean(name, recorded) or f"recorded are: {', '.join(recorded)}"
-            raise UsageError(f"{where} has no outcomes of {name[:80]!r}", hint=hint)
+    models = [recorded_as(name, recorded, where) for name in models]
+    weak = None if weak is None else recorded_as(weak, recorded, where)
+    strong = None if strong is None else recorded_as(strong, recorded, where)
     wanted = list(dict.fromkeys(models)) or recorded
     if weak is not None and weak == strong:
         raise UsageError(f"the weak and the strong model are both {weak}", hint="name two different ones")
@@ -87,6 +87,16 @@ def choose_models(
         )
     named = dict.fromkeys((weak, strong, *models))
     return Lineup(weak, strong, tuple(named))
+
+
+def recorded_as(name: str, recorded: Collection[str], where: str) -> str:
+    """The model of the recorded ones that a name means, with its provider in front or without. Raises UsageError."""
+    bare = split_provider(name)[1]
+    named = name if name in recorded else next((each for each in recorded if split_provider(each)[1] == bare), None)
+    if named is None:
+        hint = did_you_mean(name, recorded) or f"there are: {', '.join(recorded)}"
+        raise UsageError(f"{where} has no outcomes of {name[:80]!r}", hint=hint)
+    return named
 
 
 def _best(items: Sequence[Item], names: Sequence[str]) -> str | None:

@@ -4,18 +4,20 @@ A name, a line number: what a model says of the material it can say with a refer
 files apart: no line of a file can pass for the head of another one.
 
 What is named is read, or refused by name. In a folder, and among what a glob finds, only ordinary text files are meant:
-hidden ones (with them .git and .env), version control, links, what is not text, and what is very large are left out.
+hidden ones (with them .git and .env), version control, links, what is not text or not UTF-8, what cannot be read, and
+what is very large are left out, and counted.
 """
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import field
 from glob import glob, has_magic
 from pathlib import Path
 
+from ..decoding import decoded, is_utf16
 from ..deferred import dataclass
 from ..errors import ContextTooLongError, UsageError
 from ..expressions import expression
@@ -53,7 +55,13 @@ def read_attachments(named: Sequence[str], *, stdin: Callable[[], str] | None, w
         except OSError as error:
             raise UsageError(f"--context: {name[:200]} cannot be read: {error.strerror or error}") from error
     _check_size(files.files, window)
-    texts = {_shown(path): _read(path) for path in files.files}
+    texts = {}
+    for path, named_itself in files.files.items():
+        text, reason = (_read(path), "") if named_itself else _read_if_text(path)
+        if text is None:
+            files.left_out[reason] += 1
+        else:
+            texts[_shown(path)] = text
     if files.stdin:
         if stdin is None:
             raise UsageError("--context -: there is no standard input to read here")
@@ -71,12 +79,12 @@ def attach(question: str, system: str | None, material: str) -> Prompt:
 
 @dataclass(slots=True)
 class _Found:
-    """The files that are meant, each once, in order."""
+    """The files that are meant, each once, in order, and whether they were named themselves."""
 
-    files: list[Path] = field(default_factory=list)
+    files: dict[Path, bool] = field(default_factory=dict)
     stdin: bool = False
     left_out: Counter[str] = field(default_factory=Counter)
-    seen: set[Path] = field(default_factory=set)
+    seen: dict[Path, Path] = field(default_factory=dict)
 
     def add(self, name: str) -> None:
         path = Path(name).expanduser()
@@ -90,7 +98,7 @@ class _Found:
         elif is_folder:
             self._add_folder(path)
         elif is_there:
-            self._add_file(path)
+            self._add_file(path, named_itself=True)
         elif has_magic(name):
             self._add_all(name)
         else:
@@ -108,7 +116,9 @@ class _Found:
 
     def _add_folder(self, folder: Path) -> None:
         def unreadable(error: OSError) -> None:
-            raise UsageError(f"--context: {error.filename} cannot be read: {error.strerror}")
+            if Path(error.filename) == folder:
+                raise _unreadable(folder, error) from error
+            self.left_out["unreadable"] += 1
 
         for parent, folders, files in os.walk(folder, onerror=unreadable):
             folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _VERSION_CONTROL)
@@ -123,15 +133,14 @@ class _Found:
             self.left_out["links or no ordinary files"] += 1
         elif path.stat().st_size > LARGE_BYTES:
             self.left_out[f"longer than {LARGE_BYTES:,} bytes"] += 1
-        elif _is_binary(path):
-            self.left_out["binary"] += 1
+        elif (why := _no_text(path)) is not None:
+            self.left_out[why] += 1
         else:
-            self._add_file(path)
+            self._add_file(path, named_itself=False)
 
-    def _add_file(self, path: Path) -> None:
-        if (real := path.resolve()) not in self.seen:
-            self.seen.add(real)
-            self.files.append(path)
+    def _add_file(self, path: Path, *, named_itself: bool) -> None:
+        first = self.seen.setdefault(path.resolve(), path)
+        self.files[first] = named_itself or self.files.get(first, False)
 
 
 def _in_words(left_out: Counter[str]) -> str | None:
@@ -145,7 +154,7 @@ def left_out_note(attachments: Attachments) -> str | None:
     return None if words is None else f"left out of --context: files that are {words}"
 
 
-def _check_size(files: Sequence[Path], window: int) -> None:
+def _check_size(files: Collection[Path], window: int) -> None:
     size = sum(path.stat().st_size for path in files)
     if size > window * _MOST_BYTES_PER_TOKEN:
         raise ContextTooLongError(
@@ -155,12 +164,16 @@ def _check_size(files: Sequence[Path], window: int) -> None:
         )
 
 
-def _is_binary(path: Path) -> bool:
+def _no_text(path: Path) -> str | None:
+    """Why a file is left out by its beginning alone, in words: all others count for the size of the whole."""
     try:
         with path.open("rb") as stream:
-            return b"\0" in stream.read(_SNIFFED_BYTES)
-    except OSError as error:
-        raise _unreadable(path, error) from error
+            start = stream.read(_SNIFFED_BYTES)
+    except OSError:
+        return "unreadable"
+    if is_utf16(start):
+        return "not UTF-8"
+    return "binary" if b"\0" in start else None
 
 
 def _read(path: Path) -> str:
@@ -168,16 +181,24 @@ def _read(path: Path) -> str:
         raw = path.read_bytes()
     except OSError as error:
         raise _unreadable(path, error) from error
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"--context: {_shown(path)} is not UTF-8: byte 0x{raw[error.start]:02x} at position {error.start}",
-            hint="convert it first, for example with: iconv -f latin1 -t utf-8",
-        ) from error
+    text = decoded(raw, f"--context: {_shown(path)}")
     if "\0" in text:
         raise UsageError(f"--context: {_shown(path)} is not text: it has a NUL at position {raw.index(0)}")
     return text
+
+
+def _read_if_text(path: Path) -> tuple[str | None, str]:
+    """The text of a file that was not named itself; None, and the reason in words, if there is none to be read."""
+    try:
+        raw = path.read_bytes()
+    except OSError:
+        return None, "unreadable"
+    if b"\0" in raw and not is_utf16(raw):
+        return None, "binary"
+    try:
+        return raw.decode("utf-8-sig"), ""
+    except UnicodeDecodeError:
+        return None, "not UTF-8"
 
 
 def _unreadable(path: Path, error: OSError) -> UsageError:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.strict_json import parse_json
+from ..decoding import decoded
 from ..errors import ConfigError, did_you_mean
 from ..expressions import expression
 from ..types import Tool
@@ -27,7 +28,7 @@ _NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
 def read_tools(path: Path) -> tuple[Tool, ...]:
     """The tools of a file. Raises ConfigError, which names the file and the place in it."""
     try:
-        document = parse_json(path.read_bytes().decode("utf-8-sig"))
+        document = parse_json(decoded(path.read_bytes(), str(path), ConfigError))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:

@@ -22,6 +22,7 @@ from .chains import ChainsDocument
 from .model import Chain, ModelSpec, Registry, Role
 from .routes import Routing
 from .routing import RoutingReader
+from .unlisted import CanonicalNames, Models
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ def load_registry(
     if models_file is not None:
         entries = _over(entries, _read_entries(models_file, keep_in))
     _check_aliases(entries)
-    models = MappingProxyType({name: entry.spec for name, entry in entries.items()})
+    models = Models({name: entry.spec for name, entry in entries.items()})
 
     chains_file = chains_file or _if_there(config_dir / "chains.yaml")
     files = [shipped("chains.yaml"), *([] if chains_file is None else [chains_file])]
@@ -138,7 +139,7 @@ def _check_aliases(entries: Mapping[str, _Entry]) -> None:
 def _with_chains(models: Mapping[str, ModelSpec], documents: Iterable[Value]) -> Registry:
     """The chains, roles and tiers of all documents. Later documents override earlier ones, and all may use all
     roles."""
-    names = _names(models)
+    names = CanonicalNames(models)
     parts = [ChainsDocument(document, names) for document in documents]
     roles: dict[str, Role] = {}
     tiers: dict[str, tuple[str, ...]] = {}
@@ -161,17 +162,12 @@ def _with_chains(models: Mapping[str, ModelSpec], documents: Iterable[Value]) ->
 def _with_routing(registry: Registry, documents: Iterable[Value]) -> Registry:
     """The routing of all documents; later ones override earlier ones. A user's table with the name of a chain is an
     error, since it would never be reached. A user's chain may have the name of a shipped table and replaces it."""
-    names, routing = _names(registry.models), Routing()
+    names, routing = CanonicalNames(registry.models), Routing()
     taken = frozenset(STRATEGY_NAMES)
     for document in documents:
         routing = RoutingReader(names, registry.chains, taken).over(routing, document)
         taken |= set(registry.chains)
     return replace(registry, routing=routing)
-
-
-def _names(models: Mapping[str, ModelSpec]) -> dict[str, str]:
-    """The model's name for each of its names and aliases."""
-    return {alias: spec.name for spec in models.values() for alias in spec.aliases} | {name: name for name in models}
 
 
 def _plans_of_tiers(named: Mapping[str, Value | None], chains: Mapping[str, Chain]) -> dict[str, str]:

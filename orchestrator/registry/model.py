@@ -163,7 +163,7 @@ class Registry:
         return max(spec.context_window for spec in self.models.values())
 
     def find(self, name: str) -> ModelSpec | None:
-        """A model by its name or alias, or None."""
+        """A model by its name or alias, or None. `Models` has further names."""
         return self.models.get(name) or next((spec for spec in self.models.values() if name in spec.aliases), None)
 
     def model(self, name: str) -> ModelSpec:
@@ -171,7 +171,7 @@ class Registry:
         model = self.find(name)
         if model is None:
             known = [*self.models, *(alias for spec in self.models.values() for alias in spec.aliases)]
-            hint = did_you_mean(name, known) or "see: orch models"
+            hint = did_you_mean(name, known) or "see: orch models; one that is not listed is called as PROVIDER/NAME"
             raise UsageError(f"there is no model named {_shown(name)}", hint=hint)
         return model
 
@@ -184,9 +184,9 @@ class Registry:
         if reported in (asked.id, asked.name):
             return None
         exact, bare = self._by_reported
-        meant, undated = exact.get(reported, ()), _undated(reported)
-        if asked not in meant and undated not in _names(asked):
-            meant = (*meant, *bare.get(undated, ()))
+        meant, without_date = exact.get(reported, ()), undated(reported)
+        if asked not in meant and without_date not in names_of(asked):
+            meant = (*meant, *bare.get(without_date, ()))
         return next((spec for spec in meant if spec.provider == asked.provider), next(iter(meant), None))
 
     @cached_property
@@ -195,7 +195,7 @@ class Registry:
         exact: dict[str, tuple[ModelSpec, ...]] = {}
         bare: dict[str, tuple[ModelSpec, ...]] = {}
         for spec in self.models.values():
-            for names, found in (({spec.id, spec.name}, exact), (_names(spec), bare)):
+            for names, found in (({spec.id, spec.name}, exact), (names_of(spec), bare)):
                 found.update({name: (*found.get(name, ()), spec) for name in names})
         return exact, bare
 
@@ -237,18 +237,19 @@ class Registry:
         return role
 
 
-def _undated(name: str) -> str:
+def undated(name: str) -> str:
     """A model's name without its maker and without a date or variant."""
     return _DATE_OR_VARIANT.sub("", name.lower().rpartition("/")[2])
 
 
-def _names(spec: ModelSpec) -> frozenset[str]:
+def names_of(spec: ModelSpec) -> frozenset[str]:
+    """All names of a model, without its maker, a date or a variant."""
     return _all_undated((spec.id, spec.name, *spec.aliases))
 
 
 @lru_cache(1024)
 def _all_undated(names: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(map(_undated, names))
+    return frozenset(map(undated, names))
 
 
 def _shown(name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from ..expressions import expression
 from .model import Registry
+from .unlisted import split_provider
 
 _DATED = expression(r"[-@](20\d{6}|20\d{2}-\d{2}-\d{2}|latest)$")
 
@@ -30,10 +31,11 @@ class ModelNames:
     def fold(self, written: str) -> str:
         """The model's name in the registry, or the given name if it is unknown."""
         name = written.strip().removeprefix("models/").casefold()
-        for wanted in (name, _DATED.sub("", name)):
-            if known := self._exact.get(wanted) or self._keys.get(_key(wanted)):
-                return known
-        return written.strip()
+        bare = split_provider(name)[1]
+        wanted = (name, _DATED.sub("", name), bare, _DATED.sub("", bare))
+        exact = (self._exact.get(each) for each in wanted)
+        alike = (self._keys.get(_key(each)) for each in wanted)
+        return next(filter(None, (*exact, *alike)), written.strip())
 
     def _add(self, names: Iterable[tuple[str, str]]) -> None:
         for written, model in names:

@@ -389,7 +389,7 @@ class Engine:
         if self.settings.simulate:
             from ..simulator.connect import simulated_connections  # heavy
 
-            return simulated_connections(self.registry.models.values(), self.settings.scenario)
+            return simulated_connections(self.registry.models, self.settings.scenario)
         return lambda provider: connect(endpoint(provider, self.settings.environ))
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from hashlib import blake2b
+from types import MappingProxyType
 
 from ..deferred import dataclass, replace
 from ..registry.model import ModelSpec
@@ -74,9 +75,9 @@ class _Received:
 class App:
     """An ASGI app that stands in for the providers. It keeps a journal, and what it has seen of prompts and limits."""
 
-    def __init__(self, models: Iterable[ModelSpec], scenario: Scenario, clock: Clock, sleep: Sleep) -> None:
+    def __init__(self, catalogue: Catalogue, scenario: Scenario, clock: Clock, sleep: Sleep) -> None:
         self.journal = Journal(clock)
-        self._catalogue = Catalogue(models)
+        self._catalogue = catalogue
         self._schedule = Schedule(scenario)
         self._cache = PrefixCache()
         self._meter = Meter()
@@ -195,11 +196,13 @@ def create_app(
     models: Iterable[ModelSpec],
     scenario: Scenario | None = None,
     *,
+    more: Mapping[str, ModelSpec] = MappingProxyType({}),
     clock: Clock = system_clock,
     sleep: Sleep = asyncio.sleep,
 ) -> App:
-    """A simulator of these models. `clock` gives the present time with a time zone; `sleep` waits for seconds."""
-    return App(models, scenario or Scenario(), clock, sleep)
+    """A simulator of these models, and of `more` by PROVIDER/ID, which it does not list. `clock` gives the present time
+    with a time zone; `sleep` waits for seconds."""
+    return App(Catalogue(models, more), scenario or Scenario(), clock, sleep)
 
 
 def _json(body: bytes) -> Json:

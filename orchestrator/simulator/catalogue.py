@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 
 from ..registry.model import ModelSpec
 from ..registry.providers import wire as wire_of
@@ -14,18 +15,18 @@ _MINUTE_S, _DAY_S = 60, 86_400
 
 
 class Catalogue:
-    """The models that the simulator serves."""
+    """The models that the simulator serves. `more` are models by PROVIDER/ID that it knows without listing them."""
 
-    def __init__(self, models: Iterable[ModelSpec]) -> None:
+    def __init__(self, models: Iterable[ModelSpec], more: Mapping[str, ModelSpec] = MappingProxyType({})) -> None:
         self._models = tuple(models)
+        self._more = more
 
     def find(self, model_id: str, *, wire: str, provider: str, certain: bool) -> ModelSpec | None:
         """The model that a provider knows by this id. Where the provider is not certain, the first that has it."""
         candidates = [spec for spec in self.served(wire) if spec.id == model_id]
         own = [spec for spec in candidates if spec.provider == provider]
-        if own or certain:
-            return own[0] if own else None
-        return candidates[0] if candidates else None
+        found = own or ([] if certain else candidates)
+        return found[0] if found else self._more.get(f"{provider}/{model_id}")
 
     def served(self, wire: str, provider: str = "") -> list[ModelSpec]:
         """The models reached over a wire, of one provider or of all."""

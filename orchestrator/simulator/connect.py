@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..providers.base import Provider
@@ -13,8 +13,9 @@ from .scenario import load_scenario
 from .transport import SimulatorTransport
 
 
-def simulated_connections(models: Iterable[ModelSpec], scenario: Path | None) -> Callable[[str], Provider]:
-    """A function from a provider's name to a connection to one simulator. Raises ConfigError for a bad scenario."""
-    app = create_app(models, None if scenario is None else load_scenario(scenario))
+def simulated_connections(models: Mapping[str, ModelSpec], scenario: Path | None) -> Callable[[str], Provider]:
+    """A function from a provider's name to a connection to one simulator of a registry's models: of those that it only
+    knows when they are asked for, too. Raises ConfigError for a bad scenario."""
+    app = create_app(models.values(), None if scenario is None else load_scenario(scenario), more=models)
     transport = SimulatorTransport(app)
     return lambda provider: simulated(provider, transport)

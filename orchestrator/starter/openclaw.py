@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..config.strict_json import parse_json
+from ..decoding import decoded
 from ..errors import ConfigError
 
 _MAX_BYTES = 1 << 20
@@ -50,9 +51,7 @@ def read_openclaw(path: Path) -> OpenClaw:
     if len(raw) > _MAX_BYTES:
         raise ConfigError(f"{path} is larger than {_MAX_BYTES >> 20} MiB: that is no openclaw.json")
     try:
-        return _openclaw(parse_json(raw.decode("utf-8-sig")))
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8: byte 0x{raw[error.start]:02x} at position {error.start}") from error
+        return _openclaw(parse_json(decoded(raw, str(path), ConfigError)))
     except json.JSONDecodeError as error:
         raise ConfigError(f"{path}:{error.lineno}:{error.colno}: {error.msg}", hint=_JSON5) from error
     except RecursionError as error:

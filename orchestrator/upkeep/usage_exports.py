@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
+from ..decoding import not_utf8
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from . import usage_lines
@@ -185,7 +186,9 @@ def opened_export(path: Path, wanted: str | None = None) -> Iterator[Export]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             yield _recognised(path, stream, wanted)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise not_utf8(str(path), error) from error
+    except (OSError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise UsageError(f"{path} cannot be read: {reason}") from error
 

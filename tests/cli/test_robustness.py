@@ -243,3 +243,41 @@ def test_a_leg_that_stops_a_chain_is_among_the_decisions(orch: Orch, tmp_path: P
     result = json.loads(orch(*ask, "--chain", "gpt-6-luna,claude-haiku-5-5").stdout)
     assert result["model_used"] == "gpt-6-luna"
     assert any("claude-haiku-5-5" in decision for decision in result["metadata"]["decisions"][1:])
+
+
+@pytest.mark.parametrize("model", ["openrouter/foo/bar", "ollama/qwen3:8b", "ft:gpt-4o:me::abc"])
+def test_a_model_that_no_file_lists_is_called_as_unpriced(orch: Orch, tmp_path: Path, model: str) -> None:
+    ask = ["run", "--simulate", "--chain", model, "-p", "hi", "-o", "json"]
+    done = orch(*ask)
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["model_used"]) == (0, model)
+    assert (found["cost"], found["cost_nanousd"], found["cost_source"]) == (None, None, "unpriced")
+    told = done.stderr.decode()
+    assert f"{model} is in no models.yaml" in told
+    assert "prices: unpriced}" in told
+    assert orch(*ask, "--max-cost", "1").returncode == 5
+    assert orch(*ask, "--max-cost", "1", "--allow-unpriced").returncode == 0
+    orch("budget", "set", "--simulate", "--daily", "1")
+    exempt = model.startswith("ollama")  # what a user hosts counts towards no budget
+    assert orch(*ask).returncode == (0 if exempt else 5)
+    assert orch(*ask, "--allow-unpriced").returncode == 0
+
+
+def test_names_with_their_provider_in_front_are_taken_everywhere(orch: Orch, tmp_path: Path) -> None:
+    def models(*argv: str, **environ: str) -> set[str]:
+        done = orch("plan", "--simulate", "-o", "json", "-p", "Write a function that adds", *argv, **environ)
+        assert done.returncode == 0, done.stderr
+        return {call["model"] for call in json.loads(done.stdout)["calls"]}
+
+    assert models("--chain", "openai/gpt-4o,anthropic/claude-sonnet-5-5") == {"gpt-4o", "claude-sonnet-5-5"}
+    assert models("-s", "ensemble", "--models", "openai/gpt-4o,gemini/gemini-3.8-flash") <= {
+        "gpt-4o",
+        "gemini-3.8-flash",
+    }
+    assert "gpt-4o" in models("-s", "matrix", MODEL_OVERRIDE_CODE="openai/gpt-4o")
+    config = tmp_path / "config.yaml"
+    config.write_text("chain: openai:gpt-4o\n")
+    assert models("--config", str(config)) == {"gpt-4o"}
+    assert b"for model gpt-4o " in orch("budget", "set", "--model", "openai/gpt-4o", "--daily", "1").stdout
+    assert orch("run", "--simulate", "--chain", "fast", "--self-check", "openai/gpt-4o", "-p", "hi").returncode == 0
+    assert b"'gpt-4o'" in orch("plan", "-p", "x", "--chain", "opnai/gpt-4o").stderr

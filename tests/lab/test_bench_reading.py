@@ -135,7 +135,7 @@ BAD = {
     "half a token": (changed(outcomes={"m": {"score": 1, "input_tokens": 0.5}}), "'input_tokens' must be a whole"),
     "negative tokens": (changed(outcomes={"m": {"score": 1, "output_tokens": -1}}), "'output_tokens' must be a whole"),
     "latency true": (changed(outcomes={"m": {"score": 1, "latency_ms": True}}), "'latency_ms' must be a whole"),
-    "not UTF-8": (lines(FIRST) + b'{"id": "\xff"}\n', "line 2: not UTF-8: byte 9 is 0xff"),
+    "not UTF-8": (lines(FIRST) + b'{"id": "\xff"}\n', "line 2, is not UTF-8: byte 0xff at position 8"),
     "damaged gzip": (gzip.compress(lines(FIRST, SECOND))[:-12], "the gzip data is damaged"),
     "nothing": (b"\n\n", "there is nothing in it"),
 }

@@ -102,10 +102,43 @@ def test_what_is_not_there_is_refused_by_name(folder: Path, name: str) -> None:
         read(name)
 
 
-def test_a_latin_1_file_in_a_folder_is_refused_by_name(folder: Path) -> None:
-    write(folder / "src" / "caf.py", "caf\xe9".encode("latin1"))
-    with pytest.raises(UsageError, match=r"src/caf\.py is not UTF-8"):
+@pytest.mark.parametrize("named", ["src", "src/*.*", "src/**"])
+def test_what_was_not_named_itself_is_left_out_and_counted_if_it_is_no_text(folder: Path, named: str) -> None:
+    write(folder / "src" / "a.py", "a")
+    write(folder / "src" / "latin.py", "caf\xe9".encode("latin1"))
+    write(folder / "src" / "late.py", b"x" * 10_000 + b"\xe9")
+    write(folder / "src" / "windows.txt", "text".encode("utf-16"))
+    write(folder / "src" / "late.bin", b"x" * 10_000 + b"\0")
+    found = read(named)
+    assert found.names == ("src/a.py",)
+    assert found.left_out == {"not UTF-8": 3, "binary": 1}
+    assert "3 not UTF-8" in (left_out_note(found) or "")
+    with pytest.raises(UsageError, match=r"src/latin\.py is not UTF-8: byte 0xe9") as caught:
+        read(named, "src/latin.py")
+    assert "iconv -f latin1" in (caught.value.hint or "")
+    with pytest.raises(UsageError, match=r"src/windows\.txt is not UTF-8") as caught:
+        read("src/windows.txt")
+    assert "iconv -f utf-16" in (caught.value.hint or "")
+
+
+def test_a_folder_with_nothing_but_other_encodings_says_so(folder: Path) -> None:
+    write(folder / "src" / "latin.py", "caf\xe9".encode("latin1"))
+    with pytest.raises(UsageError, match="there is no text in src") as caught:
         read("src")
+    assert caught.value.hint == "1 not UTF-8"
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="nothing is closed to this user")
+def test_what_is_closed_in_a_folder_is_left_out_and_counted(folder: Path) -> None:
+    write(folder / "src" / "a.py", "a")
+    write(folder / "src" / "closed.py", "secret")
+    write(folder / "src" / "inner" / "b.py", "b")
+    (folder / "src" / "closed.py").chmod(0)
+    (folder / "src" / "inner").chmod(0)
+    try:
+        assert read("src").left_out == {"unreadable": 2}
+    finally:
+        (folder / "src" / "inner").chmod(0o700)
 
 
 def test_what_cannot_fit_any_window_is_not_even_read(folder: Path) -> None:

@@ -319,7 +319,9 @@ def test_a_model_is_found_by_name_and_by_alias(registry: Registry) -> None:
     [
         pytest.param("claude-sonnet-5.5", "did you mean 'claude-sonnet-5-5'?", id="misspelt"),
         pytest.param("GPT-4O", "did you mean 'gpt-4o'?", id="other case"),
-        pytest.param("zzzzzzzz", "see: orch models", id="nothing close"),
+        pytest.param(
+            "zzzzzzzz", "see: orch models; one that is not listed is called as PROVIDER/NAME", id="nothing close"
+        ),
     ],
 )
 def test_an_unknown_model_is_refused_with_a_hint(registry: Registry, name: str, hint: str) -> None:

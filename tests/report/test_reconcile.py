@@ -399,7 +399,7 @@ def test_differences_that_cancel_out_in_the_total_are_still_differences() -> Non
         pytest.param('{"data": [', "is not JSON that can be read", id="cut-off-json"),
         pytest.param("[" * 100_000, "is not JSON that can be read", id="deep-json"),
         pytest.param('{"data": NaN}', "is no usage report", id="nan"),
-        pytest.param(b"day,model,cost\n2026-11-18,\xff\xfe,1\n", "cannot be read", id="not-utf-8"),
+        pytest.param(b"day,model,cost\n2026-11-18,\xff\xfe,1\n", "is not UTF-8: byte 0xff", id="not-utf-8"),
         pytest.param("day,model,cost\n2026-11-18,m,1\n18/11/26,m,1\n", "row 3 .*'18/11/26' is not a day", id="day"),
         pytest.param("day,model,cost\n2026-11-18,m,a lot\n", "'a lot' is not a number", id="amount"),
         pytest.param("day;model;cost\n2026-11-18;m;1.234\n", "can be read in two ways", id="two-ways"),

@@ -109,7 +109,7 @@ def _keys(settings: Settings, flags: _DoctorFlags) -> Grouped:
 def _probes(settings: Settings, registry: Registry, flags: _DoctorFlags) -> list[Probe]:
     ask: Callable[[str], Provider]
     if settings.simulate:
-        ask = simulated_connections(registry.models.values(), settings.scenario)
+        ask = simulated_connections(registry.models, settings.scenario)
         names = [name for name, info in PROVIDERS.items() if not info.self_hosted]
     else:
         names = [name for name in PROVIDERS if is_set_up(name, settings.environ)]

@@ -13,10 +13,10 @@ from ...clock import local_now
 from ...config import Settings
 from ...config.tuned import Tuned, history, merged, undo, write_tuned
 from ...deferred import dataclass
-from ...errors import UsageError, did_you_mean
+from ...errors import UsageError
 from ...lab.pricing import parse_prices, read_prices, recorded_model
 from ...lab.reading import read_items
-from ...lab.selecting import parse_split
+from ...lab.selecting import parse_split, recorded_as
 from ...lab.tune.cases import Case, cases_of_items, cases_of_runs
 from ...lab.tune.tuning import QUALITY
 from ...lab.tune.tuning import tune as tune_settings
@@ -138,13 +138,17 @@ def _in_short(adjustment: dict[str, Any] | None) -> str:
 def _tune(flags: _TuneFlags, settings: Settings, output: Output) -> int:
     levels: Mapping[str, Sequence[Level]]
     cases, levels = _from_files(flags, settings) if flags.files else _from_ledger(flags, settings)
-    _check_models(flags, cases)
+    known = sorted({name for case in cases for name in case.answers})
+    weak, strong = (
+        None if name is None else recorded_as(name, known, "the file" if flags.files else "the ledger")
+        for name in (flags.weak, flags.strong)
+    )
     tuning = tune_settings(
         cases,
         settings,
         levels,
-        weak=flags.weak,
-        strong=flags.strong,
+        weak=weak,
+        strong=strong,
         quality=flags.quality,
         weights=flags.weights,
         force=flags.force,
@@ -197,12 +201,3 @@ def _from_files(flags: _TuneFlags, settings: Settings) -> tuple[list[Case], Mapp
     models = {name: recorded_model(name, registry, prices, now) for name in sorted(names)}
     cases = cases_of_items(items, models, analyzer_for(settings), with_evidence=flags.weights)
     return cases, {name: model.levels for name, model in models.items()}
-
-
-def _check_models(flags: _TuneFlags, cases: Sequence[Case]) -> None:
-    """Raises UsageError for a model that is named and has no answer here."""
-    known = sorted({name for case in cases for name in case.answers})
-    for name in (flags.weak, flags.strong):
-        if name is not None and name not in known:
-            hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
-            raise UsageError(f"there is no answer of {name[:80]!r}", hint=hint)
