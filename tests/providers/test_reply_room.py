@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from scripted import SURE, Script, Stage, reply
+from scripted import SURE, Act, Script, Stage, reply
 
 from orchestrator.choose.quote import output_limit
 from orchestrator.errors import ContextTooLongError, QuotaExhaustedError, RequestRejectedError
@@ -132,7 +133,10 @@ def test_it_is_not_asked_more_often_than_that(tmp_path: Path, error: Exception, 
 
 def test_a_next_model_with_room_goes_before_an_answer_that_would_be_cut(tmp_path: Path) -> None:
     tight = OF_OPENAI.replace("5026", "8190").replace("8216", "11380")
-    acts = {"gpt-4o-mini": [ContextTooLongError(tight, provider="openai")], "claude-haiku-4-5": [reply(SURE)]}
+    acts: dict[str, Sequence[Act]] = {
+        "gpt-4o-mini": [ContextTooLongError(tight, provider="openai")],
+        "claude-haiku-4-5": [reply(SURE)],
+    }
     stage = Stage(tmp_path, Script(acts))
     result = stage.run(chain="gpt-4o-mini,claude-haiku-4-5", max_tokens=3190)
     assert (result.model_used, len(stage.script.sent)) == ("claude-haiku-4-5", 2)
