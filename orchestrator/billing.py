@@ -11,17 +11,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import field
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from fractions import Fraction
 
-from .deferred import dataclass
-from .money import NANO_PER_DOLLAR, Price, Rates, cost_nanousd
+from .deferred import dataclass, replace
+from .money import NANO_PER_DOLLAR, Price, Rates, cost_nanousd, format_nanousd
 from .types import Usage
 
 _NANO_PER_TOKEN = 1_000  # at a rate of 1 $ per million tokens
 _XAI_TICK = Fraction(1, 10)  # nano-dollars: https://docs.x.ai/docs/api-reference, `cost_in_usd_ticks`
 _MOST_DOLLARS = 10**6  # more was never charged for one call: it is no price
+# A price that a reply states is believed up to ten times the cost by the registry, and 25 cents: gateways charge rates
+# of their own, and fees for their tools. A higher one is a mistake or an attack.
+_FAR, _LEEWAY_NANOUSD = 10, NANO_PER_DOLLAR // 4
+_DEAREST_NANOUSD = 600 * _NANO_PER_TOKEN  # a token of any model: the output of OpenAI's o1-pro, 600 $ per million
+_MOST_UNKNOWN_NANOUSD = 100 * NANO_PER_DOLLAR  # where there is neither a price nor a count to hold it against
 
 _STANDARD = frozenset({"default", "standard", "auto", "standard_only", "on_demand", "unspecified", "normal"})
 # The most that a service tier costs, as a multiple of the standard rates, where the registry has no rates of it.
@@ -43,6 +49,7 @@ _SEARCHES = (
     ("num_search_queries",),  # Perplexity
     ("num_sources_used",),  # xAI
 )
+_MOST_USES = 1_000  # of a server tool in one call; dearer models search some dozen times
 _FREE_TOOLS = frozenset({"web_search_requests", "web_fetch_requests"})  # the latter cost their tokens alone
 WEB_SEARCH = "web_search"  # its name among the fees of a price
 
@@ -60,19 +67,38 @@ class CostSource(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Bill:
     """The cost of a call in nano-dollars, rounded up. `price` is the one that applied; `doubts` say in words why an
-    estimate is one."""
+    estimate is one. `disbelieved`: the impossible figures in the reply, by name."""
 
     nanousd: int | None
     source: CostSource
     price: Price | None
     doubts: tuple[str, ...] = ()
+    disbelieved: Mapping[str, int] = field(default_factory=dict)
 
 
-def bill(price: Price | None, usage: Usage, *, gpu_ms: int = 0) -> Bill:
-    """The bill of a call with token counts. `price` is that of the model that answered, None if it is unknown."""
-    stated = stated_cost(usage.raw)
-    if stated is not None:
+def bill(price: Price | None, usage: Usage, *, gpu_ms: int = 0, worst_nanousd: int | None = None) -> Bill:
+    """The bill of a call with token counts. `price` is that of the model that answered, None if it is unknown;
+    `worst_nanousd` is the amount that was reserved for the call.
+
+    A price that the reply states is the bill, unless it is far above both the cost by the counts and the reserved
+    amount. Then the higher of these two is the bill, as for a reply that states an impossible number of tool uses.
+    """
+    counted, stated = _by_counts(price, usage, gpu_ms), stated_cost(usage.raw)
+    bounds = [amount for amount in (counted.nanousd, worst_nanousd) if amount is not None]
+    most = _FAR * max(bounds or [_DEAREST_NANOUSD * (usage.input_tokens + usage.output_tokens)]) + _LEEWAY_NANOUSD
+    if stated is not None and stated <= (most if bounds or usage.input_tokens else _MOST_UNKNOWN_NANOUSD):
         return Bill(stated, CostSource.PROVIDER, price)
+    if stated is not None:
+        doubt = f"its reply says that it cost {format_nanousd(stated)}, far more than it can have"
+        told = {**counted.disbelieved, "cost_nanousd": stated}
+        counted = replace(counted, doubts=(*counted.doubts, doubt), disbelieved=told)
+    if not counted.disbelieved:
+        return counted
+    source = CostSource.ESTIMATE if bounds else CostSource.UNPRICED
+    return replace(counted, nanousd=max(bounds, default=None), source=source)
+
+
+def _by_counts(price: Price | None, usage: Usage, gpu_ms: int) -> Bill:
     if price is None:
         return Bill(None, CostSource.UNPRICED, None)
     if price.gpu_hour is not None or not usage.raw:
@@ -123,12 +149,13 @@ def _by_facts(price: Price, usage: Usage) -> Bill:
     rates = price.rates_for(usage.input_tokens)
     if rates is None:
         raise ValueError("a price needs rates or gpu_hour")
-    tokens, fees = _tokens(rates, usage, doubts), _fees(price, raw, doubts)
+    disbelieved = dict[str, int]()
+    tokens, fees = _tokens(rates, usage, doubts), _fees(price, raw, doubts, disbelieved)
     if tokens is None and not fees and factor == 1:
         nanousd = cost_nanousd(price, usage)
     else:
         nanousd = math.ceil(factor * (cost_nanousd(price, usage) if tokens is None else tokens) + fees)
-    return Bill(nanousd, CostSource.ESTIMATE if doubts else CostSource.USAGE, price, tuple(doubts))
+    return Bill(nanousd, CostSource.ESTIMATE if doubts else CostSource.USAGE, price, tuple(doubts), disbelieved)
 
 
 def _tokens(rates: Rates, usage: Usage, doubts: list[str]) -> Fraction | None:
@@ -165,17 +192,26 @@ def _tokens(rates: Rates, usage: Usage, doubts: list[str]) -> Fraction | None:
     return _NANO_PER_TOKEN * sum((Fraction(each) * count for count, each in lines if count), Fraction(0))
 
 
-def _fees(price: Price, raw: Mapping[str, object], doubts: list[str]) -> Fraction:
-    """The fees of server tools, in nano-dollars."""
+def _fees(price: Price, raw: Mapping[str, object], doubts: list[str], disbelieved: dict[str, int]) -> Fraction:
+    """The fees of server tools, in nano-dollars. An impossible number of uses is left out, and put into
+    `disbelieved`."""
     free = price.rates is not None and not price.rates.input and not price.rates.output
-    searches = max(_number(raw, *path) for path in _SEARCHES)
+
+    def believed(tool: str, uses: int) -> int:
+        if uses <= _MOST_USES:
+            return uses
+        disbelieved[tool] = uses
+        doubts.append(f"its reply tells of {uses:,} uses of {tool!r}, far more than there can be")
+        return 0
+
+    searches = believed(WEB_SEARCH, max(_number(raw, *path) for path in _SEARCHES))
     fee = price.fees.get(WEB_SEARCH)
     if searches and fee is None and not free:
         doubts.append(f"{searches} web searches have no fee in the registry")
     cost = searches * Fraction(fee if fee is not None else Decimal(0) if free else _MOST_FOR_SEARCH)
     for name in ("server_tool_use", "server_side_tool_usage", "server_side_tool_usage_details"):
         for tool in raw[name] if isinstance(raw.get(name), Mapping) else ():  # type: ignore[attr-defined]
-            if tool not in _FREE_TOOLS and (uses := _number(raw, name, tool)) and not free:
+            if tool not in _FREE_TOOLS and not free and (uses := believed(tool, _number(raw, name, tool))):
                 cost += uses * Fraction(price.fees.get(tool, _MOST_FOR_SEARCH))
                 if tool not in price.fees:
                     doubts.append(f"the server tool {tool!r} has no fee in the registry")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -17,6 +18,19 @@ def local_now() -> datetime:
         return datetime.now().astimezone()
     except ValueError as error:
         raise ConfigError(f"the time zone cannot be used (TZ={os.environ.get('TZ')!r}): {error}") from error
+
+
+def check_clock(seconds: Callable[[], float] = time.time) -> None:
+    """Raises ConfigError if this machine's clock is before 1970 or after 2262: Python's own modules fail then, and ids
+    that are made from the time."""
+    try:
+        usable = seconds() >= 0
+    except OverflowError:
+        usable = False
+    if not usable:
+        raise ConfigError(
+            "this machine's clock is wrong: it is before 1970 or after 2262", hint="set it; `date` prints what it says"
+        )
 
 
 def rfc3339(when: datetime) -> str:

@@ -75,6 +75,57 @@ def test_a_model_without_a_price_costs_what_its_reply_states_and_is_unpriced_els
     assert (bill(None, COUNTED).nanousd, bill(None, COUNTED).source) == (None, CostSource.UNPRICED)
 
 
+@pytest.mark.parametrize(
+    ("price", "worst", "stated", "cost"),
+    [
+        pytest.param(PRICE, 50_000_000, "999999", (50_000_000, CostSource.ESTIMATE), id="absurd: the worst case"),
+        pytest.param(PRICE, 50_000_000, "0.75", (750_000_000, CostSource.PROVIDER), id="a dear gateway"),
+        pytest.param(PRICE, 50_000_000, "0.7500001", (50_000_000, CostSource.ESTIMATE), id="just absurd"),
+        pytest.param(PRICE, 1, "999999", (3_000_000, CostSource.ESTIMATE), id="the counts, if they are more"),
+        pytest.param(PRICE, None, "999999", (3_000_000, CostSource.ESTIMATE), id="nothing was set aside"),
+        pytest.param(None, None, "999999", (None, CostSource.UNPRICED), id="nobody knows a price"),
+        pytest.param(
+            None, 50_000_000, "999999", (50_000_000, CostSource.ESTIMATE), id="nobody knows its price any more"
+        ),
+    ],
+)
+def test_a_stated_price_is_held_against_what_the_call_can_cost(
+    price: Price | None, worst: int | None, stated: str, cost: tuple[int | None, CostSource]
+) -> None:
+    for raw in (
+        {"cost": stated},
+        {"estimated_cost": stated},
+        {"cost": {"total_cost": stated}},
+        {"gateway_cost": stated},
+    ):
+        found = bill(price, replace(COUNTED, raw=raw), worst_nanousd=worst)
+        assert (found.nanousd, found.source) == cost
+        believed = found.source is CostSource.PROVIDER
+        assert found.disbelieved == ({} if believed else {"cost_nanousd": round(float(stated) * 10**9)})
+        assert ["far more than it can have" in doubt for doubt in found.doubts] == [True] * (not believed)
+
+
+def test_without_a_price_and_without_counts_a_hundred_dollars_are_believed() -> None:
+    assert bill(None, Usage(raw={"cost": 100})).nanousd == 100 * 10**9
+    assert bill(None, Usage(raw={"cost": 101})).source is CostSource.UNPRICED
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"server_tool_use": {"web_search_requests": 10**15}},
+        {"server_tool_use": {"code_execution_requests": 10**30}},
+        {"web_searches": 1_001},
+        {"num_sources_used": 10**400},
+    ],
+)
+def test_more_uses_of_a_tool_than_there_can_be_are_not_billed(raw: Mapping[str, Any]) -> None:
+    found = bill(PRICE, replace(COUNTED, raw=raw), worst_nanousd=50_000_000)
+    assert (found.nanousd, found.source) == (50_000_000, CostSource.ESTIMATE)
+    assert list(found.disbelieved.values()) == [max(v if isinstance(v, int) else max(v.values()) for v in raw.values())]
+    assert "far more than there can be" in found.doubts[0]
+
+
 CACHED = Usage(1000, 100, cached_tokens=100, cache_write_tokens=500)
 EXACT: dict[str, tuple[Usage, Mapping[str, Any], int]] = {
     "five minutes in the cache": (CACHED, {"cache_creation": {"ephemeral_5m_input_tokens": 500}}, 3_070_000),

@@ -55,8 +55,10 @@ def _carry_out(argv: list[str]) -> int:
 
         print_version()
         return 0
+    from ..clock import check_clock  # heavy
     from .dispatch import dispatch  # heavy
 
+    check_clock()
     return dispatch(argv)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
@@ -13,19 +13,20 @@ from .store import Ledger
 _SAMPLE = 200  # calls of a model, at most: so many give its p95 to within a percentile or two
 _FEWEST = 5  # below it the p95 is a guess; from it on, up to 19 calls, it is the slowest of them
 _DAYS = 30  # older ones say little of how a model is served now
+_CLOCK_TOLERANCE = timedelta(seconds=5)  # clocks are corrected by less than this all the time
 
 _LATEST = """
-    SELECT model, latency_ms FROM (
-        SELECT model, latency_ms, row_number() OVER (PARTITION BY model ORDER BY created_at DESC) AS place
-        FROM calls
-        WHERE simulated = ? AND created_at >= ? AND status = 'completed' AND latency_ms IS NOT NULL
-    ) WHERE place <= ? ORDER BY model
-"""
-_LATEST_OF_MODEL = """
-    SELECT model, latency_ms FROM calls
-    WHERE simulated = ? AND model = ? AND created_at >= ? AND status = 'completed' AND latency_ms IS NOT NULL
+    SELECT latency_ms FROM calls
+    WHERE simulated = ? AND model = ? AND created_at BETWEEN ? AND ? AND status = 'completed' AND latency_ms IS NOT NULL
     ORDER BY created_at DESC LIMIT ?
 """
+_FROM_THE_FUTURE = """
+    SELECT latency_ms, rowid AS position FROM calls
+    WHERE simulated = ? AND model = ? AND created_at > ? AND status = 'completed' AND latency_ms IS NOT NULL
+    ORDER BY rowid DESC LIMIT ?
+"""
+_MODELS = "SELECT DISTINCT model FROM calls WHERE simulated = ?"
+_OLDEST_AFTER = "SELECT min(created_at) FROM calls WHERE rowid > ?"
 
 
 def nearest_rank(histogram: Mapping[int, int], percent: int) -> int | None:
@@ -48,31 +49,38 @@ def measured_p95(ledger: Ledger, *, simulated: bool, now: datetime) -> dict[str,
 
     Models with fewer than five calls in the last thirty days are left out.
     """
-    since = _since(now)
 
-    def query(connection: sqlite3.Connection) -> list[sqlite3.Row]:
-        return connection.execute(_LATEST, (int(simulated), since, _SAMPLE)).fetchall()
+    def query(connection: sqlite3.Connection) -> dict[str, tuple[int, int]]:
+        models = [row[0] for row in connection.execute(_MODELS, (int(simulated),))]
+        return p95_of(connection, models, simulated=simulated, now=now)
 
-    return _p95s(ledger.read(query))
+    return ledger.read(query)
 
 
 def p95_of(
     connection: sqlite3.Connection, models: Iterable[str], *, simulated: bool, now: datetime
 ) -> dict[str, tuple[int, int]]:
     """`measured_p95` of these models alone."""
-    found: list[sqlite3.Row] = []
+    measured = {}
     for model in models:
-        found += connection.execute(_LATEST_OF_MODEL, (int(simulated), model, _since(now), _SAMPLE))
-    return _p95s(found)
+        latencies = Counter(_latest(connection, int(simulated), model, now))
+        p95 = nearest_rank(latencies, 95)
+        if p95 is not None and latencies.total() >= _FEWEST:
+            measured[model] = (p95, latencies.total())
+    return measured
 
 
-def _since(now: datetime) -> int:
-    return to_micros(now - timedelta(days=_DAYS))
+def _latest(connection: sqlite3.Connection, simulated: int, model: str, now: datetime) -> list[int]:
+    """The latencies of a model's latest calls.
 
-
-def _p95s(rows: Iterable[sqlite3.Row]) -> dict[str, tuple[int, int]]:
-    latencies: dict[str, Counter[int]] = defaultdict(Counter)
-    for model, latency_ms in rows:
-        latencies[model][latency_ms] += 1
-    measured = {model: (nearest_rank(counts, 95), counts.total()) for model, counts in latencies.items()}
-    return {model: (p95, calls) for model, (p95, calls) in measured.items() if p95 is not None and calls >= _FEWEST}
+    A call with a date in the future was made under a clock that was wrong then, or is wrong now. Such calls fill up the
+    sample, so that a clock that was set back loses no measurement. They are as old as the oldest call made after them.
+    """
+    since, until = to_micros(now - timedelta(days=_DAYS)), to_micros(now + _CLOCK_TOLERANCE)
+    latencies = [row[0] for row in connection.execute(_LATEST, (simulated, model, since, until, _SAMPLE))]
+    ahead = connection.execute(_FROM_THE_FUTURE, (simulated, model, until, _SAMPLE - len(latencies))).fetchall()
+    if ahead:
+        (oldest_after,) = connection.execute(_OLDEST_AFTER, (ahead[0]["position"],)).fetchone()
+        if oldest_after is None or oldest_after >= since:
+            latencies += [row["latency_ms"] for row in ahead]
+    return latencies

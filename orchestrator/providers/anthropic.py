@@ -102,8 +102,8 @@ class AnthropicProvider(SdkProvider):
                     raise ErrorInReply("a second message began in the same stream")
                 draft.model = text_at(event, "message", "model")
                 draft.request_id = draft.request_id or text_at(event, "message", "id") or None
-                draft.provisional = True
                 yield from draft.report(dig(event, "message", "usage"))
+                draft.provisional = True
             case "content_block_start":
                 kind = text_at(event, "content_block", "type")
                 draft.note_thought(kind in ("thinking", "redacted_thinking"))
@@ -121,7 +121,6 @@ class AnthropicProvider(SdkProvider):
                         draft.add_call(key, arguments=text_at(event, "delta", "partial_json"))
             case "message_delta":
                 _finish(draft, dig(event, "delta"))
-                draft.provisional &= dig(event, "usage", "output_tokens") is None
                 yield from draft.report(dig(event, "usage"))
             case "message_stop":
                 draft.ended = True

@@ -92,6 +92,16 @@ def _status(*codes: int | None) -> frozenset[int | None]:
 # What says that a request is at fault; some servers say it as a failure of their own, or in an event without a status.
 _OF_A_REQUEST = _status(400, 413, 422, 424, 500, 501, 502, 503, None)
 
+# Only of these can it be said that no model was, or went on, at work: the server failed at the request itself or turned
+# it away (RFC 9110, 15.6; 529: Anthropic), or a gateway could not reach it (Cloudflare's 52x and 530, "5xx errors").
+# Of 502, by that definition, somebody behind the gateway was sent the request.
+_NOT_AT_WORK = _status(500, 501, 503, 505, 506, 510, 511, 521, 523, 525, 526, 529, 530)
+_LOST = _pattern(
+    r"\btimed?[- ]?out\b",
+    r"disconnect/reset before headers(?!.*\b(?:connection failure|overflow)\b)",  # Envoy
+    r"\bbackend (?:read error|fetch failed)",  # Fastly, Varnish
+)
+
 _AT_ITS_CONTENT = _status(400, 403, 422, 424, 451, 500, None)
 
 _TOO_LONG = _pattern(
@@ -271,14 +281,15 @@ RULES: tuple[Rule, ...] = (
     Rule(UnsupportedError, _status(400, 422), silent=True),
     Rule(ContextTooLongError, _status(400, 422), pattern=_pattern(r"\d[\d,]* (?:\w+ )?tokens\b")),
     Rule(RateLimitedError, _status(429)),
-    Rule(OutcomeUnknownError, _status(499)),
+    Rule(OutcomeUnknownError, _status(460, 499)),  # a gateway's words for a caller that went away: AWS, nginx
     Rule(OutcomeUnknownError, words=_words("cancelled")),
-    # A gateway's patience has run out, and nobody knows what the model behind it goes on to do.
+    # A gateway's patience has run out, or it lost what it had passed on: nobody knows what the model goes on to do.
     Rule(TemporaryError, _status(408), billed=Billed.UNKNOWN),
-    Rule(OverloadedError, _status(504, 520, 522, 524), billed=Billed.UNKNOWN),
     Rule(OverloadedError, words=_words("timeout_error deadline_exceeded"), billed=Billed.UNKNOWN),
+    Rule(OverloadedError, range(500, 600), pattern=_LOST, billed=Billed.UNKNOWN),
     Rule(TemporaryError, _status(409, 425)),
-    Rule(OverloadedError, range(500, 600)),
+    Rule(OverloadedError, _NOT_AT_WORK),
+    Rule(OverloadedError, range(500, 600), billed=Billed.UNKNOWN),
     Rule(
         OverloadedError,
         words=_words(

@@ -7,6 +7,7 @@ The adapters read decoded JSON, not the SDKs' models: a server that leaves a fie
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import field
 
 from ..billing import stated_cost
@@ -82,14 +83,15 @@ class Draft:
     usage: Usage | None = None
     facts: dict[str, object] = field(default_factory=dict)
     thought: bool = False  # some of what it thought was in a field of the reply
-    worked: bool = False  # something of an answer came since this was last set
+    worked: bool = False  # something of an answer is in the latest event
     disbelieved: Usage | None = None  # counts that cannot be
-    provisional: bool = False  # the usage so far is from before the answer was written
+    provisional: bool = False  # the usage so far is from before all of the answer was written
     finish: FinishReason | None = None
     ended: bool = False  # the wire's own last marker came
     note: str = ""
     model: str = ""
     request_id: str | None = None
+    _told_output: bool = False  # a count of output is in the latest event
     _thoughts: list[str] = field(default_factory=list)  # from that field
     _thought_room: int = _MOST_THOUGHT
     _split: Splitter = field(init=False)
@@ -108,6 +110,15 @@ class Draft:
     def begun(self) -> bool:
         """Whether any of the answer has arrived."""
         return bool(self._split.has_answer or self.calls)
+
+    @contextmanager
+    def event(self) -> Iterator[None]:
+        """Inside, one event of a stream is read. The usage does not count what comes in an event after its own."""
+        self.worked = self._told_output = False
+        try:
+            yield
+        finally:
+            self.provisional |= self.worked and not self._told_output
 
     def add_text(self, piece: str) -> Iterator[str | Thought]:
         """Takes a piece of the reply's text and yields what can be passed on of it."""
@@ -190,11 +201,14 @@ class Draft:
         plain = scrub_json(raw)
         if not isinstance(plain, dict):
             return
-        plain = merged(self.usage.raw, plain) if self.usage is not None else plain
         try:
+            told = counted(plain).output_tokens > 0
+            plain = merged(self.usage.raw, plain) if self.usage is not None else plain
             usage = replace(counted(plain), raw=plain)
         except ValueError:
             return
+        if told:
+            self.provisional, self._told_output = False, True
         raw = scrub_json(usage.raw, lambda text: kept(text, self.source.key))
         usage = replace(usage, raw=raw if isinstance(raw, dict) else {})
         if max(usage.input_tokens, usage.output_tokens) >= MOST_TOKENS:
@@ -203,6 +217,11 @@ class Draft:
         known, self.usage = self.usage, usage
         if usage != known:
             yield usage
+
+    def report_failure(self, body: object) -> None:
+        """Take the usage in the body of an error status, under any of its names: it counts the whole call."""
+        for raw in (dig(body, "usage"), dig(body, "usageMetadata"), dig(body, "error", "usage")):
+            self.ended |= any(True for _ in self.report(raw))
 
     @property
     def told(self) -> bool:

@@ -193,8 +193,8 @@ class SdkProvider(ABC):
                         break
                     self._identify(exchange, draft)
                     read = self._read(event.body, draft) if isinstance(event, Whole) else self._feed(event, draft)
-                    draft.worked = False
-                    pieces = list(read)
+                    with draft.event():
+                        pieces = list(read)
                 for piece in pieces:
                     yield piece
                 if draft.worked and not any(isinstance(piece, str) for piece in pieces):
@@ -265,8 +265,11 @@ class SdkProvider(ABC):
         except Exception as error:
             ours = self._classify(error, source, exchange)
             if draft is not None:
-                accepted = streamed and exchange.response is not None and exchange.response.is_success
-                ours = draft.interrupt(ours, accepted=accepted)
+                response = exchange.response
+                accepted = response is not None and response.is_success
+                if response is not None and not accepted:
+                    draft.report_failure(_error_body(response))
+                ours = draft.interrupt(ours, accepted=streamed and accepted)
             raise ours from error
 
     def _classify(self, error: Exception, source: Source, exchange: Exchange) -> ProviderError:
@@ -339,8 +342,11 @@ def _decode(exchange: Exchange) -> object:
 
 
 def _error_body(response: httpx2.Response) -> object:
+    """What an error status came with: decoded JSON, or the text; nothing if it was given up on the way."""
     try:
         return json.loads(response.content)
+    except httpx2.ResponseNotRead:
+        return None
     except (ValueError, RecursionError):
         return response.text
 

@@ -37,7 +37,7 @@ LAST = "last"
 _CANDIDATES = """
     SELECT rowid AS position, call_id, coalesce(sent_at, created_at) AS priced_at, provider, model, cost_nanousd,
            cost_source, price, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens,
-           latency_ms, usage, raw_model
+           latency_ms, usage, raw_model, reserved_nanousd
     FROM calls
     WHERE rowid > :after AND simulated = :simulated AND day >= :since AND (:model IS NULL OR model = :model)
       AND (cost_source IN ('usage', 'provider') OR (status = 'completed' AND cost_source IN ('unpriced', 'estimate')))
@@ -228,7 +228,7 @@ def _repriced(row: sqlite3.Row, registry: Registry, describe: Callable[[Price], 
     uncounted = row["usage"] is None if before.source is CostSource.UNPRICED else not usage.raw
     # Nobody knows how much a model thought whose provider sent no counts.
     unknown = before.source is CostSource.UNPRICED and uncounted and thinks
-    billed = bill(price, usage, gpu_ms=row["latency_ms"] or 0)
+    billed = bill(price, usage, gpu_ms=row["latency_ms"] or 0, worst_nanousd=row["reserved_nanousd"])
     if billed.nanousd is None or unknown:
         return _Change(row["call_id"], row["model"], before, None)
     # A call without counts holds estimated ones; with some, it is what they say of its price that was in doubt.

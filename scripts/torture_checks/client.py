@@ -12,10 +12,12 @@ import os
 import resource
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,9 @@ from orchestrator.types import Prompt
 _TIMED = ("reserve", "finish")  # what a run waits for
 _BREATH_S = 0.05  # after a refusal, for the calls of others to be settled; longer where all of them may be waiting
 _LONG_BREATH_S = 0.5
+# Whenever multiprocessing starts a child it reads the exit codes of all that have ended. An exit code can be read once:
+# a thread that waits for one of those children would find 255 instead.
+_exit_codes = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +72,18 @@ def start(target: Callable[..., object], *arguments: object) -> BaseProcess:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([f"{__package__}.preloaded"])
     process = context.Process(target=target, args=arguments)
-    process.start()
+    with _exit_codes:
+        process.start()
     return process
+
+
+def ended(process: BaseProcess, timeout_s: float | None = None) -> int | None:
+    """The exit code of a client, once it has ended; None if it has not within the timeout."""
+    if not wait([process.sentinel], timeout_s):
+        return None
+    with _exit_codes:
+        process.join()
+        return process.exitcode
 
 
 def ask_all(job: Job) -> None:
@@ -147,10 +162,9 @@ class Command:
 
     def finish(self) -> int:
         """Carry it out; gives the exit code."""
-        process = self.start()
-        process.join()
-        assert process.exitcode is not None
-        return process.exitcode
+        code = ended(self.start())
+        assert code is not None
+        return code
 
 
 def _carry_out(command: Command) -> None:

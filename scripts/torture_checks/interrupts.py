@@ -20,7 +20,7 @@ from orchestrator.simulator.tokens import CHARACTERS_PER_TOKEN, MESSAGE_OVERHEAD
 
 from .bill import Entry, Simulator, simulator
 from .check import Check, Findings, Size, Trial
-from .client import Command
+from .client import Command, ended
 from .models import Model, bill_of, one_a_wire, only_provider, write_models
 from .rows import OPEN, Row, calls_of, percentile
 
@@ -191,12 +191,11 @@ def _wait_until_settled(ledger: Path, since: float, patience: int) -> float | No
 
 def _exit_code(process: BaseProcess, patience: int) -> int | None:
     """None for a process that has to be killed."""
-    process.join(patience * _PATIENCE_S)
-    if process.exitcode is None:
+    code = ended(process, patience * _PATIENCE_S)
+    if code is None:
         process.kill()
-        process.join()
-        return None
-    return process.exitcode
+        ended(process)
+    return code
 
 
 def _judge(one: _Stopped, entry: Entry | None, models: Mapping[str, Model], findings: Findings) -> None:

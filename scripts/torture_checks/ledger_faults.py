@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .bill import Simulator, simulator
 from .check import Check, Findings, Size, Trial
-from .client import Command
+from .client import Command, ended
 from .faulty_ledgers import AFTER, BEFORE, Break, LateBreak, tmpfs, wait_until
 from .models import Model, billed, one_a_wire, write_models
 from .rows import OPEN, calls_of, expect_consistent
@@ -101,15 +101,15 @@ def _spooled(
     findings.expect(sent, f"{after.name}: no request came")
     with after.breaking(ledger, process.pid or 0):
         in_time = calls_of(ledger)[-1]["status"] in OPEN
-        process.join(_LATE_MS[model] / 1000 + patience * _PATIENCE_S)
-        if process.exitcode is None:
+        code = ended(process, _LATE_MS[model] / 1000 + patience * _PATIENCE_S)
+        if code is None:
             process.kill()
-            process.join()
+            ended(process)
             findings.problems.append(f"{after.name}: the command did not end")
     if not in_time:
         return False
     said = (folder / "stderr").read_text(errors="replace")
-    findings.expect(process.exitcode == 0, f"{after.name}: exit code {process.exitcode}: {said.strip()[:200]}")
+    findings.expect(code == 0, f"{after.name}: exit code {code}: {said.strip()[:200]}")
     findings.expect(bool((folder / "stdout").read_text().strip()), f"{after.name}: the answer was not printed")
     findings.expect("warning:" in said, f"{after.name}: no warning that the ledger could not take it")
     argv = ["stats", "--ledger", str(ledger)]

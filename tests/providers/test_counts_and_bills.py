@@ -105,6 +105,72 @@ def test_an_error_beside_counts_costs_what_was_counted(target: Target) -> None:
     assert error.partial.usage.input_tokens == 120
 
 
+FAILED_COUNTS: dict[str, Mapping[str, Any]] = {
+    "openai": {"usage": {"prompt_tokens": 120, "completion_tokens": 7}},
+    "anthropic": {"usage": {"input_tokens": 120, "output_tokens": 7}},
+    "google": {"usageMetadata": {"promptTokenCount": 120, "candidatesTokenCount": 7}},
+    "in the error": {"error": {"message": "failed", "usage": {"prompt_tokens": 120, "completion_tokens": 7}}},
+}
+
+
+@every_adapter
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("status", [400, 500, 504])
+@pytest.mark.parametrize("counts", FAILED_COUNTS.values(), ids=FAILED_COUNTS)
+def test_an_error_status_with_counts_costs_what_was_counted(
+    target: Target, streamed: bool, status: int, counts: Mapping[str, Any]
+) -> None:
+    reply = json_reply({"error": {"message": "failed"}, **counts}, status)
+    error = failing(
+        target, reply, errors.RequestRejectedError if status == 400 else errors.OverloadedError, streamed=streamed
+    )
+    assert error.billed is Billed.YES
+    assert error.partial is not None
+    assert error.partial.usage is not None
+    assert (error.partial.usage.input_tokens, error.partial.usage.output_tokens) == (120, 7)
+
+
+EARLY = {"prompt_tokens": 20, "completion_tokens": 1}
+TOO_EARLY: dict[str, list[dict[str, Any]]] = {
+    "before the answer": [{"id": "c", "choices": [], "usage": EARLY}, chunk("Hello"), chunk(finish="stop")],
+    "in its first event": [chunk("He", usage=EARLY), chunk("llo"), chunk(finish="stop")],
+    "and of the prompt alone at the end": [
+        chunk("He", usage=EARLY),
+        chunk("llo"),
+        chunk(finish="stop", usage={"prompt_tokens": 20}),
+    ],
+    "and none that can be one at the end": [
+        chunk("He", usage=EARLY),
+        chunk("llo"),
+        chunk(finish="stop", usage={"prompt_tokens": 20, "completion_tokens": "many"}),
+    ],
+    "before a thought": [chunk("Hello", usage=EARLY), chunk(choice={"delta": {"reasoning": "Hm"}}, finish="stop")],
+    "before a tool is called": [
+        chunk("Hello", usage=EARLY),
+        chunk(choice={"delta": {"tool_calls": [{"id": "c1", "function": {"name": "f", "arguments": "{}"}}]}}),
+        chunk(finish="tool_calls"),
+    ],
+}
+
+
+@pytest.mark.parametrize("bodies", TOO_EARLY.values(), ids=TOO_EARLY)
+def test_a_count_from_before_the_end_of_the_answer_is_no_bill(bodies: Sequence[Mapping[str, Any]]) -> None:
+    assert last(stream(COMPATIBLE, chunks(*bodies))).usage is None
+
+
+def test_googles_count_from_before_the_end_of_the_answer_is_no_bill() -> None:
+    def part(text: str, **beside: Any) -> bytes:
+        return GOOGLE.wire.encode({"candidates": [{"content": {"parts": [{"text": text}]}}], **beside})
+
+    early = part("He", usageMetadata={"promptTokenCount": 20, "candidatesTokenCount": 1})
+    final = GOOGLE.wire.encode({"candidates": [{"finishReason": "STOP"}]})
+    assert last(stream(GOOGLE, stream_reply([early, part("llo"), final]))).usage is None
+    both = part("llo", usageMetadata={"promptTokenCount": 20, "candidatesTokenCount": 2})
+    usage = last(stream(GOOGLE, stream_reply([early, both, final]))).usage
+    assert usage is not None
+    assert usage.output_tokens == 2
+
+
 @every_adapter
 def test_an_answer_whose_end_was_told_is_whole_though_the_connection_drops(target: Target) -> None:
     class Dropping(Body):

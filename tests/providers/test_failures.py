@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import httpx2
 import pytest
 from provider_wires import KEY, TARGETS, FakeServer, Target, connected, json_reply
 
@@ -18,12 +19,18 @@ WIRES = {target.provider: target.wire for target in TARGETS}
 Json = dict[str, Any] | list[Any]
 
 
-def failure(provider: str, status: int, body: Json, headers: dict[str, str] | None = None) -> ProviderError:
+def failure(provider: str, status: int, body: Json | str, headers: dict[str, str] | None = None) -> ProviderError:
+    """The error for a reply with this status and a body of JSON, or of plain text."""
     wire = WIRES.get(provider, WIRES["openai"])
     target = Target(provider, wire, f"https://{provider}.test")
+    reply = (
+        httpx2.Response(status, text=body, headers=headers)
+        if isinstance(body, str)
+        else json_reply(body, status, headers)
+    )
 
     async def main() -> None:
-        connection = connected(target, FakeServer(lambda request: json_reply(body, status, headers)))
+        connection = connected(target, FakeServer(lambda request: reply))
         try:
             await connection.complete(REQUEST)
         finally:
@@ -494,9 +501,48 @@ def test_an_upstream_that_failed_in_the_middle_of_an_openrouter_reply(text: str,
 
 @pytest.mark.parametrize(
     ("status", "billed"),
-    [(status, Billed.UNKNOWN) for status in (408, 504, 520, 522, 524)]
-    + [(status, Billed.NO) for status in (409, 500, 502, 503, 529)],
+    [(status, Billed.UNKNOWN) for status in (408, 502, 504, 507, 520, 522, 524, 527, 531, 598, 599)]
+    + [(status, Billed.NO) for status in (409, 425, 500, 503, 521, 523, 525, 526, 529, 530)],
 )
-def test_a_gateway_whose_patience_ran_out_does_not_say_that_nothing_is_billed(status: int, billed: Billed) -> None:
-    found = failure("openrouter", status, {"error": {"message": "Timed out"}}, {})
-    assert (found.billed, found.retryable) == (billed, True)
+def test_a_gateway_that_lost_what_it_passed_on_does_not_say_that_nothing_is_billed(status: int, billed: Billed) -> None:
+    bodies: tuple[Json | str, ...] = ({"error": {"message": "Sorry"}}, "<html><title>Sorry</title></html>", "")
+    for body in bodies:
+        found = failure("openrouter", status, body, {"retry-after": "1"})
+        assert (found.billed, found.retryable) == (billed, True)
+
+
+@pytest.mark.parametrize("status", [460, 499])
+def test_a_request_that_was_given_up_on_the_way_may_be_billed(status: int) -> None:
+    found = failure("openrouter", status, "", {})
+    assert (type(found), found.billed) == (errors.OutcomeUnknownError, Billed.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "billed"),
+    [
+        (500, "The request timed out", Billed.UNKNOWN),
+        (503, "upstream request timeout", Billed.UNKNOWN),
+        (503, "first byte timeout", Billed.UNKNOWN),
+        (503, "Backend fetch failed", Billed.UNKNOWN),
+        (
+            503,
+            "upstream connect error or disconnect/reset before headers. reset reason: connection termination",
+            Billed.UNKNOWN,
+        ),
+        (
+            503,
+            "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
+            Billed.NO,
+        ),
+        (503, "upstream connect error or disconnect/reset before headers. reset reason: overflow", Billed.NO),
+        (503, "no healthy upstream", Billed.NO),
+        (500, "The server had an error", Billed.NO),
+    ],
+)
+def test_a_gateways_own_words_say_whether_the_model_may_have_been_at_work(
+    status: int, words: str, billed: Billed
+) -> None:
+    bodies: tuple[Json | str, ...] = (words, {"error": {"message": words}})
+    for body in bodies:
+        found = failure("openrouter", status, body, {})
+        assert (type(found), found.billed) == (errors.OverloadedError, billed)

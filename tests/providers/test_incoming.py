@@ -82,6 +82,16 @@ def test_an_endless_reply_is_given_up_at_its_limit(
 
 
 @every_adapter
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_an_endless_error_is_given_up_at_its_limit(target: Target, streamed: bool) -> None:
+    body = Endless(b'{"error": {"message": "', b"x" * 65_536)
+    reply = httpx2.Response(500, stream=body, headers={"content-type": "application/json"})
+    error = asked(target, reply, streamed=streamed)
+    assert type(error) is errors.BadReplyError
+    assert body.sent <= most_bytes(REQUEST, streamed=streamed) + 65_536
+
+
+@every_adapter
 def test_of_an_endless_answer_what_can_be_one_is_kept(target: Target) -> None:
     begins, again = target.wire.stream(Answer(pieces=("x" * 4_000,), finish=None, usage=False))[:-1], b""
     for piece in begins:

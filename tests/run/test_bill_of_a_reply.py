@@ -40,6 +40,29 @@ def test_a_stated_price_is_the_cost_whatever_the_registry_says(tmp_path: Path) -
     assert (call.input_tokens, call.output_tokens) == (412, 264)
 
 
+@pytest.mark.parametrize("counted", [True, False], ids=["with counts", "without"])
+@pytest.mark.parametrize("log_text", [True, False], ids=["texts kept", "texts not kept"])
+def test_a_stated_price_far_above_what_it_can_have_cost_is_not_the_cost(
+    tmp_path: Path, counted: bool, log_text: bool
+) -> None:
+    usage = replace(COUNTED if counted else Usage(), raw={"cost": 999_999, "prompt_tokens": 412})
+    stage = Stage(tmp_path, Script({HAIKU: [answer(usage)]}))
+    stage.environ["ORCH_LOG_TEXT"] = "1" if log_text else "0"
+    heard: list[Event] = []
+    result = stage.run(chain=HAIKU, observe=heard.append)
+    with Ledger.open(stage.ledger) as ledger:
+        (call,) = find_run(ledger, "last").calls
+    assert call.reserved_nanousd
+    assert (result.cost_nanousd, result.cost_source) == (call.reserved_nanousd, "estimate")
+    assert json.loads(call.usage or "") == {
+        "cost": 999_999,
+        "prompt_tokens": 412,
+        "not_believed": {"cost_nanousd": 999_999 * 10**9},
+    }
+    warnings = [event.text for event in heard if isinstance(event, Note) and event.loud]
+    assert ["says that it cost $999,999.00, far more" in text for text in warnings] == [True]
+
+
 def test_a_stated_price_without_counts_has_bounds_for_them(tmp_path: Path) -> None:
     result, _, _ = answered(tmp_path, answer(Usage(raw={"cost": 0.05})))
     assert (result.cost_nanousd, result.cost_source) == (50_000_000, "provider")

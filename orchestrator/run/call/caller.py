@@ -237,6 +237,7 @@ class Caller:
             order.log_text,
             thinks=REASONING in spec.tags,
             window=spec.context_window,
+            worst_nanousd=worst,
             other=other,
         )
         return Draft(spec, request, record, terms, exempt, order.shares, order.token_budget)

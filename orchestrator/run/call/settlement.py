@@ -1,10 +1,10 @@
 """How a call's row changes when the call ends. Pure: takes a record, returns a record.
 
 The cost is the charge that the reply states; otherwise the provider's token counts at their rates, unless they are far
-more than was sent and allowed. A call that was certainly not billed costs 0. If a call may have been billed and nothing
-says how much, or a reasoning model returned no counts, the reserved worst case stays as the cost, marked as an
-estimate: it is never below the bill. The part of a stream that arrived is no upper bound, since a provider goes on
-generating until it notices that the client is gone.
+more than was sent and allowed, or the charge is far more than such a call can cost. A call that was certainly not
+billed costs 0. If a call may have been billed and nothing says how much, or a reasoning model returned no counts, the
+reserved worst case stays as the cost, marked as an estimate: it is never below the bill. The part of a stream that
+arrived is no upper bound, since a provider goes on generating until it notices that the client is gone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from ...billing import Bill, CostSource, bill, stated_cost
@@ -38,7 +38,8 @@ _TOOL_CALL_OVERHEAD = 64  # tokens that mark a call of a tool in a reply, with r
 class Terms:
     """What a call is settled by: the price, its load, its output limit, whether its text may be kept, and whether
     the model may have reasoned, which is billed as output and invisible. `window`: the model's context window in
-    tokens. `other` returns the name and price of another registered model if the reply names one that was not asked."""
+    tokens. `worst_nanousd`: the amount that was reserved. `other` returns the name and price of another registered
+    model if the reply names one that was not asked."""
 
     price: Price | None
     load: Load
@@ -46,6 +47,7 @@ class Terms:
     log_text: bool
     thinks: bool = False
     window: int = 0
+    worst_nanousd: int | None = None
     other: Callable[[str, datetime], tuple[str, Price | None] | None] = lambda *_: None
     sent_at: datetime | None = None
 
@@ -148,26 +150,29 @@ def _charged(billed: Bill, usage: Usage, terms: Terms) -> Changes:
     if billed.price is not None and billed.price is not terms.price:
         changes["price"] = price_json(billed.price)
     raw = _kept_of(usage, terms)
+    if billed.disbelieved:
+        raw = {**raw, NOT_BELIEVED: dict(billed.disbelieved)}
     return changes | {"usage": json.dumps(raw, default=str) if raw else None}
 
 
 def bill_of(completion: Completion, terms: Terms, ended: Ended) -> Bill | None:
     """The bill of a reply, whichever model it came from; None if its tokens were not counted."""
-    usage, gpu_ms = completion.usage, ended.latency_ms
+    usage = completion.usage
     if usage is None:
         return None
+    bill_at = partial(bill, usage=usage, gpu_ms=ended.latency_ms, worst_nanousd=terms.worst_nanousd)
     other = None if terms.sent_at is None else terms.other(completion.model, terms.sent_at)
     if other is None:
-        return bill(terms.price, usage, gpu_ms=gpu_ms)
+        return bill_at(terms.price)
     name, price = other
     answered = f"{name} answered in its place"
     if price is None and stated_cost(usage.raw) is None:
-        billed = bill(terms.price, usage, gpu_ms=gpu_ms)
+        billed = bill_at(terms.price)
         source = CostSource.ESTIMATE if billed.source is CostSource.USAGE else billed.source
         return replace(
             billed, source=source, doubts=(*billed.doubts, f"{answered}, which has no price in the registry")
         )
-    billed = bill(price, usage, gpu_ms=gpu_ms)
+    billed = bill_at(price)
     return replace(billed, doubts=(*billed.doubts, f"{answered}, at its price"))
 
 
