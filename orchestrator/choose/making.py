@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from datetime import datetime
+from functools import partial
 
 from ..config import Rollout, RunOptions, Settings
 from ..deferred import dataclass, replace
@@ -34,6 +35,9 @@ from .strategies.tiers import tier_for, tiers
 from .table import Decision, Observed, Obstacle, Offer, Situation, nothing_to_call, survey
 from .taking import check_taken
 
+# The chance that a leg's answer is accepted where the ledger has no measurement: of recorded answers to prompts of many
+# kinds (RouterArena), the share with a confidence of 0.6 or more.
+_ACCEPTED = 0.61
 _OF_CAP = (Obstacle.BUDGET, Obstacle.UNPRICED)  # what a cost cap alone puts in a model's way
 
 
@@ -189,7 +193,7 @@ def cost_by_batch(planned: Planned, *, registry: Registry, settings: Settings, w
     costs = CallCosts(planned.reading, planned.options, planned.load, at_batch_rates, settings.free_tier, when).of(
         planned.plan
     )
-    return price(planned.plan, costs.__getitem__)
+    return price(planned.plan, costs.__getitem__, partial(_chance_of_acceptance, planned.observed))
 
 
 def _decide(choice: Choice, situation: Situation, registry: Registry) -> Decision:
@@ -229,6 +233,10 @@ def _with_word_of_the_cap(decision: Decision, choice: Choice, situation: Situati
         if name not in decision.models() and situation.offers[name].obstacle in _OF_CAP
     ]
     return replace(decision, warnings=(*warnings, *decision.warnings))
+
+
+def _chance_of_acceptance(observed: Observed, leg: Node) -> float:
+    return observed.accepted.get(leg.model, _ACCEPTED) if isinstance(leg, Call) else _ACCEPTED
 
 
 def _why_capped(offer: Offer) -> str:
@@ -333,7 +341,7 @@ def _priced(decision: Decision, situation: Situation, load: Load, settings: Sett
         load=load,
         plan=decision.plan,
         pattern=pattern,
-        cost=price(decision.plan, costs.__getitem__),
+        cost=price(decision.plan, costs.__getitem__, partial(_chance_of_acceptance, situation.observed)),
         costs=costs,
         reasons=tuple(dict.fromkeys((*map(str, decision.reasons), *decision.warnings))),
         warnings=frozenset(decision.warnings),
