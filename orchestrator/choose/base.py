@@ -15,6 +15,7 @@ from ..money import format_nanousd
 from ..plan import Call, CostRange, Node, calls
 from ..plan.compose import sees_context
 from ..plan.load import Load
+from ..reading.bounds import Tokenizer
 from ..reading.needs import Needs
 from ..reading.prompt import OfReading, Reading
 from ..registry.model import Chain, Feature, ModelSpec, Role, Status
@@ -189,7 +190,7 @@ class Offers(Mapping[str, Offer]):
 
 def survey(
     specs: Mapping[str, ModelSpec],
-    load: Load,
+    load_for: Callable[[Tokenizer], Load],
     options: RunOptions,
     *,
     out_of_reach: Callable[[ModelSpec], Obstacle | None],
@@ -199,6 +200,7 @@ def survey(
     """An offer for every model, by name. `out_of_reach` says why a provider cannot be called, if so."""
 
     def offer(spec: ModelSpec) -> Offer:
+        load = load_for(spec.tokenizer)
         limit = output_limit(spec, load, options.max_tokens)
         cost = quote(spec, price_for(spec, when, free_tier), load, limit=max(limit, 1), timeout_s=options.timeout_s)
         cap = None if cost.expected is None and options.allow_unpriced else options.max_cost_nanousd

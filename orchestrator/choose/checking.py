@@ -46,6 +46,8 @@ def check_options(options: RunOptions) -> None:
         raise UsageError("the subject is empty", hint="without --subject, the arm is drawn for the prompt")
     if options.verify is not None:
         _check_command(options.verify)
+    if options.schema is None and (spelled := options.given.get("schema_repair")) is not None:
+        raise UsageError(f"{spelled} needs a schema", hint="for example: --schema answer.json")
     for each in options.requires:
         if each not in list(Requirement):
             raise UsageError(f"a prompt may require {' or '.join(Requirement)}, not {each!r}")

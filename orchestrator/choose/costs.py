@@ -1,7 +1,7 @@
 """The possible cost of each call of a plan, before any is made.
 
 A call's input depends on the outputs of others. The most is a bound all the same: a step returns at most its limit of
-tokens, each at most BYTES_PER_TOKEN bytes in the next prompt, where each byte is at most one token. The expected cost
+tokens, for each of which at most READ_PER_WRITTEN tokens are put into the next prompt. The expected cost
 assumes that a step returns as much as the prompt's answer is expected to have, within its limit, and that a loop takes
 one round.
 """
@@ -9,30 +9,37 @@ one round.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import field
 from datetime import datetime
 
 from ..config import RunOptions
 from ..deferred import dataclass, replace
-from ..plan import Accept, Call, Cascade, Check, CostRange, Loop, Node, Panel, calls, children, nodes
+from ..plan import Accept, Call, Cascade, Check, CostRange, Loop, Node, Panel, calls, children, nodes, price
 from ..plan import Sequence as Steps
-from ..plan.compose import BYTES_PER_TOKEN, VERDICT_TOKENS, Size, expected_loads, reply_limit
+from ..plan.compose import READ_PER_WRITTEN, VERDICT_TOKENS, Size, expected_loads, reply_limit
 from ..plan.load import Load
+from ..plan.pricing import total
+from ..plan.repair import PROBLEM, PROBLEM_TOKENS, REPLY, held_against, repair_call
+from ..reading.bounds import Tokenizer
 from ..reading.prompt import Reading
 from ..registry.model import ModelSpec
+from .loads import prompt_load
 from .quote import DEFAULT_MAX_TOKENS, output_limit, price_for, quote
 
 
 @dataclass(slots=True)
 class CallCosts:
-    """Computes the cost of every call of a plan whose models are chosen. `load` is that of the prompt alone."""
+    """Computes the cost of every call of a plan whose models are chosen. `accepted`: the chance that the answer of a cascade's leg
+    is accepted, 0 to 1."""
 
     reading: Reading
     options: RunOptions
-    load: Load
     find: Callable[[str], ModelSpec]
     free_tier: Collection[str]
     when: datetime
+    accepted: Callable[[Node], float] = lambda _: 1.0
     _judges: frozenset[Call] = frozenset()
+    _loads: dict[Tokenizer, Load] = field(default_factory=dict)
 
     def of(self, plan: Node) -> dict[Call, CostRange]:
         """The cost range of each call in nano-dollars. Equal calls cost the same wherever they stand."""
@@ -40,6 +47,29 @@ class CallCosts:
         self._judges = frozenset(_judges_of(plan))
         self._visit(plan, {}, ranges)
         return ranges
+
+    def total(self, plan: Node, ranges: Mapping[Call, CostRange]) -> CostRange:
+        """The cost range of the plan, given those of its calls. The most has the repairs of answers in it."""
+        cost = price(plan, ranges.__getitem__, self.accepted)
+        if self.options.schema is None or not self.options.schema_repair:
+            return cost
+        evidence = {name for name in ("schema", "verify") if getattr(self.options, name) is not None}
+        each = total(self._dearest_repair(node) for node in held_against(plan, evidence))
+        # An optional last step may fail, and the answer of an earlier one be taken.
+        one = self._dearest_repair(plan)
+        return cost._replace(maximum=total([cost.maximum, None if each is None or one is None else max(each, one)]))
+
+    def _dearest_repair(self, node: Node) -> int | None:
+        """The most that it can cost to ask once more for the answer of one of a node's calls."""
+        costs = [self._repair(call) for call in calls(node) if call not in self._judges]
+        return None if None in costs else max(cost for cost in costs if cost is not None)
+
+    def _repair(self, call: Call) -> int | None:
+        repair = repair_call(call.model, self.options.schema or {})
+        sizes = {REPLY: self._size(call), PROBLEM: Size(PROBLEM_TOKENS, READ_PER_WRITTEN * PROBLEM_TOKENS)}
+        ranges: dict[Call, CostRange] = {}
+        self._price(repair, sizes, ranges)
+        return ranges[repair].maximum
 
     def _visit(self, node: Node, sizes: Mapping[str, Size], ranges: dict[Call, CostRange]) -> dict[str, Size]:
         """Price the calls of a node, given the output sizes of the steps before it. Returns the sizes with its own."""
@@ -78,10 +108,12 @@ class CallCosts:
         answers: Sequence[Size] = (),
         answer: Size | None = None,
     ) -> None:
-        base = self.load if answer is None else replace(self.load, output_tokens=VERDICT_TOKENS)
+        spec = self.find(call.model)
+        base = self._load(spec.tokenizer)
+        if answer is not None:
+            base = replace(base, output_tokens=VERDICT_TOKENS)
         prompt, count = self.reading.prompt, self.reading.count
         least, load = expected_loads(call, prompt, sizes, base, answers=answers, answer=answer, count=count)
-        spec = self.find(call.model)
         price = price_for(spec, self.when, self.free_tier)
         exact = least is load  # what is sent is known already, and with it what the window leaves for the reply
         wanted = reply_limit(call, self.options.max_tokens, judging=answer is not None)
@@ -96,7 +128,12 @@ class CallCosts:
     def _size(self, node: Node) -> Size:
         """The longest output of a node: that of the longest answer that it may take."""
         limit = max(self._limit(call, judging=call in self._judges) for call in calls(node))
-        return Size(min(self.load.output_tokens, limit), BYTES_PER_TOKEN * limit)
+        return Size(min(self.reading.analysis.output_tokens, limit), READ_PER_WRITTEN * limit)
+
+    def _load(self, tokenizer: Tokenizer) -> Load:
+        if tokenizer not in self._loads:
+            self._loads[tokenizer] = prompt_load(self.reading, self.options, tokenizer)
+        return self._loads[tokenizer]
 
     def _limit(self, call: Call, *, judging: bool) -> int:
         wanted = reply_limit(call, self.options.max_tokens, judging=judging)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 
 from ..config import Rollout, RunOptions, Settings
 from ..deferred import dataclass, replace
 from ..errors import BudgetError, ConfigError, OrchError, UsageError, did_you_mean
 from ..money import format_nanousd
-from ..plan import Call, Cascade, CostRange, Node, calls, needed, nodes, price
-from ..plan.load import MESSAGE_OVERHEAD, Load, with_schema, with_tools
+from ..plan import Call, Cascade, CostRange, Node, calls, needed, nodes
+from ..plan.load import Load
+from ..reading.bounds import Tokenizer
 from ..reading.complexity import analyzer_for
 from ..reading.needs import ROUTINE_TASKS
 from ..reading.prompt import OfReading, Reading, read_prompt
@@ -27,6 +28,7 @@ from .choosing import Choice, choose, overrides_in, with_strategy_meant
 from .costs import CallCosts
 from .experiment import Assigned
 from .latency import marked_if_slow, within_latency
+from .loads import prompt_load, question_load
 from .quality import rated_from
 from .role import in_role, with_role
 from .rollout import RolledOut, roll_out
@@ -96,8 +98,8 @@ def make_plan(
     if choice.strategy is tiers:
         choice = replace(choice, chain=registry.tier_chain(limited.tier or tier_for(reading.needs)))
     rollout = None if settings.rollout is None else _known(settings.rollout, registry)
-    load = _load(reading, limited)
-    situation = _situation(reading, load, choice, rollout, registry, settings, when, observed)
+    load = prompt_load(reading, limited)
+    situation = _situation(reading, choice, rollout, registry, settings, when, observed)
     decision = _with_word_of_the_cap(_decide(choice, situation, registry), choice, situation, registry)
     rolled_out = None
     if rollout is not None:
@@ -145,7 +147,6 @@ def _limited(options: RunOptions, reading: Reading) -> RunOptions:
 
 def _situation(
     reading: Reading,
-    load: Load,
     choice: Choice,
     rollout: Rollout | None,
     registry: Registry,
@@ -158,13 +159,14 @@ def _situation(
     hosted = set() if rollout is None or when.date() < rollout.starts else {rollout.model}
     reach = _reach(settings, choice.named(registry) | set(overrides.values()) | hosted)
 
-    def offers_for(load: Load) -> Mapping[str, Offer]:
-        offers = survey(registry.models, load, options, out_of_reach=reach, free_tier=settings.free_tier, when=when)
+    def offers_for(load_of: Callable[[Reading, RunOptions, Tokenizer], Load]) -> Mapping[str, Offer]:
+        load_for = cache(partial(load_of, reading, options))
+        offers = survey(registry.models, load_for, options, out_of_reach=reach, free_tier=settings.free_tier, when=when)
         return offers if options.min_quality is None else rated_from(options.min_quality, offers, reading.analysis.task)
 
     return Situation(
         reading,
-        offers_for(load),
+        offers_for(prompt_load),
         options,
         choice.chain,
         tuple(registry.model(name).name for name in options.models),
@@ -175,7 +177,7 @@ def _situation(
         table=choice.table,
         overrides=overrides,
         observed=observed,
-        question_offers=offers_for(_question_load(reading, load)) if reading.prompt.context else {},
+        question_offers=offers_for(question_load) if reading.prompt.context else {},
         reserved=frozenset() if rollout is None else frozenset({rollout.model}),
     )
 
@@ -190,10 +192,9 @@ def cost_by_batch(planned: Planned, *, registry: Registry, settings: Settings, w
         by_batch = None if price_now is None else price_now.by_batch()
         return replace(spec, prices=() if by_batch is None else (by_batch,))
 
-    costs = CallCosts(planned.reading, planned.options, planned.load, at_batch_rates, settings.free_tier, when).of(
-        planned.plan
-    )
-    return price(planned.plan, costs.__getitem__, partial(_chance_of_acceptance, planned.observed))
+    accepted = partial(_chance_of_acceptance, planned.observed)
+    costs = CallCosts(planned.reading, planned.options, at_batch_rates, settings.free_tier, when, accepted)
+    return costs.total(planned.plan, costs.of(planned.plan))
 
 
 def _decide(choice: Choice, situation: Situation, registry: Registry) -> Decision:
@@ -284,26 +285,6 @@ def _reach(settings: Settings, named: set[str]) -> Callable[[ModelSpec], Obstacl
     return out_of_reach
 
 
-def _load(reading: Reading, options: RunOptions) -> Load:
-    text, system = reading.count(reading.prompt.text), reading.count(reading.prompt.system or "")
-    load = Load(
-        input_tokens=text.expected + system.expected,
-        input_bound=text.bound + system.bound + MESSAGE_OVERHEAD,
-        output_tokens=reading.analysis.output_tokens,
-    )
-    return with_schema(with_tools(load, options.tools), options.schema)
-
-
-def _question_load(reading: Reading, load: Load) -> Load:
-    """The load of the question without its context."""
-    given = reading.count(reading.prompt.context)
-    return replace(
-        load,
-        input_tokens=max(1, load.input_tokens - given.expected),
-        input_bound=load.input_bound - given.bound,
-    )
-
-
 def _known(rollout: Rollout, registry: Registry) -> Rollout:
     """The rollout with its model's canonical name. Raises ConfigError for an unknown model or task."""
     spec = registry.find(rollout.model)
@@ -320,9 +301,15 @@ def _known(rollout: Rollout, registry: Registry) -> Rollout:
 
 def _priced(decision: Decision, situation: Situation, load: Load, settings: Settings, pattern: str | None) -> Planned:
     options = situation.options
-    costs = CallCosts(
-        situation.reading, options, load, lambda name: situation.offers[name].spec, settings.free_tier, situation.when
-    ).of(decision.plan)
+    call_costs = CallCosts(
+        situation.reading,
+        options,
+        lambda name: situation.offers[name].spec,
+        settings.free_tier,
+        situation.when,
+        partial(_chance_of_acceptance, situation.observed),
+    )
+    costs = call_costs.of(decision.plan)
     least, cap = needed(decision.plan, costs.__getitem__), options.max_cost_nanousd
     if cap is not None and least is not None and least > cap:
         raise BudgetError(
@@ -341,7 +328,7 @@ def _priced(decision: Decision, situation: Situation, load: Load, settings: Sett
         load=load,
         plan=decision.plan,
         pattern=pattern,
-        cost=price(decision.plan, costs.__getitem__, partial(_chance_of_acceptance, situation.observed)),
+        cost=call_costs.total(decision.plan, costs),
         costs=costs,
         reasons=tuple(dict.fromkeys((*map(str, decision.reasons), *decision.warnings))),
         warnings=frozenset(decision.warnings),

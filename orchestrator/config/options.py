@@ -192,6 +192,12 @@ class RunOptions:
     schema: Mapping[str, Any] | None = option(
         None, Kind.SCHEMA, "Ask for JSON that fits this JSON Schema, and accept nothing else.", metavar="FILE"
     )
+    schema_repair: bool = option(
+        False,
+        Kind.SWITCH,
+        "With --schema: if an answer does not fit, ask its model once more and say what is wrong.",
+        config=True,
+    )
     self_check: str | None = option(
         None,
         Kind.TEXT,

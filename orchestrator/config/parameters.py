@@ -24,6 +24,7 @@ class RunParameters(TypedDict, total=False):
     accept: str | None
     verify: str | None
     schema: Mapping[str, Any] | None
+    schema_repair: bool | None
     self_check: str | None
     logprobs: bool | None
     task: str | None

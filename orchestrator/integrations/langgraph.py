@@ -39,6 +39,11 @@ WRITES: Mapping[str, Write] = MappingProxyType(
     {"answer": "response", "cost": "cost", "run_id": "run_id", "confidence": "confidence"}
 )
 
+_USER = ("human", "user")
+_ROLES = (*_USER, "ai", "assistant", "system", "developer", "tool")
+# Parts of a message in LangChain's and the providers' words.
+_NOT_ASKED = ("reasoning", "thinking", "redacted_thinking", "tool_use", "tool_call", "tool_call_chunk", "function_call")
+
 _RULES = (*(task.value for task in Task), *(level.value for level in Level), *(need.value for need in Need))
 
 
@@ -54,21 +59,21 @@ def plan_node(
     """A node that runs a plan of chains.yaml, or a strategy, on what the state holds; for `invoke` and `ainvoke`.
 
     `prompt` and `context` name keys of the state, or are functions of it. Either value may be text, a message or a
-    document of LangChain, or a list: of a prompt's, the last item counts, as in a state of messages; of a context's,
-    all do. `writes` maps keys of the state to fields of the `OrchestrationResult`, or to functions of it; `cost` is in
-    dollars, None if a call was unpriced. `engine` has settings and models of its own; without one they are the user's,
-    read at each run. Other `options` are those of `orchestrate`.
+    document of LangChain, or a list: of a prompt's, the last item counts, and in a state of messages the last one of
+    the user's; of a context's, all do. A context that the state does not have is none. `writes` maps keys of the state
+    to fields of the `OrchestrationResult`, or to functions of it; `cost` is in dollars, None if a call was unpriced.
+    `engine` has settings and models of its own; without one they are the user's, read at each run. Other `options` are
+    those of `orchestrate`.
 
-    The node raises the `OrchError` that a run ended in: a `TemporaryError` may be retried, `retryable` says so of any.
+    The node raises UsageError for what cannot be sent as text, such as an image in a message, and the `OrchError` that
+    a run ended in: a `TemporaryError` may be retried, `retryable` says so of any.
     plan_node itself raises ConfigError if LangGraph is not installed, and UsageError for a field that no result has.
     """
     readers = {key: _field(wanted) for key, wanted in writes.items()}
 
     async def run(state: Any) -> dict[str, Any]:
-        given = "" if context is None else _as_text(_read(state, context), "\n\n".join)
-        result = await orchestrate(
-            _as_text(_read(state, prompt), lambda texts: texts[-1]), plan, context=given, engine=engine, **options
-        )
+        given = "" if context is None else _as_text(_read(state, context, optional=True))
+        result = await orchestrate(_as_prompt(_read(state, prompt)), plan, context=given, engine=engine, **options)
         return {key: read(result) for key, read in readers.items()}
 
     def run_and_wait(state: Any) -> dict[str, Any]:
@@ -112,7 +117,7 @@ class AnalysisEdge:
         self.destinations = list(dict.fromkeys([*destinations, *([] if default is None else [default])]))
 
     def __call__(self, state: Any) -> str:
-        prompt = parse_prompt(_as_text(_read(state, self._prompt), lambda texts: texts[-1]))
+        prompt = parse_prompt(_as_prompt(_read(state, self._prompt)))
         analysis = self._analyzer.analyze(prompt)
         if not isinstance(self._rules, Mapping):
             return self._rules(analysis)
@@ -143,25 +148,65 @@ def _field(wanted: Write) -> Callable[[OrchestrationResult], Any]:
     return lambda result: getattr(result, wanted)
 
 
-def _read(state: Any, wanted: Read) -> Any:
-    """A value of the state, which LangGraph lets be a mapping, a dataclass or a pydantic model."""
+def _read(state: Any, wanted: Read, *, optional: bool = False) -> Any:
+    """A value of the state, which LangGraph lets be a mapping, a dataclass or a pydantic model. None for an optional
+    one that a mapping does not have: keys that nothing has been written to are not there."""
     if not isinstance(wanted, str):
         return wanted(state)
+    if optional and isinstance(state, Mapping) and wanted not in state:
+        return None
     try:
         return state[wanted] if isinstance(state, Mapping) else getattr(state, wanted)
     except (KeyError, AttributeError):
         raise UsageError(f"the graph's state has no {wanted!r}") from None
 
 
-def _as_text(value: Any, several: Callable[[list[str]], str]) -> str:
-    """Text, or that of a message or a document; `several` makes one text of those of a list."""
+def _as_prompt(value: Any) -> str:
+    """The text of a prompt: of messages, the last one that is the user's own; of other lists, the last item."""
+    if not isinstance(value, list | tuple):
+        return _as_text(value)
+    asked = [item for item in value if _role_of(item) in (None, *_USER)]
+    if value and not asked:
+        raise UsageError(
+            "the graph's state holds no message of a user's, and an answer is no prompt",
+            hint="say which one is the prompt: prompt=lambda state: state['messages'][-1]",
+        )
+    return _as_prompt(asked[-1]) if asked else ""
+
+
+def _as_text(value: Any) -> str:
+    """Text, or that of a message, a document or a list of them. Raises UsageError for what cannot be sent as text."""
+    if value is None or isinstance(value, str):
+        return str(value or "")
     if isinstance(value, list | tuple):
-        texts = [_as_text(item, several) for item in value]
-        return several(texts) if texts else ""
-    for attribute in ("page_content", "text"):  # a document's, a message's
-        value = getattr(value, attribute, value)
-    if value is None:
+        return "\n\n".join(map(_as_text, value))
+    for name in ("page_content", "content"):  # a document's, a message's
+        content = value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+        if content is not None:
+            return "".join(map(_block, content)) if isinstance(content, list) else _as_text(content)
+    raise UsageError(f"the graph's state holds {type(value).__name__} where text is needed")
+
+
+def _block(block: Any) -> str:
+    """The text of a part of a message: none of what a model thinks or calls, which asks nothing."""
+    if isinstance(block, str):
+        return block
+    kind = block.get("type") if isinstance(block, Mapping) else type(block).__name__
+    if kind in _NOT_ASKED:
         return ""
-    if not isinstance(value, str):
-        raise UsageError(f"the graph's state holds {type(value).__name__} where text is needed")
-    return str(value)
+    if isinstance(block, Mapping) and isinstance(text := block.get("text"), str):
+        return text
+    raise UsageError(
+        f"a message in the graph's state holds what orch cannot send: {str(kind)[:40]}",
+        hint="orch sends text alone; to leave the rest out: prompt=lambda state: state['messages'][-1].text",
+    )
+
+
+def _role_of(item: Any) -> str | None:
+    """Whose message it is, as LangChain and OpenAI say it; None for what is no message."""
+    if isinstance(item, Mapping):
+        return item.get("role")
+    if isinstance(item, tuple):
+        return item[0] if item and item[0] in _ROLES else None
+    role = getattr(item, "role", None) or getattr(item, "type", None)
+    return str(role).removesuffix("MessageChunk").lower() if role and hasattr(item, "content") else None

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import json
 import random
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 from ..deferred import dataclass, replace
 from ..expressions import expression
+from ..reading.bounds import JOINT, Tokenizer
 from ..reading.fencing import MARKER_LENGTH, explained, fenced, new_marker
-from ..reading.tokens import TokenCount, count_tokens
+from ..reading.tokens import TokenCount, count_tokens, upper_bound_tokens
 from ..types import Prompt, ResponseFormat
 from . import Call
 from .load import MESSAGE_OVERHEAD, Load, schema_bound
 from .template import ANSWER, ANSWERS, CONTEXT, PROMPT, QUESTION, STEPS, Slot, Template, parse
 
-# What a step gave is cut to so many bytes for each token that it was allowed before it is put into a prompt. English
-# has 4 to 5 bytes a token and no language more than 7 or so in vocabularies of 100,000 and up, so that only long runs
-# of blanks or of one letter are ever cut; with it, what a plan can cost at most is a bound and not a guess.
-BYTES_PER_TOKEN = 8
+# For each token that a step was allowed, so many tokens of what it gave are put into a prompt, by the bound for any
+# tokenizer. So what a plan can cost at most is a bound and not a guess. The tokenizer of the model that reads it may
+# give more tokens than the writer's, and the bound lies above that.
+READ_PER_WRITTEN = 6
 
 VERDICT_FORMAT = ResponseFormat(
     {
@@ -36,14 +39,13 @@ VERDICT_FORMAT = ResponseFormat(
     },
     "verdict",
 )
-_VERDICT_BOUND = schema_bound(json.dumps(VERDICT_FORMAT.schema))
 VERDICT_TOKENS = 80  # of a verdict as it is expected: a number, and an issue or two
 _LONE_SURROGATE = expression("[\ud800-\udfff]")
 _VERDICT_WISH = (
     'Reply with one JSON object and nothing else: {"score": from 0 (useless) to 1 (nothing left to improve), '
     '"issues": [each thing that is wrong or missing, in one sentence]}.'
 )
-Count = Callable[[str], TokenCount]  # a run's own remembers what it has counted
+Count = Callable[[str, Tokenizer], TokenCount]  # a run's own remembers what it has counted
 _AS_IT_IS = "$prompt"
 _DEFAULT_CHECK = """\
 Judge how well an answer does what was asked: is it right, complete, clear, and in the form that was asked for?
@@ -75,10 +77,11 @@ class Composed:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The length of a step's output: its expected tokens (0 if the step may be missing), and the most bytes."""
+    """The length of a step's output: its expected tokens (0 if the step may be missing), and the most in any
+    tokenizer."""
 
     tokens: int
-    most_bytes: int
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,22 +177,23 @@ def expected_loads(
     if answer is not None:
         given[ANSWER] = answer
     if answers:
-        overhead = len(fenced("answer-10", "", "x" * MARKER_LENGTH)) + 1
-        given[ANSWERS] = Size(sum(size.tokens for size in answers), sum(size.most_bytes + overhead for size in answers))
+        overhead = len(fenced("answer-10", "", "x" * MARKER_LENGTH)) + 1 + JOINT
+        given[ANSWERS] = Size(sum(size.tokens for size in answers), sum(size.most + overhead for size in answers))
     tail = "\n\n".join(["", explained("x" * MARKER_LENGTH), _VERDICT_WISH if judging else ""])
     least = _load(template.render(known) or prompt.text, system, base, count, judging=judging)
-    tokens, bound = count(tail)
+    tokens, bound = count(tail, base.tokenizer)
     for paragraph in template.paragraphs:
-        counted = [_piece_size(piece, known, given, count) for piece in paragraph]
-        bound += sum(size.most_bytes for size in counted) + len("\n\n")
+        counted = [_piece_size(piece, known, given, base.tokenizer, count) for piece in paragraph]
+        bound += sum(size.most + JOINT for size in counted) + len("\n\n")
         there = all(size.tokens or isinstance(piece, str) for piece, size in zip(paragraph, counted, strict=True))
         tokens += sum(size.tokens for size in counted) if there else 0
-    bound = max(bound, count(prompt.text).bound)
+    bound = max(bound, count(prompt.text, base.tokenizer).bound)
     system_load = _load("", system, base, count, judging=judging)
     return least, Load(
         input_tokens=tokens + system_load.input_tokens,
         input_bound=bound + system_load.input_bound,
         output_tokens=base.output_tokens,
+        tokenizer=base.tokenizer,
     )
 
 
@@ -199,10 +203,13 @@ def sees_context(call: Call) -> bool:
 
 
 def insertable(text: str, max_tokens: int) -> str:
-    """A step's output as it is inserted into another prompt: at most BYTES_PER_TOKEN bytes for each token of its
-    limit, and without lone surrogates, which cannot be sent."""
-    encoded = _LONE_SURROGATE.sub("\ufffd", text).encode()
-    return encoded[: BYTES_PER_TOKEN * max_tokens].decode("utf-8", "ignore")
+    """What a step gave, as it is put into another prompt: at most READ_PER_WRITTEN tokens for each token that it was
+    allowed, and without the halves of characters that cannot be sent."""
+    sent, most = _LONE_SURROGATE.sub("\ufffd", text), READ_PER_WRITTEN * max_tokens
+    if upper_bound_tokens(sent) <= most:
+        return sent
+    end = bisect_right(range(len(sent)), most, key=lambda length: upper_bound_tokens(sent[:length])) - 1
+    return sent[:end]
 
 
 def _values(template: Template, prompt: Prompt, material: Material, marker: str) -> dict[str, str]:
@@ -222,16 +229,19 @@ def _values(template: Template, prompt: Prompt, material: Material, marker: str)
     return values | {ANSWERS: "\n".join(numbered)}
 
 
-def _piece_size(piece: str | Slot, known: Mapping[str, str], given: Mapping[str, Size], count: Count) -> Size:
+def _piece_size(
+    piece: str | Slot, known: Mapping[str, str], given: Mapping[str, Size], tokenizer: Tokenizer, count: Count
+) -> Size:
     if isinstance(piece, str):
-        return Size(*count(piece))
+        return Size(*count(piece, tokenizer))
     if text := known.get(piece.key):
-        return Size(*count(text))
+        return Size(*count(text, tokenizer))
     size = given.get(piece.key)
     if size is None:
         return Size(0, 0)
     around = fenced(piece.key.removeprefix(STEPS), "", "x" * MARKER_LENGTH)
-    return Size(size.tokens and size.tokens + count(around).expected, size.most_bytes + len(around))
+    tokens, bound = count(around, tokenizer)
+    return Size(size.tokens and size.tokens + tokens, size.most + bound)
 
 
 def _load(text: str, system: str | None, base: Load, count: Count, *, judging: bool = False) -> Load:
@@ -239,15 +249,21 @@ def _load(text: str, system: str | None, base: Load, count: Count, *, judging: b
 
     Any call but a check may give the run's answer and is sent the run's schema.
     """
-    schema = _VERDICT_BOUND if judging else base.schema_bound
-    body, head = count(text), count(system or "")
+    schema = _verdict_bound(base.tokenizer) if judging else base.schema_bound
+    body, head = count(text, base.tokenizer), count(system or "", base.tokenizer)
     return Load(
         input_tokens=body.expected + head.expected + (0 if judging else base.schema_tokens),
         input_bound=body.bound + head.bound + MESSAGE_OVERHEAD + schema,
         output_tokens=base.output_tokens,
         schema_tokens=base.schema_tokens,
         schema_bound=base.schema_bound,
+        tokenizer=base.tokenizer,
     )
+
+
+@cache
+def _verdict_bound(tokenizer: Tokenizer) -> int:
+    return schema_bound(json.dumps(VERDICT_FORMAT.schema), tokenizer)
 
 
 def _with_tools_of(base: Load, load: Load) -> Load:

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 from ..deferred import dataclass, replace
-from ..reading.tokens import estimate_tokens, upper_bound_tokens
+from ..reading.bounds import Tokenizer
+from ..reading.tokens import count_tokens, upper_bound_tokens
 from ..types import Tool
 
 MESSAGE_OVERHEAD = 64  # tokens that a provider wraps around one message and a system prompt, with room to spare
@@ -32,12 +33,13 @@ class Load:
     tool_bound: int = 0
     schema_tokens: int = 0
     schema_bound: int = 0
+    tokenizer: Tokenizer = Tokenizer.ANY
 
 
-def schema_bound(written: str) -> int:
+def schema_bound(written: str, tokenizer: Tokenizer) -> int:
     """The most input tokens for a reply schema, given as JSON: some providers add it as it is, some with words
     around it."""
-    return 2 * upper_bound_tokens(written) + 4 * MESSAGE_OVERHEAD
+    return 2 * upper_bound_tokens(written, tokenizer) + 4 * MESSAGE_OVERHEAD
 
 
 def with_schema(load: Load, schema: Mapping[str, Any] | None) -> Load:
@@ -45,7 +47,7 @@ def with_schema(load: Load, schema: Mapping[str, Any] | None) -> Load:
     if schema is None:
         return load
     written = json.dumps(schema, ensure_ascii=False)
-    tokens, bound = estimate_tokens(written), schema_bound(written)
+    tokens, bound = count_tokens(written, load.tokenizer).expected, schema_bound(written, load.tokenizer)
     return replace(
         load,
         input_tokens=load.input_tokens + tokens,
@@ -64,8 +66,9 @@ def with_tools(load: Load, tools: Sequence[Tool]) -> Load:
     if not tools:
         return load
     written = json.dumps([asdict(tool) for tool in tools], ensure_ascii=False)
-    tokens = estimate_tokens(written) + _TOOL_PREAMBLE // 2
-    bound = 2 * upper_bound_tokens(written) + _TOOL_PREAMBLE + MESSAGE_OVERHEAD * len(tools)
+    count = count_tokens(written, load.tokenizer)
+    tokens = count.expected + _TOOL_PREAMBLE // 2
+    bound = 2 * count.bound + _TOOL_PREAMBLE + MESSAGE_OVERHEAD * len(tools)
     return replace(
         load,
         input_tokens=load.input_tokens + tokens,

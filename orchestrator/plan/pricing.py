@@ -45,7 +45,7 @@ def needed(node: Node, price_call: Callable[[Call], CostRange]) -> int | None:
             known = [cost for member in members if (cost := needed(member, price_call)) is not None]
             return min(known, default=None)
         case Sequence(steps=steps):
-            return _total(needed(step, price_call) for step in steps if not step.optional)
+            return total(needed(step, price_call) for step in steps if not step.optional)
         case Loop(body=body):
             return needed(body, price_call)
 
@@ -56,7 +56,7 @@ def _combined(
     match node:
         case Cascade(legs=legs):
             checks = ranges[len(legs) :] * (len(legs) - 1)
-            most = _total(cost.maximum for cost in [*ranges[: len(legs)], *checks])
+            most = total(cost.maximum for cost in [*ranges[: len(legs)], *checks])
             chances = [1.0 if node.accept.threshold == 0 else accepted(leg) for leg in legs]
             return CostRange(ranges[0].minimum, _expected(ranges[: len(legs)], chances, checks), most)
         case Panel() | Sequence():
@@ -68,22 +68,23 @@ def _combined(
 
 def _expected(legs: list[CostRange], chances: list[float], checks: list[CostRange]) -> int | None:
     """The cost of a cascade's legs, each by the chance that it is reached."""
-    total, reached = 0.0, 1.0
+    amount, reached = 0.0, 1.0
     for place, (leg, chance) in enumerate(zip(legs, chances, strict=True)):
-        amount = _total([leg.expected, *(check.expected for check in checks[place : place + 1])])
+        each = total([leg.expected, *(check.expected for check in checks[place : place + 1])])
         if not reached:
             break
-        if amount is None:
+        if each is None:
             return None
-        total += reached * amount
+        amount += reached * each
         reached *= 1 - chance
-    return round(total)
+    return round(amount)
 
 
 def _sum(ranges: Iterable[CostRange]) -> CostRange:
-    return CostRange(*(_total(column) for column in zip(*ranges, strict=True)))
+    return CostRange(*(total(column) for column in zip(*ranges, strict=True)))
 
 
-def _total(amounts: Iterable[int | None]) -> int | None:
+def total(amounts: Iterable[int | None]) -> int | None:
+    """The sum of amounts; None if one of them is."""
     known = list(amounts)
     return None if None in known else sum(amount for amount in known if amount is not None)

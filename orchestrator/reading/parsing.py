@@ -9,7 +9,7 @@ from ..types import Task
 from .answer import AnswerForm, answer_form
 from .prose import Prose, read_prose
 from .tasks import classify
-from .tokens import TokenCount, count_tokens
+from .tokens import Counted
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class ParsedPrompt:
         return prompt if isinstance(prompt, ParsedPrompt) else parse_prompt(prompt)
 
     @cached_property
-    def tokens(self) -> TokenCount:
+    def tokens(self) -> Counted:
         """The tokens of the whole text."""
-        return count_tokens(self.text)
+        return Counted(self.text)
 
 
 def parse_prompt(text: str) -> ParsedPrompt:

@@ -8,10 +8,11 @@ from functools import cached_property
 from ..config import RunOptions
 from ..deferred import dataclass, replace
 from ..types import Analysis, Prompt, Task
+from .bounds import Tokenizer
 from .complexity import ComplexityAnalyzer
 from .needs import Need, Needs, needs_of, told
 from .parsing import ParsedPrompt, parse_prompt
-from .tokens import TokenCount, count_tokens
+from .tokens import Counted, TokenCount
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Reading:
     parsed: ParsedPrompt
     analysis: Analysis
     said: frozenset[Need] = frozenset()
-    _counts: dict[str, TokenCount] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _counts: dict[str, Counted] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._counts[self.parsed.text] = self.parsed.tokens
@@ -36,12 +37,12 @@ class Reading:
         """What the user says that the prompt asks for, or what it looks like. Few strategies want to know."""
         return told(self.said) if self.said else needs_of(self.parsed, self.analysis)
 
-    def count(self, text: str) -> TokenCount:
+    def count(self, text: str, tokenizer: Tokenizer = Tokenizer.ANY) -> TokenCount:
         """The tokens of a text that is sent for the prompt, counted once however many calls it is sent in."""
-        count = self._counts.get(text)
-        if count is None:
-            count = self._counts[text] = count_tokens(text)
-        return count
+        counted = self._counts.get(text)
+        if counted is None:
+            counted = self._counts[text] = Counted(text)
+        return counted.tokens(tokenizer)
 
 
 class OfReading:

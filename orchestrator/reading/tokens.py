@@ -1,5 +1,7 @@
 """How many tokens a text is: an estimate to choose and price by, and a bound to reserve money by.
 
+Where the tokenizer is at hand (`exact`), both are its count. The bound is otherwise that of `bounds`.
+
 The estimate needs no vocabulary and reads no file: it cuts a text much as byte-level BPE tokenizers do before they
 merge (words, numbers in threes, runs of punctuation, line breaks) and charges each piece what its script costs on
 average. Two published sources set the charges. English: OpenAI's rule of 4 characters, or 3/4 of a word, a token.
@@ -12,7 +14,11 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cached_property
 from typing import NamedTuple
+
+from .bounds import Bounds, Tokenizer, bounds
+from .exact import exact_tokens
 
 # Longer texts are measured on this many evenly spaced samples of this many characters, and scaled up.
 _SAMPLES, _SAMPLE_CHARS = 16, 2_000
@@ -55,23 +61,50 @@ class TokenCount(NamedTuple):
     bound: int
 
 
-def count_tokens(text: str) -> TokenCount:
+class Counted:
+    """A text whose tokens are counted when they are asked for, once for all tokenizers that have a count in common."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens: dict[Tokenizer, TokenCount] = {}
+
+    @cached_property
+    def expected(self) -> int:
+        """The estimate."""
+        return estimate_tokens(self._text)
+
+    def tokens(self, tokenizer: Tokenizer) -> TokenCount:
+        """Both counts."""
+        if tokenizer not in self._tokens:
+            self._tokens[tokenizer] = self._count(tokenizer)
+        return self._tokens[tokenizer]
+
+    def _count(self, tokenizer: Tokenizer) -> TokenCount:
+        exact = exact_tokens(self._text, tokenizer)
+        if exact is not None:
+            return TokenCount(exact, exact)
+        bound = self._bounds.of(tokenizer)
+        return TokenCount(min(self.expected, bound), bound)
+
+    @cached_property
+    def _bounds(self) -> Bounds:
+        return bounds(self._text)
+
+
+def count_tokens(text: str, tokenizer: Tokenizer = Tokenizer.ANY) -> TokenCount:
     """Both counts of a text."""
-    return TokenCount(estimate_tokens(text), upper_bound_tokens(text))
+    return Counted(text).tokens(tokenizer)
 
 
-def upper_bound_tokens(text: str) -> int:
-    """The most tokens that `text` can be: its length in bytes of UTF-8.
-
-    Every token of a byte-level BPE vocabulary stands for at least one byte, so no merge rules can give more tokens
-    than bytes. What a provider wraps around a message (roles, separators, tools) is not text and comes on top. A lone
-    surrogate counts as three bytes, as many as the U+FFFD that a sender would put in its place.
-    """
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+def upper_bound_tokens(text: str, tokenizer: Tokenizer = Tokenizer.ANY) -> int:
+    """The most tokens that `text` can be. What a provider wraps around a message (roles, separators, tools) is not text
+    and comes on top."""
+    exact = exact_tokens(text, tokenizer)
+    return bounds(text).of(tokenizer) if exact is None else exact
 
 
 def estimate_tokens(text: str) -> int:
-    """The tokens that `text` is expected to be (module docstring: sources and error). Never above the upper bound."""
+    """The tokens that `text` is expected to be (module docstring: sources and error). Never more than its bytes."""
     if not text:
         return 0
     if len(text) <= _SAMPLES * _SAMPLE_CHARS:
@@ -80,8 +113,8 @@ def estimate_tokens(text: str) -> int:
     starts = [int(i * step) for i in range(_SAMPLES)]
     sampled = sum(_charge(text[start : start + _SAMPLE_CHARS]) for start in starts)
     expected = max(1, math.ceil(sampled * len(text) / (_SAMPLES * _SAMPLE_CHARS)))
-    # Every character has at least one byte, so the bound, slow on tens of megabytes, is seldom needed.
-    return expected if expected <= len(text) else min(expected, upper_bound_tokens(text))
+    # Every character has at least one byte, so they are seldom counted.
+    return expected if expected <= len(text) else min(expected, len(text.encode("utf-8", "surrogatepass")))
 
 
 def _charge(text: str) -> float:

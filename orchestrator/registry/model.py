@@ -13,8 +13,10 @@ from ..errors import UsageError, did_you_mean
 from ..expressions import expression
 from ..money import Price, price_at
 from ..plan import Call, Cascade, Node, calls
+from ..reading.bounds import Tokenizer
 from ..types import Level
 from .routes import Routing
+from .tokenizers import tokenizer_of
 
 _DATE_OR_VARIANT = expression(r"(?:[-@]20[0-9]{2}-?[0-9]{2}-?[0-9]{2})?(?::.*)?$")
 
@@ -98,6 +100,11 @@ class ModelSpec:
     def is_retired(self, today: date) -> bool:
         """Whether the provider has retired the model by a day."""
         return self.status is Status.RETIRED or (self.retires is not None and self.retires <= today)
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What is known of how it counts tokens."""
+        return tokenizer_of(self.id)
 
     @property
     def top_level(self) -> Level:

@@ -35,7 +35,7 @@ class Draft:
 def input_tokens(ask: Ask) -> int:
     """All text of the request, and a fixed number of tokens for each message."""
     messages = len(ask.turns) + (1 if ask.system else 0)
-    return tokens.count(ask.prompt_text) + tokens.MESSAGE_OVERHEAD * messages
+    return tokens.count_input(ask.prompt_text) + tokens.MESSAGE_OVERHEAD * messages
 
 
 def reasons(ask: Ask, spec: ModelSpec) -> bool:

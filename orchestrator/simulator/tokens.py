@@ -10,11 +10,14 @@ import re
 from hashlib import blake2b
 
 from ..expressions import expression
+from ..reading.bounds import Tokenizer
+from ..reading.tokens import upper_bound_tokens
 
 CHARACTERS_PER_TOKEN = 4
 MESSAGE_OVERHEAD = 4  # role and separators, as in OpenAI's published count for chat messages
 
 MIN_CACHED_TOKENS = 1024  # the shortest prefix that OpenAI and Anthropic cache
+_SHORT = 64  # tokens by which a reservation is above the bound for the text itself: `plan.load.MESSAGE_OVERHEAD`
 _BLOCK_CHARACTERS = 512  # 128 tokens of ASCII: the steps in which OpenAI's cached prefixes grow
 _MAX_BLOCKS = 1 << 17  # about 64 MB of prompts; the oldest are forgotten first
 
@@ -36,6 +39,12 @@ def count(text: str) -> int:
         -(-(run.end() - run.start()) // CHARACTERS_PER_TOKEN) if run[1] is not None else run.end() - run.start()
         for run in runs
     )
+
+
+def count_input(text: str) -> int:
+    """As `count`, but no more than a real tokenizer could give, which takes a long word for one token."""
+    counted = count(text)
+    return counted if counted <= _SHORT else min(counted, upper_bound_tokens(text, Tokenizer.OPENAI))
 
 
 class PrefixCache:

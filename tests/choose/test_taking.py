@@ -58,6 +58,7 @@ ASKED: dict[str, Any] = {
     "accept": AcceptRule.AGREEMENT,
     "verify": "false",
     "schema": {"type": "object", "required": ["answer"]},
+    "schema_repair": True,
     "self_check": "gpt-6-luna",
     "logprobs": True,
     "task": "math",
@@ -77,6 +78,7 @@ ASKED: dict[str, Any] = {
     "category": "nightly",
     "tags": ("a",),
 }
+BESIDE = {"schema_repair": ("schema",)}  # what an option means nothing without
 WITHOUT = frozenset({"strategy", "max_tokens_by_task"})
 
 # A name for a way of answering: what it counts as among the takers of an option, and what is asked for.
@@ -223,7 +225,7 @@ def carried_out_plainly(folder: Path, way: str) -> tuple[Any, ...]:
 
 def fate(folder: Path, way: str, option: str) -> str:
     """What becomes of an option with a way of answering: used, refused or ignored."""
-    asked, unpriced = WAYS[way][1], option == "allow_unpriced"
+    asked, unpriced = WAYS[way][1] | {name: ASKED[name] for name in BESIDE.get(option, ())}, option == "allow_unpriced"
     more = {**asked, option: ASKED[option]}
     try:
         after = planned(folder, more, unpriced=unpriced)
@@ -232,7 +234,8 @@ def fate(folder: Path, way: str, option: str) -> str:
         return found[0] if found else error.message
     if after != planned(folder, asked, unpriced=unpriced):
         return "used"
-    return "used" if carried_out(folder, more) != carried_out_plainly(folder, way) else "ignored"
+    before = carried_out(folder, asked) if option in BESIDE else carried_out_plainly(folder, way)
+    return "used" if carried_out(folder, more) != before else "ignored"
 
 
 @pytest.mark.parametrize("option", ASKED)

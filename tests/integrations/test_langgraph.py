@@ -16,7 +16,15 @@ from typing import Annotated, Any, TypedDict
 import pytest
 from documents import block
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    ChatMessage,
+    HumanMessage,
+    HumanMessageChunk,
+    SystemMessage,
+    ToolMessage,
+)
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import RetryPolicy
 from scripted import SURE, UNSURE, Hang, Script, Stage, reply
@@ -31,6 +39,7 @@ from orchestrator.run.engine import Engine
 from orchestrator.types import Level
 
 ROOT = Path(__file__).resolve().parents[2]
+CALL = {"name": "look_up", "args": {}, "id": "1"}
 CHAIN = "claude-haiku-5-5,claude-sonnet-5-5"
 
 
@@ -111,6 +120,80 @@ def test_a_state_of_messages_is_asked_by_its_last_one_and_gets_another(tmp_path:
     state = graph_of(MessagesState, node).invoke({"messages": [AIMessage("Ask me."), HumanMessage("Which one is it?")]})
     assert stage.script.sent[0].messages[0].content == "Which one is it?"
     assert [message.text for message in state["messages"]] == ["Ask me.", "Which one is it?", SURE]
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+
+
+@pytest.mark.parametrize(
+    ("messages", "prompt"),
+    [
+        pytest.param([HumanMessage("Which?"), AIMessage("This one.")], "Which?", id="answered-already"),
+        pytest.param(
+            [HumanMessage("Which?"), AIMessage("", tool_calls=[CALL]), ToolMessage("42", tool_call_id="1")],
+            "Which?",
+            id="tool-called",
+        ),
+        pytest.param([HumanMessage("Which?"), SystemMessage("Be brief.")], "Which?", id="system"),
+        pytest.param([HumanMessageChunk(content="Which?"), AIMessageChunk(content="This")], "Which?", id="chunks"),
+        pytest.param(
+            [ChatMessage(content="Which?", role="user"), ChatMessage(content="This", role="assistant")],
+            "Which?",
+            id="chat",
+        ),
+        pytest.param([HumanMessage([{"type": "text", "text": "Wh"}, "ich?"])], "Which?", id="parts"),
+        pytest.param(
+            [{"role": "user", "content": "Which?"}, {"role": "assistant", "content": "A"}], "Which?", id="dicts"
+        ),
+        pytest.param([("user", "Which?"), ("ai", "This one.")], "Which?", id="pairs"),
+        pytest.param(["First?", "Which?"], "Which?", id="texts"),
+    ],
+)
+def test_the_last_message_of_the_users_is_the_prompt(tmp_path: Path, messages: list[Any], prompt: str) -> None:
+    stage = scripted(tmp_path)
+    node = plan_node(chain="claude-sonnet-5-5", prompt=lambda state: messages, engine=stage.engine())
+    node.invoke({})
+    assert stage.script.sent[0].messages[0].content == prompt
+
+
+@pytest.mark.parametrize("messages", [[AIMessage("Ask me.")], [SystemMessage("Be brief."), AIMessage("Yes?")]])
+def test_an_answer_is_no_prompt(tmp_path: Path, messages: list[Any]) -> None:
+    node = plan_node(prompt="messages", engine=scripted(tmp_path).engine())
+    with pytest.raises(UsageError, match="no message of a user's") as refused:
+        node.invoke({"messages": messages})
+    assert "state['messages'][-1]" in (refused.value.hint or "")
+    explicit = scripted(tmp_path)
+    plan_node(chain="claude-sonnet-5-5", prompt=lambda _: messages[-1], engine=explicit.engine()).invoke({})
+    assert explicit.script.sent[0].messages[0].content == messages[-1].text
+
+
+@pytest.mark.parametrize(
+    "block", [IMAGE, {"type": "image", "source": {}}, {"type": "input_audio"}, {"type": "file", "file_id": "f"}]
+)
+@pytest.mark.parametrize("place", ["prompt", "context"])
+def test_what_is_no_text_is_not_left_out_in_silence(tmp_path: Path, block: dict[str, Any], place: str) -> None:
+    stage = scripted(tmp_path)
+    state = {"prompt": "Which?", "context": ""} | {place: [HumanMessage([{"type": "text", "text": "See:"}, block])]}
+    with pytest.raises(UsageError, match=block["type"]):
+        plan_node(context="context", engine=stage.engine()).invoke(state)
+    with pytest.raises(UsageError, match=block["type"]):
+        AnalysisEdge({}, default="x", prompt=place)(state)
+    assert not stage.script.sent
+
+
+def test_what_a_model_thought_and_called_is_no_text(tmp_path: Path) -> None:
+    stage = scripted(tmp_path)
+    thought = AIMessage([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "An answer."}])
+    node = plan_node(chain="claude-sonnet-5-5", context="notes", engine=stage.engine())
+    node.invoke({"prompt": "Which?", "notes": [thought]})
+    assert stage.script.sent[0].messages[0].content == "Which?\n\nAn answer."
+
+
+def test_a_context_that_nothing_was_written_to_is_none(tmp_path: Path) -> None:
+    stage = scripted(tmp_path)
+    graph = graph_of(State, plan_node(chain="claude-sonnet-5-5", context="documents", engine=stage.engine()))
+    assert graph.invoke({"prompt": "Which?"})["answer"] == SURE
+    assert stage.script.sent[0].messages[0].content == "Which?"
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import sys
@@ -13,9 +14,11 @@ import pytest
 from scripted import Act, Script, Stage, reply
 
 from orchestrator.config import RunOptions
-from orchestrator.errors import OverloadedError, UsageError
+from orchestrator.config.options import asked_for
+from orchestrator.errors import OverloadedError, RefusedError, UsageError
+from orchestrator.run.events import Event, TextArrived
 from orchestrator.run.result import OrchestrationResult
-from orchestrator.types import Completion, Prompt, TokenLogprob
+from orchestrator.types import Completion, Prompt, Request, TokenLogprob
 
 CHEAP, MIDDLE, STRONG = "gpt-6-luna", "claude-haiku-5-5", "claude-sonnet-5-5"
 CHAIN = f"{CHEAP},{MIDDLE},{STRONG}"
@@ -96,6 +99,89 @@ def test_json_that_does_not_fit_the_schema_goes_on_to_the_next_model(stage: Stag
     assert (result.response, len(result.calls)) == ('{"age": 3}', 2)
     formats = [request.response_format for request in stage.script.sent]
     assert [found is not None and found.schema == SCHEMA for found in formats] == [True, True]
+
+
+WRITTEN = {
+    "alone": '{"age": 3}',
+    "white space": '\n {"age": 3}\n',
+    "byte order mark": '\ufeff{"age": 3}',
+    "block": '```json\n{"age": 3}\n```',
+    "block without a line end": '```\n{"age": 3}```\n',
+    "block in one line": '```JSON {"age": 3}```',
+}
+
+
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_what_is_accepted_is_the_document_alone(stage: Stage, written: str, stream: bool) -> None:
+    stage.script.acts = {spec.id: [reply(written)] for spec in stage.engine().registry.models.values()}
+    for strategy in ("fallback", "ensemble", "cheapest", "pipeline", "diverge"):
+        shown: list[Event] = []
+        result = stage.run(strategy=strategy, schema=SCHEMA, stream=stream, observe=shown.append, verify=accepting("3"))
+        assert (result.status, result.response) == ("complete", '{"age": 3}')
+        assert not any(isinstance(event, TextArrived) and event.final for event in shown)
+
+
+@pytest.mark.parametrize(
+    "written", ['Here: {"age": 3}', '{"age": 3}\n{"age": 4}', '```\n{"age": 3}\n```\nDone.', "null", '"age"']
+)
+def test_anything_but_one_document_is_not_accepted(stage: Stage, written: str) -> None:
+    result = play(stage, {name: [reply(written)] for name in (CHEAP, MIDDLE, STRONG)}, schema=SCHEMA)
+    assert (result.status, result.response) == ("incomplete", written)
+
+
+def test_an_answer_that_does_not_fit_is_asked_for_once_more(stage: Stage) -> None:
+    acts: dict[str, list[Act]] = {CHEAP: [reply('Sure: {"age": "old"}'), reply('```\n{"age": 3}\n```')]}
+    result = play(stage, acts, schema=SCHEMA, schema_repair=True)
+    assert (result.status, result.response, result.model_used) == ("complete", '{"age": 3}', CHEAP)
+    assert [(call.model, call.step) for call in result.calls] == [(CHEAP, None), (CHEAP, "repair")]
+    again = stage.script.sent[1]
+    for part in ("Which one is it?", 'Sure: {"age": "old"}', "there is none that parses", json.dumps(SCHEMA)):
+        assert part in again.messages[0].content
+    assert again.response_format is not None
+    assert again.response_format.schema == SCHEMA
+    assert any("the model is asked once more" in decision for decision in result.metadata["decisions"])
+
+
+def test_what_does_not_fit_again_goes_on_to_the_next_model(stage: Stage) -> None:
+    acts: dict[str, list[Act]] = {
+        CHEAP: [reply("no"), reply('{"age": "old"}')],
+        MIDDLE: [reply("no"), RefusedError("no", provider="anthropic")],
+        STRONG: [reply('{"age": 3}')],
+    }
+    result = play(stage, acts, schema=SCHEMA, schema_repair=True)
+    assert (result.status, result.model_used) == ("complete", STRONG)
+    assert [call.step for call in result.calls] == [None, "repair", None, "repair", None]
+    assert any("the answer is not repaired" in decision for decision in result.metadata["decisions"])
+
+
+def test_a_schema_that_cannot_be_applied_is_no_reason_to_ask_again(stage: Stage) -> None:
+    wanted = {"$ref": "https://elsewhere.invalid/schema.json"}
+    acts: dict[str, list[Act]] = {name: [reply("{}")] for name in (CHEAP, MIDDLE, STRONG)}
+    result = play(stage, acts, schema=wanted, schema_repair=True)
+    assert (result.status, len(result.calls)) == ("incomplete", 3)
+
+
+@pytest.mark.parametrize("strategy", ["fallback", "ensemble", "cheapest", "pipeline", "diverge", "agree", "debate"])
+def test_a_repair_is_made_of_any_strategys_answer_and_is_in_its_price(stage: Stage, strategy: str) -> None:
+    def act(request: Request) -> Completion:
+        sent = len(request.messages[0].content.encode()) + len((request.system or "").encode())
+        return reply("x" * request.max_tokens, tokens=(sent, request.max_tokens))
+
+    engine = stage.engine()
+    stage.script.acts = {spec.id: [act] for spec in engine.registry.models.values()}
+    options = RunOptions(strategy=strategy, schema=SCHEMA, max_tokens=200)
+    plain, planned = (engine.plan(Prompt("Which?"), replace(options, schema_repair=each)) for each in (False, True))
+    assert (plain.cost.maximum or 0) < (planned.cost.maximum or 0)
+    result = asyncio.run(engine.execute(planned))
+    assert "repair" in [call.step for call in result.calls]
+    assert (result.cost_nanousd or 0) <= (planned.cost.maximum or 0)
+
+
+def test_a_repair_without_a_schema_is_refused(stage: Stage) -> None:
+    given = asked_for(RunOptions(), {"schema_repair": True}, {"schema_repair": "--schema-repair"})
+    with pytest.raises(UsageError, match="--schema-repair needs a schema"):
+        stage.engine().plan(Prompt("Which?"), given)
 
 
 def test_what_does_not_fit_is_not_verified(stage: Stage, tmp_path: Path) -> None:

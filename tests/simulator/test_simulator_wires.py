@@ -309,7 +309,7 @@ def test_claude_thinks_when_told_to_and_hides_it() -> None:
 def test_a_marked_prefix_is_written_to_the_cache_and_then_read() -> None:
     app = simulator()
     marked: dict[str, Any] = {
-        "system": [{"type": "text", "text": "long " * 2_000, "cache_control": {"type": "ephemeral"}}]
+        "system": [{"type": "text", "text": "l o n g - " * 1_000, "cache_control": {"type": "ephemeral"}}]
     }
     first, second = (ask(app, "anthropic", **marked).json()["usage"] for _ in range(2))
     assert first["cache_creation_input_tokens"] > 2_000

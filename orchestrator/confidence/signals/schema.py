@@ -13,7 +13,9 @@ from ...expressions import expression
 from ..signal import Signal
 
 FITS, DOES_NOT_FIT = 0.7, -6.0  # logits, set by hand: what does not fit cannot be used, whatever else it is
-_IN_A_BLOCK = expression(r"\A```(?:json)?[ \t]*\n(.*)\n```\Z", re.DOTALL | re.IGNORECASE)
+NOT_APPLICABLE = "the schema cannot be applied"  # whatever the answer is
+_IN_A_BLOCK = expression(r"\A```(?:json)?\s*(.*?)\s*```\Z", re.DOTALL | re.IGNORECASE)
+_AROUND = " \t\r\n\ufeff"  # white space of JSON, and a byte order mark
 
 
 def check_schema(schema: object) -> Mapping[str, Any]:
@@ -31,6 +33,13 @@ def check_schema(schema: object) -> Mapping[str, Any]:
     return schema
 
 
+def json_document(text: str) -> str:
+    """An answer without the white space, or the one code block, around it: the JSON document, if it is one."""
+    text = text.strip(_AROUND)
+    block = _IN_A_BLOCK.match(text)
+    return block[1] if block else text
+
+
 def schema_signal(text: str, schema: Mapping[str, Any]) -> Signal:
     """The first thing in an answer that the schema does not allow, or that it fits. An answer is one JSON document,
     which may stand in one code block, with no words around it. References to other documents are not followed: they
@@ -39,9 +48,8 @@ def schema_signal(text: str, schema: Mapping[str, Any]) -> Signal:
     from referencing import Registry  # heavy
     from referencing.exceptions import Unresolvable  # heavy
 
-    block = _IN_A_BLOCK.match(text.strip())
     try:
-        value = parse_json(block[1] if block else text)
+        value = parse_json(json_document(text))
     except ValueError as error:
         why = "" if isinstance(error, JSONDecodeError) else f": {error}"
         return Signal("schema", DOES_NOT_FIT, f"asked for JSON, and there is none that parses{why}")
@@ -50,7 +58,7 @@ def schema_signal(text: str, schema: Mapping[str, Any]) -> Signal:
         validator = validators.validator_for(schema)(dict(schema), registry=Registry())
         problem = next(iter(sorted(validator.iter_errors(value), key=lambda error: error.json_path)), None)
     except (Unresolvable, RecursionError, ArithmeticError, re.error) as error:  # ArithmeticError: 10**400 as a float
-        return Signal("schema", DOES_NOT_FIT, f"the schema cannot be applied: {str(error)[:120]}")
+        return Signal("schema", DOES_NOT_FIT, f"{NOT_APPLICABLE}: {str(error)[:120]}")
     if problem is None:
         return Signal("schema", FITS, "fits the schema")
     return Signal("schema", DOES_NOT_FIT, f"does not fit the schema at {problem.json_path}: {problem.message[:120]}")

@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Callable
 
+from ...choose.loads import prompt_load
 from ...choose.quote import output_limit
 from ...confidence.asked import Asked
 from ...confidence.detector import ConfidenceDetector
@@ -88,7 +89,9 @@ class Asker:
 
     def _request(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> tuple[Request, Order]:
         """The request, and the order with its load."""
-        base = replace(order.load, output_tokens=VERDICT_TOKENS) if material.judging else order.load
+        base = prompt_load(self.reading, order.options, spec.tokenizer)
+        if material.judging:
+            base = replace(base, output_tokens=VERDICT_TOKENS)
         composed = compose(call, self.reading.prompt, material, base, self.rng, self.reading.count)
         wanted = reply_limit(call, order.options.max_tokens, judging=material.judging)
         limit = max(output_limit(spec, composed.load, wanted), 1)

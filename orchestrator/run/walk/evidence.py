@@ -6,11 +6,15 @@ is not verified, and one that the user's command decided is not checked by a mod
 
 from __future__ import annotations
 
-from ...confidence.signals.schema import schema_signal
+from collections.abc import Mapping
+from typing import Any
+
+from ...confidence.signals.schema import NOT_APPLICABLE, json_document, schema_signal
 from ...deferred import replace
 from ...errors import BudgetError, ProviderError
 from ...plan import SELF_CHECK, Accept
-from ...plan.compose import Material
+from ...plan.compose import Material, insertable
+from ...plan.repair import PROBLEM, PROBLEM_TOKENS, REPLY, repair_call
 from ..call.caller import Order
 from ..call.verify import verify
 from .context import Context, Given, given_by
@@ -27,11 +31,12 @@ async def examined(context: Context, accept: Accept, outcome: Outcome, order: Or
     if outcome.examined or not asked or not asked <= set(accept.signals):
         return outcome
     outcome = replace(outcome, examined=True)
-    text, before = outcome.completion.text, outcome
+    before = outcome
     if options.schema is not None:
-        signal = schema_signal(text, options.schema)
-        unfit = signal.reason if signal.logit < 0 else None
-        outcome = replace(outcome.with_evidence(signal, context.detector), unfit=unfit)
+        outcome = _held_against(options.schema, outcome, context)
+        if options.schema_repair and outcome.unfit is not None and not outcome.unfit.startswith(NOT_APPLICABLE):
+            outcome = await _repaired(context, outcome, options.schema, order)
+    text = outcome.completion.text
     if options.verify is not None and outcome.unfit is None:
         left_s = order.deadline - context.monotonic()
         signal = await verify(options.verify, text, environ=order.environ, timeout_s=left_s)
@@ -46,6 +51,33 @@ async def examined(context: Context, accept: Accept, outcome: Outcome, order: Or
         context.decide(f"{name}: {outcome.verdict.reasons[-1]}", without_quotes=taken)
         await context.asker.keep(outcome)
     return outcome
+
+
+def _held_against(schema: Mapping[str, Any], outcome: Outcome, context: Context) -> Outcome:
+    """The outcome with the schema's result. If it fits, its text is the JSON document alone."""
+    text = outcome.completion.text
+    signal = schema_signal(text, schema)
+    outcome = outcome.with_evidence(signal, context.detector)
+    if signal.logit < 0:
+        return replace(outcome, unfit=signal.reason)
+    return replace(outcome, completion=replace(outcome.completion, text=json_document(text)))
+
+
+async def _repaired(context: Context, outcome: Outcome, schema: Mapping[str, Any], order: Order) -> Outcome:
+    """The same model's answer when it is told what does not fit; the outcome as it is if that does not fit either."""
+    name, problem = f"{outcome.spec.name}'s answer", outcome.unfit or ""
+    again = "the model is asked once more"
+    context.decide(f"{name}: {problem}: {again}", without_quotes=f"{name} does not fit the schema: {again}")
+    material = Material({REPLY: given_by(outcome), PROBLEM: insertable(problem, PROBLEM_TOKENS)})
+    call = repair_call(outcome.spec.name, schema)
+    try:
+        repaired = await context.asker.ask(call, material, replace(order, answers=True, shown=False))
+    except (ProviderError, BudgetError) as error:
+        context.tell_of(error, "the answer is not repaired")
+        return outcome
+    repaired = _held_against(schema, replace(repaired, panel=outcome.panel, examined=True), context)
+    await context.asker.keep(repaired)
+    return outcome if repaired.unfit is not None else repaired
 
 
 async def self_checked(context: Context, accept: Accept, outcome: Outcome, given: Given, order: Order) -> Outcome:

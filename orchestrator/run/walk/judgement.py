@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
+from ...confidence.signals.schema import json_document
 from ...config.strict_json import parse_json
 from ...deferred import dataclass
-from ...expressions import expression
 from ...types import Completion, FinishReason
-
-_IN_A_BLOCK = expression(r"\A```(?:json)?[ \t]*\n(.*)\n```\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +28,8 @@ def read_judgement(completion: Completion) -> Judgement | None:
     """
     if completion.finish_reason is not FinishReason.STOP:
         return None
-    text = completion.text.strip()
-    block = _IN_A_BLOCK.match(text)
     try:
-        verdict = parse_json(block[1] if block else text)
+        verdict = parse_json(json_document(completion.text))
     except ValueError:
         return None
     if not isinstance(verdict, dict):
