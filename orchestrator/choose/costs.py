@@ -29,8 +29,8 @@ from .quote import DEFAULT_MAX_TOKENS, output_limit, price_for, quote
 
 @dataclass(slots=True)
 class CallCosts:
-    """Computes the cost of every call of a plan whose models are chosen. `accepted`: the chance that the answer of a cascade's leg
-    is accepted, 0 to 1."""
+    """Computes the cost of every call of a plan whose models are chosen. `accepted`: the chance that the answer
+    of a cascade's leg is accepted, 0 to 1."""
 
     reading: Reading
     options: RunOptions
