@@ -31,6 +31,8 @@ class Watcher:
         self._ends_line = True
 
     def __call__(self, event: Event) -> None:
+        if not isinstance(event, TextArrived):
+            self._end_line()  # the reply is over: what comes next must neither follow its last line nor wipe it out
         match event:
             case TextArrived(text=text, final=final):
                 if self._stream_answer and final:  # of other replies it is not known yet whether they are the answer
@@ -65,7 +67,10 @@ class Watcher:
     def close(self) -> None:
         """Stop watching, and remove the status line."""
         self._clear_status()
-        if self.streamed and not self._ends_line:
+        self._end_line()
+
+    def _end_line(self) -> None:
+        if not self._ends_line:
             piece("\n")
             self._ends_line = True
 

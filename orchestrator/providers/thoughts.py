@@ -95,6 +95,7 @@ class Splitter:
         self._thinks = _THINKERS.search(model) is not None
         self._holds = whole  # the answer so far has not been yielded
         self._state = _State.OPENING
+        self._blanks: list[str] = []  # white space that the text begins with
         self._held = ""  # what is not known yet to be answer, thought or mark
         self._marked = False  # a mark was there: from here on, thoughts have an opening mark
         self._mark = ""  # the latest opening mark
@@ -111,6 +112,9 @@ class Splitter:
 
     def feed(self, piece: str) -> Iterator[str | Thought]:
         """Takes the next piece of the text."""
+        if self._state is _State.OPENING and not self._held and not piece.strip():
+            self._blanks.append(piece)
+            return
         self._held += piece
         before: _State | None = None
         while self._held and self._state not in (before, _State.OVER):
@@ -143,8 +147,8 @@ class Splitter:
             case _State.ANSWER if not proper and self._is_cut_thought():
                 yield from self._think("".join(self.answer) + rest)
                 self.answer, rest = [], ""
-            case _State.OPENING if self._marked and not rest.strip():
-                rest = ""
+            case _State.OPENING:
+                rest = rest.lstrip() if self._marked else "".join([*self._blanks, rest])
             case _State.OVER:
                 rest = ""
         if rest:
@@ -167,7 +171,11 @@ class Splitter:
 
     def _open(self) -> None:
         body = self._held.lstrip()
-        mark = _mark_of(body) if body else "undecided"
+        if not body:
+            self._blanks.append(self._held)
+            self._held = ""
+            return
+        mark = _mark_of(body)
         if isinstance(mark, _Mark):
             self._mark, self._held = body[: mark.length], body[mark.length :]
             self._closing, self._marked, self._thought_from = mark.closing, True, len(self.thoughts)
@@ -176,7 +184,7 @@ class Splitter:
         if mark is None and not self._marked and not self._holds:
             mark = self._hold_if_it_may_be_a_thought(body)
         if mark is None:
-            self._held = body if self._marked else self._held
+            self._held = body if self._marked else "".join([*self._blanks, self._held])
             self._closing, self._state = None, _State.ANSWER
 
     def _hold_if_it_may_be_a_thought(self, body: str) -> Literal["undecided"] | None:

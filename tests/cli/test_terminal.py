@@ -94,6 +94,15 @@ def test_nothing_that_a_terminal_obeys_reaches_one(argv: list[str]) -> None:
     assert drawn == for_terminal(drawn)
 
 
+@pytest.mark.parametrize("name", ["pipeline", "cheapest"])
+def test_nothing_wipes_out_the_last_line_of_an_answer_that_was_shown_as_it_came(orch: Orch, name: str) -> None:
+    argv = ["run", "--simulate", "-s", name, "-p", "Should I use REST or GraphQL?"]
+    answer = orch(*argv).stdout.decode()
+    code, sent = on_terminal(*argv)
+    assert code == 0
+    assert answer in sent
+
+
 @pytest.mark.usefixtures("recorded")
 def test_a_pipe_gets_the_characters_as_they_are(orch: Orch, tmp_path: Path) -> None:
     piped = orch("export", "--text", "--rows", "runs", "--simulate").stdout.decode()

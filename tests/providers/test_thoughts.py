@@ -163,3 +163,11 @@ def test_many_closing_marks_take_no_time() -> None:
     for _ in range(20_000):
         list(split.feed("a </think> b "))
     assert len("".join(split.answer)) == 260_000
+
+
+def test_white_space_without_end_takes_no_time() -> None:
+    split = Splitter("gpt-4o")
+    for _ in range(300_000):
+        list(split.feed("\n"))
+    assert not split.has_answer
+    assert len("".join(map(str, split.end(proper=True)))) == 300_000
