@@ -15,6 +15,7 @@ from ..plan import SELF_CHECK, Accept, Call, Cascade, Check, Loop, Node, Panel, 
 from ..plan import Sequence as Steps
 from ..types import AcceptRule, Level
 from .base import LeftOut, Offer, Reason, Situation, by_expected_cost
+from .order import shortlist
 from .strategies.cheapest import fit_for
 
 
@@ -103,27 +104,30 @@ class Assignment:
     def _call(self, call: Call) -> Call | None:
         role = None if call.role is None else self.situation.roles[call.role]
         chosen = self._chosen(call)
-        if chosen is None:
+        if not chosen:
             return None
         system = call.system if call.system is not None or role is None else role.system
-        return replace(call, model=chosen, system=system, tier=None, level=None)
+        model, *stand_ins = chosen
+        return replace(call, model=model, stand_ins=tuple(stand_ins), system=system, tier=None, level=None)
 
-    def _chosen(self, call: Call) -> str | None:
+    def _chosen(self, call: Call) -> Sequence[str]:
+        """The model that is called, and those that stand in for it where it fails; empty if there is none."""
         situation = self.situation
         if call.needs_context and not situation.has_context:
-            return None
+            return ()
         if call.model:
-            return self._first(call, [call.model])
+            return self._able(call, [call.model, *call.stand_ins])
         if call.tier is not None:
-            return self._first(call, situation.tiers[call.tier], stand_in=True)
+            return self._able(call, situation.tiers[call.tier], stand_in=True)
         if call.role is not None and call.level is None:
             role = situation.roles[call.role]
-            return self._first(call, role.models_for(situation.analysis.level), stand_in=True)
+            return self._able(call, role.models_for(situation.analysis.level), stand_in=True)
         level = call.level or situation.analysis.level
         return self._cheapest(level, call)
 
-    def _first(self, call: Call, names: Sequence[str], *, stand_in: bool = False) -> str | None:
-        """The first of the models that can be called. With `stand_in`, a model of the same rank if none can."""
+    def _able(self, call: Call, names: Sequence[str], *, stand_in: bool = False) -> Sequence[str]:
+        """Those of the models that can be called, in their order. With `stand_in`, models of the same rank if none
+        can."""
         offers = [self.situation.offers_for(call)[name] for name in names]
         today = self.situation.when.date()
         able = [o for o in offers if o.obstacle is None and (not stand_in or not o.spec.is_retired(today))]
@@ -136,17 +140,17 @@ class Assignment:
                 f"{able[0].spec.name}{who} in place of {offers[0].spec.name}: {why or _obstacle(offers[0])}"
             )
         if able:
-            return able[0].spec.name
-        if stand_in and (stand := self._cheapest(offers[0].spec.top_level, call)):
-            self.reasons.append(f"{stand}{who}: none of {', '.join(names)} can be called ({_obstacle(offers[0])})")
-            return stand
+            return [offer.spec.name for offer in able]
+        if stand_in and (others := self._cheapest(offers[0].spec.top_level, call)):
+            self.reasons.append(f"{others[0]}{who}: none of {', '.join(names)} can be called ({_obstacle(offers[0])})")
+            return others
         self.reasons.append(LeftOut(offers[0].spec.name, _obstacle(offers[0]), who))
-        return None
+        return ()
 
-    def _cheapest(self, level: Level, call: Call) -> str | None:
-        """The cheapest model rated for a level, or for the highest available one."""
+    def _cheapest(self, level: Level, call: Call) -> Sequence[str]:
+        """The cheapest models rated for a level, or for the highest available one."""
         able = self.situation.choosable(self.situation.offers_for(call))
-        return min(fit_for(able, level), key=by_expected_cost).spec.name if able else None
+        return shortlist(sorted(fit_for(able, level), key=by_expected_cost)) if able else ()
 
 
 def named_in(plan: Node, situation: Situation) -> list[str]:
@@ -154,7 +158,7 @@ def named_in(plan: Node, situation: Situation) -> list[str]:
     names: list[str] = []
     for call in calls(plan):
         if call.model:
-            names.append(call.model)
+            names += (call.model, *call.stand_ins)
         elif call.tier is not None:
             names += situation.tiers[call.tier]
         elif call.role is not None and call.level is None:

@@ -12,7 +12,7 @@ from ..config import RunOptions
 from ..deferred import dataclass, replace
 from ..errors import AuthenticationError, BudgetError, ContextTooLongError, OrchError, PluginError, UsageError
 from ..money import format_nanousd
-from ..plan import Call, CostRange, Node, calls
+from ..plan import Call, CostRange, Node, models
 from ..plan.compose import sees_context
 from ..plan.load import Load
 from ..reading.bounds import Tokenizer
@@ -153,8 +153,8 @@ class Decision:
     warnings: tuple[str, ...] = ()
 
     def models(self) -> list[str]:
-        """The models that the plan calls, each once."""
-        return list(dict.fromkeys(call.model for call in calls(self.plan)))
+        """The models that the plan calls or lets stand in, each once."""
+        return models(self.plan)
 
 
 class Strategy(Protocol):

@@ -7,8 +7,8 @@ import shutil
 from functools import cache
 
 from ..config import RunOptions
-from ..config.options import OPTIONS, Option, Requirement
-from ..errors import UsageError
+from ..config.options import OPTIONS, Failure, Option, Requirement
+from ..errors import UsageError, did_you_mean
 from ..types import Prompt
 
 
@@ -51,6 +51,12 @@ def check_options(options: RunOptions) -> None:
     for each in options.requires:
         if each not in list(Requirement):
             raise UsageError(f"a prompt may require {' or '.join(Requirement)}, not {each!r}")
+    for each in (*options.next_on, *options.stop_on):
+        if each not in list(Failure):
+            hint = did_you_mean(str(each), Failure) or f"there are: {', '.join(Failure)}"
+            raise UsageError(f"next_on and stop_on take failures of a call, not {each!r}", hint=hint)
+        if each in options.next_on and each in options.stop_on:
+            raise UsageError(f"{each} is in next_on and in stop_on")
     for name, option, least, most in _ranges():
         value = getattr(options, name)
         if value is not None and not least <= value <= most:

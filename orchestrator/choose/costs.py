@@ -108,6 +108,18 @@ class CallCosts:
         answers: Sequence[Size] = (),
         answer: Size | None = None,
     ) -> None:
+        ranges = [
+            self._range(replace(call, model=name, stand_ins=()), sizes, answers, answer)
+            for name in (call.model, *call.stand_ins)
+        ]
+        cost, most = ranges[0], [each.maximum for each in ranges]
+        if len(ranges) > 1:  # each that failed may have been billed
+            cost = cost._replace(maximum=None if None in most else sum(each for each in most if each is not None))
+        earlier = priced.get(call)
+        priced[call] = cost if earlier is None else _widest(earlier, cost)
+
+    def _range(self, call: Call, sizes: Mapping[str, Size], answers: Sequence[Size], answer: Size | None) -> CostRange:
+        """What a call of one model costs."""
         spec = self.find(call.model)
         base = self._load(spec.tokenizer)
         if answer is not None:
@@ -121,9 +133,7 @@ class CallCosts:
         ranges = [
             quote(spec, price, each, limit=max(limit, 1), timeout_s=self.options.timeout_s) for each in (least, load)
         ]
-        cost = CostRange(ranges[0].minimum, ranges[1].expected, ranges[1].maximum)
-        earlier = priced.get(call)
-        priced[call] = cost if earlier is None else _widest(earlier, cost)
+        return CostRange(ranges[0].minimum, ranges[1].expected, ranges[1].maximum)
 
     def _size(self, node: Node) -> Size:
         """The longest output of a node: that of the longest answer that it may take."""
@@ -137,7 +147,8 @@ class CallCosts:
 
     def _limit(self, call: Call, *, judging: bool) -> int:
         wanted = reply_limit(call, self.options.max_tokens, judging=judging)
-        return min(DEFAULT_MAX_TOKENS if wanted is None else wanted, self.find(call.model).output_limit)
+        longest = max(self.find(name).output_limit for name in (call.model, *call.stand_ins))
+        return min(DEFAULT_MAX_TOKENS if wanted is None else wanted, longest)
 
 
 def _judges_of(plan: Node) -> Iterator[Call]:

@@ -46,7 +46,10 @@ def label(call: Call) -> str:
     """A call in a few words: its step, its model or how that is chosen, and its role."""
     model = call.model or _choice(call)
     role = f" as {call.role}" if call.role is not None and call.model else ""
-    return f"{call.name}: {model}{role}" if call.name is not None else f"{model}{role}"
+    others = len(call.stand_ins)
+    behind = f" (else {call.stand_ins[0]}{f' and {others - 1} more' if others > 1 else ''})" if others else ""
+    text = f"{model}{role}{behind}"
+    return text if call.name is None else f"{call.name}: {text}"
 
 
 def _choice(call: Call) -> str:

@@ -59,7 +59,7 @@ def _reader(option: Option) -> Reader[Any]:
         case Kind.SWITCH:
             return boolean
         case Kind.TEXTS:
-            return list_of(text)
+            return list_of(text if option.choices is None else one_of(option.choices))
         case Kind.LIMITS:
             return _limits_by_task
     return text if option.choices is None else one_of(option.choices)

@@ -54,6 +54,28 @@ class Requirement(StrEnum):
     IMPLEMENTATION = "implementation"
 
 
+class Failure(StrEnum):
+    """Why a call failed, by the codes of errors: what `next_on` and `stop_on` can name."""
+
+    AUTHENTICATION = "authentication"
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    CONNECTION_FAILED = "connection_failed"
+    PROXY_REFUSED = "proxy_refused"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    BAD_REPLY = "bad_reply"
+    EMPTY_REPLY = "empty_reply"
+    TEMPORARY = "temporary"
+    SET_ASIDE = "set_aside"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    REQUEST_REJECTED = "request_rejected"
+    CONTEXT_TOO_LONG = "context_too_long"
+    UNSUPPORTED = "unsupported"
+    MODEL_NOT_FOUND = "model_not_found"
+    INCOMPLETE = "incomplete"
+    REFUSED = "refused"
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One option of a run.
@@ -350,6 +372,22 @@ class RunOptions:
         flag="",
         python="",
         config=True,
+    )
+    next_on: tuple[str, ...] = option(
+        (),
+        Kind.TEXTS,
+        "Failures of a call after which the next model is asked, besides the usual ones.",
+        flag="",
+        config=True,
+        choices=Failure,
+    )
+    stop_on: tuple[str, ...] = option(
+        (),
+        Kind.TEXTS,
+        "Failures of a call after which no other model is asked.",
+        flag="",
+        config=True,
+        choices=Failure,
     )
     given: Mapping[str, str] = field(default_factory=dict)
 

@@ -42,3 +42,5 @@ class RunParameters(TypedDict, total=False):
     leg_timeout: float | None
     category: str | None
     tags: Sequence[str] | None
+    next_on: Sequence[str] | None
+    stop_on: Sequence[str] | None

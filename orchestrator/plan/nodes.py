@@ -69,12 +69,14 @@ class Call(_Step):
     """One completion.
 
     `model` is a name in the registry. In a written plan it may be empty: then a `role`, a `tier`, a `level` or the
-    prompt's level decides; in the plan of a run every call has a model. `template` is the prompt (see `template.py`),
+    prompt's level decides; in the plan of a run every call has a model. `stand_ins` are asked in its place, in this
+    order, where the call fails. `template` is the prompt (see `template.py`),
     None the user's own. Options that are None follow the run's. A call that `needs_context` is left out if the prompt
     came without context.
     """
 
     model: str = ""
+    stand_ins: tuple[str, ...] = ()
     role: str | None = None
     tier: str | None = None
     level: Level | None = None
@@ -162,12 +164,18 @@ def calls(node: Node) -> Iterator[Call]:
     return (found for found in nodes(node) if isinstance(found, Call))
 
 
+def models(node: Node) -> list[str]:
+    """The names of the models that a plan calls or lets stand in, each once; of a written plan, those that it names."""
+    named = (name for call in calls(node) for name in (call.model, *call.stand_ins) if name)
+    return list(dict.fromkeys(named))
+
+
 def most_calls(node: Node) -> int:
     """The largest number of calls that a plan can make."""
     below = sum(most_calls(child) for child in children(node))
     match node:
-        case Call():
-            return 1
+        case Call(stand_ins=stand_ins):
+            return 1 + len(stand_ins)
         case Loop(max_rounds=rounds):
             return rounds * below
         case Cascade(legs=legs, accept=Accept(checker=Call())):
@@ -223,6 +231,8 @@ def to_dict(node: Node) -> dict[str, Any]:
 def _call_fields(call: Call) -> dict[str, Any]:
     names = ("model", "role", "tier", "level", "template", "system", "max_tokens", "temperature")
     written = {name: value for name in names if (value := getattr(call, name)) not in (None, "")}
+    if call.stand_ins:
+        written["stand_ins"] = list(call.stand_ins)
     return written | ({"needs_context": True} if call.needs_context else {})
 
 

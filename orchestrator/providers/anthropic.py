@@ -11,23 +11,15 @@ from typing import Any, ClassVar
 import anthropic
 import httpx2
 
-from ..types import FinishReason, Message, Request
+from ..types import Message, Request
 from .base import Capabilities, Endpoint, Piece
+from .endings import ending
 from .http import Client, checked_address, checked_key, ignore_custom_headers, silence_sdk_logging
 from .payload import arguments_object, arguments_text, json_instruction
 from .reply import CallKey, Draft, ErrorInReply, dig, items_at, text_at
 from .sdk import Kind, SdkProvider, sse_events
 
 BASE_URL = "https://api.anthropic.com"
-
-_FINISH: Mapping[str, FinishReason] = {
-    "end_turn": FinishReason.STOP,
-    "stop_sequence": FinishReason.STOP,
-    "max_tokens": FinishReason.LENGTH,
-    "model_context_window_exceeded": FinishReason.LENGTH,
-    "tool_use": FinishReason.TOOL_CALLS,
-    "refusal": FinishReason.REFUSED,
-}
 
 
 def connect(target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> AnthropicProvider:
@@ -134,7 +126,7 @@ def _open_call(draft: Draft, key: CallKey, block: object, arguments: str) -> Non
 
 def _finish(draft: Draft, node: object) -> None:
     if reason := text_at(node, "stop_reason"):
-        draft.finish = _FINISH.get(reason, FinishReason.STOP)
+        draft.finish = ending(reason)
         draft.note = text_at(node, "stop_details", "category") or reason
 
 

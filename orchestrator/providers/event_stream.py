@@ -80,11 +80,27 @@ class EventStream(httpx2.AsyncByteStream):
         self._name, self._data = b"", []
         if not b"".join(data).strip():
             return
+        if not self._typed and b'"error"' in b"".join(data):
+            data = _error_in_choice(data)
         if self._typed and (name := name or _type_of(b"\n".join(data))):
             yield b"event: %b\n" % name
         for line in data:
             yield b"data: %b\n" % line
         yield b"\n"
+
+
+def _error_in_choice(data: list[bytes]) -> list[bytes]:
+    """An event that has an error beside a choice, with the error in it: a reader of the SDKs' takes the error for all
+    that there is, and what was counted until then is lost."""
+    try:
+        event = json.loads(b"\n".join(data))
+        first = event["choices"][0]
+        if not event["error"]:
+            return data
+        first.setdefault("error", event.pop("error"))
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return data
+    return [json.dumps(event).encode()]
 
 
 def _type_of(data: bytes) -> bytes:

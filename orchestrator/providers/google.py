@@ -26,6 +26,7 @@ from ..errors import ConfigError
 from ..registry.providers import setting
 from ..types import FinishReason, Message, Request
 from .base import Capabilities, Endpoint, Piece
+from .endings import ending
 from .http import Client, checked_address, checked_key, silence_sdk_logging, trusting_nobody
 from .payload import arguments_object, arguments_text, tool_names
 from .reply import Draft, ErrorInReply, dig, items_at, text_at
@@ -34,19 +35,6 @@ from .sdk import Kind, SdkProvider
 BASE_URL = "https://generativelanguage.googleapis.com"
 # The first is the SDK's default. Another one stands at the end of the address, or in GOOGLE_GENAI_API_VERSION.
 API_VERSIONS = ("v1", "v1beta", "v1alpha")
-
-_REFUSALS = (
-    "SAFETY RECITATION LANGUAGE BLOCKLIST PROHIBITED_CONTENT SPII IMAGE_SAFETY IMAGE_PROHIBITED_CONTENT"
-    " IMAGE_RECITATION ESCALATION PUP_LIMITED_DISABLED MODEL_ARMOR"
-)
-_FAULTS = "MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MALFORMED_RESPONSE"
-_FINISH: Mapping[str, FinishReason] = {
-    "STOP": FinishReason.STOP,
-    "MAX_TOKENS": FinishReason.LENGTH,
-    "CONTINUATION": FinishReason.LENGTH,  # more is to be had only by another request
-    **dict.fromkeys(_REFUSALS.split(), FinishReason.REFUSED),
-    **dict.fromkeys(_FAULTS.split(), FinishReason.INCOMPLETE),
-}
 
 
 _LABEL = f"google-genai-sdk/{genai.__version__} gl-python/{sys.version.split()[0]}"
@@ -169,7 +157,7 @@ class GoogleProvider(SdkProvider):
                 yield from draft.add_text(text_at(part, "text"))
         draft.add_logprobs(items_at(candidate, "logprobsResult", "chosenCandidates"), "logProbability")
         if reason := text_at(candidate, "finishReason"):
-            draft.finish, draft.note = _FINISH.get(reason, FinishReason.STOP), reason
+            draft.finish, draft.note = ending(reason), reason
             if draft.finish is FinishReason.STOP and draft.calls:
                 draft.finish = FinishReason.TOOL_CALLS  # this wire has no word for it
 

@@ -15,6 +15,7 @@ import openai
 from ..deferred import dataclass
 from ..types import FinishReason, Message, Request, ToolCall
 from .base import Capabilities, Endpoint, Piece
+from .endings import ending
 from .http import Client, checked_address, checked_key, ignore_custom_headers, silence_sdk_logging
 from .network import BILLED_TO, header_value
 from .payload import arguments_text, is_strict, json_instruction
@@ -40,18 +41,6 @@ _DIALECTS: Mapping[str, Dialect] = {
     "openai": Dialect("max_completion_tokens", headers=frozenset({"openai-organization", "openai-project"})),
     "deepseek": Dialect(json_schema=False),
 }
-
-_FINISH: Mapping[str, FinishReason] = {
-    "stop": FinishReason.STOP,
-    "length": FinishReason.LENGTH,
-    "tool_calls": FinishReason.TOOL_CALLS,
-    "function_call": FinishReason.TOOL_CALLS,
-    "content_filter": FinishReason.REFUSED,
-    "error": FinishReason.INCOMPLETE,  # OpenRouter: the upstream failed
-    "abort": FinishReason.INCOMPLETE,  # vLLM
-    "insufficient_system_resource": FinishReason.INCOMPLETE,  # DeepSeek
-}
-
 
 _THOUGHTS = ("reasoning_content", "reasoning", "reasoning_text", "thinking")  # where servers show what was thought
 
@@ -133,7 +122,7 @@ class OpenAIProvider(SdkProvider):
         _take_calls(answer, draft, whole=part == "message")
         draft.add_logprobs(items_at(choice, "logprobs", "content"), "logprob")
         if reason := text_at(choice, "finish_reason"):
-            draft.finish, draft.note = _FINISH.get(reason, FinishReason.STOP), reason
+            draft.finish, draft.note = ending(reason), reason
         if draft.finish is FinishReason.STOP and draft.calls:
             draft.finish = FinishReason.TOOL_CALLS  # some servers have one word for every proper end
         if dig(choice, "error"):

@@ -108,8 +108,17 @@ class Draft:
 
     @property
     def begun(self) -> bool:
-        """Whether any of the answer has arrived."""
+        """Whether any of the answer has arrived. White space is none."""
         return bool(self._split.has_answer or self.calls)
+
+    @property
+    def over(self) -> bool:
+        """Whether the provider said that the answer is properly over: an error, or the end of the connection, that
+        comes after it takes nothing of it back."""
+        if self.finish is FinishReason.LENGTH:
+            return True
+        proper = self.finish in (FinishReason.STOP, FinishReason.TOOL_CALLS) or (self.finish is None and self.ended)
+        return proper and self.begun
 
     @contextmanager
     def event(self) -> Iterator[None]:

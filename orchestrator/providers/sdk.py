@@ -31,7 +31,7 @@ from ..errors import (
     ProxyRefusedError,
     RequestRejectedError,
 )
-from ..types import Completion, FinishReason, Request
+from ..types import Completion, Request
 from .base import AtWork, Capabilities, Endpoint, Health, Piece, RateLimitStatus, StreamEvent
 from .failure_rules import Signal
 from .failures import Source, error_for, message, read_signal
@@ -42,6 +42,7 @@ from .reply import Draft, ErrorInReply, text_at
 from .text import is_html
 
 HEALTH_TIMEOUT_S = 10.0
+_LAST_WORDS_S = 5.0  # after the end of an answer was told: for its counts
 _GATEWAY_COST = "x-litellm-response-cost"  # dollars, of a whole reply
 
 
@@ -185,18 +186,16 @@ class SdkProvider(ABC):
         try:
             while True:
                 with self._reporting(source, exchange, draft, streamed=True):
-                    # Not around the yield below: it must never cancel what the caller does between two pieces.
-                    async with asyncio.timeout_at(deadline):
-                        with exchange.recording():
-                            event = await self._next(events, draft, exchange)
+                    with exchange.recording():
+                        event = await self._next(events, draft, deadline)
                     if event is None:
                         break
                     self._identify(exchange, draft)
-                    read = self._read(event.body, draft) if isinstance(event, Whole) else self._feed(event, draft)
-                    with draft.event():
-                        pieces = list(read)
+                    pieces, last = self._taken(event, draft)
                 for piece in pieces:
                     yield piece
+                if last:
+                    break
                 if draft.worked and not any(isinstance(piece, str) for piece in pieces):
                     yield AtWork()
             draft.ended = draft.ended or exchange.tail.rstrip().endswith(b"[DONE]")
@@ -210,15 +209,32 @@ class SdkProvider(ABC):
             await events.aclose()
 
     @staticmethod
-    async def _next(events: AsyncGenerator[object, None], draft: Draft, exchange: Exchange) -> object:
-        """The next event, or None: also if the connection drops after the provider said that the answer is over."""
+    async def _next(events: AsyncGenerator[object, None], draft: Draft, deadline: float) -> object:
+        """The next event, or None. After the provider said that the answer is over only counts can follow: whatever
+        comes in their place, and silence, is the end."""
+        if draft.over:
+            deadline = min(deadline, asyncio.get_running_loop().time() + _LAST_WORDS_S)
         try:
-            return await anext(events, None)
-        except Exception as error:
-            over = draft.begun and draft.told and draft.finish is not FinishReason.INCOMPLETE
-            if over and transport_error(error, exchange) is not None:
+            # Only around this: it must never cancel what the caller does between two pieces.
+            async with asyncio.timeout_at(deadline):
+                return await anext(events, None)
+        except Exception:
+            if draft.over:
                 return None
             raise
+
+    def _taken(self, event: object, draft: Draft) -> tuple[list[Piece], bool]:
+        """What an event adds to the reply, and whether it is the last: an error after the answer is over."""
+        pieces: list[Piece] = []
+        try:
+            with draft.event():
+                for piece in self._read(event.body, draft) if isinstance(event, Whole) else self._feed(event, draft):
+                    pieces.append(piece)
+        except ErrorInReply:
+            if not draft.over:
+                raise
+            return pieces, True
+        return pieces, False
 
     async def health_check(self) -> Health:
         started, loop = self._clock(), asyncio.get_running_loop()

@@ -38,6 +38,11 @@ def scrub(text: str) -> str:
     return text
 
 
+def is_blank(text: str) -> bool:
+    """Whether there is nothing in a text that can be read: white space, and what has neither width nor form."""
+    return not text.strip() or not without_unseen(text).replace("\u200c", "").replace("\u200d", "").strip()
+
+
 def scrub_json(value: object, clean: Callable[[str], str] = scrub) -> object:
     """`clean` for every string in decoded JSON, keys included."""
     match value:

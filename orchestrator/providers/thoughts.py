@@ -20,6 +20,7 @@ from typing import Literal
 from ..deferred import dataclass, replace
 from ..expressions import expression
 from ..types import Completion, FinishReason, Thought, TokenLogprob
+from .text import is_blank
 
 _TAGS = ("think", "thinking", "thought", "thoughts", "reasoning", "seed:think", "mm:think")
 _MARKS: Mapping[str, str] = {  # in lower case: what opens a thought, and what closes it
@@ -107,8 +108,9 @@ class Splitter:
 
     @property
     def has_answer(self) -> bool:
-        """Whether there is any text that is not known to be a thought."""
-        return bool(self.answer) or (self._state is not _State.THOUGHT and bool(self._held))
+        """Whether there is any text, other than white space, that is not known to be a thought."""
+        held = "" if self._state is _State.THOUGHT else self._held
+        return not all(map(is_blank, self.answer)) or not is_blank(held)
 
     def feed(self, piece: str) -> Iterator[str | Thought]:
         """Takes the next piece of the text."""

@@ -12,7 +12,7 @@ from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from ..expressions import expression
 from ..money import Price, price_at
-from ..plan import Call, Cascade, Node, calls
+from ..plan import Call, Cascade, Node, models
 from ..reading.bounds import Tokenizer
 from ..types import Level
 from .routes import Routing
@@ -128,7 +128,7 @@ class Chain:
     @property
     def models(self) -> tuple[str, ...]:
         """The models that the plan names, each once, without those that a role, tier or level will choose."""
-        return tuple(dict.fromkeys(call.model for call in calls(self.plan) if call.model))
+        return tuple(models(self.plan))
 
 
 @dataclass(frozen=True, slots=True)

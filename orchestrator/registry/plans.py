@@ -145,8 +145,11 @@ class PlanReader:
     def _call_of(self, table: Table) -> Call:
         if len([key for key in ("model", "tier", "level") if key in table]) > 1:
             raise table.value.error("a call takes one of model, tier and level")
+        if "stand_ins" in table and "model" not in table:
+            raise table.value.error("stand_ins stand in for a model: a role and a tier have a list of their own")
         return Call(
             model=table.optional("model", self._model, ""),
+            stand_ins=table.optional("stand_ins", list_of(self._model), ()),
             role=table.optional("role", self._role, None),
             tier=table.optional("tier", self._tier, None),
             level=table.optional("level", _LEVEL, None),

@@ -38,7 +38,7 @@ from ..ledger.pace import accepted_shares, measured_p95
 from ..ledger.records import Recorded, RunRecord, RunStatus
 from ..ledger.rotation import advance_rotation, rotation_counts
 from ..ledger.store import Ledger
-from ..plan import Call, calls
+from ..plan import calls, models
 from ..providers.base import Provider
 from ..providers.catalog import connect, endpoint
 from ..reading.prompt import Reading
@@ -211,8 +211,8 @@ class Engine:
 
     async def _carry_out(self, planned: Planned, opened: Opened, log: RunLog) -> OrchestrationResult:
         started, settings = self._monotonic(), self.settings
-        called = () if isinstance(planned.plan, Call) else {call.model for call in calls(planned.plan)}
-        pace = await self._paces.of(called, opened.ledger)
+        called = models(planned.plan)  # one alone is waited for as long as the run lasts
+        pace = await self._paces.of(called, opened.ledger) if len(called) > 1 else {}
         run = recording.begun(
             planned,
             process=opened.ledger.process,
@@ -254,11 +254,13 @@ class Engine:
         try:
             outcome = await execution.run(planned.plan)
         except asyncio.CancelledError:
-            best = execution.best  # an answer that a cascade had put by while it asked for a better one
-            text = "" if best is None else best.completion.text
+            # What has been shown of an answer, or one that a cascade had put by while it asked for a better one.
+            best = None if log.shown else execution.best
+            text = log.shown if best is None else best.completion.text
             raise RunInterrupted(await finish(RunStatus.INTERRUPTED, text, best, Interrupted())) from None
         except OSError:  # the watcher's: nobody reads the answer any more
-            await finish(RunStatus.INTERRUPTED, error=Interrupted("interrupted: the answer could not be shown"))
+            unread = Interrupted("interrupted: the answer could not be shown")
+            await finish(RunStatus.INTERRUPTED, log.shown, error=unread)
             raise
         except OrchError as error:
             text = _partial_text(error)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import warnings
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -309,7 +310,7 @@ def test_usage_that_is_no_count_is_unknown_rather_than_wrong(target: Target, cou
 
 
 @every_adapter
-def test_an_ending_nobody_knows_yet_counts_as_a_stop(target: Target) -> None:
+def test_an_ending_nobody_knows_yet_is_no_proper_end(target: Target) -> None:
     text = target.wire.finishes["stop"].encode()
     whole = json_reply(target.wire.whole(Answer())).content.replace(b'"' + text + b'"', b'"EXHAUSTED_MUSE"')
     streamed = b"".join(target.wire.stream(Answer())).replace(b'"' + text + b'"', b'"EXHAUSTED_MUSE"')
@@ -319,8 +320,93 @@ def test_an_ending_nobody_knows_yet_counts_as_a_stop(target: Target) -> None:
     assert b"EXHAUSTED_MUSE" in streamed
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # nor does an SDK get to talk of it on stderr
-        assert complete(target, httpx2.Response(200, content=whole, headers=headers)).finish_reason is FinishReason.STOP
-        assert last(stream(target, stream_reply([streamed]))).finish_reason is FinishReason.STOP
+        for error in (
+            failing(target, httpx2.Response(200, content=whole, headers=headers), errors.IncompleteError),
+            failing(target, stream_reply([streamed]), errors.IncompleteError, streamed=True),
+        ):
+            assert "EXHAUSTED_MUSE" in error.message
+            assert error.partial is not None
+            assert (error.partial.text, error.billed) == ("Hello, world", Billed.YES)
+
+
+@every_adapter
+@pytest.mark.parametrize(
+    ("word", "finish"),
+    [
+        ("max_tokens", FinishReason.LENGTH),
+        ("MAX_TOKENS", FinishReason.LENGTH),
+        ("maxTokens", FinishReason.LENGTH),
+        ("FinishReason.MAX_TOKENS", FinishReason.LENGTH),
+        ("model_length", FinishReason.LENGTH),
+        ("end_turn", FinishReason.STOP),
+        ("STOP", FinishReason.STOP),
+        ("eos_token", FinishReason.STOP),
+        ("stop_sequence", FinishReason.STOP),
+    ],
+)
+def test_an_ending_in_the_words_of_another_provider_is_what_it_is_there(
+    target: Target, word: str, finish: FinishReason
+) -> None:
+    own = target.wire.finishes["stop"]
+    whole = json_reply(target.wire.whole(Answer())).content.replace(f'"{own}"'.encode(), f'"{word}"'.encode())
+    reply = httpx2.Response(200, content=whole, headers={"content-type": "application/json"})
+    assert complete(target, reply).finish_reason is finish
+
+
+@every_adapter
+@pytest.mark.parametrize("word", ["pause_turn", "OTHER", "error", "abort", "FINISH_REASON_UNSPECIFIED"])
+def test_an_ending_that_says_so_is_no_proper_end(target: Target, word: str) -> None:
+    own = target.wire.finishes["stop"]
+    whole = json_reply(target.wire.whole(Answer())).content.replace(f'"{own}"'.encode(), f'"{word}"'.encode())
+    reply = httpx2.Response(200, content=whole, headers={"content-type": "application/json"})
+    failing(target, reply, errors.IncompleteError)
+
+
+class Hanging(Body):
+    """Falls silent after its chunks, and all the time that anybody would wait passes at once."""
+
+    clock: SkippingClock
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in super().__aiter__():
+            yield chunk
+        self.clock.skip(3600)
+        await asyncio.sleep(3600)
+
+
+@every_adapter
+@pytest.mark.parametrize("finish", ["stop", "length"])
+@pytest.mark.parametrize("after", ["an error", "no connection", "silence"])
+def test_an_answer_whose_end_was_told_is_complete_whatever_comes_after_it(
+    target: Target, finish: str, after: str
+) -> None:
+    *events, _ = target.wire.stream(Answer(finish=finish))  # all but the last marker
+    clock = SkippingClock()
+    if after == "an error":
+        body = Body([*events, target.wire.fault("overloaded", "too late")])
+    elif after == "no connection":
+        body = Body(events, httpx2.ReadError("reset by peer"))
+    else:
+        body = Hanging(events)
+        body.clock = clock
+    got, _ = use(target, stream_reply(body), collect, clock=clock)
+    completion = last(got)
+    assert (completion.text, completion.usage) == ("Hello, world", USAGE)
+    assert completion.finish_reason is {"stop": FinishReason.STOP, "length": FinishReason.LENGTH}[finish]
+
+
+def test_a_length_that_was_reached_and_then_told_as_an_error_is_a_length_with_its_counts() -> None:
+    thought = {"index": 0, "delta": {"content": "", "reasoning": "We need"}, "finish_reason": "length"}
+    counts = {"prompt_tokens": 43, "completion_tokens": 10, "total_tokens": 53}
+    late = {"index": 0, "delta": {"content": ""}, "finish_reason": None}
+    error = {"code": 400, "message": "Token limit reached"}
+    events = [{"choices": [thought]}, {"error": error, "choices": [late], "usage": counts}]
+    target = next(target for target in TARGETS if target.provider == "openai")
+    body = [*(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events), b"data: [DONE]\n\n"]
+    completion = last(stream(target, stream_reply(body)))
+    assert (completion.text, completion.finish_reason) == ("", FinishReason.LENGTH)
+    assert completion.usage is not None
+    assert (completion.usage.input_tokens, completion.usage.output_tokens) == (43, 10)
 
 
 @every_adapter
@@ -650,8 +736,11 @@ def test_refused_text_is_kept_so_that_it_can_be_billed(target: Target) -> None:
 
 
 @every_adapter
-def test_an_empty_reply_may_be_tried_again_and_its_tokens_count(target: Target) -> None:
-    answer = Answer(pieces=())
+@pytest.mark.parametrize(
+    "pieces", [(), ("\n\n", "  \n"), ("\u200b\ufeff", "\xa0")], ids=["nothing", "white space", "unseen"]
+)
+def test_an_empty_reply_may_be_tried_again_and_its_tokens_count(target: Target, pieces: tuple[str, ...]) -> None:
+    answer = Answer(pieces=pieces)
     for streamed, reply in (
         (False, json_reply(target.wire.whole(answer))),
         (True, stream_reply(target.wire.stream(answer))),

@@ -384,13 +384,14 @@ def test_connections_are_closed_whatever_happens(stage: Stage) -> None:
 # -- interruption, time --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("chain", [CHAIN, "gpt-4o-mini"], ids=["chain", "alone"])
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_a_cancelled_run_is_settled_as_interrupted(stage: Stage, stream: bool) -> None:
+def test_a_cancelled_run_is_settled_as_interrupted(stage: Stage, stream: bool, chain: str) -> None:
     play(stage, gpt_4o_mini=[Hang()])
 
     async def cancelled() -> None:
         engine = stage.engine()
-        task = asyncio.create_task(engine.run(Prompt("Which?"), RunOptions(chain=CHAIN, stream=stream)))
+        task = asyncio.create_task(engine.run(Prompt("Which?"), RunOptions(chain=chain, stream=stream)))
         await asyncio.wait_for(stage.script.hanging.wait(), PATIENCE_S)
         task.cancel()
         await task
@@ -398,6 +399,7 @@ def test_a_cancelled_run_is_settled_as_interrupted(stage: Stage, stream: bool) -
     with pytest.raises(RunInterrupted) as caught:
         asyncio.run(cancelled())
     assert caught.value.result.status == "interrupted"
+    assert caught.value.result.response == ("the first words" if stream and chain != CHAIN else "")
     with Ledger.open(stage.ledger) as ledger:
         found = find_run(ledger, "last")
     call = found.calls[0]

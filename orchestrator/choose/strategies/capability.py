@@ -13,7 +13,7 @@ from ...deferred import dataclass
 from ...registry.model import ModelSpec
 from ...registry.routes import Fit
 from ..base import Decision, Offer, Situation
-from ..order import after, in_order
+from ..order import after, in_order, shortlist
 
 _SHOWN = 3  # the fits of so many models stand among the reasons
 _HOUR_S, _MILLION = 3_600, 1_000_000
@@ -44,7 +44,7 @@ def capability(situation: Situation) -> Decision | None:
     if not able:
         return None
     ranked = sorted((_rank(offer, situation) for offer in able), key=lambda rank: -rank.fit)
-    names = [rank.offer.spec.name for rank in ranked]
+    names = shortlist([rank.offer for rank in ranked])
     raised = [
         name for name, weight in _weights(situation).items() if weight > situation.routing.fit.weights[name].usual
     ]

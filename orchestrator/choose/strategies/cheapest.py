@@ -6,11 +6,13 @@ from ...money import format_nanousd
 from ...plan import Call
 from ...types import Level
 from ..base import Decision, Offer, Situation, by_expected_cost
+from ..order import shortlist
 from ..quote import REASONING
 
 
 def cheapest(situation: Situation) -> Decision | None:
-    """One call. Where no model that can be called has the level, the strongest ones that can stand in for it."""
+    """One call; the next cheapest models stand in for it where it fails. If no model that can be called has the level,
+    it is one of the strongest that can."""
     able = situation.choosable()
     if not able:
         return None
@@ -21,7 +23,8 @@ def cheapest(situation: Situation) -> Decision | None:
     if len(ranked) > 1:
         second = ranked[1]
         reasons.append(f"next would be {second.spec.name} at about {format_nanousd(second.cost.expected)}")
-    return Decision(Call(chosen.spec.name), tuple(reasons))
+    model, *stand_ins = shortlist(ranked)
+    return Decision(Call(model, stand_ins=tuple(stand_ins)), tuple(reasons))
 
 
 def rated_for(able: list[Offer], situation: Situation) -> tuple[list[Offer], str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...money import format_nanousd
 from ..base import Decision, Situation, by_expected_cost
-from ..order import after, in_order
+from ..order import after, in_order, shortlist
 from .cheapest import rated_for
 
 
@@ -15,6 +15,6 @@ def cost(situation: Situation) -> Decision | None:
         return None
     fit, reason = rated_for(able, situation)
     ranked = sorted(fit, key=by_expected_cost)
-    names = [offer.spec.name for offer in ranked]
+    names = shortlist(ranked)
     chosen = f"{names[0]} costs least: about {format_nanousd(ranked[0].cost.expected)}{after(names)}"
     return Decision(in_order(names), (reason, chosen))

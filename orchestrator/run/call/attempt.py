@@ -19,6 +19,7 @@ from ...errors import (
     BadReplyError,
     Billed,
     DeadlineError,
+    EmptyReplyError,
     IncompleteError,
     LedgerError,
     OutcomeUnknownError,
@@ -27,7 +28,8 @@ from ...errors import (
 from ...ledger.records import CallRecord, CallStatus
 from ...money import Price
 from ...providers.base import AtWork, Provider
-from ...types import Completion, Request, Thought, Usage
+from ...providers.text import is_blank
+from ...types import Completion, FinishReason, Request, Thought, Usage
 from ..events import CallStarted, Note, Observer, TextArrived, Thoughts
 from .patience import Limit, Patience
 from .run_log import RunLog
@@ -80,7 +82,7 @@ class Attempt:
                 self.record = await self.log.mark_sent(self.record.call_id, self.clock())
             self._take_terms()
             self.observe(CallStarted(self.record.call_id, self.record.model, self.record.attempt, self.record.step))
-            completion = self._believed(await self._send(request))
+            completion = self._read(self._believed(await self._send(request)))
         except (asyncio.CancelledError, OSError):
             # An OSError is the watcher's: nobody reads the answer any more. Adapters and ledger have their own errors.
             await self._interrupt()
@@ -88,7 +90,7 @@ class Attempt:
         except LedgerError:
             raise
         except ProviderError as error:
-            error.shown = self.shown and bool(self._pieces)
+            error.shown = self.shown and not is_blank("".join(self._pieces))
             if error.shown and error.partial is None:
                 error.partial = self._partial()
             if error.partial is not None:
@@ -124,6 +126,15 @@ class Attempt:
             text = f"{self.record.model}: {counted}, far more than were sent and allowed: the worst case is recorded"
             self.observe(Note(text, loud=True))
         return believed
+
+    def _read(self, completion: Completion) -> Completion:
+        """A reply in which there is something, or whose limit says why there is not. Raises EmptyReplyError."""
+        cut = completion.finish_reason is FinishReason.LENGTH
+        if completion.tool_calls or cut or not is_blank(completion.text):
+            return completion
+        error = self._error(EmptyReplyError, f"{self.record.model}: an empty reply")
+        error.partial = completion
+        raise error
 
     async def _send(self, request: Request) -> Completion:
         now = self.monotonic()
@@ -185,7 +196,9 @@ class Attempt:
         await self._interrupt()
 
     async def _interrupt(self) -> None:
-        await self._settle(interrupted(self.record, self._partial(), self.terms, self._ended()), "interrupted")
+        partial = self._partial()
+        self.log.shown = partial.text if self.shown else ""
+        await self._settle(interrupted(self.record, partial, self.terms, self._ended()), "interrupted")
 
     async def _settle(self, record: CallRecord, outcome: str) -> None:
         self.record = record

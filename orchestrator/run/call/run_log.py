@@ -35,11 +35,13 @@ class RunLog:
     """Writes the rows of one run, and tells the run's observer what was written.
 
     `calls`: every call of the run as it stands, by id, in order. `alerts`: the budget alerts that their costs raised.
+    `shown`: what had been shown of the answer when its call was interrupted.
     """
 
     def __init__(self, ledger: Ledger, observe: Observer = unobserved) -> None:
         self.calls: dict[str, CallRecord] = {}
         self.alerts: list[Alert] = []
+        self.shown = ""
         self._ledger = ledger
         self.observe = observe
         self._run: RunRecord | None = None

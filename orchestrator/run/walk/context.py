@@ -5,25 +5,39 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import field
+from typing import TypeVar
 
 from ...choose.latency import by_speed_s, longest_silence_s
 from ...choose.observed import Pace
 from ...confidence.asked import Asked
 from ...confidence.detector import ConfidenceDetector
 from ...deferred import dataclass, replace
-from ...errors import IncompleteError, OrchError, OutcomeUnknownError, ProviderError
+from ...errors import (
+    BudgetError,
+    ContextTooLongError,
+    Disposition,
+    EmptyReplyError,
+    IncompleteError,
+    OrchError,
+    OutcomeUnknownError,
+    ProviderError,
+)
 from ...plan import Accept, Call, Cascade, CostRange, Node, Panel, children, price
-from ...plan.compose import insertable
+from ...plan.compose import Material, insertable
+from ...providers.text import is_blank
 from ...reading.prompt import Reading
 from ...registry.model import Registry
 from ..call.allowance import CostShare
-from ..call.caller import Caller, Order
+from ..call.caller import Caller, Draft, Order
 from ..call.patience import Patience
 from ..events import Note
 from .asking import Asker
+from .judgement import Judgement
 from .outcome import Outcome
+
+T = TypeVar("T")
 
 Given = dict[str, str]  # what steps have given so far, by name, ready to be put into a prompt
 _UNPRICED = CostRange(None, None, None)
@@ -137,6 +151,71 @@ class Context:
     def expected(self, node: Node) -> int | None:
         """The expected cost of a node, in nano-dollars."""
         return price(node, lambda call: self.costs.get(call, _UNPRICED)).expected
+
+    def stops(self, error: OrchError) -> bool:
+        """Whether an error ends what could go on to another model: by the run's options, else by its kind."""
+        options = self.order.options
+        if error.code in options.stop_on:
+            return True
+        return error.disposition is Disposition.STOP and error.code not in options.next_on
+
+    def went_on(self, error: OrchError, *, last: bool) -> None:
+        """Record that a model failed, and whether another one is asked."""
+        if isinstance(error, ProviderError) and not (last and self.stops(error)):
+            self.tell_of(error, then="" if last else ": going on to the next model", loud=error.loud)
+        else:
+            self.tell_of(error, loud=False)
+
+    async def in_turn(self, call: Call, order: Order, ask: Callable[[Call, Order], Awaitable[T]]) -> T:
+        """What a call gives, asked of its model, and where that fails of those that stand in for it."""
+        if not call.stand_ins:
+            return await ask(call, order)
+        failures: list[OrchError] = []
+        names = [call.model, *call.stand_ins]
+        while True:
+            model = names.pop(0)
+            each = replace(call, model=model, stand_ins=tuple(names))
+            one = self.keeping(replace(order, spare=True)) if names else order
+            try:
+                return await ask(each, replace(one, patience=self._patience(each, one)))
+            except (ProviderError, BudgetError) as error:
+                failures.append(error)
+                if not names or was_shown(error) or self.stops(error):
+                    raise all_failed(failures) from None
+                if isinstance(error, BudgetError):
+                    self.tell_of(error, f"left out {model}")
+                else:
+                    self.went_on(error, last=False)
+                if isinstance(error, ContextTooLongError):
+                    room = self.room(model)
+                    names.sort(key=lambda name: self.room(name) <= room)
+
+    async def answer(self, call: Call, material: Material, order: Order, reserved: Draft | None = None) -> Outcome:
+        """A call's judged answer, by the first of its models that gives one."""
+        drafts = [] if reserved is None else [reserved]
+
+        async def ask(each: Call, one: Order) -> Outcome:
+            outcome = await self.asker.ask(each, material, one, drafts.pop() if drafts else None)
+            completion = outcome.completion
+            if each.stand_ins and not completion.tool_calls and is_blank(completion.text):
+                problem = f"{each.model} used up the limit on its reply before the first word"
+                raise EmptyReplyError(problem, provider=outcome.spec.provider, model=outcome.spec.id)
+            return outcome
+
+        return await self.in_turn(call, order, ask)
+
+    async def judge(self, call: Call, material: Material, order: Order) -> tuple[Judgement | None, str, str]:
+        """What a model says of `material.answer`: its judgement (None if its reply is none), the issues as text for a
+        prompt, and which model it was."""
+
+        async def ask(each: Call, one: Order) -> tuple[Judgement | None, str, str]:
+            return *await self.asker.judge(each, material, one), each.model
+
+        return await self.in_turn(call, order, ask)
+
+    def room(self, *models: str) -> int:
+        """The context window, in tokens, of the smallest of these models."""
+        return min(self.registry.model(name).context_window for name in models)
 
     def threshold(self, accept: Accept) -> float:
         """The confidence from which an answer is accepted."""

@@ -92,14 +92,14 @@ async def self_checked(context: Context, accept: Accept, outcome: Outcome, given
     checker = replace(checker, name=checker.name or SELF_CHECK)  # so that the ledger says what the call was for
     try:
         material = Material(given, answer=given_by(outcome))
-        judgement, _ = await context.asker.judge(checker, material, context.limited(checker, order))
+        judgement, _, judge = await context.judge(checker, material, context.limited(checker, order))
     except (ProviderError, BudgetError) as error:
         context.tell_of(error, "the answer is not checked")
         return outcome
     if judgement is None:
-        context.decide(f"{checker.model}'s reply is no verdict: it counts for nothing", loud=True)
+        context.decide(f"{judge}'s reply is no verdict: it counts for nothing", loud=True)
         return outcome
-    signal = opinion("self-check", judgement.score, f"{checker.model} gives it {judgement.score:.2f}")
+    signal = opinion("self-check", judgement.score, f"{judge} gives it {judgement.score:.2f}")
     outcome = outcome.with_evidence(signal, context.detector)
     context.decide(f"{outcome.spec.name}'s answer: {outcome.verdict.reasons[-1]}")
     await context.asker.keep(outcome)

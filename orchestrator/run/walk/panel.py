@@ -86,7 +86,7 @@ async def _synthesise(
     if not answers:
         return await _kept(context, otherwise)
     try:
-        written = await context.asker.ask(
+        written = await context.answer(
             call, Material(given, answers), context.limited(call, replace(order, spare=True))
         )
     except (ProviderError, BudgetError) as error:

@@ -1,9 +1,9 @@
 """Walks the tree of a plan.
 
-A call gives an outcome or raises. A cascade goes on from an error that calls for it, and from an answer that is not
-accepted; when its last leg is no better, the best answer seen is the outcome. A panel runs its members at the same
-time and fails only if all of them do. A sequence stops at a step that fails, unless it is optional. A loop ends when
-its check is passed, cannot be made, or the rounds are used up.
+A call gives an outcome, of its model or of one that stands in for it, or raises. A cascade goes on from an error that
+calls for it, and from an answer that is not accepted; when its last leg is no better, the best answer seen is the
+outcome. A panel runs its members at the same time and fails only if all of them do. A sequence stops at a step that
+fails, unless it is optional. A loop ends when its check is passed, cannot be made, or the rounds are used up.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from ...deferred import dataclass, replace
 from ...errors import (
     BudgetError,
+    ContextTooLongError,
     DeadlineError,
     Disposition,
     IncompleteError,
@@ -19,7 +20,7 @@ from ...errors import (
     OutcomeUnknownError,
     ProviderError,
 )
-from ...plan import LOGPROBS, Accept, Call, Cascade, Check, Loop, Node, Panel, Sequence, children
+from ...plan import LOGPROBS, Accept, Call, Cascade, Check, Loop, Node, Panel, Sequence, calls, children
 from ...plan.compose import Material
 from ...types import AcceptRule
 from ..call.caller import Draft, Order
@@ -58,7 +59,7 @@ class Execution(Context):
         try:
             match node:
                 case Call():
-                    outcome = await self.asker.ask(node, Material(given), order, reserved)
+                    outcome = await self.answer(node, Material(given), order, reserved)
                 case Cascade():
                     outcome = await self._cascade(node, given, order)
                 case Panel():
@@ -81,31 +82,34 @@ class Execution(Context):
         answers: list[Outcome] = []
         threshold = self.threshold(node.accept)
         inner = replace(order, final=False, logprobs=LOGPROBS in node.accept.signals)
-        for position, leg in enumerate(node.legs, start=1):
-            before = self.best
-            last_leg = position == len(node.legs)
-            if last_leg:  # accepted or not, it is the answer where there is no other
-                one = replace(inner, shown=order.shown and seen is None, spare=order.spare or seen is not None)
-            else:
+        legs = list(node.legs)
+        while legs:
+            leg, before = legs.pop(0), self.best
+            if legs:
                 one = self.keeping(replace(inner, shown=False, spare=True))
+            else:  # accepted or not, it is the answer where there is no other
+                one = replace(inner, shown=order.shown and seen is None, spare=order.spare or seen is not None)
             try:
                 outcome = await self._walk(leg, given, one)
                 if order.final:
                     outcome = await examined(self, node.accept, outcome, order)
-                if not last_leg:  # of the last leg nobody decides any more
+                if legs:  # of the last leg nobody decides any more
                     outcome = await self_checked(self, node.accept, outcome, given, one)
             except OrchError as error:
                 failures.append(error)
                 self.best = seen or before
                 if was_shown(error) or (not isinstance(error, ProviderError) and error.disposition is Disposition.STOP):
                     raise
-                stop = error.disposition is Disposition.STOP and not leg.optional
-                if isinstance(error, BudgetError) and not (last_leg and seen is None):  # else it is the run's error
+                stop = self.stops(error) and not leg.optional
+                if isinstance(error, BudgetError) and (legs or seen is not None):  # else it is the run's error
                     self.tell_of(error, f"left out {called(leg)}")
                 else:
-                    self._went_on(error, last=stop or last_leg)
+                    self.went_on(error, last=stop or not legs)
                 if stop:
                     break
+                if isinstance(error, ContextTooLongError):
+                    room = self._room_of(leg)
+                    legs.sort(key=lambda other: self._room_of(other) <= room)
                 continue
             if self.accepts(outcome, threshold):
                 return outcome
@@ -139,6 +143,7 @@ class Execution(Context):
                 shown=order.shown and closing,
                 spare=order.spare or step.optional,
             )
+            before = self.best
             following = [later for later in node.steps[position:] if not later.optional]
             try:
                 last = await self._walk(step, given, self.keeping(inner, following))
@@ -148,11 +153,13 @@ class Execution(Context):
                 if not step.optional or isinstance(error, LedgerError) or broke_off(error):
                     raise
                 failures.append(error)
+                self.best = before
                 self.tell_of(error, f"left out {called(step)}")
                 continue
             if node.answer is not None and node.answer == step.name:
                 answer = last
-            self.best = answer or last
+            # What the plan could do without prepares an answer, and never stands for one.
+            self.best = before if step.optional and not answers else answer or last
         outcome = answer or last
         if outcome is None:
             raise all_failed(failures)
@@ -196,18 +203,18 @@ class Execution(Context):
         material = Material(given, answer=given_by(outcome))
         try:
             order = self.limited(call, replace(order, spare=True))
-            judgement, issues = await self.asker.judge(call, material, order)
+            judgement, issues, judge = await self.judge(call, material, order)
         except (ProviderError, BudgetError) as error:
             self.tell_of(error, "the answer is not checked")
             return replace(outcome, accepted=None)
         if call.name is not None:
             given[call.name] = issues
         if judgement is None:
-            self.decide(f"{call.model}'s reply is no verdict: the check is not passed", loud=True)
+            self.decide(f"{judge}'s reply is no verdict: the check is not passed", loud=True)
             return replace(outcome, accepted=False)
         passed, count = judgement.score >= check.score, len(judgement.issues)
         compared = f"{judgement.score:.2f} {'≥' if passed else '<'} {check.score:g}"
-        reason = f"{call.model} gives it {compared}, with {count} issue{'' if count == 1 else 's'}"
+        reason = f"{judge} gives it {compared}, with {count} issue{'' if count == 1 else 's'}"
         self.decide(f"{outcome.spec.name}'s answer: {reason}")
         outcome = replace(
             outcome.with_evidence(opinion("check", judgement.score, reason), self.detector), accepted=passed
@@ -220,11 +227,8 @@ class Execution(Context):
         up = isinstance(error, DeadlineError) or (not order.shown and self.monotonic() >= order.deadline)
         return up and self.monotonic() < outer.deadline
 
-    def _went_on(self, error: OrchError, *, last: bool) -> None:
-        if isinstance(error, ProviderError) and not (last and error.disposition is Disposition.STOP):
-            self.tell_of(error, then="" if last else ": going on to the next model", loud=error.loud)
-        else:
-            self.tell_of(error, loud=False)
+    def _room_of(self, node: Node) -> int:
+        return self.room(*(call.model for call in calls(node)))
 
 
 def _out_of_share(node: Node, error: ProviderError) -> ProviderError:
