@@ -12,7 +12,7 @@ from fractions import Fraction
 from ..money import Price, Rates, cost_nanousd, prices_between, worst_case_nanousd
 from ..plan import CostRange
 from ..plan.load import MESSAGE_OVERHEAD, Load
-from ..registry.model import ModelSpec
+from ..registry.model import ModelSpec, RateLimits
 from ..types import Usage
 
 DEFAULT_MAX_TOKENS = 8192  # of a reply, unless the user or the model's own limit says otherwise
@@ -34,6 +34,13 @@ def is_free(spec: ModelSpec, free_tier: Collection[str]) -> bool:
     `free_tier` names the providers whose free tier the user is on.
     """
     return spec.free_quota is not None and (FREE_TIER in spec.tags or spec.provider in free_tier)
+
+
+def limits_for(spec: ModelSpec, free_tier: Collection[str]) -> RateLimits:
+    """The limits that calls to a model keep to: on the free tier, its quota of a day is one."""
+    if spec.free_quota is None or not is_free(spec, free_tier):
+        return spec.limits
+    return spec.limits.within(spec.free_quota)
 
 
 def price_for(spec: ModelSpec, when: datetime, free_tier: Collection[str]) -> Price | None:

@@ -38,8 +38,8 @@ def roll_out(
     `key` is the subject of the run, or its prompt: the same one always gets the same. `usual_chain` is the one of runs
     that name none; a run of another one is told what to call. None: it is not for this run.
     """
-    if not _is_meant(situation, rollout, usual_chain):
-        return decision, None
+    if (obstacle := _why_not(situation, rollout, usual_chain)) is not None:
+        return _with(decision, f"rollout: {rollout.model} is not asked: {obstacle}"), None
     offer = situation.offers[rollout.model]
     left = RolledOut(rollout.model, rollout.share, taken=False)
     if not is_in_share(rollout, key):
@@ -61,15 +61,25 @@ def is_in_share(rollout: Rollout, key: str) -> bool:
     return int(digest_of(f"{rollout.model}\0{key}")[:_DIGITS], 16) < rollout.share * (1 << 4 * _DIGITS)
 
 
-def _is_meant(situation: Situation, rollout: Rollout, usual_chain: str) -> bool:
+def _why_not(situation: Situation, rollout: Rollout, usual_chain: str) -> str | None:
+    """Why a rollout is not for this run; None if it is."""
     options, needs, task = situation.options, situation.needs, situation.analysis.task
-    if situation.when.date() < rollout.starts or options.strategy not in STRATEGIES or options.role is not None:
-        return False
+    if situation.when.date() < rollout.starts:
+        return f"it starts on {rollout.starts}"
+    if options.role is not None:
+        return "the run has a role"
+    if options.strategy not in STRATEGIES:
+        return f"{options.strategy} decides by itself which models are called"
     if options.strategy == "fallback" and options.chain != usual_chain:
-        return False
-    if (options.tier or tier_for(needs)) != TASKS or not needs.is_routine:
-        return False
-    return not rollout.tasks or task in rollout.tasks
+        return f"the run names its models: {options.chain}"
+    tier = options.tier or tier_for(needs)
+    if options.strategy == "tiers" and tier != TASKS:
+        return f"the run goes to the tier {tier.upper()}"
+    if not needs.is_routine:
+        return f"the prompt is not routine: {'; '.join(needs.reasons) or f'{situation.analysis.level} {task}'}"
+    if rollout.tasks and task not in rollout.tasks:
+        return f"it is for {', '.join(rollout.tasks)}, and the prompt is {task}"
+    return None
 
 
 def _with(decision: Decision, reason: str) -> Decision:

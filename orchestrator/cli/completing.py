@@ -125,7 +125,7 @@ def _strategies(registry: Registry) -> Iterator[str]:
 _LISTS = frozenset({"chain", "models"})
 # What the argument `action` of a command may be.
 ACTIONS: Mapping[str, tuple[str, ...]] = {
-    "models": ("list", "bench"),
+    "models": ("list", "show", "bench"),
     "chains": ("list", "show", "check"),
     "experiment": ("list", "show", "stop", "resume"),
     "budget": ("set", "show", "clear"),

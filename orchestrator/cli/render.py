@@ -43,17 +43,20 @@ def as_json(document: Mapping[str, Any], *, indent: int | None = None) -> str:
 
 def line(text: str) -> None:
     """A line on stdout."""
+    wipe_status()
     _write(sys.stdout, text if text.endswith("\n") else f"{text}\n")
 
 
 def piece(text: str) -> None:
     """A piece of an answer, at once."""
+    wipe_status()
     _write(sys.stdout, text)
     flush()
 
 
 def say(text: str) -> None:
     """A line on stderr."""
+    wipe_status()
     _write(sys.stderr, f"{text}\n")
 
 
@@ -112,6 +115,7 @@ def table(renderable: RenderableType) -> None:
                 filtered = terminal and not segment.control
                 yield segment._replace(text=for_terminal(segment.text)) if filtered else segment
 
+    wipe_status()
     terminal, drawn = is_terminal(sys.stdout), StringIO()
     console = Table(file=drawn, force_terminal=terminal, width=columns(), highlight=False, soft_wrap=not terminal)
     console.print(renderable)
@@ -159,11 +163,23 @@ def status(text: str) -> None:
     """A line on stderr, on a terminal, that is written over by the next one or wiped out by `wipe_status`."""
     width = shutil.get_terminal_size().columns - 1
     _put(sys.stderr, f"{_WIPE}{for_terminal(text)[:width]}")
+    _status_line.is_shown = True
 
 
 def wipe_status() -> None:
-    """Remove the status line from the terminal."""
-    _put(sys.stderr, _WIPE)
+    """Remove the status line from the terminal, if one is shown."""
+    if _status_line.is_shown:
+        _put(sys.stderr, _WIPE)
+        _status_line.is_shown = False
+
+
+class _StatusLine:
+    """Whether the last line of the terminal is a status: whatever is printed next takes its place."""
+
+    is_shown = False
+
+
+_status_line = _StatusLine()
 
 
 class Progress:

@@ -25,7 +25,6 @@ class Watcher:
         self._verbose = verbose
         self._clock = clock
         self._stream_answer = stream_answer
-        self._status_shown = False
         self._shows_status = is_terminal(sys.stderr) and not verbose
         self.streamed = False
         self._ends_line = True
@@ -36,7 +35,7 @@ class Watcher:
         match event:
             case TextArrived(text=text, final=final):
                 if self._stream_answer and final:  # of other replies it is not known yet whether they are the answer
-                    self._clear_status()
+                    wipe_status()
                     piece(text)
                     self.streamed = True
                     self._ends_line = text.endswith("\n")
@@ -55,18 +54,18 @@ class Watcher:
                 if self._verbose:
                     say(f"· {model}: {outcome}, {(latency_ms or 0) / 1000:.2f} s, {format_short(cost)}")
             case BudgetAlerted(alert=alert):
-                self._clear_status()
+                wipe_status()
                 warn(str(alert))
             case Note(text=text, loud=loud):
                 if loud:
-                    self._clear_status()
+                    wipe_status()
                     warn(text)
                 elif self._verbose:
                     say(f"· {text}")
 
     def close(self) -> None:
         """Stop watching, and remove the status line."""
-        self._clear_status()
+        wipe_status()
         self._end_line()
 
     def _end_line(self) -> None:
@@ -79,12 +78,6 @@ class Watcher:
             say(f"· {text}")
         elif self._shows_status:
             status(text)
-            self._status_shown = True
-
-    def _clear_status(self) -> None:
-        if self._status_shown:
-            wipe_status()
-            self._status_shown = False
 
 
 def summary(result: OrchestrationResult) -> None:

@@ -17,7 +17,7 @@ from ..config import RunOptions, Settings
 from ..deferred import dataclass, replace
 from ..errors import BudgetError, LedgerError, OrchError, UsageError
 from ..ledger.records import CallRecord, CallStatus
-from ..plan import Call, Check, Loop
+from ..plan import Call, Check, Loop, Node
 from ..providers.base import Provider
 from ..registry.model import Chain, Registry
 from ..run.engine import Engine, RunInterrupted
@@ -76,9 +76,11 @@ class Gathering:
     engine: Engine = field(init=False)
     gathered: Gathered = field(default_factory=Gathered)
     _limit: SpendingLimit = field(init=False)
+    _chains: dict[str, Chain] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.engine = Engine(self.settings, replace(self.registry, chains=self._chains()), connect=self.connect)
+        self._chains = self._plans()
+        self.engine = Engine(self.settings, replace(self.registry, chains=self._chains), connect=self.connect)
         self._limit = SpendingLimit(self.options.max_cost_nanousd)
 
     async def gather(self, prompts: Sequence[Asked]) -> Gathered:
@@ -185,21 +187,38 @@ class Gathering:
 
     def _plan(self, asked: Asked, way: _Way) -> Planned:
         chain = f"{_PREFIX}{'' if asked.expected is None else 'ungraded:'}{way.name}"
-        options = replace(self.options.run, strategy="fallback", chain=chain, stream=True, category=CATEGORY)
-        return self.engine.plan(Prompt(asked.prompt), options)
+        common, prompt = replace(self.options.run, stream=True, category=CATEGORY), Prompt(asked.prompt)
+        if not way.is_plan or way.name in self.registry.chains:
+            return self.engine.plan(prompt, replace(common, strategy="fallback", chain=chain))
+        decided = self.engine.plan(prompt, replace(common, strategy=way.name))
+        if asked.expected is not None:
+            return decided
+        if decided.ring is not None:  # the plan is made again when it takes its turn
+            hint = "give the prompts an expected answer, or bench the models that take turns"
+            raise UsageError(f"{way.name} takes turns, and a judge cannot grade what is not decided yet", hint=hint)
+        # What a strategy decides is known only now. It stays what is carried out: a turn that it takes, its decisions.
+        self._chains[chain] = Chain(chain, self._graded_by_judge(decided.plan))
+        graded = self.engine.plan(prompt, replace(common, strategy="fallback", chain=chain))
+        return replace(decided, plan=graded.plan, cost=graded.cost, costs=graded.costs)
 
-    def _chains(self) -> dict[str, Chain]:
+    def _plans(self) -> dict[str, Chain]:
         """A plan for each way, and one with the judge's check at its end."""
         chains = dict(self.registry.chains)
-        judge = None if self.options.judge is None else self.registry.model(self.options.judge).name
         for way in self._ways:
+            if way.is_plan and way.name not in self.registry.chains:
+                continue  # a strategy: it decides for each prompt
             body = self.registry.chain(way.name).plan if way.is_plan else Call(self.registry.model(way.name).name)
             chains[f"{_PREFIX}ungraded:{way.name}"] = Chain(f"{_PREFIX}ungraded:{way.name}", body)
-            if judge is not None:
-                check = Check(Call(judge, name=_JUDGE), score=0.0)  # whatever it says, the answer stays
-                graded = Loop(body, check, max_rounds=1)
-                chains[f"{_PREFIX}{way.name}"] = Chain(f"{_PREFIX}{way.name}", graded)
+            if self.options.judge is not None:
+                chains[f"{_PREFIX}{way.name}"] = Chain(f"{_PREFIX}{way.name}", self._graded_by_judge(body))
         return chains
+
+    def _graded_by_judge(self, body: Node) -> Loop:
+        assert self.options.judge is not None
+        judge = self.registry.model(self.options.judge).name
+        return Loop(
+            body, Check(Call(judge, name=_JUDGE), score=0.0), max_rounds=1
+        )  # whatever it says, the answer stays
 
     @property
     def _ways(self) -> list[_Way]:
@@ -238,7 +257,7 @@ class Gathering:
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """A way to answer: a model alone, or a plan of the registry."""
+    """A way to answer: a model alone, or a plan of the registry or what a strategy decides on."""
 
     name: str
     is_plan: bool

@@ -13,7 +13,8 @@ _MOST_STEPS = 1_000
 
 
 class Wanted(NamedTuple):
-    """Strategies to play, and named plans, which ask what no file of answers to a prompt can have."""
+    """Strategies to replay, and the other ways to answer, named plans among them: what those ask, no file of answers to
+    a prompt can have, so they can only be asked live."""
 
     strategies: tuple[str, ...]
     plans: tuple[str, ...]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
+from statistics import fmean
 
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
@@ -63,7 +64,8 @@ def choose_models(
     *,
     where: str,
 ) -> Lineup:
-    """Who is weak and who is strong, as named; else the best mean score is strong, and of the others the cheapest weak.
+    """Who is weak and who is strong, as named. Else the model with the best mean score is strong, the dearest of those
+    that share it, and of the others the cheapest is weak.
 
     `rate` is what a model costs, by any one measure. With two models none is needed. Raises UsageError where it cannot
     be told, or for a name that is not recorded.
@@ -75,7 +77,7 @@ def choose_models(
     wanted = list(dict.fromkeys(models)) or recorded
     if weak is not None and weak == strong:
         raise UsageError(f"the weak and the strong model are both {weak}", hint="name two different ones")
-    strong = strong or _best(items, [name for name in wanted if name != weak])
+    strong = strong or _best(items, [name for name in wanted if name != weak], rate)
     others = [name for name in wanted if name != strong]
     if strong is None or not (weak or others):
         raise UsageError(f"{where} has outcomes of one model only: {', '.join(wanted)}", hint="it takes two to compare")
@@ -99,12 +101,11 @@ def recorded_as(name: str, recorded: Collection[str], where: str) -> str:
     return named
 
 
-def _best(items: Sequence[Item], names: Sequence[str]) -> str | None:
-    def mean(name: str) -> float:
-        scores = [item.outcomes[name].score for item in items if name in item.outcomes]
-        return sum(scores) / len(scores)
+def _best(items: Sequence[Item], names: Sequence[str], rate: Callable[[str], Decimal | None]) -> str | None:
+    def mean_and_rate(name: str) -> tuple[float, Decimal]:
+        return fmean(item.outcomes[name].score for item in items if name in item.outcomes), rate(name) or Decimal(0)
 
-    return max(names, key=mean, default=None)
+    return max(names, key=mean_and_rate, default=None)
 
 
 def _cheapest(names: Sequence[str], rate: Callable[[str], Decimal | None]) -> str | None:

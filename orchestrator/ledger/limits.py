@@ -15,7 +15,7 @@ import sqlite3
 from enum import Enum, auto
 
 from ..deferred import dataclass, replace
-from ..registry.model import RateLimits
+from ..registry.model import RateLimits, lower
 
 Key = tuple[bool, str]
 
@@ -197,9 +197,28 @@ def is_news(heard: Learned, known: Learned | None) -> bool:
     )
 
 
-def lower(one: int | None, other: int | None) -> int | None:
-    """The lower of two limits; None is none."""
-    return min((limit for limit in (one, other) if limit is not None), default=None)
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What calls have taken of a model's limits: in the minute and in the rolling day up to now."""
+
+    requests_in_minute: int
+    tokens_in_minute: int
+    requests_in_day: int
+    tokens_in_day: int
+
+
+def used_of(connection: sqlite3.Connection, key: Key, now: int) -> Used:
+    """What is used now. A day is counted only where there is a limit for it."""
+    minute = connection.execute(
+        "SELECT count(*), coalesce(sum(tokens), 0) FROM rate_slots WHERE simulated = ? AND model = ? AND at > ?",
+        (*key, now - Window().span),
+    ).fetchone()
+    day = connection.execute(
+        "SELECT coalesce(sum(requests), 0), coalesce(sum(tokens), 0) FROM rate_days"
+        " WHERE simulated = ? AND model = ? AND since BETWEEN ? AND ?",
+        (*key, now - _DAY - _BUCKET, now + _DAY),
+    ).fetchone()
+    return Used(*minute, *day)
 
 
 def _earliest(connection: sqlite3.Connection, wanted: Wanted, window: Window, before: int) -> tuple[int, Cause]:

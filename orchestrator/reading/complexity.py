@@ -23,7 +23,7 @@ from .features import Family, Features, feature_names, read_features
 from .fitted import load_weights
 from .indicators import find_indicators
 from .parsing import ParsedPrompt
-from .prior import believed, indicated
+from .prior import believed, indicated, plainly_ordered
 from .prose import Prose
 from .scorer import Scorer, load_scorer, scored
 from .wording import in_words
@@ -127,4 +127,5 @@ def _logits(features: Features, prose: Prose) -> tuple[float, dict[str, float]]:
 def prior_logits(features: Features, prose: Prose) -> dict[str, float]:
     """What is held of an open prompt before any outcome is seen. Orders are not looked for among options."""
     orders = {} if features.option_count else dict(indicated(find_indicators(prose.words), prose))
-    return dict(believed(features.values)) | orders
+    logits = dict(believed(features.values)) | orders
+    return logits | dict(plainly_ordered(logits, features.word_count, prose))

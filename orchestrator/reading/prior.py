@@ -12,7 +12,8 @@ A weight is in logits for each unit of a feature of `features`, which counts up 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from math import fsum
 from typing import NamedTuple
 
 from ..types import Level
@@ -24,6 +25,18 @@ from .prose import Prose
 LEVEL_WEIGHTS: dict[Level, float] = {Level.INTERMEDIATE: 0.5, Level.ADVANCED: 1.0, Level.EXPERT: 3.0}
 _FURTHER_WEIGHT, _FURTHER_CAP = 0.1, 0.3
 _MODIFIER_WEIGHT, _MODIFIER_CAP = -0.15, 0.3  # "what is", "simple", "quick"
+
+# What a prompt is about counts little where it orders something intermediate and nothing harder ("write a function",
+# "solve"): such orders of code and sums are easy for their subject. Each word beyond the first ones lets the subject
+# count more, since it says more of what is wanted than the order does. Set by hand; docs/decisions.md has the worth.
+_OF_THE_SUBJECT = frozenset(
+    {
+        *("task: math", "task: code", "task: debugging", "task: extraction"),
+        *("programming", "mathematics", "formulas", "numbers", "calculations", "short sum", "writing"),
+    }
+)
+_SUBJECT_SHARE, _FIRST_WORDS, _FOR_EACH_WORD = 0.15, 25, 0.03
+SUBJECT_ROW = f"orders no more than {Level.INTERMEDIATE}"
 
 
 class Belief(NamedTuple):
@@ -90,3 +103,15 @@ def indicated(matches: Iterable[Match[Indicator]], prose: Prose) -> Iterator[tup
     lowering = [name for name in levels if levels[name] not in LEVEL_WEIGHTS]
     for name in lowering[: round(_MODIFIER_CAP / -_MODIFIER_WEIGHT)]:
         yield name, _MODIFIER_WEIGHT
+
+
+def plainly_ordered(logits: Mapping[str, float], word_count: int, prose: Prose) -> Iterator[tuple[str, float]]:
+    """A row that takes back most of what the subject counts for, among the rows `logits` of a prompt whose hardest
+    order is intermediate."""
+    orders = [level for level in Level if any(name.startswith(f"{level}: ") for name in logits)]
+    if prose.code or prose.logs or not orders or max(orders, key=lambda level: level.rank) is not Level.INTERMEDIATE:
+        return
+    subject = fsum(logit for name, logit in logits.items() if name in _OF_THE_SUBJECT)
+    excess = subject - _FOR_EACH_WORD * max(0, word_count - _FIRST_WORDS)
+    if excess > 0:
+        yield SUBJECT_ROW, -excess * (1 - _SUBJECT_SHARE)

@@ -51,6 +51,14 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
+class FreeQuota:
+    """The daily quota that a provider gives away before it charges."""
+
+    requests_per_day: int | None = None
+    tokens_per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RateLimits:
     """Requests and tokens, per minute and per day. None is unlimited or unknown."""
 
@@ -59,13 +67,15 @@ class RateLimits:
     rpd: int | None = None
     tpd: int | None = None
 
+    def within(self, quota: FreeQuota) -> RateLimits:
+        """The limits of calls that must stay within a free quota too."""
+        rpd, tpd = lower(self.rpd, quota.requests_per_day), lower(self.tpd, quota.tokens_per_day)
+        return RateLimits(self.rpm, self.tpm, rpd, tpd)
 
-@dataclass(frozen=True, slots=True)
-class FreeQuota:
-    """The daily quota that a provider gives away before it charges."""
 
-    requests_per_day: int | None = None
-    tokens_per_day: int | None = None
+def lower(one: int | None, other: int | None) -> int | None:
+    """The lower of two limits; None is none."""
+    return min((limit for limit in (one, other) if limit is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,18 @@ def _exact_dollars(nanousd: int) -> str:
     return f"{whole}.{nanos:09d}"
 
 
+def _dollars(nanousd: int) -> float:
+    return nanousd / NANO_PER_DOLLAR
+
+
+# JSON has a number, for convenience; a table has text that a spreadsheet reads with all digits.
+_DOLLARS: Mapping[Format, Callable[[int], Value]] = {
+    Format.CSV: _exact_dollars,
+    Format.JSON: _dollars,
+    Format.JSONL: _dollars,
+}
+
+
 def _time(micros: int) -> str:
     return rfc3339(from_micros(micros))
 
@@ -139,7 +151,6 @@ _CONVERT: Mapping[str, Callable[[Any], Value]] = {
     "ended_at": _time,
     "rated_at": _time,
     "tags": json.loads,
-    "cost": _exact_dollars,
     "simulated": bool,
 }
 
@@ -166,14 +177,16 @@ def export(
     state of the ledger. Raises LedgerError, and UsageError if the path cannot be written.
     """
     names = columns(rows, text=text)
-    with closing(_read(ledger, selection, rows, text=text)) as selected:
+    with closing(_read(ledger, selection, rows, text=text, dollars=_DOLLARS[file_format])) as selected:
         if isinstance(out, Path):
             with replacing(out) as stream:
                 return write_rows(selected, names, stream, file_format)
         return write_rows(selected, names, out, file_format)
 
 
-def _read(ledger: Ledger | None, selection: Selection, rows: Rows, *, text: bool) -> Generator[Row, None, None]:
+def _read(
+    ledger: Ledger | None, selection: Selection, rows: Rows, *, text: bool, dollars: Callable[[int], Value]
+) -> Generator[Row, None, None]:
     if ledger is None:
         return
     plain, texts = _COLUMNS[rows]
@@ -183,16 +196,16 @@ def _read(ledger: Ledger | None, selection: Selection, rows: Rows, *, text: bool
     # One statement sees one state of the ledger from its first row to its last. Rows are fetched inside the ledger's
     # error boundary and written outside of it: a full disk or a closed pipe is not the ledger's fault.
     cursor = ledger.read(lambda connection: connection.execute(sql, parameters))
+    converted: Mapping[str, Callable[[Any], Value]] = {**_CONVERT, "cost": dollars}
     size = _BATCH_OF_TEXT if text else _BATCH
     try:
         while batch := ledger.read(lambda _: cursor.fetchmany(size)):
             for row in batch:
-                yield {name: _value(name, row[name]) for name in wanted}
+                yield {name: _value(converted.get(name), row[name]) for name in wanted}
     finally:
         cursor.close()
 
 
-def _value(name: str, stored: Any) -> Value:
-    convert = _CONVERT.get(name)
+def _value(convert: Callable[[Any], Value] | None, stored: Any) -> Value:
     value: Value = stored if stored is None or convert is None else convert(stored)
     return value

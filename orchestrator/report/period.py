@@ -129,6 +129,12 @@ def resolve(
     if period is None:
         return asked
     base = calendar(period, now.date())
+    period_starts, asked_starts = bounds(base, place)[0], bounds(asked, place)[0]
+    if period_starts is not None and asked_starts is not None and asked_starts < period_starts:
+        raise UsageError(
+            f"--period {period} is {base}: it begins after --since {since}",
+            hint="leave one of them out: --since alone goes up to now",
+        )
     both = Range(
         first_day=max(filter(None, (base.first_day, first_day)), default=None),
         last_day=min(filter(None, (base.last_day, last_day)), default=None),

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -52,7 +52,8 @@ class Projection:
     `known_nanousd` is what these days did cost, `against_nanousd` what they would have on `model`; `expected`,
     `against` and `saved` are for the days ahead. All but the first is None without a day, or without a model to compare
     with. `runs` were made in these days; `unanswered_runs` of them gave no answer, and count as nothing on the other
-    model; `unpriced_calls` are missing from the cost.
+    model; `unpriced_calls` are missing from the cost. `idle_nanousd` of `known_nanousd` are for machines that were on
+    beyond the calls that they answered; with everything on the other model there would be none.
     """
 
     horizon: Horizon
@@ -63,6 +64,7 @@ class Projection:
     unanswered_runs: int = 0
     unpriced_calls: int = 0
     known_nanousd: int = 0
+    idle_nanousd: int = 0
     expected: Estimate | None = None
     model: str | None = None
     against_nanousd: int | None = None
@@ -118,18 +120,25 @@ def project(
     horizon: Horizon,
     against: str | None,
     now: datetime,
+    idle_on: Callable[[date], int] = lambda _: 0,
 ) -> Projection:
     """Project the selected runs' cost. `against` names a model to compare with; None takes the dearest one called
     that had a price all along, and without one there is no comparison.
 
-    `now` is in the user's time zone.
+    `now` is in the user's time zone. `idle_on` gives what machines cost on a day beyond their calls, in nano-dollars.
 
     Raises UsageError for a model that there is not or that is not priced by tokens, and LedgerError.
     """
     spec = None if against is None else _priced_by_tokens(registry.model(against))
     if ledger is None:
         return Projection(horizon, 0)
-    return in_one_snapshot(ledger, lambda db: _project(db, selection, registry, horizon, spec, now))
+    span = ledger.read(lambda db: _whole_days(db, selection, now))
+    if span is None:
+        return Projection(horizon, 0)
+    first, last = span
+    days = [first + number * _DAY for number in range((last - first).days + 1)]
+    idle = {day.isoformat(): idle_on(day) for day in days}
+    return in_one_snapshot(ledger, lambda db: _project(db, selection, registry, horizon, spec, idle))
 
 
 def _project(
@@ -138,25 +147,23 @@ def _project(
     registry: Registry,
     horizon: Horizon,
     spec: ModelSpec | None,
-    now: datetime,
+    idle: Mapping[str, int],
 ) -> Projection:
-    span = _whole_days(db, selection, now)
-    if span is None:
-        return Projection(horizon, 0)
-    first, last = span
-    days = [(first + number * _DAY).isoformat() for number in range((last - first).days + 1)]
+    """A projection from the days of `idle`, which has what machines cost on each beyond their calls."""
+    days = list(idle)
     days_seen = _days(db, selection, days[0], days[-1])
     spec = spec or _dearest(days_seen, registry)
-    spent = [days_seen.spent.get(day, 0) for day in days]
+    spent = [days_seen.spent.get(day, 0) + idle[day] for day in days]
     known = Projection(
         horizon,
         days=len(days),
-        first_day=first,
-        last_day=last,
+        first_day=date.fromisoformat(days[0]),
+        last_day=date.fromisoformat(days[-1]),
         runs=days_seen.runs,
         unanswered_runs=days_seen.runs - len(days_seen.answers),
         unpriced_calls=days_seen.unpriced,
         known_nanousd=sum(spent),
+        idle_nanousd=sum(idle.values()),
         expected=estimate(spent, horizon.days, least=0),
     )
     if spec is None:

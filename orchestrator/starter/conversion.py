@@ -28,10 +28,22 @@ _TABLE = "openclaw"
 _RESERVED = frozenset({"roles", "tiers", _TABLE})
 _DESCRIBED = 200  # characters of a description
 _MAKERS = (("claude", "anthropic"), ("gemini", "google"), ("gpt", "openai"), ("o1", "openai"), ("deepseek", "deepseek"))
-# What the document that describes openclaw.json means by its three kinds of work. The first takes what is left; the
-# others stand behind the rows that are more particular, in this order.
+# What the document that describes openclaw.json means by its three kinds of work. The first takes what is left. The
+# others have these rows (kind, name, condition), which come after rows for kinds of the user's own. An implementation
+# is one at every level, unless it is about security or is a hard bug.
 _EVERYTHING_ELSE = "orchestration"
-_MEANT = {"reasoning": "{levels: [advanced, expert]}", "implementation": "{tasks: [code, debugging, writing]}"}
+_MEANT = (
+    (
+        "reasoning",
+        "security",
+        "{words: [security, vulnerability, vulnerabilities, exploit, XSS, CSRF, SQL injection, threat model,"
+        " architecture, design review]}",
+    ),
+    ("reasoning", "complex-debugging", "{tasks: [debugging], levels: [advanced, expert]}"),
+    ("implementation", "implementation", "{tasks: [code, debugging, writing]}"),
+    ("reasoning", "reasoning", "{levels: [advanced, expert]}"),
+)
+_MEANT_KINDS = frozenset(kind for kind, _, _ in _MEANT)
 
 Models = Mapping[str, Sequence[str]]  # a kind of work, or an agent -> its models, the first one first
 
@@ -227,11 +239,14 @@ def _routing(work: Models, source: str) -> Iterator[str]:
     yield f"    description: {json.dumps(described, ensure_ascii=False)}"
     yield "    rows:"
     rest = _EVERYTHING_ELSE if _EVERYTHING_ELSE in work else next(iter(work))
-    particular = [kind for kind in work if kind not in (*_MEANT, rest)]
-    for kind in (*particular, *(kind for kind in _MEANT if kind in work and kind != rest), rest):
-        yield f"      - name: {json.dumps(kind)}"
-        if kind != rest:
-            yield f"        when: {_condition(kind)}"
+    particular = [kind for kind in work if kind not in _MEANT_KINDS | {rest}]
+    meant = [row for row in _MEANT if row[0] in work and row[0] != rest and row[1] not in particular]
+    for kind, name, when in (*((kind, kind, _condition(kind)) for kind in particular), *meant, (rest, rest, None)):
+        yield f"      - name: {json.dumps(name)}"
+        if name != kind:
+            yield f"        kind: {json.dumps(kind)}"
+        if when is not None:
+            yield f"        when: {when}"
         yield f"        primary: {json.dumps(work[kind][0])}"
         if work[kind][1:]:
             yield f"        fallback: {json.dumps(list(work[kind][1:]))}"
@@ -240,7 +255,7 @@ def _routing(work: Models, source: str) -> Iterator[str]:
 def _condition(kind: str) -> str:
     words = json.dumps(re.sub(r"[-_]+", " ", kind).strip())
     is_task = kind.lower() in (task.value for task in Task)
-    return _MEANT.get(kind) or (f"{{tasks: [{kind.lower()}]}}" if is_task else f"{{words: [{words}]}}")
+    return f"{{tasks: [{kind.lower()}]}}" if is_task else f"{{words: [{words}]}}"
 
 
 def _config(source: str, *, routed: bool, default: str | None) -> Iterator[str]:

@@ -35,7 +35,7 @@ _CALLS = """
            sum(cached_tokens) AS cached_tokens,
            coalesce(sum(cost_nanousd), 0) AS cost_nanousd
     FROM calls
-    WHERE simulated = 0 AND status <> 'reserved' AND cost_source IS NOT 'none'
+    WHERE simulated = :simulated AND status <> 'reserved' AND cost_source IS NOT 'none'
       AND day BETWEEN :first AND :last AND (:provider IS NULL OR provider = :provider)
     GROUP BY 1, 2
 """
@@ -125,6 +125,7 @@ class Reconciliation:
     tolerance_percent: Fraction
     passed_over: int
     incomplete: bool
+    simulated: bool = False
 
     @property
     def within_tolerance(self) -> bool:
@@ -138,6 +139,7 @@ class Reconciliation:
             "kind": "reconcile",
             "format": self.format,
             "provider": self.provider,
+            "simulated": self.simulated,
             "first_day": self.first_day.isoformat() if self.first_day else None,
             "last_day": self.last_day.isoformat() if self.last_day else None,
             "tolerance_percent": float(self.tolerance_percent),
@@ -158,9 +160,10 @@ def reconcile(
     registry: Registry,
     *,
     provider: str | None = None,
+    simulated: bool = False,
     tolerance_percent: Fraction = Fraction(1),
 ) -> Reconciliation:
-    """Compare a ledger (None: there is none yet) with an export.
+    """Compare a ledger (None: there is none yet) with an export: its real calls, or those that were simulated.
 
     `provider` limits the comparison to the calls of one; by default, to those of the provider whose format it is.
     Amounts are rounded to the nearest nano-dollar once they are added up. Raises UsageError and LedgerError.
@@ -168,7 +171,9 @@ def reconcile(
     provider = provider or export.provider
     names = ModelNames(registry, provider, _seen(ledger, provider))
     billed, days = _billed(export.lines, names)
-    recorded = _recorded(ledger, min(days), max(days), provider, names) if ledger is not None and days else {}
+    recorded = (
+        _recorded(ledger, min(days), max(days), provider, simulated, names) if ledger is not None and days else {}
+    )
     sides = billed.values()
     compared = tuple(figure for figure in FIGURES if any(getattr(side, figure) is not None for side in sides))
     rows = tuple(
@@ -185,6 +190,7 @@ def reconcile(
         tolerance_percent=tolerance_percent,
         passed_over=export.passed_over,
         incomplete=export.incomplete,
+        simulated=simulated,
     )
 
 
@@ -206,10 +212,13 @@ def _billed(lines: Iterator[UsageLine], names: ModelNames) -> tuple[_Sides, set[
     return dict(sides), days
 
 
-def _recorded(ledger: Ledger, first: date, last: date, provider: str | None, names: ModelNames) -> _Sides:
+def _recorded(
+    ledger: Ledger, first: date, last: date, provider: str | None, simulated: bool, names: ModelNames
+) -> _Sides:
     # The ledger's days are the user's own, at most one away from the day in UTC; the call's own day may be its run's.
     spread = timedelta(days=2)
-    parameters = {"first": _day(first, -spread), "last": _day(last, spread), "provider": provider}
+    bounds = {"first": _day(first, -spread), "last": _day(last, spread)}
+    parameters = {**bounds, "provider": provider, "simulated": simulated}
 
     def read(connection: sqlite3.Connection) -> _Sides:
         sides: _Sides = {}

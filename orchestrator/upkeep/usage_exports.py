@@ -136,6 +136,21 @@ CSV_FORMATS = (
         usage_lines.sku,
     ),
     CsvFormat(
+        "openrouter-activity-csv",
+        "openrouter",
+        {
+            "day": ("created_at",),
+            "model": ("model_permaslug", "model"),
+            "input": ("tokens_prompt",),
+            "output": ("tokens_completion",),
+            "cached": ("tokens_cached",),
+            "cost": ("cost_total",),
+            "own_key": ("byok_usage_inference",),
+        },
+        (("day",), ("model",), ("input",), ("output",), ("cost",)),
+        usage_lines.generation,
+    ),
+    CsvFormat(
         "csv",
         None,
         {

@@ -10,7 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import UsageError
 from ..expressions import expression
 
@@ -88,11 +88,11 @@ class Cells:
         with located(f"{self.where}: {field}"):
             return whole(self.text(field), self.decimal_comma) if self.text(field) else None
 
-    def dollars(self) -> Fraction | None:
+    def dollars(self, field: str = "cost") -> Fraction | None:
         """The dollars in a column. Raises ConfigError if it is no amount."""
-        with located(f"{self.where}: cost"):
+        with located(f"{self.where}: {field}"):
             _check_currency(self.text("currency") or "usd")
-            written = self.text("cost").removeprefix("$")
+            written = self.text(field).removeprefix("$")
             return Fraction(exact(written, self.decimal_comma)) if written else None
 
 
@@ -179,6 +179,12 @@ def whole_input(cells: Cells) -> UsageLine:
         cells.tokens("cached"),
         cells.dollars(),
     )
+
+
+def generation(cells: Cells) -> UsageLine:
+    """OpenRouter's row for one generation. What the provider charges a key of the user's own is a column of its own."""
+    costs = [cost for field in ("cost", "own_key") if (cost := cells.dollars(field)) is not None]
+    return replace(whole_input(cells), cost=sum(costs, Fraction(0)) if costs else None)
 
 
 def parts_of_input(cells: Cells) -> UsageLine:

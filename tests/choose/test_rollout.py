@@ -60,22 +60,43 @@ def test_from_its_day_on_the_local_model_is_asked_first_and_its_row_says_so(stag
 
 
 @pytest.mark.parametrize(
-    ("rollout", "options"),
+    ("rollout", "options", "why"),
     [
-        pytest.param(replace(BEGUN, starts=date(2026, 11, 22)), {}, id="the day before"),
-        pytest.param(replace(BEGUN, tasks=("code", "summary")), {}, id="another task"),
-        pytest.param(BEGUN, {"tier": "exec"}, id="another tier"),
-        pytest.param(BEGUN, {"critical": True}, id="not routine"),
-        pytest.param(BEGUN, {"strategy": "ensemble"}, id="a strategy that is told what to call"),
-        pytest.param(BEGUN, {"strategy": "fallback", "chain": "anthropic"}, id="a chain that is named"),
+        pytest.param(replace(BEGUN, starts=date(2026, 11, 22)), {}, "starts on 2026-11-22", id="the day before"),
+        pytest.param(replace(BEGUN, tasks=("code", "summary")), {}, "it is for code, summary", id="another task"),
+        pytest.param(BEGUN, {"tier": "exec"}, "the tier EXEC", id="another tier"),
+        pytest.param(BEGUN, {"critical": True}, "the tier ARCH", id="not routine"),
+        pytest.param(BEGUN, {"strategy": "ensemble"}, "ensemble decides", id="a strategy that is told what to call"),
+        pytest.param(BEGUN, {"strategy": "fallback", "chain": "anthropic"}, "anthropic", id="a chain that is named"),
+        pytest.param(BEGUN, {"strategy": "fallback", "role": "critic"}, "a role", id="a role"),
     ],
 )
-def test_otherwise_nothing_changes(stage: Stage, rollout: Rollout, options: dict[str, object]) -> None:
+def test_otherwise_nothing_changes_and_it_is_said_why(
+    stage: Stage, rollout: Rollout, options: dict[str, object], why: str
+) -> None:
     asked = replace(RunOptions(strategy="tiers"), **options)  # type: ignore[arg-type]
     with_it = engine(stage, rollout).plan(Prompt(QUESTION), asked)
     without = engine(stage, None).plan(Prompt(QUESTION), asked)
-    assert with_it == without
+    assert replace(with_it, reasons=()) == replace(without, reasons=())
     assert with_it.rolled_out is None
+    assert with_it.reasons[:-1] == without.reasons
+    assert why in with_it.reasons[-1]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "taken"),
+    [
+        ("Write a function that reverses a string", True),
+        ("Write a SQL query that counts users by country", True),
+        ("Implement a distributed rate limiter", False),
+    ],
+)
+@pytest.mark.parametrize("strategy", ["tiers", "cheapest", "fallback"])
+def test_a_rollout_of_code_takes_what_is_routine_without_being_told(
+    stage: Stage, strategy: str, prompt: str, taken: bool
+) -> None:
+    planned = engine(stage, replace(BEGUN, tasks=("code",))).plan(Prompt(prompt), RunOptions(strategy=strategy))
+    assert (planned.rolled_out is not None) is taken
 
 
 @pytest.mark.parametrize(

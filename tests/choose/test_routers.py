@@ -154,6 +154,10 @@ def test_a_model_whose_window_is_too_small_is_not_considered(tmp_path: Path) -> 
         ("matrix", "Which tests should run tonight?", "testing", "gemini-2.5-flash-lite"),
         ("matrix", "Give me a design review of this service.", "design-review", "claude-sonnet-5-5"),
         ("matrix", HARD, "reasoning", "claude-sonnet-5-5"),
+        ("matrix", "Write unit tests for add()", "code-generation", "claude-haiku-5-5"),
+        ("matrix", "Implement a distributed rate limiter", "code-generation", "claude-haiku-5-5"),
+        ("matrix", "Do a security review of this login code", "design-review", "claude-sonnet-5-5"),
+        ("matrix", "Review this code for vulnerabilities", "design-review", "claude-sonnet-5-5"),
     ],
 )
 def test_a_prompt_goes_to_the_model_of_its_row(tmp_path: Path, table: str, prompt: str, row: str, primary: str) -> None:

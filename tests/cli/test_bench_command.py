@@ -255,3 +255,58 @@ def test_an_interrupt_ends_it_with_130_and_keeps_what_has_come(prompts: str, tmp
     assert {name for line in file.read_text().splitlines() for name in json.loads(line)["outcomes"]} == {
         "claude-haiku-5-5"
     }
+
+
+# -- asked live ------------------------------------------------------------------------------------------------------
+
+
+def benched_live(orch: Orch, tmp_path: Path, *argv: str) -> Any:
+    prompts, write = tmp_path / "prompts.jsonl", tmp_path / "answers.jsonl"
+    prompts.write_text('{"prompt": "What is 2 + 2?", "expected": 4}\n')
+    asked = (
+        "bench",
+        "--live",
+        str(prompts),
+        "--simulate",
+        "--write",
+        str(write),
+        "--output",
+        "json",
+        "--resamples",
+        "0",
+    )
+    done = orch(*asked, *argv)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["sets"][0]
+
+
+@pytest.mark.parametrize("models", ["claude-haiku-5-5,claude-opus-5-5", "claude-opus-5-5,claude-haiku-5-5"])
+def test_of_models_with_the_same_score_the_dearer_is_the_strong_one(orch: Orch, tmp_path: Path, models: str) -> None:
+    found = benched_live(orch, tmp_path, "--models", models)
+    assert (found["weak"], found["strong"]) == ("claude-haiku-5-5", "claude-opus-5-5")
+
+
+def test_every_strategy_and_task_table_can_be_benched_live(orch: Orch, tmp_path: Path) -> None:
+    ways = ["tiers", "select", "matrix", "tasks", "capability", "cost", "round-robin", "debate"]
+    found = benched_live(orch, tmp_path, "--models", "haiku,opus", "-s", ",".join(["cheapest", *ways]))
+    rows = {row["name"]: row for row in found["strategies"]}
+    assert set(ways) <= rows.keys()
+    assert found["needs_live"] == []
+
+
+def test_a_judge_grades_what_a_strategy_decided_on(orch: Orch, tmp_path: Path) -> None:
+    prompts, write = tmp_path / "open.jsonl", tmp_path / "judged.jsonl"
+    prompts.write_text('{"prompt": "Design a cache"}\n{"prompt": "Write a poem"}\n')
+    asked = ("bench", "--live", str(prompts), "--simulate", "--models", "haiku,opus", "--judge", "gpt-6-luna")
+    done = orch(*asked, "--write", str(write), "-s", "tiers,matrix")
+    assert done.returncode == 0, done.stderr
+    for line in write.read_text().splitlines():
+        assert json.loads(line)["plans"].keys() == {"tiers", "matrix"}
+    turns = orch(*asked, "--write", str(write), "-s", "round-robin")
+    assert (turns.returncode, b"takes turns" in turns.stderr) == (2, True)
+
+
+def test_without_live_a_strategy_that_cannot_be_replayed_is_said_to_need_it(orch: Orch, tmp_path: Path) -> None:
+    benched_live(orch, tmp_path, "--models", "haiku,opus")
+    done = orch("bench", str(tmp_path / "answers.jsonl"), "-s", "cheapest,tiers", "--output", "json")
+    assert json.loads(done.stdout)["sets"][0]["needs_live"] == ["tiers"]

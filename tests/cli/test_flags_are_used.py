@@ -49,6 +49,7 @@ WAYS = [
     Way("plan", {"prompt": "Why?", "given": {"max_latency_s": 30.0}}),
     Way("models"),
     Way("models", {"action": "bench", "names": ["haiku"]}),
+    Way("models", {"action": "show", "names": ["haiku"]}),
     Way("models", {"by_task": True}),
     Way("chains"),
     Way("chains", {"action": "show", "name": "mixed"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli import render
 from orchestrator.report.plain import one_line
 from orchestrator.unseen import for_terminal, without_unseen
 
@@ -118,3 +120,20 @@ def test_a_terminal_that_has_ascii_alone_is_sent_no_more(orch: Orch, argv: list[
     code, sent = on_terminal(*argv, "--simulate", PYTHONIOENCODING="ascii")
     assert code == 0
     assert sent.isascii()
+
+
+class _Screen(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_is_printed_takes_the_place_of_a_status_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = _Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with render.Progress() as progress:
+        progress("asking", 1, 2)
+        render.say("2 answers added")
+        render.say("and no more")
+    assert screen.getvalue() == "\r\x1b[2Kasking: 1 of 2\r\x1b[2K2 answers added\nand no more\n"

@@ -235,3 +235,25 @@ def test_on_the_model_that_answered_it_comes_to_what_its_calls_cost(
         found = projected(recorder)
         assert found.against_nanousd == found.known_nanousd
         assert found.saved == Estimate(0, None, None)
+
+
+def test_machines_that_are_always_on_are_part_of_what_it_will_cost_and_not_of_the_other_model(
+    recorder: Recorder,
+) -> None:
+    for ago in (1, 2):
+        recorder.run({**HAIKU, "cost_nanousd": 10**9, "status": CallStatus.COMPLETED}, at=days_ago(ago))
+    plain = projected(recorder, against="haiku")
+    found = project(
+        recorder.ledger,
+        Selection(False),
+        REGISTRY,
+        horizon=Horizon.MONTHLY,
+        against="haiku",
+        now=NOW,
+        idle_on=lambda day: 1_000 + day.day,
+    )
+    assert plain.first_day is not None
+    idle = sum(1_000 + (plain.first_day + number * timedelta(days=1)).day for number in range(plain.days))
+    assert (plain.idle_nanousd, found.idle_nanousd) == (0, idle)
+    assert found.known_nanousd == plain.known_nanousd + idle
+    assert found.against_nanousd == plain.against_nanousd

@@ -511,3 +511,47 @@ def test_a_table_adds_up_to_what_was_written_in_it(
     tokens_in, tokens_out, cost = (sum(column) for column in zip(*lines, strict=True))
     assert total.provider == Side(tokens_in, tokens_out, cost_nanousd=cost)
     assert total.ledger is None
+
+
+# -- OpenRouter, and simulated calls ---------------------------------------------------------------------------------
+
+OPENROUTER = """\
+generation_id,created_at,cost_total,cost_web_search,cost_cache,cost_file_processing,byok_usage_inference,tokens_prompt,\
+tokens_completion,tokens_reasoning,tokens_cached,model_permaslug,provider_name,variant,cancelled,streamed,user,\
+finish_reason_raw,finish_reason_normalized,generation_time_ms,time_to_first_token_ms,app_name,api_key_name
+gen-1,2026-11-18 09:30:00.123,0.0021,0,0,0,0,1000,300,50,200,anthropic/claude-5.5-sonnet-20260901,Anthropic,standard,\
+false,true,,end_turn,stop,1200,300,orch,key
+gen-2,2026-11-18 10:00:00.000,0.0001,0,0,0,0.002,10,20,0,0,openai/gpt-6.1-sol-2026-09-29,OpenAI,standard,false,false,\
+,stop,stop,900,,orch,key
+"""
+
+
+def test_openrouter_s_activity_is_read_row_by_row_with_what_a_key_of_one_s_own_was_charged(desk: Desk) -> None:
+    call = {"provider": "openrouter", "model": "openrouter/anthropic/claude-sonnet-5.5", "sent_at": NOON}
+    desk.recorder.run(
+        {**call, "input_tokens": 1_000, "output_tokens": 300, "cached_tokens": 200, "cost_nanousd": 2_100_000}
+    )
+    found = desk.compare(OPENROUTER)
+    assert (found.format, found.provider) == ("openrouter-activity-csv", "openrouter")
+    assert sides(found) == {
+        ("2026-11-18", "openrouter/anthropic/claude-sonnet-5.5"): (1_000, 300, 200, 2_100_000),
+        ("2026-11-18", "openrouter/openai/gpt-6.1-sol"): (10, 20, 0, 2_100_000),
+    }
+    (sonnet,) = [row for row in found.rows if row.model.endswith("sonnet-5.5")]
+    assert {sonnet.difference(figure) for figure in sonnet.compared} == {0}
+
+
+@pytest.mark.parametrize(
+    "name", ["claude-haiku-5-5", "anthropic/claude-haiku-5-5", "anthropic/haiku", "Claude Haiku 5.5"]
+)
+def test_a_model_may_have_its_provider_in_front(desk: Desk, name: str) -> None:
+    found = desk.compare(f"day,model,input_tokens\n2026-11-18,{name},7\n")
+    assert list(sides(found)) == [("2026-11-18", "claude-haiku-5-5")]
+
+
+def test_simulated_calls_are_compared_when_they_are_asked_for(desk: Desk) -> None:
+    desk.recorder.run({"input_tokens": 5, "sent_at": NOON}, simulated=True)
+    desk.recorder.run({"input_tokens": 7, "sent_at": NOON})
+    table = "day,model,input_tokens\n2026-11-18,gpt-4o-mini,1\n"
+    counted = [desk.compare(table, simulated=simulated).total.ledger for simulated in (True, False)]
+    assert [side and side.input_tokens for side in counted] == [5, 7]

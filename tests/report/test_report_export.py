@@ -63,7 +63,7 @@ def test_a_call_is_a_row_with_the_marks_of_its_run(recorder: Recorder) -> None:
         "cheapest", "work", "code", "expert", "leg 1", "completed",
     ]  # fmt: skip
     assert row["sent_at"] == "2026-11-18T12:00:00.000000Z"
-    assert (row["cost_nanousd"], row["cost"]) == (1_800_000, "0.001800000")
+    assert (row["cost_nanousd"], row["cost"]) == (1_800_000, 0.0018)
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,15 @@ def test_a_call_is_a_row_with_the_marks_of_its_run(recorder: Recorder) -> None:
     [(0, "0.000000000"), (1, "0.000000001"), (9_007_199_254_740_993, "9007199.254740993"), (None, None)],
     ids=["free", "the least", "more than a float holds", "unpriced"],
 )
-def test_a_cost_is_exact_in_dollars_too(recorder: Recorder, nanousd: int | None, dollars: str | None) -> None:
+def test_a_cost_is_a_number_in_json_and_has_all_its_digits_in_a_table(
+    recorder: Recorder, nanousd: int | None, dollars: str | None
+) -> None:
     recorder.run({"cost_nanousd": nanousd} if nanousd is not None else UNPRICED)
     for rows in Rows:
         (row,) = exported(recorder, rows)
-        assert (row["cost_nanousd"], row["cost"]) == (nanousd, dollars)
+        assert (row["cost_nanousd"], row["cost"]) == (nanousd, None if dollars is None else float(dollars))
+        (cells,) = as_csv(recorder, rows=rows)
+        assert cells["cost"] == (dollars or "")
 
 
 def test_a_run_is_a_row_with_what_its_calls_add_up_to(recorder: Recorder) -> None:
@@ -91,7 +95,7 @@ def test_a_run_is_a_row_with_what_its_calls_add_up_to(recorder: Recorder) -> Non
         1,
         70,
     )
-    assert (refused["calls"], refused["cost"], refused["max_cost_nanousd"]) == (0, "0.000000000", 9)
+    assert (refused["calls"], refused["cost"], refused["max_cost_nanousd"]) == (0, 0.0, 9)
 
 
 @pytest.mark.parametrize("rows", list(Rows), ids=str)

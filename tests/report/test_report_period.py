@@ -111,8 +111,16 @@ def test_one_day_may_be_both_bounds() -> None:
 
 
 def test_since_and_until_narrow_a_period() -> None:
-    span = resolve(ReportPeriod.MONTHLY, since="2026-10-01", until="2026-11-10", now=SATURDAY)
-    assert (span.first_day, span.last_day) == (date(2026, 11, 1), date(2026, 11, 10))
+    span = resolve(ReportPeriod.MONTHLY, since="2026-11-02", until="2026-11-10", now=SATURDAY)
+    assert (span.first_day, span.last_day) == (date(2026, 11, 2), date(2026, 11, 10))
+
+
+@pytest.mark.parametrize("since", ["2026-10-01", "2026-10-31T23:59", "30d"])
+def test_a_beginning_before_the_period_s_own_is_refused_and_not_dropped(since: str) -> None:
+    with pytest.raises(UsageError, match="begins after --since"):
+        resolve(ReportPeriod.MONTHLY, since=since, now=SATURDAY)
+    assert resolve(ReportPeriod.MONTHLY, since="2026-11-01", now=SATURDAY).first_day == date(2026, 11, 1)
+    assert resolve(ReportPeriod.ALL, since=since, now=SATURDAY) == resolve(since=since, now=SATURDAY)
 
 
 def test_bounds_outside_a_period_are_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from orchestrator.choose.making import make_plan
+from orchestrator.config import RunOptions, load_settings
 from orchestrator.errors import ConfigError
 from orchestrator.plan import calls
 from orchestrator.registry import Registry, load_registry
@@ -19,6 +22,7 @@ from orchestrator.registry.routes import Condition
 from orchestrator.starter.conversion import Converted, convert
 from orchestrator.starter.files import check
 from orchestrator.starter.openclaw import OpenClaw, Use, read_openclaw
+from orchestrator.types import Prompt
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 SHIPPED = load_registry(models_file=None, chains_file=None, config_dir=Path("/nonexistent"))
@@ -72,11 +76,34 @@ def test_the_routing_becomes_a_task_table_that_config_yaml_names(tmp_path: Path)
     found = converted(DOCUMENT, tmp_path)
     table = loaded(found, tmp_path).routing.tables["openclaw"]
     assert [(row.name, row.models[0]) for row in table.rows] == [
-        ("reasoning", "claude-sonnet-5-5"),
+        ("security", "claude-sonnet-5-5"),
+        ("complex-debugging", "claude-sonnet-5-5"),
         ("implementation", "claude-haiku-4-5"),
+        ("reasoning", "claude-sonnet-5-5"),
         ("orchestration", "gemini-2.5-flash-lite"),
     ]
+    assert {row.kind for row in table.rows if row.name in ("security", "complex-debugging")} == {"reasoning"}
     assert "strategy: openclaw" in found.files["config.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "model"),
+    [
+        ("Write unit tests for add()", "claude-haiku-4-5"),
+        ("Implement a distributed rate limiter", "claude-haiku-4-5"),
+        ("Implement the POST /users API endpoint", "claude-haiku-4-5"),
+        ("Write documentation for the API", "claude-haiku-4-5"),
+        ("Do a security review of this login code", "claude-sonnet-5-5"),
+        ("Debug this race condition in the cache", "claude-sonnet-5-5"),
+        ("Design the architecture for a payment service", "claude-sonnet-5-5"),
+        ("Which of these jobs should run first?", "gemini-2.5-flash-lite"),
+    ],
+)
+def test_the_table_sends_each_kind_of_work_to_its_model(tmp_path: Path, prompt: str, model: str) -> None:
+    registry = loaded(converted(DOCUMENT, tmp_path), tmp_path)
+    settings = replace(load_settings({}), simulate=True)
+    planned = make_plan(Prompt(prompt), RunOptions(strategy="openclaw"), registry=registry, settings=settings, when=NOW)
+    assert next(calls(planned.plan)).model == model
 
 
 def test_other_kinds_of_work_come_first_by_their_task_or_by_their_name(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ...choose.table import STRATEGIES
 from ...config import Settings
 from ...deferred import dataclass
 from ...errors import UsageError
@@ -19,6 +20,7 @@ from ...lab.parsing import parse_names, parse_strategies, parse_thresholds
 from ...lab.pricing import parse_prices, read_prices
 from ...lab.reading import read_items
 from ...lab.records import Item
+from ...lab.replay import REPLAYABLE
 from ...lab.report import BenchReport, LedgerReport
 from ...lab.running import BenchOptions, bench_set, together
 from ...lab.selecting import parse_split, sample
@@ -187,7 +189,8 @@ def _settings(flags: _BenchFlags) -> Settings:
 
 
 def _options(flags: _BenchFlags, registry: Registry) -> BenchOptions:
-    wanted = parse_strategies(flags.strategy, registry.chains)
+    live_only = (*registry.chains, *registry.routing.tables, *(name for name in STRATEGIES if name not in REPLAYABLE))
+    wanted = parse_strategies(flags.strategy, live_only)
     thresholds, sweep = parse_thresholds(flags.threshold)
     prices = {} if flags.prices is None else read_prices(flags.prices)
     return BenchOptions(

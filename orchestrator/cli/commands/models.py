@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
-from datetime import date
+from dataclasses import asdict
+from datetime import date, datetime
+from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
+from ...choose.quote import limits_for
 from ...clock import local_now
 from ...config import Settings
 from ...deferred import dataclass
 from ...errors import UsageError, did_you_mean
+from ...ledger.limits import Used, learned_limits, used_of
+from ...ledger.rows import to_micros
 from ...registry.loading import registry_for
-from ...registry.model import ModelSpec
+from ...registry.model import ModelSpec, RateLimits
 from ...registry.providers import PROVIDERS, is_set_up
 from ...types import Level
 from .. import render
@@ -24,6 +30,7 @@ from ..output import Output
 from ..setup import cost_from, settings_from
 from ..tables import print_table
 from ..using import REGISTRY_FILES, check_used
+from .ledgers import read_ledger
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +39,8 @@ class _ModelListFlags(ModelFlags, LedgerFlags):
     level: Annotated[
         str | None, typer.Option(help="Only models rated for basic, intermediate, advanced or expert prompts.")
     ] = None
-    action: Annotated[str, typer.Option(help="list, or bench.")] = "list"
-    names: Annotated[list[str] | None, typer.Option(metavar="MODEL", help="For bench: the models to measure.")] = None
+    action: Annotated[str, typer.Option(help="list, show or bench.")] = "list"
+    names: Annotated[list[str] | None, typer.Option(metavar="MODEL", help="For show and bench: the models.")] = None
     rounds: Annotated[
         int | None, typer.Option(help="For bench: calls for each prompt and model.", show_default="1")
     ] = None
@@ -54,7 +61,9 @@ class _ModelListFlags(ModelFlags, LedgerFlags):
 
 @command(_ModelListFlags, argument=("action", "names"))
 def models(flags: _ModelListFlags) -> int:
-    """orch models bench haiku gpt-6-luna measures latency, time to first token and tokens per second.
+    """orch models show haiku says all that is known of a model: limits and what is left of them, prices, other names.
+
+    orch models bench haiku gpt-6-luna measures latency, time to first token and tokens per second.
 
     Prices are in dollars per million tokens, or per GPU hour for models that you host. The ledger keeps what bench
     measures under the category models-bench; --max-latency uses it.
@@ -80,9 +89,14 @@ def models(flags: _ModelListFlags) -> int:
             rounds=1 if flags.rounds is None else flags.rounds,
             max_cost_nanousd=cost_from(flags.max_cost or DEFAULT_CAP),
         )
+    if flags.action == "show":
+        check_used(flags, "orch models show", _USES)
+        return _show_models(settings_from(flags), Output.parse(flags.output), flags.names or [])
     if flags.action != "list" or flags.names:
-        hint = did_you_mean(flags.action, ("list", "bench")) or f"to measure one: orch models bench {flags.action}"
-        raise UsageError(f"orch models takes list or bench, not {flags.action!r}", hint=hint)
+        hint = (
+            did_you_mean(flags.action, ("list", "show", "bench")) or f"for one of them: orch models show {flags.action}"
+        )
+        raise UsageError(f"orch models takes list, show or bench, not {flags.action!r}", hint=hint)
     check_used(flags, "orch models", _USES)
     return list_models(
         settings_from(flags),
@@ -96,12 +110,14 @@ def models(flags: _ModelListFlags) -> int:
 commands = {"models": models}
 
 _USES = {
-    "orch models": ("provider", "level", "available", *REGISTRY_FILES),
+    "orch models": ("provider", "level", "available", "ledger", *REGISTRY_FILES),
+    "orch models show": ("ledger", *REGISTRY_FILES),
     "orch models bench": ("rounds", "max_cost", "ledger", *REGISTRY_FILES),
     "orch models --by-task": ("by_task", "ledger"),
 }
 
-_ALL_COLUMNS_FROM = 110  # characters
+# Characters, and how many columns fit into as many.
+_COLUMNS_FROM = ((160, 10), (110, 7), (0, 5))
 
 
 def list_models(
@@ -113,13 +129,14 @@ def list_models(
     available: bool = False,
 ) -> int:
     """Print the models, as a table or as `{"schema_version": 1, "models": [...]}`."""
-    registry = registry_for(settings)
-    now = local_now()
-    rows = [
-        _row(spec, settings, now.date())
+    registry, now = registry_for(settings), local_now()
+    specs = [
+        spec
         for spec in registry.models.values()
         if provider in (None, spec.provider) and (level is None or level in spec.levels)
     ]
+    left = _left(specs, settings, now)
+    rows = [_row(spec, settings, now.date()) | {"left": left[spec.name]} for spec in specs]
     rows = [row for row in rows if row["available"] or not available]
     output.emit({"schema_version": 1, "models": rows})
     if not output.json:
@@ -130,11 +147,31 @@ def list_models(
     return 0
 
 
+def _show_models(settings: Settings, output: Output, names: Sequence[str]) -> int:
+    """Print all that is known of models, which are named."""
+    if not names:
+        raise UsageError("which one? for example: orch models show haiku", hint="orch models lists them")
+    registry, now = registry_for(settings), local_now()
+    specs = list(dict.fromkeys(registry.model(name) for name in names))
+    left = _left(specs, settings, now)
+    rows = [_row(spec, settings, now.date()) | {"left": left[spec.name]} for spec in specs]
+    output.emit({"schema_version": 1, "models": rows})
+    for number, row in enumerate([] if output.json else rows):
+        if number:
+            render.line("")
+        _show_one(row)
+    return 0
+
+
 def _known(what: str, wanted: str | None, known: Collection[str]) -> str | None:
     if wanted is not None and wanted not in known:
         hint = did_you_mean(wanted, known) or f"there are: {', '.join(known)}"
         raise UsageError(f"no {what} {wanted!r}", hint=hint)
     return wanted
+
+
+def _rate(rate: Decimal | None) -> str | None:
+    return None if rate is None else str(rate)
 
 
 def _row(spec: ModelSpec, settings: Settings, today: date) -> dict[str, Any]:
@@ -147,9 +184,13 @@ def _row(spec: ModelSpec, settings: Settings, today: date) -> dict[str, Any]:
         "name": spec.name,
         "provider": spec.provider,
         "id": spec.id,
+        "aliases": list(spec.aliases),
         "levels": [level.value for level in spec.levels],
         "input_per_million": None if rates is None else str(rates.input),
         "output_per_million": None if rates is None else str(rates.output),
+        "cache_read_per_million": _rate(None if rates is None else rates.cache_read),
+        "cache_write_per_million": _rate(None if rates is None else rates.cache_write),
+        "cache_write_hour_per_million": _rate(None if rates is None else rates.cache_write_1h),
         "batch_input_per_million": None if batch is None else str(batch.input),
         "batch_output_per_million": None if batch is None else str(batch.output),
         "gpu_hour": None if price is None or price.gpu_hour is None else str(price.gpu_hour),
@@ -157,6 +198,8 @@ def _row(spec: ModelSpec, settings: Settings, today: date) -> dict[str, Any]:
         "price_source": None if price is None else price.source,
         "context_window": spec.context_window,
         "output_limit": spec.output_limit,
+        "limits": asdict(spec.limits),
+        "free_quota": None if spec.free_quota is None else asdict(spec.free_quota),
         "scores": {
             "coding": spec.scores.coding,
             "reasoning": spec.scores.reasoning,
@@ -171,15 +214,61 @@ def _row(spec: ModelSpec, settings: Settings, today: date) -> dict[str, Any]:
     }
 
 
+def _left(specs: Sequence[ModelSpec], settings: Settings, now: datetime) -> dict[str, dict[str, int | None]]:
+    """What is left of each model's limits, by the ledger; None where there is no limit."""
+    limits = {spec.name: limits_for(spec, settings.free_tier) for spec in specs}
+    used: dict[str, Used] = {}
+    ledger = read_ledger(settings.ledger)
+    if ledger is not None:
+        with ledger:
+            for name, each in limits.items():
+                key = (settings.simulate, name)
+                known = ledger.read(partial(learned_limits, key=key, now=to_micros(now)))
+                limits[name] = each if known is None else known.tighten(each)
+                if limits[name] != RateLimits():
+                    used[name] = ledger.read(partial(used_of, key=key, now=to_micros(now)))
+    return {name: _less(limits[name], used.get(name, Used(0, 0, 0, 0))) for name in limits}
+
+
+def _less(limits: RateLimits, used: Used) -> dict[str, int | None]:
+    def left(limit: int | None, taken: int) -> int | None:
+        return None if limit is None else max(0, limit - taken)
+
+    return {
+        "rpm": left(limits.rpm, used.requests_in_minute),
+        "tpm": left(limits.tpm, used.tokens_in_minute),
+        "rpd": left(limits.rpd, used.requests_in_day),
+        "tpd": left(limits.tpd, used.tokens_in_day),
+    }
+
+
+_HEADINGS = ("model", "$ in", "$ out", "up to", "status", "context", "provider", "left", "$ cached in", "also called")
+
+
 def _show(rows: Sequence[dict[str, Any]]) -> None:
-    headings = ("model", "$ in", "$ out", "up to", "status", "context", "provider")
-    shown = len(headings) if render.columns() >= _ALL_COLUMNS_FROM else 5
+    wide = render.columns()
+    shown = next(count for least, count in _COLUMNS_FROM if wide >= least)
     print_table(
-        headings[:shown],
+        _HEADINGS[:shown],
         (_cells(row)[:shown] for row in rows),
-        right=("$ in", "$ out", "context"),
+        right=("$ in", "$ out", "context", "$ cached in"),
         dimmed={row["name"] for row in rows if not row["available"]},
     )
+
+
+def _show_one(row: dict[str, Any]) -> None:
+    """All that is known of one model, a line each."""
+    for key, value in row.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{name} {part:,}" for name, part in value.items() if part is not None)
+        elif isinstance(value, list):
+            value = ", ".join(value)
+        elif isinstance(value, bool):
+            value = "yes" if value else "no"
+        elif isinstance(value, int):
+            value = f"{value:,}"
+        if value not in (None, ""):
+            render.line(f"{key.replace('_', ' '):<28}{value}")
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -188,4 +277,6 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     status = "ready" if row["available"] else ("no key" if row["status"] != "retired" else "retired")
     if row["status"] == "deprecated":
         status += f", ends {row['retires']}" if row["retires"] else ", deprecated"
-    return (row["name"], *prices, row["levels"][-1], status, f"{row['context_window']:,}", row["provider"])
+    left = ", ".join(f"{left:,} {name}" for name, left in row["left"].items() if left is not None)
+    own = (row["name"], *prices, row["levels"][-1], status, f"{row['context_window']:,}", row["provider"])
+    return (*own, left, row["cache_read_per_million"] or "", ", ".join(row["aliases"]))

@@ -40,6 +40,8 @@ def _interval(estimate: Estimate) -> str:
 def _notes(projection: Projection) -> Iterator[str]:
     if not projection.has_interval:
         yield f"too few days for an interval: it takes {LEAST_DAYS} whole ones"
+    if projection.idle_nanousd:
+        yield f"{format_short(projection.idle_nanousd)} of the known days are for machines that are always on"
     if projection.unpriced_calls:
         calls = "1 call" if projection.unpriced_calls == 1 else f"{projection.unpriced_calls:,} calls"
         yield f"{calls} of unknown price are not part of what it is"

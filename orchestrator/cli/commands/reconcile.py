@@ -25,7 +25,7 @@ from ..options import LedgerFlags, OutputFlags, RegistryFlags, command
 from ..output import Output
 from ..setup import settings_from
 from ..tables import print_table
-from .ledgers import read_ledger
+from .ledgers import read_ledger, tell_of_other_runs
 
 _FIGURES = ("in", "out", "cached", "cost", "difference")
 _NOTHING = "-"
@@ -47,10 +47,11 @@ class _ReconcileFlags(OutputFlags, LedgerFlags, RegistryFlags):
     ] = "1"
 
 
-@command(_ReconcileFlags, argument="file", omit=("simulate",))
+@command(_ReconcileFlags, argument="file")
 def reconcile(flags: _ReconcileFlags) -> int:
     """Reads the usage and cost exports of Anthropic's and OpenAI's consoles and admin interfaces, Google Cloud's
-    billing tables, and any CSV with the columns day, model, input_tokens, output_tokens, cached_tokens and cost.
+    billing tables, OpenRouter's activity, and any CSV with the columns day, model, input_tokens, output_tokens,
+    cached_tokens and cost.
 
     A difference is the provider's count minus the ledger's. The exit code is 0 for any difference.
     """
@@ -76,8 +77,16 @@ def _compared(flags: _ReconcileFlags, settings: Settings, tolerance: Fraction) -
     registry = registry_for(settings)
     with opened_export(flags.file, flags.export_format) as export:
         ledger = read_ledger(settings.ledger)
+        tell_of_other_runs(ledger, settings)
         try:
-            return reconcile_export(ledger, export, registry, provider=flags.provider, tolerance_percent=tolerance)
+            return reconcile_export(
+                ledger,
+                export,
+                registry,
+                provider=flags.provider,
+                simulated=settings.simulate,
+                tolerance_percent=tolerance,
+            )
         finally:
             if ledger is not None:
                 ledger.close()
@@ -94,7 +103,8 @@ def _percent(written: str) -> Fraction:
 
 
 def _scope(reconciliation: Reconciliation) -> str:
-    whose = f"calls to {reconciliation.provider}" if reconciliation.provider else "calls to all providers"
+    kind = "simulated calls" if reconciliation.simulated else "calls"
+    whose = f"{kind} to {reconciliation.provider or 'all providers'}"
     if reconciliation.first_day is None:
         return f"Read as {reconciliation.format}: it holds no usage"
     return f"Read as {reconciliation.format}: {whose}, {reconciliation.first_day} to {reconciliation.last_day} (UTC)"

@@ -16,7 +16,7 @@ from ...errors import UsageError
 from ...ledger.store import Ledger
 from ...registry.loading import registry_for
 from ...report.aggregate import summarise
-from ...report.idle import idle, known_machines
+from ...report.idle import Idle, idle, known_machines
 from ...report.model import By
 from ...report.period import Range, ReportPeriod, after, bounds, days_passed, resolve
 from ...report.projection import Horizon, project
@@ -55,7 +55,7 @@ class _StatsFlags(OutputFlags, SelectionFlags):
 
 @dataclass(frozen=True, kw_only=True)
 class _ReportFlags(_StatsFlags, RegistryFlags):
-    by: Annotated[By | None, typer.Option(help="What to group by.", show_default="model")] = None
+    by: Annotated[list[By] | None, typer.Option(help="What to group by.", show_default="model")] = None
     project: Annotated[Horizon | None, typer.Option(help="Project the cost so far to a week, 30 days or a year.")] = (
         None
     )
@@ -90,11 +90,24 @@ def report(flags: _ReportFlags) -> int:
         return _compared(flags, flags.baseline, output)
     with selected(flags) as (ledger, selection, now):
         machines = _machines(settings_from(flags))
-        summary = summarise(ledger, selection, by=flags.by or By.MODEL)
-        summary = replace(summary, idle=idle(ledger, selection, machines, now=now, localise=datetime.astimezone))
+        summary = summarise(ledger, selection, by=_grouping(flags) or By.MODEL)
+
+        def idle_within(within: Range) -> tuple[Idle, ...]:
+            asked = replace(selection, within=within)
+            return idle(ledger, asked, machines, now=now, localise=datetime.astimezone)
+
+        summary = replace(summary, idle=idle_within(selection.within))
         if horizon is not None:
             registry = registry_for(settings_from(flags))
-            projected = project(ledger, selection, registry, horizon=horizon, against=flags.against, now=now)
+            projected = project(
+                ledger,
+                selection,
+                registry,
+                horizon=horizon,
+                against=flags.against,
+                now=now,
+                idle_on=lambda day: sum(each.idle_nanousd for each in idle_within(Range(day, day))),
+            )
     output.emit(summary.to_dict() | ({} if projected is None else {"projection": projected.to_dict()}))
     if not output.json:
         from ...report.table import ReportTable  # heavy
@@ -122,6 +135,15 @@ def stats(flags: _StatsFlags) -> int:
 commands = {"report": report, "stats": stats}
 
 
+def _grouping(flags: _ReportFlags) -> By | None:
+    """What to group by. Raises UsageError for more than one thing."""
+    wanted = list(dict.fromkeys(flags.by or ()))
+    if len(wanted) > 1:
+        hint = "ask for one after the other, or group the rows of orch export"
+        raise UsageError(f"a report is grouped by one thing, not by {' and '.join(wanted)}", hint=hint)
+    return next(iter(wanted), None)
+
+
 def _check_used(flags: _ReportFlags) -> None:
     """The registry has what machines and other models cost; a report that looks at neither does not read it."""
     files = REGISTRY_FILES if settings_from(flags).always_on else ()
@@ -137,8 +159,8 @@ def _check_used(flags: _ReportFlags) -> None:
 def _compared(flags: _ReportFlags, written: str, output: Output) -> int:
     from ...report.baseline import Span, compare  # heavy
 
-    if flags.by not in (None, By.TASK):
-        raise UsageError(f"--baseline compares by task, not by {flags.by}")
+    if (by := _grouping(flags)) not in (None, By.TASK):
+        raise UsageError(f"--baseline compares by task, not by {by}")
     settings = settings_from(flags)
     with selected(flags) as (ledger, asked, now):
         baseline = _baseline(written, now)

@@ -13,7 +13,7 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Collection
 
-from ...choose.quote import is_free
+from ...choose.quote import limits_for
 from ...clock import Clock
 from ...config import BreakerPolicy
 from ...deferred import replace
@@ -29,7 +29,6 @@ from ...ledger.limits import (
     Window,
     learned_limits,
     look_again,
-    lower,
     move_slot,
     take_slot,
 )
@@ -94,7 +93,7 @@ class Admission:
 
         `confirm` it in the transaction that reserves the call, before anything is sent.
         """
-        limits = self._limits(spec)
+        limits = limits_for(spec, self._free_tier)
         if spec.name in self._held_up or limits != _UNLIMITED or deadline <= self._monotonic():
             return None
         permit = self._permit(spec, limits)
@@ -117,7 +116,7 @@ class Admission:
         if left_s <= 0:
             problem = f"{spec.name}: no time is left for a call"
             raise DeadlineError(problem, provider=spec.provider, model=spec.name, billed=Billed.NO)
-        permit = self._permit(spec, self._limits(spec))
+        permit = self._permit(spec, limits_for(spec, self._free_tier))
         try:
             await self._admit(permit, tokens, left_s)
             if permit.slot is not None:
@@ -129,16 +128,6 @@ class Admission:
 
     def _permit(self, spec: ModelSpec, limits: RateLimits) -> Permit:
         return Permit(self._state, spec, limits, Circuit(self._simulated, spec.provider, spec.name))
-
-    def _limits(self, spec: ModelSpec) -> RateLimits:
-        quota, limits = spec.free_quota, spec.limits
-        if quota is None or not is_free(spec, self._free_tier):
-            return limits
-        return replace(
-            limits,
-            rpd=lower(limits.rpd, quota.requests_per_day),
-            tpd=lower(limits.tpd, quota.tokens_per_day),
-        )
 
     async def _admit(self, permit: Permit, tokens: int, left_s: float) -> None:
         """Fills in the permit, so that what was taken is known even if the task is cancelled meanwhile."""
