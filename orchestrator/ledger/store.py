@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from ..errors import LedgerError
 from . import entries
 from .budgets import Alert
+from .impossible import correct_impossible, has_impossible_costs
 from .orphans import interrupt_orphans, running_processes
 from .process import Presence, is_gone, opening_lock, remove_dead
 from .records import CallRecord, RunRecord
@@ -62,6 +63,7 @@ class Ledger:
             if not path.parent.exists():
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _check_is_ours(path)
+            _check_has_one_name(path)
             with suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             with opening_lock(path, BUSY_TIMEOUT_S):
@@ -98,10 +100,12 @@ class Ledger:
             return None
         path = path.resolve()
         with as_ledger_errors(path):
+            _check_has_one_name(path)
             connection = _connect_for_reading(path)
             try:
                 version = version_of(connection)
-                if version == len(MIGRATIONS) and not (spooled(path) or _gone(connection, path)):
+                tidy = version == len(MIGRATIONS) and not has_impossible_costs(connection)
+                if tidy and not (spooled(path) or _gone(connection, path)):
                     return cls(path, connection, reads_only=True)
             except BaseException:
                 connection.close()
@@ -200,8 +204,16 @@ class Ledger:
     # -- reading -------------------------------------------------------------------------------------------------
 
     def read(self, query: Work[T]) -> T:
-        """Run a query on the connection, one at a time. Raises LedgerError."""
+        """Run a query on the connection, one at a time. Raises LedgerError. If a sum overflows, impossible amounts are
+        corrected first."""
         with self._lock, as_ledger_errors(self.path):
+            try:
+                return query(self._connection)
+            except sqlite3.OperationalError as error:
+                if "integer overflow" not in str(error):
+                    raise
+            with closing(_connect(self.path, "rw")) as connection, transaction(connection):
+                self.warnings += _corrected(connection)
             return query(self._connection)
 
 
@@ -263,6 +275,13 @@ def _check_is_ours(path: Path) -> None:
                 raise ValueError("it is not an SQLite database") from error
 
 
+def _check_has_one_name(path: Path) -> None:
+    """Raises ValueError for a file with a second hard link. SQLite keeps a log beside each name, and two logs damage
+    the file (https://www.sqlite.org/howtocorrupt.html, 2.5)."""
+    if path.exists() and path.stat().st_nlink > 1:
+        raise ValueError("it has two names (hard links), which would damage it: put a copy in its place")
+
+
 def _gone(connection: sqlite3.Connection, path: Path) -> list[str | None]:
     return [name for name in running_processes(connection) if name is None or is_gone(path, name)]
 
@@ -274,9 +293,15 @@ def _tidy(connection: sqlite3.Connection, path: Path) -> list[str]:
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
         taken = take_in(connection, path)
         interrupt_orphans(connection, _gone(connection, path), datetime.now(UTC))
-    warnings = clear(path, taken)
+        warnings = _corrected(connection) if has_impossible_costs(connection) else []
+    warnings += clear(path, taken)
     remove_dead(path)
     return warnings
+
+
+def _corrected(connection: sqlite3.Connection) -> list[str]:
+    calls = correct_impossible(connection)
+    return [f"{calls} calls had impossible costs or tokens; they have their worst case now"] if calls else []
 
 
 def _connect_for_reading(path: Path) -> sqlite3.Connection:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,15 @@ def replace_by_a_copy(ledger: Path) -> None:
     copy.replace(ledger)
 
 
+def restore_another(ledger: Path) -> None:
+    """As `sqlite3 ledger.db ".restore backup.db"` does: the file stays, and all of its rows are others."""
+    backup = ledger.with_name("backup.db")
+    with Ledger.open(backup):
+        pass
+    with closing(sqlite3.connect(backup)) as source, closing(sqlite3.connect(ledger)) as target:
+        source.backup(target)
+
+
 def look_up(ledger: Path, run_id: str | None) -> Recorded:
     with Ledger.open(ledger) as opened:
         return find_run(opened, str(run_id))
@@ -46,7 +57,9 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
 
 
 @pytest.mark.parametrize("watched", [True, False], ids=["watched", "unwatched"])
-@pytest.mark.parametrize("losing", [delete, replace_by_a_copy], ids=["deleted", "replaced"])
+@pytest.mark.parametrize(
+    "losing", [delete, replace_by_a_copy, restore_another], ids=["deleted", "replaced", "written over"]
+)
 def test_what_was_paid_for_is_in_whatever_ledger_is_there_next(
     stage: Stage, losing: Callable[[Path], None], watched: bool
 ) -> None:
@@ -60,18 +73,22 @@ def test_what_was_paid_for_is_in_whatever_ledger_is_there_next(
     assert (result.status, result.response) == ("complete", SURE)
     assert spooled(stage.ledger)
     told = [event.text for event in said if isinstance(event, Note) and event.loud]
-    assert ["deleted or replaced" in text and "it is kept in" in text for text in told] == [True] * (2 * watched)
+    noticed = [("deleted or replaced" in text or "has no row" in text) and "it is kept in" in text for text in told]
+    assert noticed == [True] * (2 * watched)
     found = look_up(stage.ledger, result.run_id)
     assert found.run.status.value == "complete"
     assert [(call.status.value, call.cost_nanousd) for call in found.calls] == [("completed", result.cost_nanousd)]
     assert spooled(stage.ledger) == []
 
 
-def test_calls_that_the_lost_file_held_are_kept_with_the_end_of_the_run(stage: Stage) -> None:
+@pytest.mark.parametrize("losing", [delete, restore_another], ids=["deleted", "written over"])
+def test_calls_that_the_lost_file_held_are_kept_with_the_end_of_the_run(
+    stage: Stage, losing: Callable[[Path], None]
+) -> None:
     """The first call was settled in a file that is not there any more when the second has failed to be reserved."""
 
     def answer(_: Request) -> Completion:
-        delete(stage.ledger)
+        losing(stage.ledger)
         return reply(SURE)
 
     stage.script.acts = {"gpt-6-luna": [reply(UNSURE)], "claude-haiku-5-5": [answer]}

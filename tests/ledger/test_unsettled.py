@@ -103,3 +103,16 @@ def test_a_call_that_is_not_reserved_any_more_is_not_marked_as_sent(tmp_path: Pa
         ledger.mark_sent("C", NOW)
         with pytest.raises(LedgerError, match="not reserved any more"):
             ledger.mark_sent("C", NOW)
+
+
+@pytest.mark.parametrize("opening", [Ledger.open, Ledger.open_for_reading], ids=["for-writing", "for-reading"])
+def test_a_ledger_with_a_second_hard_link_is_refused_by_both_names(tmp_path: Path, opening: object) -> None:
+    path, link = tmp_path / "ledger.db", tmp_path / "elsewhere" / "same.db"
+    Ledger.open(path).close()
+    link.parent.mkdir()
+    link.hardlink_to(path)
+    for name in (path, link):
+        with pytest.raises(LedgerError, match="two names"):
+            opening(name)  # type: ignore[operator]
+    link.unlink()
+    opening(path).close()  # type: ignore[operator]

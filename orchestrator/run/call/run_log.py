@@ -130,7 +130,7 @@ class RunLog:
         if (error := finished.exception()) is None:
             self.calls |= {call.call_id: call for call in finished.result()}
         else:
-            path = await self._keep(run, run=run)
+            path = await self._keep(run, run, error)
             where = f"it is kept in {path} until the ledger can take it" if path else "it could not be kept"
             self.observe(Note(f"{error}; the end of the run is not in it: {where}", loud=True))
         return cancelled
@@ -149,15 +149,17 @@ class RunLog:
     async def _spool(self, call_id: str, error: BaseException) -> str:
         """Put a row into the spool, with a warning."""
         call = self.calls[call_id]
-        path = await self._keep(call, run=self._run)
+        path = await self._keep(call, self._run, error)
         kept = f"it is kept in {path} until the ledger can take it"
         where = kept if path else f"it cost {call.cost_nanousd} nano-dollars"
         return f"{error}; the call to {call.model} is not in it: {where}"
 
-    async def _keep(self, record: CallRecord | RunRecord, run: RunRecord | None) -> Path | None:
-        """Put a record into the spool; the whole run if the ledger file with its earlier rows is gone."""
+    async def _keep(self, record: CallRecord | RunRecord, run: RunRecord | None, error: BaseException) -> Path | None:
+        """Put a record that the ledger did not take into the spool; the whole run if its earlier rows are gone."""
         records = [record]
-        if run is not None and self._ledger.is_replaced():
+        # A full disk or a lock leaves its rows as they are. Any other `error` says that the file was written over.
+        keeps_rows = isinstance(error.__cause__, sqlite3.OperationalError)
+        if run is not None and (not keeps_rows or self._ledger.is_replaced()):
             records = [run, *self.calls.values()]
         return await asyncio.to_thread(spool, self._ledger.path, *records)
 
