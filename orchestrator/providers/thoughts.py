@@ -114,7 +114,7 @@ class Splitter:
 
     def feed(self, piece: str) -> Iterator[str | Thought]:
         """Takes the next piece of the text."""
-        if self._state is _State.OPENING and not self._held and not piece.strip():
+        if self._state is _State.OPENING and not self._held and is_blank(piece):
             self._blanks.append(piece)
             return
         self._held += piece
@@ -149,6 +149,8 @@ class Splitter:
             case _State.ANSWER if not proper and self._is_cut_thought():
                 yield from self._think("".join(self.answer) + rest)
                 self.answer, rest = [], ""
+            case _State.OPENING if is_blank(rest):
+                rest = ""
             case _State.OPENING:
                 rest = rest.lstrip() if self._marked else "".join([*self._blanks, rest])
             case _State.OVER:
@@ -173,7 +175,7 @@ class Splitter:
 
     def _open(self) -> None:
         body = self._held.lstrip()
-        if not body:
+        if is_blank(body):
             self._blanks.append(self._held)
             self._held = ""
             return

@@ -170,4 +170,10 @@ def test_white_space_without_end_takes_no_time() -> None:
     for _ in range(300_000):
         list(split.feed("\n"))
     assert not split.has_answer
-    assert len("".join(map(str, split.end(proper=True)))) == 300_000
+    assert list(split.feed("Paris")) == ["\n" * 300_000 + "Paris"]
+
+
+def test_white_space_alone_is_given_out_neither_before_nor_as_an_answer() -> None:
+    split = Splitter("gpt-4o")
+    assert [*split.feed("\n "), *split.feed("\u200b"), *split.end(proper=True)] == []
+    assert (split.answer, split.has_answer) == ([], False)

@@ -136,7 +136,7 @@ def test_a_loop_that_may_go_round_again_is_not_shown_and_its_last_word_is(stage:
 
 @pytest.mark.parametrize("kind", [IncompleteError, RefusedError, RateLimitedError])
 def test_nothing_takes_the_place_of_what_has_been_shown(stage: Stage, kind: type[ProviderError]) -> None:
-    """Neither another try, nor what an optional step had before it, nor one of the members of a panel."""
+    """Neither another try, nor what came before an optional step, nor a member of a panel, nor a model of the role."""
     acts: dict[str, list[Act]] = {
         MIDDLE: [partial(kind, "Half of"), reply("another try")],
         CHEAP: [reply("notes")],
@@ -146,7 +146,8 @@ def test_nothing_takes_the_place_of_what_has_been_shown(stage: Stage, kind: type
     synthesis = (
         f"mine: {{panel: {{members: [{CHEAP}, {STRONG}], reduce: synthesise, synthesiser: {{model: {MIDDLE}}}}}}}"
     )
-    for plan in (f"mine: [{MIDDLE}]", optional, synthesis):
+    in_a_role = f"mine: {{call: {{role: scout}}}}\nroles: {{scout: {{models: [{MIDDLE}, {STRONG}]}}}}"
+    for plan in (f"mine: [{MIDDLE}]", optional, synthesis, in_a_role):
         stage.script.sent.clear()
         text, response, status = shown(stage, plan, acts)
         assert text == response == "Half of"

@@ -261,6 +261,8 @@ def was_shown(error: OrchError) -> bool:
 def all_failed(failures: Sequence[OrchError]) -> OrchError:
     """The error to raise when all calls failed: the last one, or the first with a partial answer to show. A budget's
     refusal counts only if every call was refused; then it is the first one's, which would have cost least."""
+    if (shown := next(filter(was_shown, failures), None)) is not None:
+        return shown
     called = [failure for failure in failures if isinstance(failure, ProviderError)]
     begun = next((failure for failure in called if failure.partial is not None and failure.partial.text), None)
     if begun is not None and isinstance(begun, OutcomeUnknownError):  # it was given up for others, which failed
