@@ -85,6 +85,7 @@ def error_for(signal: Signal, source: Source) -> ProviderError:
         billed=rule.billed,
         hint=proxy_hint(source) if rule.error is ProxyRefusedError else None,
     )
+    error.reason = tidy(signal.message, source.key, _MOST_READ)
     if isinstance(error, QuotaExhaustedError):
         error.quota = rule.quota
     return error
