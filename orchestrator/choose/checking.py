@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from functools import cache
 
+from ..command_line import words_of
 from ..config import RunOptions
 from ..config.options import OPTIONS, Failure, Option, Requirement
 from ..errors import UsageError, did_you_mean
@@ -78,7 +78,7 @@ def _check_command(command: str) -> None:
         raise UsageError(f"verify takes a command as one text, not {type(command).__name__}")
     _check_text("command of verify", command)
     try:
-        words = shlex.split(command)
+        words = words_of(command)
     except ValueError as error:
         raise UsageError(f"verify: {command!r} cannot be read: {error}", hint="quote it as for a shell") from error
     if not words or "\0" in command:  # no program can be given a NUL

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _PIPED_WIDTH = 200
 _PROGRESS_EVERY_S = 0.2
-_WIPE = "\r\x1b[2K"
 
 
 class OutputError(OSError):
@@ -161,16 +160,24 @@ def _put(stream: TextIO | None, text: str) -> None:
 
 def status(text: str) -> None:
     """A line on stderr, on a terminal, that is written over by the next one or wiped out by `wipe_status`."""
-    width = shutil.get_terminal_size().columns - 1
-    _put(sys.stderr, f"{_WIPE}{for_terminal(text)[:width]}")
+    _put(sys.stderr, f"{_wipe()}{for_terminal(text)[: _width()]}")
     _status_line.is_shown = True
 
 
 def wipe_status() -> None:
     """Remove the status line from the terminal, if one is shown."""
     if _status_line.is_shown:
-        _put(sys.stderr, _WIPE)
+        _put(sys.stderr, _wipe())
         _status_line.is_shown = False
+
+
+def _wipe() -> str:
+    """What empties a terminal's line: an escape, which a console of Windows may show as it is."""
+    return f"\r{' ' * _width()}\r" if sys.platform == "win32" else "\r\x1b[2K"
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns - 1
 
 
 class _StatusLine:

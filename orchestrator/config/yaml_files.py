@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import stat
+import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -106,7 +107,9 @@ def _is_private(folder: Path) -> bool:
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode):
         return False
-    return os.name != "posix" or (status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+    return sys.platform == "win32" or (
+        status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    )
 
 
 def _digest(data: bytes, body: bytes) -> bytes:

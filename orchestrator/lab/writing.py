@@ -20,6 +20,7 @@ from ..files import replacing
 from .reading import ends_a_line, is_csv, is_gzipped, read_items
 from .records import Item, RecordedOutcome
 
+_BINARY = getattr(os, "O_BINARY", 0)  # Windows changes line ends without it
 _REWRITE_AFTER = 20  # lines that have grown: each rewriting takes as long as the file
 
 
@@ -90,7 +91,7 @@ class RecordFile:
     def _append(self, item: Item) -> None:
         content = self._bytes([item])
         try:
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _BINARY, 0o600)
             with os.fdopen(descriptor, "wb", buffering=0) as stream:
                 _append_whole(stream, content)
         except OSError as error:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import select
 import ssl
+import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -114,8 +115,9 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._socket = select.poll() if hasattr(select, "poll") else None
-        if self._socket is not None:
+        self._socket = None
+        if sys.platform != "win32":
+            self._socket = select.poll()
             self._socket.register(transport.get_extra_info("socket"), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shlex
 import signal
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import cast
+
+from ...command_line import words_of
 
 _KEPT = 64 * 1024  # bytes of what the command writes: its end, which is where a complaint stands
 _GRACE_S = 0.2  # for what is still on its way when the command has ended
@@ -22,7 +25,7 @@ async def run_command(command: str, given: bytes, *, environ: Mapping[str, str],
     run is interrupted. Raises OSError and ValueError if it cannot be run, and TimeoutError.
     """
     loop = asyncio.get_running_loop()
-    words = shlex.split(command)
+    words = words_of(command)
     if not words:
         raise ValueError("there is no command")
     starting = loop.create_task(
@@ -57,8 +60,7 @@ async def run_command(command: str, given: bytes, *, environ: Mapping[str, str],
             async with asyncio.timeout(_GRACE_S):
                 await watched.silent.wait()
     finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(transport.get_pid(), signal.SIGKILL)
+        _stop_all(transport.get_pid())
         try:
             await watched.ended.wait()  # closed before that, the transport would look for its end itself, and take it
         finally:
@@ -70,6 +72,17 @@ async def run_command(command: str, given: bytes, *, environ: Mapping[str, str],
     code = transport.get_returncode()
     assert code is not None, "it has ended"
     return code, watched.said
+
+
+def _stop_all(pid: int) -> None:
+    """Stop a command that leads a group of processes, with everything in it."""
+    if sys.platform == "win32":
+        stop = ["taskkill", "/F", "/T", "/PID", str(pid)]  # Windows has no groups to send a signal to
+        with contextlib.suppress(OSError):
+            subprocess.run(stop, capture_output=True, check=False)
+    else:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
 
 
 class _Watched(asyncio.SubprocessProtocol):
