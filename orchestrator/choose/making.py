@@ -117,6 +117,8 @@ def make_plan(
         reasons.insert(0, choice.assigned.reason)
     if task in limited.max_tokens_by_task:
         reasons.append(f"replies to a task like this one, {task}, have at most {limited.max_tokens:,} tokens")
+    if limited.schema is not None and limited.schema_repair:
+        reasons.append("an answer that does not fit the schema is asked for once more: the highest cost includes that")
     warnings = tuple(_of_unlisted(planned.plan, registry))
     return replace(
         planned,

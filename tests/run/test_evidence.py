@@ -173,6 +173,7 @@ def test_a_repair_is_made_of_any_strategys_answer_and_is_in_its_price(stage: Sta
     options = RunOptions(strategy=strategy, schema=SCHEMA, max_tokens=200)
     plain, planned = (engine.plan(Prompt("Which?"), replace(options, schema_repair=each)) for each in (False, True))
     assert (plain.cost.maximum or 0) < (planned.cost.maximum or 0)
+    assert "the highest cost includes that" in planned.reasons[-1]
     result = asyncio.run(engine.execute(planned))
     assert "repair" in [call.step for call in result.calls]
     assert (result.cost_nanousd or 0) <= (planned.cost.maximum or 0)
