@@ -219,6 +219,13 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
+class CountBy(StrEnum):
+    """How the tokens of a prompt are known before it is sent."""
+
+    BOUND = "bound"  # by what is known of the model's tokenizer
+    EXACT = "exact"  # the provider is asked, where it can be and the prompt is long
+
+
 class AcceptRule(StrEnum):
     """What makes a cascade take an answer."""
 

@@ -61,6 +61,8 @@ class Script:
     seen_in_ledger: list[Recorded] = field(default_factory=list)
     ledger: Path | None = None
     closed: int = 0
+    counts: dict[str, int] = field(default_factory=dict)  # tokens of input, by the id of the model that is asked
+    refuses_to_count: ProviderError | None = None
     hanging: asyncio.Event = field(default_factory=asyncio.Event)
     clock: SkippingClock = field(default_factory=SkippingClock)
 
@@ -115,6 +117,11 @@ class ScriptedProvider:
         if isinstance(act, TooLate):
             self.script.clock.skip(request.timeout_s)
         await asyncio.sleep(3600)
+
+    async def count_input(self, request: Request) -> int | None:
+        if self.script.refuses_to_count is not None:
+            raise self.script.refuses_to_count
+        return self.script.counts.get(request.model)
 
     def capabilities(self) -> Capabilities:
         return Capabilities(streaming=True, tools=True, json_schema=True, logprobs=True, stop=True)

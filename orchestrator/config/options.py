@@ -14,7 +14,7 @@ from typing import Any
 
 from ..deferred import dataclass, replace
 from ..errors import UsageError
-from ..types import AcceptRule, Tool
+from ..types import AcceptRule, CountBy, Tool
 
 DAY_S = 86_400
 _SHORTEST_S = 0.001
@@ -306,6 +306,13 @@ class RunOptions:
         "Call models that you name even if their price is unknown and a cap or a budget applies.",
         config=True,
         takers=("ensemble", "round-robin", *_CASCADES),
+    )
+    count: CountBy = option(  # a field, as the others are
+        CountBy.BOUND,
+        Kind.TEXT,
+        "How the tokens of a prompt are known before a call is reserved: by a bound, or exact, by asking the provider.",
+        config=True,
+        choices=CountBy,
     )
     max_tokens: int | None = option(
         None,

@@ -36,6 +36,7 @@ class RunParameters(TypedDict, total=False):
     temperature: float | None
     max_cost: Decimal | float | str | None
     allow_unpriced: bool | None
+    count: str | None
     max_tokens: int | None
     max_tokens_total: int | None
     timeout: float | None

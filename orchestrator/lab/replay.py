@@ -271,6 +271,9 @@ class _Recorded:
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
         yield self.replay.completion(request)
 
+    async def count_input(self, request: Request) -> int | None:
+        return None
+
     def capabilities(self) -> Capabilities:
         return Capabilities(streaming=True, tools=False, json_schema=False, logprobs=False, stop=False)
 

@@ -21,6 +21,8 @@ from .sdk import Kind, SdkProvider, sse_events
 
 BASE_URL = "https://api.anthropic.com"
 
+_COUNTED = ("model", "messages", "system", "tools", "output_config")  # what makes the input of a request
+
 
 def connect(target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> AnthropicProvider:
     """A connection, as `base.Adapter.connect`."""
@@ -55,6 +57,12 @@ class AnthropicProvider(SdkProvider):
 
     async def _send(self, request: Request) -> None:
         await self._post(self._client, "v1/messages", _parameters(request), request.timeout_s)
+
+    async def _ask_count(self, request: Request, timeout_s: float) -> bool:
+        parameters = _parameters(request)
+        body = {name: parameters[name] for name in _COUNTED if name in parameters}
+        await self._post(self._client, "v1/messages/count_tokens", body, timeout_s)
+        return True
 
     async def _events(self, request: Request) -> AsyncGenerator[object, None]:
         parameters = _parameters(request)

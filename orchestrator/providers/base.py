@@ -93,6 +93,10 @@ class Provider(Protocol):
         """The reply as it comes; its last event is the Completion of all of it. One that breaks off after some text
         raises IncompleteError with that text as `partial`."""
 
+    async def count_input(self, request: Request) -> int | None:
+        """The tokens of a request's input as the provider counts them, without having it answered; None where it has no
+        way to ask. It costs nothing."""
+
     def capabilities(self) -> Capabilities:
         """What can be passed on."""
 

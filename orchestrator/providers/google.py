@@ -103,6 +103,12 @@ class GoogleProvider(SdkProvider):
         url = _address(self._root, request.model)
         await self._http.post_json(url, httpx2.Headers(headers), _body(request), request.timeout_s)
 
+    async def _ask_count(self, request: Request, timeout_s: float) -> bool:
+        url = _address(self._root, request.model, "countTokens")
+        body = {"generateContentRequest": {"model": _resource(request.model), **_body(request)}}
+        await self._http.post_json(url, httpx2.Headers(_SDK_HEADERS), body, timeout_s)
+        return True
+
     async def _events(self, request: Request) -> AsyncGenerator[object, None]:
         body = _body(request)
         options = {
@@ -182,12 +188,15 @@ def _milliseconds(seconds: float) -> int:
 
 
 @lru_cache(64)
-def _address(root: str, model: str) -> httpx2.URL:
+def _address(root: str, model: str, verb: str = "generateContent") -> httpx2.URL:
     """Where the SDK posts to. Raises ValueError for an id of a model that would lead elsewhere."""
     if ".." in model:
         raise ValueError(f"no model has the id {model!r}")
-    collection = "" if model.startswith(("models/", "tunedModels/")) else "models/"
-    return httpx2.URL(f"{root}/{collection}{quote(model)}:generateContent")
+    return httpx2.URL(f"{root}/{quote(_resource(model))}:{verb}")
+
+
+def _resource(model: str) -> str:
+    return model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
 
 
 def _body(request: Request) -> dict[str, Any]:

@@ -67,6 +67,18 @@ class Guarded:
                 failed.message, provider=self.name, model=request.model, partial=partial, hint=BUG_HINT
             ) from error
 
+    async def count_input(self, request: Request) -> int | None:
+        count = getattr(self._adapter, "count_input", None)  # older plugins have none
+        if count is None:
+            return None
+        try:
+            tokens = await count(request)
+            return None if tokens is None else _checked(tokens, int)
+        except ProviderError:
+            raise
+        except Exception as error:
+            raise self._failed(error) from error
+
     def capabilities(self) -> Capabilities:
         return self._adapter.capabilities()
 

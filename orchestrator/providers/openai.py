@@ -27,18 +27,22 @@ BASE_URL = "https://api.openai.com/v1"
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """Where a server's form of the API differs. `headers` are those of the SDK's own that it may be sent."""
+    """Where a server's form of the API differs. `headers` are those of the SDK's own that it may be sent;
+    `counts` says that it can be asked how many tokens an input is."""
 
     output_limit: str = "max_tokens"
     json_schema: bool = True
     headers: frozenset[str] = frozenset()
+    counts: bool = False
 
 
 _COMPATIBLE = Dialect()
 _DIALECTS: Mapping[str, Dialect] = {
     # OpenAI's reasoning models reject max_tokens. Organization and project are billing choices that the user makes
     # with OPENAI_ORG_ID and OPENAI_PROJECT_ID, and are nobody else's to know.
-    "openai": Dialect("max_completion_tokens", headers=frozenset({"openai-organization", "openai-project"})),
+    "openai": Dialect(
+        "max_completion_tokens", headers=frozenset({"openai-organization", "openai-project"}), counts=True
+    ),
     "deepseek": Dialect(json_schema=False),
 }
 
@@ -80,6 +84,11 @@ class OpenAIProvider(SdkProvider):
 
     async def _send(self, request: Request) -> None:
         await self._post(self._client, "chat/completions", _parameters(request, self._dialect), request.timeout_s)
+
+    async def _ask_count(self, request: Request, timeout_s: float) -> bool:
+        if self._dialect.counts:
+            await self._post(self._client, "responses/input_tokens", _input(request), timeout_s)
+        return self._dialect.counts
 
     async def _events(self, request: Request) -> AsyncGenerator[object, None]:
         async with self._client.chat.completions.with_streaming_response.create(
@@ -171,6 +180,34 @@ def _take_calls(answer: object, draft: Draft, *, whole: bool) -> None:
 
 def _latest(keys: Iterable[CallKey]) -> CallKey | None:
     return next(reversed(list(keys)), None)
+
+
+def _input(request: Request) -> dict[str, Any]:
+    """The input of a request in the form of the Responses API, which alone can be asked for its tokens."""
+    system, wanted = request.system or "", request.response_format
+    body: dict[str, Any] = {"model": request.model, "input": [item for m in request.messages for item in _items(m)]}
+    if wanted is not None and wanted.schema is not None:
+        body["text"] = {"format": {"type": "json_schema", "name": wanted.name, "schema": dict(wanted.schema)}}
+    elif wanted is not None:
+        system = json_instruction(system, None)
+    if system:
+        body["instructions"] = system
+    if request.tools:
+        body["tools"] = [
+            {"type": "function", "name": t.name, "description": t.description, "parameters": dict(t.parameters)}
+            for t in request.tools
+        ]
+    return body
+
+
+def _items(message: Message) -> Iterator[dict[str, Any]]:
+    if message.role == "tool":
+        yield {"type": "function_call_output", "call_id": message.tool_call_id, "output": message.content}
+        return
+    if message.content or not message.tool_calls:
+        yield {"role": message.role, "content": message.content}
+    for call in message.tool_calls:
+        yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments}
 
 
 def _parameters(request: Request, dialect: Dialect) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from ..errors import (
     ProxyRefusedError,
     RequestRejectedError,
 )
+from ..money import MOST_TOKENS
 from ..types import Completion, Request
 from .base import AtWork, Capabilities, Endpoint, Health, Piece, RateLimitStatus, StreamEvent
 from .failure_rules import Signal
@@ -38,10 +39,10 @@ from .failures import Source, error_for, message, read_signal
 from .headers import rate_limits, server_time
 from .http import NO_KEY, Client, Exchange, transport_error
 from .incoming import LISTED, is_too_long, most_bytes, most_characters
-from .reply import Draft, ErrorInReply, text_at
+from .reply import Draft, ErrorInReply, dig, text_at
 from .text import is_html
 
-HEALTH_TIMEOUT_S = 10.0
+HEALTH_TIMEOUT_S = COUNT_TIMEOUT_S = 10.0
 _LAST_WORDS_S = 5.0  # after the end of an answer was told: for its counts
 _GATEWAY_COST = "x-litellm-response-cost"  # dollars, of a whole reply
 
@@ -120,7 +121,7 @@ class SdkProvider(ABC):
         self._clock = clock
         self._now = now
         self._limits = RateLimitStatus()
-        self._address: tuple[httpx2.URL, httpx2.Headers] | None = None
+        self._addresses: dict[str, tuple[httpx2.URL, httpx2.Headers]] = {}
 
     @property
     def name(self) -> str:
@@ -150,11 +151,28 @@ class SdkProvider(ABC):
 
     async def _post(self, sdk: SdkClient, path: str, body: object, timeout_s: float) -> None:
         """Posts what the SDK would, to the address and with the headers that it would."""
-        if self._address is None:
+        if path not in self._addresses:
             known = {name: value for name, value in sdk.default_headers.items() if isinstance(value, str)}
             url = sdk.base_url.copy_with(raw_path=sdk.base_url.raw_path + path.encode())
-            self._address = url, httpx2.Headers(known)
-        await self._http.post_json(*self._address, body, timeout_s)
+            self._addresses[path] = url, httpx2.Headers(known)
+        await self._http.post_json(*self._addresses[path], body, timeout_s)
+
+    async def _ask_count(self, request: Request, timeout_s: float) -> bool:
+        """Has the provider asked how many tokens the input is, as `_send` does; False where it has no way to ask."""
+        return False
+
+    async def count_input(self, request: Request) -> int | None:
+        timeout_s = min(request.timeout_s, COUNT_TIMEOUT_S)
+        source = self._source(request.model)
+        exchange = Exchange(LISTED, asyncio.get_running_loop().time() + timeout_s)
+        try:
+            with self._reporting(source, exchange):
+                async with asyncio.timeout(timeout_s):
+                    with exchange.recording():
+                        asked = await self._ask_count(request, timeout_s)
+                return _count_in(_decode(exchange)) if asked else None
+        finally:
+            await exchange.aclose()
 
     async def complete(self, request: Request) -> Completion:
         deadline = asyncio.get_running_loop().time() + request.timeout_s
@@ -355,6 +373,14 @@ def _decode(exchange: Exchange) -> object:
         if is_html(text):
             raise ErrorInReply(text) from None
         raise
+
+
+def _count_in(body: object) -> int:
+    """The tokens of an input, as each of the providers says it. Raises ValueError for what is no count."""
+    tokens = next((count for name in ("input_tokens", "totalTokens") if (count := dig(body, name)) is not None), None)
+    if not isinstance(tokens, int) or not 0 <= tokens < MOST_TOKENS:
+        raise ValueError("no count of tokens")
+    return tokens
 
 
 def _error_body(response: httpx2.Response) -> object:

@@ -15,6 +15,7 @@ from ..registry.model import ModelSpec
 from .answers.compose import compose
 from .catalogue import Catalogue, Meter
 from .connection import Connection, ConnectionRefused, Receive, Scope, Send
+from .counting import as_generation, counted
 from .generation import altered, check_limits, generate, input_tokens
 from .journal import Entry, Journal
 from .routes import WIRES, Operation, Route, route
@@ -95,9 +96,26 @@ class App:
             return
         if where.operation is Operation.GENERATE:
             await self._generate(where, body, connection)
+        elif where.operation is Operation.COUNT:
+            status, answer = self._count(where, body)
+            await connection.respond(status, _JSON, encode(answer))
         else:
             status, answer = self._look_up(where, scope["method"])
             await connection.respond(status, _JSON, encode(answer))
+
+    def _count(self, where: Route, body: bytes) -> tuple[int, Json]:
+        """How many tokens an input is. Nothing is charged, and nothing is in the journal."""
+        wire, model = WIRES[where.wire], where.model or ""
+        try:
+            ask = wire.parse(as_generation(_json(body), where.wire), model=where.model, stream=False)
+            model = ask.model
+            spec = self._catalogue.find(model, wire=where.wire, provider=where.provider, certain=where.certain)
+            if spec is None:
+                raise Rejected(Problem.NOT_FOUND, model)
+        except Rejected as rejected:
+            error = wire.error(rejected.complaint, self._envelope(where, model))
+            return error.status, error.body
+        return 200, counted(input_tokens(ask), where.wire)
 
     def _look_up(self, where: Route, method: str) -> tuple[int, Json]:
         """What needs no model: the journal and the lists of models."""

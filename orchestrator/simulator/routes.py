@@ -24,7 +24,7 @@ _HOSTS = {"api.openai.com": "openai"} | {
 }
 _OPENROUTER_PREFIX = "/api/v1/"
 _VERSIONS = ("v1", "v1beta", "api")  # how a path begins that names no provider: installed plugins are not searched
-_GEMINI_CALL = expression(r"/models/(?P<model>.+):(?P<verb>generateContent|streamGenerateContent)$")
+_GEMINI_CALL = expression(r"/models/(?P<model>.+):(?P<verb>generateContent|streamGenerateContent|countTokens)$")
 _MODELS = expression(r"/models(?:/(?P<model>.+))?$")
 
 
@@ -32,6 +32,7 @@ class Operation(Enum):
     """What a request asks for."""
 
     GENERATE = auto()
+    COUNT = auto()
     MODELS = auto()
     JOURNAL = auto()
     UNKNOWN = auto()
@@ -85,6 +86,8 @@ def _provider(host: str, path: str) -> tuple[str, bool, str]:
 
 def _generation(provider: str, certain: bool, path: str, scope: Scope) -> Route:
     gemini = _GEMINI_CALL.search(path)
+    if gemini and gemini["verb"] == "countTokens":
+        return Route(Operation.COUNT, "google", "google", model=gemini["model"])
     if gemini:
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
         streams = gemini["verb"] == "streamGenerateContent"
@@ -92,6 +95,10 @@ def _generation(provider: str, certain: bool, path: str, scope: Scope) -> Route:
         return Route(Operation.GENERATE, "google", "google", model=gemini["model"], stream=streams, sse=sse)
     if path.endswith("/v1/messages"):
         return Route(Operation.GENERATE, "anthropic", "anthropic")
+    if path.endswith("/v1/messages/count_tokens"):
+        return Route(Operation.COUNT, "anthropic", "anthropic")
+    if path.endswith("/responses/input_tokens"):
+        return Route(Operation.COUNT, "openai", provider, certain)
     if path.endswith("/chat/completions"):
         return Route(Operation.GENERATE, "openai", provider, certain)
     return Route(Operation.UNKNOWN)

@@ -31,11 +31,11 @@ from ...ledger.records import CallRecord, CallStatus
 from ...ledger.store import Ledger
 from ...ledger.transaction import Work
 from ...money import Price
-from ...plan.load import Load
+from ...plan.load import MESSAGE_OVERHEAD, Load
 from ...providers.base import Provider
 from ...registry.model import ModelSpec, Registry
 from ...registry.providers import PROVIDERS
-from ...types import Request
+from ...types import CountBy, Request
 from ..events import Event, Note, Observer, Waiting
 from .admission import Admission, HeldUpError
 from .allowance import Allowance, CostShare, TokenBudget
@@ -47,6 +47,8 @@ from .retry import Backoff
 from .run_log import RunLog
 from .settlement import Terms, price_json
 
+_WORTH_COUNTING = 1_000  # tokens: what is shorter is bounded closely enough for any cap
+_COUNTED_WITHIN = 100  # a hundredth on top: Anthropic calls its count an estimate that may be off by a small amount
 _LONGEST_WAIT_S = 86_400.0  # before a call is sent: prices go by the time of the day, and seldom change otherwise
 
 
@@ -170,6 +172,24 @@ class Caller:
                     raise failure
                 return await self._send(spec, request, order, attempt.num, step, role)
         raise AssertionError("unreachable: retry_context raises the last error")
+
+    async def counted(self, spec: ModelSpec, request: Request, order: Order) -> Order:
+        """The order with the load that the provider counts for a request, if that is wanted and worth asking for."""
+        load = order.load
+        exact_already = load.input_bound - MESSAGE_OVERHEAD <= load.input_tokens
+        if order.options.count is not CountBy.EXACT or exact_already or load.input_bound < _WORTH_COUNTING:
+            return order
+        try:
+            tokens = await self._connections.get(spec.provider).count_input(request)
+        except ProviderError as error:
+            order.observe(Note(f"{spec.name}: tokens could not be counted, a bound is used: {error.message}", True))
+            return order
+        if tokens is None:
+            order.observe(Note(f"{spec.name}: {spec.provider} cannot be asked for tokens: a bound is used"))
+            return order
+        bound = tokens + tokens // _COUNTED_WITHIN + MESSAGE_OVERHEAD
+        order.observe(Note(f"{spec.name}: {spec.provider} counts {tokens:,} tokens of input"))
+        return replace(order, load=replace(load, input_tokens=tokens, input_bound=bound))
 
     async def draft(
         self,

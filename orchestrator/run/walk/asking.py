@@ -42,7 +42,7 @@ class Asker:
     async def draft(self, call: Call, material: Material, order: Order) -> Draft:
         """The call as it would be made now, to be reserved together with others."""
         spec = self.registry.model(call.model)
-        request, order = self._request(call, spec, material, order)
+        request, order = await self._counted(spec, *self._request(call, spec, material, order))
         return await self.caller.draft(spec, request, order, step=call.name, role=call.role)
 
     async def ask(self, call: Call, material: Material, order: Order, reserved: Draft | None = None) -> Outcome:
@@ -50,7 +50,7 @@ class Asker:
         ended in."""
         spec = self.registry.model(call.model)
         if reserved is None:
-            request, order = self._request(call, spec, material, order)
+            request, order = await self._counted(spec, *self._request(call, spec, material, order))
         else:
             request, order = reserved.request, replace(order, load=reserved.terms.load)
         answered = await self.caller.call(spec, request, order, step=call.name, role=call.role, reserved=reserved)
@@ -75,7 +75,7 @@ class Asker:
         None if its reply is no verdict. Raises as `ask` does.
         """
         spec = self.registry.model(call.model)
-        request, order = self._request(call, spec, material, replace(order, shown=False))
+        request, order = await self._counted(spec, *self._request(call, spec, material, replace(order, shown=False)))
         answered = await self.caller.call(spec, request, order, step=call.name, role=call.role)
         judgement = read_judgement(answered.completion)
         return judgement, "" if judgement is None else insertable(judgement.text, request.max_tokens)
@@ -86,6 +86,12 @@ class Asker:
         reasons = list(verdict.reasons) if self.with_text else []  # which quote the answer
         kept = json.dumps({"signals": dict(verdict.signals), "reasons": reasons})
         self.caller.log.judge(outcome.call_id, verdict.confidence, kept)
+
+    async def _counted(self, spec: ModelSpec, request: Request, order: Order) -> tuple[Request, Order]:
+        """Both with what the provider counts, where it is asked: the window leaves the rest for the reply."""
+        order = await self.caller.counted(spec, request, order)
+        left = max(spec.context_window - order.load.input_tokens, 1)
+        return (request if request.max_tokens <= left else replace(request, max_tokens=left)), order
 
     def _request(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> tuple[Request, Order]:
         """The request, and the order with its load."""
