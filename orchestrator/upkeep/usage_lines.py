@@ -79,17 +79,17 @@ class Cells:
         return self.row[place].strip() if place is not None and place < len(self.row) else ""
 
     def day(self) -> date:
-        """The day in a column. Raises ConfigError if there is none."""
+        """The day in a column. Raises UsageError if there is none."""
         with located(self.where):
             return utc_day(self.text("day"))
 
     def tokens(self, field: str) -> int | None:
-        """The token count in a column. Raises ConfigError if it is no count."""
+        """The token count in a column, None if it is empty. Raises UsageError if it is no count."""
         with located(f"{self.where}: {field}"):
             return whole(self.text(field), self.decimal_comma) if self.text(field) else None
 
     def dollars(self, field: str = "cost") -> Fraction | None:
-        """The dollars in a column. Raises ConfigError if it is no amount."""
+        """The dollars in a column, None if it is empty. Raises UsageError if it is no amount."""
         with located(f"{self.where}: {field}"):
             _check_currency(self.text("currency") or "usd")
             written = self.text(field).removeprefix("$")
