@@ -19,7 +19,6 @@ from ..errors import Interrupted, OrchError, UsageError, did_you_mean
 from ..plugins import Plugin, Table, failure, telling
 from . import render
 from .coercion import HELP_OPTIONS, PlainCommand, PlainGroup
-from .next_steps import next_steps
 from .source import spread_context
 from .version import print_version
 
@@ -166,6 +165,8 @@ def _root(
 def dispatch(argv: Sequence[str]) -> int:
     """Carry out one command line; returns the exit code. Raises an OrchError, or whatever a bug raises."""
     if not argv:
+        from .next_steps import next_steps  # heavy
+
         code = dispatch(["--help"])
         for text in ("", *next_steps(os.environ)):
             render.line(text)

@@ -18,5 +18,5 @@ def next_steps(environ: Mapping[str, str], provider: str | None = None) -> Itera
         return
     variable = needed_to_set_up(provider or next(iter(PROVIDERS)))
     yield f"{'No provider is' if provider is None else f'{provider} is not'} set up: nothing can be called. To go on:"
-    yield '  orch run --simulate "Why is the sky blue?"   the simulator answers, without a key'
+    yield '  orch run --simulate "Why is the sky blue?"   the simulator answers'
     yield f"  export {variable}=...   sets one up; orch doctor has the others"

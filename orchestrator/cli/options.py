@@ -278,9 +278,9 @@ _PANELS: Mapping[Panel, str] = {
     Panel.EVERYDAY: "strategy chain ensemble_size max_cost_nanousd",
     Panel.MODELS: "role tier critical requires routine models task experiment subject max_latency_s min_quality "
     "allow_unpriced",
-    Panel.ACCEPTING: "threshold accept verify schema self_check logprobs",
-    Panel.REQUEST: "tools temperature max_tokens stream",
-    Panel.LIMITS: "max_tokens_total timeout_s",
+    Panel.ACCEPTING: "threshold accept verify schema schema_repair self_check logprobs",
+    Panel.REQUEST: "tools temperature max_tokens count stream",
+    Panel.LIMITS: "max_tokens_total timeout_s leg_timeout_s",
     Panel.RECORD: "category tags",
 }
 

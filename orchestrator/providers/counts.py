@@ -107,7 +107,12 @@ def _with_iterations(usage: Usage, raw: Mapping[str, object]) -> Usage:
 
 
 def _most(raw: object, paths: Sequence[Path]) -> int:
-    return max(count_at(raw, *path) for path in paths)
+    most = 0
+    for path in paths:
+        count = count_at(raw, *path)
+        if count > most:
+            most = count
+    return most
 
 
 def count_at(raw: object, *path: str) -> int:

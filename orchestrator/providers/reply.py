@@ -211,14 +211,16 @@ class Draft:
         if not isinstance(plain, dict):
             return
         try:
-            told = counted(plain).output_tokens > 0
-            plain = merged(self.usage.raw, plain) if self.usage is not None else plain
-            usage = replace(counted(plain), raw=plain)
+            usage = counted(plain)
+            told = usage.output_tokens > 0
+            if self.usage is not None:
+                plain = merged(self.usage.raw, plain)
+                usage = counted(plain)
         except ValueError:
             return
         if told:
             self.provisional, self._told_output = False, True
-        raw = scrub_json(usage.raw, lambda text: kept(text, self.source.key))
+        raw = scrub_json(plain, lambda text: kept(text, self.source.key))
         usage = replace(usage, raw=raw if isinstance(raw, dict) else {})
         if max(usage.input_tokens, usage.output_tokens) >= MOST_TOKENS:
             self.disbelieved = usage

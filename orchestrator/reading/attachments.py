@@ -24,6 +24,7 @@ from ..expressions import expression
 from ..types import Prompt
 
 STDIN = "-"
+_PROMPT_FIRST = "the prompt stands before --context, or behind -- after it"
 LARGE_BYTES = 1_000_000  # a file in a folder that is longer than this was hardly written to be read
 # English has 4 to 5 bytes a token, indented code perhaps 10: what is longer than this for each token of the largest
 # window cannot fit, and is not even read.
@@ -102,12 +103,12 @@ class _Found:
         elif has_magic(name):
             self._add_all(name)
         else:
-            raise UsageError(f"--context: there is no file {name}")
+            raise UsageError(f"--context: there is no file {name}", hint=_PROMPT_FIRST if " " in name else None)
 
     def _add_all(self, pattern: str) -> None:
         matches = sorted(glob(os.path.expanduser(pattern), recursive=True))  # noqa: PTH111, PTH207  # Path has no such glob
         if not matches:
-            raise UsageError(f"--context: nothing is called {pattern}")
+            raise UsageError(f"--context: nothing is called {pattern}", hint=_PROMPT_FIRST if " " in pattern else None)
         for match in map(Path, matches):
             if not match.is_dir():
                 self._add_if_text(match)

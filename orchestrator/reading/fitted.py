@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from .features import Family
@@ -36,7 +37,7 @@ class Weights(NamedTuple):
 
     def credits(self, values: Mapping[str, float]) -> dict[str, float]:
         """The logits of each feature. With the baseline they are the family's logit without the prior."""
-        row = [values.get(name, 0.0) for name in self.names]
+        row = list(map(values.get, self.names, repeat(0.0)))
         shares = [0.0] * len(row)
         for place, weight, mean, least, most in self.slopes:
             shares[place] = weight * (min(max(row[place], least), most) - mean)

@@ -50,6 +50,8 @@ def test_a_prompt_stands_before_the_files_of_context(orch: Orch, tmp_path: Path)
         file.write_text("Hello there")
     argv = ["run", PROMPT, "--context", *map(str, files)]
     assert "Paris" in str(result_of(orch, *argv)["response"])
+    behind = orch("run", "--simulate", "--context", *map(str, files), "What is it?")
+    assert (behind.returncode, b"the prompt stands before --context" in behind.stderr) == (2, True)
     after = orch("run", "--simulate", "--context", *map(str, files), "--", PROMPT)
     assert b"Paris" in after.stdout
 

@@ -262,7 +262,7 @@ def routed(edge: AnalysisEdge) -> Any:
 def test_the_first_rule_that_fits_decides_and_else_the_default() -> None:
     graph = routed(AnalysisEdge({"code": "middle", "basic": "small"}, default="large"))
     prompts = {
-        "Write a Python function that sorts a list": "middle",
+        "Implement a function that sorts a list in place": "middle",
         "What is the capital of France?": "small",
         "Design a distributed consensus protocol for a bank and prove that it is safe": "large",
     }
@@ -273,7 +273,7 @@ def test_an_edge_may_go_by_what_tiers_go_by() -> None:
     edge = AnalysisEdge({"critical": "large", "implementation": "middle", "routine": "small"}, default="large")
     prompts = {
         "Summarize the threat model of our login.": "large",
-        "Write a Python function that sorts a list": "middle",
+        "Implement a function that sorts a list in place": "middle",
         "Translate to French: good morning": "small",
     }
     assert {prompt: edge({"prompt": prompt}) for prompt in prompts} == prompts

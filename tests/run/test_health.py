@@ -84,10 +84,13 @@ class Office:
 
     def leave(self, permit: Permit, error: BaseException | None = None) -> None:
         async def leave() -> None:
-            async with permit:
-                permit.begin(Silent())
-                if error is not None:
-                    raise error
+            try:
+                async with permit:
+                    permit.begin(Silent())
+                    if error is not None:
+                        raise error
+            finally:  # as the end of a run does
+                await permit.state.ledger.submit(lambda db: None, reads=True)
 
         if error is None:
             asyncio.run(leave())

@@ -191,14 +191,51 @@ def test_a_run_that_nothing_holds_up_waits_for_two_commits(stage: Stage) -> None
     assert [heard.count(statement) for statement in ("BEGIN IMMEDIATE", "COMMIT", "SAVEPOINT change")] == [2, 2, 0]
 
 
-@pytest.mark.parametrize("with_budget", [False, True], ids=["at once", "held up"])
-def test_a_run_may_be_cancelled_at_any_turn_of_the_loop(stage: Stage, with_budget: bool) -> None:
+def limited(db: sqlite3.Connection) -> None:
+    note_limits(db, (False, "gpt-6-luna"), Learned(to_micros(NOW), rpm=60, tpm=60_000))
+
+
+def with_a_large_budget(db: sqlite3.Connection) -> None:
+    set_budgets(db, [Budget(Period.DAY, Scope.ALL, "", 10**12)])
+
+
+def test_a_slot_that_is_free_is_taken_in_the_commit_that_reserves(stage: Stage) -> None:
+    heard: list[str] = []
+
+    async def through() -> list[tuple[int, int]]:
+        with Ledger.open(stage.ledger) as ledger:
+            ledger.write(limited)
+            ledger.read(lambda db: db.set_trace_callback(heard.append))
+            async with stage.engine(opened=ledger) as engine:
+                await ask(engine)
+            return ledger.read(lambda db: [tuple(row) for row in db.execute("SELECT at, tokens FROM rate_slots")])
+
+    assert asyncio.run(through()) == [(to_micros(NOW), 30)]  # what the reply took
+    assert [heard.count(statement) for statement in ("BEGIN IMMEDIATE", "COMMIT", "SAVEPOINT change")] == [2, 2, 0]
+
+
+def test_a_slot_is_not_kept_for_a_call_that_the_cap_refuses(stage: Stage) -> None:
+    async def through() -> None:
+        with Ledger.open(stage.ledger) as ledger:
+            ledger.write(limited)
+            async with stage.engine(opened=ledger) as engine:
+                asked = replace(ASK, max_cost_nanousd=70_000, max_tokens=8_000)
+                result = await engine.run(Prompt("Which one is it?"), asked)
+                assert result.error is not None
+                assert result.error.code == "budget"
+            assert not ledger.read(lambda db: db.execute("SELECT * FROM rate_slots").fetchall())
+
+    asyncio.run(through())
+
+
+@pytest.mark.parametrize("change", [None, limited, with_a_large_budget], ids=["at once", "limited", "held up"])
+def test_a_run_may_be_cancelled_at_any_turn_of_the_loop(stage: Stage, change: Work[None] | None) -> None:
     async def through() -> None:
         async with stage.engine() as engine:
             await ask(engine)
-            if with_budget:
+            if change is not None:
                 with Ledger.open(stage.ledger) as another:
-                    another.write(lambda db: set_budgets(db, [Budget(Period.DAY, Scope.ALL, "", 10**12)]))
+                    another.write(change)
             for turns in range(25):
                 task = asyncio.ensure_future(engine.run(Prompt(f"Which one is it? {turns}"), ASK))
                 for _ in range(turns):
@@ -211,7 +248,9 @@ def test_a_run_may_be_cancelled_at_any_turn_of_the_loop(stage: Stage, with_budge
     assert not spooled(stage.ledger)
     with sqlite3.connect(stage.ledger) as db:
         states = {state for (state,) in db.execute("SELECT status FROM calls UNION SELECT status FROM runs")}
+        kept = db.execute("SELECT count(*) FROM rate_slots").fetchone()[0]
     assert states <= {"complete", "completed", "interrupted"}
+    assert kept <= len(stage.script.sent)
 
 
 # -- the Python face -----------------------------------------------------------------------------------------------

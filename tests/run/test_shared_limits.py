@@ -121,6 +121,7 @@ class Desk:
                     if error is not None:
                         raise error
                     permit.used(None if used is None else Usage(input_tokens=used, output_tokens=0))
+            await self.ledger.submit(lambda db: None, reads=True)  # as the end of a run does
 
         asyncio.run(call())
 

@@ -268,7 +268,7 @@ def _show_one(row: dict[str, Any]) -> None:
         elif isinstance(value, int):
             value = f"{value:,}"
         if value not in (None, ""):
-            render.line(f"{key.replace('_', ' '):<28}{value}")
+            render.line(f"{key.replace('_', ' '):<30}{value}")
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

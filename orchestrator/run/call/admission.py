@@ -2,8 +2,8 @@
 
     enter ─► breaker open? ─► a slot in the queue (one transaction) ─► wait ─► Permit: send, record the outcome
 
-A call to a model without limits and without a history of failures does not wait: `at_once` gives it a permit that is
-confirmed in the transaction that reserves the call.
+A call that nothing holds up does not wait: `at_once` gives it a permit, and `confirm` takes its slot in the transaction
+that reserves the call.
 """
 
 from __future__ import annotations
@@ -34,12 +34,11 @@ from ...ledger.limits import (
 )
 from ...ledger.rows import from_micros, to_micros
 from ...ledger.store import Ledger
-from ...registry.model import ModelSpec, RateLimits
+from ...registry.model import ModelSpec
 from ..events import Observer, Waiting
 from .health import set_aside_error
 from .permit import AdmissionState, Permit
 
-_UNLIMITED = RateLimits()
 _LOOK_EVERY_S = 1.0  # while waiting: whether the queue has moved
 _PROBE_LEASE = 120 * SECOND  # a probe whose process died holds up the others for so long at most
 _REASONS = {
@@ -86,25 +85,39 @@ class Admission:
         self._free_tier = frozenset(free_tier)
         self._monotonic = monotonic
         self._sleep = sleep
-        self._held_up: set[str] = set()  # models of which the ledger had something to tell the last time
+        self._held_up: set[str] = set()  # models whose last call could not be sent at once
 
     def at_once(self, spec: ModelSpec, *, deadline: float) -> Permit | None:
-        """A permit for a model that probably nothing holds up; None if the call has to `enter`.
+        """A permit for a call that probably nothing holds up; None if it has to `enter`.
 
         `confirm` it in the transaction that reserves the call, before anything is sent.
         """
-        limits = limits_for(spec, self._free_tier)
-        if spec.name in self._held_up or limits != _UNLIMITED or deadline <= self._monotonic():
+        if spec.name in self._held_up or deadline <= self._monotonic():
             return None
-        permit = self._permit(spec, limits)
+        permit = self._permit(spec)
         permit.budgets = False
         return permit
 
-    def confirm(self, connection: sqlite3.Connection, permit: Permit) -> None:
-        """Raises HeldUpError if the ledger has a breaker, a limit or a budget that a call given a permit `at_once` must
-        heed."""
-        if self._known(connection, permit) or permit.budgets:
+    def confirm(self, connection: sqlite3.Connection, permit: Permit, tokens: int) -> None:
+        """Take the slot of a permit that was given `at_once`. It is taken only if the transaction is committed.
+
+        Raises HeldUpError if the model's breaker, its limits or a budget hold the call up.
+        """
+        self._look(connection, permit)
+        held_up = permit.breakers or permit.budgets or self._take_slot(connection, permit, tokens, 0.0)
+        if held_up:
+            self._held_up.add(permit.spec.name)
             raise HeldUpError
+
+    async def note_late(self, permit: Permit) -> None:
+        """A call that comes one window later must know when this request really left."""
+        slot = permit.slot
+        if slot is None:
+            return
+        late = round((self._monotonic() - permit.entered) * SECOND) - (slot.at - slot.taken_at)
+        if late > self._window.margin // 2:
+            moved = permit.slot = replace(slot, at=slot.at + late)
+            await self._ledger.submit(lambda db: move_slot(db, moved))
 
     async def enter(self, spec: ModelSpec, tokens: int, *, deadline: float, observe: Observer) -> Permit:
         """Wait until a call may be sent to a model. `tokens` is the estimate for input and output together.
@@ -116,7 +129,7 @@ class Admission:
         if left_s <= 0:
             problem = f"{spec.name}: no time is left for a call"
             raise DeadlineError(problem, provider=spec.provider, model=spec.name, billed=Billed.NO)
-        permit = self._permit(spec, limits_for(spec, self._free_tier))
+        permit = self._permit(spec)
         try:
             await self._admit(permit, tokens, left_s)
             if permit.slot is not None:
@@ -126,42 +139,51 @@ class Admission:
             raise
         return permit
 
-    def _permit(self, spec: ModelSpec, limits: RateLimits) -> Permit:
+    def _permit(self, spec: ModelSpec) -> Permit:
+        limits = limits_for(spec, self._free_tier)
         return Permit(self._state, spec, limits, Circuit(self._simulated, spec.provider, spec.name))
 
     async def _admit(self, permit: Permit, tokens: int, left_s: float) -> None:
         """Fills in the permit, so that what was taken is known even if the task is cancelled meanwhile."""
-        unlimited = permit.limits == _UNLIMITED
-        if unlimited and not await self._ledger.submit(lambda db: self._known(db, permit), reads=True):
-            return
-        await self._ledger.submit(lambda db: self._take(db, permit, tokens, left_s))
+        if not permit.is_limited:
+            await self._ledger.submit(lambda db: self._look(db, permit), reads=True)
+        if permit.breakers or permit.is_limited:
+            await self._ledger.submit(lambda db: self._take(db, permit, tokens, left_s))
+        slot = permit.slot
+        held_up = permit.breakers or permit.budgets or (slot is not None and slot.at > slot.taken_at)
+        note = self._held_up.add if held_up else self._held_up.discard
+        note(permit.spec.name)
 
-    def _known(self, connection: sqlite3.Connection, permit: Permit) -> bool:
+    def _look(self, connection: sqlite3.Connection, permit: Permit) -> None:
         now = to_micros(self._clock())
         permit.breakers = breakers_of(connection, permit.circuit, now)
         permit.learned = learned_limits(connection, permit.key, now)
         permit.budgets = any_budget(connection)
-        known = bool(permit.breakers or permit.learned)
-        note = self._held_up.add if known or permit.budgets else self._held_up.discard
-        note(permit.spec.name)
-        return known
 
     def _take(self, connection: sqlite3.Connection, permit: Permit, tokens: int, left_s: float) -> None:
         """Within a transaction: take the slot and the probe together, or raise an error and take neither."""
-        self._known(connection, permit)
-        now, permit.entered = to_micros(self._clock()), self._monotonic()
-        spec = permit.spec
+        self._look(connection, permit)
+        spec, now = permit.spec, to_micros(self._clock())
         for breaker in permit.breakers:
             if breaker.barred_until(now) is not None:
                 raise set_aside_error(spec.provider, spec.name, breaker, now)
-        if permit.limits != _UNLIMITED or permit.learned is not None:
-            latest = now + round(min(left_s, self._max_wait_s) * SECOND)
-            taken = take_slot(connection, Wanted(permit.key, permit.limits, tokens, now, latest), self._window)
-            if isinstance(taken, Full):
-                raise self._refusal(spec, taken, now)
-            permit.slot = taken
+        full = self._take_slot(connection, permit, tokens, left_s)
+        if full is not None:
+            raise self._refusal(spec, full, now)
         if permit.breakers:
             permit.probe = claim_probe(connection, permit.circuit, now, now + _PROBE_LEASE)
+
+    def _take_slot(self, connection: sqlite3.Connection, permit: Permit, tokens: int, left_s: float) -> Full | None:
+        """Within a transaction: take a slot if the model is limited. Full if there is none within `left_s`."""
+        now, permit.entered = to_micros(self._clock()), self._monotonic()
+        if not permit.is_limited:
+            return None
+        latest = now + round(min(left_s, self._max_wait_s) * SECOND)
+        taken = take_slot(connection, Wanted(permit.key, permit.limits, tokens, now, latest), self._window)
+        if isinstance(taken, Full):
+            return taken
+        permit.slot = taken
+        return None
 
     def _refusal(self, spec: ModelSpec, full: Full, now: int) -> QuotaExhaustedError:
         """Another model may still answer in time, so a chain moves on."""
@@ -191,11 +213,7 @@ class Admission:
                 observe(Waiting(permit.spec.name, left_s, _REASONS[slot.cause], shown))
             await self._sleep(min(left_s, _LOOK_EVERY_S))
             slot = permit.slot = await self._look_again(permit, slot)
-        late = round(-left_s * SECOND)
-        if late > self._window.margin // 2:
-            # A call that comes one window later must know when this request really left.
-            permit.slot = replace(slot, at=slot.at + late)
-            await self._ledger.submit(lambda db: move_slot(db, permit.slot or slot))
+        await self.note_late(permit)
 
     async def _look_again(self, permit: Permit, slot: Slot) -> Slot:
         waited = round((self._monotonic() - permit.entered) * SECOND)

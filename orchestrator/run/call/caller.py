@@ -25,7 +25,7 @@ from ...choose.quote import REASONING, affordable_output, price_for, prices_for,
 from ...clock import Clock
 from ...config import RetryPolicy, RunOptions
 from ...deferred import dataclass, replace
-from ...errors import BudgetError, ProviderError
+from ...errors import BudgetError, LedgerError, ProviderError
 from ...ledger.entries import left_nanousd
 from ...ledger.records import CallRecord, CallStatus
 from ...ledger.store import Ledger
@@ -286,16 +286,22 @@ class Caller:
                 attempt = self._attempt(draft, order, provider)
                 try:
                     await self.reserve([draft], confirm)
-                except asyncio.CancelledError:
-                    if draft.record.call_id in self.log.calls:
+                    with suppress(LedgerError):
+                        await self._admission.note_late(permit)
+                except BaseException as error:
+                    if draft.record.call_id not in self.log.calls:
+                        if confirm is not None:
+                            permit.slot = None  # it was not taken either: that is one transaction
+                    elif isinstance(error, asyncio.CancelledError):
                         await attempt.withdraw()
                     raise
                 return await self._make(draft, attempt, permit)
 
         permit = self._admission.at_once(spec, deadline=order.deadline)
         if permit is not None:
+            confirm = partial(self._admission.confirm, permit=permit, tokens=_expected_tokens(order))
             with suppress(HeldUpError):
-                return await send(permit, partial(self._admission.confirm, permit=permit))
+                return await send(permit, confirm)
         return await send(await self._admitted(spec, order))
 
     async def _send_reserved(self, draft: Draft, order: Order) -> Answered:
@@ -331,13 +337,11 @@ class Caller:
         )
 
     async def _admitted(self, spec: ModelSpec, order: Order) -> Permit:
-        expected = order.load.input_tokens + order.load.output_tokens
-
         def waiting(event: Event) -> None:
             self.log.start()  # so that a run that waits can be seen in the ledger
             order.observe(event)
 
-        return await self._admission.enter(spec, expected, deadline=order.waits_until, observe=waiting)
+        return await self._admission.enter(spec, _expected_tokens(order), deadline=order.waits_until, observe=waiting)
 
     def _within(self, budget: TokenBudget, request: Request, record: CallRecord, order: Order) -> Request:
         """Lower the output limit to what is left of the run's token budget."""
@@ -363,3 +367,7 @@ class Caller:
             return request
         order.observe(Note(f"{record.model}: the reply is limited to the {most} tokens {which}"))
         return replace(request, max_tokens=most)
+
+
+def _expected_tokens(order: Order) -> int:
+    return order.load.input_tokens + order.load.output_tokens

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import field
@@ -13,7 +13,7 @@ from typing import Protocol, Self
 from ...clock import Clock
 from ...config import BreakerPolicy
 from ...deferred import dataclass, replace
-from ...errors import Billed, LedgerError, ProviderError, RateLimitedError
+from ...errors import Billed, ProviderError, RateLimitedError
 from ...ledger.breakers import EVERY_MODEL, Breaker, Circuit, end_probe, note_answer, note_failure, set_aside
 from ...ledger.limits import SECOND, Learned, Slot, is_news, note_limits, release_slot, settle_tokens
 from ...ledger.rows import to_micros
@@ -25,6 +25,7 @@ from .health import QUOTA_PAUSE, Health, finding
 
 Change = Callable[[sqlite3.Connection], None]
 
+_UNLIMITED = RateLimits()
 _LONGEST_BLOCK = 3_600 * SECOND  # a pause that a provider asks for is kept for at most this long
 
 
@@ -74,6 +75,11 @@ class Permit:
         """The key of the model's rate limits in the ledger: simulated or real, and the model."""
         return self.circuit.simulated, self.circuit.model
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether the registry or the provider limits the model's rate."""
+        return self.learned is not None or self.limits != _UNLIMITED
+
     def begin(self, provider: SaysLimits) -> None:
         """Mark the request as about to be sent through `provider`."""
         self._status_before = provider.rate_limit_status()
@@ -99,7 +105,8 @@ class Permit:
             await self.abandon()
             return
         self.state.live.remove(self)
-        await self._write(self._changes(self._provider, error))
+        # Nobody waits for this: the ledger takes it before anything that comes later, such as the end of the run.
+        self._submit(self._changes(self._provider, error))
 
     async def abandon(self) -> None:
         """Give back the slot and the probe."""
@@ -110,19 +117,25 @@ class Permit:
             changes.append(lambda db: release_slot(db, slot))
         if probe:
             changes.append(lambda db: end_probe(db, self.circuit))
-        await self._write(changes)
+        written = self._submit(changes)
+        if written is not None:
+            await asyncio.wait([written])
 
-    async def _write(self, changes: Sequence[Change]) -> None:
-        """Make the changes in one transaction, even if the task is cancelled meanwhile."""
+    def _submit(self, changes: Sequence[Change]) -> asyncio.Future[None] | None:
+        """Make the changes in one transaction, even if the task is cancelled meanwhile. None if there are none.
+
+        An error is nobody's: an answer is worth more than the book-keeping of limits.
+        """
         if not changes:
-            return
+            return None
 
         def all_of_them(connection: sqlite3.Connection) -> None:
             for change in changes:
                 change(connection)
 
-        with contextlib.suppress(LedgerError):  # an answer is worth more than the book-keeping of limits
-            await self.state.ledger.submit(all_of_them)
+        written = self.state.ledger.submit(all_of_them)
+        written.add_done_callback(asyncio.Future.exception)  # else asyncio would log that nobody looked at it
+        return written
 
     def _changes(self, provider: SaysLimits, error: BaseException | None) -> list[Change]:
         """The changes of the ledger that the call's end calls for."""

@@ -74,7 +74,7 @@ class RunLog:
             await self.check_begun()
             raise
         finally:  # a task that is cancelled meanwhile must know as well what is in the ledger
-            if reserved.exception() is None:
+            if reserved.done() and reserved.exception() is None:
                 self.calls |= {call.call_id: call for call in calls}
 
     async def check_begun(self) -> None:
