@@ -188,6 +188,7 @@ class ProviderError(OrchError):
         self.billed = billed or self.default_billed
         self.partial = partial
         self.shown = False
+        self.reason = message  # the provider's words, longer than `message` has them
 
     @property
     def without_quotes(self) -> str:

@@ -18,11 +18,12 @@ from ..plan.load import Load
 from ..reading.bounds import Tokenizer
 from ..reading.needs import Needs
 from ..reading.prompt import OfReading, Reading
-from ..registry.model import Chain, Feature, ModelSpec, Role
+from ..registry.model import Chain, Feature, ModelSpec, Role, Status
 from ..registry.routes import Asked, Routing, TaskTable
 from .observed import Observed
-from .quote import output_limit, price_for, quote
+from .quote import REASONING, REASONING_FACTOR, output_limit, price_for, quote
 
+_LEAST_TO_THINK = 1024  # tokens: Anthropic's least budget for thinking
 _SHOWN = 5  # so many models are named in an error
 
 
@@ -104,7 +105,18 @@ class Situation(OfReading):
             if offer.obstacle is None and not offer.spec.is_retired(today) and offer.cost.expected is not None
             if offer.spec.name not in self.reserved
         ]
-        return self.preferred(able)
+        return self.preferred(self.with_room_to_think(able))
+
+    def with_room_to_think(self, able: list[Offer]) -> list[Offer]:
+        """Of the callable models, those that --max-tokens leaves an answer: a model that thinks first spends the limit
+        on that. All of them if there are no others."""
+        return [offer for offer in able if not (self.is_tight and REASONING in offer.spec.tags)] or able
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether --max-tokens is so small that a model that thinks first may not come to its answer."""
+        limit = self.options.max_tokens
+        return limit is not None and limit < max(_LEAST_TO_THINK, REASONING_FACTOR * self.analysis.output_tokens)
 
     def preferred(self, able: list[Offer]) -> list[Offer]:
         """Of models that can be called, those whose breaker is closed; all of them if there are none."""
@@ -220,10 +232,12 @@ def _obstacle(limit: int, cost: CostRange, cap: int | None) -> Obstacle | None:
     return Obstacle.BUDGET if cost.expected > cap else None
 
 
-def by_expected_cost(offer: Offer) -> tuple[int, str]:
-    """A sort key: cheapest first, unpriced last, ties by name."""
-    expected = offer.cost.expected
-    return (expected if expected is not None else 1 << 62, offer.spec.name)
+def by_expected_cost(offer: Offer) -> tuple[int, bool, float]:
+    """A sort key: cheapest first, unpriced last. Ties: a current model first, then the one with the better scores; then
+    the order of the registry counts, where a provider's newest models come first."""
+    expected, spec = offer.cost.expected, offer.spec
+    quality = spec.scores.reasoning + spec.scores.coding
+    return (expected if expected is not None else 1 << 62, spec.status is not Status.CURRENT, -quality)
 
 
 def nothing_to_call(offers: Iterable[Offer], needed: Callable[[str], str], tokens: int) -> OrchError:

@@ -29,13 +29,15 @@ from .quote import DEFAULT_MAX_TOKENS, output_limit, price_for, quote
 
 @dataclass(slots=True)
 class CallCosts:
-    """Computes the cost of every call of a plan whose models are chosen. `load` is that of the prompt alone."""
+    """Computes the cost of every call of a plan whose models are chosen. `accepted`: the chance that the answer
+    of a cascade's leg is accepted, 0 to 1."""
 
     reading: Reading
     options: RunOptions
     find: Callable[[str], ModelSpec]
     free_tier: Collection[str]
     when: datetime
+    accepted: Callable[[Node], float] = lambda _: 1.0
     _judges: frozenset[Call] = frozenset()
     _loads: dict[Tokenizer, Load] = field(default_factory=dict)
 
@@ -48,7 +50,7 @@ class CallCosts:
 
     def total(self, plan: Node, ranges: Mapping[Call, CostRange]) -> CostRange:
         """The cost range of the plan, given those of its calls. The most has the repairs of answers in it."""
-        cost = price(plan, ranges.__getitem__)
+        cost = price(plan, ranges.__getitem__, self.accepted)
         if self.options.schema is None or not self.options.schema_repair:
             return cost
         evidence = {name for name in ("schema", "verify") if getattr(self.options, name) is not None}

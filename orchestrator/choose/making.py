@@ -37,6 +37,9 @@ from .strategies.tiers import tier_for, tiers
 from .table import Decision, Observed, Obstacle, Offer, Situation, nothing_to_call, survey
 from .taking import check_taken
 
+# The chance that a leg's answer is accepted where the ledger has no measurement: of recorded answers to prompts of many
+# kinds (RouterArena), the share with a confidence of 0.6 or more.
+_ACCEPTED = 0.61
 _OF_CAP = (Obstacle.BUDGET, Obstacle.UNPRICED)  # what a cost cap alone puts in a model's way
 
 
@@ -191,7 +194,8 @@ def cost_by_batch(planned: Planned, *, registry: Registry, settings: Settings, w
         by_batch = None if price_now is None else price_now.by_batch()
         return replace(spec, prices=() if by_batch is None else (by_batch,))
 
-    costs = CallCosts(planned.reading, planned.options, at_batch_rates, settings.free_tier, when)
+    accepted = partial(_chance_of_acceptance, planned.observed)
+    costs = CallCosts(planned.reading, planned.options, at_batch_rates, settings.free_tier, when, accepted)
     return costs.total(planned.plan, costs.of(planned.plan))
 
 
@@ -232,6 +236,10 @@ def _with_word_of_the_cap(decision: Decision, choice: Choice, situation: Situati
         if name not in decision.models() and situation.offers[name].obstacle in _OF_CAP
     ]
     return replace(decision, warnings=(*warnings, *decision.warnings))
+
+
+def _chance_of_acceptance(observed: Observed, leg: Node) -> float:
+    return observed.accepted.get(leg.model, _ACCEPTED) if isinstance(leg, Call) else _ACCEPTED
 
 
 def _why_capped(offer: Offer) -> str:
@@ -296,7 +304,12 @@ def _known(rollout: Rollout, registry: Registry) -> Rollout:
 def _priced(decision: Decision, situation: Situation, load: Load, settings: Settings, pattern: str | None) -> Planned:
     options = situation.options
     call_costs = CallCosts(
-        situation.reading, options, lambda name: situation.offers[name].spec, settings.free_tier, situation.when
+        situation.reading,
+        options,
+        lambda name: situation.offers[name].spec,
+        settings.free_tier,
+        situation.when,
+        partial(_chance_of_acceptance, situation.observed),
     )
     costs = call_costs.of(decision.plan)
     least, cap = needed(decision.plan, costs.__getitem__), options.max_cost_nanousd

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from ..money import Price, Rates, cost_nanousd, prices_between, worst_case_nanousd
 from ..plan import CostRange
-from ..plan.load import Load
+from ..plan.load import MESSAGE_OVERHEAD, Load
 from ..registry.model import ModelSpec, RateLimits
 from ..types import Usage
 
@@ -19,6 +19,7 @@ DEFAULT_MAX_TOKENS = 8192  # of a reply, unless the user or the model's own limi
 REASONING = "reasoning"  # the tag of a model that thinks before it writes, and bills the thought as output
 # Assumptions, until a ledger has figures of its own: at its default effort a reasoning model bills about this many
 REASONING_FACTOR = 3  # times the tokens that it shows, and
+_ESTIMATE_MARGIN = 0.05  # of the estimated input: how much more of it there may be
 _PREFILL_SPEEDUP = 20  # a self-hosted model reads its prompt this much faster than it writes
 
 
@@ -55,9 +56,15 @@ def prices_for(
 
 
 def output_limit(spec: ModelSpec, load: Load, max_tokens: int | None) -> int:
-    """The output limit that the provider is asked to enforce; 0 or less if the prompt fills the window."""
+    """The output limit that the provider is asked to enforce; 0 or less if the prompt fills the window.
+
+    If the window limits the reply, some of it stays free, at most half of what is left: the input is an estimate, and
+    providers put text of their own around it.
+    """
     wanted = max_tokens if max_tokens is not None else DEFAULT_MAX_TOKENS
-    return min(wanted, spec.output_limit, spec.context_window - load.input_tokens)
+    left = spec.context_window - load.input_tokens
+    margin = MESSAGE_OVERHEAD + math.ceil(load.input_tokens * _ESTIMATE_MARGIN)
+    return min(wanted, spec.output_limit, left - min(margin, left // 2))
 
 
 def worst_case(price: Price, load: Load, limit: int, timeout_s: float) -> int:

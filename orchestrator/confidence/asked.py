@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from ..deferred import dataclass
-from ..reading.answer import AnswerForm
+from ..reading.answer import AnswerForm, items_asked_for
 from ..reading.parsing import ParsedPrompt, parse_prompt
 from ..reading.prose import EDGE_CHARS, count_words
 from ..types import Task
@@ -54,6 +54,11 @@ class Asked:
     def wanted(self) -> Wanted:
         """What a final answer is looked for by."""
         return Wanted(self.form, options_in(self.parsed.text))
+
+    @cached_property
+    def items(self) -> int | None:
+        """How many items it asks to be listed; None if it gives no number."""
+        return items_asked_for(self.parsed.prose)
 
     @cached_property
     def word_count(self) -> int:

@@ -27,6 +27,23 @@ _FROM_THE_FUTURE = """
 """
 _MODELS = "SELECT DISTINCT model FROM calls WHERE simulated = ?"
 _OLDEST_AFTER = "SELECT min(created_at) FROM calls WHERE rowid > ?"
+# An answer that another one bore out was not accepted by itself: the cascade went on.
+_JUDGED = """
+    SELECT model, avg(confidence >= ? AND verdict NOT LIKE '%"agreement"%') FROM (
+        SELECT model, confidence, coalesce(verdict, '') AS verdict,
+            row_number() OVER (PARTITION BY model ORDER BY created_at DESC) AS place
+        FROM calls
+        WHERE simulated = ? AND created_at >= ? AND status = 'completed' AND confidence IS NOT NULL
+    ) WHERE place <= ? GROUP BY model HAVING count(*) >= ?
+"""
+
+
+def accepted_shares(ledger: Ledger, threshold: float, *, simulated: bool, now: datetime) -> dict[str, float]:
+    """By model, the share of its latest answers whose confidence reached a threshold, 0 to 1; models with fewer than
+    five in the last thirty days are left out. Raises LedgerError."""
+    since = to_micros(now - timedelta(days=_DAYS))
+    values = (threshold, int(simulated), since, _SAMPLE, _FEWEST)
+    return dict(ledger.read(lambda connection: [tuple(row) for row in connection.execute(_JUDGED, values)]))
 
 
 def nearest_rank(histogram: Mapping[int, int], percent: int) -> int | None:

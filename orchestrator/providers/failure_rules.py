@@ -36,7 +36,8 @@ class Signal:
     """What a provider said of a failure.
 
     `status` is the HTTP status, or the one named inside an error event; None if there is neither. `words` are the
-    machine-readable names in the body (`insufficient_quota`, `RESOURCE_EXHAUSTED`), in lower case. `silent`: it gave no
+    machine-readable names in the body (`insufficient_quota`, `RESOURCE_EXHAUSTED`), in lower case, and those in camel
+    case word by word as well (`input too long`). `silent`: it gave no
     reason at all.
     """
 
@@ -112,7 +113,7 @@ _TOO_LONG = _pattern(
     # "exceeds the context window", "exceed context limit", "exceeds the available context size"
     r"exceed\w*[^.]{0,60}\b(?:context|model(?:'s)? (?:token|length)|max_model_len|kv (?:cache )?size|maxlength)",
     r"(?:context(?! deadline)|prompt|input)[^.]{0,60}\bexceed",
-    r"token (?:limit|count)[^.]{0,30}\b(?:exceed|reach)",
+    r"token (?:limit|count)[^.]{0,30}\b(?:exceed|reach)|(?:number of|total) (?:input |prompt )?tokens|context length$",
     r"exceed\w*[^.]{0,40}\b(?:max_?)?(?:token[ _]?limit|tokens?\b)|maximum allowed (?:length|input|tokens)",
     r"exceeds the limit of \d",
     r"(?:maximum|max|available) (?:context|prompt|input|model|sequence)[ _](?:length|window|size|len)",

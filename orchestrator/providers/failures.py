@@ -27,6 +27,7 @@ from ..errors import (
     RequestRejectedError,
     UnsupportedError,
 )
+from ..expressions import expression
 from .failure_rules import RULES, Signal
 from .headers import MAX_ADVICE_S, advice_in_words_s, parse_duration_s, reset_advice_s, retry_after_s
 from .text import is_html, kept, tidy
@@ -62,6 +63,7 @@ _PHRASES: Mapping[type[ProviderError], str] = {
 _WORD_KEYS = ("code", "type", "status", "reason", "error_type", "error_code", "quotaId")
 _TEXT_KEYS = ("message", "Message", "detail", "msg", "error_msg", "error_description", "errors")
 _MOST_READ = 8_192  # characters of a reason
+_CAMEL = expression(r"(?<=[a-z])(?=[A-Z])|\.")
 _DEPTH = 8  # of an error body; Gemini's quotaId is at 6
 
 
@@ -83,6 +85,7 @@ def error_for(signal: Signal, source: Source) -> ProviderError:
         billed=rule.billed,
         hint=proxy_hint(source) if rule.error is ProxyRefusedError else None,
     )
+    error.reason = tidy(signal.message, source.key, _MOST_READ)
     if isinstance(error, QuotaExhaustedError):
         error.quota = rule.quota
     return error
@@ -107,7 +110,9 @@ def read_signal(
     error = _inner(body)
     upstream = _upstream(error)
     text = " ".join(part for part in (_text(error), upstream) if part)[:_MOST_READ]
-    words = tuple(dict.fromkeys((*_named(error if isinstance(error, Mapping) else body), *_named(_json(upstream)))))
+    names = list(dict.fromkeys((*_named(error if isinstance(error, Mapping) else body), *_named(_json(upstream)))))
+    spelled_out = [_CAMEL.sub(" ", name).lower() for name in names if _CAMEL.search(name)]
+    words = tuple(dict.fromkeys((*(name.lower() for name in names), *spelled_out)))
     if status is None or 200 <= status < 300:  # an error inside a good reply: its own number counts
         status = _number(error) if not (isinstance(error, str) and is_html(error)) else status
     advice = retry_after_s(headers, now)
@@ -168,7 +173,7 @@ def _named(node: object, depth: int = 0) -> Iterator[str]:
     if isinstance(node, Mapping):
         for key in _WORD_KEYS:
             if isinstance(word := node.get(key), str) and word and len(word) <= 200 and not word.isdigit():
-                yield word.lower()
+                yield word
         children = [child for child in node.values() if isinstance(child, Mapping | list)]
     else:
         children = node[:50] if isinstance(node, list) else []

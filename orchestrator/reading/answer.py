@@ -6,6 +6,7 @@ import re
 from enum import StrEnum
 from typing import NamedTuple
 
+from ..expressions import expression
 from ..types import Level, Task
 from .phrases import PhraseTable
 from .prose import Prose
@@ -13,7 +14,7 @@ from .vocabulary import ARITHMETIC, HOW_TO, SENTENCE_START, YES_NO_VERB
 
 
 class AnswerForm(StrEnum):
-    """The form that an answer is asked to have. All but OPEN and CODE may be as short as one word."""
+    """The form that an answer is asked to have. All but OPEN, LIST and CODE may be as short as one word."""
 
     OPEN = "open"
     BRIEF = "brief"  # asked to be short, or short by its nature: a label, a translation, small talk
@@ -21,13 +22,14 @@ class AnswerForm(StrEnum):
     NAME = "name"  # a name, place, date or other fact
     YES_NO = "yes or no"
     CHOICE = "one of the options given"
+    LIST = "list"  # of names, as many as are asked for
     CODE = "code"
     JSON = "JSON"
 
     @property
     def may_be_short(self) -> bool:
         """Whether an answer of this form may be a single word."""
-        return self not in (AnswerForm.OPEN, AnswerForm.CODE)
+        return self not in (AnswerForm.OPEN, AnswerForm.LIST, AnswerForm.CODE)
 
 
 class _Sign(NamedTuple):
@@ -43,6 +45,23 @@ _OPEN_NOUN = (
     r"|point|concept|idea|differences?|benefits?|best|main|story|state|importance|implications?)\b"
 )
 _ASKED = rf"{SENTENCE_START}{YES_NO_VERB}(?! you )\b"
+
+_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_NUMBERS = {word: number for number, word in enumerate(_WORDS, start=1)} | {"a single": 1, "a dozen": 12, "twenty": 20}
+_HOW_MANY = rf"(?:[1-9][0-9]?|{'|'.join(_NUMBERS)})"
+# What a name alone says too little of.
+_TOLD = (
+    r"(?:reasons?|ways?|steps?|arguments?|pros|cons|(?:dis)?advantages?|strateg(?:y|ies)|techniques?|tips?|methods?"
+    r"|factors?|challenges?|risks?|consequences?|requirements?|rules?|principles?|recommendations?|facts?|ideas?"
+    r"|issues?|problems?|questions?|sentences?|paragraphs?|stories|jokes?|poems?|lines?|features?|properties)\b"
+)
+_LISTED = (
+    rf"(?:{SENTENCE_START}(?:please )?(?:list|name|give(?: me)?|mention|enumerate|cite|tell me|suggest)"
+    r"(?: the| all| any| some| a few| just| only| exactly| at least| up to)*"
+    rf"|{SENTENCE_START}(?:what|which) are the)(?: first| top| last)?"
+)
+_LIST_OF = rf"{_LISTED}(?: {_HOW_MANY})? (?!(?:an?|your?|it|this|that)\b|(?:\w+ )?(?:{_OPEN_NOUN}|{_TOLD}))\w+"
+_ITEMS = expression(rf"{_LISTED} ({_HOW_MANY}) ", re.IGNORECASE)
 
 # The earliest row that a prompt has any phrase of decides. So what asks for reasons is open whatever else it asks
 # for, unless it also asks to be brief.
@@ -84,6 +103,12 @@ _SIGNS: tuple[_Sign, ...] = (
         r"|what (?:year|date|day|time|colou?r|city|country|language|name)"
         rf"|(?:what|who)(?: {_IS}|'s) the (?!{_OPEN_NOUN})\w+(?: \w+)? (?:of|in|for)",
     ),
+    _Sign(
+        AnswerForm.NAME,
+        False,
+        rf"{SENTENCE_START}which (?:one |of them )?{_IS}(?: the)? (?:\w+er|\w+est|more|less|better|worse|most|least)\b",
+    ),
+    _Sign(AnswerForm.LIST, False, _LIST_OF),
     _Sign(AnswerForm.CHOICE, False, rf"{_ASKED}[^?\n]{{1,200}} or [^?\n]{{1,200}}\?"),
     _Sign(AnswerForm.YES_NO, False, rf"{_ASKED}[^?\n]{{1,300}}\?"),
 )
@@ -139,7 +164,6 @@ _LENGTHS: tuple[tuple[str, str, float], ...] = (
     ("paragraph", rf"{_COUNT}[ -](?:\w+ )?paragraphs?\b", 110),
     ("page", rf"{_COUNT}[ -]pages?\b", 650),
 )
-_NUMBERS = {"one": 1, "a single": 1, "two": 2, "three": 3, "four": 4, "five": 5}
 
 
 def answer_form(prose: Prose, task: Task) -> AnswerForm:
@@ -148,7 +172,13 @@ def answer_form(prose: Prose, task: Task) -> AnswerForm:
     first = min(signs, key=lambda match: match.place, default=None)
     if first is None or first.row.form is AnswerForm.OPEN or task is Task.CODE:
         return _TASK_FORMS.get(task, AnswerForm.OPEN)
-    return first.row.form
+    return _TASK_FORMS.get(task, AnswerForm.LIST) if first.row.form is AnswerForm.LIST else first.row.form
+
+
+def items_asked_for(prose: Prose) -> int | None:
+    """How many items a prompt asks to be listed; None if it gives no number."""
+    found = _ITEMS.search(prose.words)
+    return None if found is None else _count_of(found[1])
 
 
 def expected_output_tokens(task: Task, level: Level, input_tokens: int, prose: Prose, form: AnswerForm) -> int:
@@ -165,6 +195,10 @@ def expected_output_tokens(task: Task, level: Level, input_tokens: int, prose: P
 def _length_asked_for(words: str) -> int | None:
     for unit, pattern, tokens in _LENGTHS:
         if unit in words and (match := re.search(pattern, words)):
-            number = match.group(1).replace(",", "")
-            return round(tokens * (_NUMBERS[number] if number in _NUMBERS else int(number)))
+            return round(tokens * _count_of(match[1]))
     return None
+
+
+def _count_of(number: str) -> int:
+    number = number.lower().replace(",", "")
+    return _NUMBERS[number] if number in _NUMBERS else int(number)

@@ -34,11 +34,11 @@ from ..errors import (
 )
 from ..ledger.breakers import OPEN, breaker_states
 from ..ledger.experiments import stops
-from ..ledger.pace import measured_p95
+from ..ledger.pace import accepted_shares, measured_p95
 from ..ledger.records import Recorded, RunRecord, RunStatus
 from ..ledger.rotation import advance_rotation, rotation_counts
 from ..ledger.store import Ledger
-from ..plan import Call, calls
+from ..plan import calls, models
 from ..providers.base import Provider
 from ..providers.catalog import connect, endpoint
 from ..reading.prompt import Reading
@@ -128,7 +128,19 @@ class Engine:
 
     def plan(self, prompt: Prompt, options: RunOptions) -> Planned:
         """Plan a run without calling anything. Raises an OrchError if nothing could be called."""
-        return self._plan(prompt, options, self._observed(options))
+        observed = replace(self._observed(options), accepted=self._accepted(options.threshold))
+        return self._plan(prompt, options, observed)
+
+    def _accepted(self, threshold: float) -> dict[str, float]:
+        """How often models' answers reached a threshold, by the ledger. Only a plan that is shown rests on it."""
+        try:
+            ledger = Ledger.open_for_reading(self.settings.ledger)
+            if ledger is None:
+                return {}
+            with ledger:
+                return accepted_shares(ledger, threshold, simulated=self.settings.simulate, now=self._clock())
+        except (LedgerError, OSError):
+            return {}
 
     def _plan(self, prompt: Prompt, options: RunOptions, observed: Observed, reading: Reading | None = None) -> Planned:
         return make_plan(
@@ -199,8 +211,8 @@ class Engine:
 
     async def _carry_out(self, planned: Planned, opened: Opened, log: RunLog) -> OrchestrationResult:
         started, settings = self._monotonic(), self.settings
-        called = () if isinstance(planned.plan, Call) else {call.model for call in calls(planned.plan)}
-        pace = await self._paces.of(called, opened.ledger)
+        called = models(planned.plan)  # one alone is waited for as long as the run lasts
+        pace = await self._paces.of(called, opened.ledger) if len(called) > 1 else {}
         run = recording.begun(
             planned,
             process=opened.ledger.process,

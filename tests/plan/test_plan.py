@@ -97,7 +97,7 @@ def test_what_is_affordable_fits_and_hardly_more_would(
 
 def test_the_limit_on_a_reply_leaves_room_for_the_prompt() -> None:
     spec = a_model((), context_window=1000, output_limit=800)
-    assert output_limit(spec, Load(900, 3600, 10), None) == 100
+    assert output_limit(spec, Load(900, 3600, 10), None) == 50  # half of what is left stays free
     assert output_limit(spec, Load(10, 40, 10), None) == 800
     assert output_limit(spec, Load(10, 40, 10), 50) == 50
     assert output_limit(spec, Load(1001, 4000, 10), None) < 1

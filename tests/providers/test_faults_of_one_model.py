@@ -108,6 +108,7 @@ TOO_LONG = [
         "The estimated number of input and maximum output tokens exceeded this model context window limit",
     ),
     ("openrouter", 400, "Token limit reached"),
+    ("vllm", 400, "The total number of tokens (9000) must be less than 8192"),
 ]
 FILTERED = [
     ("azure", 400, "The response was filtered due to the prompt triggering Azure OpenAI's content management policy."),
@@ -268,6 +269,21 @@ def test_a_model_that_is_gone_is_asked_for_elsewhere(provider: str, status: int,
         ),
         pytest.param(400, {}, errors.UnsupportedError, id="nothing: nobody says that the request is at fault"),
         pytest.param(413, {}, errors.ContextTooLongError, id="too large, without a word"),
+        pytest.param(
+            400, {"error": {"code": "InputTooLong", "message": "x"}}, errors.ContextTooLongError, id="in camel case"
+        ),
+        pytest.param(
+            400,
+            {"error": {"code": "InvalidParameter.ContextLength", "message": "x"}},
+            errors.ContextTooLongError,
+            id="in camel case, after a dot",
+        ),
+        pytest.param(
+            400,
+            {"error": {"code": "ProhibitedContent", "message": "x"}},
+            errors.RefusedError,
+            id="a filter in camel case",
+        ),
         pytest.param(
             413,
             {"error": {"message": "Request too large for model `x` on tokens per minute (TPM): Limit 6000"}},

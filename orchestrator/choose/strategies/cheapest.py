@@ -7,6 +7,7 @@ from ...plan import Call
 from ...types import Level
 from ..base import Decision, Offer, Situation, by_expected_cost
 from ..order import shortlist
+from ..quote import REASONING
 
 
 def cheapest(situation: Situation) -> Decision | None:
@@ -30,10 +31,13 @@ def rated_for(able: list[Offer], situation: Situation) -> tuple[list[Offer], str
     """The offers rated for the prompt's level, or those of the highest available level, and the level."""
     level = situation.analysis.level
     fit = fit_for(able, level)
+    thinks = situation.is_tight and not any(REASONING in offer.spec.tags for offer in able)
+    tight = "; without those that think first, which --max-tokens leaves no answer" if thinks else ""
     if level in fit[0].spec.levels:
-        return fit, f"the prompt looks {level}: {len(fit)} of {len(able)} models that can be called are rated for it"
+        rated = f"{len(fit)} of {len(able)} models that can be called are rated for it"
+        return fit, f"the prompt looks {level}: {rated}{tight}"
     highest = fit[0].spec.top_level
-    return fit, f"the prompt looks {level}, and no model that can be called is: the highest is {highest}"
+    return fit, f"the prompt looks {level}, and no model that can be called is: the highest is {highest}{tight}"
 
 
 def fit_for(able: list[Offer], level: Level) -> list[Offer]:

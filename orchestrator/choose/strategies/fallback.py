@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...deferred import replace
+from ...money import format_nanousd
 from ...plan import LOGPROBS, SELF_CHECK, Call, Cascade, Node, Panel, agreeing
 from ...types import AcceptRule
 from ..assignment import Assignment
@@ -23,7 +24,22 @@ def fallback(situation: Situation) -> Decision | None:
             plan = agreeing(plan)
         else:
             reasons.append(f"--accept agreement is for a cascade; this is a {type(plan).__name__.lower()}")
-    return Decision(plan, (_described(plan, situation), *reasons))
+    return Decision(plan, (_described(plan, situation), *_word_of_the_order(plan, situation), *reasons))
+
+
+def _word_of_the_order(plan: Node, situation: Situation) -> list[str]:
+    """Why a chain of models does not begin with the one that is expected to cost least, if so."""
+    legs = [leg.model for leg in plan.legs if isinstance(leg, Call)] if isinstance(plan, Cascade) else []
+    priced = [(cost, name) for name in legs if (cost := situation.offers[name].cost.expected) is not None]
+    written = not any(mark in situation.chain.name for mark in ",/")  # else models were named in an order that is meant
+    if not written or not priced or priced == sorted(priced, key=lambda each: each[0]):
+        return []
+    cost, least = min(priced)
+    why = situation.chain.description or "by capability, from the weakest on"
+    first = f"{legs[0]} about {format_nanousd(priced[0][0])}" if priced[0][1] == legs[0] else legs[0]
+    return [
+        f"the order is the chain's ({why}), not that of expected cost: {least} about {format_nanousd(cost)}, {first}"
+    ]
 
 
 def _on_evidence(plan: Node, situation: Situation, reasons: list[Reason]) -> Node:

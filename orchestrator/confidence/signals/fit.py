@@ -17,6 +17,7 @@ from ..signal import Answer, Signal
 WRONG_FORM = -1.4
 VERY_SHORT, VERY_SHORT_UNKNOWN = -1.0, -0.5  # of no words at all; the second where the prompt is not known
 VERY_SHORT_WORDS = 20
+_FEW_ITEMS = 2  # of a list whose length is left open
 
 _PYTHON_FENCE = expression(r"^[ \t]{0,3}(?:`{3,}|~{3,})(?:python|py)\b", re.MULTILINE | re.IGNORECASE)
 
@@ -54,10 +55,20 @@ def _spelt(text: str) -> bool:
     return bool(_SPELT.search(text)) or any(character.isnumeric() for character in text)
 
 
+_BETWEEN = expression(r"[,;、，؛،\n]|\b(?:and|or|und|et|y|e|и)\b")
+
+
+def _items(text: str) -> int:
+    """How many items a text lists: by line, or within one by comma."""
+    return sum(1 for part in _BETWEEN.split(text) if any(character.isalpha() for character in part))
+
+
 def _brevity(answer: Answer) -> Iterator[Signal]:
     if answer.word_count >= VERY_SHORT_WORDS or (answer.form is not None and answer.form.may_be_short):
         return
     if answer.form is AnswerForm.CODE and answer.prose.code:
+        return
+    if answer.form is AnswerForm.LIST and answer.asked and _items(answer.text) >= (answer.asked.items or _FEW_ITEMS):
         return
     length = f"{answer.word_count} word{'' if answer.word_count == 1 else 's'}"
     missing = 1 - answer.word_count / VERY_SHORT_WORDS

@@ -25,7 +25,7 @@ from ...choose.quote import REASONING, affordable_output, price_for, prices_for,
 from ...clock import Clock
 from ...config import RetryPolicy, RunOptions
 from ...deferred import dataclass, replace
-from ...errors import BudgetError, LedgerError, ProviderError
+from ...errors import Billed, BudgetError, LedgerError, ProviderError
 from ...ledger.entries import left_nanousd
 from ...ledger.records import CallRecord, CallStatus
 from ...ledger.store import Ledger
@@ -33,6 +33,7 @@ from ...ledger.transaction import Work
 from ...money import Price
 from ...plan.load import MESSAGE_OVERHEAD, Load
 from ...providers.base import Provider
+from ...providers.reply_room import reply_room
 from ...registry.model import ModelSpec, Registry
 from ...registry.providers import PROVIDERS
 from ...types import CountBy, Request
@@ -160,7 +161,15 @@ class Caller:
                 return await self._send_reserved(reserved, order)
             return await self._send(spec, request, order, 1, step, role)
         except ProviderError as error:
-            failure = error
+            failure, again = error, 0
+        room = reply_room(failure.reason, request.max_tokens) if failure.billed is Billed.NO else None
+        if room is not None and (room >= order.load.output_tokens or not order.spare):
+            order.observe(Note(f"{spec.name}: there is room for {room:,} tokens of reply: asked once more for those"))
+            request, again = replace(request, max_tokens=room), 1
+            try:
+                return await self._send(spec, request, order, 2, step, role)
+            except ProviderError as error:
+                failure = error
 
         def on_wait(seconds: float, error: ProviderError) -> None:
             order.observe(Waiting(spec.name, seconds, error.message))
@@ -170,7 +179,7 @@ class Caller:
             with attempt:
                 if attempt.num == 1:
                     raise failure
-                return await self._send(spec, request, order, attempt.num, step, role)
+                return await self._send(spec, request, order, attempt.num + again, step, role)
         raise AssertionError("unreachable: retry_context raises the last error")
 
     async def counted(self, spec: ModelSpec, request: Request, order: Order) -> Order:

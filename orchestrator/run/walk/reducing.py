@@ -16,6 +16,10 @@ from .outcome import Outcome, opinion
 # another one says the same speaks for neither.
 _OF_NO_ANSWER, _NO_ANSWER = ("hedging", "refusal"), -1.5
 
+# What no agreement makes good, and from how many logits on; and from when on two answers of a cascade are the same.
+_AGAINST, _TOO_MUCH = ("hedging", "refusal", "asks back", "finish", "form", "self-check"), -0.5
+_THE_SAME = 0.95
+
 
 @dataclass(frozen=True, slots=True)
 class Reduced:
@@ -78,6 +82,28 @@ def agree(
     others = " and ".join(other.spec.name for other in outcomes if other.call_id != outcome.call_id)
     signal = agreement_signal(likeness, math.fsum(outcome.verdict.signals.values()), others)
     return Reduced(replace(outcome.with_evidence(signal, detector), accepted=accepted), reason)
+
+
+def borne_out(
+    earlier: Sequence[Outcome], outcome: Outcome, wanted: Wanted, detector: ConfidenceDetector
+) -> Outcome | None:
+    """The earliest of a cascade's answers that `outcome`, a later one, says again, with that as evidence for it. None
+    if there is none, or if there is more against either than that nobody knows: a refusal, a doubt, a missing end."""
+    if _is_flawed(outcome):
+        return None
+    final = final_answer(outcome.completion.text, wanted)
+    for one in earlier:
+        likeness = compare(final_answer(one.completion.text, wanted), final)
+        if likeness >= _THE_SAME and not _is_flawed(one):
+            text_logit = math.fsum(one.verdict.signals.values())
+            return one.with_evidence(agreement_signal(likeness, text_logit, outcome.spec.name), detector)
+    return None
+
+
+def _is_flawed(outcome: Outcome) -> bool:
+    signals = outcome.verdict.signals
+    against = math.fsum(signals.get(name, 0.0) for name in _AGAINST)
+    return outcome.accepted is False or "agreement" in signals or against <= _TOO_MUCH
 
 
 def _is_no_answer(outcome: Outcome) -> bool:

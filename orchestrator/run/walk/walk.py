@@ -28,6 +28,7 @@ from .context import Context, Given, all_failed, broke_off, called, given_by, wa
 from .evidence import examined, self_checked
 from .outcome import Outcome, opinion
 from .panel import run_panel
+from .reducing import borne_out
 
 
 @dataclass(slots=True)
@@ -78,6 +79,7 @@ class Execution(Context):
     async def _cascade(self, node: Cascade, given: Given, order: Order) -> Outcome:
         seen: Outcome | None = None
         failures: list[OrchError] = []
+        answers: list[Outcome] = []
         threshold = self.threshold(node.accept)
         inner = replace(order, final=False, logprobs=LOGPROBS in node.accept.signals)
         legs = list(node.legs)
@@ -111,6 +113,14 @@ class Execution(Context):
                 continue
             if self.accepts(outcome, threshold):
                 return outcome
+            same = borne_out(answers, outcome, self.asked.wanted, self.detector)
+            answers.append(outcome)
+            if same is not None and same.confidence > outcome.confidence:
+                self.decide(f"{outcome.spec.name} answers the same as {same.spec.name}")
+                await self.asker.keep(same)
+                if self.accepts(same, threshold):
+                    return same
+                outcome = same
             if seen is None or outcome.confidence > seen.confidence:
                 seen = outcome
             self.best = seen
