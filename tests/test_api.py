@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import stamina
+from patience import PATIENCE_S
 from scripted import SURE, Script, Stage, reply
 
 import orchestrator
@@ -328,3 +329,41 @@ def test_what_others_retry_is_still_told_of() -> None:
     finally:
         stamina.instrumentation.set_on_retry_hooks(before)
     assert told == ["OSError"]
+
+
+_QUIET = """
+import asyncio, gc
+from orchestrator import orchestrate, run_orchestration
+
+assert len(run_orchestration("Why?", simulate=True, chain="gpt-4o").calls) == 3  # sent again twice
+run_orchestration("Why?", simulate=True, chain="openrouter/no/such")  # a model that no file lists
+
+async def cancelled(strategy, turns):
+    running = asyncio.create_task(orchestrate("Compare REST and GraphQL", strategy, simulate=True))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+for strategy in ("fallback", "ensemble", "pipeline"):
+    for turns in (0, 1, 3, 10, 30, 100):
+        asyncio.run(cancelled(strategy, turns))
+        gc.collect()
+"""
+
+
+def test_a_program_that_uses_it_prints_nothing_of_its_own(tmp_path: Path, user_files: Path) -> None:
+    (tmp_path / "faults.yaml").write_text(
+        "rules:\n"
+        "  - {model: gpt-4o, when: {first: 2}, fault: rate_limited, retry_after_s: 0}\n"
+        "  - {model: claude-*, when: {every: 2}, fault: server_error}\n"
+    )
+    environ = {**os.environ, "ORCH_SCENARIO": str(tmp_path / "faults.yaml")}
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", _QUIET],
+        env=environ,
+        capture_output=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr.decode()) == (0, b"", "")
