@@ -13,9 +13,11 @@ from collections.abc import AsyncIterator, Iterator
 import httpx2
 
 from ..expressions import expression
+from .incoming import LONGEST_JSON, ReplyTooLongError
 
 _LINE_END = expression(rb"\r\n|\r|\n")
 _MARK = b"\xef\xbb\xbf"
+_EACH = 16  # bytes that a piece of an event takes up beside its own
 
 
 class EventStream(httpx2.AsyncByteStream):
@@ -33,6 +35,7 @@ class EventStream(httpx2.AsyncByteStream):
         self._after_return = False  # the last piece ended with \r: a \n that follows belongs to it
         self._name = b""
         self._data: list[bytes] = []
+        self._line_size = self._data_size = 0  # how much room they take up
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         async for piece in self._body:
@@ -52,9 +55,12 @@ class EventStream(httpx2.AsyncByteStream):
         self._after_return = piece.endswith(b"\r") or (self._after_return and not piece)
         begun, *others = _LINE_END.split(piece)
         self._line.append(begun)
+        self._line_size += len(begun) + _EACH
         for begun in others:
             yield from self._take(b"".join(self._line))
-            self._line = [begun]
+            self._line, self._line_size = [begun], len(begun) + _EACH
+        if self._line_size + self._data_size > LONGEST_JSON:
+            raise ReplyTooLongError("an event in it is longer than a reply can be")
 
     def _end(self) -> Iterator[bytes]:
         yield from self._take(b"".join(self._line))
@@ -66,18 +72,22 @@ class EventStream(httpx2.AsyncByteStream):
         if not line:
             yield from self._dispatch()
         elif line.startswith(b"{"):  # no event, but how some servers tell an error
-            self._data.append(line)
+            self._add(line)
         else:
             field, _, value = line.partition(b":")
             value = value.removeprefix(b" ")
             if field == b"data":
-                self._data.append(value)
+                self._add(value)
             elif field == b"event":
                 self._name = value
 
+    def _add(self, data: bytes) -> None:
+        self._data.append(data)
+        self._data_size += len(data) + _EACH
+
     def _dispatch(self) -> Iterator[bytes]:
         name, data = self._name, self._data
-        self._name, self._data = b"", []
+        self._name, self._data, self._data_size = b"", [], 0
         if not b"".join(data).strip():
             return
         if not self._typed and b'"error"' in b"".join(data):

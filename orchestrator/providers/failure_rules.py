@@ -303,6 +303,6 @@ RULES: tuple[Rule, ...] = (
     # The request itself.
     Rule(RequestRejectedError, range(300, 500)),
     Rule(RequestRejectedError, words=_words("invalid_request_error invalid_argument bad_request request_too_large")),
-    # An error that names nothing known.
-    Rule(TemporaryError),
+    # An error that names nothing known, in a reply that was good so far.
+    Rule(TemporaryError, billed=Billed.UNKNOWN),
 )

@@ -36,7 +36,7 @@ from ..registry.providers import PROVIDERS
 from .base import Endpoint
 from .event_stream import EventStream
 from .http1 import Http1Transport
-from .incoming import ENCODING, Incoming
+from .incoming import ENCODING, LONGEST_JSON, Incoming
 from .network import Address, Proxy, address, certificate_paths, is_sendable, proxy_for, tls_context
 
 CONNECT_TIMEOUT_S = 10.0
@@ -223,8 +223,9 @@ class Client(httpx2.AsyncClient):
             assert isinstance(response.stream, httpx2.AsyncByteStream)
             # Taken away from httpx2, which would unpack it without a limit.
             packed = response.headers.pop("content-encoding", "").strip().lower()
-            body = Incoming(response.stream, packed, exchange.most, exchange.deadline, exchange.note_tail)
             streams = response.headers.get("content-type", "").lower().startswith("text/event-stream")
+            most = exchange.most if streams else min(exchange.most, LONGEST_JSON)
+            body = Incoming(response.stream, packed, most, exchange.deadline, exchange.note_tail)
             response.stream = EventStream(body, typed=self._typed_events) if streams else body
 
     def _may_pass(self, name: str) -> bool:

@@ -20,6 +20,8 @@ _MIB = 1 << 20
 _WHOLE = (_MIB, 40)  # bytes of a reply in one piece: so many, and so many more for each token that was allowed
 _STREAMED = (2 * _MIB, 2048)  # each token may come in an event of its own, with all that stands around it
 _LOGPROBS = 512  # more for each token, where a provider is asked how sure the model was of it
+# Of one JSON document, however long the answer may be: read, it takes up to twenty times as much room.
+LONGEST_JSON = 8 * _MIB
 _CHARACTERS = (_MIB // 4, 64)  # of an answer: a token of English has 4 or 5, one of blanks many
 LISTED = 16 * _MIB  # of a list of models, which can have thousands
 

@@ -16,8 +16,13 @@ from typing import Any
 
 from ..distribution import with_extra
 from ..errors import ConfigError
+from ..expressions import expression
+from ..unseen import without_unseen
 
 Spec = Mapping[str, Any]
+
+_NO_XML = expression("[\ud800-\udfff\ufffe\uffff]")  # beside the controls among the unseen characters
+_REPLACED = "\ufffd"
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8886; --soft: light-dark(#555, #bbb); }
@@ -56,7 +61,7 @@ def vl_convert() -> ModuleType:
 
 def svg(spec: Spec) -> str:
     """A chart as an SVG document on a white ground."""
-    drawn: str = vl_convert().vegalite_to_svg({"background": "white", **spec})
+    drawn: str = vl_convert().vegalite_to_svg({"background": "white", **_drawable(spec)})
     return drawn
 
 
@@ -64,7 +69,7 @@ def page(title: str, parts: Iterable[str]) -> str:
     """An HTML page of the given parts, which the functions below make. Light or dark as the reader's system is."""
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">{_STYLE_TAG}'
     script = f"<script>{vl_convert().javascript_bundle()}</script>\n<script>{_DRAW}</script>"
-    name = escape(title)
+    name = _written(title)
     body = "\n".join([f"<h1>{name}</h1>", *parts, "<noscript>The charts need JavaScript.</noscript>", script])
     return f'<!doctype html>\n<html lang="en"><head>{head}<title>{name}</title></head><body>\n{body}\n</body></html>\n'
 
@@ -74,27 +79,44 @@ _STYLE_TAG = f"<style>{_STYLE}</style>"
 
 def heading(text: str) -> str:
     """A heading for a page."""
-    return f"<h2>{escape(text)}</h2>"
+    return f"<h2>{_written(text)}</h2>"
 
 
 def note(text: str) -> str:
     """A paragraph for a page."""
-    return f'<p class="note">{escape(text)}</p>'
+    return f'<p class="note">{_written(text)}</p>'
 
 
 def listing(items: Iterable[str]) -> str:
     """A list of paragraphs for a page."""
-    return f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in items)}</ul>"
+    return f"<ul>{''.join(f'<li>{_written(item)}</li>' for item in items)}</ul>"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Cells are text; the first column names the rows."""
-    head = "".join(f"<th>{escape(cell.strip())}</th>" for cell in header)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell.strip())}</td>' for cell in row)}</tr>" for row in rows)
+    head = "".join(f"<th>{_written(cell.strip())}</th>" for cell in header)
+    body = "".join(f"<tr>{''.join(f'<td>{_written(cell.strip())}</td>' for cell in row)}</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def chart(spec: Spec) -> str:
     """A figure that the page's script draws."""
-    written = json.dumps(spec, ensure_ascii=False).replace("<", "\\u003c")  # no text may end the element
+    written = json.dumps(_drawable(spec), ensure_ascii=False).replace("<", "\\u003c")  # no text may end the element
     return f'<figure><div></div><script type="application/json">{written}</script></figure>'
+
+
+def _written(text: str) -> str:
+    return escape(_plain(text))
+
+
+def _drawable(node: Any) -> Any:
+    """A chart whose names have no character that XML does not know: the renderer aborts the whole program at one."""
+    if isinstance(node, Mapping):
+        return {_plain(key): _drawable(value) for key, value in node.items()}
+    if isinstance(node, str):
+        return _plain(node)
+    return [_drawable(value) for value in node] if isinstance(node, Sequence) else node
+
+
+def _plain(text: str) -> str:
+    return _NO_XML.sub(_REPLACED, without_unseen(text, _REPLACED))

@@ -171,6 +171,18 @@ def test_names_cannot_write_into_the_page(tmp_path: Path) -> None:
     assert name in texts(charting.svg(reliability(hostile.confidence[0])))
 
 
+@pytest.mark.parametrize(
+    "character", ["\x00", "\x01", "\x1b", "\x9b", "\u202e", "\ufffe", "\uffff", "\ud800"], ids=ascii
+)
+def test_a_character_that_xml_does_not_know_is_replaced_in_pictures_and_pages(character: str) -> None:
+    name = f"a{character}b"
+    spec = {"title": name, "data": {"values": [{"x": name, "y": 1}]}, "mark": "bar", "encoding": {"x": {"field": "x"}}}
+    assert "a\ufffdb" in texts(charting.svg(spec))
+    page = charting.page(name, [charting.heading(name), charting.table([name], [[name]]), charting.chart(spec)])
+    assert character not in page.removesuffix(page[page.index("<noscript>") :])
+    assert page.count("a\ufffdb") == 7
+
+
 def test_without_the_library_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     with pytest.raises(ConfigError, match="vl-convert") as refused:

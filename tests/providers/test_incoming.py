@@ -7,6 +7,7 @@ import gzip
 import json
 import zlib
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import httpx2
 import pytest
@@ -40,13 +41,15 @@ class Endless(httpx2.AsyncByteStream):
             piece = self._repeats
 
 
-def asked(target: Target, reply: httpx2.Response, *, streamed: bool) -> Completion | ProviderError:
+def asked(
+    target: Target, reply: httpx2.Response, *, streamed: bool, request: Request = REQUEST
+) -> Completion | ProviderError:
     async def main() -> Completion | ProviderError:
         provider = connected(target, FakeServer(lambda _: reply))
         try:
             if not streamed:
-                return await provider.complete(REQUEST)
-            *_, last = [event async for event in provider.stream(REQUEST)]
+                return await provider.complete(request)
+            *_, last = [event async for event in provider.stream(request)]
             assert isinstance(last, Completion)
             return last
         except ProviderError as error:
@@ -79,6 +82,28 @@ def test_an_endless_reply_is_given_up_at_its_limit(
     assert "more came than the limit on the reply allows" in error.message
     assert error.billed is Billed.UNKNOWN
     assert body.sent <= most_bytes(REQUEST, streamed=streamed) + len(repeats)
+
+
+@every_adapter
+@pytest.mark.parametrize(
+    "repeats", [b"x" * 65_536, b"data:\n" * 10_000, b"{\n" * 30_000, b"data: x\n: no data\n" * 4_000]
+)
+def test_an_endless_event_is_given_up_however_long_the_answer_may_be(target: Target, repeats: bytes) -> None:
+    body = Endless(b"data: ", repeats)
+    request = replace(REQUEST, max_tokens=1_000_000)
+    error = asked(target, reply_of(body, "text/event-stream"), streamed=True, request=request)
+    assert type(error) is errors.BadReplyError
+    assert body.sent < 20 * MIB
+
+
+@every_adapter
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("media_type", ["application/json", "text/html"])
+def test_a_document_has_a_limit_however_long_the_answer_may_be(target: Target, streamed: bool, media_type: str) -> None:
+    body = Endless(b"[", b"[],[],[]" * 8_000)
+    error = asked(target, reply_of(body, media_type), streamed=streamed, request=replace(REQUEST, max_tokens=1_000_000))
+    assert type(error) is errors.BadReplyError
+    assert body.sent < 9 * MIB
 
 
 @every_adapter
