@@ -469,6 +469,22 @@ def test_a_provider_that_fails_has_the_run_go_on_to_the_next_model(
     assert [(call["status"], call["error"]["code"]) for call in failed] == [("failed", "plugin")] * (part != "connect")
 
 
+@pytest.mark.usefixtures("example")
+@pytest.mark.parametrize("text", ["", "\\n\\n  \\n", "\\u200b\\xa0"], ids=["nothing", "white space", "unseen"])
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_white_space_from_a_provider_is_no_answer(
+    orch: Orch, plugin: Callable[..., str], tmp_path: Path, text: str, streamed: bool
+) -> None:
+    completion = f"Completion('{text}', FinishReason.STOP, Usage(1, 1), 0, request.model)"
+    body = {"complete": f"return {completion}", "stream": f"yield '{text}'; yield {completion}; return"}
+    plugin("orch.providers", "acme", ADAPTER.format(**WORKING | body))
+    ask = ("run", *own_model(tmp_path, with_parrot=True), "--chain", "acme/one,echo/parrot", "-p", "Hello")
+    done = orch(*ask, "--stream" if streamed else "--no-stream", "--threshold", "0", "-o", "json", ACME_KEY="k")
+    run = printed(done)
+    assert (done.returncode, run["model_used"], run["response"]) == (0, "echo/parrot", "Hello")
+    assert {call["error"]["code"] for call in run["calls"][:-1]} == {"empty_reply"}
+
+
 def test_a_provider_that_breaks_off_leaves_what_it_said(orch: Orch, plugin: Callable[..., str], tmp_path: Path) -> None:
     called = plugin("orch.providers", "acme", ADAPTER.format(**WORKING | {"stream": "yield 'half'; raise OSError(5)"}))
     done = orch("run", *own_model(tmp_path), "--chain", "acme/one", "-p", "Hello", "--stream", ACME_KEY="k")

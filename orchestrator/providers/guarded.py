@@ -9,10 +9,11 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TypeVar
 
-from ..errors import AdapterError, IncompleteError, ProviderError
+from ..errors import AdapterError, EmptyReplyError, IncompleteError, ProviderError
 from ..plugins import BUG_HINT, Plugin, said, tell
 from ..types import Completion, FinishReason, Request, Thought, Usage
 from .base import AtWork, Capabilities, Health, Provider, RateLimitStatus, StreamEvent
+from .text import is_blank
 from .thoughts import Splitter, apart
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ class Guarded:
 
     async def complete(self, request: Request) -> Completion:
         try:
-            return apart(_checked(await self._adapter.complete(request), Completion))
+            return self._answered(await self._adapter.complete(request))
         except ProviderError:
             raise
         except Exception as error:
@@ -50,9 +51,9 @@ class Guarded:
                         usage = event if isinstance(event, Usage) else usage
                         known = [event]
                     else:
-                        completion = _checked(event, Completion)
+                        completion = self._answered(event)
                         proper = completion.finish_reason is not FinishReason.LENGTH
-                        known = [*split.end(proper=proper), apart(completion)]
+                        known = [*split.end(proper=proper), completion]
                     pieces += [piece for piece in known if isinstance(piece, str)]
                     for piece in known:
                         yield piece
@@ -100,6 +101,15 @@ class Guarded:
             await self._adapter.aclose()
         except Exception as error:  # noqa: BLE001  # a plugin may raise anything
             tell(self._failed(error).message)
+
+    def _answered(self, given: object) -> Completion:
+        """A reply with an answer, or with a limit that explains why there is none. Raises EmptyReplyError."""
+        completion = apart(_checked(given, Completion))
+        cut = completion.finish_reason is FinishReason.LENGTH
+        if completion.tool_calls or cut or not is_blank(completion.text):
+            return completion
+        problem = f"{self.name} {completion.model}: an empty reply"
+        raise EmptyReplyError(problem, provider=self.name, model=completion.model, partial=completion)
 
     def _failed(self, error: Exception) -> AdapterError:
         return AdapterError(f"plugin {self._plugin} failed: {said(error)}", provider=self.name, hint=BUG_HINT)

@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Self
+from typing import Self, TypeVar
 
 from ..choose.making import Planned, make_plan
 from ..choose.table import Observed, Pace
@@ -58,6 +58,8 @@ from .lifetime import Lifetime, Opened
 from .paces import Paces
 from .result import ErrorInfo, OrchestrationResult, build_result
 from .walk import Execution, Outcome
+
+T = TypeVar("T")
 
 _TOO_SHORT = "raise --max-tokens: models that think before they write spend them on that too"
 
@@ -133,14 +135,23 @@ class Engine:
 
     def _accepted(self, threshold: float) -> dict[str, float]:
         """How often models' answers reached a threshold, by the ledger. Only a plan that is shown rests on it."""
+
+        def shares(ledger: Ledger) -> dict[str, float]:
+            return accepted_shares(ledger, threshold, simulated=self.settings.simulate, now=self._clock())
+
         try:
-            ledger = Ledger.open_for_reading(self.settings.ledger)
-            if ledger is None:
-                return {}
-            with ledger:
-                return accepted_shares(ledger, threshold, simulated=self.settings.simulate, now=self._clock())
+            return self._from_ledger(shares, {})
         except (LedgerError, OSError):
             return {}
+
+    def _from_ledger(self, read: Callable[[Ledger], T], default: T) -> T:
+        """What `read` makes of the ledger; the default if there is none yet. Raises LedgerError and OSError."""
+        ledger = Ledger.open_for_reading(self.settings.ledger)
+        if ledger is None:
+            return default
+        self._lifetime.warnings += ledger.warnings
+        with ledger:
+            return read(ledger)
 
     def _plan(self, prompt: Prompt, options: RunOptions, observed: Observed, reading: Reading | None = None) -> Planned:
         return make_plan(
@@ -341,12 +352,7 @@ class Engine:
         if self._rests_on_nothing(options):
             return Observed()
         try:
-            ledger = Ledger.open_for_reading(self.settings.ledger)
-            if ledger is None:
-                return Observed()
-            self._lifetime.warnings += ledger.warnings
-            with ledger:
-                return self._looked_up(ledger, options)
+            return self._from_ledger(partial(self._looked_up, options=options), Observed())
         except (LedgerError, OSError):
             if _must_be_observed(options):
                 raise

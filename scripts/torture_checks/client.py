@@ -61,8 +61,9 @@ class Job:
     in_flight: int = 1
 
 
-def prompt_of(tokens: int, words: str = "Tell me about rivers and lakes. ") -> str:
-    """A prompt of exactly this many tokens, as the simulator counts them; at least 4."""
+def prompt_of(tokens: int, words: str = "a1 b2 c3 d4 e5 f6 g7 h8 ") -> str:
+    """A prompt of exactly this many tokens, as the simulator counts them; at least 4. A real tokenizer would make more
+    of these words."""
     text = f"{tokens:08d} {words * (tokens * CHARACTERS_PER_TOKEN // len(words) + 1)}"
     return text[: tokens * CHARACTERS_PER_TOKEN]
 

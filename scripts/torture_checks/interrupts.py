@@ -16,7 +16,7 @@ from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from orchestrator.simulator.tokens import CHARACTERS_PER_TOKEN, MESSAGE_OVERHEAD, count
+from orchestrator.simulator.tokens import CHARACTERS_PER_TOKEN, MESSAGE_OVERHEAD, count_input
 
 from .bill import Entry, Simulator, simulator
 from .check import Check, Findings, Size, Trial
@@ -94,7 +94,7 @@ def _run(trial: Trial, ways: Sequence[_Way]) -> Findings:
         journal = provider.settled_journal()
     bills = {(entry["model"], entry["input_tokens"]): entry for entry in journal}
     for one in stopped:
-        _judge(one, bills.get((one.stop.model, count(one.stop.prompt) + MESSAGE_OVERHEAD)), models, findings)
+        _judge(one, bills.get((one.stop.model, count_input(one.stop.prompt) + MESSAGE_OVERHEAD)), models, findings)
     findings.figure(f"{len(journal)} requests")
     _figures(stopped, findings)
     return findings

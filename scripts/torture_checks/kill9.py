@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from orchestrator.ledger.store import Ledger
-from orchestrator.simulator.tokens import MESSAGE_OVERHEAD, count
+from orchestrator.simulator.tokens import MESSAGE_OVERHEAD, count_input
 
 from .bill import Entry, simulator
 from .check import Check, Findings, Size, Trial
@@ -88,7 +88,7 @@ def _wait_until_begun(job: Job, patience_s: float) -> None:
 def _compare(journal: list[Entry], rows: list[Row], models: Mapping[str, Model], findings: Findings) -> None:
     by_prompt: dict[tuple[str, int], list[Row]] = defaultdict(list)
     for row in rows:
-        by_prompt[row["provider_model"], count(row["prompt"]) + MESSAGE_OVERHEAD].append(row)
+        by_prompt[row["provider_model"], count_input(row["prompt"]) + MESSAGE_OVERHEAD].append(row)
     statuses = Counter(row["status"] for row in rows)
     findings.figure(f"{len(journal)} requests, {len(rows)} rows")
     findings.figure(", ".join(f"{number} {status}" for status, number in statuses.most_common()))

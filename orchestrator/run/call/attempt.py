@@ -19,7 +19,6 @@ from ...errors import (
     BadReplyError,
     Billed,
     DeadlineError,
-    EmptyReplyError,
     IncompleteError,
     LedgerError,
     OutcomeUnknownError,
@@ -29,7 +28,7 @@ from ...ledger.records import CallRecord, CallStatus
 from ...money import Price
 from ...providers.base import AtWork, Provider
 from ...providers.text import is_blank
-from ...types import Completion, FinishReason, Request, Thought, Usage
+from ...types import Completion, Request, Thought, Usage
 from ..events import CallStarted, Note, Observer, TextArrived, Thoughts
 from .patience import Limit, Patience
 from .run_log import RunLog
@@ -82,7 +81,7 @@ class Attempt:
                 self.record = await self.log.mark_sent(self.record.call_id, self.clock())
             self._take_terms()
             self.observe(CallStarted(self.record.call_id, self.record.model, self.record.attempt, self.record.step))
-            completion = self._read(self._believed(await self._send(request)))
+            completion = self._believed(await self._send(request))
         except (asyncio.CancelledError, OSError):
             # An OSError is the watcher's: nobody reads the answer any more. Adapters and ledger have their own errors.
             await self._interrupt()
@@ -126,15 +125,6 @@ class Attempt:
             text = f"{self.record.model}: {counted}, far more than were sent and allowed: the worst case is recorded"
             self.observe(Note(text, loud=True))
         return believed
-
-    def _read(self, completion: Completion) -> Completion:
-        """A reply in which there is something, or whose limit says why there is not. Raises EmptyReplyError."""
-        cut = completion.finish_reason is FinishReason.LENGTH
-        if completion.tool_calls or cut or not is_blank(completion.text):
-            return completion
-        error = self._error(EmptyReplyError, f"{self.record.model}: an empty reply")
-        error.partial = completion
-        raise error
 
     async def _send(self, request: Request) -> Completion:
         now = self.monotonic()
