@@ -26,13 +26,17 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A fault as a scenario rule has it (YAML, without the model), and what it leads to. `only` are its providers."""
+    """A fault as a scenario rule has it (YAML, without the model), and what it leads to. `only` are its providers.
+
+    `before_another` is what it leads to where another model can still be asked, if that differs.
+    """
 
     name: str
     rule: str
     plain: Expected
     streamed: Expected
     only: tuple[str, ...] = ("openai", "anthropic", "google")
+    before_another: Expected | None = None
 
 
 ATTEMPTS = 3  # one, and two retries
@@ -53,6 +57,7 @@ _KEY = Expected(1, "authentication", 4, falls_over=True, loud=True)
 _CUT = Expected(1, "incomplete", 8, falls_over=False)  # after text: stop, with the partial answer
 _UNKNOWN = Expected(1, "outcome_unknown", 6, falls_over=True, loud=True)
 _REFUSED = Expected(1, "refused", 9, falls_over=True)
+_DEADLINE = Expected(1, "deadline", 6, falls_over=False)  # the only model has the run's time
 _OVERLOADED = _retried("overloaded")
 _LIMITED = _retried("rate_limited")
 _TOO_LONG_TO_WAIT = Expected(1, "rate_limited", 6, falls_over=True)
@@ -83,8 +88,8 @@ CASES: tuple[Case, ...] = (
     _case("redirect", "fault: redirect", Expected(1, "request_rejected", 7, falls_over=False)),
     # Over loopback there is a connection; it is closed as soon as the request has come.
     _case("closed at once", "fault: connect_refused", _UNKNOWN),
-    _case("silence", "fault: timeout", Expected(1, "deadline", 6, falls_over=False)),
-    _case("silence, unbilled", "fault: timeout, billed: false", Expected(1, "deadline", 6, falls_over=False)),
+    Case("silence", "fault: timeout", _DEADLINE, _DEADLINE, before_another=_UNKNOWN),
+    Case("silence, unbilled", "fault: timeout, billed: false", _DEADLINE, _DEADLINE, before_another=_UNKNOWN),
     _case("cut", "fault: cut", _UNKNOWN, _CUT),
     _case("cut, unbilled", "fault: cut, billed: false", _UNKNOWN, _CUT),
     _case("cut before anything", "fault: cut, after_tokens: 0", _UNKNOWN),

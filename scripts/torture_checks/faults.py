@@ -51,7 +51,10 @@ class _Run:
 
     @property
     def expected(self) -> Expected:
-        return self.variant.case.streamed if self.streamed else self.variant.case.plain
+        case = self.variant.case
+        if case.before_another is not None and not self.alone:
+            return case.before_another
+        return case.streamed if self.streamed else case.plain
 
 
 @dataclass(frozen=True, slots=True)
