@@ -118,14 +118,14 @@ class Replay:
         what a plan expects of these prompts."""
         engine = self.engine([self.lineup.weak])
         step = max(1, len(items) // _EXPECTED_FROM)
-        plans = [engine.plan(Prompt(item.prompt), RunOptions(chain=CHAIN)) for item in items[::step]]
+        plans = [engine.plan(Prompt(item.prompt), RunOptions(chain=CHAIN), shown=False) for item in items[::step]]
         self.expected_output = round(fmean(planned.load.output_tokens for planned in plans))
 
     async def one(self, engine: Engine, item: Item, options: RunOptions) -> Replayed:
         """One prompt. Raises UsageError, naming the prompt, if it cannot be run."""
         self._item = item
         try:
-            planned = engine.plan(Prompt(item.prompt), options)
+            planned = engine.plan(Prompt(item.prompt), options, shown=False)
             result = await engine.execute(planned)
         except OrchError as error:
             raise UsageError(f"prompt {item.id}: {error.message}", hint=error.hint) from error

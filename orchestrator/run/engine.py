@@ -128,13 +128,19 @@ class Engine:
         """Close the engine; what runs still use closes when the last of them ends."""
         await self._lifetime.let_go()
 
-    def plan(self, prompt: Prompt, options: RunOptions) -> Planned:
-        """Plan a run without calling anything. Raises an OrchError if nothing could be called."""
-        observed = replace(self._observed(options), accepted=self._accepted(options.threshold))
+    def plan(self, prompt: Prompt, options: RunOptions, *, shown: bool = True) -> Planned:
+        """Plan a run without calling anything. Raises an OrchError if nothing could be called.
+
+        Expected costs go by how often the ledger's answers were accepted, unless the plan is not `shown`: no decision
+        depends on that, and on a large ledger it takes time to look up.
+        """
+        observed = self._observed(options)
+        if shown:
+            observed = replace(observed, accepted=self._accepted(options.threshold))
         return self._plan(prompt, options, observed)
 
     def _accepted(self, threshold: float) -> dict[str, float]:
-        """How often models' answers reached a threshold, by the ledger. Only a plan that is shown rests on it."""
+        """How often models' answers reached a threshold, by the ledger."""
 
         def shares(ledger: Ledger) -> dict[str, float]:
             return accepted_shares(ledger, threshold, simulated=self.settings.simulate, now=self._clock())

@@ -110,7 +110,7 @@ def answer(flags: RunFlags, strategy: str | None = None) -> int:
     try:
         engine = Engine(settings)
         read = read_prompt(prompt, flags.system, flags.context or (), engine.registry.largest_window)
-        planned = engine.plan(read, options)
+        planned = engine.plan(read, options, shown=False)
         watcher = Watcher(verbose=flags.verbose, stream_answer=options.stream and not output.json)
 
         def show(result: OrchestrationResult) -> None:
