@@ -99,7 +99,7 @@ def run_orchestration(prompt: str, strategy: str = "fallback", **options: Any) -
 def run_with_fallback(
     prompt: str,
     chain: str | Sequence[str] | None = None,
-    confidence_threshold: float = 0.6,
+    confidence_threshold: float = 0.7,
     max_cost: Dollars | None = None,
     **options: Any,
 ) -> OrchestrationResult:

@@ -203,7 +203,7 @@ class RunOptions:
         takers=("ensemble",),
     )
     threshold: float = option(
-        0.6,
+        0.7,
         Kind.NUMBER,
         "Lowest confidence at which a cascade accepts an answer, 0 to 1.",
         python="confidence_threshold",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from statistics import fmean
 
+from ..confidence.strength import is_kept
 from ..deferred import dataclass
 from ..money import cost_nanousd
 from .intervals import Numbers
@@ -141,16 +142,17 @@ def routing_by_score(scores: Numbers, weak: Column, strong: Column) -> Routing:
 
 
 def cascade_by_confidence(
-    weak_confidence: Numbers, strong_confidence: Numbers, weak: Column, strong: Column
+    weak_confidence: Numbers, strong_confidence: Numbers, weak: Column, strong: Column, bonus: float = 0.0
 ) -> Routing:
     """Prompts whose weak answer is below a confidence are passed on, and both models are paid for.
 
-    The strong answer is then given if its confidence reaches the threshold too or is the higher one, which comes to
-    the same: below the threshold the weak answer's is lower. The score is the confidence with its sign turned.
+    The strong answer is then given if its confidence reaches the threshold too or it is kept as the engine keeps it,
+    with a bonus in logits, which comes to the same: below the threshold the weak answer's confidence is lower. The
+    score is the confidence with its sign turned.
     """
     pairs = list(zip(weak_confidence, strong_confidence, strict=True))
     quality = [
-        after if sure > unsure else before
+        after if is_kept(sure, unsure, bonus) else before
         for before, after, (unsure, sure) in zip(weak.quality, strong.quality, pairs, strict=True)
     ]
     costs = None

@@ -18,6 +18,7 @@ from typing import Self
 
 from ..clock import Clock, local_now
 from ..confidence.answers import same_answer
+from ..confidence.strength import later_bonus, strength
 from ..config import BreakerPolicy, RetryPolicy, RunOptions, Settings
 from ..deferred import dataclass, replace
 from ..errors import OrchError, RequestRejectedError, UsageError
@@ -29,6 +30,7 @@ from ..providers.base import Capabilities, Health, RateLimitStatus, StreamEvent
 from ..reading.complexity import CUTS
 from ..registry.model import Chain, ModelSpec, Registry, Scores
 from ..registry.records import MAX_TOKENS
+from ..registry.unlisted import UNLISTED
 from ..run.engine import Engine
 from ..types import AcceptRule, Completion, FinishReason, Level, Prompt, Request
 from .policies import Policy, Source
@@ -113,6 +115,14 @@ class Replay:
             clock=self.clock,
         )
 
+    @property
+    def bonus(self) -> float:
+        """The logits that the strong model's answer has over the weak one's where a cascade accepts neither."""
+        models = (self.models[self.lineup.weak], self.models[self.lineup.strong])
+        scores = [None if model.scores is None else model.scores.reasoning for model in models]
+        weak, strong = (strength(model.name, score) for model, score in zip(models, scores, strict=True))
+        return later_bonus(weak, strong)
+
     def expect(self, items: Sequence[Item]) -> None:
         """Sets `expected_output`, the tokens of an answer of which neither text nor length was recorded, to the mean of
         what a plan expects of these prompts."""
@@ -164,7 +174,8 @@ class Replay:
             levels={self.lineup.weak: (easy,), self.lineup.strong: tuple(hard)}.get(
                 model.name, model.levels or (Level.INTERMEDIATE,)
             ),
-            scores=_NEUTRAL,
+            scores=model.scores or _NEUTRAL,
+            tags=frozenset() if model.scores else frozenset({UNLISTED}),
         )
 
 

@@ -103,7 +103,7 @@ class _Replayed:
     """All that the engine was run for.
 
     `scores` are of complexity; None where no strategy goes by them. `agreement` is how far the weak model's answers are
-    the strong one's; None without texts.
+    the strong one's; None without texts. `bonus`: the logits that the strong model's answer has over the weak one's.
     """
 
     policies: list[Policy] = field(default_factory=list)
@@ -111,6 +111,7 @@ class _Replayed:
     confidences: dict[str, list[float]] = field(default_factory=dict)
     agreement: list[float] | None = None
     notes: list[str] = field(default_factory=list)
+    bonus: float = 0.0
 
 
 def together(sets: Sequence[Answers], options: BenchOptions) -> Calibration | None:
@@ -128,7 +129,7 @@ def together(sets: Sequence[Answers], options: BenchOptions) -> Calibration | No
 
 
 async def _play(passes: Passes, options: BenchOptions, settings: Settings) -> _Replayed:
-    replayed = _Replayed()
+    replayed = _Replayed(bonus=passes.replay.bonus)
     for strategy in options.strategies:
         if strategy == ROUTING:
             for cut in options.thresholds or (settings.complexity.cuts or CUTS)[:1]:
@@ -247,7 +248,7 @@ def _ways(lineup: Lineup, columns: Mapping[str, Column], played: _Replayed) -> l
         ways.append(_Way(ROUTING, "complexity score", routing_by_score(played.scores, weak, strong)))
     if any(policy.strategy == CASCADE and policy.threshold is not None for policy in played.policies):
         sure, surer = played.confidences[lineup.weak], played.confidences[lineup.strong]
-        cascade = cascade_by_confidence(sure, surer, weak, strong)
+        cascade = cascade_by_confidence(sure, surer, weak, strong, played.bonus)
         ways.append(_Way(CASCADE, "confidence in the weak answer", cascade, turned=True))
     return ways
 

@@ -19,6 +19,7 @@ from ..choose.making import Planned, make_plan
 from ..choose.table import Observed, Pace
 from ..clock import Clock, local_now
 from ..confidence.detector import SIGNALS, ConfidenceDetector
+from ..confidence.experience import Experience
 from ..config import RunOptions, Settings
 from ..config.options import EXPERIMENT, ROUND_ROBIN
 from ..deferred import replace
@@ -54,6 +55,7 @@ from .call.caller import Caller, Order
 from .call.commands import for_commands
 from .call.run_log import RunLog
 from .events import Note, Observer, unobserved
+from .experiences import Experiences
 from .lifetime import Lifetime, Opened
 from .paces import Paces
 from .result import ErrorInfo, OrchestrationResult, build_result
@@ -108,6 +110,7 @@ class Engine:
         self._detector = ConfidenceDetector(
             slope=calibration.slope, intercept=calibration.intercept, plugins=settings.signals
         )
+        self._experiences = Experiences(calibration, simulated=settings.simulate, monotonic=monotonic)
         self._lifetime = Lifetime(self._admission, connect or self._default_connect(), settings.ledger, ledger)
 
     async def __aenter__(self) -> Self:
@@ -238,7 +241,8 @@ class Engine:
             with_text=settings.log_text,
         )
         log.begin(run)
-        execution = self._execution(run, planned, log, opened, started, pace)
+        experience = await self._experiences.of(opened.ledger)
+        execution = self._execution(run, planned, log, opened, started, pace, experience)
 
         async def finish(
             status: RunStatus, text: str = "", outcome: Outcome | None = None, error: OrchError | None = None
@@ -299,6 +303,7 @@ class Engine:
         opened: Opened,
         started: float,
         pace: Mapping[str, Pace],
+        experience: Experience,
     ) -> Execution:
         options, settings = planned.options, self.settings
         caller = Caller(
@@ -334,6 +339,7 @@ class Engine:
             detector=self._detector,
             monotonic=self._monotonic,
             pace=pace,
+            experience=experience,
         )
 
     def _for_commands(self) -> dict[str, str]:

@@ -63,12 +63,17 @@ def _items(text: str) -> int:
     return sum(1 for part in _BETWEEN.split(text) if any(character.isalpha() for character in part))
 
 
+def lists_enough(answer: Answer) -> bool:
+    """Whether it lists as many items as are asked for."""
+    return answer.asked is not None and _items(answer.text) >= (answer.asked.items or _FEW_ITEMS)
+
+
 def _brevity(answer: Answer) -> Iterator[Signal]:
     if answer.word_count >= VERY_SHORT_WORDS or (answer.form is not None and answer.form.may_be_short):
         return
     if answer.form is AnswerForm.CODE and answer.prose.code:
         return
-    if answer.form is AnswerForm.LIST and answer.asked and _items(answer.text) >= (answer.asked.items or _FEW_ITEMS):
+    if answer.form is AnswerForm.LIST and lists_enough(answer):
         return
     length = f"{answer.word_count} word{'' if answer.word_count == 1 else 's'}"
     missing = 1 - answer.word_count / VERY_SHORT_WORDS

@@ -7,6 +7,8 @@ from dataclasses import field
 from statistics import fmean
 
 from ...confidence import ConfidenceDetector
+from ...confidence.experience import NAME as FROM_RATINGS
+from ...confidence.strength import strength_signal
 from ...deferred import dataclass
 from ...ledger.ratings import RatedRun
 from ...money import cost_nanousd
@@ -17,7 +19,7 @@ from ..records import Item, RecordedOutcome
 
 # Signals that are not read from the text of an answer: where they were recorded they are taken as they were.
 _BEYOND_THE_TEXT = frozenset(
-    {"agreement", "log-probabilities", "schema", "self-check", "tool arguments", "verification"}
+    {"agreement", "log-probabilities", "model", "schema", "self-check", "tool arguments", "verification"}
 )
 
 
@@ -87,7 +89,7 @@ def cases_of_runs(runs: Iterable[RatedRun], analyzer: ComplexityAnalyzer, *, wit
 
 def _of_run(run: RatedRun, detector: ConfidenceDetector) -> GradedAnswer:
     """Where the text was kept it is assessed anew: the confidence that is tuned is that of this version."""
-    signals = run.signals
+    signals = {name: logit for name, logit in run.signals.items() if name != FROM_RATINGS}
     if run.prompt is not None and run.response is not None:
         finish = None if run.finish_reason is None else FinishReason(run.finish_reason)
         if finish is FinishReason.LENGTH and signals and "finish" not in signals:
@@ -128,5 +130,7 @@ def _of_outcome(
         cost = cost_nanousd(model.price, usage_of(item, outcome, analysis.output_tokens)[0])
     if outcome.text is None:
         return GradedAnswer(outcome.score, cost_nanousd=cost)
-    signals = detector.assess(outcome.text, item.prompt).signals
+    scores = None if model is None else model.scores
+    known = strength_signal(model.name, None if scores is None else scores.reasoning) if model is not None else None
+    signals = detector.assess(outcome.text, item.prompt, evidence=() if known is None else (known,)).signals
     return GradedAnswer(outcome.score, sum(signals.values()) if signals else None, not signals, cost)

@@ -6,16 +6,21 @@ import json
 from collections.abc import Callable
 
 from ...choose.loads import prompt_load
+from ...choose.quality import rating
 from ...choose.quote import output_limit
 from ...confidence.asked import Asked
 from ...confidence.detector import ConfidenceDetector
+from ...confidence.experience import Experience
+from ...confidence.signal import Signal
 from ...confidence.signals.logprobs import logprob_signal
 from ...confidence.signals.tool_use import tool_signals
+from ...confidence.strength import strength_signal
 from ...deferred import dataclass, replace
 from ...plan import Call
 from ...plan.compose import VERDICT_FORMAT, VERDICT_TOKENS, Material, compose, insertable, reply_limit
 from ...reading.prompt import Reading
 from ...registry.model import Feature, ModelSpec, Registry
+from ...registry.unlisted import UNLISTED
 from ...types import FinishReason, Message, Request, ResponseFormat
 from ..call.caller import Caller, Draft, Order
 from .judgement import Judgement, read_judgement
@@ -27,7 +32,8 @@ Decide = Callable[..., None]  # (text, *, loud=False)
 @dataclass(frozen=True, slots=True)
 class Asker:
     """Makes the calls of one run. `asked` is what answers are judged against. `decide` records a decision.
-    `with_text`: the ledger may store text that quotes an answer."""
+    `with_text`: the ledger may store text that quotes an answer. `experience`: what
+    the user's ratings say."""
 
     reading: Reading
     asked: Asked
@@ -36,6 +42,7 @@ class Asker:
     detector: ConfidenceDetector
     decide: Decide
     with_text: bool
+    experience: Experience
 
     async def draft(self, call: Call, material: Material, order: Order) -> Draft:
         """The call as it would be made now, to be reserved together with others."""
@@ -55,7 +62,8 @@ class Asker:
         completion = answered.completion
         cut = completion.finish_reason is FinishReason.LENGTH
         sure = logprob_signal(completion.logprobs or ())
-        evidence = (*tool_signals(completion.tool_calls, request.tools), *(() if sure is None else (sure,)))
+        known = (sure, self._strength(spec), self.experience.signal(spec.name, self.asked.task))
+        evidence = (*tool_signals(completion.tool_calls, request.tools), *(each for each in known if each is not None))
         ended = FinishReason.TOOL_CALLS if completion.tool_calls and not cut else completion.finish_reason
         # A limit that the user set would cut any model's answer: it is not held against this one.
         asked_for = cut and order.options.max_tokens is not None
@@ -77,6 +85,10 @@ class Asker:
         answered = await self.caller.call(spec, request, order, step=call.name, role=call.role)
         judgement = read_judgement(answered.completion)
         return judgement, "" if judgement is None else insertable(judgement.text, request.max_tokens)
+
+    def _strength(self, spec: ModelSpec) -> Signal | None:
+        rated = UNLISTED not in spec.tags
+        return strength_signal(spec.name, rating(spec, self.asked.task) if rated else None)
 
     async def keep(self, outcome: Outcome) -> None:
         """Write the verdict on an answer into its row, again if it has changed."""
