@@ -139,7 +139,7 @@ class ResponseFormat:
     name: str = "answer"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """One completion to ask of one provider. `model` is the provider's own id. `timeout_s` covers the whole call."""
 

@@ -122,7 +122,7 @@ def option(default: Any, kind: Kind, help: str, **more: Any) -> Any:  # noqa: A0
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunOptions:
     """The options of one run, in the order of `--help`. None leaves the choice to orch.
 
