@@ -35,6 +35,7 @@ class _BudgetFlags(OutputFlags, LedgerFlags, RegistryFlags):
     model: Annotated[str | None, typer.Option(help="Apply to this model only.")] = None
     category: Annotated[str | None, typer.Option(help="Apply to runs of this category only.")] = None
     tag: Annotated[str | None, typer.Option(help="Apply to runs with this tag only.")] = None
+    key: Annotated[str | None, typer.Option(help="Apply to this key of orch serve only.")] = None
     period: Annotated[
         list[Period] | None, typer.Option(help="For clear: only the budget of a day, a week or a month.")
     ] = None
@@ -132,7 +133,7 @@ def _show(settings: Settings, output: Output) -> int:
 def _scope(flags: _BudgetFlags) -> tuple[Scope, str]:
     named = [(Scope(each), name) for each in _SCOPES if (name := getattr(flags, each)) is not None]
     if len(named) > 1:
-        raise UsageError("a budget is for one of --provider, --model, --category and --tag, or for everything")
+        raise UsageError("a budget is for one of --provider, --model, --category, --tag and --key, or for everything")
     return named[0] if named else (Scope.ALL, "")
 
 
