@@ -24,14 +24,14 @@ ALERT_PERCENTS = (50, 80, 100)
 
 
 class Scope(StrEnum):
-    """What a budget limits: everything, or one provider, model, category, tag or key."""
+    """What a budget limits: everything, or one provider, model, category, tag or key of a client."""
 
     ALL = "all"
     PROVIDER = "provider"
     MODEL = "model"
     CATEGORY = "category"
     TAG = "tag"
-    KEY = "key"  # of `orch serve`
+    KEY = "key"
 
 
 @dataclass(frozen=True, slots=True)

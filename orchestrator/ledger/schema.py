@@ -16,6 +16,7 @@ from __future__ import annotations
 import sqlite3
 
 from .released import RELEASED
+from .schema_of_keys import VERSION_9
 from .views import remake_views
 
 # What the calls of a run cost, as an expression over them: null if one is unpriced; one that is not settled yet counts
@@ -88,7 +89,7 @@ def _ends_sums(event: str, table: str, day: str) -> str:
 _DAY_OF_RUN = "(SELECT day FROM run_rows WHERE run_id = {row}.run_id)"
 _OF_BOTH = "status, latency_ms, confidence"
 
-_VERSION_9 = (
+_VERSION_10 = (
     "ALTER TABLE runs RENAME TO run_rows",
     "ALTER TABLE calls RENAME TO call_rows",
     # Who asked, from where, and whether another tool's log is where the run comes from: `source_key` is its mark there.
@@ -96,7 +97,7 @@ _VERSION_9 = (
     "PRAGMA writable_schema = ON",
     _with_columns(
         "run_rows",
-        "host TEXT, user TEXT, key TEXT, source TEXT, source_key TEXT,"
+        "host TEXT, user TEXT, source TEXT, source_key TEXT,"
         " system_text INTEGER, prompt_text INTEGER, response_text INTEGER",
     ),
     _with_columns("call_rows", "response_text INTEGER"),
@@ -189,8 +190,8 @@ _VERSION_9 = (
 )
 
 # One tuple of statements a version; the ledger's `user_version` counts how many have been carried out.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (*RELEASED, _VERSION_9)
-_FIRST_WITH_VIEWS = 9
+MIGRATIONS: tuple[tuple[str, ...], ...] = (*RELEASED, VERSION_9, _VERSION_10)
+_FIRST_WITH_VIEWS = 10
 
 
 def version_of(connection: sqlite3.Connection) -> int:

@@ -19,7 +19,8 @@ SHORT, LONG, SHARED_TEXT = "nul \0 and ü", "ä long answer " * (IN_ROW // 10), 
 RUNS, BATCH = 60, 20
 _RUN = (
     "INSERT INTO runs (run_id, created_at, day, simulated, status, strategy, tags, prompt_sha256, plan, metadata,"
-    " system, prompt, response) VALUES (?, ?, '2026-11-21', 0, 'complete', 'fallback', '[\"t\"]', 'x', '{}', '{}', ?, ?, ?)"
+    " system, prompt, response)"
+    " VALUES (?, ?, '2026-11-21', 0, 'complete', 'fallback', '[\"t\"]', 'x', '{}', '{}', ?, ?, ?)"
 )
 _CALL = (
     "INSERT INTO calls (call_id, run_id, created_at, day, status, provider, model, provider_model, attempt,"
