@@ -19,7 +19,7 @@ from ..errors import Interrupted, OrchError, UsageError, did_you_mean
 from ..plugins import Plugin, Table, failure, telling
 from . import render
 from .coercion import HELP_OPTIONS, PlainCommand, PlainGroup
-from .source import spread_context
+from .source import spread_context, with_file_names
 from .version import print_version
 
 
@@ -61,6 +61,7 @@ COMMANDS: Table[Command] = Table(
         "export": Command("export", "Write the ledger as CSV, JSON or JSON lines."),
         "bench": Command("bench", "Measure routing, cascades and confidence on recorded answers of models."),
         "budget": Command("budget", "Set, show or clear spending limits for a day, a week or a month."),
+        "keys": Command("keys", "Add, list and revoke the keys of clients that orch serve answers."),
         "show": Command("show", "Show a past run: its prompt, answer and calls."),
         "why": Command("show", "Explain the decisions of a past run."),
         "rate": Command("rate", "Rate the answer of a past run."),
@@ -174,7 +175,7 @@ def dispatch(argv: Sequence[str]) -> int:
     # Not by calling `app`: Click's own main would turn a closed pipe into exit code 1.
     command: Any = typer.main.get_command(app)
     try:
-        with telling(render.warn), command.make_context("orch", spread_context(argv)) as context:
+        with telling(render.warn), command.make_context("orch", with_file_names(spread_context(argv))) as context:
             code = command.invoke(context)
     except Exit as done:
         return done.exit_code

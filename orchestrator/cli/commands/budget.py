@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
@@ -13,10 +14,12 @@ from ...config import Settings
 from ...deferred import dataclass
 from ...errors import UsageError, did_you_mean
 from ...ledger.budgets import Budget, BudgetState, Scope, budget_states, clear_budgets, set_budgets
+from ...ledger.keys import all_keys
 from ...money import dollars_to_nanousd, format_nanousd, format_short
 from ...period import Period
 from ...registry.loading import registry_for
 from ...registry.providers import PROVIDERS
+from ...report.outlook import Outlook, outlook
 from .. import render
 from ..options import LedgerFlags, OutputFlags, RegistryFlags, command
 from ..output import Output
@@ -35,6 +38,7 @@ class _BudgetFlags(OutputFlags, LedgerFlags, RegistryFlags):
     model: Annotated[str | None, typer.Option(help="Apply to this model only.")] = None
     category: Annotated[str | None, typer.Option(help="Apply to runs of this category only.")] = None
     tag: Annotated[str | None, typer.Option(help="Apply to runs with this tag only.")] = None
+    key: Annotated[str | None, typer.Option(help="Apply to the client of this key only; see orch keys.")] = None
     period: Annotated[
         list[Period] | None, typer.Option(help="For clear: only the budget of a day, a week or a month.")
     ] = None
@@ -83,7 +87,9 @@ def _doing(flags: _BudgetFlags) -> str:
 def _set(flags: _BudgetFlags, settings: Settings) -> None:
     scope, name = _known(*_scope(flags), settings)
     amounts = {Period.DAY: flags.daily, Period.WEEK: flags.weekly, Period.MONTH: flags.monthly}
-    budgets = [Budget(period, scope, name, _amount(amount)) for period, amount in amounts.items() if amount is not None]
+    budgets = [
+        Budget(period, scope, name, amount_from(amount)) for period, amount in amounts.items() if amount is not None
+    ]
     if not budgets:
         raise UsageError("how much? for example: orch budget set --daily 5")
     with open_ledger(settings.ledger) as ledger:
@@ -110,44 +116,61 @@ _ACTIONS: dict[str, Callable[[_BudgetFlags, Settings], None]] = {"set": _set, "c
 
 def _show(settings: Settings, output: Output) -> int:
     states: list[BudgetState] = []
-    ledger = read_ledger(settings.ledger)
+    ledger, now = read_ledger(settings.ledger), local_now()
     if ledger is not None:
-        today = local_now().date()
         with ledger:
-            states = ledger.read(lambda c: budget_states(c, today, simulated=settings.simulate))
-    output.emit({"schema_version": 1, "simulated": settings.simulate, "budgets": [state.to_dict() for state in states]})
+            states = ledger.read(lambda c: budget_states(c, now.date(), simulated=settings.simulate))
+    outlooks = [outlook(state, now, datetime.astimezone) for state in states]
+    documents = [each.state.to_dict() | each.to_dict() for each in outlooks]
+    output.emit({"schema_version": 1, "simulated": settings.simulate, "budgets": documents})
     if not output.json:
-        for state in states:
+        for each in outlooks:
+            state = each.state
             spent, aside = state.settled_nanousd, state.committed_nanousd - state.settled_nanousd
             set_aside = f", {format_short(aside)} set aside" if aside else ""
             render.line(
                 f"{state.budget} (since {state.first_day}): {format_short(spent)} spent{set_aside}, "
-                f"{format_short(state.left_nanousd)} left"
+                f"{format_short(state.left_nanousd)} left{_pace(each)}"
             )
         if not states:
             render.line("no budgets")
     return 0
 
 
+def _pace(ahead: Outlook) -> str:
+    """Where it is going, in words; nothing where nothing was spent."""
+    if not ahead.state.committed_nanousd or not ahead.state.left_nanousd:
+        return ""
+    if ahead.exhausted_at is not None:
+        return f"; at this pace used up on {ahead.exhausted_at:%Y-%m-%d at %H:%M}"
+    return f"; at this pace {format_short(ahead.expected_nanousd)} at the end of the {ahead.state.budget.period}"
+
+
 def _scope(flags: _BudgetFlags) -> tuple[Scope, str]:
     named = [(Scope(each), name) for each in _SCOPES if (name := getattr(flags, each)) is not None]
     if len(named) > 1:
-        raise UsageError("a budget is for one of --provider, --model, --category and --tag, or for everything")
+        raise UsageError("a budget is for one of --provider, --model, --category, --tag and --key, or for everything")
     return named[0] if named else (Scope.ALL, "")
 
 
 def _known(scope: Scope, name: str, settings: Settings) -> tuple[Scope, str]:
     """The scope with the name by which calls count towards it: a model's own and not an alias. Raises UsageError for a
-    model or a provider that there is not, since nothing would ever count."""
+    model, a provider or a key that there is not, since nothing would ever count."""
     if scope is Scope.MODEL:
         name = registry_for(settings).model(name).name
     elif scope is Scope.PROVIDER and name not in PROVIDERS:
         hint = did_you_mean(name, PROVIDERS) or f"there are: {', '.join(PROVIDERS)}"
         raise UsageError(f"there is no provider {name!r}", hint=hint)
+    elif scope is Scope.KEY:
+        ledger = read_ledger(settings.ledger)
+        keys = [] if ledger is None else [key.name for key in ledger.read(all_keys).values()]
+        if name not in keys:
+            raise UsageError(f"there is no key {name!r}", hint=did_you_mean(name, keys) or "orch keys lists them")
     return scope, name
 
 
-def _amount(written: str) -> int:
+def amount_from(written: str) -> int:
+    """Nano-dollars from an amount in dollars. Raises UsageError."""
     try:
         nanousd = dollars_to_nanousd(Decimal(written))
     except (ArithmeticError, ValueError) as error:
