@@ -311,6 +311,13 @@ def test_every_node_of_a_plan_is_documented_and_no_other() -> None:
     assert documented == {node.__name__ for node in get_args(Node)}
 
 
+def test_the_table_of_where_things_go_names_files_and_folders_that_are_there() -> None:
+    table = rows(section(CONTRIBUTING, "Where does it go?"), "what you want")
+    for path in re.findall(r"`([\w./]+/|[\w./]+\.(?:py|yaml))`", " ".join(cell for row in table for cell in row)):
+        path = path.rpartition("/")[0] if "NAME" in path else path
+        assert (PACKAGE / path).exists() or (ROOT / path).exists(), path
+
+
 # -- recipes ---------------------------------------------------------------------------------------------------------
 
 

@@ -63,7 +63,7 @@ def options_from(flags: PlanFlags, defaults: RunOptions, *, stream: bool, strate
         field = "models" if {"strategy", "ensemble_size"} & given.keys() else "chain"
         if stated := next((names[each] for each in ("chain", "models") if each in given), None):
             raise UsageError(f"--model and {stated} both say whom to ask", hint="give one of them")
-        listed = ",".join(_names(",".join(flags.model), "--model"))
+        listed = ",".join(names_from(",".join(flags.model), "--model"))
         given[field], names[field] = _read(OPTIONS[field], listed), "--model"
     return asked_for(defaults, given, names)
 
@@ -74,7 +74,7 @@ def _read(option: Option, written: Any) -> Any:
         case Kind.DOLLARS:
             return cost_from(written)
         case Kind.NAMES:
-            return _names(written, option.flag_name)
+            return names_from(written, option.flag_name)
         case Kind.TEXTS:
             return tuple(dict.fromkeys(str(each) for each in written))
         case Kind.SCHEMA:
@@ -103,7 +103,8 @@ def _schema(file: Path, flag: str) -> Mapping[str, Any]:
         raise UsageError(f"{flag}: {file} is not JSON: {error}") from error
 
 
-def _names(listed: str, flag: str) -> tuple[str, ...]:
+def names_from(listed: str, flag: str) -> tuple[str, ...]:
+    """Names from a list with commas, each once. Raises UsageError for an empty one."""
     names = tuple(dict.fromkeys(name.strip() for name in listed.split(",")))
     if "" in names:
         raise UsageError(f"{flag} takes names separated by commas, not {listed!r}")

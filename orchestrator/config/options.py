@@ -123,11 +123,27 @@ def option(default: Any, kind: Kind, help: str, **more: Any) -> Any:  # noqa: A0
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """What a client of `orch serve` wants of a run that is no option of its own.
+
+    `key` is the name of the client's key. `stay_with` is the model that began a conversation with tools: it goes on,
+    and the others stand in for it. `logprobs`: the reply's are wanted, whatever they are used for. `tool_choice` is
+    `auto`, `none`, `required`, or the name of a tool after `=`.
+    """
+
+    key: str | None = None
+    stay_with: str | None = None
+    logprobs: bool = False
+    tool_choice: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
 class RunOptions:
     """The options of one run, in the order of `--help`. None leaves the choice to orch.
 
     `given` maps the fields that the user gave to the names that the user has for them. If the strategy does not use one
-    of these, the run is refused. All other fields are defaults, which may go unused.
+    of these, the run is refused. All other fields are defaults, which may go unused. `served` is set for runs of
+    `orch serve`.
     """
 
     strategy: str = option(
@@ -426,6 +442,7 @@ class RunOptions:
         choices=Failure,
     )
     given: Mapping[str, str] = field(default_factory=dict)
+    served: Served | None = None
 
 
 OPTIONS: Mapping[str, Option] = {

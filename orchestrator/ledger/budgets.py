@@ -24,13 +24,14 @@ ALERT_PERCENTS = (50, 80, 100)
 
 
 class Scope(StrEnum):
-    """What a budget limits: everything, or one provider, model, category or tag."""
+    """What a budget limits: everything, or one provider, model, category, tag or key of a client."""
 
     ALL = "all"
     PROVIDER = "provider"
     MODEL = "model"
     CATEGORY = "category"
     TAG = "tag"
+    KEY = "key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +199,7 @@ def _scopes(connection: sqlite3.Connection, run_id: str) -> set[tuple[Scope, str
     """The scopes that every call of a run counts towards."""
     rows = connection.execute(
         "SELECT 'category', category FROM runs WHERE run_id = :run AND category IS NOT NULL"
+        " UNION ALL SELECT 'key', key FROM runs WHERE run_id = :run AND key IS NOT NULL"
         " UNION ALL SELECT 'tag', value FROM runs, json_each(runs.tags) WHERE run_id = :run",
         {"run": run_id},
     )

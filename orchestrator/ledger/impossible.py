@@ -35,6 +35,7 @@ _SCOPED = """
     UNION ALL SELECT call_id, 'provider', provider FROM calls
     UNION ALL SELECT call_id, 'model', model FROM calls
     UNION ALL SELECT call_id, 'category', category FROM calls JOIN runs USING (run_id) WHERE category IS NOT NULL
+    UNION ALL SELECT call_id, 'key', key FROM calls JOIN runs USING (run_id) WHERE key IS NOT NULL
     UNION ALL SELECT DISTINCT call_id, 'tag', value FROM calls JOIN runs USING (run_id), json_each(runs.tags)
 """
 _REBUILDING = f"""

@@ -38,7 +38,7 @@ class RunRecord:
     """One prompt answered, or attempted. `day` is the user's calendar day when it started; `max_cost_nanousd` is its
     cap.
 
-    `experiment`, `arm` and `subject_sha256` are set if it took part in one.
+    `experiment`, `arm` and `subject_sha256` are set if it took part in one, `key` if a client of `orch serve` asked.
     """
 
     run_id: str
@@ -63,6 +63,7 @@ class RunRecord:
     experiment: str | None = None
     arm: str | None = None
     subject_sha256: str | None = None
+    key: str | None = None
     model_used: str | None = None
     confidence: float | None = None
     response: str | None = None

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from .schema_of_keys import VERSION_9
+
 # What the calls of a run cost, as an expression over them: null if one is unpriced; one that is not settled yet counts
 # with what is set aside for it. The view has it, and so have queries of a few runs, for which SQLite would read the
 # view of all. Another rule takes a migration that makes the view anew.
@@ -350,6 +352,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _VERSION_6,
     _VERSION_7,
     _VERSION_8,
+    VERSION_9,
 )
 
 

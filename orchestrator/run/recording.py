@@ -44,6 +44,7 @@ def begun(planned: Planned, *, process: str | None, now: datetime, simulated: bo
         experiment=None if assigned is None else assigned.experiment.name,
         arm=None if assigned is None else assigned.arm.name,
         subject_sha256=None if assigned is None else assigned.subject,
+        key=None if options.served is None else options.served.key,
         simulated=simulated,
     )
 

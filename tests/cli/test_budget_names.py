@@ -25,7 +25,9 @@ def test_a_budget_is_on_the_name_that_calls_count_towards(
     assert orch("budget", "clear", *argv).stderr.decode().startswith("1 cleared")
 
 
-@pytest.mark.parametrize("argv", [["--model", "opuss"], ["--provider", "opneai"]], ids=["model", "provider"])
+@pytest.mark.parametrize(
+    "argv", [["--model", "opuss"], ["--provider", "opneai"], ["--key", "ci"]], ids=["model", "provider", "key"]
+)
 def test_a_budget_on_what_there_is_not_is_refused(
     orch: Callable[..., CompletedProcess[bytes]], argv: list[str]
 ) -> None:

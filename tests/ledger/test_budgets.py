@@ -70,11 +70,13 @@ def test_what_is_spent_and_set_aside_counts_and_the_refusal_says_how_much_is_lef
         pytest.param(Scope.CATEGORY, "chat", False, id="other-category"),
         pytest.param(Scope.TAG, "b", True, id="one-of-its-tags"),
         pytest.param(Scope.TAG, "c", False, id="other-tag"),
+        pytest.param(Scope.KEY, "ci", True, id="key"),
+        pytest.param(Scope.KEY, "", False, id="other-key"),
     ],
 )
 def test_a_budget_holds_for_its_scope_alone(ledger: Ledger, scope: Scope, name: str, hits: bool) -> None:
     limit(ledger, Period.MONTH, 10, scope, name)
-    ledger.start_run(a_run("R1", category="batch", tags=("a", "b")))
+    ledger.start_run(a_run("R1", category="batch", tags=("a", "b"), key="ci"))
     if hits:
         with pytest.raises(BudgetError):
             ledger.reserve([a_call("C1", "R1", 11)])

@@ -13,6 +13,7 @@ from ...config import Settings
 from ...deferred import dataclass
 from ...errors import UsageError, did_you_mean
 from ...ledger.budgets import Budget, BudgetState, Scope, budget_states, clear_budgets, set_budgets
+from ...ledger.keys import all_keys
 from ...money import dollars_to_nanousd, format_nanousd, format_short
 from ...period import Period
 from ...registry.loading import registry_for
@@ -35,6 +36,7 @@ class _BudgetFlags(OutputFlags, LedgerFlags, RegistryFlags):
     model: Annotated[str | None, typer.Option(help="Apply to this model only.")] = None
     category: Annotated[str | None, typer.Option(help="Apply to runs of this category only.")] = None
     tag: Annotated[str | None, typer.Option(help="Apply to runs with this tag only.")] = None
+    key: Annotated[str | None, typer.Option(help="Apply to the client of this key only; see orch keys.")] = None
     period: Annotated[
         list[Period] | None, typer.Option(help="For clear: only the budget of a day, a week or a month.")
     ] = None
@@ -83,7 +85,9 @@ def _doing(flags: _BudgetFlags) -> str:
 def _set(flags: _BudgetFlags, settings: Settings) -> None:
     scope, name = _known(*_scope(flags), settings)
     amounts = {Period.DAY: flags.daily, Period.WEEK: flags.weekly, Period.MONTH: flags.monthly}
-    budgets = [Budget(period, scope, name, _amount(amount)) for period, amount in amounts.items() if amount is not None]
+    budgets = [
+        Budget(period, scope, name, amount_from(amount)) for period, amount in amounts.items() if amount is not None
+    ]
     if not budgets:
         raise UsageError("how much? for example: orch budget set --daily 5")
     with open_ledger(settings.ledger) as ledger:
@@ -132,22 +136,28 @@ def _show(settings: Settings, output: Output) -> int:
 def _scope(flags: _BudgetFlags) -> tuple[Scope, str]:
     named = [(Scope(each), name) for each in _SCOPES if (name := getattr(flags, each)) is not None]
     if len(named) > 1:
-        raise UsageError("a budget is for one of --provider, --model, --category and --tag, or for everything")
+        raise UsageError("a budget is for one of --provider, --model, --category, --tag and --key, or for everything")
     return named[0] if named else (Scope.ALL, "")
 
 
 def _known(scope: Scope, name: str, settings: Settings) -> tuple[Scope, str]:
     """The scope with the name by which calls count towards it: a model's own and not an alias. Raises UsageError for a
-    model or a provider that there is not, since nothing would ever count."""
+    model, a provider or a key that there is not, since nothing would ever count."""
     if scope is Scope.MODEL:
         name = registry_for(settings).model(name).name
     elif scope is Scope.PROVIDER and name not in PROVIDERS:
         hint = did_you_mean(name, PROVIDERS) or f"there are: {', '.join(PROVIDERS)}"
         raise UsageError(f"there is no provider {name!r}", hint=hint)
+    elif scope is Scope.KEY:
+        ledger = read_ledger(settings.ledger)
+        keys = [] if ledger is None else [key.name for key in ledger.read(all_keys).values()]
+        if name not in keys:
+            raise UsageError(f"there is no key {name!r}", hint=did_you_mean(name, keys) or "orch keys lists them")
     return scope, name
 
 
-def _amount(written: str) -> int:
+def amount_from(written: str) -> int:
+    """Nano-dollars from an amount in dollars. Raises UsageError."""
     try:
         nanousd = dollars_to_nanousd(Decimal(written))
     except (ArithmeticError, ValueError) as error:
