@@ -23,6 +23,7 @@ _OPTION = "--context"
 _CONTINUE = "--continue"
 _LAST = "last"  # as `ledger.queries.LAST`, which would load the ledger for every command
 _RUN = expression(r"last|0[0-9a-hjkmnp-tv-z]{3,25}", re.IGNORECASE)  # a run's id or the beginning of one
+_USUAL_FILES = {"report": {"--html": "orch-report.html"}}
 _TAKE_SEVERAL = ("run", "plan")  # the short forms have always had their prompt behind a file
 
 
@@ -108,6 +109,17 @@ def named_run(argv: Sequence[str]) -> list[str]:
         if word == _CONTINUE and not _RUN.fullmatch(following):
             named.append(_LAST)
     return named
+
+
+def with_file_names(argv: Sequence[str]) -> list[str]:
+    """A command line on which an option that needs no file name has its usual one."""
+    words = list(argv)
+    usual = _USUAL_FILES.get(words[0] if words else "", {})
+    for place in range(len(words) - 1, 0, -1):
+        following = words[place + 1 : place + 2]
+        if words[place] in usual and (not following or (following != [STDIN] and following[0].startswith("-"))):
+            words.insert(place + 1, usual[words[place]])
+    return words
 
 
 def _with_files(question: str, system: str | None, context: Sequence[str], piped: str, window: int) -> Prompt:

@@ -44,7 +44,7 @@ class ReportTable:
         names = [_name(group.key) for group in report.groups]
         yield _groups_table(report.by.capitalize(), names, report.groups, report.total, options.max_width, draw)
         yield from (draw.text(idle_line(machine)) for machine in report.idle)
-        yield from (draw.text(note) for note in _notes(report.total))
+        yield from (draw.text(note) for note in notes(report.total))
         if report.by.is_of_calls and sum(group.runs for group in report.groups) > report.total.runs:
             yield draw.text(f"a run counts once for every {report.by} that it called, and once in the total")
 
@@ -64,7 +64,7 @@ class StatsTable:
             return
         names = [_WINDOWS[window.key or ""] for window in stats.windows]
         yield _groups_table("Period", names, stats.windows, None, options.max_width, draw)
-        yield from (draw.text(note) for note in _notes(widest))
+        yield from (draw.text(note) for note in notes(widest))
         for title, use in (("Cheapest", stats.cheapest), ("Dearest", stats.dearest), ("Busiest", stats.busiest)):
             if use is not None:
                 yield draw.text(f"{title + ' model':<14} {_model_use(use)}")
@@ -259,17 +259,17 @@ def scope(selection: Selection) -> str:
     return "; ".join(parts)
 
 
-def _notes(total: Group) -> list[str]:
+def notes(total: Group) -> list[str]:
     """What the numbers alone do not say."""
-    notes = []
+    said = []
     if total.unpriced_calls:
-        notes.append(f"{_plural(total.unpriced_calls, 'call')} of unknown price: ≥ is what the others cost")
+        said.append(f"{_plural(total.unpriced_calls, 'call')} of unknown price: ≥ is what the others cost")
     if total.estimated_calls:
-        notes.append(f"{_plural(total.estimated_calls, 'cost')} estimated from above: the provider sent no usage")
+        said.append(f"{_plural(total.estimated_calls, 'cost')} estimated from above: the provider sent no usage")
     if total.unsettled_calls:
         reserved = format_short(total.reserved_nanousd)
-        notes.append(f"{_plural(total.unsettled_calls, 'call')} not settled, {reserved} reserved beside the cost")
-    return notes
+        said.append(f"{_plural(total.unsettled_calls, 'call')} not settled, {reserved} reserved beside the cost")
+    return said
 
 
 def idle_line(machine: Idle) -> str:

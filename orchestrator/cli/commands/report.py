@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,9 +14,11 @@ from ...clock import local_now
 from ...config import Machine, Settings
 from ...deferred import dataclass, replace
 from ...errors import UsageError
+from ...files import replacing
 from ...ledger.store import Ledger
 from ...registry.loading import registry_for
 from ...report.aggregate import summarise
+from ...report.charting import has_library
 from ...report.idle import Idle, idle, known_machines
 from ...report.model import By
 from ...report.period import Range, ReportPeriod, after, bounds, days_passed, resolve
@@ -74,6 +77,14 @@ class _ReportFlags(_StatsFlags, RegistryFlags):
             help="Compare with this period, by task: cost, ratings, models, and what a local model could take over.",
         ),
     ] = None
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="[FILE]",
+            help="Write a page with charts to this file; - is standard output.",
+            show_default="orch-report.html",
+        ),
+    ] = None
 
 
 @command(_ReportFlags)
@@ -88,6 +99,8 @@ def report(flags: _ReportFlags) -> int:
     _check_used(flags)
     if flags.baseline is not None:
         return _compared(flags, flags.baseline, output)
+    if flags.html is not None:
+        return _written_as_page(flags, flags.html)
     with selected(flags) as (ledger, selection, now):
         machines = _machines(settings_from(flags))
         summary = summarise(ledger, selection, by=_grouping(flags) or By.MODEL)
@@ -148,12 +161,32 @@ def _check_used(flags: _ReportFlags) -> None:
     """The registry has what machines and other models cost; a report that looks at neither does not read it."""
     files = REGISTRY_FILES if settings_from(flags).always_on else ()
     uses = {
-        "orch report": files,
-        "orch report --project": ("project", "against", *REGISTRY_FILES),
-        "orch report --baseline": ("baseline", *files),
+        "orch report": ("by", "output", *files),
+        "orch report --project": ("project", "against", "by", "output", *REGISTRY_FILES),
+        "orch report --baseline": ("baseline", "by", "output", *files),
+        "orch report --html": ("html", *files),
     }
-    kind = " --project" if flags.project is not None else " --baseline" if flags.baseline is not None else ""
+    kinds = {" --project": flags.project, " --baseline": flags.baseline, " --html": flags.html}
+    kind = next((kind for kind, given in kinds.items() if given is not None), "")
     check_used(flags, f"orch report{kind}", uses)
+
+
+def _written_as_page(flags: _ReportFlags, file: Path) -> int:
+    from ...report.page.document import no_charts, page  # heavy
+
+    machines = _machines(settings_from(flags))
+    with selected(flags) as (ledger, selection, now):
+        on = idle(ledger, selection, machines, now=now, localise=datetime.astimezone)
+        written = page(ledger, selection, now=now, idle=on).encode()
+    if not has_library():
+        render.warn(no_charts())
+    if str(file) == "-":
+        render.Bytes().write(written)
+        return 0
+    with replacing(file) as stream:
+        stream.write(written)
+    render.say(f"wrote {file}")
+    return 0
 
 
 def _compared(flags: _ReportFlags, written: str, output: Output) -> int:
