@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ...errors import UsageError, did_you_mean
 from ...files import replacing
 from ...money import format_short
+from ...plan import models
 from ...reading.media import read_media
 from ...reading.messages import to_openai
 from .talk import Talk, as_markdown
@@ -52,7 +53,10 @@ def _model(talk: Talk, names: str) -> str:
     if names:
         talk.model(names)
     options = talk.options
-    return f"asking {options.chain}" if options.strategy == "fallback" else f"asking by the strategy {options.strategy}"
+    if options.strategy != "fallback":
+        return f"asking by the strategy {options.strategy}"
+    asked = [name for name in models(talk.engine.registry.chain(options.chain).plan) if name]
+    return f"asking {', then '.join(asked)}" if asked else f"asking the chain {options.chain}"
 
 
 def _system(talk: Talk, text: str) -> str:
