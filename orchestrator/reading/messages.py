@@ -25,12 +25,16 @@ MOST_TURNS = 10_000  # a conversation that is longer fits no window
 
 def from_openai(messages: object) -> Prompt:
     """The conversation as a prompt. Raises UsageError, which names the place, for what cannot be passed on."""
+    return prompt_of_turns(turns_from_openai(messages))
+
+
+def turns_from_openai(messages: object) -> tuple[Message, ...]:
+    """The turns of a conversation, in order. Raises UsageError as `from_openai` does."""
     if not isinstance(messages, Sequence) or isinstance(messages, str | bytes):
         raise UsageError("messages: expected a list of messages")
     if len(messages) > MOST_TURNS:
         raise UsageError(f"messages: {len(messages):,} are more than fit any context window")
-    turns = [_turn(each, f"messages[{place}]") for place, each in enumerate(messages)]
-    return prompt_of_turns(turns)
+    return tuple(_turn(each, f"messages[{place}]") for place, each in enumerate(messages))
 
 
 def prompt_of_turns(turns: Sequence[Message], system: str | None = None) -> Prompt:
