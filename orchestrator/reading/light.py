@@ -2,8 +2,8 @@
 
 A question that goes on (and, continue), answers (yes, the second), says that it points back (your answer, above) or is
 short and has a pronoun for what it is about leans on what went before. It is read with that: what the user asked
-before, and the end of the answer, where it proposes something or asks back. The words are English, with a few of German, French
-and Spanish; a question in another language is read by itself unless it is very short.
+before, and the end of the answer, where it proposes something or asks back. The words are English, with a few of
+German, French and Spanish; a question in another language is read by itself unless it is very short.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _ASKED = 12_000  # characters of one earlier question: what is longer is materia
 _GOES_ON = expression(
     r"(?:yes|yep|yeah|yup|sure|ok(?:ay)?|go (?:ahead|on|for)|continue|proceed|carry on|keep going"
     r"|(?:please )?(?:do|try) (?:it|that|so|this|both|all|the)|no\b|nope|not (?:that|quite)|but|and|also|so|then"
-    r"|next|again|more|another|how so|how come|(?:what|how) about|what if|why not|in that case|instead|same|the same|both|neither"
-    r"|the (?:first|second|third|last|former|latter|other|next)|option|shorter|longer|simpler|thanks|thank you|great"
-    r"|perfect|good|nice|elaborate|expand"
+    r"|next|again|more|another|how so|how come|(?:what|how) about|what if|why not|in that case|instead|same|both"
+    r"|neither|the same|the (?:first|second|third|last|former|latter|other|next)|option|shorter|longer|simpler|thanks"
+    r"|thank you|great|perfect|good|nice|elaborate|expand"
     r"|ja\b|nein\b|weiter\b|und\b|aber\b|oui\b|non\b|et\b|mais\b|s[ií]\b|sigue|contin[uú]a|y\b|pero\b)\b",
     re.IGNORECASE,
 )

@@ -41,8 +41,8 @@ STANDS = [
     "Translate to German: it was a good day",
     "Summarize the following text:\nIt was a dark night.",
     "Fix the typo: teh",
-    "Design a rate limiter that shares its budget between processes, and say how it behaves when one of them dies in the "
-    "middle of a reservation, with a diagram of the states that it can be in and the events between them all",
+    "Design a rate limiter that shares its budget between processes, and say how it behaves when one of them dies in "
+    "the middle of a reservation, with a diagram of the states that it can be in and the events between them all",
     "Who wrote Hamlet?",
     "Implement quicksort in Go",
     "What does HTTP 429 mean?",
