@@ -32,6 +32,7 @@ from ..setup import settings_from
 from ..using import REGISTRY_FILES, check_used
 from .ledgers import read_ledger, tell_of_other_runs
 from .projection import projection_lines
+from .targets import EXIT_NOT_MET, check_any, held_targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +78,10 @@ class _ReportFlags(_StatsFlags, RegistryFlags):
             help="Compare with this period, by task: cost, ratings, models, and what a local model could take over.",
         ),
     ] = None
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Exit code 12 if a target of the config file is not met; for cron."),
+    ] = False
     html: Annotated[
         Path | None,
         typer.Option(
@@ -121,14 +126,20 @@ def report(flags: _ReportFlags) -> int:
                 now=now,
                 idle_on=lambda day: sum(each.idle_nanousd for each in idle_within(Range(day, day))),
             )
-    output.emit(summary.to_dict() | ({} if projected is None else {"projection": projected.to_dict()}))
+        if flags.check:
+            check_any(settings_from(flags))
+        targets = held_targets(settings_from(flags), ledger, selection, idle_within, now)
+    document = summary.to_dict() | ({} if projected is None else {"projection": projected.to_dict()})
+    output.emit(document | ({"targets": [target.to_dict() for target in targets]} if targets else {}))
     if not output.json:
         from ...report.table import ReportTable  # heavy
 
         render.table(ReportTable(summary))
         for line in () if projected is None else projection_lines(projected):
             render.line(line)
-    return 0
+        for target in targets:
+            render.line(str(target))
+    return EXIT_NOT_MET if flags.check and any(target.met is False for target in targets) else 0
 
 
 @command(_StatsFlags)
@@ -159,10 +170,11 @@ def _grouping(flags: _ReportFlags) -> By | None:
 
 def _check_used(flags: _ReportFlags) -> None:
     """The registry has what machines and other models cost; a report that looks at neither does not read it."""
-    files = REGISTRY_FILES if settings_from(flags).always_on else ()
+    settings = settings_from(flags)
+    files = REGISTRY_FILES if settings.always_on or settings.on_demand or settings.targets.savings is not None else ()
     uses = {
-        "orch report": ("by", "output", *files),
-        "orch report --project": ("project", "against", "by", "output", *REGISTRY_FILES),
+        "orch report": ("by", "output", "check", *files),
+        "orch report --project": ("project", "against", "by", "output", "check", *REGISTRY_FILES),
         "orch report --baseline": ("baseline", "by", "output", *files),
         "orch report --html": ("html", *files),
     }
@@ -237,8 +249,9 @@ def _check_later(baseline: Range, later: Range) -> None:
 
 
 def _machines(settings: Settings) -> tuple[Machine, ...]:
-    """The machines that are always on; the registry is read only if there are any. Raises ConfigError."""
-    return known_machines(settings.always_on, registry_for(settings)) if settings.always_on else ()
+    """The machines of the config file; the registry is read only if there are any. Raises ConfigError."""
+    machines = (*settings.always_on, *settings.on_demand)
+    return known_machines(machines, registry_for(settings)) if machines else ()
 
 
 @contextmanager
