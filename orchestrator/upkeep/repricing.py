@@ -38,7 +38,7 @@ _CANDIDATES = """
     SELECT rowid AS position, call_id, coalesce(sent_at, created_at) AS priced_at, provider, model, cost_nanousd,
            cost_source, price, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens,
            latency_ms, usage, raw_model, reserved_nanousd
-    FROM calls
+    FROM call_rows
     WHERE rowid > :after AND simulated = :simulated AND day >= :since AND (:model IS NULL OR model = :model)
       AND (cost_source IN ('usage', 'provider') OR (status = 'completed' AND cost_source IN ('unpriced', 'estimate')))
       AND NOT (cost_source = 'estimate' AND usage IS NULL AND cost_nanousd IS reserved_nanousd)
@@ -48,7 +48,7 @@ _CANDIDATES = """
 """
 # Only a call that is still as it was read: whoever changed it meanwhile knew better.
 _CHANGE = """
-    UPDATE calls SET cost_nanousd = :to_cost, cost_source = :to_source, price = :to_price
+    UPDATE call_rows SET cost_nanousd = :to_cost, cost_source = :to_source, price = :to_price
     WHERE call_id = :call AND cost_nanousd IS :from_cost AND cost_source IS :from_source AND price IS :from_price
 """
 
