@@ -28,7 +28,8 @@ _BUDGETS = """
     SELECT budgets.period, budgets.limit_nanousd, coalesce(sum(spending.committed_nanousd), 0)
     FROM budgets LEFT JOIN spending ON spending.simulated = ? AND spending.scope = budgets.scope
         AND spending.name = budgets.name
-        AND spending.day >= CASE budgets.period WHEN 'day' THEN ? WHEN 'week' THEN ? WHEN 'month' THEN ? ELSE ? END
+        AND spending.day >= CASE budgets.period WHEN 'day' THEN ? WHEN 'week' THEN ? WHEN 'month' THEN ?
+                                                WHEN 'year' THEN ? ELSE '' END
     GROUP BY budgets.period, budgets.scope, budgets.name
 """
 

@@ -16,7 +16,7 @@ from .. import render
 from ..options import OutputFlags, command
 from ..output import Output
 from ..tables import print_table
-from .report import SelectionFlags, selected
+from .selecting import SelectionFlags, selected
 
 _HEADINGS = ("Window", "Calls", "Input", "Output", "Cost", "Models")
 

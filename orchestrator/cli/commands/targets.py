@@ -9,10 +9,11 @@ from ...config import Settings
 from ...deferred import replace
 from ...errors import ConfigError
 from ...ledger.store import Ledger
+from ...period import Period
 from ...registry.loading import registry_for
 from ...report.aggregate import overall
 from ...report.idle import Idle
-from ...report.period import Range, ReportPeriod, calendar
+from ...report.period import Range, calendar
 from ...report.projection import Horizon, project
 from ...report.selection import Selection
 from ...report.targets import Came, Held, held
@@ -34,7 +35,7 @@ def held_targets(
     targets = settings.targets
     if ledger is None:
         return list(held(targets, Came(None, 0, None, None, None)))
-    month = replace(selection, within=calendar(ReportPeriod.MONTHLY, now.date()))
+    month = replace(selection, within=calendar(Period.MONTH, now.date()))
     total, of_month = ledger.read(
         lambda connection: tuple(overall(connection, each, name="all") for each in (selection, month))
     )
