@@ -127,17 +127,26 @@ def _machine(table: Table) -> Machine:
         gpu_hour=table.required("gpu_hour", decimal(minimum=0)),
         until=table.optional("until", day, default=None),
     )
-    if machine.until is not None and machine.until < machine.since:
-        raise table.value.error(f"ends on {machine.until}, before it starts on {machine.since}")
-    return machine
+    return _with_its_days(machine, table)
 
 
 def _on_demand(table: Table) -> Machine:
-    return replace(
-        _machine(table),
-        start_up_minutes=table.optional("start_up_minutes", decimal(minimum=0, maximum=1440), default=Decimal(0)),
-        idle_minutes=table.optional("idle_minutes", decimal(minimum=0, maximum=1440), default=Decimal(0)),
+    minutes = decimal(minimum=0, maximum=1440)
+    machine = Machine(
+        models=table.required("models", list_of(text, at_least=1)),
+        since=table.required("since", day),
+        gpu_hour=table.required("gpu_hour", decimal(minimum=0)),
+        until=table.optional("until", day, default=None),
+        start_up_minutes=table.optional("start_up_minutes", minutes, default=Decimal(0)),
+        idle_minutes=table.optional("idle_minutes", minutes, default=Decimal(0)),
     )
+    return _with_its_days(machine, table)
+
+
+def _with_its_days(machine: Machine, table: Table) -> Machine:
+    if machine.until is not None and machine.until < machine.since:
+        raise table.value.error(f"ends on {machine.until}, before it starts on {machine.since}")
+    return machine
 
 
 def _targets(table: Table) -> Targets:
