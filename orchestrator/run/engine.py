@@ -53,7 +53,7 @@ from .call.allowance import TokenBudget
 from .call.caller import Caller, Order
 from .call.commands import for_commands
 from .call.run_log import RunLog
-from .events import Note, Observer, unobserved
+from .events import Begun, Note, Observer, unobserved
 from .lifetime import Lifetime, Opened
 from .paces import Paces
 from .result import ErrorInfo, OrchestrationResult, build_result
@@ -173,8 +173,11 @@ class Engine:
     async def run(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> OrchestrationResult:
         """Plan a run and execute it. Raises an OrchError if nothing could be called, and RunInterrupted if
         cancelled."""
-        observed = await self._observed_from_here(options)
-        return await self.execute(self._plan(prompt, options, observed), observe)
+        return await self.execute(await self.prepare(prompt, options), observe)
+
+    async def prepare(self, prompt: Prompt, options: RunOptions) -> Planned:
+        """The plan of a run that is to be executed. Raises an OrchError if nothing could be called."""
+        return self._plan(prompt, options, await self._observed_from_here(options))
 
     async def execute(
         self,
@@ -238,6 +241,7 @@ class Engine:
             with_text=settings.log_text,
         )
         log.begin(run)
+        log.observe(Begun(run.run_id))
         execution = self._execution(run, planned, log, opened, started, pace)
 
         async def finish(
@@ -263,6 +267,7 @@ class Engine:
                 error=None if error is None else ErrorInfo.of(error),
                 exception=error,
                 tool_calls=() if outcome is None else outcome.completion.tool_calls,
+                completion=None if outcome is None else outcome.completion,
             )
             if cancelled and status is not RunStatus.INTERRUPTED:
                 raise RunInterrupted(result)
