@@ -53,7 +53,7 @@ class Asked:
     @cached_property
     def wanted(self) -> Wanted:
         """What a final answer is looked for by."""
-        return Wanted(self.form, options_in(self.parsed.text))
+        return Wanted.of(self.parsed.text, self.form)
 
     @cached_property
     def items(self) -> int | None:

@@ -10,6 +10,7 @@ from ..expressions import expression
 
 _FENCE = expression(r"^[ \t]{0,3}(`{3,}|~{3,})[^\n]*\n(.*?)^[ \t]{0,3}\1", re.MULTILINE | re.DOTALL)
 _COMMENT = expression(r"(?m)(?:(?<=\s)|^)(?:#|//).*$|/\*.*?\*/", re.DOTALL)
+_TOKEN = expression(r""""(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\w+|[^\w\s]""")  # a string is one, with its spaces
 _CODE_LINE = expression(  # `[^\S\n]`: white space within the line, so that many empty lines are each read once
     r"(?m)^[^\S\n]*(?:def |class |import |from \w+ import |return\b|for .+:$|while .+:$|if .+:$|print\()"
 )
@@ -35,7 +36,7 @@ def code_form(code: str) -> str:
     use, other languages by their tokens without comments and white space."""
     tree = _tree(code)
     if tree is None:
-        return " ".join(re.findall(r"\w+|[^\w\s]", _COMMENT.sub("", code)))
+        return " ".join(_TOKEN.findall(_COMMENT.sub("", code)))
     return ast.dump(_Renamed().visit(_without_docstrings(tree)))
 
 

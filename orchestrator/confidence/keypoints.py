@@ -16,7 +16,7 @@ MATCH_FROM = 0.5
 POINTS_PER_ANSWER = 40  # of a longer answer the first ones count, which bounds the comparison
 _SHORT_POINT = 2
 
-_STOP_WORDS = frozenset(
+STOP_WORDS = frozenset(
     "a an the this that these those"  # noqa: SIM905 (a paragraph of words reads better than a column of them)
     " it its he she they them their there here we us our you your i me my and or but if"
     " then than so as of in on at to for from by with about into over under between is are was were be been being am do"
@@ -76,7 +76,7 @@ def _point(text: str) -> KeyPoint | None:
             numbers.add(token.replace(",", ""))
         elif token in _NEGATIONS or token.endswith("n't"):
             negated = not negated
-        elif token not in _STOP_WORDS:
+        elif token not in STOP_WORDS:
             words.add(_stem(token))
     return KeyPoint(text, frozenset(words), frozenset(numbers), negated) if words or numbers else None
 

@@ -25,11 +25,11 @@ from ..report.significance import LEVEL, wilson
 
 
 class Standing(StrEnum):
-    """How a model stands beside the one with the best mean rating at a task."""
+    """How a model stands beside the leading one at a task, the one whose interval begins highest."""
 
-    BEST = "best"
+    BEST = "best"  # it leads, and the ratings tell at least one other model from it
     WORSE = "worse"
-    UNDECIDED = "undecided"  # the ratings do not tell the two apart
+    UNDECIDED = "undecided"  # the ratings do not tell it from the leading one, or nothing from it where it leads
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ class ModelAtTask:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """The models that answered one kind of task, the best rated first. `task` is None where it was not recorded."""
+    """The models that answered one kind of task, the leading one first: the one whose interval begins highest, so that
+    one lucky rating is not ahead of twenty good ones. `task` is None where it was not recorded."""
 
     task: str | None
     models: tuple[ModelAtTask, ...]
@@ -92,14 +93,16 @@ def told_apart(better: Sequence[float], worse: Sequence[float], *, level: float 
 
 def _ranked(models: dict[str, list[RatedRun]]) -> tuple[ModelAtTask, ...]:
     ratings = {model: [run.rating.rating for run in runs] for model, runs in models.items()}
-    order = sorted(models, key=lambda model: (-fmean(ratings[model]), -len(ratings[model]), model))
-    best = order[0]
-    level = 1 - (1 - LEVEL) / max(1, len(order) - 1)
+    low = {model: wilson(math.fsum(rated), len(rated))[0] for model, rated in ratings.items()}
+    order = sorted(models, key=lambda model: (-low[model], -fmean(ratings[model]), model))
+    leading, *others = order
+    level = 1 - (1 - LEVEL) / max(1, len(others))
+    worse = {model for model in others if told_apart(ratings[leading], ratings[model], level=level)}
 
     def standing(model: str) -> Standing:
-        if model == best:
+        if model == leading and worse:
             return Standing.BEST
-        return Standing.WORSE if told_apart(ratings[best], ratings[model], level=level) else Standing.UNDECIDED
+        return Standing.WORSE if model in worse else Standing.UNDECIDED
 
     return tuple(_at_task(model, models[model], standing(model)) for model in order)
 

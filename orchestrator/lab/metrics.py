@@ -59,12 +59,16 @@ class Confidence:
         """The chance that a right answer has the higher confidence of a right and a wrong one; a tie counts one half.
 
         The area under the ROC curve, by midranks."""
+        in_order, pairs = self.pairs(weights)
+        return in_order / pairs if pairs > 0 else None
+
+    def pairs(self, weights: Weights = None) -> tuple[float, float]:
+        """How many pairs of a right and a wrong answer are in the right order, a tie as one half; and how many pairs
+        there are."""
         counted = _ordered(weights, self._order)
         right = _cumulated(counted * self._right, self._ends)
         wrong = _cumulated(counted * (1 - self._right), self._ends)
-        if right[-1] <= 0 or wrong[-1] <= 0:
-            return None
-        return float(np.trapezoid(wrong, right) / (right[-1] * wrong[-1]))
+        return float(np.trapezoid(wrong, right)), float(right[-1] * wrong[-1])
 
     def brier(self, weights: Weights = None) -> float | None:
         """The mean of (confidence - outcome)²: 0 is perfect, 0.25 is a constant 0.5 (Brier, 1950)."""

@@ -1,13 +1,13 @@
 """Composes what a call sends: fills in its template, fences text that others wrote, and measures its length.
 
-Model outputs and context are fenced wherever they go into a prompt. In a check the user's prompt is fenced too: there
+Model outputs and context are fenced wherever they go into a prompt. Files come before the question, so that a provider
+that caches prompts by their beginning reads the same files once. In a check the user's prompt is fenced too: there
 it is the measure of an answer, and not a task.
 """
 
 from __future__ import annotations
 
 import json
-import random
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -15,7 +15,7 @@ from functools import cache
 from ..deferred import dataclass, replace
 from ..expressions import expression
 from ..reading.bounds import JOINT, Tokenizer
-from ..reading.fencing import MARKER_LENGTH, explained, fenced, new_marker
+from ..reading.fencing import MARKER_LENGTH, explained, fenced, marker_of
 from ..reading.tokens import TokenCount, count_tokens, upper_bound_tokens
 from ..types import Prompt, ResponseFormat
 from . import Call
@@ -99,9 +99,7 @@ class Material:
         return self.answer is not None
 
 
-def compose(
-    call: Call, prompt: Prompt, material: Material, base: Load, rng: random.Random, count: Count = count_tokens
-) -> Composed:
+def compose(call: Call, prompt: Prompt, material: Material, base: Load, count: Count = count_tokens) -> Composed:
     """The text and the system prompt of a call, and their tokens.
 
     `base` is the load of the prompt alone; the call's expected output is the same.
@@ -112,7 +110,7 @@ def compose(
         load = base if system == prompt.system else _with_tools_of(base, _load(prompt.text, system, base, count))
         return Composed(prompt.text, system, load)
     texts = [prompt.text, *material.steps.values(), *material.answers, material.answer or ""]
-    marker = new_marker(rng, texts)
+    marker = marker_of(prompt.context or "\0".join(texts), texts)
     text = template.render(_values(template, prompt, material, marker)) or prompt.text
     if marker in text:
         text = f"{text}\n\n{explained(marker)}"
@@ -220,7 +218,7 @@ def _values(template: Template, prompt: Prompt, material: Material, marker: str)
         values = {PROMPT: fenced("prompt", asked, marker), QUESTION: fenced("prompt", prompt.question, marker)}
     else:
         if prompt.attached and not apart:
-            asked = f"{prompt.question}\n\n{fenced(CONTEXT, prompt.context, marker)}"
+            asked = f"{fenced(CONTEXT, prompt.context, marker)}\n\n{prompt.question}"
         values = {PROMPT: asked, QUESTION: prompt.question}
     given = {f"{STEPS}{name}": text for name, text in material.steps.items()}
     given |= {CONTEXT: prompt.context, ANSWER: material.answer or ""}

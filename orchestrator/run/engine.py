@@ -337,7 +337,6 @@ class Engine:
             planned.costs,
             list(planned.reasons),
             detector=self._detector,
-            rng=self._rng,
             monotonic=self._monotonic,
             pace=pace,
         )

@@ -30,7 +30,7 @@ def test_rated_answers_are_shown_by_task_and_model(orch: Orch) -> None:
     found = json.loads(orch("models", "--by-task", "--simulate", "-o", "json").stdout)
     assert [(task["task"], task["runs"]) for task in found["tasks"]] == [("math", 2), ("question", 1)]
     (model,) = found["tasks"][0]["models"]
-    assert (model["mean_rating"], model["runs"], model["standing"]) == (0.75, 2, "best")
+    assert (model["mean_rating"], model["runs"], model["standing"]) == (0.75, 2, "undecided")
     assert 0 < model["low"] < 0.75 < model["high"] < 1
     assert model["mean_cost_nanousd"] > 0
     text = orch("models", "--by-task", "--simulate").stdout.decode()

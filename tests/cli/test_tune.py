@@ -33,7 +33,7 @@ def add_rated(ledger: Ledger, number: int, rating: float, **columns: Any) -> Non
     run_id, at = f"R{number:05d}", NOW + timedelta(seconds=number)
     base: dict[str, Any] = {"prompt_sha256": digest_of(f"prompt {number}"), "model_used": "gpt-4o", "score": 0.4}
     base |= {"simulated": False, "confidence": 0.7} | columns
-    logit = base.pop("logit", 1.0)
+    logit, cost = base.pop("logit", 1.0), base.pop("cost", 1_000)
     run = RunRecord(
         run_id=run_id, created_at=at, day="2026-11-21", strategy="fallback", status=RunStatus.COMPLETE, **base
     )
@@ -48,7 +48,7 @@ def add_rated(ledger: Ledger, number: int, rating: float, **columns: Any) -> Non
         attempt=1,
         simulated=run.simulated,
         status=CallStatus.COMPLETED,
-        cost_nanousd=1_000,
+        cost_nanousd=cost,
         cost_source=CostSource.USAGE,
         finish_reason="stop",
         verdict=json.dumps({"signals": {"baseline": logit}}),
@@ -60,10 +60,10 @@ def add_rated(ledger: Ledger, number: int, rating: float, **columns: Any) -> Non
 
 
 def overrated(path: Path, *, simulated: bool) -> Path:
-    """A ledger with 240 rated runs whose confidence claims too much."""
+    """A ledger with 300 rated runs whose confidence claims too much."""
     draws = random.Random(4)
     with Ledger.open(path) as ledger:
-        for number in range(240):
+        for number in range(300):
             logit = draws.gauss(1.0, 1.5)
             good = float(draws.random() < logistic(0.5 * logit - 1.2))
             add_rated(ledger, number, good, logit=logit, simulated=simulated)
@@ -137,7 +137,7 @@ def test_what_users_rated_makes_confidence_truer_and_every_later_run_uses_it(
     assert figures["calibration error"]["after"]["value"] < 0.1 < figures["calibration error"]["before"]["value"]
     assert figures["log loss"]["difference"]["high"] < 0
     assert tuned.read_text().startswith("# Written by orch tune (orch ")
-    assert "240 rated answers to 240 prompts" in tuned.read_text()
+    assert "300 rated answers to 300 prompts" in tuned.read_text()
 
     shown = {setting["key"]: setting for setting in document(orch("tune", "--show", "-o", "json"))["settings"]}
     assert shown["confidence"]["value"] == confidence["fitted"]
@@ -263,6 +263,32 @@ def test_answers_whose_text_was_kept_are_judged_by_this_version_and_others_as_re
     assert auc["before"]["value"] > 0.75  # the recorded logits, all 0, would have 0.5
 
 
+def test_300_ratings_of_two_models_that_no_setting_could_tell_apart_change_nothing(
+    orch: Orch, user_files: Path, tuned: Path
+) -> None:
+    """Confidence and score are noise."""
+    path, draws = user_files / ".local" / "share" / "orch" / "ledger.db", random.Random(8)
+    path.parent.mkdir(parents=True)
+    models = (("gpt-4o-mini", 0.26, 1.5, 1_000), ("gpt-4o", 0.5, 1.5, 20_000))
+    with Ledger.open(path) as ledger:
+        for number in range(300):
+            model, right, logit, cost = models[number % 2]
+            same = {"prompt_sha256": digest_of(f"prompt {number // 2}"), "score": (number // 2 * 37 % 150) / 150}
+            answer = {"model_used": model, "logit": draws.gauss(logit, 1), "cost": cost}
+            add_rated(ledger, number, float(draws.random() < right), **same, **answer)
+    run = orch("tune", "-o", "json")
+    found = document(run)
+    assert (run.returncode, found["prompts"], found["answers"], found["written"]) == (0, 150, 300, False)
+    assert {each["name"]: each["finding"] for each in found["parts"]} == dict.fromkeys(
+        ("confidence", "threshold", "complexity"), "no_improvement"
+    )
+    assert part(found, "confidence")["fitted"] is None
+    text = orch("tune").stdout.decode()
+    assert "nothing was changed" in text
+    assert "do not show that it tells good answers from bad ones" in text
+    assert not tuned.exists()
+
+
 # -- on files --------------------------------------------------------------------------------------------------------
 
 
@@ -273,7 +299,12 @@ def test_files_of_two_models_tune_the_threshold_too(orch: Orch, tmp_path: Path, 
     assert found["prompts"] == 150
     threshold = part(found, "threshold")
     names = [figure["name"] for figure in threshold["figures"]]
-    assert names == ["quality", "cost of 1,000 prompts ($)", "quality above 85% of gpt-4o's"]
+    assert names == [
+        "quality",
+        "cost of 1,000 prompts ($)",
+        "quality above 85% of gpt-4o's",
+        "quality above random mixing at this cost",
+    ]
     assert tuned.exists() == found["written"]
 
 

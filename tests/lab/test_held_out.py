@@ -58,10 +58,11 @@ def test_a_difference_is_of_the_same_draws() -> None:
 
 
 def test_what_would_show_a_difference_grows_with_the_square_of_its_smallness() -> None:
-    small, large = Estimate(-0.01, -0.11, 0.09), Estimate(-0.05, -0.15, 0.05)
+    tiny, small, large = (Estimate(-gain, -gain - 0.1, -gain + 0.1) for gain in (0.01, 0.05, 0.1))
     # n = (2.8 s / d)²: with 100 prompts and an interval of 2 x 1.96 x 0.051, s is 0.51
-    assert more_needed(100, large, lower_is_better=True) == math.ceil((2.8 * 0.1 * 10 / 1.96 / 0.05) ** 2) - 100
-    assert more_needed(100, small, lower_is_better=True) == math.ceil((2.8 * 0.1 * 10 / 1.96 / 0.01) ** 2) - 100
+    assert more_needed(100, large, lower_is_better=True) == math.ceil((2.8 * 0.1 * 10 / 1.96 / 0.1) ** 2) - 100
+    assert more_needed(100, small, lower_is_better=True) == math.ceil((2.8 * 0.1 * 10 / 1.96 / 0.05) ** 2) - 100
+    assert more_needed(100, tiny, lower_is_better=True) is None  # 20,309 more: no gain to speak of
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,23 @@ def duels(size: int, *, weak_cost: int | None = 1_000_000, seed: int = 2) -> lis
     return cases
 
 
+def rated(
+    size: int, *, weak: float, strong: float, tells: float, asks: float, sure: float = 0.0, seed: int = 7
+) -> list[Case]:
+    """Prompts with rated answers of a small model, right with the chance `weak`, and of a large one at ten times the
+    cost. `tells` is how many deviations the small one's logit is higher when it is right, and `asks` how many the score
+    is higher when it is wrong. `sure` is the mean logit of the large one's answers."""
+    draws = random.Random(seed)
+    cases = []
+    for number in range(size):
+        right = draws.random() < weak
+        small = GradedAnswer(float(right), 1.5 + tells * right + draws.gauss(0, 1), cost_nanousd=1_000_000)
+        large = GradedAnswer(float(draws.random() < strong), draws.gauss(sure, 1), cost_nanousd=10_000_000)
+        score = logistic(draws.gauss(0, 1) - asks * right)
+        cases.append(Case(digest_of(f"{seed} {number}"), score, {"small": (small,), "large": (large,)}))
+    return cases
+
+
 def onto(settings: Settings, tuned: Tuned) -> Settings:
     """The settings as they are once that is written."""
     run = replace(settings.run, threshold=tuned.threshold or settings.run.threshold)
@@ -156,6 +173,21 @@ def test_answers_without_a_text_say_nothing_of_confidence() -> None:
     assert part(tune(cases, SETTINGS, {}), "confidence").finding is Finding.NOT_IN_DATA
 
 
+def test_where_confidence_tells_nothing_no_line_is_written_however_far_its_level_is_off() -> None:
+    found = part(tune(rated(150, weak=0.2, strong=0.25, tells=0, asks=0), SETTINGS, {}, force=True), "confidence")
+    assert figure(found, "log loss")[1] < figure(found, "log loss")[0] - 0.1
+    assert (found.finding, found.fitted) == (Finding.NO_IMPROVEMENT, None)
+    assert "do not show that it tells good answers from bad ones" in found.reason
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(0.5, -1.0), (0.2, -1.5)], ids=["sharp", "blunt"])
+def test_a_line_changes_no_order_so_auc_is_the_same_before_and_after(slope: float, intercept: float) -> None:
+    before, after = figure(
+        part(tune(answers(300, slope=slope, intercept=intercept), SETTINGS, {}), "confidence"), "AUC"
+    )
+    assert after == pytest.approx(before, abs=1e-12)
+
+
 # -- threshold and cuts ----------------------------------------------------------------------------------------------
 
 
@@ -177,6 +209,39 @@ def test_a_threshold_that_asks_the_strong_model_for_nothing_is_lowered_and_money
     assert before == pytest.approx(11.0)
     assert after < 9
     assert figure(found, "quality")[1] > 0.8
+
+
+TELLING, BLIND = {"tells": 2.5, "asks": 2.5, "sure": 5.0}, {"tells": 0.0, "asks": 0.0}
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("threshold", "cut", "world", "written"),
+    [
+        (0.05, 0.99, {"weak": 0.6, "strong": 0.95, **TELLING}, True),
+        (0.5, 0.99, {"weak": 0.26, "strong": 0.5, **BLIND}, False),  # all strong is better at the same cost
+        (0.999, 0.0, {"weak": 0.26, "strong": 0.5, **BLIND}, False),
+        (0.5, 0.99, {"weak": 0.6, "strong": 0.95, **BLIND}, False),
+        (0.999, 0.0, {"weak": 0.6, "strong": 0.95, **BLIND}, False),
+    ],
+    ids=["telling", "dominated, too cheap", "dominated, too dear", "blind, too cheap", "blind, too dear"],
+)
+def test_of_300_rated_runs_only_what_beats_random_mixing_at_its_cost_is_written(
+    threshold: float, cut: float, world: dict[str, float], written: bool, seed: int
+) -> None:
+    run = replace(SETTINGS.run, threshold=threshold)
+    settings = replace(SETTINGS, run=run, complexity=Complexity(cuts=(cut, 0.99, 0.995)))
+    tuning = tune(rated(150, **world, seed=seed), settings, {}, weak="small", strong="large")
+    for name in ("threshold", "complexity"):
+        found = part(tuning, name)
+        assert (found.finding is Finding.IMPROVED) == written, (name, found.reason)
+        if written:
+            change = next(
+                change for change in found.changes if change.name == "quality above random mixing at this cost"
+            )
+            assert change.after.low is not None
+            assert change.after.low > 0
+    assert tuning.could_tell
 
 
 def test_a_threshold_that_is_right_already_stays() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,24 @@ def test_where_they_do_not_the_next_leg_decides(stage: Stage) -> None:
     result = play(stage, TWO_MUST_AGREE, acts)
     assert (result.model_used, asked(stage)[-1]) == (STRONG, STRONG)
     assert "do not agree" in decided(result)
+
+
+@pytest.mark.parametrize(
+    ("right", "winner"),
+    [
+        pytest.param("a + a", CHEAP, id="the cheaper one's is right"),
+        pytest.param("2 * a", MIDDLE, id="the other one's is"),
+        pytest.param("a << 1", STRONG, id="neither is"),
+    ],
+)
+def test_programs_of_two_forms_agree_by_what_the_users_command_says(stage: Stage, right: str, winner: str) -> None:
+    acts: dict[str, list[Act]] = {
+        model: [reply(f"```python\ndef twice(a):\n    return {body}\n```")]
+        for model, body in ((CHEAP, "a + a"), (MIDDLE, "2 * a"), (STRONG, "a << 1"))
+    }
+    command = f"{sys.executable} -c \"import sys; sys.exit('{right}' not in sys.stdin.read())\""
+    result = play(stage, TWO_MUST_AGREE, acts, verify=command)
+    assert (result.status, result.model_used) == ("complete", winner)
 
 
 def test_without_a_next_leg_the_best_of_them_is_given(stage: Stage) -> None:

@@ -15,7 +15,7 @@ from ..tables import print_table
 from .ledgers import read_ledger, tell_of_other_runs
 
 _FIGURES = ("rating", "95 %", "runs", "cost", "latency")
-_WORDS = {Standing.BEST: "best", Standing.WORSE: "worse", Standing.UNDECIDED: "cannot be told from the best"}
+_WORDS = {Standing.BEST: "best", Standing.WORSE: "worse"}
 
 
 def show_by_task(settings: Settings, output: Output) -> int:
@@ -55,5 +55,10 @@ def _rows(tasks: Sequence[Task]) -> Iterator[tuple[str, ...]]:
                 f"{model.runs:,}",
                 "unpriced" if model.mean_cost_nanousd is None else format_short(model.mean_cost_nanousd),
                 "-" if model.mean_latency_ms is None else f"{model.mean_latency_ms:,} ms",
-                _WORDS[model.standing] if len(task.models) > 1 else "",
+                _standing(model.standing, task) if len(task.models) > 1 else "",
             )
+
+
+def _standing(standing: Standing, task: Task) -> str:
+    decided = any(model.standing is Standing.BEST for model in task.models)
+    return _WORDS.get(standing, "cannot be told from the best" if decided else "too few ratings to tell")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from ...expressions import expression
-from ..answers import unlatex
+from ..numerals import unlatex
 from ..signal import Answer, Measure
 
 _LEFT = frozenset("0123456789.,()%$+-*/x×÷ ")

@@ -16,6 +16,7 @@ from ...deferred import dataclass
 from ..intervals import Estimate, Statistic, Weights, estimates, remembered
 
 FOLDS = 5
+WORTH_WAITING = 10  # times the prompts that there are: a gain that takes more to see is none to speak of
 # Bytes of the digest that choose the part. Not the first, by which files of prompts may have been halved already.
 _FOLD_BYTES = slice(8, 16)
 _SURE, _POWER = 1.96, 0.84  # standard normal quantiles at 0.975 and 0.80
@@ -39,6 +40,15 @@ def cross_fitted(cases: Sequence[T], digest: Callable[[T], str], fit: Callable[[
         for fold in sorted(set(folds))
     }
     return [fitted[fold] for fold in folds]
+
+
+def places_by_fold(digests: Iterable[str]) -> list[list[int]]:
+    """The places of the cases of each part. What different fits say is not on one scale, so that an order of cases is
+    compared within a part only."""
+    places: dict[int, list[int]] = {}
+    for place, digest in enumerate(digests):
+        places.setdefault(fold_of(digest), []).append(place)
+    return [places[fold] for fold in sorted(places)]
 
 
 class Sample:
@@ -110,7 +120,8 @@ def changes(sample: Sample, figures: Sequence[tuple[str, Statistic, Statistic]])
 
 
 def more_needed(prompts: int, difference: Estimate, *, lower_is_better: bool) -> int | None:
-    """How many more prompts would show an improvement of this size, four times in five; None if there is none to show.
+    """How many more prompts would show an improvement of this size, four times in five; None if there is none to show,
+    or none that is worth waiting for: it would take more than WORTH_WAITING times the prompts that there are.
 
     The usual sample size for a mean of paired differences, n = ((z_0.975 + z_0.80) s / d)² (Lachin, Introduction to
     Sample Size Determination and Power Analysis for Clinical Trials, 1981), with s from the width of the interval.
@@ -119,7 +130,8 @@ def more_needed(prompts: int, difference: Estimate, *, lower_is_better: bool) ->
     if value is None or low is None or high is None or value == 0 or (value < 0) != lower_is_better:
         return None
     deviation = math.sqrt(prompts) * (high - low) / (2 * _SURE)
-    return max(1, math.ceil(((_SURE + _POWER) * deviation / value) ** 2) - prompts)
+    more = math.ceil(((_SURE + _POWER) * deviation / value) ** 2) - prompts
+    return max(1, more) if more <= WORTH_WAITING * prompts else None
 
 
 def _difference(before: Statistic, after: Statistic) -> Statistic:

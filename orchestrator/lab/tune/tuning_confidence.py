@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ...config.tuned import LEAST_SLOPE, Calibration
+from ..arrays import np
 from ..intervals import Statistic, Weights, mean
 from ..metrics import Confidence
 from ..tuned_setting import FEWEST, Finding, TunedSetting
 from .calibration import fit_calibration, losses
 from .cases import Case
-from .held_out import Change, Sample, changes, cross_fitted, more_needed
+from .held_out import Change, Sample, changes, cross_fitted, digits, more_needed, places_by_fold
 
 NAME = "confidence"
 _DIGITS = 4
+_COIN_FLIP = 0.5
 
 
 class _Answered(NamedTuple):
@@ -50,6 +52,8 @@ def tune_confidence(cases: Sequence[Case], in_force: Calibration, threshold: flo
     else:
         figures = _held_out(answers, in_force, threshold)
         finding, reason, more = _judged(figures, fitted, prompts, size)
+        if not _told_apart(figures):
+            proposed = None
         if fitted == in_force:
             finding, reason, more = Finding.NO_IMPROVEMENT, "it is what the data would have it be", None
     return TunedSetting(NAME, finding, reason, _settings(in_force), proposed, prompts, size, figures, more)
@@ -75,7 +79,11 @@ def _settings(calibration: Calibration) -> dict[str, float]:
 
 def _held_out(answers: Sequence[_Answered], in_force: Calibration, threshold: float) -> tuple[Change, ...]:
     """Log loss, Brier score, calibration error and AUC of each answer's confidence by what was fitted without it, and
-    what would be accepted of the answers."""
+    what would be accepted of the answers.
+
+    AUC compares answers of one part only: those of different parts have their confidence by different lines.
+    """
+    parts = places_by_fold(answer.digest for answer in answers)
     fits = cross_fitted(answers, lambda answer: answer.digest, lambda _, others: _fit(others))
     outcomes = [answer.outcome for answer in answers]
     before = [in_force.confidence(answer.logit) for answer in answers]
@@ -87,7 +95,7 @@ def _held_out(answers: Sequence[_Answered], in_force: Calibration, threshold: fl
             ("log loss", mean(losses(before, outcomes)), mean(losses(after, outcomes))),
             ("Brier score", one.brier, other.brier),
             ("calibration error", one.ece, other.ece),
-            ("AUC", one.auc, other.auc),
+            ("AUC", _auc_within(parts, before, outcomes), _auc_within(parts, after, outcomes)),
             (f"accepted at {threshold:g}", mean(_accepted(before, threshold)), mean(_accepted(after, threshold))),
             ("good of the accepted", _good(before, outcomes, threshold), _good(after, outcomes, threshold)),
         ],
@@ -97,17 +105,47 @@ def _held_out(answers: Sequence[_Answered], in_force: Calibration, threshold: fl
 def _judged(
     figures: tuple[Change, ...], fitted: Calibration, prompts: int, answers: int
 ) -> tuple[Finding, str, int | None]:
-    """By the log loss, the one figure of these that cannot be had without being both sharp and true."""
+    """By the log loss, the one figure of these that cannot be had without being both sharp and true.
+
+    Where confidence does not tell good answers from bad ones, a line is level or nearly so: with it all answers have
+    about the same confidence, and a threshold would accept all of them or none. So none is taken.
+    """
     loss, _, _, auc, *_ = figures
-    low = auc.before.low
-    blind = "" if low is None or low > 0.5 else "; the data do not show that it tells good answers from bad ones"
+    low, high = auc.before.low, auc.before.high
+    told = f"AUC {digits(auc.before.value)} ({digits(low)} to {digits(high)})"
     if fitted.slope < LEAST_SLOPE:
-        return Finding.NO_IMPROVEMENT, f"good answers do not have the higher confidence here: {auc}", None
+        return Finding.NO_IMPROVEMENT, f"good answers do not have the higher confidence here: {told}", None
+    if not _told_apart(figures):
+        return Finding.NO_IMPROVEMENT, f"the data do not show that it tells good answers from bad ones: {told}", None
     if loss.falls:
-        return Finding.IMPROVED, f"held-out {loss}{blind}", None
+        return Finding.IMPROVED, f"held-out {loss}", None
     more = more_needed(prompts, loss.difference, lower_is_better=True)
-    reason = f"no improvement that the data can show: held-out {loss}{blind}"
-    return Finding.NO_IMPROVEMENT, reason, None if more is None else math.ceil(more * answers / prompts)
+    return (
+        Finding.NO_IMPROVEMENT,
+        f"no gain: held-out {loss}",
+        None if more is None else math.ceil(more * answers / prompts),
+    )
+
+
+def _told_apart(figures: tuple[Change, ...]) -> bool:
+    """Whether the data show that confidence tells good answers from bad ones at all."""
+    _, _, _, auc, *_ = figures
+    return auc.before.low is not None and auc.before.low > _COIN_FLIP
+
+
+def _auc_within(parts: Sequence[Sequence[int]], confidences: Sequence[float], outcomes: Sequence[float]) -> Statistic:
+    """The AUC over all pairs of answers that are of the same part; None without a pair."""
+    held = [
+        (np.asarray(part), Confidence([confidences[at] for at in part], [outcomes[at] for at in part]))
+        for part in parts
+    ]
+
+    def statistic(weights: Weights) -> float | None:
+        counted = [each.pairs(None if weights is None else weights[places]) for places, each in held]
+        pairs = math.fsum(total for _, total in counted)
+        return math.fsum(in_order for in_order, _ in counted) / pairs if pairs > 0 else None
+
+    return statistic
 
 
 def _accepted(confidences: Sequence[float], threshold: float) -> list[float]:

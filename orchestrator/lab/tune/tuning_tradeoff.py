@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from ...deferred import replace
-from ..intervals import mean
+from ..intervals import Statistic, Weights, mean
 from ..paired import Choice, Comparison, Course, PairedAnswers
 from ..tuned_setting import FEWEST, Finding, TunedSetting
 from .held_out import Change, Sample, changes, cross_fitted, digits, more_needed
@@ -148,7 +148,8 @@ class _Candidate(NamedTuple):
 def _figures(
     comparison: Comparison, before: Sequence[Course], after: Sequence[Course], share: float
 ) -> tuple[Change, ...]:
-    """Mean quality, the mean cost, and what quality is above `share` of the strong model's."""
+    """Mean quality, the mean cost, what quality is above `share` of the strong model's, and above that of random mixing
+    of the two models at the same cost."""
     asked = [share * paired.strong.outcome for paired in comparison.pairs]
     scale = _PROMPTS if comparison.priced else 1
     cost = f"cost of {_PROMPTS:,} prompts ($)" if comparison.priced else f"calls of {comparison.pair.strong} a prompt"
@@ -162,19 +163,74 @@ def _figures(
             ("quality", mean([c.quality for c in before]), mean([c.quality for c in after])),
             (cost, mean([scale * c.cost for c in before]), mean([scale * c.cost for c in after])),
             (f"quality above {share:.0%} of {comparison.pair.strong}'s", mean(above(before)), mean(above(after))),
+            (
+                "quality above random mixing at this cost",
+                _above_mixing(comparison.pairs, before),
+                _above_mixing(comparison.pairs, after),
+            ),
         ],
     )
 
 
+def _above_mixing(pairs: Sequence[PairedAnswers], courses: Sequence[Course]) -> Statistic:
+    """By how much mean quality is above that of random mixing of the two models alone, at the same mean cost."""
+    quality, cost = mean([course.quality for course in courses]), mean([course.cost for course in courses])
+    alone = [
+        (mean([answer.outcome for answer in answers]), mean(costs))
+        for answers, costs in (
+            ([paired.weak for paired in pairs], [paired.weak_cost for paired in pairs]),
+            ([paired.strong for paired in pairs], [paired.strong_cost for paired in pairs]),
+        )
+    ]
+
+    def statistic(weights: Weights) -> float | None:
+        reached, paid = quality(weights), cost(weights)
+        ends = [(each(weights), of(weights)) for each, of in alone]
+        if reached is None or paid is None:
+            return None
+        weak, strong = (Course(value or 0.0, costs or 0.0) for value, costs in ends)
+        return reached - mixed_quality(weak, strong, paid)
+
+    return statistic
+
+
+def mixed_quality(weak: Course, strong: Course, cost: float) -> float:
+    """The best mean quality of a random mixing of two models for a mean cost, or for less. Below the cheaper one's cost
+    it is the quality of that."""
+    cheap, dear = sorted((weak, strong), key=lambda course: (course.cost, -course.quality))
+    if dear.quality <= cheap.quality:
+        return cheap.quality
+    share = (cost - cheap.cost) / (dear.cost - cheap.cost)
+    return cheap.quality + min(max(share, 0.0), 1.0) * (dear.quality - cheap.quality)
+
+
 def _judged(figures: tuple[Change, ...], prompts: int) -> _Finding:
-    """Better, or cheaper with the quality that was asked for."""
-    quality, cost, above = figures
-    if quality.rises:
-        return Finding.IMPROVED, f"held-out {quality}; {cost}", None
-    if cost.falls and (above.after.value or 0) >= -_ROUNDING:
-        return Finding.IMPROVED, f"held-out {cost}; {quality}", None
+    """Better, or cheaper with the quality that was asked for; in either case better than random mixing of the models
+    at its cost, which takes no tuning."""
+    quality, cost, above, over_mixing = figures
+    kept = (above.after.value or 0) >= -_ROUNDING
+    if quality.rises or (cost.falls and kept):
+        if not _beats_mixing(over_mixing):
+            return Finding.NO_IMPROVEMENT, f"{_beside_mixing(over_mixing)}; held-out {quality}; {cost}", None
+        first, second = (quality, cost) if quality.rises else (cost, quality)
+        return Finding.IMPROVED, f"held-out {first}; {second}", None
     if cost.falls:
         return Finding.NO_IMPROVEMENT, f"cheaper, but its held-out quality is {digits(above.after.value)} short", None
     meets = (above.before.value or 0) >= -_ROUNDING
     more = more_needed(prompts, (cost if meets else quality).difference, lower_is_better=meets)
-    return Finding.NO_IMPROVEMENT, f"no improvement that the data can show: held-out {quality}; {cost}", more
+    return Finding.NO_IMPROVEMENT, f"no gain: held-out {quality}; {cost}", more
+
+
+def _beats_mixing(over_mixing: Change) -> bool:
+    """Whether all of the interval is above random mixing."""
+    low = over_mixing.after.low
+    return low is not None and low > _ROUNDING
+
+
+def _beside_mixing(over_mixing: Change) -> str:
+    """That a setting does not beat random mixing, and whether the one in force is worse than that."""
+    value, high = over_mixing.after.value or 0.0, over_mixing.before.high
+    worse = f"worse than random mixing of the two models at its cost, by {digits(-value)}"
+    said = worse if value < -_ROUNDING else "not shown to beat random mixing of the two models at its cost"
+    dominated = high is not None and high < -_ROUNDING
+    return f"{said}; what is in force is worse than random mixing, too" if dominated else said

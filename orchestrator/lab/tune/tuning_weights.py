@@ -11,6 +11,7 @@ docs/tuning.md has what it was worth on sets of prompts that the score had never
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from operator import mul
 from statistics import fmean, pstdev
@@ -20,7 +21,7 @@ from ...deferred import replace
 from ..metrics import Routing
 from ..paired import Comparison, PairedAnswers
 from ..tuned_setting import Finding, TunedSetting
-from .held_out import Sample, changes, cross_fitted, more_needed
+from .held_out import Sample, changes, cross_fitted, more_needed, places_by_fold
 from .regression import fit_logistic, predictions
 from .tuning_tradeoff import undecided
 
@@ -31,6 +32,7 @@ _SCALE_RIDGE = 1.0
 _FEWEST_WITH, _LEAST_SHARE = 5, 0.02  # prompts in which a feature must be there
 _DEVIATIONS = 3.0  # a value further out counts as this
 _DIGITS = 6
+_COIN_FLIP = 0.5  # the APGR of random mixing
 
 
 def fit_adjustment(paired: Sequence[PairedAnswers]) -> Adjustment:
@@ -83,16 +85,34 @@ def tune_weights(comparison: Comparison, in_force: Adjustment) -> TunedSetting:
     fitted = fit_adjustment(pairs)
     fits = cross_fitted(pairs, lambda paired: paired.digest, lambda _, others: fit_adjustment(others))
     weak, strong = [paired.weak.outcome for paired in pairs], [paired.strong.outcome for paired in pairs]
-    before = Routing([adjusted_score(paired, in_force) for paired in pairs], weak, strong)
-    after = Routing([adjusted_score(paired, fit) for paired, fit in zip(pairs, fits, strict=True)], weak, strong)
+    parts = places_by_fold(paired.digest for paired in pairs)
+    before = Routing(_ranked([adjusted_score(paired, in_force) for paired in pairs], parts), weak, strong)
+    scores = [adjusted_score(paired, fit) for paired, fit in zip(pairs, fits, strict=True)]
+    after = Routing(_ranked(scores, parts), weak, strong)
     (apgr,) = figures = changes(Sample(paired.digest for paired in pairs), [("APGR", before.apgr, after.apgr)])
     setting = replace(setting, fitted=as_settings(fitted), changes=figures)
     if fitted == in_force:
         return replace(setting, reason="they are what the data would have them be")
     if apgr.rises:
+        if apgr.after.low is None or apgr.after.low <= _COIN_FLIP:
+            return replace(
+                setting, reason=f"better, but not shown to beat random mixing of the models: held-out {apgr}"
+            )
         return replace(setting, finding=Finding.IMPROVED, reason=f"held-out {apgr}; most: {_told(fitted)}")
     more = more_needed(len(pairs), apgr.difference, lower_is_better=False)
-    return replace(setting, reason=f"no improvement that the data can show: held-out {apgr}", more_needed=more)
+    return replace(setting, reason=f"no gain: held-out {apgr}", more_needed=more)
+
+
+def _ranked(scores: Sequence[float], parts: Sequence[Sequence[int]]) -> list[float]:
+    """Each score as the share of the scores of its part that are lower, a tie as one half: scores of different fits
+    are not on one scale."""
+    ranks = [0.0] * len(scores)
+    for part in parts:
+        ordered = sorted(scores[place] for place in part)
+        for place in part:
+            low, high = bisect_left(ordered, scores[place]), bisect_right(ordered, scores[place])
+            ranks[place] = (low + high) / (2 * len(ordered))
+    return ranks
 
 
 def as_adjustment(settings: Mapping[str, object]) -> Adjustment:

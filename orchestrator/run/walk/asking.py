@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable
 
 from ...choose.loads import prompt_load
@@ -27,14 +26,13 @@ Decide = Callable[..., None]  # (text, *, loud=False)
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Makes the calls of one run. `asked` is what answers are judged against. `decide` records a decision; `rng`
-    draws the markers of fences. `with_text`: the ledger may store text that quotes an answer."""
+    """Makes the calls of one run. `asked` is what answers are judged against. `decide` records a decision.
+    `with_text`: the ledger may store text that quotes an answer."""
 
     reading: Reading
     asked: Asked
     registry: Registry
     caller: Caller
-    rng: random.Random
     detector: ConfidenceDetector
     decide: Decide
     with_text: bool
@@ -98,7 +96,7 @@ class Asker:
         base = prompt_load(self.reading, order.options, spec.tokenizer)
         if material.judging:
             base = replace(base, output_tokens=VERDICT_TOKENS)
-        composed = compose(call, self.reading.prompt, material, base, self.rng, self.reading.count)
+        composed = compose(call, self.reading.prompt, material, base, self.reading.count)
         wanted = reply_limit(call, order.options.max_tokens, judging=material.judging)
         limit = max(output_limit(spec, composed.load, wanted), 1)
         expected = min(composed.load.output_tokens, limit)

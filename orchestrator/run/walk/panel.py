@@ -8,12 +8,13 @@ from fractions import Fraction
 
 from ...deferred import replace
 from ...errors import BudgetError, LedgerError, OrchError, ProviderError
-from ...plan import Call, Node, Panel, Reduce
+from ...plan import Accept, Call, Node, Panel, Reduce
 from ...plan.compose import Material
 from ..call.caller import Draft, Order
 from .context import Context, Given, all_failed, broke_off, given_by
+from .evidence import examined
 from .outcome import Outcome
-from .reducing import Reduced, agree, best, vote
+from .reducing import Reduced, agree, best, by_cost, vote
 
 # (node, what is given, the order without and with the node's own limits, its reservation if it has one)
 CarryOut = Callable[[Node, Given, Order, Order, Draft | None], Awaitable[Outcome]]
@@ -63,6 +64,8 @@ async def _reduce(
         case Reduce.AGREE:
             costs = [context.expected(node.members[place]) for place in answered]
             reduced = agree(outcomes, costs, context.asked.wanted, context.detector)
+            if order.answers and not reduced.outcome.accepted:
+                reduced = await _by_behaviour(context, outcomes, costs, reduced, order)
         case _:
             reduced = best(outcomes)
     if alone:
@@ -70,6 +73,23 @@ async def _reduce(
     if node.synthesiser is not None:
         return await _synthesise(context, node.synthesiser, outcomes, reduced, given, order)
     return await _kept(context, reduced)
+
+
+async def _by_behaviour(
+    context: Context, outcomes: Sequence[Outcome], costs: Sequence[int | None], unlike: Reduced, order: Order
+) -> Reduced:
+    """Of answers that are not of one form, the cheapest one that the user's command accepts: two programs may look
+    different and do the same. `unlike` as it is where there is no such command, or it accepts none."""
+    if order.options.verify is None or len(outcomes) < 2:
+        return unlike
+    for place in by_cost(costs):
+        tried = await examined(context, Accept(), outcomes[place], order)
+        if tried.accepted:
+            winner = replace(tried, panel=unlike.outcome.panel)
+            return Reduced(winner, f"{tried.spec.name}'s answer does what the user's command asks for")
+        if tried.call_id == unlike.outcome.call_id:  # it is not asked about again
+            unlike = replace(unlike, outcome=replace(tried, panel=unlike.outcome.panel))
+    return unlike
 
 
 async def _kept(context: Context, reduced: Reduced) -> Outcome:

@@ -73,8 +73,7 @@ def agree(
     agreed = likeness >= AGREES_FROM
     names = " and ".join(outcome.spec.name for outcome in outcomes)
     reason = f"{names} {'agree' if agreed else 'do not agree'}: {likeness:.2f}"
-    in_order = sorted(range(len(outcomes)), key=lambda index: (costs[index] is None, costs[index] or 0))
-    answers = [outcomes[index] for index in in_order if not _is_no_answer(outcomes[index])]
+    answers = [outcomes[index] for index in by_cost(costs) if not _is_no_answer(outcomes[index])]
     accepted = agreed and bool(answers)
     if agreed and not answers:
         reason += ", in what is hardly an answer"
@@ -82,6 +81,11 @@ def agree(
     others = " and ".join(other.spec.name for other in outcomes if other.call_id != outcome.call_id)
     signal = agreement_signal(likeness, math.fsum(outcome.verdict.signals.values()), others)
     return Reduced(replace(outcome.with_evidence(signal, detector), accepted=accepted), reason)
+
+
+def by_cost(costs: Sequence[int | None]) -> list[int]:
+    """Places in order of expected cost, those without a price last."""
+    return sorted(range(len(costs)), key=lambda place: (costs[place] is None, costs[place] or 0))
 
 
 def borne_out(
