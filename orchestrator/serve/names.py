@@ -19,8 +19,9 @@ def is_known(name: str, registry: Registry) -> bool:
     """Whether a name means anything. Models separated by commas are a chain."""
     if "," in name:
         return all(registry.find(each.strip()) is not None for each in name.split(","))
-    plans = name in registry.chains or name in registry.routing.tables
-    return name == USUAL or plans or name in (*STRATEGIES, EXPERIMENT) or registry.find(name) is not None
+    if name in (USUAL, EXPERIMENT) or registry.find(name) is not None:
+        return True
+    return name in registry.chains or name in registry.routing.tables or STRATEGIES.get(name) is not None
 
 
 def names_for(engine: Engine, key: Key | None) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import signal
 import socket
 import threading
@@ -106,7 +107,8 @@ def serve(
         check_may_listen(serving, keys=len(ledger.read(all_keys)))
         with listen(serving.host, serving.port) as listener:
             engine = Engine(settings, ledger=ledger)
-            asyncio.run(_serve(engine, ledger, serving, listener, ready=ready, log=log, trouble=trouble))
+            with asyncio.Runner(loop_factory=_quick_loop()) as runner:
+                runner.run(_serve(engine, ledger, serving, listener, ready=ready, log=log, trouble=trouble))
 
 
 async def _serve(
@@ -152,6 +154,15 @@ def gate_for(
         log=log,
         trouble=trouble,
     )
+
+
+def _quick_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's event loop where it is installed (the extra `serve`): it takes a third less CPU."""
+    if importlib.util.find_spec("uvloop") is None:
+        return None
+    import uvloop  # heavy
+
+    return uvloop.new_event_loop
 
 
 def _config(gate: Gate, serving: Serving) -> uvicorn.Config:

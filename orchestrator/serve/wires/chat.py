@@ -11,7 +11,7 @@ from ...reading.messages import from_openai
 from ...types import FinishReason, Tool
 from ..asked import Asked
 from ..fields import Fields
-from ..problems import NOT_FOUND, PAYMENT, TOO_MANY, UNAUTHORIZED, Problem
+from ..problems import FORBIDDEN, PAYMENT, TOO_MANY, UNAUTHORIZED, Problem
 from ..reply import Reply
 from .base import (
     COMMENT,
@@ -45,7 +45,7 @@ _NO_DIFFERENCE = (
 )
 _NOT_PASSED_ON = ("functions", "function_call", "audio", "web_search_options")
 # By status and by orch's code: OpenAI's own words, by which its SDK and others tell errors apart.
-_TYPES = {UNAUTHORIZED: "authentication_error", PAYMENT: "insufficient_quota", TOO_MANY: "rate_limit_error"}
+_TYPES = {UNAUTHORIZED: "authentication_error", FORBIDDEN: "permission_error", PAYMENT: "insufficient_quota", TOO_MANY: "rate_limit_error"}
 _CODES = {"rate_limited": "rate_limit_exceeded", "budget": "insufficient_quota", "authentication": "upstream_key"}
 
 
@@ -176,7 +176,7 @@ class _Chunks:
 def error(problem: Problem) -> Json:
     """As `Wire.error`."""
     kind = _TYPES.get(problem.status, "invalid_request_error" if problem.status < 500 else "server_error")
-    code = "model_not_found" if problem.status == NOT_FOUND else _CODES.get(problem.code, problem.code)
+    code = _CODES.get(problem.code, problem.code)
     described: Json = {"message": problem.message, "type": kind, "param": None, "code": code}
     return {"error": described} if problem.orch is None else {"error": described, "orch": problem.orch}
 
