@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
@@ -31,6 +31,7 @@ from .errors import UsageError, did_you_mean
 from .money import dollars_to_nanousd
 from .plan import calls
 from .reading.attachments import attach, read_attachments
+from .reading.messages import from_openai, joined_system
 from .registry.model import Registry
 from .run.engine import Engine, RunInterrupted
 from .run.result import OrchestrationResult
@@ -40,6 +41,7 @@ from .types import Prompt
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 Dollars = Decimal | float | str
+Messages = Sequence[Mapping[str, Any]]  # a conversation in OpenAI's form
 
 
 def _spelled_out(function: F) -> F:
@@ -56,9 +58,10 @@ def _spelled_out(function: F) -> F:
 
 @_spelled_out
 async def orchestrate(
-    prompt: str,
+    prompt: str | None = None,
     strategy: str = "fallback",
     *,
+    messages: Messages | None = None,
     system: str | None = None,
     context: str | Sequence[str] = (),
     simulate: bool | None = None,
@@ -69,7 +72,9 @@ async def orchestrate(
     or the default. `experiment` implies its strategy.
 
     `strategy` is `cheapest`, `fallback`, `ensemble`, `tiers`, a router, or the name of a plan in chains.yaml, such as
-    `pipeline`. `context` is sent after the prompt: a text, as with piped input, or a list of files, folders and globs.
+    `pipeline`. `messages` is a conversation in OpenAI's form, instead of a prompt: the user's last turn asks, in the
+    light of the others, and may have images and PDF documents. `context` is sent after the prompt: a text, as with
+    piped input, or a list of files, folders and globs.
     docs/options.md describes the `options` and which strategies take them. `engine` replaces the user's settings and
     models with its own; `simulate` is then up to the engine.
 
@@ -79,7 +84,7 @@ async def orchestrate(
     engine = engine or engine_for(simulate)
     asked = options_of(engine.settings, strategy=_strategy(strategy, options.get("experiment")), **options)
     try:
-        result = await engine.run(_prompt(prompt, system, context, engine.registry), asked)
+        result = await engine.run(_prompt(prompt, messages, system, context, engine.registry), asked)
     except RunInterrupted as interrupted:
         # The class itself: in Python 3.11 asyncio.timeout() makes a TimeoutError of no other.
         raise asyncio.CancelledError(*interrupted.args) from interrupted
@@ -88,7 +93,7 @@ async def orchestrate(
     return result
 
 
-def run_orchestration(prompt: str, strategy: str = "fallback", **options: Any) -> OrchestrationResult:
+def run_orchestration(prompt: str | None = None, strategy: str = "fallback", **options: Any) -> OrchestrationResult:
     """Answer a prompt with a strategy: `cheapest`, `fallback`, `ensemble`, or the name of a plan in chains.yaml.
 
     Takes the options of `orchestrate`.
@@ -212,8 +217,21 @@ def _read(option: Option, value: Any) -> Any:
     return value
 
 
-def _prompt(text: str, system: str | None, context: str | Sequence[str], registry: Registry) -> Prompt:
-    """The prompt with a text or with files as its context."""
+def _prompt(
+    text: str | None,
+    messages: Messages | None,
+    system: str | None,
+    context: str | Sequence[str],
+    registry: Registry,
+) -> Prompt:
+    """The prompt with a text or with files as its context; or a conversation."""
+    if messages is not None:
+        if text is not None or context:
+            raise UsageError("messages are given, and with them all that is asked: leave out prompt and context")
+        said = from_openai(messages)
+        return said if system is None else replace(said, system=joined_system(system, said.system))
+    if text is None:
+        raise UsageError("there is no prompt and there are no messages")
     if isinstance(context, str):
         return Prompt(f"{text}\n\n{context}" if context.strip() else text, system, context)
     if not context:
@@ -256,28 +274,32 @@ class Orchestrator:
     @_spelled_out
     async def arun(
         self,
-        prompt: str,
+        prompt: str | None = None,
         strategy: str = "fallback",
         *,
+        messages: Messages | None = None,
         system: str | None = None,
         context: str | Sequence[str] = (),
         **options: Unpack[RunParameters],
     ) -> OrchestrationResult:
         """Answer a prompt on the running event loop; hundreds can run at a time."""
-        return await orchestrate(prompt, strategy, system=system, context=context, engine=self.engine, **options)
+        return await orchestrate(
+            prompt, strategy, messages=messages, system=system, context=context, engine=self.engine, **options
+        )
 
     @_spelled_out
     def run(
         self,
-        prompt: str,
+        prompt: str | None = None,
         strategy: str = "fallback",
         *,
+        messages: Messages | None = None,
         system: str | None = None,
         context: str | Sequence[str] = (),
         **options: Unpack[RunParameters],
     ) -> OrchestrationResult:
         """Answer a prompt and wait for the result, from any thread."""
-        return waited_for(self.arun(prompt, strategy, system=system, context=context, **options))
+        return waited_for(self.arun(prompt, strategy, messages=messages, system=system, context=context, **options))
 
     @_spelled_out
     def plan(self, prompt: str, strategy: str = "fallback", **options: Unpack[RunParameters]) -> Planned:
