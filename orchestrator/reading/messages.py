@@ -29,8 +29,12 @@ def from_openai(messages: object) -> Prompt:
         raise UsageError("messages: expected a list of messages")
     if len(messages) > MOST_TURNS:
         raise UsageError(f"messages: {len(messages):,} are more than fit any context window")
-    turns = [_turn(each, f"messages[{place}]") for place, each in enumerate(messages)]
-    return prompt_of_turns(turns)
+    return prompt_of_turns(turns_of(messages, [f"messages[{place}]" for place in range(len(messages))]))
+
+
+def turns_of(messages: Iterable[object], places: Iterable[str]) -> tuple[Message, ...]:
+    """The turns that messages stand for; errors name the `places` where they stand. Raises UsageError."""
+    return tuple(_turn(each, place) for each, place in zip(messages, places, strict=True))
 
 
 def prompt_of_turns(turns: Sequence[Message], system: str | None = None) -> Prompt:

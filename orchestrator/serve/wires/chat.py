@@ -45,7 +45,12 @@ _NO_DIFFERENCE = (
 )
 _NOT_PASSED_ON = ("functions", "function_call", "audio", "web_search_options")
 # By status and by orch's code: OpenAI's own words, by which its SDK and others tell errors apart.
-_TYPES = {UNAUTHORIZED: "authentication_error", FORBIDDEN: "permission_error", PAYMENT: "insufficient_quota", TOO_MANY: "rate_limit_error"}
+_TYPES = {
+    UNAUTHORIZED: "authentication_error",
+    FORBIDDEN: "permission_error",
+    PAYMENT: "insufficient_quota",
+    TOO_MANY: "rate_limit_error",
+}
 _CODES = {"rate_limited": "rate_limit_exceeded", "budget": "insufficient_quota", "authentication": "upstream_key"}
 
 
