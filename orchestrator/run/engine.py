@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Self, TypeVar
 
+from ..choose.choosing import with_strategy_meant
 from ..choose.making import Planned, make_plan
 from ..choose.table import Observed, Pace
 from ..clock import Clock, local_now
@@ -152,6 +153,8 @@ class Engine:
 
     def _from_ledger(self, read: Callable[[Ledger], T], default: T) -> T:
         """What `read` makes of the ledger; the default if there is none yet. Raises LedgerError and OSError."""
+        if (opened := self._lifetime.ledger) is not None:
+            return read(opened)
         ledger = Ledger.open_for_reading(self.settings.ledger)
         if ledger is None:
             return default
@@ -177,6 +180,7 @@ class Engine:
 
     async def prepare(self, prompt: Prompt, options: RunOptions) -> Planned:
         """The plan of a run that is to be executed. Raises an OrchError if nothing could be called."""
+        options = with_strategy_meant(options, self.registry)
         return self._plan(prompt, options, await self._observed_from_here(options))
 
     async def execute(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import signal
 import socket
 import threading
@@ -107,8 +106,7 @@ def serve(
         check_may_listen(serving, keys=len(ledger.read(all_keys)))
         with listen(serving.host, serving.port) as listener:
             engine = Engine(settings, ledger=ledger)
-            with asyncio.Runner(loop_factory=_quick_loop()) as runner:
-                runner.run(_serve(engine, ledger, serving, listener, ready=ready, log=log, trouble=trouble))
+            asyncio.run(_serve(engine, ledger, serving, listener, ready=ready, log=log, trouble=trouble))
 
 
 async def _serve(
@@ -154,15 +152,6 @@ def gate_for(
         log=log,
         trouble=trouble,
     )
-
-
-def _quick_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's event loop where it is installed (the extra `serve`): it takes a third less CPU."""
-    if importlib.util.find_spec("uvloop") is None:
-        return None
-    import uvloop  # heavy
-
-    return uvloop.new_event_loop
 
 
 def _config(gate: Gate, serving: Serving) -> uvicorn.Config:
