@@ -19,7 +19,7 @@ from ..errors import Interrupted, OrchError, UsageError, did_you_mean
 from ..plugins import Plugin, Table, failure, telling
 from . import render
 from .coercion import HELP_OPTIONS, PlainCommand, PlainGroup
-from .source import spread_context
+from .source import spread_context, with_file_names
 from .version import print_version
 
 
@@ -176,7 +176,7 @@ def dispatch(argv: Sequence[str]) -> int:
     # Not by calling `app`: Click's own main would turn a closed pipe into exit code 1.
     command: Any = typer.main.get_command(app)
     try:
-        with telling(render.warn), command.make_context("orch", spread_context(argv)) as context:
+        with telling(render.warn), command.make_context("orch", with_file_names(spread_context(argv))) as context:
             code = command.invoke(context)
     except Exit as done:
         return done.exit_code

@@ -13,6 +13,7 @@ from . import render
 from .options import PlanFlags
 
 _OPTION = "--context"
+_USUAL_FILES = {"report": {"--html": "orch-report.html"}}
 _TAKE_SEVERAL = ("run", "plan")  # the short forms have always had their prompt behind a file
 
 
@@ -59,6 +60,17 @@ def spread_context(argv: Sequence[str]) -> list[str]:
         taking = word == _OPTION or (taking and not option)
         spread.append(word)
     return spread
+
+
+def with_file_names(argv: Sequence[str]) -> list[str]:
+    """A command line on which an option that needs no file name has its usual one."""
+    words = list(argv)
+    usual = _USUAL_FILES.get(words[0] if words else "", {})
+    for place in range(len(words) - 1, 0, -1):
+        following = words[place + 1 : place + 2]
+        if words[place] in usual and (not following or (following != [STDIN] and following[0].startswith("-"))):
+            words.insert(place + 1, usual[words[place]])
+    return words
 
 
 def _with_files(question: str, system: str | None, context: Sequence[str], piped: str, window: int) -> Prompt:

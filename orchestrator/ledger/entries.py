@@ -38,7 +38,7 @@ def mark_sent(connection: sqlite3.Connection, call_id: str, at: datetime) -> Non
     """Mark a call as sent, right before it is. Raises ValueError if it is not reserved any more: another process may
     have taken this one for dead."""
     changed = connection.execute(
-        "UPDATE calls SET status = ?, sent_at = ? WHERE call_id = ? AND status = ?",
+        "UPDATE call_rows SET status = ?, sent_at = ? WHERE call_id = ? AND status = ?",
         (CallStatus.SENT.value, to_micros(at), call_id, CallStatus.RESERVED.value),
     )
     if changed.rowcount != 1:
@@ -73,14 +73,15 @@ def left_nanousd(connection: sqlite3.Connection, call: CallRecord) -> int | None
 
 
 def _cap(connection: sqlite3.Connection, run_id: str) -> int | None:
-    row = connection.execute("SELECT max_cost_nanousd FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    row = connection.execute("SELECT max_cost_nanousd FROM run_rows WHERE run_id = ?", (run_id,)).fetchone()
     cap: int | None = None if row is None else row["max_cost_nanousd"]
     return cap
 
 
 def _committed(connection: sqlite3.Connection, run_id: str) -> int:
     (total,) = connection.execute(
-        "SELECT coalesce(sum(coalesce(cost_nanousd, reserved_nanousd, 0)), 0) FROM calls WHERE run_id = ?", (run_id,)
+        "SELECT coalesce(sum(coalesce(cost_nanousd, reserved_nanousd, 0)), 0) FROM call_rows WHERE run_id = ?",
+        (run_id,),
     ).fetchone()
     return int(total)
 
