@@ -130,9 +130,8 @@ def main() -> int:
             for _ in range(5):
                 timed(address, given.long // 5, given.in_flight)
                 memory.append(_rss_kb(process))
-            print(
-                f"RSS after each fifth of {given.long} requests: {', '.join(f'{each / 1024:.0f} MB' for each in memory)}"
-            )
+            grown = ", ".join(f"{each / 1024:.0f} MB" for each in memory)
+            print(f"RSS after each fifth of {given.long} requests: {grown}")
     return 0
 
 

@@ -8,7 +8,8 @@
 Prints a line a check; the exit code is how many failed. The clients are no dependencies of orch.
 """
 
-# mypy: ignore-errors  # the clients are not installed where orch is
+# The clients are not installed where orch is.
+# mypy: ignore-errors
 
 from __future__ import annotations
 

@@ -1,17 +1,17 @@
-"""Keeps a conversation with tools at the model that began it: its provider has what went before in its cache, and the ids
-of its calls mean something to it. The models of the plan stand in for it, should it fail."""
+"""Keeps a conversation with tools at the model that began it: its provider has what went before in its cache, and the
+ids of its calls mean something to it. The models of the plan stand in for it, should it fail."""
 
 from __future__ import annotations
 
 from ..deferred import replace
-from ..plan import Call, calls
+from ..plan import calls
 from .base import Decision, Situation
 
 
 def staying(decision: Decision, situation: Situation, model: str) -> Decision:
     """The decision for the model that began the conversation; as it is if that cannot be called, or if the decision is
     for one model that was named, which is the client's word."""
-    if isinstance(decision.plan, Call) and not decision.plan.stand_ins:
+    if len(decision.models()) == 1:
         return decision
     offer = situation.offers.get(model)
     if offer is None or offer.obstacle is not None:
