@@ -31,11 +31,13 @@ from .errors import UsageError, did_you_mean
 from .money import dollars_to_nanousd
 from .plan import calls
 from .reading.attachments import attach, read_attachments
+from .reading.media import read_media, with_media
 from .reading.messages import from_openai, joined_system
 from .registry.model import Registry
 from .run.engine import Engine, RunInterrupted
 from .run.result import OrchestrationResult
 from .run.shared import PORTAL, engine_for
+from .run.streaming import AnswerStream
 from .types import Prompt
 
 T = TypeVar("T")
@@ -64,6 +66,7 @@ async def orchestrate(
     messages: Messages | None = None,
     system: str | None = None,
     context: str | Sequence[str] = (),
+    attach: Sequence[str] = (),
     simulate: bool | None = None,
     engine: Engine | None = None,
     **options: Unpack[RunParameters],
@@ -74,7 +77,7 @@ async def orchestrate(
     `strategy` is `cheapest`, `fallback`, `ensemble`, `tiers`, a router, or the name of a plan in chains.yaml, such as
     `pipeline`. `messages` is a conversation in OpenAI's form, instead of a prompt: the user's last turn asks, in the
     light of the others, and may have images and PDF documents. `context` is sent after the prompt: a text, as with
-    piped input, or a list of files, folders and globs.
+    piped input, or a list of files, folders and globs. `attach` names images and PDF documents, by path or address.
     docs/options.md describes the `options` and which strategies take them. `engine` replaces the user's settings and
     models with its own; `simulate` is then up to the engine.
 
@@ -84,7 +87,10 @@ async def orchestrate(
     engine = engine or engine_for(simulate)
     asked = options_of(engine.settings, strategy=_strategy(strategy, options.get("experiment")), **options)
     try:
-        result = await engine.run(_prompt(prompt, messages, system, context, engine.registry), asked)
+        asks = _prompt(prompt, messages, system, context, engine.registry)
+        if attach:
+            asks = await asyncio.to_thread(_attached, asks, attach, engine.settings.simulate)
+        result = await engine.run(asks, asked)
     except RunInterrupted as interrupted:
         # The class itself: in Python 3.11 asyncio.timeout() makes a TimeoutError of no other.
         raise asyncio.CancelledError(*interrupted.args) from interrupted
@@ -239,6 +245,12 @@ def _prompt(
     return attach(text, system, read_attachments(context, stdin=None, window=registry.largest_window).text)
 
 
+def _attached(prompt: Prompt, named: Sequence[str], simulate: bool) -> Prompt:
+    from .providers.download import downloaded  # few prompts have any
+
+    return with_media(prompt, read_media(named, "attach", None if simulate else downloaded))
+
+
 def _choice(name: str, choices: type[StrEnum], value: Any) -> StrEnum:
     try:
         return choices(value)
@@ -280,11 +292,19 @@ class Orchestrator:
         messages: Messages | None = None,
         system: str | None = None,
         context: str | Sequence[str] = (),
+        attach: Sequence[str] = (),
         **options: Unpack[RunParameters],
     ) -> OrchestrationResult:
         """Answer a prompt on the running event loop; hundreds can run at a time."""
         return await orchestrate(
-            prompt, strategy, messages=messages, system=system, context=context, engine=self.engine, **options
+            prompt,
+            strategy,
+            messages=messages,
+            system=system,
+            context=context,
+            attach=attach,
+            engine=self.engine,
+            **options,
         )
 
     @_spelled_out
@@ -296,10 +316,28 @@ class Orchestrator:
         messages: Messages | None = None,
         system: str | None = None,
         context: str | Sequence[str] = (),
+        attach: Sequence[str] = (),
         **options: Unpack[RunParameters],
     ) -> OrchestrationResult:
         """Answer a prompt and wait for the result, from any thread."""
-        return waited_for(self.arun(prompt, strategy, messages=messages, system=system, context=context, **options))
+        return waited_for(
+            self.arun(prompt, strategy, messages=messages, system=system, context=context, attach=attach, **options)
+        )
+
+    @_spelled_out
+    def stream(
+        self,
+        prompt: str | None = None,
+        strategy: str = "fallback",
+        *,
+        messages: Messages | None = None,
+        system: str | None = None,
+        context: str | Sequence[str] = (),
+        **options: Unpack[RunParameters],
+    ) -> AnswerStream:
+        """The answer piece by piece, on the running event loop: `async for piece in orch.stream(prompt)`."""
+        asked = options_of(self.engine.settings, strategy=_strategy(strategy, options.get("experiment")), **options)
+        return self.engine.stream(_prompt(prompt, messages, system, context, self.engine.registry), asked)
 
     @_spelled_out
     def plan(self, prompt: str, strategy: str = "fallback", **options: Unpack[RunParameters]) -> Planned:

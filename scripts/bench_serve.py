@@ -2,9 +2,9 @@
 
     .venv/bin/python scripts/bench_serve.py [--requests 2000] [--in-flight 64] [--delay-ms 50] [--long 5000]
 
-A server on this machine answers each call after a delay; `orch serve` and the clients are processes of their own, warmed
-up before they are timed. Machines differ and are busy with other things: read the ratios within a run. `median` is the
-time that a request takes; `RSS` is the server's memory after so many requests.
+A server on this machine answers each call after a delay; `orch serve` and the clients are processes of their own,
+warmed up before they are timed. Machines differ and are busy with other things: read the ratios within a run. `median`
+is the time that a request takes; `RSS` is the server's memory after so many requests.
 """
 
 from __future__ import annotations

@@ -142,6 +142,18 @@ class PlanFlags(OutputFlags, RegistryFlags, LedgerFlags):
         list[str] | None,
         typer.Option(metavar="FILE...", help="Files, folders or globs to send with the prompt; - is standard input."),
     ] = None
+    attach: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE|URL", help="Image or PDF document to send with the prompt; may be repeated."),
+    ] = None
+    continue_: Annotated[
+        str | None,
+        typer.Option(
+            "--continue",
+            metavar="[RUN]",
+            help="Go on from a past run, with its conversation before the prompt: its id, or the last one.",
+        ),
+    ] = None
     given: Annotated[Mapping[str, Any], Rows(of_runs=False)] = field(default_factory=dict)
     system: Annotated[str | None, typer.Option(help="System prompt."), Before("temperature")] = None
     max_time: Annotated[

@@ -128,6 +128,13 @@ def compose(call: Call, prompt: Prompt, material: Material, base: Load, count: C
     return Composed(text, system, load, _around(text, prompt, turns=turns))
 
 
+def said_so_far(prompt: Prompt) -> tuple[Message, ...]:
+    """The conversation with its question as a call without a template sends it: files in their fence."""
+    sent = compose(Call(), prompt, Material({}), Load(0, 0, 0, tool_bound=1))
+    question = with_text(Message("user", prompt.text, parts=prompt.parts), sent.text)
+    return (*prompt.before, question, *prompt.after)
+
+
 def template_of(call: Call, prompt: Prompt, *, judging: bool = False, synthesising: bool = False) -> Template | None:
     """The template of a call, or the built-in one of a check or a synthesiser. None: the prompt is sent as it is.
 

@@ -9,9 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
+from collections.abc import Callable, Sequence
 from io import BytesIO
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
-from ..conversation import Media
+from ..conversation import Media, Prompt
+from ..deferred import replace
 from ..errors import UsageError
 from ..expressions import expression
 
@@ -143,3 +147,33 @@ def _pages(data: bytes, called: str) -> int:
         return len(reader.pages)
     except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, RecursionError, IndexError) as error:
         raise UsageError(f"{called} is a PDF that cannot be read: {error}") from None
+
+
+def read_media(named: Sequence[str], option: str, fetch: Callable[[str, str], bytes] | None) -> tuple[Media, ...]:
+    """The images and documents that are named, by path or by address. `option` names it in errors, `fetch` gets what is
+    at an address; without it, an address is passed on to the provider. Raises UsageError for what cannot be read or is
+    of another kind."""
+    return tuple(_named(name, f"{option}: {name[:200]}", fetch) for name in named)
+
+
+def with_media(prompt: Prompt, media: Sequence[Media]) -> Prompt:
+    """The prompt with images and documents, which stand before its text."""
+    if not media:
+        return prompt
+    return replace(prompt, parts=(*media, *(prompt.parts or (prompt.text,))))
+
+
+def _named(name: str, called: str, fetch: Callable[[str, str], bytes] | None) -> Media:
+    if is_address(name):
+        if fetch is None:
+            return media_at(name, called)
+        return media_of(fetch(name, called), called, PurePosixPath(urlsplit(name).path).name or None)
+    path = Path(name).expanduser()
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UsageError(f"{called} is too large: no provider takes over {MAX_BYTES:,} bytes")
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{called} cannot be read: {reason}") from None
+    return media_of(data, called, path.name)

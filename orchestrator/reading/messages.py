@@ -25,16 +25,18 @@ MOST_TURNS = 10_000  # a conversation that is longer fits no window
 
 def from_openai(messages: object) -> Prompt:
     """The conversation as a prompt. Raises UsageError, which names the place, for what cannot be passed on."""
+    return prompt_of_turns(turns_from_openai(messages))
+
+
+def turns_from_openai(messages: object, places: Sequence[str] = ()) -> tuple[Message, ...]:
+    """The turns of a conversation, in order. Errors name the `places` of the messages, by default their numbers. Raises
+    UsageError as `from_openai` does."""
     if not isinstance(messages, Sequence) or isinstance(messages, str | bytes):
         raise UsageError("messages: expected a list of messages")
     if len(messages) > MOST_TURNS:
         raise UsageError(f"messages: {len(messages):,} are more than fit any context window")
-    return prompt_of_turns(turns_of(messages, [f"messages[{place}]" for place in range(len(messages))]))
-
-
-def turns_of(messages: Iterable[object], places: Iterable[str]) -> tuple[Message, ...]:
-    """The turns that messages stand for; errors name the `places` where they stand. Raises UsageError."""
-    return tuple(_turn(each, place) for each, place in zip(messages, places, strict=True))
+    at = places or [f"messages[{place}]" for place in range(len(messages))]
+    return tuple(_turn(each, place) for each, place in zip(messages, at, strict=True))
 
 
 def prompt_of_turns(turns: Sequence[Message], system: str | None = None) -> Prompt:

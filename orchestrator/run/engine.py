@@ -59,6 +59,7 @@ from .events import Begun, Note, Observer, unobserved
 from .lifetime import Lifetime, Opened
 from .paces import Paces
 from .result import ErrorInfo, OrchestrationResult, build_result
+from .streaming import AnswerStream
 from .walk import Execution, Outcome
 
 T = TypeVar("T")
@@ -185,6 +186,11 @@ class Engine:
         options = with_strategy_meant(options, self.registry)
         return self._plan(prompt, options, await self._observed_from_here(options))
 
+    def stream(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> AnswerStream:
+        """As `run`, but gives the answer piece by piece: `async for piece in engine.stream(prompt, options)`."""
+        asked = replace(options, stream=True)
+        return AnswerStream(lambda watch: self.run(prompt, asked, watch), observe)
+
     async def execute(
         self,
         planned: Planned,
@@ -246,7 +252,7 @@ class Engine:
             simulated=settings.simulate,
             with_text=settings.log_text,
         )
-        log.begin(run)
+        log.begin(run, recording.said(planned, with_text=settings.log_text))
         log.observe(Begun(run.run_id))
         execution = self._execution(run, planned, log, opened, started, pace)
 

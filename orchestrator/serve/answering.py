@@ -43,7 +43,8 @@ class Answering:
         document = await exchange.document(self.most_bytes)
         asked = with_orch(self.wire.read(document), document, exchange)
         exchange.noted["asked"] = asked.model[:100]
-        asked = await with_previous(asked, self.ledger, exchange.key)
+        if asked.previous is not None:
+            asked = await asyncio.to_thread(with_previous, asked, self.ledger, exchange.key)
         planned = await self.runs.plan(asked, exchange.key)
         watched = Watched(partial(self._run, partial(self.runs.execute, planned)), exchange.until_gone)
         if asked.stream:

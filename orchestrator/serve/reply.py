@@ -33,7 +33,14 @@ class Reply:
         """What is in `orch` of most use, for clients that drop what they do not know of a body."""
         names = ("run_id", "model", "cost", "confidence")
         found = [(f"x-orch-{name.replace('_', '-')}", self.orch.get(name)) for name in names]
-        return [(name.encode(), str(value).encode("latin-1", "replace")) for name, value in found if value is not None]
+        return [
+            (name.encode(), _plain(value).encode("latin-1", "replace")) for name, value in found if value is not None
+        ]
+
+
+def _plain(value: object) -> str:
+    """A value as text; a number without an exponent."""
+    return (f"{value:.9f}".rstrip("0").rstrip(".") or "0") if isinstance(value, float) else str(value)
 
 
 def orch_of(result: OrchestrationResult, left_out: Sequence[str], warnings: Sequence[str]) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted import SURE, Script, Stage, reply
+from scripted import SURE, UNSURE, Hang, Script, Stage, reply
 
 from orchestrator.config import RunOptions
 from orchestrator.errors import OrchError, UsageError
 from orchestrator.reading.messages import from_openai, to_openai
 from orchestrator.run.result import OrchestrationResult
-from orchestrator.types import Message, Request, Tool
+from orchestrator.types import Message, Prompt, Request, Tool
 
 PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", 800, 600, 8, 2, 0, 0, 0) + b"\0" * 8
 IMAGE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(PNG).decode()}"}}
@@ -162,3 +162,28 @@ def test_an_image_goes_only_to_models_that_take_it(tmp_path: Path, models: str, 
         stage.engine().plan(prompt, RunOptions(chain=models))
     planned = stage.engine().plan(prompt, RunOptions(chain=f"{models},gpt-6-luna"))
     assert any(f"left out {models}: takes no images" in reason for reason in planned.reasons)
+
+
+def test_an_answer_comes_in_pieces_and_leaving_it_settles_the_run(tmp_path: Path) -> None:
+    script = Script({"gpt-6.1-sol": [reply("One two three."), Hang()], "gpt-6-luna": [reply(UNSURE)]})
+    options = RunOptions(chain="gpt-6.1-sol")
+
+    async def read() -> None:
+        async with Stage(tmp_path, script).engine() as engine:
+            whole = engine.stream(Prompt("Count."), options)
+            assert [piece async for piece in whole] == ["One ", "two ", "three."]
+            assert whole.result is not None
+            assert whole.result.response == "One two three."
+            left = engine.stream(Prompt("Count."), options)
+            async for piece in left:
+                assert piece == "the first words"
+                break
+            await left.aclose()
+            assert left.result is not None
+            assert (left.result.status, [call.status for call in left.result.calls]) == ("interrupted", ["interrupted"])
+            decided = engine.stream(Prompt("Count."), RunOptions(chain="gpt-6-luna,gpt-6.1-sol", threshold=0.0))
+            assert [piece async for piece in decided] == [UNSURE]  # not before it is known that no other is asked
+            with pytest.raises(OrchError):
+                _ = [piece async for piece in engine.stream(Prompt("Count."), RunOptions(chain="nobody"))]
+
+    asyncio.run(read())

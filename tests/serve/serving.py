@@ -71,18 +71,17 @@ class Served:
 
     async def post(self, path: str, body: Any, *, leaves_after: int | None = None, **headers: str) -> Answer:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return await self.request("POST", path, data, leaves_after=leaves_after, **headers)
+        return await self.request("POST", path, data, headers, leaves_after)
 
     async def get(self, path: str, **headers: str) -> Answer:
-        return await self.request("GET", path, b"", **headers)
+        return await self.request("GET", path, b"", headers)
 
     async def request(
-        self, method: str, path: str, data: bytes, *, leaves_after: int | None = None, **headers: str
+        self, method: str, path: str, data: bytes, headers: Mapping[str, str], leaves_after: int | None = None
     ) -> Answer:
         """`leaves_after` so many pieces of the reply, the client closes the connection; 0: while it waits."""
-        sent = {"host": "127.0.0.1:4141", "content-length": str(len(data))} | {
-            name.replace("_", "-"): value for name, value in headers.items()
-        }
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = {"host": "127.0.0.1:4141", "content-length": str(len(data))} | named
         scope = {
             "type": "http", "method": method, "path": path, "query_string": b"", "client": ("127.0.0.1", 1),
             "headers": [(name.encode(), value.encode("latin-1")) for name, value in sent.items()],

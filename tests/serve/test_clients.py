@@ -85,7 +85,8 @@ def test_openai_tools_and_the_conversation_stays_with_its_model(tmp_path: Path) 
         assert other.model == "claude-haiku-4-5"
         forced: Any = {"type": "function", "function": {"name": "get_weather"}}
         hello: list[Any] = [{"role": "user", "content": "Hello"}]
-        for choice, calls in ((forced, True), ("required", True), ("none", False)):
+        choices: list[tuple[Any, bool]] = [(forced, True), ("required", True), ("none", False)]
+        for choice, calls in choices:
             for model in ("gpt-6-luna", "claude-haiku-4-5", "gemini-3.5-flash"):
                 made = await chat.create(model=model, messages=hello, tools=tools, tool_choice=choice)
                 assert bool(made.choices[0].message.tool_calls) is calls, (model, choice)
@@ -111,6 +112,10 @@ def test_openai_responses(tmp_path: Path) -> None:
         call: Any = next(item for item in response.output if item.type == "function_call")
         assert json.loads(call.arguments)["city"]
         result: Any = {"type": "function_call_output", "call_id": call.call_id, "output": "18 degrees"}
+        after = await responses.create(model="cheapest", input=[result], previous_response_id=response.id, tools=tools)
+        assert ("18 degrees" in after.output_text, after.model) == (True, response.model)
+        with pytest.raises(openai.BadRequestError, match="no such response"):
+            await responses.create(model="cheapest", input=ASK, previous_response_id="resp_01")
         turns: list[Any] = [{"role": "user", "content": WEATHER}, call, result]
         assert "18 degrees" in (await responses.create(model="gpt-6-luna", input=turns, tools=tools)).output_text
 

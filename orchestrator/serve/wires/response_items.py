@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...errors import UsageError
-from ...reading.messages import MOST_TURNS, turns_of
+from ...reading.messages import MOST_TURNS, turns_from_openai
 from ...types import FinishReason, Message, ToolCall
 from ..reply import Reply
 from .base import Json
@@ -24,10 +24,7 @@ def turns_in(given: object) -> tuple[Message, ...]:
     if len(given) > MOST_TURNS:
         raise UsageError(f"input: {len(given):,} items are more than fit any context window")
     listed = list(_messages(given))
-    try:
-        return turns_of([message for message, _ in listed], [place for _, place in listed])
-    except UsageError as error:
-        raise UsageError(error.message.replace("messages", "input", 1), hint=error.hint) from None
+    return turns_from_openai([message for message, _ in listed], [place for _, place in listed])
 
 
 def _messages(items: list[Any]) -> Iterator[tuple[Any, str]]:
