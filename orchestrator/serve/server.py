@@ -103,9 +103,9 @@ def serve(
     with Ledger.open(settings.ledger) as ledger:
         for warning in ledger.warnings:
             trouble(warning)
+        engine = Engine(settings, ledger=ledger)
         check_may_listen(serving, keys=len(ledger.read(all_keys)))
         with listen(serving.host, serving.port) as listener:
-            engine = Engine(settings, ledger=ledger)
             asyncio.run(_serve(engine, ledger, serving, listener, ready=ready, log=log, trouble=trouble))
 
 

@@ -14,6 +14,7 @@ import typer
 from ...deferred import dataclass
 from ...errors import UsageError
 from ...loopback import is_loopback
+from ...simulator.scenario import load_scenario
 from .. import render
 from ..options import LedgerFlags, RegistryFlags, command
 from ..setup import settings_from
@@ -54,6 +55,8 @@ def serve(flags: _ServeFlags) -> int:
     settings = settings_from(flags)
     if flags.scenario is not None and not settings.simulate:
         raise UsageError("--scenario is what the simulator plays", hint="add --simulate, or leave it out")
+    if settings.scenario is not None:
+        load_scenario(settings.scenario)  # what is wrong with it is told now, and not to the first client
     serving = Serving(
         flags.host, flags.port, flags.tls_in_front, most_bytes=flags.max_body * 1_000_000, drain_s=flags.drain
     )
