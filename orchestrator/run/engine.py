@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Self, TypeVar
 
+from ..choose.choosing import with_strategy_meant
 from ..choose.making import Planned, make_plan
 from ..choose.table import Observed, Pace
 from ..clock import Clock, local_now
@@ -53,12 +54,14 @@ from .call.alerts import tell
 from .call.allowance import TokenBudget
 from .call.caller import Caller, Order
 from .call.commands import for_commands
+from .call.connections import Connections
 from .call.run_log import RunLog
-from .events import Note, Observer, unobserved
+from .events import Begun, Note, Observer, unobserved
 from .experiences import Experiences
 from .lifetime import Lifetime, Opened
 from .paces import Paces
 from .result import ErrorInfo, OrchestrationResult, build_result
+from .streaming import AnswerStream
 from .walk import Execution, Outcome
 
 T = TypeVar("T")
@@ -111,7 +114,8 @@ class Engine:
             slope=calibration.slope, intercept=calibration.intercept, plugins=settings.signals
         )
         self._experiences = Experiences(calibration, simulated=settings.simulate, monotonic=monotonic)
-        self._lifetime = Lifetime(self._admission, connect or self._default_connect(), settings.ledger, ledger)
+        connections = partial(Connections, connect or self._default_connect(), monotonic)
+        self._lifetime = Lifetime(self._admission, connections, settings.ledger, ledger)
 
     async def __aenter__(self) -> Self:
         """Open the engine. Raises LedgerError, with nothing left open, if the ledger cannot be opened."""
@@ -155,6 +159,8 @@ class Engine:
 
     def _from_ledger(self, read: Callable[[Ledger], T], default: T) -> T:
         """What `read` makes of the ledger; the default if there is none yet. Raises LedgerError and OSError."""
+        if (opened := self._lifetime.ledger) is not None:
+            return read(opened)
         ledger = Ledger.open_for_reading(self.settings.ledger)
         if ledger is None:
             return default
@@ -176,8 +182,17 @@ class Engine:
     async def run(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> OrchestrationResult:
         """Plan a run and execute it. Raises an OrchError if nothing could be called, and RunInterrupted if
         cancelled."""
-        observed = await self._observed_from_here(options)
-        return await self.execute(self._plan(prompt, options, observed), observe)
+        return await self.execute(await self.prepare(prompt, options), observe)
+
+    async def prepare(self, prompt: Prompt, options: RunOptions) -> Planned:
+        """The plan of a run that is to be executed. Raises an OrchError if nothing could be called."""
+        options = with_strategy_meant(options, self.registry)
+        return self._plan(prompt, options, await self._observed_from_here(options))
+
+    def stream(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> AnswerStream:
+        """As `run`, but gives the answer piece by piece: `async for piece in engine.stream(prompt, options)`."""
+        asked = replace(options, stream=True)
+        return AnswerStream(lambda watch: self.run(prompt, asked, watch), observe)
 
     async def execute(
         self,
@@ -230,7 +245,7 @@ class Engine:
         return result
 
     async def _carry_out(self, planned: Planned, opened: Opened, log: RunLog) -> OrchestrationResult:
-        started, settings = self._monotonic(), self.settings
+        started, settings, connecting = self._monotonic(), self.settings, opened.connections.seconds
         called = models(planned.plan)  # one alone is waited for as long as the run lasts
         pace = await self._paces.of(called, opened.ledger) if len(called) > 1 else {}
         run = recording.begun(
@@ -240,7 +255,8 @@ class Engine:
             simulated=settings.simulate,
             with_text=settings.log_text,
         )
-        log.begin(run)
+        log.begin(run, recording.said(planned, with_text=settings.log_text))
+        log.observe(Begun(run.run_id))
         experience = await self._experiences.of(opened.ledger)
         execution = self._execution(run, planned, log, opened, started, pace, experience)
 
@@ -252,7 +268,7 @@ class Engine:
                 run,
                 status,
                 at=self._clock(),
-                latency_ms=round(1000 * (self._monotonic() - started)),
+                latency_ms=round(1000 * (self._monotonic() - started - (opened.connections.seconds - connecting))),
                 text=text,
                 outcome=outcome,
                 error=error,
@@ -267,6 +283,7 @@ class Engine:
                 error=None if error is None else ErrorInfo.of(error),
                 exception=error,
                 tool_calls=() if outcome is None else outcome.completion.tool_calls,
+                completion=None if outcome is None else outcome.completion,
             )
             if cancelled and status is not RunStatus.INTERRUPTED:
                 raise RunInterrupted(result)

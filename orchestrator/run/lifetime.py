@@ -14,7 +14,6 @@ from pathlib import Path
 
 from ..deferred import dataclass
 from ..ledger.store import Ledger
-from ..providers.base import Provider
 from .call.admission import Admission
 from .call.connections import Connections
 
@@ -44,12 +43,12 @@ class Lifetime:
     def __init__(
         self,
         admission: Callable[[Ledger], Admission],
-        connect: Callable[[str], Provider],
+        connections: Callable[[], Connections],
         path: Path,
         ledger: Ledger | None,
     ) -> None:
         self._admission = admission
-        self._connect = connect
+        self._connections = connections
         self._path = path
         self._ledger = ledger
         self.warnings: list[str] = []
@@ -58,6 +57,15 @@ class Lifetime:
         self._owners = 0
         self._opened: Opened | None = None
         self._opening = threading.Lock()  # one opens, the others wait
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """The ledger that is open, if an owner keeps it so: it can be read without opening it again."""
+        with self._lock:
+            opened = self._opened if self._owners and self._pid == os.getpid() else None
+        if opened is None or (opened.ledger is not self._ledger and opened.ledger.is_replaced()):
+            return None
+        return opened.ledger
 
     def keep(self) -> None:
         """Keep open what is opened from now on, until `let_go` was called as often as this."""
@@ -101,7 +109,7 @@ class Lifetime:
             self.warnings += ledger.warnings
             with self._lock:
                 replaced = self._opened
-                connections = Connections(self._connect) if replaced is None else replaced.connections
+                connections = self._connections() if replaced is None else replaced.connections
                 opened = Opened(ledger, self._admission(ledger), connections, runs=1)
                 self._opened = opened
             if replaced is not None and not replaced.runs:

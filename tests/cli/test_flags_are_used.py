@@ -46,6 +46,7 @@ WAYS = [
     Way("run", {"rate_last": "good"}),
     *(Way(name, {"prompt": "Why?"}) for name in ("cheapest", "fallback", "ensemble")),
     Way("cheapest", {"rate_last": "good"}),
+    Way("chat"),
     Way("plan", {"prompt": "Why?", "given": {"max_latency_s": 30.0}}),
     Way("models"),
     Way("models", {"action": "bench", "names": ["haiku"]}),
@@ -59,7 +60,12 @@ WAYS = [
     Way("report"),
     Way("report", {"project": Horizon.MONTHLY}),
     Way("report", {"baseline": BASELINE}),
+    Way("report", {"html": Path("page.html")}),
     Way("stats"),
+    Way("report", {"check": True}),
+    Way("cost", {"hourly": "0.25"}),
+    Way("blocks"),
+    Way("statusline"),
     Way("export"),
     Way("bench", {"files": [Path("recorded.jsonl")]}),
     Way("bench", {"ledger": True}),
@@ -68,6 +74,9 @@ WAYS = [
     Way("budget", {"action": "set", "daily": "5"}),
     Way("budget", {"action": "clear"}),
     Way("budget", {"action": "clear", "all": True}),
+    Way("keys"),
+    Way("keys", {"action": "add", "name": "ci"}),
+    Way("keys", {"action": "revoke", "name": "ci"}),
     Way("show"),
     Way("why"),
     Way("rate", {"run": "last", "rating": "good"}),
@@ -82,6 +91,7 @@ WAYS = [
     Way("reconcile", {"file": Path("export.csv")}),
     Way("reprice", {"since": "1d", "models_file": Path("models.yaml")}),
     Way("reprice", {"undo": "last"}),
+    Way("serve"),
     Way("simulate"),
     Way("completion", {"shell": Shell.BASH}),
     Way("completion", {"shell": Shell.WORDS, "words": ["run"]}),
@@ -168,8 +178,8 @@ def place(orch: Orch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 def given_port(way: Way, port: int) -> dict[str, Any]:
-    """`orch simulate` would serve until it is stopped: on a port that is taken it ends at once."""
-    return {"port": port} if way.command == "simulate" else {}
+    """`orch serve` and `orch simulate` serve until they are stopped: on a port that is taken they end at once."""
+    return {"port": port} if way.command in ("serve", "simulate") else {}
 
 
 def test_every_command_is_looked_at() -> None:
