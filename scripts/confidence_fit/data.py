@@ -21,7 +21,7 @@ from orchestrator.registry import Registry, load_registry
 from orchestrator.registry.model import names_of
 from orchestrator.types import Task
 
-MOST_PROMPTS = 1_000  # of a set: more of one kind would only outweigh the others
+MOST_PROMPTS = 700  # of a set: more of one kind would only outweigh the others
 # How many replies each set counts as, whatever it has: RouterArena most, since its prompts are of the most kinds.
 _COUNTS_AS = {"gsm8k": 2_000, "arena": 2_600, "crux": 1_000, "math_l5": 800, "mmlupro": 1_400}
 _OTHERWISE = 1_000

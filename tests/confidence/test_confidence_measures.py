@@ -94,8 +94,12 @@ def test_every_curve_belongs_to_a_measure_and_says_where_it_is_from() -> None:
     code = read_answer("```python\nx = 1\n```\nThis sets it.", "Write code that sets x.")
     short = read_answer("The final answer is: Marie Curie", "Who found radium?")
     long = read_answer("It stores what arrives. " * 9, None)
+    literal = read_answer("It doubles each of them, so the answer is: [2, 4]", "What does f return?\n>>> f([1, 2])")
     taken = {
-        m.name for answer in (number, choice, code, short, long) for ms in measures_of(answer).values() for m in ms
+        m.name
+        for answer in (number, choice, code, short, long, literal)
+        for ms in measures_of(answer).values()
+        for m in ms
     }
     assert set(weights().curves) <= taken
 

@@ -68,7 +68,7 @@ def test_the_report_fits_its_width(found: SetReport, width: int) -> None:
 
 def test_every_figure_has_its_interval_in_the_table(found: SetReport) -> None:
     lines = list(text_of(BenchReport([found], None, 0, 20), 80))
-    (row,) = [line for line in lines if line.lstrip("* ").startswith("cascade 0.6") and "%" in line]
+    (row,) = [line for line in lines if line.lstrip("* ").startswith("cascade 0.7") and "%" in line]
     assert len(re.findall(r"\[[0-9.]+, [0-9.]+\]", row)) == 3
 
 

@@ -15,6 +15,7 @@ from ..code_form import parses
 from ..signal import Answer, Signal
 
 WRONG_FORM = -1.4
+WRONG_FORM_OF_A_TEXT = -2.7  # which starts higher than a definite answer does
 VERY_SHORT, VERY_SHORT_UNKNOWN = -1.0, -0.5  # of no words at all; the second where the prompt is not known
 VERY_SHORT_WORDS = 20
 _FEW_ITEMS = 2  # of a list whose length is left open
@@ -25,7 +26,7 @@ _PYTHON_FENCE = expression(r"^[ \t]{0,3}(?:`{3,}|~{3,})(?:python|py)\b", re.MULT
 def fit(answer: Answer) -> Iterator[Signal]:
     """What is missing of the form that was asked for; nothing where the prompt asks for none."""
     if missing := _missing(answer):
-        yield Signal("form", WRONG_FORM, missing)
+        yield Signal("form", WRONG_FORM_OF_A_TEXT if answer.is_open else WRONG_FORM, missing)
     yield from _brevity(answer)
 
 
