@@ -39,8 +39,8 @@ from .table import Decision, Observed, Obstacle, Offer, Situation, nothing_to_ca
 from .taking import check_taken
 
 # The chance that a leg's answer is accepted where the ledger has no measurement: of recorded answers to prompts of many
-# kinds (RouterArena), the share with a confidence of 0.6 or more.
-_ACCEPTED = 0.61
+# kinds (RouterArena), the share with a confidence of 0.7 or more.
+_ACCEPTED = 0.41
 _OF_CAP = (Obstacle.BUDGET, Obstacle.UNPRICED)  # what a cost cap alone puts in a model's way
 
 
