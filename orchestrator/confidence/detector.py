@@ -6,9 +6,9 @@
 Two kinds of signal are put together. What speaks against an answer in so many words (hedges, a refusal, an answer cut
 off) has weights set by hand, since recorded answers to benchmarks have too few of them to fit. What is measured of a
 definite answer (a number, an option, code, a few words) has curves fitted to recorded outcomes, and so has where each
-kind of answer starts from. Open answers, essays and advice, start from a baseline set by hand; what is measured of their
-substance counts for a bounded part. Which model answered (`strength`) and what the user's ratings say (`experience`)
-come as evidence.
+kind of answer starts from. Open answers, essays and advice, start from a baseline set by hand; what is measured of
+their substance counts for a bounded part. Which model answered (`strength`) and what the user's ratings say
+(`experience`) come as evidence.
 
 `slope` and `intercept` are 1 and 0 unless `orch tune` has fitted them to a user's own ratings. `Verdict.signals` has
 the logits before that, which add up.
