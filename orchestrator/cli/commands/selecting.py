@@ -61,20 +61,23 @@ class SelectionFlags(PeriodFlags, LedgerFlags, ConfigFlags):
     ] = None
 
 
-def _source(wanted: str | None) -> str:
+def _source(wanted: str | None, otherwise: str) -> str:
     """Raises UsageError for a source that there is not."""
     known = (OWN, IMPORTED, ALL, *(source.value for source in Source))
     if wanted is not None and wanted not in known:
         hint = did_you_mean(wanted, known) or f"there are: {', '.join(known)}"
         raise UsageError(f"--source: there is no source {wanted!r}", hint=hint)
-    return OWN if wanted is None else wanted
+    return otherwise if wanted is None else wanted
 
 
 @contextmanager
-def selected(flags: SelectionFlags) -> Iterator[tuple[Ledger | None, Selection, datetime]]:
-    """The ledger, or None if there is none yet; the runs asked for; and the time, in the user's time zone."""
+def selected(flags: SelectionFlags, *, source: str = OWN) -> Iterator[tuple[Ledger | None, Selection, datetime]]:
+    """The ledger, or None if there is none yet; the runs asked for; and the time, in the user's time zone. `source` is
+    whose runs they are where the user does not say."""
     settings, now = settings_from(flags), local_now()
-    selection = Selection(settings.simulate, flags.within(now), flags.category, flags.tag, _source(flags.source))
+    selection = Selection(
+        settings.simulate, flags.within(now), flags.category, flags.tag, _source(flags.source, source)
+    )
     ledger = read_ledger(settings.ledger)
     tell_of_other_runs(ledger, settings)
     try:
