@@ -10,7 +10,8 @@ from rich.table import Column
 from ..deferred import dataclass
 from ..money import format_short
 from .baseline import EASY_FROM, GOOD_RATING, LEAST_RATED, LEAST_RUNS, Compared, Comparison, Ease, Figures, easy_tasks
-from .table import Draw, idle_line, plain_table, scope
+from .figures import idle_line, scope
+from .table import Draw, plain_table
 
 _UNKNOWN = "-"
 _NO_TASK = "(none)"

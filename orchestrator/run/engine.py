@@ -52,6 +52,7 @@ from .call.alerts import tell
 from .call.allowance import TokenBudget
 from .call.caller import Caller, Order
 from .call.commands import for_commands
+from .call.connections import Connections
 from .call.run_log import RunLog
 from .events import Note, Observer, unobserved
 from .lifetime import Lifetime, Opened
@@ -108,7 +109,8 @@ class Engine:
         self._detector = ConfidenceDetector(
             slope=calibration.slope, intercept=calibration.intercept, plugins=settings.signals
         )
-        self._lifetime = Lifetime(self._admission, connect or self._default_connect(), settings.ledger, ledger)
+        connections = partial(Connections, connect or self._default_connect(), monotonic)
+        self._lifetime = Lifetime(self._admission, connections, settings.ledger, ledger)
 
     async def __aenter__(self) -> Self:
         """Open the engine. Raises LedgerError, with nothing left open, if the ledger cannot be opened."""
@@ -227,7 +229,7 @@ class Engine:
         return result
 
     async def _carry_out(self, planned: Planned, opened: Opened, log: RunLog) -> OrchestrationResult:
-        started, settings = self._monotonic(), self.settings
+        started, settings, connecting = self._monotonic(), self.settings, opened.connections.seconds
         called = models(planned.plan)  # one alone is waited for as long as the run lasts
         pace = await self._paces.of(called, opened.ledger) if len(called) > 1 else {}
         run = recording.begun(
@@ -248,7 +250,7 @@ class Engine:
                 run,
                 status,
                 at=self._clock(),
-                latency_ms=round(1000 * (self._monotonic() - started)),
+                latency_ms=round(1000 * (self._monotonic() - started - (opened.connections.seconds - connecting))),
                 text=text,
                 outcome=outcome,
                 error=error,

@@ -14,10 +14,10 @@ from ...distribution import with_extra
 from ...ledger.store import Ledger
 from ...money import format_nanousd
 from .. import charting
+from ..figures import group_notes, idle_line, scope
 from ..idle import Idle
 from ..period import Localise
 from ..selection import Selection
-from ..table import idle_line, notes, scope
 from . import charts
 from .material import Material, gather
 from .sections import SECTIONS, cost_of, percent, seconds
@@ -63,7 +63,7 @@ def _beside(name: str) -> str:
 def _parts(material: Material, drawn: bool) -> Iterator[str]:
     """The sections that have something to show: texts are HTML, mappings are charts."""
     yield charting.tiles(_tiles(material))
-    yield from map(charting.note, (*notes(material.models.total), *map(idle_line, material.idle)))
+    yield from map(charting.note, (*group_notes(material.models.total), *map(idle_line, material.idle)))
     sections = [(name, title, list(make(material))) for name, title, make in SECTIONS]
     sections = [section for section in sections if section[2]]
     yield charting.contents([*((name, title) for name, title, _ in sections), ("runs", "Runs")])
