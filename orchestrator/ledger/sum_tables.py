@@ -1,6 +1,6 @@
 """The tables that hold sums of days, for reports: their columns, and how these are made from runs and calls.
 
-`call_sums` and `run_sums` have the same rows at several grains, `grain` says which: by all dimensions (`*`), by
+`call_sums` and `run_sums` sum up the same rows at several grains, `grain` says which: by all dimensions (`*`), by
 one (its name), and by none (the empty text). By day, simulated and source they are summed at every grain. `pruned` are
 the sums of rows that are gone. `latencies` are milliseconds with commas between them, one for each completed call or
 complete run: percentiles of any of these sums are exact.
@@ -16,7 +16,11 @@ RUN_DIMENSIONS = (
     *("strategy", "pattern", "task", "level", "category", "tags", "experiment", "arm", "host", "user", "key"),
 )
 # Those with a grain of their own: what is asked for most, and has few values.
-GRAINS = ("model", "provider", "strategy", "task", "level", "category")
+GRAINS = ("model", "provider", "strategy", "task", "level", "category", "tags")
+# By the quarter of an hour in which runs were started: every time zone's hours are made of these.
+TIME = "created_at"
+TIMED = ("model", "provider")  # what the sums by time have besides
+QUARTER = "runs.created_at - runs.created_at % 900000000"
 
 CALL_SUMS = {
     # The runs that made calls: by all of the call's dimensions, and by one of them. A run counts once in each.
@@ -64,6 +68,9 @@ ANSWER = """LEFT JOIN call_rows AS calls ON calls.rowid = (
     WHERE answers.run_id = runs.run_id AND answers.model = runs.model_used
     ORDER BY answers.status = 'completed' DESC, answers.rowid DESC LIMIT 1
 )"""
+# Sums that only the tables have, and those that reports take apart.
+RUNS_BY_ONE = tuple(f"{name}_runs" for name in CALL_DIMENSIONS)
+RATED = ("rated_runs", "rating")
 _REAL = ("confidence", "rating")
 
 
@@ -71,7 +78,9 @@ def _columns(sums: dict[str, str]) -> str:
     dimensions = (*RUN_DIMENSIONS, *CALL_DIMENSIONS)
     texts = (f"{name} {'INTEGER' if name == 'simulated' else 'TEXT'}" for name in dimensions)
     numbers = (f"{name} {'REAL' if name in _REAL else 'INTEGER'} NOT NULL" for name in sums)
-    return ", ".join(["grain TEXT NOT NULL", "pruned INTEGER NOT NULL", *texts, *numbers, "latencies TEXT"])
+    return ", ".join(
+        ["grain TEXT NOT NULL", "pruned INTEGER NOT NULL", f"{TIME} INTEGER", *texts, *numbers, "latencies TEXT"]
+    )
 
 
 CREATE_SUMS = (

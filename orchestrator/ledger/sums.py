@@ -23,9 +23,12 @@ from .sum_tables import (
     CALL_SUMS,
     GRAINS,
     NONE,
+    QUARTER,
     RUN_DIMENSIONS,
     RUN_LATENCIES,
     RUN_SUMS,
+    TIME,
+    TIMED,
 )
 
 FEWEST_CALLS = 20_000  # below it the rows themselves are read in no time
@@ -65,56 +68,59 @@ def _days_to_sum(connection: sqlite3.Connection, today: date) -> list[str]:
 def sum_day(connection: sqlite3.Connection, day: str) -> None:
     """Within a transaction: make the sums of a day anew from its rows."""
     for table in ("call_sums", "run_sums"):
+        # Each grain is named, so that the index by grain and day finds them.
+        marks = ", ".join("?" * len(_EVERY_GRAIN))
         connection.execute(
-            f"DELETE FROM {table} WHERE day = ? AND NOT pruned AND grain IN ({_marks()})", (day, *_ALL_GRAINS)
+            f"DELETE FROM {table} WHERE grain IN ({marks}) AND day = ? AND NOT pruned", (*_EVERY_GRAIN, day)
         )
-    connection.execute(_CALLS_BY_ALL, (day,))
-    connection.execute(_RUNS_BY_ALL, (day,))
-    for grain in (NONE, *GRAINS):
-        connection.execute(_coarser("call_sums", grain, CALL_SUMS), (day,))
-        connection.execute(_coarser("run_sums", grain, RUN_SUMS), (day,))
+    for statement in (*_FROM_ROWS, *_FROM_FINER):
+        connection.execute(statement, (day,))
     connection.execute("INSERT OR IGNORE INTO summed_days VALUES (?)", (day,))
 
 
-_ALL_GRAINS = (ALL, NONE, *GRAINS)
+_EVERY_GRAIN = (ALL, NONE, TIME, *GRAINS)
 
 
-def _marks() -> str:
-    return ", ".join("?" * len(_ALL_GRAINS))
-
-
-def _by_all(table: str, sums: Mapping[str, str], latencies: str, rows: str) -> str:
-    dimensions = [f"runs.{name}" for name in RUN_DIMENSIONS] + [f"calls.{name}" for name in CALL_DIMENSIONS]
-    names = ", ".join([*RUN_DIMENSIONS, *CALL_DIMENSIONS, *sums])
+def _of_rows(table: str, grain: str, dimensions: Mapping[str, str]) -> str:
+    """Sums from the rows themselves, by dimensions with what they are in SQL."""
+    sums, latencies, rows = _MADE_OF[table]
+    groups = ", ".join(str(3 + place) for place in range(len(dimensions)))
     return f"""
-        INSERT INTO {table} (grain, pruned, {names}, latencies)
-        SELECT '{ALL}', 0, {", ".join([*dimensions, *sums.values(), latencies])}
-        FROM {rows} WHERE runs.day = ? GROUP BY {", ".join(str(3 + place) for place in range(len(dimensions)))}
+        INSERT INTO {table} (grain, pruned, {", ".join([*dimensions, *sums])}, latencies)
+        SELECT '{grain}', 0, {", ".join([*dimensions.values(), *sums.values(), latencies])}
+        FROM {rows} WHERE runs.day = ? GROUP BY {groups}
     """
 
 
-_CALLS_BY_ALL = _by_all(
-    "call_sums", CALL_SUMS, CALL_LATENCIES, "run_rows AS runs JOIN call_rows AS calls ON calls.run_id = runs.run_id"
-)
-_RUNS_BY_ALL = _by_all(
-    "run_sums",
-    RUN_SUMS,
-    RUN_LATENCIES,
-    f"run_rows AS runs LEFT JOIN ratings ON ratings.run_id = runs.run_id {ANSWER}",
-)
-
-
-def _coarser(table: str, grain: str, sums: Mapping[str, str]) -> str:
+def _coarser(table: str, grain: str) -> str:
     """Sums by one dimension or none, from those by all."""
     dimensions = (*ALWAYS, grain) if grain else ALWAYS
-    names = ", ".join([*dimensions, *sums])
-    # By one dimension of the calls, the runs are those that it has once.
-    values = {name: f"sum({name})" for name in sums}
+    values = {name: f"sum({name})" for name in _MADE_OF[table][0]}
     if table == "call_sums" and grain in CALL_DIMENSIONS:
-        values["runs"] = f"sum({grain}_runs)"
+        values["runs"] = f"sum({grain}_runs)"  # each run once
     return f"""
-        INSERT INTO {table} (grain, pruned, {names}, latencies)
+        INSERT INTO {table} (grain, pruned, {", ".join([*dimensions, *values])}, latencies)
         SELECT '{grain}', 0, {", ".join([*dimensions, *values.values()])}, group_concat(latencies)
         FROM {table} WHERE grain = '{ALL}' AND day = ? AND NOT pruned
         GROUP BY {", ".join(dimensions)}
     """
+
+
+_MADE_OF = {
+    "call_sums": (
+        CALL_SUMS,
+        CALL_LATENCIES,
+        "run_rows AS runs JOIN call_rows AS calls ON calls.run_id = runs.run_id",
+    ),
+    "run_sums": (
+        RUN_SUMS,
+        RUN_LATENCIES,
+        f"run_rows AS runs LEFT JOIN ratings ON ratings.run_id = runs.run_id {ANSWER}",
+    ),
+}
+_DIMENSIONS = {
+    ALL: {name: f"runs.{name}" for name in RUN_DIMENSIONS} | {name: f"calls.{name}" for name in CALL_DIMENSIONS},
+    TIME: {name: f"runs.{name}" for name in ALWAYS} | {TIME: QUARTER} | {name: f"calls.{name}" for name in TIMED},
+}
+_FROM_ROWS = [_of_rows(table, grain, _DIMENSIONS[grain]) for grain in _DIMENSIONS for table in _MADE_OF]
+_FROM_FINER = [_coarser(table, grain) for grain in (NONE, *GRAINS) for table in _MADE_OF]
