@@ -118,6 +118,8 @@ def test_windows_are_calendar_days_weeks_from_monday_and_months(ledger: Ledger) 
         "day": 10_000,
         "week": 111_000,
         "month": 111_110,
+        "year": 111_111,
+        "all": 111_111,
     }
 
 
