@@ -238,6 +238,7 @@ class Engine:
             now=self._clock(),
             simulated=settings.simulate,
             with_text=settings.log_text,
+            environ=settings.environ,
         )
         log.begin(run)
         execution = self._execution(run, planned, log, opened, started, pace)
