@@ -17,13 +17,11 @@ from ..deferred import dataclass, replace
 from ..plan import Accept, Call, Cascade, Check, CostRange, Loop, Node, Panel, calls, children, nodes, price
 from ..plan import Sequence as Steps
 from ..plan.compose import READ_PER_WRITTEN, VERDICT_TOKENS, Size, expected_loads, reply_limit
-from ..plan.load import Load
 from ..plan.pricing import total
 from ..plan.repair import PROBLEM, PROBLEM_TOKENS, REPLY, held_against, repair_call
-from ..reading.bounds import Tokenizer
 from ..reading.prompt import Reading
 from ..registry.model import ModelSpec
-from .loads import prompt_load
+from .loads import Loads
 from .quote import DEFAULT_MAX_TOKENS, output_limit, price_for, quote
 
 
@@ -39,7 +37,10 @@ class CallCosts:
     when: datetime
     accepted: Callable[[Node], float] = lambda _: 1.0
     _judges: frozenset[Call] = frozenset()
-    _loads: dict[Tokenizer, Load] = field(default_factory=dict)
+    _loads: Loads = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._loads = Loads(self.reading, self.options)
 
     def of(self, plan: Node) -> dict[Call, CostRange]:
         """The cost range of each call in nano-dollars. Equal calls cost the same wherever they stand."""
@@ -121,7 +122,7 @@ class CallCosts:
     def _range(self, call: Call, sizes: Mapping[str, Size], answers: Sequence[Size], answer: Size | None) -> CostRange:
         """What a call of one model costs."""
         spec = self.find(call.model)
-        base = self._load(spec.tokenizer)
+        base = self._loads.on(spec)
         if answer is not None:
             base = replace(base, output_tokens=VERDICT_TOKENS)
         prompt, count = self.reading.prompt, self.reading.count
@@ -139,11 +140,6 @@ class CallCosts:
         """The longest output of a node: that of the longest answer that it may take."""
         limit = max(self._limit(call, judging=call in self._judges) for call in calls(node))
         return Size(min(self.reading.analysis.output_tokens, limit), READ_PER_WRITTEN * limit)
-
-    def _load(self, tokenizer: Tokenizer) -> Load:
-        if tokenizer not in self._loads:
-            self._loads[tokenizer] = prompt_load(self.reading, self.options, tokenizer)
-        return self._loads[tokenizer]
 
     def _limit(self, call: Call, *, judging: bool) -> int:
         wanted = reply_limit(call, self.options.max_tokens, judging=judging)

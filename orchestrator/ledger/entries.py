@@ -10,14 +10,16 @@ from ..errors import BudgetError
 from ..money import format_nanousd
 from .budgets import Alert, check_budgets, new_alerts
 from .budgets import left_nanousd as left_of_budgets
+from .conversations import KeptTurn, keep_conversation
 from .orphans import interrupt_calls
 from .records import CallRecord, CallStatus, RunRecord
 from .rows import from_row, insert, rewrite, to_micros, update
 
 
-def start_run(connection: sqlite3.Connection, run: RunRecord) -> None:
-    """Insert the run's row."""
+def start_run(connection: sqlite3.Connection, run: RunRecord, said: Sequence[KeptTurn] = ()) -> None:
+    """Insert the run's row, and the turns of its conversation."""
     insert(connection, "runs", run)
+    keep_conversation(connection, run.run_id, said)
 
 
 def reserve(connection: sqlite3.Connection, calls: Sequence[CallRecord], exempt: Collection[str] = ()) -> None:

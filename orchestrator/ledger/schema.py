@@ -16,6 +16,7 @@ from __future__ import annotations
 import sqlite3
 
 from .released import RELEASED
+from .schema_of_conversations import OF_CONVERSATIONS
 from .schema_of_keys import VERSION_9
 from .views import remake_views
 
@@ -190,7 +191,7 @@ _VERSION_10 = (
 )
 
 # One tuple of statements a version; the ledger's `user_version` counts how many have been carried out.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (*RELEASED, VERSION_9, _VERSION_10)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (*RELEASED, VERSION_9, _VERSION_10, OF_CONVERSATIONS)
 _FIRST_WITH_VIEWS = 10
 
 

@@ -58,6 +58,7 @@ from .events import Note, Observer, unobserved
 from .lifetime import Lifetime, Opened
 from .paces import Paces
 from .result import ErrorInfo, OrchestrationResult, build_result
+from .streaming import AnswerStream
 from .walk import Execution, Outcome
 
 T = TypeVar("T")
@@ -178,6 +179,11 @@ class Engine:
         observed = await self._observed_from_here(options)
         return await self.execute(self._plan(prompt, options, observed), observe)
 
+    def stream(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> AnswerStream:
+        """As `run`, but gives the answer piece by piece: `async for piece in engine.stream(prompt, options)`."""
+        asked = replace(options, stream=True)
+        return AnswerStream(lambda watch: self.run(prompt, asked, watch), observe)
+
     async def execute(
         self,
         planned: Planned,
@@ -240,7 +246,7 @@ class Engine:
             with_text=settings.log_text,
             environ=settings.environ,
         )
-        log.begin(run)
+        log.begin(run, recording.said(planned, with_text=settings.log_text))
         execution = self._execution(run, planned, log, opened, started, pace)
 
         async def finish(

@@ -46,6 +46,7 @@ WAYS = [
     Way("run", {"rate_last": "good"}),
     *(Way(name, {"prompt": "Why?"}) for name in ("cheapest", "fallback", "ensemble")),
     Way("cheapest", {"rate_last": "good"}),
+    Way("chat"),
     Way("plan", {"prompt": "Why?", "given": {"max_latency_s": 30.0}}),
     Way("models"),
     Way("models", {"action": "bench", "names": ["haiku"]}),

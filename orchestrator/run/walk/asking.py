@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 
 from ...choose.loads import prompt_load
+from ...choose.passing import Passed, passed_on
 from ...choose.quote import output_limit
 from ...confidence.asked import Asked
 from ...confidence.detector import ConfidenceDetector
@@ -16,7 +17,7 @@ from ...plan import Call
 from ...plan.compose import VERDICT_FORMAT, VERDICT_TOKENS, Material, compose, insertable, reply_limit
 from ...reading.prompt import Reading
 from ...registry.model import Feature, ModelSpec, Registry
-from ...types import FinishReason, Message, Request, ResponseFormat
+from ...types import FinishReason, Request, ResponseFormat
 from ..call.caller import Caller, Draft, Order
 from .judgement import Judgement, read_judgement
 from .outcome import Outcome
@@ -93,19 +94,25 @@ class Asker:
 
     def _request(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> tuple[Request, Order]:
         """The request, and the order with its load."""
-        base = prompt_load(self.reading, order.options, spec.tokenizer)
+        base = prompt_load(self.reading, order.options, spec)
         if material.judging:
             base = replace(base, output_tokens=VERDICT_TOKENS)
         composed = compose(call, self.reading.prompt, material, base, self.reading.count)
         wanted = reply_limit(call, order.options.max_tokens, judging=material.judging)
         limit = max(output_limit(spec, composed.load, wanted), 1)
         expected = min(composed.load.output_tokens, limit)
+        passed = self._passed(call, spec, order, limit)
         request = Request(
             model=spec.id,
-            messages=(Message("user", composed.text),),
+            messages=composed.messages,
             max_tokens=limit,
             system=composed.system,
-            temperature=self._temperature(call, spec, order),
+            temperature=passed.temperature,
+            top_p=passed.top_p,
+            seed=passed.seed,
+            effort=passed.effort,
+            thinking_tokens=passed.thinking_tokens,
+            stop=() if material.judging else passed.stop,
             response_format=self._format(call, spec, material, order),
             logprobs=order.logprobs and Feature.LOGPROBS in spec.supports and not material.judging,
             tools=order.options.tools if call.template is None and not material.judging else (),
@@ -122,9 +129,12 @@ class Asker:
         schema = order.options.schema
         return ResponseFormat(schema) if schema is not None and order.answers else None
 
-    def _temperature(self, call: Call, spec: ModelSpec, order: Order) -> float | None:
+    def _passed(self, call: Call, spec: ModelSpec, order: Order, limit: int) -> Passed:
+        """What of the options the model takes; the rest is left out with a word, once a run."""
         temperature = order.options.temperature if call.temperature is None else call.temperature
-        if temperature is not None and "temperature" not in spec.supports:
-            self.decide(f"{spec.name} takes no temperature: left out", loud=call.temperature is None)
-            return None
-        return temperature
+        in_tools = any(turn.tool_calls for turn in self.reading.prompt.after)
+        passed = passed_on(order.options, spec, temperature=temperature, limit=limit, in_tools=in_tools)
+        for name in passed.left_out:
+            loud = name != "temperature" or call.temperature is None
+            self.decide(f"{spec.name} takes no {name}: left out", loud=loud)
+        return passed
