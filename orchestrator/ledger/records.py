@@ -40,6 +40,7 @@ class RunRecord:
 
     `experiment`, `arm` and `subject_sha256` are set if it took part in one, `key` if a client of `orch serve` asked,
     `source` if it comes from another tool's log, where `source_key` is its mark.
+    `host` and `user` are the machine and its user, by name.
     """
 
     run_id: str
@@ -65,6 +66,8 @@ class RunRecord:
     arm: str | None = None
     subject_sha256: str | None = None
     key: str | None = None
+    host: str | None = None
+    user: str | None = None
     source: str | None = None
     source_key: str | None = None
     model_used: str | None = None

@@ -22,19 +22,8 @@ _NAMES = {record: tuple(field.name for field in fields(record)) for record in (R
 # What a row keeps as it was inserted. An UPDATE that names a column writes its entries in all indexes anew.
 _KEPT = {
     RunRecord: frozenset(
-        {
-            "run_id",
-            "created_at",
-            "day",
-            "process",
-            "experiment",
-            "arm",
-            "key",
-            "source",
-            "source_key",
-            "system",
-            "prompt",
-        }
+        {"run_id", "created_at", "day", "process", "experiment", "arm", "key", "host", "user", "system", "prompt"}
+        | {"source", "source_key"}
     ),
     CallRecord: frozenset({"call_id", "run_id", "created_at", "day", "provider", "model", "simulated"}),
 }

@@ -123,7 +123,7 @@ def report(flags: _ReportFlags) -> int:
         beside = imported_beside(ledger, selection)
     ahead = [] if projected is None else list(projection_lines(projected))
     ahead += [*in_words(beside), *(str(target) for target in targets)]
-    more: dict[str, Any] = {"source": selection.source, "imported": [each.to_dict() for each in beside]}
+    more: dict[str, Any] = {"imported": [each.to_dict() for each in beside]}
     more |= {} if projected is None else {"projection": projected.to_dict()}
     more |= {"targets": [target.to_dict() for target in targets]} if targets else {}
     output.emit(
@@ -148,7 +148,7 @@ def stats(flags: _StatsFlags) -> int:
         statistic = statistics(ledger, selection, now=now)
         beside = imported_beside(ledger, selection)
     output.emit(
-        statistic.to_dict() | {"source": selection.source, "imported": [each.to_dict() for each in beside]},
+        statistic.to_dict() | {"imported": [each.to_dict() for each in beside]},
         rows=lambda: stats_rows(statistic),
         tables=lambda: [stats_sheet(statistic), runs_sheet(statistic.latest, "Latest runs")],
     )
