@@ -14,10 +14,11 @@ from ...confidence.signals.logprobs import logprob_signal
 from ...confidence.signals.tool_use import tool_signals
 from ...deferred import dataclass, replace
 from ...plan import Call
-from ...plan.compose import VERDICT_FORMAT, VERDICT_TOKENS, Material, compose, insertable, reply_limit
+from ...plan.caching import caching_of
+from ...plan.compose import VERDICT_FORMAT, VERDICT_TOKENS, Composed, Material, compose, insertable, reply_limit
 from ...reading.prompt import Reading
 from ...registry.model import Feature, ModelSpec, Registry
-from ...types import FinishReason, Request, ResponseFormat
+from ...types import Caching, FinishReason, Request, ResponseFormat, Tool
 from ..call.caller import Caller, Draft, Order
 from .judgement import Judgement, read_judgement
 from .outcome import Outcome
@@ -102,6 +103,7 @@ class Asker:
         limit = max(output_limit(spec, composed.load, wanted), 1)
         expected = min(composed.load.output_tokens, limit)
         passed = self._passed(call, spec, order, limit)
+        tools = order.options.tools if call.template is None and not material.judging else ()
         request = Request(
             model=spec.id,
             messages=composed.messages,
@@ -115,9 +117,16 @@ class Asker:
             stop=() if material.judging else passed.stop,
             response_format=self._format(call, spec, material, order),
             logprobs=order.logprobs and Feature.LOGPROBS in spec.supports and not material.judging,
-            tools=order.options.tools if call.template is None and not material.judging else (),
+            tools=tools,
+            caching=self._caching(composed, tools, order),
         )
         return request, replace(order, load=replace(composed.load, output_tokens=expected))
+
+    def _caching(self, composed: Composed, tools: tuple[Tool, ...], order: Order) -> Caching | None:
+        if not order.options.provider_cache:
+            return None
+        system = self.reading.count(composed.system or "", composed.load.tokenizer)
+        return caching_of(composed, self.reading.prompt, tools, system.expected + composed.load.tool_tokens)
 
     def _format(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> ResponseFormat | None:
         """The JSON schema to ask for: that of a verdict for a check, the run's for a call whose reply may be the
