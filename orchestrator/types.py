@@ -123,7 +123,7 @@ class Caching:
     goes_on: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Request:
     """One completion to ask of one provider. `model` is the provider's own id. `timeout_s` covers the whole call.
 

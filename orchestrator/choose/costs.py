@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
+from functools import partial
 
 from ..config import RunOptions
 from ..deferred import dataclass, replace
@@ -110,7 +111,7 @@ class CallCosts:
         answer: Size | None = None,
     ) -> None:
         ranges = [
-            self._range(replace(call, model=name, stand_ins=()), sizes, answers, answer)
+            self._range(replace(call, model=name, stand_ins=()) if call.stand_ins else call, sizes, answers, answer)
             for name in (call.model, *call.stand_ins)
         ]
         cost, most = ranges[0], [each.maximum for each in ranges]
@@ -131,10 +132,9 @@ class CallCosts:
         exact = least is load  # what is sent is known already, and with it what the window leaves for the reply
         wanted = reply_limit(call, self.options.max_tokens, judging=answer is not None)
         limit = output_limit(spec, load, wanted) if exact else self._limit(call, judging=answer is not None)
-        ranges = [
-            quote(spec, price, each, limit=max(limit, 1), timeout_s=self.options.timeout_s) for each in (least, load)
-        ]
-        return CostRange(ranges[0].minimum, ranges[1].expected, ranges[1].maximum)
+        price_of = partial(quote, spec, price, limit=max(limit, 1), timeout_s=self.options.timeout_s)
+        of_load = price_of(load)
+        return of_load if exact else of_load._replace(minimum=price_of(least).minimum)
 
     def _size(self, node: Node) -> Size:
         """The longest output of a node: that of the longest answer that it may take."""

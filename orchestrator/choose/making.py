@@ -43,7 +43,7 @@ _ACCEPTED = 0.61
 _OF_CAP = (Obstacle.BUDGET, Obstacle.UNPRICED)  # what a cost cap alone puts in a model's way
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Planned(OfReading):
     """The plan for a prompt, its cost in nano-dollars, and why.
 
@@ -94,7 +94,8 @@ def make_plan(
     check_taken(options, registry, settings.rollout)
     reading = reading or read_prompt(prompt, choice.options, analyzer_for(settings))
     task, limited = reading.analysis.task, _limited(choice.options, reading)
-    choice = replace(choice, options=limited)
+    if limited is not choice.options:
+        choice = replace(choice, options=limited)
     if choice.strategy is tiers:
         choice = replace(choice, chain=registry.tier_chain(limited.tier or tier_for(reading.needs)))
     rollout = None if settings.rollout is None else _known(settings.rollout, registry)

@@ -137,7 +137,7 @@ class Served:
     tool_choice: str = "auto"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunOptions:
     """The options of one run, in the order of `--help`. None leaves the choice to orch.
 

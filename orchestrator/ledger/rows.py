@@ -51,9 +51,9 @@ def to_sql(value: Any) -> Any:
     if isinstance(value, datetime):
         return to_micros(value)
     if isinstance(value, tuple):
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=False) if value else "[]"
     if isinstance(value, StrEnum):
-        return value.value
+        return str.__str__(value)
     return value
 
 

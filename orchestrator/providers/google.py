@@ -41,12 +41,12 @@ API_VERSIONS = ("v1", "v1beta", "v1alpha")
 _SIGNING = expression(r"(?:^|/)gemini-(?:[3-9]|[1-9]\d)")
 _NOT_ITS_OWN = "skip_thought_signature_validator"
 _LABEL = f"google-genai-sdk/{genai.__version__} gl-python/{sys.version.split()[0]}"
-_SDK_HEADERS = {
-    "accept": "*/*",
-    "content-type": "application/json",
-    "user-agent": _LABEL,
-    "x-goog-api-client": _LABEL,
-}
+_SDK_HEADERS = (
+    ("accept", "*/*"),
+    ("content-type", "application/json"),
+    ("user-agent", _LABEL),
+    ("x-goog-api-client", _LABEL),
+)
 
 
 def connect(target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> GoogleProvider:
@@ -102,14 +102,14 @@ class GoogleProvider(SdkProvider):
         return Capabilities(streaming=True, tools=True, json_schema=True, logprobs=True, stop=True)
 
     async def _send(self, request: Request) -> None:
-        headers = {**_SDK_HEADERS, "x-server-timeout": str(math.ceil(request.timeout_s))}
+        headers = (*_SDK_HEADERS, ("x-server-timeout", str(math.ceil(request.timeout_s))))
         url = _address(self._root, request.model)
-        await self._http.post_json(url, httpx2.Headers(headers), _body(request), request.timeout_s)
+        await self._http.post_json(url, headers, _body(request), request.timeout_s)
 
     async def _ask_count(self, request: Request, timeout_s: float) -> bool:
         url = _address(self._root, request.model, "countTokens")
         body = {"generateContentRequest": {"model": _resource(request.model), **_body(request)}}
-        await self._http.post_json(url, httpx2.Headers(_SDK_HEADERS), body, timeout_s)
+        await self._http.post_json(url, _SDK_HEADERS, body, timeout_s)
         return True
 
     async def _events(self, request: Request) -> AsyncGenerator[object, None]:
@@ -192,11 +192,11 @@ def _milliseconds(seconds: float) -> int:
 
 
 @lru_cache(64)
-def _address(root: str, model: str, verb: str = "generateContent") -> httpx2.URL:
+def _address(root: str, model: str, verb: str = "generateContent") -> str:
     """Where the SDK posts to. Raises ValueError for an id of a model that would lead elsewhere."""
     if ".." in model:
         raise ValueError(f"no model has the id {model!r}")
-    return httpx2.URL(f"{root}/{quote(_resource(model))}:{verb}")
+    return f"{root}/{quote(_resource(model))}:{verb}"
 
 
 def _resource(model: str) -> str:

@@ -278,8 +278,9 @@ def group_notes(total: Group) -> list[str]:
 def idle_line(machine: Idle) -> str:
     """A machine that is always on, in a line."""
     names = name_of(", ".join(machine.models))
+    kind = "always on" if machine.starts is None else f"started {machine.starts:,} times"
     return (
-        f"always on, {names}: {machine.hours:,.1f} h cost {format_short(machine.cost_nanousd)}, "
+        f"{kind}, {names}: {machine.hours:,.1f} h cost {format_short(machine.cost_nanousd)}, "
         f"calls {format_short(machine.busy_nanousd)} of it: idle {format_short(machine.idle_nanousd)} beside the total"
     )
 

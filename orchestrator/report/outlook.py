@@ -14,8 +14,8 @@ from .period import Localise, Range, bounds
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """A budget's window so far. `elapsed` is the share of it that is over, 0 to 1. `expected_nanousd` is what will be
-    committed at its end, at the pace so far; `exhausted_at` when nothing is left at that pace, aware, in the user's
-    zone: None if that is not within the window."""
+    committed at its end, at the pace so far (of all time: what is now). `exhausted_at` is when nothing is left at that
+    pace, aware, in the user's zone: None if that is not within the window."""
 
     state: BudgetState
     elapsed: float
@@ -38,8 +38,9 @@ def outlook(state: BudgetState, now: datetime, localise: Localise) -> Outlook:
     """The outlook of a budget at a time, which is aware and in the user's time zone."""
     first, last = state.budget.period.days(now.date())
     start, end = bounds(Range(first, last), localise)
-    if start is None or end is None:
-        raise ValueError("a budget's window has two ends")
+    if start is None or end is None:  # all time has no pace
+        used_up = now if state.committed_nanousd >= state.budget.limit_nanousd else None
+        return Outlook(state, 0.0, state.committed_nanousd, used_up)
     length = (end - start).total_seconds()
     passed = min(max((now - start).total_seconds(), length * _LEAST_ELAPSED), length)
     spent, limit = state.committed_nanousd, state.budget.limit_nanousd

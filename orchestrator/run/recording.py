@@ -16,7 +16,6 @@ from ..ledger.conversations import KeptTurn, kept_turns
 from ..ledger.records import TOOL_CALLS, RunRecord, RunStatus
 from ..plan import Call, to_dict
 from ..plan.compose import said_so_far
-from ..reading.messages import to_openai
 from ..types import digest_of
 from .walk import Outcome
 
@@ -57,6 +56,8 @@ def said(planned: Planned, *, with_text: bool) -> tuple[KeptTurn, ...]:
     prompt = planned.prompt
     if not with_text or (prompt.is_alone and not prompt.attached):
         return ()
+    from ..reading.messages import to_openai  # most runs are no conversation
+
     turns = to_openai(said_so_far(prompt))
     return kept_turns([json.dumps(turn, ensure_ascii=False) for turn in turns])
 

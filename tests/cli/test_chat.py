@@ -32,7 +32,7 @@ def test_each_line_is_answered_in_the_light_of_the_others(orch: Orch, tmp_path: 
     assert code == 0
     assert len(out.splitlines()) >= 2
     assert "saved 4 turns" in err
-    assert "for 2 answers in 2 calls" in err
+    assert "(answers: 2, calls: 2" in err
     messages = json.loads(saved.read_text())
     assert [message["role"] for message in messages] == ["system", "user", "assistant", "user", "assistant"]
     assert messages[3]["content"] == "And of Spain?"
@@ -52,7 +52,7 @@ def test_each_line_is_answered_in_the_light_of_the_others(orch: Orch, tmp_path: 
         ("/help", 0, "/retry [MODEL]"),
         ("/model haiku", 0, "asking claude-haiku-5-5"),
         ("/system", 0, "no system prompt"),
-        ("/cost", 0, "$0.00 for 0 answers"),
+        ("/cost", 0, "$0.00 (answers: 0"),
         ("/new", 0, "a new conversation"),
     ],
 )
@@ -66,5 +66,5 @@ def test_retry_asks_the_last_question_again_and_forgets_its_answer(orch: Orch, t
     saved = tmp_path / "talk.md"
     code, _, err = said(orch, "Name a river.", "/retry haiku", f"/save {saved}", "/cost")
     assert code == 0
-    assert "for 2 answers in 2 calls" in err
+    assert "(answers: 2, calls: 2" in err
     assert saved.read_text().count("## You") == 1

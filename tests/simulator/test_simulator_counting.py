@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from simulated_models import MODEL_OF, MODELS
 
+from orchestrator.deferred import replace
 from orchestrator.errors import ProviderError
 from orchestrator.providers.base import Endpoint, Provider
 from orchestrator.registry.providers import PROVIDERS
@@ -55,7 +56,7 @@ def asked(wire: str, request: Request) -> tuple[int | None, Completion]:
     ids=["long", "system", "tools", "schema"],
 )
 def test_an_input_is_counted_as_the_same_request_is_billed(wire: str, request_: Request) -> None:
-    request = Request(**{name: getattr(request_, name) for name in request_.__slots__} | {"model": MODEL_OF[wire]})
+    request = replace(request_, model=MODEL_OF[wire])
     counted, completion = asked(wire, request)
     assert completion.usage is not None
     assert counted == pytest.approx(completion.usage.input_tokens, abs=64)

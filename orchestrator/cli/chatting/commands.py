@@ -79,8 +79,8 @@ def _cost(talk: Talk, _: str) -> str:
     tokens = (sum(run.input_tokens for run in talk.runs), sum(run.output_tokens for run in talk.runs))
     last = f"; the last answer {format_short(talk.runs[-1].cost_nanousd)}" if talk.runs else ""
     return (
-        f"{format_short(talk.cost_nanousd)} for {len(talk.runs)} answers in {calls} calls, "
-        f"{tokens[0]:,} tokens in and {tokens[1]:,} out{last}"
+        f"{format_short(talk.cost_nanousd)} (answers: {len(talk.runs)}, calls: {calls}, "
+        f"{tokens[0]:,} tokens in and {tokens[1]:,} out){last}"
     )
 
 

@@ -6,7 +6,8 @@ import asyncio
 import os
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -36,16 +37,28 @@ class PipedLines:
         return decoded(line, "standard input").rstrip("\r\n") if line else None
 
     def _feed(self) -> None:
-        line = b"more"
-        while line:
-            try:
-                line = b"" if sys.stdin is None else sys.stdin.buffer.readline()
-            except (OSError, ValueError):
-                line = b""
+        for line in chain(_lines(), (b"",)):
             try:
                 self._loop.call_soon_threadsafe(self._read.put_nowait, line)
             except RuntimeError:  # the loop is closed
                 return
+
+
+def _lines() -> Iterator[bytes]:
+    """The lines of standard input, read without Python's own buffer: its lock, held by a thread that waits for input,
+    would keep Python from ending."""
+    rest = b""
+    while True:
+        try:
+            piece = os.read(sys.stdin.fileno(), 65_536) if sys.stdin is not None else b""
+        except (OSError, ValueError):
+            piece = b""
+        if not piece:
+            break
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line + b"\n" for line in whole)
+    if rest:
+        yield rest
 
 
 class TerminalLines:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,6 +30,7 @@ from ..table_output import TableFlags, TableOutput
 from ..using import REGISTRY_FILES, check_used
 from .projection import projection_lines
 from .selecting import SelectionFlags, selected
+from .targets import EXIT_NOT_MET, check_any, held_targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,10 @@ class _ReportFlags(_StatsFlags, RegistryFlags):
             help="Compare with this period, by task: cost, ratings, models, and what a local model could take over.",
         ),
     ] = None
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Exit code 12 if a target of the config file is not met; for cron."),
+    ] = False
     html: Annotated[
         Path | None,
         typer.Option(
@@ -111,9 +116,15 @@ def report(flags: _ReportFlags) -> int:
                 now=now,
                 idle_on=lambda day: sum(each.idle_nanousd for each in idle_within(Range(day, day))),
             )
+        if flags.check:
+            check_any(settings_from(flags))
+        targets = held_targets(settings_from(flags), ledger, selection, idle_within, now)
     ahead = [] if projected is None else list(projection_lines(projected))
+    ahead += [str(target) for target in targets]
+    more: dict[str, Any] = {} if projected is None else {"projection": projected.to_dict()}
+    more |= {"targets": [target.to_dict() for target in targets]} if targets else {}
     output.emit(
-        summary.to_dict() | ({} if projected is None else {"projection": projected.to_dict()}),
+        summary.to_dict() | more,
         rows=lambda: report_rows(summary),
         tables=lambda: [report_sheet(summary, ahead)],
     )
@@ -123,7 +134,7 @@ def report(flags: _ReportFlags) -> int:
         render.table(ReportTable(summary))
         for line in ahead:
             render.line(line)
-    return 0
+    return EXIT_NOT_MET if flags.check and any(target.met is False for target in targets) else 0
 
 
 @command(_StatsFlags)
@@ -154,10 +165,11 @@ def _grouping(flags: _ReportFlags) -> tuple[By, ...]:
 
 def _check_used(flags: _ReportFlags) -> None:
     """The registry has what machines and other models cost; a report that looks at neither does not read it."""
-    files = REGISTRY_FILES if settings_from(flags).always_on else ()
+    settings = settings_from(flags)
+    files = REGISTRY_FILES if settings.always_on or settings.on_demand or settings.targets.savings is not None else ()
     uses = {
-        "orch report": ("by", "output", *files),
-        "orch report --project": ("project", "against", "by", "output", *REGISTRY_FILES),
+        "orch report": ("by", "output", "check", *files),
+        "orch report --project": ("project", "against", "by", "output", "check", *REGISTRY_FILES),
         "orch report --baseline": ("baseline", "by", "output", *files),
         "orch report --html": ("html", *files),
     }
@@ -233,5 +245,6 @@ def _check_later(baseline: Range, later: Range) -> None:
 
 
 def _machines(settings: Settings) -> tuple[Machine, ...]:
-    """The machines that are always on; the registry is read only if there are any. Raises ConfigError."""
-    return known_machines(settings.always_on, registry_for(settings)) if settings.always_on else ()
+    """The machines of the config file; the registry is read only if there are any. Raises ConfigError."""
+    machines = (*settings.always_on, *settings.on_demand)
+    return known_machines(machines, registry_for(settings)) if machines else ()

@@ -10,8 +10,9 @@ from ...deferred import dataclass
 from ...ledger.budgets import budget_states
 from ...ledger.store import Ledger
 from ..aggregate import summarise
+from ..dimensions import By
 from ..idle import Idle
-from ..model import By, Report
+from ..model import Report
 from ..outlook import Outlook, outlook
 from ..period import Localise
 from ..selection import Selection, in_one_snapshot
