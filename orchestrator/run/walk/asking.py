@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+from ...choose.fitting import unfit_for
 from ...choose.loads import prompt_load
 from ...choose.passing import Passed, passed_on
 from ...choose.quote import output_limit
@@ -16,9 +17,10 @@ from ...deferred import dataclass, replace
 from ...plan import Call
 from ...plan.caching import caching_of
 from ...plan.compose import VERDICT_FORMAT, VERDICT_TOKENS, Composed, Material, compose, insertable, reply_limit
+from ...plan.turns import without_media
 from ...reading.prompt import Reading
 from ...registry.model import Feature, ModelSpec, Registry
-from ...types import Caching, FinishReason, Request, ResponseFormat, Tool
+from ...types import Caching, FinishReason, Message, Request, ResponseFormat, Tool
 from ..call.caller import Caller, Draft, Order
 from .judgement import Judgement, read_judgement
 from .outcome import Outcome
@@ -106,7 +108,7 @@ class Asker:
         tools = order.options.tools if call.template is None and not material.judging else ()
         request = Request(
             model=spec.id,
-            messages=composed.messages,
+            messages=self._messages(composed, spec),
             max_tokens=limit,
             system=composed.system,
             temperature=passed.temperature,
@@ -137,6 +139,14 @@ class Asker:
             return VERDICT_FORMAT
         schema = order.options.schema
         return ResponseFormat(schema) if schema is not None and order.answers else None
+
+    def _messages(self, composed: Composed, spec: ModelSpec) -> tuple[Message, ...]:
+        """The turns; a model that takes no images, as one that the user lets judge answers may, is told of them."""
+        media = self.reading.prompt.media
+        if not media or unfit_for(media, spec) is None:
+            return composed.messages
+        self.decide(f"{spec.name} takes none of the images and documents: it is told that there are some", loud=True)
+        return tuple(map(without_media, composed.messages))
 
     def _passed(self, call: Call, spec: ModelSpec, order: Order, limit: int) -> Passed:
         """What of the options the model takes; the rest is left out with a word, once a run."""
