@@ -171,6 +171,8 @@ def _parameters(request: Request) -> dict[str, Any]:
             {"name": tool.name, "description": tool.description, "input_schema": dict(tool.parameters)}
             for tool in request.tools
         ]
+        if request.tool_choice != "auto":
+            parameters["tool_choice"] = _tool_choice(request.tool_choice)
     if request.caching is not None:
         _mark(parameters, request.caching)
     return parameters
@@ -207,6 +209,13 @@ def _mark(parameters: dict[str, Any], caching: Caching) -> None:
         if isinstance(last["content"], str):
             last["content"] = [{"type": "text", "text": last["content"]}]
         last["content"][-1] |= _KEPT
+
+
+def _tool_choice(choice: str) -> dict[str, str]:
+    """A word, which this API has another one for, or a tool's name, after `=`."""
+    if choice.startswith("="):
+        return {"type": "tool", "name": choice[1:]}
+    return {"type": "any" if choice == "required" else choice}
 
 
 def _messages(messages: tuple[Message, ...]) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ from ...confidence.asked import Asked
 from ...confidence.detector import ConfidenceDetector
 from ...confidence.signals.logprobs import logprob_signal
 from ...confidence.signals.tool_use import tool_signals
+from ...config.options import Served
 from ...deferred import dataclass, replace
 from ...plan import Call
 from ...plan.caching import caching_of
@@ -25,6 +26,7 @@ from ..call.caller import Caller, Draft, Order
 from .judgement import Judgement, read_judgement
 from .outcome import Outcome
 
+_BY_NOBODY = Served()
 Decide = Callable[..., None]  # (text, *, loud=False)
 
 
@@ -101,8 +103,9 @@ class Asker:
         if material.judging:
             base = replace(base, output_tokens=VERDICT_TOKENS)
         composed = compose(call, self.reading.prompt, material, base, self.reading.count)
-        wanted = reply_limit(call, order.options.max_tokens, judging=material.judging)
-        limit = max(output_limit(spec, composed.load, wanted), 1)
+        most = reply_limit(call, order.options.max_tokens, judging=material.judging)
+        limit = max(output_limit(spec, composed.load, most), 1)
+        wanted = order.options.served or _BY_NOBODY
         expected = min(composed.load.output_tokens, limit)
         passed = self._passed(call, spec, order, limit)
         tools = order.options.tools if call.template is None and not material.judging else ()
@@ -118,8 +121,9 @@ class Asker:
             thinking_tokens=passed.thinking_tokens,
             stop=() if material.judging else passed.stop,
             response_format=self._format(call, spec, material, order),
-            logprobs=order.logprobs and Feature.LOGPROBS in spec.supports and not material.judging,
+            logprobs=(order.logprobs or wanted.logprobs) and Feature.LOGPROBS in spec.supports and not material.judging,
             tools=tools,
+            tool_choice=wanted.tool_choice,
             caching=self._caching(composed, tools, order),
         )
         return request, replace(order, load=replace(composed.load, output_tokens=expected))
