@@ -20,7 +20,7 @@ from orchestrator.reading.attachments import attach
 from orchestrator.reading.messages import from_openai, to_openai
 from orchestrator.run.continuing import going_on
 from orchestrator.run.result import OrchestrationResult
-from orchestrator.types import Message, Prompt, Request, Tool
+from orchestrator.types import Effort, Message, Prompt, Request, Tool
 
 PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", 800, 600, 8, 2, 0, 0, 0) + b"\0" * 8
 IMAGE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(PNG).decode()}"}}
@@ -246,3 +246,34 @@ def test_without_text_nothing_of_a_conversation_is_kept(tmp_path: Path) -> None:
     assert b"iVBOR" not in kept
     with pytest.raises(UsageError, match="the ledger has no text of it"):
         going_on(Prompt("Why?"), "last", engine.settings)
+
+
+@pytest.mark.parametrize(
+    ("model", "sent", "left_out"),
+    [
+        ("gpt-6.1-sol", {"effort": "low", "seed": 7}, ["temperature", "top_p", "stop"]),
+        ("claude-opus-5-5", {"effort": "low", "stop": ("END",)}, ["temperature", "top_p", "seed"]),
+        ("claude-haiku-4-5", {"thinking_tokens": 1024, "stop": ("END",)}, ["temperature", "top_p", "seed"]),
+        ("gemini-3.8-flash", {"effort": "low", "seed": 7, "stop": ("END",)}, ["temperature", "top_p"]),
+        (
+            "gemini-2.5-pro",
+            {"thinking_tokens": 1024, "seed": 7, "stop": ("END",), "temperature": 0.5, "top_p": 0.5},
+            [],
+        ),
+    ],
+)
+def test_what_a_model_does_not_take_is_left_out_with_a_word(
+    tmp_path: Path, model: str, sent: dict[str, Any], left_out: list[str]
+) -> None:
+    script = Script({model: [reply(SURE)]})
+    options = RunOptions(chain=model, effort=Effort.LOW, seed=7, stop=("END",), temperature=0.5, top_p=0.5)
+    result = asyncio.run(Stage(tmp_path, script).engine().run(Prompt("Why?"), options))
+    given = {"temperature": None, "top_p": None, "seed": None, "effort": None, "thinking_tokens": None, "stop": ()}
+    assert {name: getattr(script.sent[0], name) for name in given} == given | sent
+    assert [f"{model} takes no {name}: left out" in result.metadata["decisions"] for name in left_out] == [True] * len(
+        left_out
+    )
+    plans = [Stage(tmp_path, script).engine().plan(Prompt("Why?"), replace(options, effort=each)) for each in Effort]
+    costs = [plan.cost.expected or 0 for plan in plans]
+    assert costs == sorted(costs)
+    assert costs[0] < costs[-1]
