@@ -21,6 +21,7 @@ from .sdk import Kind, SdkProvider, sse_events
 
 BASE_URL = "https://api.anthropic.com"
 
+_TOOL_CHOICES = {"auto": {"type": "auto"}, "none": {"type": "none"}, "required": {"type": "any"}}
 _COUNTED = ("model", "messages", "system", "tools", "output_config", "thinking")  # what makes the input of a request
 
 
@@ -169,6 +170,9 @@ def _parameters(request: Request) -> dict[str, Any]:
             {"name": tool.name, "description": tool.description, "input_schema": dict(tool.parameters)}
             for tool in request.tools
         ]
+        if request.tool_choice is not None:
+            named = {"type": "tool", "name": request.tool_choice}
+            parameters["tool_choice"] = _TOOL_CHOICES.get(request.tool_choice, named)
     return parameters
 
 

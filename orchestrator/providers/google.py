@@ -233,7 +233,14 @@ def _body(request: Request) -> dict[str, Any]:
             for tool in request.tools
         ]
         body["tools"] = [{"functionDeclarations": functions}]
+        if request.tool_choice is not None:
+            body["toolConfig"] = {"functionCallingConfig": _calling(request.tool_choice)}
     return body
+
+
+def _calling(choice: str) -> dict[str, Any]:
+    mode = {"auto": "AUTO", "none": "NONE", "required": "ANY"}.get(choice)
+    return {"mode": "ANY", "allowedFunctionNames": [choice]} if mode is None else {"mode": mode}
 
 
 def _contents(messages: tuple[Message, ...], model: str) -> list[dict[str, Any]]:

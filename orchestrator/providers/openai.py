@@ -254,6 +254,10 @@ def _parameters(request: Request, dialect: Dialect) -> dict[str, Any]:
             }
             for t in request.tools
         ]
+        if request.tool_choice in ("auto", "none", "required"):
+            parameters["tool_choice"] = request.tool_choice
+        elif request.tool_choice is not None:
+            parameters["tool_choice"] = {"type": "function", "function": {"name": request.tool_choice}}
     return parameters
 
 

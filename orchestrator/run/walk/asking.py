@@ -104,6 +104,7 @@ class Asker:
         limit = max(output_limit(spec, composed.load, wanted), 1)
         expected = min(composed.load.output_tokens, limit)
         passed = self._passed(call, spec, order, limit)
+        tools = order.options.tools if call.template is None and not material.judging else ()
         request = Request(
             model=spec.id,
             messages=self._messages(composed, spec),
@@ -117,7 +118,8 @@ class Asker:
             stop=() if material.judging else passed.stop,
             response_format=self._format(call, spec, material, order),
             logprobs=order.logprobs and Feature.LOGPROBS in spec.supports and not material.judging,
-            tools=order.options.tools if call.template is None and not material.judging else (),
+            tools=tools,
+            tool_choice=order.options.tool_choice if tools else None,
         )
         return request, replace(order, load=replace(composed.load, output_tokens=expected))
 
