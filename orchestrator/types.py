@@ -112,8 +112,7 @@ class Request:
     """One completion to ask of one provider. `model` is the provider's own id. `timeout_s` covers the whole call.
 
     `tool_choice` is `auto`, `none`, `required` or the name of the one tool to call. What a model does not take is left
-    out before. `effort` is passed on by its name, and `thinking_tokens` to models
-    that take a number instead.
+    out before. `effort` is passed on by its name, and `thinking_tokens` to models that take a number instead.
     """
 
     model: str

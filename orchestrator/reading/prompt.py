@@ -10,7 +10,6 @@ from ..deferred import dataclass, replace
 from ..types import Analysis, Prompt, Task
 from .bounds import Tokenizer
 from .complexity import ComplexityAnalyzer
-from .light import in_light
 from .needs import Need, Needs, needs_of, told
 from .parsing import ParsedPrompt, parse_prompt
 from .tokens import Counted, TokenCount
@@ -66,8 +65,7 @@ class OfReading:
 
 def read_prompt(prompt: Prompt, options: RunOptions, analyzer: ComplexityAnalyzer) -> Reading:
     """Read a prompt. Raises ConfigError for a scorer of the user's own that fails."""
-    asked = prompt.asked if prompt.is_alone else in_light(prompt)
-    parsed = parse_prompt(asked)
+    parsed = parse_prompt(prompt.asked if prompt.is_alone else _in_light(prompt))
     analysis = analyzer.analyze(parsed)
     said = {Need(each) for each in options.requires}
     said |= {need for need, given in ((Need.CRITICAL, options.critical), (Need.ROUTINE, options.routine)) if given}
@@ -78,3 +76,9 @@ def read_prompt(prompt: Prompt, options: RunOptions, analyzer: ComplexityAnalyze
     if options.task in list(Task):
         analysis = replace(analysis, task=options.task or analysis.task)
     return reading if analysis is reading.analysis else replace(reading, analysis=analysis)
+
+
+def _in_light(prompt: Prompt) -> str:
+    from .light import in_light  # most prompts stand alone
+
+    return in_light(prompt)

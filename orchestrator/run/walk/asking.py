@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from ...choose.fitting import unfit_for
 from ...choose.loads import prompt_load
 from ...choose.passing import Passed, passed_on
 from ...choose.quote import output_limit
@@ -136,7 +135,11 @@ class Asker:
     def _messages(self, composed: Composed, spec: ModelSpec) -> tuple[Message, ...]:
         """The turns; a model that takes no images, as one that the user lets judge answers may, is told of them."""
         media = self.reading.prompt.media
-        if not media or unfit_for(media, spec) is None:
+        if not media:
+            return composed.messages
+        from ...choose.fitting import unfit_for  # few prompts have any
+
+        if unfit_for(media, spec) is None:
             return composed.messages
         self.decide(f"{spec.name} takes none of the images and documents: it is told that there are some", loud=True)
         return tuple(map(without_media, composed.messages))
