@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scripted import SURE, UNSURE, Hang, Script, Stage, reply
 
 from orchestrator.config import RunOptions
@@ -87,6 +89,36 @@ def test_what_is_read_is_written_as_it_was() -> None:
 def test_what_cannot_be_passed_on_is_refused_by_its_place(messages: Any, problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
         from_openai(messages)
+
+
+_WORDS = st.sampled_from(
+    ["user", "assistant", "tool", "system", "text", "image_url", "file", "c1", "{}", "data:;base64,", ""]
+)
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | _WORDS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "type", "text", "image_url", "url", "file", "file_data", "tool_calls"])
+            | st.sampled_from(["tool_call_id", "id", "function", "name", "arguments", "refusal"]),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.lists(_VALUES, max_size=4))
+@settings(max_examples=300, deadline=None)
+def test_whatever_messages_are_they_are_read_or_refused(messages: Any) -> None:
+    try:
+        prompt = from_openai(messages)
+    except UsageError:
+        return
+    assert (
+        from_openai(to_openai((*prompt.before, Message("user", prompt.text, parts=prompt.parts)))).text == prompt.text
+    )
 
 
 def test_the_turns_are_sent_as_turns_and_the_question_in_their_place(tmp_path: Path) -> None:
