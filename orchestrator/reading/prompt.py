@@ -8,11 +8,15 @@ from functools import cached_property
 from ..config import RunOptions
 from ..deferred import dataclass, replace
 from ..types import Analysis, Prompt, Task
+from .answer import AnswerForm
 from .bounds import Tokenizer
 from .complexity import ComplexityAnalyzer
 from .needs import Need, Needs, needs_of, told
 from .parsing import ParsedPrompt, parse_prompt
 from .tokens import Counted, TokenCount
+
+
+_STRICT = (AnswerForm.JSON, AnswerForm.NUMBER, AnswerForm.CHOICE)  # an answer in another form is not accepted
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class OfReading:
 
 def read_prompt(prompt: Prompt, options: RunOptions, analyzer: ComplexityAnalyzer) -> Reading:
     """Read a prompt. Raises ConfigError for a scorer of the user's own that fails."""
-    parsed = parse_prompt(prompt.asked if prompt.is_alone else _in_light(prompt))
+    parsed = parse_prompt(prompt.asked) if prompt.is_alone else _parsed_in_light(prompt)
     analysis = analyzer.analyze(parsed)
     said = {Need(each) for each in options.requires}
     said |= {need for need, given in ((Need.CRITICAL, options.critical), (Need.ROUTINE, options.routine)) if given}
@@ -78,7 +82,10 @@ def read_prompt(prompt: Prompt, options: RunOptions, analyzer: ComplexityAnalyze
     return reading if analysis is reading.analysis else replace(reading, analysis=analysis)
 
 
-def _in_light(prompt: Prompt) -> str:
+def _parsed_in_light(prompt: Prompt) -> ParsedPrompt:
+    """The question with what it leans on. A strict form is asked for by the question itself: who wanted a number before
+    and asks why now wants no number."""
     from .light import in_light  # most prompts stand alone
 
-    return in_light(prompt)
+    whole, own = parse_prompt(in_light(prompt)), parse_prompt(prompt.asked)
+    return replace(whole, form=own.form) if whole.form in _STRICT else whole

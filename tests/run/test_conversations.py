@@ -18,6 +18,7 @@ from orchestrator.deferred import replace
 from orchestrator.errors import OrchError, UsageError
 from orchestrator.ledger.store import Ledger
 from orchestrator.ledger.texts import sweep
+from orchestrator.reading.answer import AnswerForm
 from orchestrator.reading.attachments import attach
 from orchestrator.reading.messages import from_openai, to_openai
 from orchestrator.run.continuing import going_on
@@ -150,6 +151,19 @@ def test_a_question_is_as_hard_as_what_it_leans_on(tmp_path: Path, question: str
     assert (after.level == itself.level) is hard
     assert (after.score == alone.score) is not hard
     assert after.input_tokens > alone.input_tokens  # all of it is sent, whatever it says
+
+
+def test_the_form_of_an_answer_is_what_is_asked_last(tmp_path: Path) -> None:
+    engine = Stage(tmp_path, Script({})).engine()
+    before = [
+        {"role": "user", "content": "How many moons has Mars? Return JSON."},
+        {"role": "assistant", "content": '{"moons": 2}'},
+    ]
+    forms = [
+        engine.plan(from_openai([*before, {"role": "user", "content": question}]), RunOptions()).reading.parsed.form
+        for question in ("why?", "And Saturn, as JSON?")
+    ]
+    assert forms == [AnswerForm.OPEN, AnswerForm.JSON]
 
 
 def test_a_check_sees_what_was_said_before(tmp_path: Path) -> None:
