@@ -15,7 +15,6 @@ from .needs import Need, Needs, needs_of, told
 from .parsing import ParsedPrompt, parse_prompt
 from .tokens import Counted, TokenCount
 
-
 _STRICT = (AnswerForm.JSON, AnswerForm.NUMBER, AnswerForm.CHOICE)  # an answer in another form is not accepted
 
 
