@@ -111,8 +111,8 @@ class Effort(StrEnum):
 class Request:
     """One completion to ask of one provider. `model` is the provider's own id. `timeout_s` covers the whole call.
 
-    `tool_choice` is `auto`, `none`, `required` or the name of the one tool to call. What a model does not take is left
-    out before. `effort` is passed on by its name, and `thinking_tokens` to models that take a number instead.
+    What a model does not take is left out before. `effort` is passed on by its name, and `thinking_tokens` to models
+    that take a number instead. `tool_choice` is `auto`, `none`, `required`, or the name of a tool after `=`.
     """
 
     model: str
@@ -126,7 +126,7 @@ class Request:
     thinking_tokens: int | None = None
     stop: tuple[str, ...] = ()
     tools: tuple[Tool, ...] = ()
-    tool_choice: str | None = None
+    tool_choice: str = "auto"
     response_format: ResponseFormat | None = None
     logprobs: bool = False
     timeout_s: float = 600.0

@@ -11,7 +11,6 @@ from ..config.options import OPTIONS, Failure, Option, Requirement
 from ..errors import UsageError, did_you_mean
 from ..types import Prompt
 
-_TOOL_CHOICES = ("auto", "none", "required")
 _MOST_STOPS = 4  # OpenAI's limit
 
 
@@ -55,7 +54,6 @@ def check_options(options: RunOptions) -> None:
         _check_command(options.verify)
     if options.schema is None and (spelled := options.given.get("schema_repair")) is not None:
         raise UsageError(f"{spelled} needs a schema", hint="for example: --schema answer.json")
-    _check_tool_choice(options)
     if len(options.stop) > _MOST_STOPS or not all(isinstance(each, str) and each for each in options.stop):
         raise UsageError(f"stop takes up to {_MOST_STOPS} texts, and none that is empty")
     for text in options.stop:
@@ -74,20 +72,6 @@ def check_options(options: RunOptions) -> None:
         if value is not None and not least <= value <= most:
             bounds = f"at least {least:g}" if most == float("inf") else f"from {least:g} to {most:g}"
             raise UsageError(f"the {option.called or option.name} must be {bounds}, not {value:g}")
-
-
-def _check_tool_choice(options: RunOptions) -> None:
-    choice = options.tool_choice
-    if choice is None:
-        return
-    if not options.tools:
-        raise UsageError(f"{options.given.get('tool_choice', 'tool_choice')} needs tools to choose from")
-    named = [*_TOOL_CHOICES, *(tool.name for tool in options.tools)]
-    if choice not in named:
-        raise UsageError(
-            f"there is no tool {choice[:64]!r} to call",
-            hint=did_you_mean(choice, named) or f"one of: {', '.join(named)}",
-        )
 
 
 @cache

@@ -67,6 +67,7 @@ COMMANDS: Table[Command] = Table(
         "export": Command("export", "Write the ledger as CSV, JSON or JSON lines."),
         "bench": Command("bench", "Measure routing, cascades and confidence on recorded answers of models."),
         "budget": Command("budget", "Set, show or clear spending limits for a day, a week or a month."),
+        "serve": Command("serve", "Answer other programs: OpenAI's and Anthropic's APIs on a port of this machine."),
         "keys": Command("keys", "Add, list and revoke the keys of clients that orch serve answers."),
         "show": Command("show", "Show a past run: its prompt, answer and calls."),
         "why": Command("show", "Explain the decisions of a past run."),

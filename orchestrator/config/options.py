@@ -275,14 +275,6 @@ class RunOptions:
         metavar="FILE.json",
         takers=("cheapest", "round-robin", "cost", "capability", *_CASCADES),
     )
-    tool_choice: str | None = option(
-        None,
-        Kind.TEXT,
-        "Whether tools are called: auto, none, required, or the name of the one to call.",
-        metavar="CHOICE",
-        shown="auto",
-        takers=("cheapest", "round-robin", "cost", "capability", *_CASCADES),
-    )
     max_latency_s: float | None = option(
         None,
         Kind.NUMBER,

@@ -170,10 +170,16 @@ def _parameters(request: Request) -> dict[str, Any]:
             {"name": tool.name, "description": tool.description, "input_schema": dict(tool.parameters)}
             for tool in request.tools
         ]
-        if request.tool_choice is not None:
-            named = {"type": "tool", "name": request.tool_choice}
-            parameters["tool_choice"] = _TOOL_CHOICES.get(request.tool_choice, named)
+        if request.tool_choice != "auto":
+            parameters["tool_choice"] = _tool_choice(request.tool_choice)
     return parameters
+
+
+def _tool_choice(choice: str) -> dict[str, str]:
+    """A word, which this API has another one for, or a tool's name, after `=`."""
+    if choice.startswith("="):
+        return {"type": "tool", "name": choice[1:]}
+    return {"type": "any" if choice == "required" else choice}
 
 
 def _messages(messages: tuple[Message, ...]) -> Iterator[dict[str, Any]]:

@@ -254,11 +254,14 @@ def _parameters(request: Request, dialect: Dialect) -> dict[str, Any]:
             }
             for t in request.tools
         ]
-        if request.tool_choice in ("auto", "none", "required"):
-            parameters["tool_choice"] = request.tool_choice
-        elif request.tool_choice is not None:
-            parameters["tool_choice"] = {"type": "function", "function": {"name": request.tool_choice}}
+        if request.tool_choice != "auto":
+            parameters["tool_choice"] = _tool_choice(request.tool_choice)
     return parameters
+
+
+def _tool_choice(choice: str) -> str | dict[str, Any]:
+    """A word as it is; a tool's name, after `=`, as an object."""
+    return {"type": "function", "function": {"name": choice[1:]}} if choice.startswith("=") else choice
 
 
 def _messages(messages: tuple[Message, ...]) -> Iterator[dict[str, Any]]:

@@ -68,7 +68,6 @@ ASKED: dict[str, Any] = {
     "max_latency_s": 0.01,
     "min_quality": 0.999,
     "temperature": 0.1,
-    "tool_choice": "none",
     "top_p": 0.3,
     "seed": 7,
     "stop": ("##",),
@@ -83,7 +82,7 @@ ASKED: dict[str, Any] = {
     "category": "nightly",
     "tags": ("a",),
 }
-BESIDE = {"schema_repair": ("schema",), "tool_choice": ("tools",)}  # what an option means nothing without
+BESIDE = {"schema_repair": ("schema",)}  # what an option means nothing without
 WITHOUT = frozenset({"strategy", "max_tokens_by_task", "next_on", "stop_on", "count"})
 
 # A name for a way of answering: what it counts as among the takers of an option, and what is asked for.

@@ -12,6 +12,7 @@ from ...confidence.asked import Asked
 from ...confidence.detector import ConfidenceDetector
 from ...confidence.signals.logprobs import logprob_signal
 from ...confidence.signals.tool_use import tool_signals
+from ...config.options import Served
 from ...deferred import dataclass, replace
 from ...plan import Call
 from ...plan.compose import VERDICT_FORMAT, VERDICT_TOKENS, Composed, Material, compose, insertable, reply_limit
@@ -23,6 +24,7 @@ from ..call.caller import Caller, Draft, Order
 from .judgement import Judgement, read_judgement
 from .outcome import Outcome
 
+_BY_NOBODY = Served()
 Decide = Callable[..., None]  # (text, *, loud=False)
 
 
@@ -99,11 +101,11 @@ class Asker:
         if material.judging:
             base = replace(base, output_tokens=VERDICT_TOKENS)
         composed = compose(call, self.reading.prompt, material, base, self.reading.count)
-        wanted = reply_limit(call, order.options.max_tokens, judging=material.judging)
-        limit = max(output_limit(spec, composed.load, wanted), 1)
+        most = reply_limit(call, order.options.max_tokens, judging=material.judging)
+        limit = max(output_limit(spec, composed.load, most), 1)
+        wanted = order.options.served or _BY_NOBODY
         expected = min(composed.load.output_tokens, limit)
         passed = self._passed(call, spec, order, limit)
-        tools = order.options.tools if call.template is None and not material.judging else ()
         request = Request(
             model=spec.id,
             messages=self._messages(composed, spec),
@@ -116,9 +118,9 @@ class Asker:
             thinking_tokens=passed.thinking_tokens,
             stop=() if material.judging else passed.stop,
             response_format=self._format(call, spec, material, order),
-            logprobs=order.logprobs and Feature.LOGPROBS in spec.supports and not material.judging,
-            tools=tools,
-            tool_choice=order.options.tool_choice if tools else None,
+            logprobs=(order.logprobs or wanted.logprobs) and Feature.LOGPROBS in spec.supports and not material.judging,
+            tools=order.options.tools if call.template is None and not material.judging else (),
+            tool_choice=wanted.tool_choice,
         )
         return request, replace(order, load=replace(composed.load, output_tokens=expected))
 
@@ -148,7 +150,8 @@ class Asker:
         """What of the options the model takes; the rest is left out with a word, once a run."""
         temperature = order.options.temperature if call.temperature is None else call.temperature
         in_tools = any(turn.tool_calls for turn in self.reading.prompt.after)
-        passed = passed_on(order.options, spec, temperature=temperature, limit=limit, in_tools=in_tools)
+        forced = (order.options.served or _BY_NOBODY).tool_choice not in ("auto", "none")
+        passed = passed_on(order.options, spec, temperature=temperature, limit=limit, in_tools=in_tools, forced=forced)
         for name in passed.left_out:
             loud = name != "temperature" or call.temperature is None
             self.decide(f"{spec.name} takes no {name}: left out", loud=loud)
