@@ -44,8 +44,8 @@ def passed_on(
     forced: bool = False,
 ) -> Passed:
     """What of the options goes to a model. `limit` is that of the reply, in tokens, thoughts included; `in_tools` says
-    that it goes on from a call of a tool, where Anthropic wants its earlier thoughts back with a budget; `forced` that a
-    tool has to be called, which it has no model do that thinks."""
+    that it goes on from a call of a tool, where Anthropic wants its earlier thoughts back with a budget; `forced` that
+    a tool has to be called, which it lets no model do that thinks."""
     samples = Feature.TEMPERATURE in spec.supports
     api = PROVIDERS[spec.provider].module
     seeds, stops = api != "anthropic", not (spec.provider == "openai" and REASONING in spec.tags)
