@@ -68,8 +68,10 @@ class OfReading:
 
 def read_prompt(prompt: Prompt, options: RunOptions, analyzer: ComplexityAnalyzer) -> Reading:
     """Read a prompt. Raises ConfigError for a scorer of the user's own that fails."""
-    parsed = parse_prompt(prompt.asked) if prompt.is_alone else _parsed_in_light(prompt)
+    parsed = parse_prompt(prompt.asked)
     analysis = analyzer.analyze(parsed)
+    if not prompt.is_alone:
+        parsed, analysis = _in_light(prompt, parsed, analysis, analyzer)
     said = {Need(each) for each in options.requires}
     said |= {need for need, given in ((Need.CRITICAL, options.critical), (Need.ROUTINE, options.routine)) if given}
     reading = Reading(prompt, parsed, analysis, frozenset(said))
@@ -81,10 +83,18 @@ def read_prompt(prompt: Prompt, options: RunOptions, analyzer: ComplexityAnalyze
     return reading if analysis is reading.analysis else replace(reading, analysis=analysis)
 
 
-def _parsed_in_light(prompt: Prompt) -> ParsedPrompt:
-    """The question with what it leans on. A strict form is asked for by the question itself: who wanted a number before
-    and asks why now wants no number."""
+def _in_light(
+    prompt: Prompt, own: ParsedPrompt, analysis: Analysis, analyzer: ComplexityAnalyzer
+) -> tuple[ParsedPrompt, Analysis]:
+    """The question with what it leans on, unless it is harder by itself. A strict form is asked for by the question
+    itself: who wanted a number before and asks why now wants no number."""
     from .light import in_light  # most prompts stand alone
 
-    whole, own = parse_prompt(in_light(prompt)), parse_prompt(prompt.asked)
-    return replace(whole, form=own.form) if whole.form in _STRICT else whole
+    text = in_light(prompt)
+    if text == own.text:
+        return own, analysis
+    whole = parse_prompt(text)
+    if whole.form in _STRICT:
+        whole = replace(whole, form=own.form)
+    together = analyzer.analyze(whole)
+    return (own, analysis) if together.score < analysis.score else (whole, together)
