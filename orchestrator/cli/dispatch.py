@@ -56,6 +56,7 @@ COMMANDS: Table[Command] = Table(
             "chat", "Talk with models in the terminal: each question in the light of what was said before."
         ),
         "plan": Command("plan", "Show which models a run would call, at what cost, and why. Calls nothing."),
+        "compare": Command("compare", "Ask several models the same, or hold past runs side by side."),
         "models": Command("models", "List the models with prices, levels and limits, and whether they are set up."),
         "chains": Command("chains", "List, show and check named plans."),
         "experiment": Command("experiment", "List experiments, show their results, stop them."),

@@ -48,6 +48,8 @@ WAYS = [
     Way("cheapest", {"rate_last": "good"}),
     Way("chat"),
     Way("plan", {"prompt": "Why?", "given": {"max_latency_s": 30.0}}),
+    Way("compare", {"asked": "Why?", "model": ["haiku", "gpt-6-luna"]}),
+    Way("compare", {"asked": "last", "others": ["last"]}),
     Way("models"),
     Way("models", {"action": "bench", "names": ["haiku"]}),
     Way("models", {"action": "show", "names": ["haiku"]}),
