@@ -73,6 +73,7 @@ COMMANDS: Table[Command] = Table(
         "rate": Command("rate", "Rate the answer of a past run."),
         "init": Command("init", "Write configuration files to start from, or convert an openclaw.json."),
         "tune": Command("tune", "Fit confidence and complexity thresholds on rated answers."),
+        "ledger": Command("ledger", "Back up, check, prune, merge and query the ledger."),
         "doctor": Command("doctor", "Check the configuration, ledger, keys, endpoints and clock."),
         "reconcile": Command("reconcile", "Compare the ledger with a provider's usage export, by model and day."),
         "reprice": Command("reprice", "Recompute past costs with the registry's current prices."),

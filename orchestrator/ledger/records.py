@@ -64,6 +64,8 @@ class RunRecord:
     arm: str | None = None
     subject_sha256: str | None = None
     key: str | None = None
+    host: str | None = None
+    user: str | None = None
     model_used: str | None = None
     confidence: float | None = None
     response: str | None = None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import socket
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 
 from ulid import ULID
 
@@ -47,8 +50,23 @@ def begun(planned: Planned, *, process: str | None, now: datetime, simulated: bo
         arm=None if assigned is None else assigned.arm.name,
         subject_sha256=None if assigned is None else assigned.subject,
         key=None if options.served is None else options.served.key,
+        host=_host(),
+        user=_user(),
         simulated=simulated,
     )
+
+
+@cache
+def _host() -> str:
+    return socket.gethostname()
+
+
+@cache
+def _user() -> str | None:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as in some containers
+        return None
 
 
 def said(planned: Planned, *, with_text: bool) -> tuple[KeptTurn, ...]:

@@ -74,6 +74,21 @@ WAYS = [
     Way("budget", {"action": "set", "daily": "5"}),
     Way("budget", {"action": "clear"}),
     Way("budget", {"action": "clear", "all": True}),
+    *(
+        Way("ledger", {"action": action, "names": names})
+        for action, names in {
+            "path": None,
+            "backup": ["copy.db"],
+            "check": None,
+            "forget": ["last"],
+            "merge": ["other.db"],
+            "query": ["SELECT 1"],
+            "metadata": None,
+        }.items()
+    ),
+    Way("ledger", {"action": "prune", "older_than": "9999d"}),
+    Way("ledger", {"action": "redact", "all": True}),
+    Way("ledger", {"action": "redact", "older_than": "9999d"}),
     Way("keys"),
     Way("keys", {"action": "add", "name": "ci"}),
     Way("keys", {"action": "revoke", "name": "ci"}),
