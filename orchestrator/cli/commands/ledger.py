@@ -82,8 +82,8 @@ _USES: dict[str, tuple[str, ...]] = {
 
 def _path(flags: _LedgerCommandFlags, settings: Settings) -> int:
     _named(flags, 0)
-    there = settings.ledger.exists()
-    return _tell(flags, settings, str(settings.ledger), path=str(settings.ledger), exists=there)
+    path = _file(settings)
+    return _tell(flags, settings, str(path), path=str(path), exists=path.exists())
 
 
 def _backup(flags: _LedgerCommandFlags, settings: Settings) -> int:
@@ -192,7 +192,7 @@ def _metadata(flags: _LedgerCommandFlags, settings: Settings) -> int:
     from ...upkeep.datasette import metadata
 
     _named(flags, 0)
-    render.line(render.as_json(metadata(settings.ledger.stem), indent=2))
+    render.line(render.as_json(metadata(_file(settings).stem), indent=2))
     return 0
 
 
@@ -207,6 +207,13 @@ _ACTIONS: dict[str, Callable[[_LedgerCommandFlags, Settings], int]] = {
     "query": _query,
     "metadata": _metadata,
 }
+
+
+def _file(settings: Settings) -> Path:
+    """The ledger's file, whether there is one or not. Raises LedgerError for a folder."""
+    if settings.ledger.is_dir():
+        raise LedgerError(f"{settings.ledger} is a folder", hint="--ledger and ORCH_LEDGER name a file")
+    return settings.ledger
 
 
 def _named(flags: _LedgerCommandFlags, count: int | None, what: str = "") -> list[str]:
