@@ -242,10 +242,17 @@ class Orchestrator:
         return self.engine.stream(prompt_given(prompt, messages, system, context, self.engine.registry), asked)
 
     @_spelled_out
-    def plan(self, prompt: str, strategy: str = "fallback", **options: Unpack[RunParameters]) -> Planned:
+    def plan(
+        self,
+        prompt: str | None = None,
+        strategy: str = "fallback",
+        *,
+        messages: Messages | None = None,
+        **options: Unpack[RunParameters],
+    ) -> Planned:
         """The plan of a run: what it would call and cost, and why. Calls nothing."""
         asked = options_of(self.engine.settings, strategy=_strategy(strategy, options.get("experiment")), **options)
-        return self.engine.plan(Prompt(prompt), asked)
+        return self.engine.plan(prompt_given(prompt, messages, None, (), self.engine.registry), asked)
 
     def close(self) -> None:
         """Wait for the runs in flight, then close the ledger and the connections."""

@@ -32,6 +32,7 @@ from .loads import Loads, prompt_load, question_load
 from .quality import rated_from
 from .role import in_role, with_role
 from .rollout import RolledOut, roll_out
+from .staying import staying
 from .strategies.fallback import fallback
 from .strategies.tiers import tier_for, tiers
 from .table import Decision, Observed, Obstacle, Offer, Situation, nothing_to_call, survey
@@ -102,6 +103,8 @@ def make_plan(
     load = prompt_load(reading, limited)
     situation = _situation(reading, choice, rollout, registry, settings, when, observed)
     decision = _with_word_of_the_cap(_decide(choice, situation, registry), choice, situation, registry)
+    if options.served is not None and options.served.stay_with is not None:
+        decision = staying(decision, situation, options.served.stay_with)
     rolled_out = None
     if rollout is not None:
         decision, rolled_out = roll_out(

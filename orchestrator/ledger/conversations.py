@@ -60,9 +60,15 @@ def conversation_of(ledger: Ledger, run_id: str) -> tuple[str, ...]:
 
 
 def sweep_conversations(connection: sqlite3.Connection) -> int:
-    """Within a transaction: delete the conversations of runs that are gone, and the turns that none has any more.
-    Returns the number of turns."""
-    connection.execute("DELETE FROM conversations WHERE run_id NOT IN (SELECT run_id FROM runs)")
+    """Within a transaction: delete the conversations of runs that are gone or whose text was removed, and the turns
+    that none has any more. Returns the number of turns."""
+    connection.execute(
+        """
+        DELETE FROM conversations WHERE run_id NOT IN (
+            SELECT run_id FROM run_rows WHERE prompt IS NOT NULL OR prompt_text IS NOT NULL
+        )
+        """
+    )
     return connection.execute(
         """
         DELETE FROM conversation_turns WHERE turn_id NOT IN (

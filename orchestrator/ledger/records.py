@@ -39,6 +39,7 @@ class RunRecord:
     cap.
 
     `experiment`, `arm` and `subject_sha256` are set if it took part in one, `key` if a client of `orch serve` asked.
+    `host` and `user` are the machine and its user, by name.
     """
 
     run_id: str

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..types import digest_of
+from .conversations import sweep_conversations
 from .progress import Progress
 from .transaction import transaction
 from .views import TEXTS, number_of
@@ -55,7 +56,9 @@ def keep_answer(connection: sqlite3.Connection, run_id: str, text: str | None) -
 
 
 def sweep(connection: sqlite3.Connection) -> int:
-    """Within a transaction: delete the texts that no row names. Returns their number."""
+    """Within a transaction: delete the texts that no row names, and conversations without their run. Returns the
+    number of texts."""
+    sweep_conversations(connection)
     named = " UNION ALL ".join(
         f"SELECT {number_of(name)} FROM {table} WHERE {number_of(name)} IS NOT NULL"
         for table, names in (("run_rows", TEXTS["runs"]), ("call_rows", TEXTS["calls"]))

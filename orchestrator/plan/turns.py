@@ -46,6 +46,11 @@ def with_text(turn: Message, text: str) -> Message:
     return Message.of(turn.role, (*turn.media, text))
 
 
+def without_media(turn: Message) -> Message:
+    """A turn for a model that sees no images: they are told in words."""
+    return Message(turn.role, _shown(turn), turn.tool_calls, turn.tool_call_id) if turn.media else turn
+
+
 def _called(call: ToolCall) -> str:
     return f"[called {call.name} with {call.arguments or '{}'}]"
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..deferred import dataclass, replace
 from ..ledger.rows import to_micros
 from ..ledger.store import Ledger
 from .period import ALL_TIME, Range
+
+SCHEMA_VERSION = 1
 
 T = TypeVar("T")
 
@@ -29,6 +31,17 @@ class Selection:
     within: Range = ALL_TIME
     category: str | None = None
     tag: str | None = None
+
+    def head(self, kind: str) -> dict[str, Any]:
+        """How a JSON object begins that is about these runs."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "kind": kind,
+            "simulated": self.simulated,
+            "range": self.within.to_dict(),
+            "category": self.category,
+            "tag": self.tag,
+        }
 
     def where(self) -> tuple[str, tuple[str | int, ...]]:
         """A condition on the table `runs`, and its parameters."""

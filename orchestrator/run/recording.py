@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import socket
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from functools import cache
 
 from ulid import ULID
 
@@ -21,12 +19,21 @@ from ..plan import Call, to_dict
 from ..plan.compose import said_so_far
 from ..types import digest_of
 from .walk import Outcome
+from .whereabouts import host_name, user_name
 
 Metadata = dict[str, object]  # what JSON can hold
 
 
-def begun(planned: Planned, *, process: str | None, now: datetime, simulated: bool, with_text: bool) -> RunRecord:
-    """The row of a new run. `with_text` stores the prompt itself and not only its hash."""
+def begun(
+    planned: Planned,
+    *,
+    process: str | None,
+    now: datetime,
+    simulated: bool,
+    with_text: bool,
+    environ: Mapping[str, str],
+) -> RunRecord:
+    """The row of a new run. `with_text` stores the prompt itself and not only its hash; `environ` may name the user."""
     prompt, options, analysis = planned.prompt, planned.options, planned.analysis
     assigned = planned.assigned if planned.assigned is not None and planned.assigned.counts else None
     return RunRecord(
@@ -50,23 +57,10 @@ def begun(planned: Planned, *, process: str | None, now: datetime, simulated: bo
         arm=None if assigned is None else assigned.arm.name,
         subject_sha256=None if assigned is None else assigned.subject,
         key=None if options.served is None else options.served.key,
-        host=_host(),
-        user=_user(),
+        host=host_name(),
+        user=user_name(environ),
         simulated=simulated,
     )
-
-
-@cache
-def _host() -> str:
-    return socket.gethostname()
-
-
-@cache
-def _user() -> str | None:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # an account without a name, as in some containers
-        return None
 
 
 def said(planned: Planned, *, with_text: bool) -> tuple[KeptTurn, ...]:

@@ -92,6 +92,7 @@ WAYS = [
     Way("keys"),
     Way("keys", {"action": "add", "name": "ci"}),
     Way("keys", {"action": "revoke", "name": "ci"}),
+    Way("runs"),
     Way("show"),
     Way("why"),
     Way("rate", {"run": "last", "rating": "good"}),
@@ -106,6 +107,7 @@ WAYS = [
     Way("reconcile", {"file": Path("export.csv")}),
     Way("reprice", {"since": "1d", "models_file": Path("models.yaml")}),
     Way("reprice", {"undo": "last"}),
+    Way("serve"),
     Way("simulate"),
     Way("completion", {"shell": Shell.BASH}),
     Way("completion", {"shell": Shell.WORDS, "words": ["run"]}),
@@ -192,8 +194,8 @@ def place(orch: Orch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 def given_port(way: Way, port: int) -> dict[str, Any]:
-    """`orch simulate` would serve until it is stopped: on a port that is taken it ends at once."""
-    return {"port": port} if way.command == "simulate" else {}
+    """`orch serve` and `orch simulate` serve until they are stopped: on a port that is taken they end at once."""
+    return {"port": port} if way.command in ("serve", "simulate") else {}
 
 
 def test_every_command_is_looked_at() -> None:

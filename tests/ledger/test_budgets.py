@@ -131,7 +131,8 @@ def test_every_day_lies_in_exactly_one_window_of_a_kind(day: date, period: Perio
     first, last = period.days(day)
     assert first <= day <= last
     assert period.days(first) == period.days(last) == (first, last)
-    assert period.days(last + timedelta(days=1))[0] == last + timedelta(days=1)
+    if period is not Period.ALL:
+        assert period.days(last + timedelta(days=1))[0] == last + timedelta(days=1)
 
 
 def test_simulated_money_fills_no_real_budget(ledger: Ledger) -> None:

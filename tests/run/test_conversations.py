@@ -12,8 +12,13 @@ import pytest
 from scripted import SURE, UNSURE, Hang, Script, Stage, reply
 
 from orchestrator.config import RunOptions
+from orchestrator.deferred import replace
 from orchestrator.errors import OrchError, UsageError
+from orchestrator.ledger.store import Ledger
+from orchestrator.ledger.texts import sweep
+from orchestrator.reading.attachments import attach
 from orchestrator.reading.messages import from_openai, to_openai
+from orchestrator.run.continuing import going_on
 from orchestrator.run.result import OrchestrationResult
 from orchestrator.types import Message, Prompt, Request, Tool
 
@@ -187,3 +192,57 @@ def test_an_answer_comes_in_pieces_and_leaving_it_settles_the_run(tmp_path: Path
                 _ = [piece async for piece in engine.stream(Prompt("Count."), RunOptions(chain="nobody"))]
 
     asyncio.run(read())
+
+
+def test_a_judge_that_sees_no_images_is_told_of_them(tmp_path: Path) -> None:
+    verdict = reply('{"score": 0.9, "issues": []}')
+    script = Script({"gpt-6.1-sol": [reply(SURE)], "gpt-oss-120b": [verdict]})
+    stage = Stage(tmp_path, script)
+    stage.environ |= {"CEREBRAS_API_KEY": "k"}
+    prompt = from_openai([{"role": "user", "content": [{"type": "text", "text": "What is it?"}, IMAGE]}])
+    options = RunOptions(chain="gpt-6.1-sol,gemini-3.8-flash", self_check="cerebras/gpt-oss-120b")
+    asyncio.run(stage.engine().run(prompt, options))
+    asked, judged = script.sent
+    assert [media.width for turn in asked.messages for media in turn.media] == [800]
+    assert not judged.messages[0].media
+    assert judged.messages[0].content.startswith("[image]")
+
+
+def test_a_run_is_gone_on_from_with_all_that_was_said(tmp_path: Path) -> None:
+    script = Script({"gpt-6.1-sol": [reply(f"Answer {number}.") for number in range(9)]})
+    stage, options = Stage(tmp_path, script), RunOptions(chain="gpt-6.1-sol")
+    engine = stage.engine()
+    picture = from_openai([{"role": "user", "content": [{"type": "text", "text": "What is it?"}, IMAGE]}])
+    first = asyncio.run(engine.run(replace(picture, system="Be brief."), options))
+    file = attach("And this?", None, "file: a.py\n1\tpass")
+    second = asyncio.run(engine.run(going_on(file, str(first.run_id), engine.settings), options))
+    third = going_on(Prompt("Why?"), "last", engine.settings)
+    assert third.system == "Be brief."
+    asyncio.run(engine.run(third, options))
+    before, question = script.sent[-1].messages[:-1], script.sent[-1].messages[-1]
+    assert [turn.content for turn in before[:2]] == ["What is it?", "Answer 0."]
+    assert before[0].media == picture.media
+    assert before[2:] == (script.sent[1].messages[-1], Message("assistant", "Answer 1.")), "the file in its fence"
+    assert question.content == "Why?"
+    with Ledger.open(stage.ledger) as ledger:
+        turns = "SELECT count(*) FROM conversation_turns"
+        assert ledger.read(lambda db: db.execute(turns).fetchone()[0]) == 5, "each turn once"
+        ledger.write(lambda db: db.execute("DELETE FROM calls WHERE run_id <> ?", (first.run_id,)))
+        ledger.write(lambda db: db.execute("DELETE FROM runs WHERE run_id <> ?", (first.run_id,)))
+        ledger.write(sweep)
+        assert ledger.read(lambda db: db.execute(turns).fetchone()[0]) == 1
+    with pytest.raises(UsageError, match="no run"):
+        going_on(Prompt("Why?"), str(second.run_id), engine.settings)
+
+
+def test_without_text_nothing_of_a_conversation_is_kept(tmp_path: Path) -> None:
+    script = Script({"gpt-6.1-sol": [reply(SURE)]})
+    engine = Stage(tmp_path, script).engine(log_text=False)
+    shown = [{"type": "text", "text": "?"}, IMAGE]
+    messages = [{"role": "user", "content": "zanzibar"}, {"role": "user", "content": shown}]
+    asyncio.run(engine.run(from_openai(messages), RunOptions(chain="gpt-6.1-sol")))
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
+    assert b"zanzibar" not in kept
+    assert b"iVBOR" not in kept
+    with pytest.raises(UsageError, match="the ledger has no text of it"):
+        going_on(Prompt("Why?"), "last", engine.settings)

@@ -7,6 +7,7 @@ import signal
 import sys
 
 from ...errors import Interrupted, OrchError
+from ...run.result import tool_call_dict
 from ...run.streaming import AnswerStream
 from .. import render
 from ..watching import Watcher, summary
@@ -64,6 +65,8 @@ class Loop:
             result = stream.result
             if result is not None:
                 self._talk.keep(result)
+                for call in result.tool_calls:
+                    render.line(render.as_json(tool_call_dict(call)))
                 if self._verbose or render.is_terminal(sys.stderr):
                     summary(result)
 

@@ -54,7 +54,8 @@ async def _converse(flags: RunFlags, settings: Settings) -> int:
         on_terminal = render.is_terminal(sys.stdin) and render.is_terminal(sys.stdout)
         lines: Lines
         if on_terminal:
-            lines = TerminalLines(SAYINGS, settings.ledger.parent / _HISTORY if settings.log_text else None)
+            words = [*SAYINGS, *(f"/model {name}" for name in engine.registry.models)]
+            lines = TerminalLines(words, settings.ledger.parent / _HISTORY if settings.log_text else None)
             render.say("Ask anything. /help lists what else there is; Ctrl-D leaves.")
         else:
             lines = PipedLines()

@@ -134,9 +134,10 @@ def _turns(content: Fields) -> Iterator[Turn]:
 
 def _media(part: Mapping[str, Any]) -> Media | None:
     match part:
-        case {"inlineData": {"mimeType": kind, "data": data}}:
-            return media_from(kind, data, None)
-        case {"fileData": {"fileUri": address}}:
+        # The JSON of protocol buffers may have a field's own name, and base64 for addresses; google-genai streams so.
+        case {"inlineData": {"mimeType": kind, "data": data}} | {"inlineData": {"mime_type": kind, "data": data}}:
+            return media_from(kind, str(data).replace("-", "+").replace("_", "/"), None)
+        case {"fileData": {"fileUri": address}} | {"fileData": {"file_uri": address}}:
             return media_from(None, None, address)
     return None
 
