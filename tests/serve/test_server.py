@@ -341,6 +341,8 @@ def test_figures_health_and_the_log(tmp_path: Path) -> None:
             "orch_requests_in_flight 1.0",
         ):
             assert line in figures
+        report = await server.get("/")
+        assert (report.status, "gpt-6-luna" in report.body.decode()) == (200, True)
         entry = server.log[0]
         assert (entry["status"], entry["model"], entry["calls"]) == (200, "gpt-6-luna", 1)
         assert HELLO not in json.dumps(server.log)
