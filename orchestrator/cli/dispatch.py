@@ -69,6 +69,7 @@ COMMANDS: Table[Command] = Table(
         "budget": Command("budget", "Set, show or clear spending limits for a day, a week or a month."),
         "serve": Command("serve", "Answer other programs: OpenAI's and Anthropic's APIs on a port of this machine."),
         "keys": Command("keys", "Add, list and revoke the keys of clients that orch serve answers."),
+        "runs": Command("runs", "List past runs, the newest first, and search their prompts and answers."),
         "show": Command("show", "Show a past run: its prompt, answer and calls."),
         "why": Command("show", "Explain the decisions of a past run."),
         "rate": Command("rate", "Rate the answer of a past run."),

@@ -39,6 +39,7 @@ class RunRecord:
     cap.
 
     `experiment`, `arm` and `subject_sha256` are set if it took part in one, `key` if a client of `orch serve` asked.
+    `host` and `user` are the machine and its user, by name.
     """
 
     run_id: str
@@ -64,6 +65,8 @@ class RunRecord:
     arm: str | None = None
     subject_sha256: str | None = None
     key: str | None = None
+    host: str | None = None
+    user: str | None = None
     model_used: str | None = None
     confidence: float | None = None
     response: str | None = None

@@ -168,6 +168,13 @@ class Ledger:
             self._check_in_place()
             return result
 
+    def maintain(self, change: Work[T]) -> T:
+        """As `write`, also for a ledger that was opened for reading: for what can be made anew from its rows."""
+        if self._changes is not None:
+            return self.write(change)
+        with as_ledger_errors(self.path), closing(_connect(self.path, "rw")) as connection, transaction(connection):
+            return change(connection)
+
     def submit(self, change: Work[T], *, reads: bool = False) -> Written[T]:
         """Like `write`, without blocking the event loop: the future is done when the change is durable. Changes that
         wait at the same time share one commit. With `reads`, no transaction is needed.

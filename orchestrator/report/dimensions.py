@@ -29,6 +29,9 @@ class By(StrEnum):
     ROLE = "role"
     STEP = "step"
     EXPERIMENT = "experiment"
+    KEY = "key"
+    HOST = "host"
+    USER = "user"
     HOUR = "hour"
     DAY = "day"
     WEEK = "week"
@@ -71,6 +74,9 @@ DIMENSIONS = {
     By.ROLE: Dimension("calls.role", of_calls=True),
     By.STEP: Dimension("calls.step", of_calls=True),
     By.EXPERIMENT: Dimension("runs.experiment"),
+    By.KEY: Dimension("runs.key"),
+    By.HOST: Dimension("runs.host"),
+    By.USER: Dimension("runs.user"),
     By.HOUR: Dimension("runs.day || strftime(' %H:00', runs.created_at / 1000000, 'unixepoch', 'localtime')"),
     By.DAY: Dimension("runs.day"),
     By.WEEK: Dimension("date(runs.day, 'weekday 0', '-6 days')"),  # its Monday

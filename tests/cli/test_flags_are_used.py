@@ -77,6 +77,7 @@ WAYS = [
     Way("keys"),
     Way("keys", {"action": "add", "name": "ci"}),
     Way("keys", {"action": "revoke", "name": "ci"}),
+    Way("runs"),
     Way("show"),
     Way("why"),
     Way("rate", {"run": "last", "rating": "good"}),

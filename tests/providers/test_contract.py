@@ -20,6 +20,7 @@ from orchestrator import errors
 from orchestrator.errors import Billed, ProviderError
 from orchestrator.providers.base import Provider, StreamEvent
 from orchestrator.types import (
+    Caching,
     Completion,
     Effort,
     FinishReason,
@@ -947,6 +948,35 @@ def test_a_conversation_with_tools_is_sent_in_full(target: Target) -> None:
     _, server = use(target, json_reply(target.wire.whole(Answer())), lambda p: p.complete(request))
 
     assert server.body == EXPECTED[target.provider]
+
+
+@every_adapter
+def test_what_is_likely_to_be_sent_again_is_marked_or_keyed_and_all_text_is_sent(target: Target) -> None:
+    turns = (
+        Message("user", "[begin]\nA file.\n[end]\n\nWhat is in it?"),
+        Message("assistant", "A file."),
+        Message("user", "And what else?"),
+    )
+    caching = Caching(key="k1", opening=True, asking=0, files=len("[begin]\nA file.\n[end]"), goes_on=True)
+    request = replace(REQUEST, messages=turns, system="Be brief.", tools=(WEATHER,), caching=caching)
+    _, server = use(target, json_reply(target.wire.whole(Answer())), lambda p: p.complete(request))
+    body = server.body
+    if target.provider != "anthropic":
+        _, plain = use(
+            target, json_reply(target.wire.whole(Answer())), lambda p: p.complete(replace(request, caching=None))
+        )
+        assert body == plain.body | ({"prompt_cache_key": "k1"} if target.provider == "openai" else {})
+        return
+    mark = {"cache_control": {"type": "ephemeral"}}
+    assert body["system"] == [{"type": "text", "text": "Be brief.", **mark}]
+    assert [message["content"] for message in body["messages"]] == [
+        [
+            {"type": "text", "text": "[begin]\nA file.\n[end]", **mark},
+            {"type": "text", "text": "\n\nWhat is in it?"},
+        ],
+        "A file.",
+        [{"type": "text", "text": "And what else?", **mark}],
+    ]
 
 
 _PARAMETERS = dict(WEATHER.parameters)

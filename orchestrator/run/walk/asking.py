@@ -16,11 +16,12 @@ from ...confidence.signals.tool_use import tool_signals
 from ...config.options import Served
 from ...deferred import dataclass, replace
 from ...plan import Call
+from ...plan.caching import caching_of
 from ...plan.compose import VERDICT_FORMAT, VERDICT_TOKENS, Composed, Material, compose, insertable, reply_limit
 from ...plan.turns import without_media
 from ...reading.prompt import Reading
 from ...registry.model import Feature, ModelSpec, Registry
-from ...types import FinishReason, Message, Request, ResponseFormat
+from ...types import Caching, FinishReason, Message, Request, ResponseFormat, Tool
 from ..call.caller import Caller, Draft, Order
 from .judgement import Judgement, read_judgement
 from .outcome import Outcome
@@ -107,6 +108,7 @@ class Asker:
         wanted = order.options.served or _BY_NOBODY
         expected = min(composed.load.output_tokens, limit)
         passed = self._passed(call, spec, order, limit)
+        tools = order.options.tools if call.template is None and not material.judging else ()
         request = Request(
             model=spec.id,
             messages=self._messages(composed, spec),
@@ -120,10 +122,17 @@ class Asker:
             stop=() if material.judging else passed.stop,
             response_format=self._format(call, spec, material, order),
             logprobs=(order.logprobs or wanted.logprobs) and Feature.LOGPROBS in spec.supports and not material.judging,
-            tools=order.options.tools if call.template is None and not material.judging else (),
+            tools=tools,
             tool_choice=wanted.tool_choice,
+            caching=self._caching(composed, tools, order),
         )
         return request, replace(order, load=replace(composed.load, output_tokens=expected))
+
+    def _caching(self, composed: Composed, tools: tuple[Tool, ...], order: Order) -> Caching | None:
+        if not order.options.provider_cache:
+            return None
+        system = self.reading.count(composed.system or "", composed.load.tokenizer)
+        return caching_of(composed, self.reading.prompt, tools, system.expected + composed.load.tool_tokens)
 
     def _format(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> ResponseFormat | None:
         """The JSON schema to ask for: that of a verdict for a check, the run's for a call whose reply may be the
