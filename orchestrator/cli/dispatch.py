@@ -64,6 +64,7 @@ COMMANDS: Table[Command] = Table(
         "cost": Command("cost", "Work out what a rented GPU costs a month, and when it pays for itself."),
         "blocks": Command("blocks", "Show usage in windows of five hours."),
         "statusline": Command("statusline", "Print in one line what was spent, for a prompt or an editor."),
+        "import": Command("importing", "Bring in the usage that other tools leave on this machine."),
         "export": Command("export", "Write the ledger as CSV, JSON or JSON lines."),
         "bench": Command("bench", "Measure routing, cascades and confidence on recorded answers of models."),
         "budget": Command("budget", "Set, show or clear spending limits for a day, a week or a month."),

@@ -22,6 +22,7 @@ import pytest
 from orchestrator.cli.commands.completion import Shell
 from orchestrator.cli.dispatch import COMMANDS
 from orchestrator.errors import OrchError, UsageError
+from orchestrator.importing.record import Source
 from orchestrator.report.projection import Horizon
 
 Orch = Callable[..., Any]
@@ -66,6 +67,7 @@ WAYS = [
     Way("cost", {"hourly": "0.25"}),
     Way("blocks"),
     Way("statusline"),
+    Way("import", {"source": Source.OPENAI, "path": Path("export.csv")}),
     Way("export"),
     Way("bench", {"files": [Path("recorded.jsonl")]}),
     Way("bench", {"ledger": True}),
