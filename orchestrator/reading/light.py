@@ -33,7 +33,7 @@ _GOES_ON = expression(
 )
 # One that says yes to what the answer before it offers.
 _AGREES = expression(
-    r"(?:yes|yep|yeah|yup|sure|ok(?:ay)?|please|go (?:ahead|on|for)|continue|proceed|do (?:it|that|so|this|both|all|the)"
+    r"(?:yes|yep|yeah|yup|sure|ok(?:ay)?|please|go (?:ahead|on|for)|continue|proceed|do (?:it|that|so|this|both|all)"
     r"|both|the (?:first|second|third|last|former|latter|other)|option|great|perfect|good|nice|ja\b|oui\b|s[ií]\b)\b",
     re.IGNORECASE,
 )
