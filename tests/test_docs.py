@@ -380,7 +380,7 @@ EXAMPLES = [
 
 @pytest.mark.parametrize("command", EXAMPLES)
 def test_a_simulated_command_in_a_document_runs(command: Command, shell: pytest.MonkeyPatch) -> None:
-    if command.words[1] in ("show", "why", "report", "stats", "export", "rate"):
+    if command.words[1] in ("show", "why", "report", "stats", "export", "rate") or "--continue" in command.words:
         assert run(["run", "--simulate", "-p", "What is the capital of France?"]) == 0
     if command.words[1] == "bench":
         Path("prompts.jsonl").write_text('{"prompt": "What is 2 + 2?", "expected": 4}\n')

@@ -56,6 +56,7 @@ COMMANDS: Table[Command] = Table(
             "chat", "Talk with models in the terminal: each question in the light of what was said before."
         ),
         "plan": Command("plan", "Show which models a run would call, at what cost, and why. Calls nothing."),
+        "compare": Command("compare", "Ask several models the same, or hold past runs side by side."),
         "models": Command("models", "List the models with prices, levels and limits, and whether they are set up."),
         "chains": Command("chains", "List, show and check named plans."),
         "experiment": Command("experiment", "List experiments, show their results, stop them."),
@@ -64,6 +65,7 @@ COMMANDS: Table[Command] = Table(
         "cost": Command("cost", "Work out what a rented GPU costs a month, and when it pays for itself."),
         "blocks": Command("blocks", "Show usage in windows of five hours."),
         "statusline": Command("statusline", "Print in one line what was spent, for a prompt or an editor."),
+        "import": Command("importing", "Bring in the usage that other tools leave on this machine."),
         "export": Command("export", "Write the ledger as CSV, JSON or JSON lines."),
         "bench": Command("bench", "Measure routing, cascades and confidence on recorded answers of models."),
         "budget": Command("budget", "Set, show or clear spending limits for a day, a week or a month."),

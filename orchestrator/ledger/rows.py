@@ -23,6 +23,7 @@ _NAMES = {record: tuple(field.name for field in fields(record)) for record in (R
 _KEPT = {
     RunRecord: frozenset(
         {"run_id", "created_at", "day", "process", "experiment", "arm", "key", "host", "user", "system", "prompt"}
+        | {"source", "source_key"}
     ),
     CallRecord: frozenset({"call_id", "run_id", "created_at", "day", "provider", "model", "simulated"}),
 }

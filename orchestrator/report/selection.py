@@ -16,6 +16,9 @@ SCHEMA_VERSION = 1
 
 T = TypeVar("T")
 
+OWN, IMPORTED, ALL = "own", "imported", "all"
+_OF_SOURCE = {OWN: ["runs.source IS NULL"], IMPORTED: ["runs.source IS NOT NULL"], ALL: []}
+
 # No time zone is further from UTC than this, so a day in the ledger is at most one away from the day in UTC.
 _ZONE_SPREAD = timedelta(days=1)
 
@@ -24,13 +27,15 @@ _ZONE_SPREAD = timedelta(days=1)
 class Selection:
     """Runs that answer to all of this. Simulated runs or real ones: never both.
 
-    `category` is compared as it is; `tag` must be one of the run's tags. None leaves all of them in.
+    `category` is compared as it is; `tag` must be one of the run's tags. None leaves all of them in. `source`: the runs
+    of this program (`own`), those of other tools' logs (`imported`, or the name of one), or `all`.
     """
 
     simulated: bool
     within: Range = ALL_TIME
     category: str | None = None
     tag: str | None = None
+    source: str = OWN
 
     def head(self, kind: str) -> dict[str, Any]:
         """How a JSON object begins that is about these runs."""
@@ -41,6 +46,7 @@ class Selection:
             "range": self.within.to_dict(),
             "category": self.category,
             "tag": self.tag,
+            "source": self.source,
         }
 
     def where(self) -> tuple[str, tuple[str | int, ...]]:
@@ -62,7 +68,9 @@ class Selection:
             terms.append(("runs.category = ?", self.category))
         if self.tag is not None:
             terms.append(("EXISTS (SELECT 1 FROM json_each(runs.tags) WHERE json_each.value = ?)", self.tag))
-        return " AND ".join(condition for condition, _ in terms), tuple(value for _, value in terms)
+        conditions = [condition for condition, _ in terms] + _OF_SOURCE.get(self.source, ["runs.source = ?"])
+        values = [value for _, value in terms] + ([] if self.source in _OF_SOURCE else [self.source])
+        return " AND ".join(conditions), tuple(values)
 
     def columns(self) -> set[str]:
         """The columns of `runs` that the condition is about, besides its times."""

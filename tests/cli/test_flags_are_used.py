@@ -22,6 +22,7 @@ import pytest
 from orchestrator.cli.commands.completion import Shell
 from orchestrator.cli.dispatch import COMMANDS
 from orchestrator.errors import OrchError, UsageError
+from orchestrator.importing.record import Source
 from orchestrator.report.projection import Horizon
 
 Orch = Callable[..., Any]
@@ -48,6 +49,8 @@ WAYS = [
     Way("cheapest", {"rate_last": "good"}),
     Way("chat"),
     Way("plan", {"prompt": "Why?", "given": {"max_latency_s": 30.0}}),
+    Way("compare", {"asked": "Why?", "model": ["haiku", "gpt-6-luna"]}),
+    Way("compare", {"asked": "last", "others": ["last"]}),
     Way("models"),
     Way("models", {"action": "bench", "names": ["haiku"]}),
     Way("models", {"action": "show", "names": ["haiku"]}),
@@ -66,6 +69,7 @@ WAYS = [
     Way("cost", {"hourly": "0.25"}),
     Way("blocks"),
     Way("statusline"),
+    Way("import", {"source": Source.OPENAI, "path": Path("export.csv")}),
     Way("export"),
     Way("bench", {"files": [Path("recorded.jsonl")]}),
     Way("bench", {"ledger": True}),
