@@ -254,6 +254,7 @@ class Engine:
             now=self._clock(),
             simulated=settings.simulate,
             with_text=settings.log_text,
+            environ=settings.environ,
         )
         log.begin(run, recording.said(planned, with_text=settings.log_text))
         log.observe(Begun(run.run_id))

@@ -22,6 +22,7 @@ import pytest
 from orchestrator.cli.commands.completion import Shell
 from orchestrator.cli.dispatch import COMMANDS
 from orchestrator.errors import OrchError, UsageError
+from orchestrator.importing.record import Source
 from orchestrator.report.projection import Horizon
 
 Orch = Callable[..., Any]
@@ -48,6 +49,8 @@ WAYS = [
     Way("cheapest", {"rate_last": "good"}),
     Way("chat"),
     Way("plan", {"prompt": "Why?", "given": {"max_latency_s": 30.0}}),
+    Way("compare", {"asked": "Why?", "model": ["haiku", "gpt-6-luna"]}),
+    Way("compare", {"asked": "last", "others": ["last"]}),
     Way("models"),
     Way("models", {"action": "bench", "names": ["haiku"]}),
     Way("models", {"action": "show", "names": ["haiku"]}),
@@ -66,6 +69,7 @@ WAYS = [
     Way("cost", {"hourly": "0.25"}),
     Way("blocks"),
     Way("statusline"),
+    Way("import", {"source": Source.OPENAI, "path": Path("export.csv")}),
     Way("export"),
     Way("bench", {"files": [Path("recorded.jsonl")]}),
     Way("bench", {"ledger": True}),
@@ -74,9 +78,25 @@ WAYS = [
     Way("budget", {"action": "set", "daily": "5"}),
     Way("budget", {"action": "clear"}),
     Way("budget", {"action": "clear", "all": True}),
+    *(
+        Way("ledger", {"action": action, "names": names})
+        for action, names in {
+            "path": None,
+            "backup": ["copy.db"],
+            "check": None,
+            "forget": ["last"],
+            "merge": ["other.db"],
+            "query": ["SELECT 1"],
+            "metadata": None,
+        }.items()
+    ),
+    Way("ledger", {"action": "prune", "older_than": "9999d"}),
+    Way("ledger", {"action": "redact", "all": True}),
+    Way("ledger", {"action": "redact", "older_than": "9999d"}),
     Way("keys"),
     Way("keys", {"action": "add", "name": "ci"}),
     Way("keys", {"action": "revoke", "name": "ci"}),
+    Way("runs"),
     Way("show"),
     Way("why"),
     Way("rate", {"run": "last", "rating": "good"}),

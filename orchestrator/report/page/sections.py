@@ -14,7 +14,7 @@ from .listed import leg_name
 from .material import Material
 
 _UNKNOWN = "-"
-_DRAWN = 10  # of the most expensive runs
+_SHOWN, _DRAWN = 20, 10  # of the most expensive runs: rows, bars
 
 Part = str | Mapping[str, Any]  # HTML, or a chart
 
@@ -192,7 +192,7 @@ def _budgets(material: Material) -> Iterator[Part]:
         [
             (
                 str(each.state.budget),
-                f"{each.state.first_day}",
+                each.state.since,
                 format_nanousd(each.state.settled_nanousd),
                 format_nanousd(each.state.committed_nanousd - each.state.settled_nanousd),
                 format_nanousd(each.state.left_nanousd),
@@ -208,7 +208,7 @@ def _budgets(material: Material) -> Iterator[Part]:
 
 
 def _dearest(material: Material) -> Iterator[Part]:
-    dear = material.figures.dearest
+    dear = material.figures.dearest[:_SHOWN]
     if not dear:
         return
     listed = {run["run"]: run for run in material.listed}
