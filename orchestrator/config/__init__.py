@@ -21,6 +21,7 @@ from .records import (
     RetryPolicy,
     Rollout,
     Settings,
+    Unfamiliar,
 )
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Rollout",
     "RunOptions",
     "Settings",
+    "Unfamiliar",
     "is_simulated",
     "ledger_of_other_kind",
     "load_settings",

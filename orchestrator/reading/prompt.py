@@ -63,9 +63,10 @@ class OfReading:
 
 
 def read_prompt(prompt: Prompt, options: RunOptions, analyzer: ComplexityAnalyzer) -> Reading:
-    """Read a prompt. Raises ConfigError for a scorer of the user's own that fails."""
+    """Read a prompt. Raises ConfigError for a scorer of the user's own that fails, and UsageError for a saving with
+    one."""
     parsed = parse_prompt(prompt.asked)
-    analysis = analyzer.analyze(parsed)
+    analysis = analyzer.analyze(parsed, saving=options.saving)
     said = {Need(each) for each in options.requires}
     said |= {need for need, given in ((Need.CRITICAL, options.critical), (Need.ROUTINE, options.routine)) if given}
     reading = Reading(prompt, parsed, analysis, frozenset(said))
