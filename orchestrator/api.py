@@ -16,30 +16,22 @@ import asyncio
 import inspect
 import os
 from collections.abc import Callable, Coroutine, Sequence
-from decimal import Decimal
-from enum import StrEnum
-from functools import cache
 from typing import Any, Self, TypeVar, Unpack
 
 from .choose.making import Planned
-from .confidence.signals.schema import check_schema
-from .config import RunOptions, Settings, load_settings
-from .config.options import OPTIONS, Kind, Option, asked_for
+from .config import Settings, load_settings
 from .config.parameters import RunParameters
-from .deferred import replace
-from .errors import UsageError, did_you_mean
-from .money import dollars_to_nanousd
 from .plan import calls
-from .reading.attachments import attach, read_attachments
-from .registry.model import Registry
 from .run.engine import Engine, RunInterrupted
+from .run.given import Dollars, Messages, prompt_given, with_attached
+from .run.given import options_of as options_of
 from .run.result import OrchestrationResult
 from .run.shared import PORTAL, engine_for
+from .run.streaming import AnswerStream
 from .types import Prompt
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
-Dollars = Decimal | float | str
 
 
 def _spelled_out(function: F) -> F:
@@ -56,11 +48,13 @@ def _spelled_out(function: F) -> F:
 
 @_spelled_out
 async def orchestrate(
-    prompt: str,
+    prompt: str | None = None,
     strategy: str = "fallback",
     *,
+    messages: Messages | None = None,
     system: str | None = None,
     context: str | Sequence[str] = (),
+    attach: Sequence[str] = (),
     simulate: bool | None = None,
     engine: Engine | None = None,
     **options: Unpack[RunParameters],
@@ -69,7 +63,9 @@ async def orchestrate(
     or the default. `experiment` implies its strategy.
 
     `strategy` is `cheapest`, `fallback`, `ensemble`, `tiers`, a router, or the name of a plan in chains.yaml, such as
-    `pipeline`. `context` is sent after the prompt: a text, as with piped input, or a list of files, folders and globs.
+    `pipeline`. `messages` is a conversation in OpenAI's form, instead of a prompt: the user's last turn asks, in the
+    light of the others, and may have images and PDF documents. `context` is sent after the prompt: a text, as with
+    piped input, or a list of files, folders and globs. `attach` names images and PDF documents, by path or address.
     docs/options.md describes the `options` and which strategies take them. `engine` replaces the user's settings and
     models with its own; `simulate` is then up to the engine.
 
@@ -79,7 +75,10 @@ async def orchestrate(
     engine = engine or engine_for(simulate)
     asked = options_of(engine.settings, strategy=_strategy(strategy, options.get("experiment")), **options)
     try:
-        result = await engine.run(_prompt(prompt, system, context, engine.registry), asked)
+        asks = prompt_given(prompt, messages, system, context, engine.registry)
+        if attach:
+            asks = await with_attached(asks, attach, simulate=engine.settings.simulate)
+        result = await engine.run(asks, asked)
     except RunInterrupted as interrupted:
         # The class itself: in Python 3.11 asyncio.timeout() makes a TimeoutError of no other.
         raise asyncio.CancelledError(*interrupted.args) from interrupted
@@ -88,7 +87,7 @@ async def orchestrate(
     return result
 
 
-def run_orchestration(prompt: str, strategy: str = "fallback", **options: Any) -> OrchestrationResult:
+def run_orchestration(prompt: str | None = None, strategy: str = "fallback", **options: Any) -> OrchestrationResult:
     """Answer a prompt with a strategy: `cheapest`, `fallback`, `ensemble`, or the name of a plan in chains.yaml.
 
     Takes the options of `orchestrate`.
@@ -154,32 +153,6 @@ def plan_run(
     return _planned(prompt, strategy, simulate, {"max_cost": max_cost})
 
 
-def options_of(settings: Settings, *, strategy: str | None = None, **given: Unpack[RunParameters]) -> RunOptions:
-    """The parameters of a Python caller over the user's settings. None means not given; without a strategy, a parameter
-    may imply one.
-
-    Raises UsageError for a value that cannot be read and for options that contradict each other, and TypeError for an
-    unknown name.
-    """
-    fields, names = _python_names()
-    unknown = next((name for name in given if name not in fields), None)
-    if unknown is not None:
-        raise TypeError(f"a run has no option {unknown!r}: {did_you_mean(unknown, fields) or 'see docs/options.md'}")
-    values = {fields[name]: _read(OPTIONS[fields[name]], value) for name, value in given.items()}
-    asked = asked_for(settings.run, values | {"strategy": strategy}, names)
-    if "threshold" in asked.given and strategy == "fallback" and asked.threshold == RunOptions().threshold:
-        # run_with_fallback always gives it, whatever its chain is: what is the default need not be of use.
-        return replace(asked, given={name: each for name, each in asked.given.items() if name != "threshold"})
-    return asked
-
-
-@cache
-def _python_names() -> tuple[dict[str, str], dict[str, str]]:
-    """The field of each Python parameter, and the parameter of each field."""
-    fields = {option.python_name: name for name, option in OPTIONS.items() if option.python_name}
-    return fields, {field: name for name, field in fields.items()} | {"strategy": "strategy"}
-
-
 def _strategy(strategy: str, experiment: str | None) -> str | None:
     """None, which leaves the strategy to the experiment, if only the default is set."""
     return None if experiment is not None and strategy == "fallback" else strategy
@@ -192,47 +165,6 @@ def _planned(prompt: str, strategy: str, simulate: bool | None, given: RunParame
 
 def _first_model(planned: Planned) -> str:
     return next(calls(planned.plan)).model
-
-
-def _read(option: Option, value: Any) -> Any:
-    """A parameter, converted for the run. Raises UsageError."""
-    if value is None:
-        return None
-    match option.kind:
-        case Kind.CHAIN:
-            return value if isinstance(value, str) else ",".join(value)
-        case Kind.NAMES | Kind.TEXTS | Kind.TOOLS:
-            return tuple(value)
-        case Kind.DOLLARS:
-            return _nanousd(option.python_name, value)
-        case Kind.SCHEMA:
-            return check_schema(value)
-        case Kind.TEXT if option.choices is not None:
-            return _choice(option.python_name, option.choices, value)
-    return value
-
-
-def _prompt(text: str, system: str | None, context: str | Sequence[str], registry: Registry) -> Prompt:
-    """The prompt with a text or with files as its context."""
-    if isinstance(context, str):
-        return Prompt(f"{text}\n\n{context}" if context.strip() else text, system, context)
-    if not context:
-        return Prompt(text, system)
-    return attach(text, system, read_attachments(context, stdin=None, window=registry.largest_window).text)
-
-
-def _choice(name: str, choices: type[StrEnum], value: Any) -> StrEnum:
-    try:
-        return choices(value)
-    except ValueError as error:
-        raise UsageError(f"{name} takes {' or '.join(choices)}, not {value!r}") from error
-
-
-def _nanousd(name: str, dollars: Dollars) -> int:
-    try:
-        return dollars_to_nanousd(dollars)
-    except (ArithmeticError, ValueError) as error:
-        raise UsageError(f"{name} takes an amount in dollars, not {dollars!r}") from error
 
 
 class Orchestrator:
@@ -256,34 +188,71 @@ class Orchestrator:
     @_spelled_out
     async def arun(
         self,
-        prompt: str,
+        prompt: str | None = None,
         strategy: str = "fallback",
         *,
+        messages: Messages | None = None,
         system: str | None = None,
         context: str | Sequence[str] = (),
+        attach: Sequence[str] = (),
         **options: Unpack[RunParameters],
     ) -> OrchestrationResult:
         """Answer a prompt on the running event loop; hundreds can run at a time."""
-        return await orchestrate(prompt, strategy, system=system, context=context, engine=self.engine, **options)
+        return await orchestrate(
+            prompt,
+            strategy,
+            messages=messages,
+            system=system,
+            context=context,
+            attach=attach,
+            engine=self.engine,
+            **options,
+        )
 
     @_spelled_out
     def run(
         self,
-        prompt: str,
+        prompt: str | None = None,
         strategy: str = "fallback",
         *,
+        messages: Messages | None = None,
         system: str | None = None,
         context: str | Sequence[str] = (),
+        attach: Sequence[str] = (),
         **options: Unpack[RunParameters],
     ) -> OrchestrationResult:
         """Answer a prompt and wait for the result, from any thread."""
-        return waited_for(self.arun(prompt, strategy, system=system, context=context, **options))
+        return waited_for(
+            self.arun(prompt, strategy, messages=messages, system=system, context=context, attach=attach, **options)
+        )
 
     @_spelled_out
-    def plan(self, prompt: str, strategy: str = "fallback", **options: Unpack[RunParameters]) -> Planned:
+    def stream(
+        self,
+        prompt: str | None = None,
+        strategy: str = "fallback",
+        *,
+        messages: Messages | None = None,
+        system: str | None = None,
+        context: str | Sequence[str] = (),
+        **options: Unpack[RunParameters],
+    ) -> AnswerStream:
+        """The answer piece by piece, on the running event loop: `async for piece in orch.stream(prompt)`."""
+        asked = options_of(self.engine.settings, strategy=_strategy(strategy, options.get("experiment")), **options)
+        return self.engine.stream(prompt_given(prompt, messages, system, context, self.engine.registry), asked)
+
+    @_spelled_out
+    def plan(
+        self,
+        prompt: str | None = None,
+        strategy: str = "fallback",
+        *,
+        messages: Messages | None = None,
+        **options: Unpack[RunParameters],
+    ) -> Planned:
         """The plan of a run: what it would call and cost, and why. Calls nothing."""
         asked = options_of(self.engine.settings, strategy=_strategy(strategy, options.get("experiment")), **options)
-        return self.engine.plan(Prompt(prompt), asked)
+        return self.engine.plan(prompt_given(prompt, messages, None, (), self.engine.registry), asked)
 
     def close(self) -> None:
         """Wait for the runs in flight, then close the ledger and the connections."""

@@ -13,10 +13,10 @@ from dataclasses import field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import MAX_PREC, Context, Decimal
 from fractions import Fraction
-from functools import lru_cache
 from typing import NamedTuple
 
 from .deferred import dataclass, replace
+from .once import once_for_each
 from .types import Usage
 
 NANO_PER_DOLLAR = 1_000_000_000
@@ -95,6 +95,8 @@ class Price:
 
     def applies_at(self, when: datetime) -> bool:
         """Whether the price applies at a time."""
+        if self.hours_utc is None and when.toordinal() > self.start.toordinal() + 1:
+            return True  # wherever `when` is: no time zone is further than a day from UTC
         utc = when.astimezone(UTC)
         if utc.date() < self.start:
             return False
@@ -188,7 +190,7 @@ class _NanoPerToken(NamedTuple):
     dearest_input: int
 
 
-@lru_cache(1024)  # a rate is worked out once, however many calls are priced by it
+@once_for_each(1024)  # a rate is worked out once, however many calls are priced by it
 def _nano_per_token(rates: Rates) -> _NanoPerToken:
     read = rates.input if rates.cache_read is None else rates.cache_read
     write = rates.input if rates.cache_write is None else rates.cache_write

@@ -14,7 +14,7 @@ from .errors import OrchError, ProviderError, UsageError
 from .plan import Call, Cascade, Panel, Sequence
 from .providers.base import Adapter, AtWork, Capabilities, Endpoint, Health, Provider, RateLimitStatus, StreamEvent
 from .registry.providers import ProviderInfo
-from .types import Completion, FinishReason, Message, Request, Usage
+from .types import Completion, Effort, FinishReason, Media, Message, Request, ToolCall, Usage
 
 __all__ = [
     "Adapter",
@@ -26,9 +26,11 @@ __all__ = [
     "Cascade",
     "Completion",
     "Decision",
+    "Effort",
     "Endpoint",
     "FinishReason",
     "Health",
+    "Media",
     "Message",
     "Obstacle",
     "Offer",
@@ -44,6 +46,7 @@ __all__ = [
     "Situation",
     "Strategy",
     "StreamEvent",
+    "ToolCall",
     "Usage",
     "UsageError",
     "load_settings",

@@ -10,8 +10,14 @@ from collections.abc import Mapping
 from dataclasses import field
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any
 
+from .conversation import Media as Media
+from .conversation import Message as Message
+from .conversation import Part as Part
+from .conversation import Prompt as Prompt
+from .conversation import Role as Role
+from .conversation import ToolCall as ToolCall
 from .deferred import dataclass
 
 
@@ -59,30 +65,6 @@ class FinishReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
-    """What the user asked: `text` as it is sent, with an optional system prompt.
-
-    `context` is the part of the text, its end, that was given beside the question, as by a pipe. What is `attached`,
-    files that the user named, is fenced wherever it is sent: others may have written it.
-    """
-
-    text: str
-    system: str | None = None
-    context: str = ""
-    attached: bool = False
-
-    @property
-    def question(self) -> str:
-        """The text without its context."""
-        return self.text.removesuffix(self.context).rstrip() if self.context else self.text
-
-    @property
-    def asked(self) -> str:
-        """What tells how hard the task is, and of what kind: files that are attached do not."""
-        return self.question if self.attached else self.text
-
-
-@dataclass(frozen=True, slots=True)
 class Analysis:
     """What is known of a prompt before anything is called.
 
@@ -105,28 +87,6 @@ class Analysis:
     ordered: bool = False
 
 
-Role = Literal["user", "assistant", "tool"]
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """A function that a model asks to be called. `arguments` is the JSON text as the model wrote it."""
-
-    id: str
-    name: str
-    arguments: str
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn. `tool_calls` goes with role `assistant`; `tool_call_id` with role `tool`."""
-
-    role: Role
-    content: str
-    tool_calls: tuple[ToolCall, ...] = ()
-    tool_call_id: str | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Tool:
     """A function offered to a model. `parameters` is a JSON Schema object."""
@@ -144,15 +104,31 @@ class ResponseFormat:
     name: str = "answer"
 
 
-@dataclass(frozen=True, slots=True)
+class Effort(StrEnum):
+    """How long a model should think before it answers."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+@dataclass(frozen=True)
 class Request:
-    """One completion to ask of one provider. `model` is the provider's own id. `timeout_s` covers the whole call."""
+    """One completion to ask of one provider. `model` is the provider's own id. `timeout_s` covers the whole call.
+
+    What a model does not take is left out before. `effort` is passed on by its name, and `thinking_tokens` to models
+    that take a number instead.
+    """
 
     model: str
     messages: tuple[Message, ...]
     max_tokens: int
     system: str | None = None
     temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    effort: Effort | None = None
+    thinking_tokens: int | None = None
     stop: tuple[str, ...] = ()
     tools: tuple[Tool, ...] = ()
     response_format: ResponseFormat | None = None

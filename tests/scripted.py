@@ -166,11 +166,12 @@ class Stage:
 
     def run(
         self,
-        prompt: str = "Which one is it?",
+        prompt: str | Prompt = "Which one is it?",
         *,
         observe: Observer = unobserved,
         system: str | None = None,
         **options: Any,
     ) -> OrchestrationResult:
-        running = self.engine().run(Prompt(prompt, system), replace(RunOptions(), **options), observe)
+        asked = prompt if isinstance(prompt, Prompt) else Prompt(prompt, system)
+        running = self.engine().run(asked, replace(RunOptions(), **options), observe)
         return carry_out(running, self.script.clock)

@@ -71,6 +71,29 @@ def test_ensemble_with_a_size_and_a_budget() -> None:
     assert (result.cost or 1) <= 0.05
 
 
+def test_a_conversation_is_asked_with_files_and_read_piece_by_piece(tmp_path: Path) -> None:
+    picture = tmp_path / "dot.gif"
+    picture.write_bytes(b"GIF89a" + bytes([64, 0, 64, 0]) + b"\0" * 8)
+    said = [{"role": "user", "content": "Name a town."}, {"role": "assistant", "content": "Bern."}]
+    alone = run_orchestration("And this?", "fallback", chain="haiku")
+    asked = run_orchestration(
+        messages=[*said, {"role": "user", "content": "And this?"}],
+        strategy="fallback",
+        chain="haiku",
+        attach=[str(picture)],
+    )
+    assert asked.input_tokens > alone.input_tokens + 4
+    for prompt, messages in (("x", said), (None, None)):
+        with pytest.raises(UsageError):
+            run_orchestration(prompt, messages=messages)
+
+    async def read() -> str:
+        async with orchestrator.Orchestrator() as orch:
+            return "".join([piece async for piece in orch.stream(messages=said[:1], chain="haiku", effort="low")])
+
+    assert asyncio.run(read()).strip()
+
+
 def test_a_plan_a_role_and_agreement_can_be_asked_for() -> None:
     result = run_orchestration("Should I use REST or GraphQL?", "pipeline", simulate=True)
     assert [call.role for call in result.calls] == ["retriever", "reasoner", "critic"]
@@ -154,7 +177,7 @@ def test_a_command_that_could_verify_nothing_is_refused_before_anything_is_sent(
 
 def test_editors_see_every_option_of_a_run_and_its_type() -> None:
     parameters = inspect.signature(orchestrate).parameters
-    own = {"prompt", "strategy", "system", "context", "simulate", "engine"}
+    own = {"prompt", "strategy", "messages", "system", "context", "attach", "simulate", "engine"}
     assert parameters.keys() - own == {option.python_name for option in OPTIONS.values() if option.python_name}
     assert parameters["confidence_threshold"].annotation == "float | None"
 

@@ -32,7 +32,7 @@ from orchestrator.errors import Interrupted, OrchError
 from orchestrator.ledger.records import CallStatus, CostSource, RunStatus
 from orchestrator.ledger.store import Ledger
 from orchestrator.plan import Node
-from orchestrator.plan.template import ANSWER, ANSWERS, CONTEXT, PROMPT, QUESTION, STEPS
+from orchestrator.plan.template import ANSWER, ANSWERS, CONTEXT, HISTORY, PROMPT, QUESTION, STEPS
 from orchestrator.providers.sdk import SdkProvider
 from orchestrator.registry import load_registry
 from orchestrator.registry.plans import KINDS
@@ -167,7 +167,7 @@ def test_every_kind_of_node_every_key_and_every_placeholder_of_a_plan_is_documen
     assert all(f"`{key}`" in nodes for key in common)
     assert in_table | common | {"score", "check", "models", "plan"} == plan_keys()
     assert names(templates, "placeholder") == {
-        f"${word}" for word in (PROMPT, QUESTION, CONTEXT, ANSWER, ANSWERS, f"{STEPS}NAME", "$")
+        f"${word}" for word in (PROMPT, QUESTION, CONTEXT, HISTORY, ANSWER, ANSWERS, f"{STEPS}NAME", "$")
     }
 
 

@@ -26,6 +26,7 @@ SHORT = {
     "ledger_faults": 1,
     "spool": 60,
     "pricing": 4_000,
+    "reports": 48,
 }
 
 

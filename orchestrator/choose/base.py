@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
@@ -10,12 +10,9 @@ from typing import Protocol
 
 from ..config import RunOptions, Unfamiliar
 from ..deferred import dataclass, replace
-from ..errors import AuthenticationError, BudgetError, ContextTooLongError, OrchError, PluginError, UsageError
-from ..money import format_nanousd
 from ..plan import Call, CostRange, Node, models
 from ..plan.compose import sees_context
 from ..plan.load import Load
-from ..reading.bounds import Tokenizer
 from ..reading.needs import Needs
 from ..reading.prompt import OfReading, Reading
 from ..registry.model import Chain, Feature, ModelSpec, Role, Status
@@ -24,7 +21,6 @@ from .observed import Observed
 from .quote import REASONING, REASONING_FACTOR, output_limit, price_for, quote
 
 _LEAST_TO_THINK = 1024  # tokens: Anthropic's least budget for thinking
-_SHOWN = 5  # so many models are named in an error
 
 
 class Obstacle(StrEnum):
@@ -33,6 +29,9 @@ class Obstacle(StrEnum):
     NO_KEY = "no key"
     NO_PLUGIN = "the plugin of its provider is broken"
     NO_TOOLS = "does not support tools"
+    NO_IMAGES = "takes no images"
+    NO_DOCUMENTS = "takes no PDF documents"
+    MEDIA = "takes no images or documents as large as these"
     WINDOW = "prompt too long for its context window"
     BUDGET = "over the cost cap"
     UNPRICED = "no known price, which a cost cap does not allow"
@@ -191,7 +190,7 @@ class Offers(Mapping[str, Offer]):
 
 def survey(
     specs: Mapping[str, ModelSpec],
-    load_for: Callable[[Tokenizer], Load],
+    load_on: Callable[[ModelSpec], Load],
     options: RunOptions,
     *,
     out_of_reach: Callable[[ModelSpec], Obstacle | None],
@@ -201,7 +200,7 @@ def survey(
     """An offer for every model, by name. `out_of_reach` says why a provider cannot be called, if so."""
 
     def offer(spec: ModelSpec) -> Offer:
-        load = load_for(spec.tokenizer)
+        load = load_on(spec)
         limit = output_limit(spec, load, options.max_tokens)
         cost = quote(spec, price_for(spec, when, free_tier), load, limit=max(limit, 1), timeout_s=options.timeout_s)
         cap = None if cost.expected is None and options.allow_unpriced else options.max_cost_nanousd
@@ -239,65 +238,3 @@ def by_expected_cost(offer: Offer) -> tuple[int, bool, float]:
     expected, spec = offer.cost.expected, offer.spec
     quality = spec.scores.reasoning + spec.scores.coding
     return (expected if expected is not None else 1 << 62, spec.status is not Status.CURRENT, -quality)
-
-
-def nothing_to_call(offers: Iterable[Offer], needed: Callable[[str], str], tokens: int) -> OrchError:
-    """The error for when every model has an obstacle, for a prompt of about `tokens` tokens.
-
-    `needed` names the variable that sets up a provider.
-    """
-    known = list(offers)
-    obstacles = {offer.obstacle for offer in known}
-    if Obstacle.BUDGET in obstacles or Obstacle.UNPRICED in obstacles:
-        return _over_budget(known)
-    if Obstacle.WINDOW in obstacles:
-        longest = max((o.spec for o in known if o.obstacle is Obstacle.WINDOW), key=lambda spec: spec.context_window)
-        return ContextTooLongError(
-            f"the prompt does not fit: it is about {tokens:,} tokens, and the largest context window here is "
-            f"{longest.name}'s {longest.context_window:,} tokens",
-            provider=None,
-        )
-    if Obstacle.RATED_LOWER in obstacles:
-        return UsageError(
-            f"no model that could answer is rated as high as was asked for: not {_some(known, Obstacle.RATED_LOWER)}",
-            hint="lower --min-quality; orch models has the scores: coding for code, reasoning for the rest",
-        )
-    if Obstacle.NO_TOOLS in obstacles:
-        return UsageError(
-            f"no model that could answer supports tools: not {_some(known, Obstacle.NO_TOOLS)}",
-            hint="orch models --output json has what each supports",
-        )
-    if Obstacle.NO_KEY in obstacles:
-        without = [offer.spec.provider for offer in known if offer.obstacle is Obstacle.NO_KEY]
-        names = list(dict.fromkeys(map(needed, without)))
-        return AuthenticationError(
-            f"no provider is set up for any model that could answer: set {' or '.join(names)}",
-            provider=None,
-            hint='without a key, try: orch run --simulate "..."',
-        )
-    if Obstacle.NO_PLUGIN in obstacles:
-        providers = ", ".join(dict.fromkeys(o.spec.provider for o in known if o.obstacle is Obstacle.NO_PLUGIN))
-        return PluginError(f"no model could answer: the plugin of {providers} is broken", hint="orch doctor says how")
-    return UsageError("no model could answer: every one of them is retired")
-
-
-def _some(offers: Iterable[Offer], obstacle: Obstacle) -> str:
-    """The first of the models that have an obstacle."""
-    names = [offer.spec.name for offer in offers if offer.obstacle is obstacle]
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _over_budget(offers: list[Offer]) -> BudgetError:
-    blocked = [offer for offer in offers if offer.obstacle is Obstacle.BUDGET]
-    if not blocked:
-        return BudgetError(
-            "no model has a known price, and a cost cap does not allow an unpriced one",
-            hint="give it a price in your models.yaml, or say --allow-unpriced",
-        )
-    cheapest = min(blocked, key=by_expected_cost)
-    return BudgetError(
-        f"the cost cap is below the cheapest call: {cheapest.spec.name} is expected to cost "
-        f"{format_nanousd(cheapest.cost.expected)}",
-        hint="raise --max-cost or shorten the prompt",
-    )

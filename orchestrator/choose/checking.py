@@ -11,17 +11,23 @@ from ..config.options import OPTIONS, Failure, Option, Requirement
 from ..errors import UsageError, did_you_mean
 from ..types import Prompt
 
+_MOST_STOPS = 4  # OpenAI's limit
+
 
 def check_prompt(prompt: Prompt) -> None:
     """Raises UsageError for a prompt that is empty, is no text, or cannot be encoded as UTF-8."""
     if not isinstance(prompt.text, str):
         raise UsageError(f"the prompt must be text, not {type(prompt.text).__name__}")
-    if not prompt.text.strip():
+    if not prompt.text.strip() and not prompt.parts:
         raise UsageError("the prompt is empty")
     if prompt.attached and not prompt.question.strip():
         raise UsageError("the prompt is empty: --context is material for one, and asks nothing")
     _check_text("prompt", prompt.text)
     _check_text("system prompt", prompt.system or "")
+    for turn in (*prompt.before, *prompt.after):
+        _check_text("conversation", turn.content)
+        for call in turn.tool_calls:
+            _check_text("conversation", call.arguments)
 
 
 def _check_text(name: str, text: str) -> None:
@@ -48,6 +54,10 @@ def check_options(options: RunOptions) -> None:
         _check_command(options.verify)
     if options.schema is None and (spelled := options.given.get("schema_repair")) is not None:
         raise UsageError(f"{spelled} needs a schema", hint="for example: --schema answer.json")
+    if len(options.stop) > _MOST_STOPS or not all(isinstance(each, str) and each for each in options.stop):
+        raise UsageError(f"stop takes up to {_MOST_STOPS} texts, and none that is empty")
+    for text in options.stop:
+        _check_text("text to stop at", text)
     for each in options.requires:
         if each not in list(Requirement):
             raise UsageError(f"a prompt may require {' or '.join(Requirement)}, not {each!r}")

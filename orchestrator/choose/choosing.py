@@ -24,7 +24,7 @@ from .table import STRATEGIES, Observed, Strategy
 _OVERRIDE = "MODEL_OVERRIDE_"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Choice:
     """What decides on the plan. `options` are the run's; in an experiment, those of its arm."""
 

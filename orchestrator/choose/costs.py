@@ -11,19 +11,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
+from functools import partial
 
 from ..config import RunOptions
 from ..deferred import dataclass, replace
 from ..plan import Accept, Call, Cascade, Check, CostRange, Loop, Node, Panel, calls, children, nodes, price
 from ..plan import Sequence as Steps
 from ..plan.compose import READ_PER_WRITTEN, VERDICT_TOKENS, Size, expected_loads, reply_limit
-from ..plan.load import Load
 from ..plan.pricing import total
 from ..plan.repair import PROBLEM, PROBLEM_TOKENS, REPLY, held_against, repair_call
-from ..reading.bounds import Tokenizer
 from ..reading.prompt import Reading
 from ..registry.model import ModelSpec
-from .loads import prompt_load
+from .loads import Loads
 from .quote import DEFAULT_MAX_TOKENS, output_limit, price_for, quote
 
 
@@ -39,7 +38,10 @@ class CallCosts:
     when: datetime
     accepted: Callable[[Node], float] = lambda _: 1.0
     _judges: frozenset[Call] = frozenset()
-    _loads: dict[Tokenizer, Load] = field(default_factory=dict)
+    _loads: Loads = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._loads = Loads(self.reading, self.options)
 
     def of(self, plan: Node) -> dict[Call, CostRange]:
         """The cost range of each call in nano-dollars. Equal calls cost the same wherever they stand."""
@@ -109,7 +111,7 @@ class CallCosts:
         answer: Size | None = None,
     ) -> None:
         ranges = [
-            self._range(replace(call, model=name, stand_ins=()), sizes, answers, answer)
+            self._range(replace(call, model=name, stand_ins=()) if call.stand_ins else call, sizes, answers, answer)
             for name in (call.model, *call.stand_ins)
         ]
         cost, most = ranges[0], [each.maximum for each in ranges]
@@ -121,7 +123,7 @@ class CallCosts:
     def _range(self, call: Call, sizes: Mapping[str, Size], answers: Sequence[Size], answer: Size | None) -> CostRange:
         """What a call of one model costs."""
         spec = self.find(call.model)
-        base = self._load(spec.tokenizer)
+        base = self._loads.on(spec)
         if answer is not None:
             base = replace(base, output_tokens=VERDICT_TOKENS)
         prompt, count = self.reading.prompt, self.reading.count
@@ -130,20 +132,14 @@ class CallCosts:
         exact = least is load  # what is sent is known already, and with it what the window leaves for the reply
         wanted = reply_limit(call, self.options.max_tokens, judging=answer is not None)
         limit = output_limit(spec, load, wanted) if exact else self._limit(call, judging=answer is not None)
-        ranges = [
-            quote(spec, price, each, limit=max(limit, 1), timeout_s=self.options.timeout_s) for each in (least, load)
-        ]
-        return CostRange(ranges[0].minimum, ranges[1].expected, ranges[1].maximum)
+        price_of = partial(quote, spec, price, limit=max(limit, 1), timeout_s=self.options.timeout_s)
+        of_load = price_of(load)
+        return of_load if exact else of_load._replace(minimum=price_of(least).minimum)
 
     def _size(self, node: Node) -> Size:
         """The longest output of a node: that of the longest answer that it may take."""
         limit = max(self._limit(call, judging=call in self._judges) for call in calls(node))
         return Size(min(self.reading.analysis.output_tokens, limit), READ_PER_WRITTEN * limit)
-
-    def _load(self, tokenizer: Tokenizer) -> Load:
-        if tokenizer not in self._loads:
-            self._loads[tokenizer] = prompt_load(self.reading, self.options, tokenizer)
-        return self._loads[tokenizer]
 
     def _limit(self, call: Call, *, judging: bool) -> int:
         wanted = reply_limit(call, self.options.max_tokens, judging=judging)

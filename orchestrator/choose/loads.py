@@ -1,33 +1,116 @@
-"""How many tokens a prompt takes by itself, as the tokenizer of the model counts that is to be called."""
+"""How many tokens a prompt takes by itself, as the model counts that is to be called."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import field
+from typing import TYPE_CHECKING
+
 from ..config import RunOptions
-from ..deferred import replace
-from ..plan.load import MESSAGE_OVERHEAD, Load, with_schema, with_tools
+from ..conversation import Media, Message
+from ..deferred import dataclass, replace
+from ..plan.load import MESSAGE_OVERHEAD, TURN_OVERHEAD, Load, with_schema, with_tools
+from ..plan.turns import sent_text
 from ..reading.bounds import Tokenizer
 from ..reading.prompt import Reading
+from ..reading.tokens import TokenCount
+
+if TYPE_CHECKING:
+    from ..reading.vision import Vision
+    from ..registry.model import ModelSpec
 
 
-def prompt_load(reading: Reading, options: RunOptions, tokenizer: Tokenizer = Tokenizer.ANY) -> Load:
-    """The load of a prompt as it is, with its system prompt, tools and schema."""
-    text = reading.count(reading.prompt.text, tokenizer)
-    system = reading.count(reading.prompt.system or "", tokenizer)
+def prompt_load(reading: Reading, options: RunOptions, spec: ModelSpec | None = None) -> Load:
+    """The load of a prompt as it is, with its system prompt, turns, images, documents, tools and schema. Without a
+    model, that of any."""
+    return _load(reading, options, *_measure(reading, spec))
+
+
+def question_load(reading: Reading, options: RunOptions, spec: ModelSpec | None = None) -> Load:
+    """The load of the question without what was given with it."""
+    load = prompt_load(reading, options, spec)
+    texts = (reading.prompt.text, reading.prompt.question)
+    whole, question = (reading.count(text, load.tokenizer) for text in texts)
+    return replace(
+        load,
+        input_tokens=max(1, load.input_tokens - whole.expected + question.expected),
+        input_bound=load.input_bound - whole.bound + question.bound,
+    )
+
+
+@dataclass(slots=True)
+class Loads:
+    """The load of one prompt on every model: computed once for all that count in the same way."""
+
+    reading: Reading
+    options: RunOptions
+    load_of: Callable[[Reading, RunOptions, ModelSpec], Load] = prompt_load
+    _known: dict[tuple[Tokenizer, Vision | None], Load] = field(default_factory=dict)
+
+    def on(self, spec: ModelSpec) -> Load:
+        """The load on a model."""
+        measure = _measure(self.reading, spec)
+        if measure not in self._known:
+            self._known[measure] = self.load_of(self.reading, self.options, spec)
+        return self._known[measure]
+
+
+def _measure(reading: Reading, spec: ModelSpec | None) -> tuple[Tokenizer, Vision | None]:
+    """All that the load depends on of a model. Few prompts have images."""
+    tokenizer = Tokenizer.ANY if spec is None else spec.tokenizer
+    if not reading.prompt.media:
+        return tokenizer, None
+    from ..reading.vision import vision_of  # most runs go without
+
+    return tokenizer, vision_of("", "") if spec is None else vision_of(spec.provider, spec.id)
+
+
+def _load(reading: Reading, options: RunOptions, tokenizer: Tokenizer, vision: Vision | None) -> Load:
+    prompt = reading.prompt
+    text = reading.count(prompt.text, tokenizer)
+    system = reading.count(prompt.system or "", tokenizer)
     load = Load(
         input_tokens=text.expected + system.expected,
         input_bound=text.bound + system.bound + MESSAGE_OVERHEAD,
         output_tokens=reading.analysis.output_tokens,
         tokenizer=tokenizer,
     )
+    if not prompt.is_alone:
+        load = _with_turns(load, reading, vision)
     return with_schema(with_tools(load, options.tools), options.schema)
 
 
-def question_load(reading: Reading, options: RunOptions, tokenizer: Tokenizer) -> Load:
-    """The load of the question without what was given with it."""
-    load = prompt_load(reading, options, tokenizer)
-    whole, question = (reading.count(text, tokenizer) for text in (reading.prompt.text, reading.prompt.question))
+def _with_turns(load: Load, reading: Reading, vision: Vision | None) -> Load:
+    """The load with the turns before and after the question, and with its images and documents."""
+    prompt = reading.prompt
+    others = (*prompt.before, *prompt.after)
+    turns = _sum(_turn(turn, reading, load.tokenizer, vision) for turn in others)
+    media = _media((part for part in prompt.parts if isinstance(part, Media)), vision)
     return replace(
         load,
-        input_tokens=max(1, load.input_tokens - whole.expected + question.expected),
-        input_bound=load.input_bound - whole.bound + question.bound,
+        input_tokens=load.input_tokens + turns.expected + media.expected,
+        input_bound=load.input_bound + turns.bound + media.bound,
+        turn_tokens=turns.expected,
+        turn_bound=turns.bound,
+        media_tokens=media.expected,
+        media_bound=media.bound,
     )
+
+
+def _turn(turn: Message, reading: Reading, tokenizer: Tokenizer, vision: Vision | None) -> TokenCount:
+    text, media = reading.count(sent_text(turn), tokenizer), _media(turn.media, vision)
+    around = TURN_OVERHEAD * (1 + len(turn.tool_calls))
+    return TokenCount(text.expected + media.expected, text.bound + media.bound + around)
+
+
+def _media(media: Iterable[Media], vision: Vision | None) -> TokenCount:
+    if vision is None:
+        return TokenCount(0, 0)
+    from ..reading.vision import media_tokens
+
+    return _sum(media_tokens(each, vision) for each in media)
+
+
+def _sum(counts: Iterable[TokenCount]) -> TokenCount:
+    listed = list(counts)
+    return TokenCount(sum(count.expected for count in listed), sum(count.bound for count in listed))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from datetime import datetime
-from functools import cache, partial
+from functools import partial
 
 from ..config import Rollout, RunOptions, Settings
 from ..deferred import dataclass, replace
@@ -13,22 +13,22 @@ from ..errors import BudgetError, ConfigError, OrchError, UsageError, did_you_me
 from ..money import format_nanousd
 from ..plan import Call, Cascade, CostRange, Node, calls, needed, nodes
 from ..plan.load import Load
-from ..reading.bounds import Tokenizer
 from ..reading.complexity import analyzer_for
 from ..reading.needs import ROUTINE_TASKS
 from ..reading.prompt import OfReading, Reading, read_prompt
 from ..registry.model import ModelSpec, Registry
 from ..registry.providers import BROKEN, PROVIDERS, is_set_up, needed_to_set_up
 from ..registry.unlisted import UNLISTED, told
-from ..types import Prompt
+from ..types import Media, Prompt
 from .assignment import named_in
 from .base import LeftOut
 from .checking import check_options, check_prompt
 from .choosing import Choice, choose, overrides_in, with_strategy_meant
 from .costs import CallCosts
 from .experiment import Assigned
+from .fitting import unfit_for
 from .latency import marked_if_slow, within_latency
-from .loads import prompt_load, question_load
+from .loads import Loads, prompt_load, question_load
 from .quality import rated_from
 from .role import in_role, with_role
 from .rollout import RolledOut, roll_out
@@ -43,7 +43,7 @@ _ACCEPTED = 0.61
 _OF_CAP = (Obstacle.BUDGET, Obstacle.UNPRICED)  # what a cost cap alone puts in a model's way
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Planned(OfReading):
     """The plan for a prompt, its cost in nano-dollars, and why.
 
@@ -94,7 +94,8 @@ def make_plan(
     check_taken(options, registry, settings.rollout)
     reading = reading or read_prompt(prompt, choice.options, analyzer_for(settings))
     task, limited = reading.analysis.task, _limited(choice.options, reading)
-    choice = replace(choice, options=limited)
+    if limited is not choice.options:
+        choice = replace(choice, options=limited)
     if choice.strategy is tiers:
         choice = replace(choice, chain=registry.tier_chain(limited.tier or tier_for(reading.needs)))
     rollout = None if settings.rollout is None else _known(settings.rollout, registry)
@@ -159,11 +160,11 @@ def _situation(
     options = choice.options
     overrides = {} if choice.table is None else overrides_in(settings.environ, registry)
     hosted = set() if rollout is None or when.date() < rollout.starts else {rollout.model}
-    reach = _reach(settings, choice.named(registry) | set(overrides.values()) | hosted)
+    reach = _reach(settings, choice.named(registry) | set(overrides.values()) | hosted, reading.prompt.media)
 
-    def offers_for(load_of: Callable[[Reading, RunOptions, Tokenizer], Load]) -> Mapping[str, Offer]:
-        load_for = cache(partial(load_of, reading, options))
-        offers = survey(registry.models, load_for, options, out_of_reach=reach, free_tier=settings.free_tier, when=when)
+    def offers_for(load_of: Callable[[Reading, RunOptions, ModelSpec], Load]) -> Mapping[str, Offer]:
+        load_on = Loads(reading, options, load_of).on
+        offers = survey(registry.models, load_on, options, out_of_reach=reach, free_tier=settings.free_tier, when=when)
         return offers if options.min_quality is None else rated_from(options.min_quality, offers, reading.analysis.task)
 
     return Situation(
@@ -273,16 +274,16 @@ def _check_takes_tools(plan: Node) -> None:
         )
 
 
-def _reach(settings: Settings, named: set[str]) -> Callable[[ModelSpec], Obstacle | None]:
-    """Why a model cannot be reached, if so. A self-hosted model counts as reachable if it is named or has an
-    address."""
+def _reach(settings: Settings, named: set[str], media: tuple[Media, ...]) -> Callable[[ModelSpec], Obstacle | None]:
+    """Why a model cannot be reached, or not with these images and documents, if so. A self-hosted model counts as
+    reachable if it is named or has an address."""
 
     def out_of_reach(spec: ModelSpec) -> Obstacle | None:
         hosted_by_user = PROVIDERS[spec.provider].self_hosted
         if hosted_by_user and spec.name in named:
-            return None
+            return unfit_for(media, spec)
         if (settings.simulate and not hosted_by_user) or is_set_up(spec.provider, settings.environ):
-            return None
+            return unfit_for(media, spec)
         return Obstacle.NO_PLUGIN if PROVIDERS[spec.provider] is BROKEN else Obstacle.NO_KEY
 
     return out_of_reach

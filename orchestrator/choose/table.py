@@ -10,7 +10,8 @@ from importlib import import_module
 
 from ..config.options import EXPERIMENT, STRATEGY_NAMES
 from ..plugins import Table
-from .base import Decision, Obstacle, Offer, Situation, Strategy, nothing_to_call, survey
+from .base import Decision, Obstacle, Offer, Situation, Strategy, survey
+from .nothing import nothing_to_call
 from .observed import Observed, Pace
 from .plugin import of_plugin, takes
 

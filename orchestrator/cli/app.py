@@ -55,6 +55,11 @@ def _carry_out(argv: list[str]) -> int:
 
         print_version()
         return 0
+    if argv[:1] == ["statusline"]:
+        from .statusline import asks_for_help, statusline  # heavy
+
+        if not asks_for_help(argv[1:]):
+            return statusline(argv[1:])
     from ..clock import check_clock  # heavy
     from .dispatch import dispatch  # heavy
 

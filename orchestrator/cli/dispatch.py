@@ -19,7 +19,7 @@ from ..errors import Interrupted, OrchError, UsageError, did_you_mean
 from ..plugins import Plugin, Table, failure, telling
 from . import render
 from .coercion import HELP_OPTIONS, PlainCommand, PlainGroup
-from .source import spread_context
+from .source import named_run, spread_context, with_file_names
 from .version import print_version
 
 
@@ -52,12 +52,18 @@ COMMANDS: Table[Command] = Table(
         "cheapest": Command("run", "Answer with the cheapest model that fits the prompt."),
         "fallback": Command("run", "Try the models of a chain in order until an answer has enough confidence."),
         "ensemble": Command("run", "Ask several models at once and take the best answer."),
+        "chat": Command(
+            "chat", "Talk with models in the terminal: each question in the light of what was said before."
+        ),
         "plan": Command("plan", "Show which models a run would call, at what cost, and why. Calls nothing."),
         "models": Command("models", "List the models with prices, levels and limits, and whether they are set up."),
         "chains": Command("chains", "List, show and check named plans."),
         "experiment": Command("experiment", "List experiments, show their results, stop them."),
         "report": Command("report", "Show costs and counts over a period."),
         "stats": Command("report", "Show totals and the latest runs."),
+        "cost": Command("cost", "Work out what a rented GPU costs a month, and when it pays for itself."),
+        "blocks": Command("blocks", "Show usage in windows of five hours."),
+        "statusline": Command("statusline", "Print in one line what was spent, for a prompt or an editor."),
         "export": Command("export", "Write the ledger as CSV, JSON or JSON lines."),
         "bench": Command("bench", "Measure routing, cascades and confidence on recorded answers of models."),
         "budget": Command("budget", "Set, show or clear spending limits for a day, a week or a month."),
@@ -175,7 +181,8 @@ def dispatch(argv: Sequence[str]) -> int:
     # Not by calling `app`: Click's own main would turn a closed pipe into exit code 1.
     command: Any = typer.main.get_command(app)
     try:
-        with telling(render.warn), command.make_context("orch", spread_context(argv)) as context:
+        arguments = with_file_names(spread_context(named_run(argv)))
+        with telling(render.warn), command.make_context("orch", arguments) as context:
             code = command.invoke(context)
     except Exit as done:
         return done.exit_code

@@ -142,6 +142,18 @@ class PlanFlags(OutputFlags, RegistryFlags, LedgerFlags):
         list[str] | None,
         typer.Option(metavar="FILE...", help="Files, folders or globs to send with the prompt; - is standard input."),
     ] = None
+    attach: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE|URL", help="Image or PDF document to send with the prompt; may be repeated."),
+    ] = None
+    continue_: Annotated[
+        str | None,
+        typer.Option(
+            "--continue",
+            metavar="[RUN]",
+            help="Go on from a past run, with its conversation before the prompt: its id, or the last one.",
+        ),
+    ] = None
     given: Annotated[Mapping[str, Any], Rows(of_runs=False)] = field(default_factory=dict)
     system: Annotated[str | None, typer.Option(help="System prompt."), Before("temperature")] = None
     max_time: Annotated[
@@ -279,7 +291,7 @@ _PANELS: Mapping[Panel, str] = {
     Panel.MODELS: "saving role tier critical requires routine models task experiment subject max_latency_s min_quality "
     "allow_unpriced",
     Panel.ACCEPTING: "threshold accept verify schema schema_repair self_check logprobs",
-    Panel.REQUEST: "tools temperature max_tokens count stream",
+    Panel.REQUEST: "tools temperature top_p seed stop effort max_tokens count stream",
     Panel.LIMITS: "max_tokens_total timeout_s leg_timeout_s",
     Panel.RECORD: "category tags",
 }

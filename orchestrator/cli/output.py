@@ -30,16 +30,7 @@ class Output:
             return cls(json=wanted == "json")
         if not wanted.endswith(".json"):
             raise UsageError(f"--output takes text, json or a file name that ends in .json, not {wanted!r}")
-        file = Path(wanted)
-        try:
-            if not file.parent.is_dir():
-                raise UsageError(f"--output: there is no folder {file.parent}")
-            writable = not file.is_dir() and os.access(file if file.exists() else file.parent, os.W_OK)
-        except OSError as error:  # a closed folder on the way, or a name that is too long
-            raise UsageError(f"--output: {file} cannot be written: {error.strerror}") from None
-        if not writable:
-            raise UsageError(f"--output: {file} cannot be written")
-        return cls(file=file)
+        return cls(file=writable_file(wanted))
 
     @classmethod
     def asked_for_in(cls, argv: Sequence[str]) -> Self:
@@ -65,3 +56,17 @@ class Output:
         if self.file is not None:
             with replacing(self.file) as stream:
                 stream.write(f"{render.as_json(document, indent=2)}\n".encode())
+
+
+def writable_file(wanted: str) -> Path:
+    """The path of a file that can be written, as `--output` names it. Raises UsageError."""
+    file = Path(wanted)
+    try:
+        if not file.parent.is_dir():
+            raise UsageError(f"--output: there is no folder {file.parent}")
+        writable = not file.is_dir() and os.access(file if file.exists() else file.parent, os.W_OK)
+    except OSError as error:  # a closed folder on the way, or a name that is too long
+        raise UsageError(f"--output: {file} cannot be written: {error.strerror}") from None
+    if not writable:
+        raise UsageError(f"--output: {file} cannot be written")
+    return file

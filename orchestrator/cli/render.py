@@ -200,6 +200,8 @@ class Progress:
         if self._shows and (now := time.monotonic()) >= self._next:
             self._next = now + _PROGRESS_EVERY_S
             status(f"{what}: {done:,} of {of:,}")
+        if self._shows and self._next and done >= of:
+            wipe_status()
 
     def __enter__(self) -> Self:
         return self

@@ -14,13 +14,16 @@ from ..config.strict_json import parse_json
 from ..decoding import decoded
 from ..deferred import replace
 from ..errors import UsageError
+from ..ledger import progress
 from ..money import dollars_to_nanousd
 from ..reading.tool_definitions import read_tools
+from . import render
 from .options import ConfigFlags, PlanFlags, RunFlags, SimulateFlag
 
 
 def settings_from(flags: ConfigFlags | SimulateFlag) -> Settings:
     """Settings for a command: its flags over the environment over the config file. Raises ConfigError."""
+    progress.show = render.Progress()
     settings = load_settings(
         os.environ,
         config=getattr(flags, "config", None),

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..decoding import decoded
 from ..errors import UsageError
+from ..expressions import expression
 from ..reading.attachments import STDIN, attach, left_out_note, read_attachments
-from ..types import Prompt
+from ..types import Media, Prompt
 from . import render
 from .options import PlanFlags
 
+if TYPE_CHECKING:
+    from ..config import Settings
+    from ..registry.model import Registry
+
 _OPTION = "--context"
+_CONTINUE = "--continue"
+_LAST = "last"  # as `ledger.queries.LAST`, which would load the ledger for every command
+_RUN = expression(r"last|0[0-9a-hjkmnp-tv-z]{3,25}", re.IGNORECASE)  # a run's id or the beginning of one
+_USUAL_FILES = {"report": {"--html": "orch-report.html"}}
 _TAKE_SEVERAL = ("run", "plan")  # the short forms have always had their prompt behind a file
 
 
@@ -43,6 +54,32 @@ def read_prompt(given: str | None, system: str | None, context: Sequence[str], w
     return Prompt(f"{given}\n\n{piped}", system, context=piped) if piped.strip() else Prompt(given, system)
 
 
+def asked_of(flags: PlanFlags, settings: Settings, registry: Registry) -> Prompt:
+    """All that the command line asks: the prompt with its files, images and documents, after the run that it goes on
+    from. Raises UsageError, and ContextTooLongError as `read_prompt` does."""
+    prompt = read_prompt(prompt_of(flags), flags.system, flags.context or (), registry.largest_window)
+    if flags.attach:
+        from ..reading.media import with_media  # few prompts have any
+
+        prompt = with_media(prompt, media_of(flags.attach, simulate=settings.simulate))
+    if flags.continue_ is None:
+        return prompt
+    from ..run.continuing import going_on  # few go on
+
+    return going_on(prompt, flags.continue_, settings)
+
+
+def media_of(named: Sequence[str], *, simulate: bool) -> tuple[Media, ...]:
+    """The images and documents of `--attach`. A simulated run fetches nothing: an address is passed on.
+
+    Raises UsageError for what cannot be read, or is of another kind.
+    """
+    from ..providers.download import downloaded  # few prompts have any
+    from ..reading.media import read_media
+
+    return read_media(named, "--attach", None if simulate else downloaded)
+
+
 def spread_context(argv: Sequence[str]) -> list[str]:
     """`--context a b c`, which is what a shell makes of `--context *.py`, as `--context a --context b --context c`.
 
@@ -59,6 +96,30 @@ def spread_context(argv: Sequence[str]) -> list[str]:
         taking = word == _OPTION or (taking and not option)
         spread.append(word)
     return spread
+
+
+def named_run(argv: Sequence[str]) -> list[str]:
+    """`--continue` with the run that it goes on from: the next word if that can be one, else the last run."""
+    named: list[str] = []
+    for place, word in enumerate(argv):
+        if word == "--":
+            return [*named, *argv[place:]]
+        named.append(word)
+        following = argv[place + 1] if place + 1 < len(argv) else ""
+        if word == _CONTINUE and not _RUN.fullmatch(following):
+            named.append(_LAST)
+    return named
+
+
+def with_file_names(argv: Sequence[str]) -> list[str]:
+    """A command line on which an option that needs no file name has its usual one."""
+    words = list(argv)
+    usual = _USUAL_FILES.get(words[0] if words else "", {})
+    for place in range(len(words) - 1, 0, -1):
+        following = words[place + 1 : place + 2]
+        if words[place] in usual and (not following or (following != [STDIN] and following[0].startswith("-"))):
+            words.insert(place + 1, usual[words[place]])
+    return words
 
 
 def _with_files(question: str, system: str | None, context: Sequence[str], piped: str, window: int) -> Prompt:

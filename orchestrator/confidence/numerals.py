@@ -57,6 +57,8 @@ def plain_numbers(text: str) -> list[Fraction]:
 
 
 def _value(written: str) -> Fraction | None:
+    if len(written) < _MOST_DIGITS and written.isdecimal():  # most of them
+        return Fraction(int(written))
     whole = written.replace(",", "").replace(" ", "")
     if len(whole) > _MOST_DIGITS:
         return None

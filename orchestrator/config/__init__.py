@@ -21,6 +21,7 @@ from .records import (
     RetryPolicy,
     Rollout,
     Settings,
+    Targets,
     Unfamiliar,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "Rollout",
     "RunOptions",
     "Settings",
+    "Targets",
     "Unfamiliar",
     "is_simulated",
     "ledger_of_other_kind",

@@ -10,7 +10,7 @@ from ..deferred import replace
 from ..money import dollars_to_nanousd
 from ..types import Task
 from .options import DAY_S, OPTIONS, Kind, Option
-from .records import BreakerPolicy, Complexity, Machine, RetryKind, RetryPolicy, Rollout, Settings, Unfamiliar
+from .records import BreakerPolicy, Complexity, Machine, RetryKind, RetryPolicy, Rollout, Settings, Targets, Unfamiliar
 from .strict_yaml import Reader, Table, boolean, day, decimal, integer, list_of, one_of, record, text
 from .tuned import Calibration, cuts, intercept, number, slope
 from .yaml_value import Value
@@ -40,6 +40,8 @@ def config_onto(settings: Settings) -> Callable[[Table], Settings]:
             calibration=table.optional("confidence", record(_confidence), default=settings.calibration),
             rollout=table.optional("rollout", record(_rollout), default=settings.rollout),
             always_on=table.optional("always_on", list_of(record(_machine)), default=settings.always_on),
+            on_demand=table.optional("on_demand", list_of(record(_on_demand)), default=settings.on_demand),
+            targets=table.optional("targets", record(_targets), default=settings.targets),
         )
 
     return reader
@@ -127,9 +129,37 @@ def _machine(table: Table) -> Machine:
         gpu_hour=table.required("gpu_hour", decimal(minimum=0)),
         until=table.optional("until", day, default=None),
     )
+    return _with_its_days(machine, table)
+
+
+def _on_demand(table: Table) -> Machine:
+    minutes = decimal(minimum=0, maximum=1440)
+    machine = Machine(
+        models=table.required("models", list_of(text, at_least=1)),
+        since=table.required("since", day),
+        gpu_hour=table.required("gpu_hour", decimal(minimum=0)),
+        until=table.optional("until", day, default=None),
+        start_up_minutes=table.optional("start_up_minutes", minutes, default=Decimal(0)),
+        idle_minutes=table.optional("idle_minutes", minutes, default=Decimal(0)),
+    )
+    return _with_its_days(machine, table)
+
+
+def _with_its_days(machine: Machine, table: Table) -> Machine:
     if machine.until is not None and machine.until < machine.since:
         raise table.value.error(f"ends on {machine.until}, before it starts on {machine.since}")
     return machine
+
+
+def _targets(table: Table) -> Targets:
+    share = decimal(minimum=0, maximum=1)
+    return Targets(
+        p95=table.optional("p95", decimal(minimum=0), default=None),
+        month=table.optional("month", decimal(minimum=0), default=None),
+        success_rate=table.optional("success_rate", share, default=None),
+        savings=table.optional("savings", share, default=None),
+        quality=table.optional("quality", share, default=None),
+    )
 
 
 def chosen(complexity: Complexity, tuned: Complexity) -> Complexity:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..deferred import dataclass, replace
 from ..errors import UsageError
-from ..types import AcceptRule, CountBy, Tool
+from ..types import AcceptRule, CountBy, Effort, Tool
 
 DAY_S = 86_400
 _SHORTEST_S = 0.001
@@ -137,7 +137,7 @@ class Served:
     tool_choice: str = "auto"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunOptions:
     """The options of one run, in the order of `--help`. None leaves the choice to orch.
 
@@ -314,6 +314,35 @@ class RunOptions:
         config=True,
         least=0,
         most=2,
+    )
+    top_p: float | None = option(
+        None,
+        Kind.NUMBER,
+        "Sample from the likeliest tokens that have this share of the probability, 0 to 1, where a model supports it.",
+        config=True,
+        least=0,
+        most=1,
+    )
+    seed: int | None = option(
+        None,
+        Kind.INTEGER,
+        "Seed for sampling, for providers that take one: the same request then mostly gets the same answer.",
+        least=-(2**31),
+        most=2**31 - 1,
+    )
+    stop: tuple[str, ...] = option(
+        (),
+        Kind.TEXTS,
+        "Text at which the answer ends, before it; may be repeated, up to 4 times.",
+        metavar="TEXT",
+    )
+    effort: Effort | None = option(
+        None,
+        Kind.TEXT,
+        "How long models think before they answer, where that can be set.",
+        config=True,
+        choices=Effort,
+        shown="the model's own",
     )
     max_cost_nanousd: int | None = option(
         None,

@@ -35,6 +35,10 @@ class RunParameters(TypedDict, total=False):
     max_latency: float | None
     min_quality: float | None
     temperature: float | None
+    top_p: float | None
+    seed: int | None
+    stop: Sequence[str] | None
+    effort: str | None
     max_cost: Decimal | float | str | None
     allow_unpriced: bool | None
     count: str | None

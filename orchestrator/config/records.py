@@ -95,15 +95,32 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A machine that is always on, whether its models are called or not.
+    """A machine that costs money whether its models are called or not.
 
-    It costs `gpu_hour` dollars an hour from the day `since` to the day `until`, included, if it has one.
+    It costs `gpu_hour` dollars an hour from the day `since` to the day `until`, included, if it has one. One that is
+    always on has no `idle_minutes`; one that is started on demand runs from `start_up_minutes` before a call until so
+    many minutes after the last one.
     """
 
     models: tuple[str, ...]
     since: date
     gpu_hour: Decimal
     until: date | None = None
+    start_up_minutes: Decimal = Decimal(0)
+    idle_minutes: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What the reports hold what came against. `p95`: seconds of a run, at most. `month`: dollars a calendar month, at
+    most. At least: `success_rate`; `savings` against everything on the most expensive model; `quality`, the mean
+    rating. Shares are 0 to 1."""
+
+    p95: Decimal | None = None
+    month: Decimal | None = None
+    success_rate: Decimal | None = None
+    savings: Decimal | None = None
+    quality: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +129,10 @@ class Settings:
 
     `on_alert`: the command that gets each budget alert as a JSON object on standard input. `pass_variables`: variables
     that it and `--verify` get although they may be secret. `free_tier`: the providers whose daily free quota is a
-    limit. `signals`: the plugins that are asked about each answer. `always_on`: machines that cost money while nobody
-    calls them. `config_file`: the file that was read, None if there is none. `tuned_file`: the file that `orch tune`
-    writes, whether it exists or not. `parsed_dir`: the cache of parsed YAML files; None means no cache.
+    limit. `signals`: the plugins that are asked about each answer. `always_on` and `on_demand`: machines that cost
+    money while nobody calls them. `targets`: what reports hold what came against. `config_file`: the file that was
+    read, None if there is none. `tuned_file`: the file that `orch tune` writes, whether it exists or not. `parsed_dir`:
+    the cache of parsed YAML files; None means no cache.
     """
 
     environ: Mapping[str, str]
@@ -139,4 +157,6 @@ class Settings:
     calibration: Calibration = field(default_factory=Calibration)
     rollout: Rollout | None = None
     always_on: tuple[Machine, ...] = ()
+    on_demand: tuple[Machine, ...] = ()
+    targets: Targets = field(default_factory=Targets)
     run: RunOptions = field(default_factory=RunOptions)

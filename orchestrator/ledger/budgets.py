@@ -198,9 +198,9 @@ def _remember(connection: sqlite3.Connection, state: BudgetState, percent: int, 
 def _scopes(connection: sqlite3.Connection, run_id: str) -> set[tuple[Scope, str]]:
     """The scopes that every call of a run counts towards."""
     rows = connection.execute(
-        "SELECT 'category', category FROM runs WHERE run_id = :run AND category IS NOT NULL"
-        " UNION ALL SELECT 'key', key FROM runs WHERE run_id = :run AND key IS NOT NULL"
-        " UNION ALL SELECT 'tag', value FROM runs, json_each(runs.tags) WHERE run_id = :run",
+        "SELECT 'category', category FROM run_rows WHERE run_id = :run AND category IS NOT NULL"
+        " UNION ALL SELECT 'key', key FROM run_rows WHERE run_id = :run AND key IS NOT NULL"
+        " UNION ALL SELECT 'tag', value FROM run_rows, json_each(run_rows.tags) WHERE run_id = :run",
         {"run": run_id},
     )
     return {(Scope.ALL, ""), *((Scope(scope), name) for scope, name in rows)}

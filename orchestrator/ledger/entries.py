@@ -10,14 +10,16 @@ from ..errors import BudgetError
 from ..money import format_nanousd
 from .budgets import Alert, check_budgets, new_alerts
 from .budgets import left_nanousd as left_of_budgets
+from .conversations import KeptTurn, keep_conversation
 from .orphans import interrupt_calls
 from .records import CallRecord, CallStatus, RunRecord
 from .rows import from_row, insert, rewrite, to_micros, update
 
 
-def start_run(connection: sqlite3.Connection, run: RunRecord) -> None:
-    """Insert the run's row."""
+def start_run(connection: sqlite3.Connection, run: RunRecord, said: Sequence[KeptTurn] = ()) -> None:
+    """Insert the run's row, and the turns of its conversation."""
     insert(connection, "runs", run)
+    keep_conversation(connection, run.run_id, said)
 
 
 def reserve(connection: sqlite3.Connection, calls: Sequence[CallRecord], exempt: Collection[str] = ()) -> None:
@@ -38,7 +40,7 @@ def mark_sent(connection: sqlite3.Connection, call_id: str, at: datetime) -> Non
     """Mark a call as sent, right before it is. Raises ValueError if it is not reserved any more: another process may
     have taken this one for dead."""
     changed = connection.execute(
-        "UPDATE calls SET status = ?, sent_at = ? WHERE call_id = ? AND status = ?",
+        "UPDATE call_rows SET status = ?, sent_at = ? WHERE call_id = ? AND status = ?",
         (CallStatus.SENT.value, to_micros(at), call_id, CallStatus.RESERVED.value),
     )
     if changed.rowcount != 1:
@@ -73,14 +75,15 @@ def left_nanousd(connection: sqlite3.Connection, call: CallRecord) -> int | None
 
 
 def _cap(connection: sqlite3.Connection, run_id: str) -> int | None:
-    row = connection.execute("SELECT max_cost_nanousd FROM runs WHERE run_id = ?", (run_id,)).fetchone()
+    row = connection.execute("SELECT max_cost_nanousd FROM run_rows WHERE run_id = ?", (run_id,)).fetchone()
     cap: int | None = None if row is None else row["max_cost_nanousd"]
     return cap
 
 
 def _committed(connection: sqlite3.Connection, run_id: str) -> int:
     (total,) = connection.execute(
-        "SELECT coalesce(sum(coalesce(cost_nanousd, reserved_nanousd, 0)), 0) FROM calls WHERE run_id = ?", (run_id,)
+        "SELECT coalesce(sum(coalesce(cost_nanousd, reserved_nanousd, 0)), 0) FROM call_rows WHERE run_id = ?",
+        (run_id,),
     ).fetchone()
     return int(total)
 

@@ -13,7 +13,7 @@ from .store import Ledger
 _RUNS = f"""
     SELECT runs.arm, runs.subject_sha256, runs.status, runs.latency_ms, runs.confidence, ratings.rating,
            {COST_OF_RUN} AS cost_nanousd
-    FROM runs LEFT JOIN ratings USING (run_id)
+    FROM run_rows AS runs LEFT JOIN ratings USING (run_id)
     WHERE runs.experiment = ? AND runs.simulated = ? AND runs.status <> 'running'
     ORDER BY runs.run_id
 """
@@ -62,7 +62,9 @@ def resume(ledger: Ledger, experiment: str, *, simulated: bool) -> bool:
 
 def runs_by_arm(ledger: Ledger, *, simulated: bool) -> dict[str, dict[str, int]]:
     """The number of runs of each arm of each experiment. Raises LedgerError."""
-    query = "SELECT experiment, arm, count(*) FROM runs WHERE experiment IS NOT NULL AND simulated = ? GROUP BY 1, 2"
+    query = (
+        "SELECT experiment, arm, count(*) FROM run_rows WHERE experiment IS NOT NULL AND simulated = ? GROUP BY 1, 2"
+    )
     counts: dict[str, dict[str, int]] = {}
     for experiment, arm, runs in ledger.read(lambda db: db.execute(query, (int(simulated),)).fetchall()):
         counts.setdefault(experiment, {})[arm] = runs

@@ -10,6 +10,7 @@ import sqlite3
 
 from ..money import MOST_NANOUSD, MOST_TOKENS
 from .records import NOT_BELIEVED
+from .schema import COMMITTED, SETTLED
 
 _TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
 _AMOUNTS = ("cost_nanousd", "reserved_nanousd", *_TOKENS)
@@ -18,7 +19,7 @@ _IS_IMPOSSIBLE = " OR ".join(
 )
 _WORST = f"CASE WHEN reserved_nanousd BETWEEN 0 AND {MOST_NANOUSD} THEN reserved_nanousd END"
 _CORRECTION = f"""
-    UPDATE calls SET
+    UPDATE call_rows SET
         usage = json_object('{NOT_BELIEVED}', json_object({", ".join(f"'{name}', {name}" for name in _AMOUNTS)})),
         cost_nanousd = CASE WHEN cost_nanousd IS NULL OR cost_nanousd BETWEEN 0 AND {MOST_NANOUSD} THEN cost_nanousd
                             ELSE {_WORST} END,
@@ -28,21 +29,27 @@ _CORRECTION = f"""
         {", ".join(f"{name} = 0" for name in _TOKENS)}
     WHERE {_IS_IMPOSSIBLE}
 """
-_TRIGGERS = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'calls'"
+_TRIGGERS = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'call_rows'"
 _OF_DAYS = "SELECT 1 FROM spending WHERE simulated IN (0, 1) AND scope = 'all' AND name = '' AND"
 _SCOPED = """
-    SELECT call_id, 'all' AS scope, '' AS name FROM calls
-    UNION ALL SELECT call_id, 'provider', provider FROM calls
-    UNION ALL SELECT call_id, 'model', model FROM calls
-    UNION ALL SELECT call_id, 'category', category FROM calls JOIN runs USING (run_id) WHERE category IS NOT NULL
-    UNION ALL SELECT call_id, 'key', key FROM calls JOIN runs USING (run_id) WHERE key IS NOT NULL
-    UNION ALL SELECT DISTINCT call_id, 'tag', value FROM calls JOIN runs USING (run_id), json_each(runs.tags)
+    SELECT call_id, 'all' AS scope, '' AS name FROM call_rows
+    UNION ALL SELECT call_id, 'provider', provider FROM call_rows
+    UNION ALL SELECT call_id, 'model', model FROM call_rows
+    UNION ALL SELECT call_id, 'category', category FROM call_rows JOIN run_rows USING (run_id)
+              WHERE category IS NOT NULL
+    UNION ALL SELECT call_id, 'key', key FROM call_rows JOIN run_rows USING (run_id) WHERE key IS NOT NULL
+    UNION ALL SELECT DISTINCT call_id, 'tag', value FROM call_rows JOIN run_rows USING (run_id), json_each(tags)
 """
 _REBUILDING = f"""
     INSERT INTO spending (simulated, scope, name, day, committed_nanousd, settled_nanousd)
     SELECT calls.simulated, scoped.scope, scoped.name, calls.day,
-           sum(coalesce(calls.cost_nanousd, calls.reserved_nanousd, 0)), sum(coalesce(calls.cost_nanousd, 0))
-    FROM calls JOIN ({_SCOPED}) AS scoped USING (call_id) GROUP BY 1, 2, 3, 4
+           sum({COMMITTED}), sum({SETTLED})
+    FROM call_rows AS calls JOIN ({_SCOPED}) AS scoped USING (call_id) GROUP BY 1, 2, 3, 4
+"""
+_PRUNED = """
+    INSERT INTO spending SELECT * FROM pruned_spending WHERE true
+    ON CONFLICT DO UPDATE SET committed_nanousd = committed_nanousd + excluded.committed_nanousd,
+                              settled_nanousd = settled_nanousd + excluded.settled_nanousd
 """
 
 
@@ -63,6 +70,8 @@ def correct_impossible(connection: sqlite3.Connection) -> int:
     if corrected:
         connection.execute("DELETE FROM spending")
         connection.execute(_REBUILDING)
+        connection.execute(_PRUNED)
+        connection.execute("DELETE FROM summed_days")
     for _, sql in triggers:
         connection.execute(sql)
     return corrected

@@ -19,16 +19,16 @@ _WHY = "it ended before the call was settled"
 def running_processes(connection: sqlite3.Connection) -> list[str | None]:
     """The names of all processes with a run that is not finished; None stands for rows from before processes had
     names."""
-    return [name for (name,) in connection.execute("SELECT DISTINCT process FROM runs WHERE status = 'running'")]
+    return [name for (name,) in connection.execute("SELECT DISTINCT process FROM run_rows WHERE status = 'running'")]
 
 
 def interrupt_orphans(connection: sqlite3.Connection, gone: Sequence[str | None], at: datetime) -> None:
     """Within a transaction: settle the runs and calls of processes that are gone."""
     for name in gone:
-        runs = "run_id IN (SELECT run_id FROM runs WHERE status = 'running' AND process IS ?)"
+        runs = "run_id IN (SELECT run_id FROM run_rows WHERE status = 'running' AND process IS ?)"
         interrupt_calls(connection, runs, (name,), at)
         connection.execute(
-            "UPDATE runs SET status = 'interrupted', ended_at = ?, error_code = 'interrupted', error_message = ?"
+            "UPDATE run_rows SET status = 'interrupted', ended_at = ?, error_code = 'interrupted', error_message = ?"
             " WHERE status = 'running' AND process IS ?",
             (to_micros(at), _WHY, name),
         )
@@ -38,11 +38,12 @@ def interrupt_calls(
     connection: sqlite3.Connection, which: str, parameters: Sequence[str | None], at: datetime
 ) -> list[sqlite3.Row]:
     """Within a transaction: settle the open calls that the condition `which` selects. Returns their new rows."""
-    return connection.execute(
-        "UPDATE calls SET ended_at = ?, error_code = 'interrupted', error_message = ?,"
+    changed = connection.execute(
+        "UPDATE call_rows SET ended_at = ?, error_code = 'interrupted', error_message = ?,"
         " cost_nanousd = CASE status WHEN 'reserved' THEN 0 ELSE reserved_nanousd END,"
         " cost_source = CASE WHEN status = 'reserved' THEN 'none'"
         " WHEN reserved_nanousd IS NULL THEN 'unpriced' ELSE 'estimate' END, status = 'interrupted'"
-        f" WHERE status IN ('reserved', 'sent') AND {which} RETURNING *",
+        f" WHERE status IN ('reserved', 'sent') AND {which} RETURNING call_id",
         (to_micros(at), _WHY, *parameters),
     ).fetchall()
+    return [connection.execute("SELECT * FROM calls WHERE call_id = ?", tuple(row)).fetchone() for row in changed]

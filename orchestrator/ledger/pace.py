@@ -16,23 +16,23 @@ _DAYS = 30  # older ones say little of how a model is served now
 _CLOCK_TOLERANCE = timedelta(seconds=5)  # clocks are corrected by less than this all the time
 
 _LATEST = """
-    SELECT latency_ms FROM calls
+    SELECT latency_ms FROM call_rows
     WHERE simulated = ? AND model = ? AND created_at BETWEEN ? AND ? AND status = 'completed' AND latency_ms IS NOT NULL
     ORDER BY created_at DESC LIMIT ?
 """
 _FROM_THE_FUTURE = """
-    SELECT latency_ms, rowid AS position FROM calls
+    SELECT latency_ms, rowid AS position FROM call_rows
     WHERE simulated = ? AND model = ? AND created_at > ? AND status = 'completed' AND latency_ms IS NOT NULL
     ORDER BY rowid DESC LIMIT ?
 """
-_MODELS = "SELECT DISTINCT model FROM calls WHERE simulated = ?"
-_OLDEST_AFTER = "SELECT min(created_at) FROM calls WHERE rowid > ?"
+_MODELS = "SELECT DISTINCT model FROM call_rows WHERE simulated = ?"
+_OLDEST_AFTER = "SELECT min(created_at) FROM call_rows WHERE rowid > ?"
 # An answer that another one bore out was not accepted by itself: the cascade went on.
 _JUDGED = """
     SELECT model, avg(confidence >= ? AND verdict NOT LIKE '%"agreement"%') FROM (
         SELECT model, confidence, coalesce(verdict, '') AS verdict,
             row_number() OVER (PARTITION BY model ORDER BY created_at DESC) AS place
-        FROM calls
+        FROM call_rows
         WHERE simulated = ? AND created_at >= ? AND status = 'completed' AND confidence IS NOT NULL
     ) WHERE place <= ? GROUP BY model HAVING count(*) >= ?
 """

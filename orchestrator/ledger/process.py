@@ -37,6 +37,23 @@ def opening_lock(ledger: Path, timeout_s: float) -> Iterator[None]:
 
 
 @contextmanager
+def moving_lock(ledger: Path) -> Iterator[bool]:
+    """Hold the lock under which the texts of an older ledger are moved, by one process at a time; gives whether it is
+    held."""
+    lock = _file_lock(ledger.with_name(f"{ledger.name}.moving"))
+    try:
+        lock.acquire(timeout=0)
+    except TimeoutError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
 def repricing_lock(ledger: Path) -> Iterator[None]:
     """Hold the lock under which calls are repriced, by one process at a time. Raises LedgerError at once if it is
     held."""

@@ -22,7 +22,7 @@ def find_run(ledger: Ledger, wanted: str) -> Recorded:
 
 def has_runs(ledger: Ledger, *, simulated: bool) -> bool:
     """Whether there is any run of the kind: simulated, or not."""
-    query = "SELECT EXISTS (SELECT 1 FROM runs WHERE simulated = ?)"
+    query = "SELECT EXISTS (SELECT 1 FROM run_rows WHERE simulated = ?)"
     return bool(ledger.read(lambda connection: connection.execute(query, (simulated,)).fetchone()[0]))
 
 

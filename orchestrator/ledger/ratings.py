@@ -24,7 +24,7 @@ MOST_NOTE_CHARS = 2_000  # a remark, not a document: ratings are read as a whole
 # The call that gave the answer: the last completed one of the run's model, with the answer's very text if there is
 # one (a synthesis or a panel may have called that model more than once).
 _ANSWERS = """
-    SELECT call_id FROM calls
+    SELECT call_id FROM call_rows AS calls
     WHERE calls.run_id = runs.run_id AND calls.model = runs.model_used AND calls.status = 'completed'
 """
 _ANSWER = f"""

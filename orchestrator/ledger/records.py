@@ -33,7 +33,7 @@ class CallStatus(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RunRecord:
     """One prompt answered, or attempted. `day` is the user's calendar day when it started; `max_cost_nanousd` is its
     cap.
@@ -74,7 +74,7 @@ class RunRecord:
     metadata: str = "{}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CallRecord:
     """One attempt at one completion. `reserved_nanousd` is its worst case; `price` and `usage` are JSON objects."""
 

@@ -13,13 +13,15 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from .records import CallRecord, CallStatus, CostSource, RunRecord, RunStatus
+from .texts import keep, keep_answer
+from .views import ROWS, TEXTS, number_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _NAMES = {record: tuple(field.name for field in fields(record)) for record in (RunRecord, CallRecord)}
 # What a row keeps as it was inserted. An UPDATE that names a column writes its entries in all indexes anew.
 _KEPT = {
-    RunRecord: frozenset({"run_id", "created_at", "day", "process", "experiment", "arm", "key"}),
+    RunRecord: frozenset({"run_id", "created_at", "day", "process", "experiment", "arm", "key", "system", "prompt"}),
     CallRecord: frozenset({"call_id", "run_id", "created_at", "day", "provider", "model", "simulated"}),
 }
 _CHANGING = {record: tuple(name for name in names if name not in _KEPT[record]) for record, names in _NAMES.items()}
@@ -49,39 +51,70 @@ def to_sql(value: Any) -> Any:
     if isinstance(value, datetime):
         return to_micros(value)
     if isinstance(value, tuple):
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=False) if value else "[]"
     if isinstance(value, StrEnum):
-        return value.value
+        return str.__str__(value)
     return value
 
 
 def insert(connection: sqlite3.Connection, table: str, record: RunRecord | CallRecord) -> None:
-    """Insert a record as a row."""
+    """Insert a record as a row of `runs` or `calls`."""
     names = _NAMES[type(record)]
-    connection.execute(_insertion(table, names), _values(record, names))
+    insert_row(connection, table, names, _values(record, names), record.run_id)
+
+
+def insert_row(
+    connection: sqlite3.Connection, table: str, names: tuple[str, ...], values: list[Any], run_id: str
+) -> None:
+    """Insert a row of these columns, as SQLite stores them."""
+    columns, stored = _with_texts(connection, table, names, values, run_id)
+    connection.execute(_insertion(ROWS[table], columns), stored)
 
 
 def rewrite(connection: sqlite3.Connection, table: str, key: str, record: RunRecord | CallRecord) -> None:
     """Replace a row by its record. Raises ValueError if there is no such row."""
-    names, value = _CHANGING[type(record)], getattr(record, key)
-    changed = connection.execute(_change(table, key, names), [*_values(record, names), value])
-    _check_changed(changed, table, value)
+    names = _CHANGING[type(record)]
+    change_row(connection, table, key, getattr(record, key), names, _values(record, names), record.run_id)
 
 
 def update(connection: sqlite3.Connection, table: str, key: str, value: str, columns: Mapping[str, Any]) -> None:
-    """Update columns of a row. Raises ValueError if there is no such row."""
-    values = [to_sql(each) for each in columns.values()]
-    changed = connection.execute(_change(table, key, tuple(columns)), [*values, value])
-    _check_changed(changed, table, value)
+    """Update columns of a row, none of them a text. Raises ValueError if there is no such row."""
+    change_row(connection, table, key, value, tuple(columns), [to_sql(each) for each in columns.values()], "")
+
+
+def change_row(
+    connection: sqlite3.Connection,
+    table: str,
+    key: str,
+    value: str,
+    names: tuple[str, ...],
+    values: list[Any],
+    run_id: str,
+) -> None:
+    """Set columns of a row to values as SQLite stores them. Raises ValueError if there is no such row."""
+    columns, stored = _with_texts(connection, table, names, values, run_id)
+    if connection.execute(_change(ROWS[table], key, columns), [*stored, value]).rowcount != 1:
+        raise ValueError(f"{table} has no row {value}")
 
 
 def _values(record: RunRecord | CallRecord, names: tuple[str, ...]) -> list[Any]:
     return [value if type(value) in _AS_IT_IS else to_sql(value) for value in _getter(names)(record)]
 
 
-def _check_changed(changed: sqlite3.Cursor, table: str, value: str) -> None:
-    if changed.rowcount != 1:
-        raise ValueError(f"{table} has no row {value}")
+def _with_texts(
+    connection: sqlite3.Connection, table: str, names: tuple[str, ...], values: list[Any], run_id: str
+) -> tuple[tuple[str, ...], list[Any]]:
+    """The columns of the table itself and their values: a text that is too long for its row is stored elsewhere."""
+    stored, numbers = list(values), []
+    for name in TEXTS[table]:
+        if name not in names:
+            continue
+        place = names.index(name)
+        is_answer = table == "runs" and name == "response"
+        kept = keep_answer(connection, run_id, values[place]) if is_answer else keep(connection, values[place])
+        stored[place] = kept.in_row
+        numbers.append((number_of(name), kept.number))
+    return names + tuple(name for name, _ in numbers), stored + [number for _, number in numbers]
 
 
 @cache

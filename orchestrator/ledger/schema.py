@@ -1,132 +1,144 @@
-"""The ledger's tables, and the migrations that lead to them.
+"""The ledger's tables, and the migration to them.
 
 Times are integer microseconds since 1970 (UTC); money is integer nano-dollars. `day` is the user's calendar day
 (YYYY-MM-DD) when the row was made. It is set once, so a row belongs to exactly one day, week and month, whatever clock
-and time zone do later. The columns that reports read stand before the long texts, which SQLite would otherwise have to
-read past. A run's cost is the sum over its calls and is stored nowhere else; the view `run_totals` computes it for
-people who open the file with other tools.
+and time zone do later. A run's cost is the sum over its calls and is stored nowhere else; the view `run_totals`
+computes it for people who open the file with other tools.
+
+    run_rows, call_rows   what orch writes; short texts stand in them, the others by their number in `texts`
+    runs, calls           views of these with every text in its place (views.py)
+    run_sums, call_sums   sums of days, for reports (sums.py); of pruned rows too
+    spending              sums by day, for budgets; only triggers write it
 """
 
 from __future__ import annotations
 
 import sqlite3
 
+from .released import RELEASED
+from .schema_of_conversations import OF_CONVERSATIONS
 from .schema_of_keys import VERSION_9
+from .views import remake_views
 
 # What the calls of a run cost, as an expression over them: null if one is unpriced; one that is not settled yet counts
-# with what is set aside for it. The view has it, and so have queries of a few runs, for which SQLite would read the
-# view of all. Another rule takes a migration that makes the view anew.
+# with what is set aside for it. The view `run_totals` has it, and so have queries of a few runs, for which SQLite would
+# read the view of all. Another rule takes a migration that makes the view anew.
 COST_OF_CALLS = """CASE WHEN sum(calls.cost_source = 'unpriced') > 0 THEN NULL
                 ELSE coalesce(sum(coalesce(calls.cost_nanousd, calls.reserved_nanousd)), 0) END"""
-COST_OF_RUN = f"(SELECT {COST_OF_CALLS} FROM calls WHERE calls.run_id = runs.run_id)"
+COST_OF_RUN = f"(SELECT {COST_OF_CALLS} FROM call_rows AS calls WHERE calls.run_id = runs.run_id)"
 
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-_VERSION_1 = (
-    """
-    CREATE TABLE runs (
-        run_id            TEXT PRIMARY KEY,
-        created_at        INTEGER NOT NULL,
-        ended_at          INTEGER,
-        day               TEXT NOT NULL,
-        simulated         INTEGER NOT NULL CHECK (simulated IN (0, 1)),
-        status            TEXT NOT NULL
-                          CHECK (status IN ('running', 'complete', 'incomplete', 'failed', 'interrupted')),
-        strategy          TEXT NOT NULL,
-        category          TEXT,
-        tags              TEXT NOT NULL CHECK (json_valid(tags)),
-        task              TEXT,
-        level             TEXT,
-        score             REAL,
-        confidence        REAL,
-        prompt_sha256     TEXT NOT NULL,
-        max_cost_nanousd  INTEGER,
-        model_used        TEXT,
-        response_sha256   TEXT,
-        latency_ms        INTEGER,
-        error_code        TEXT,
-        plan              TEXT NOT NULL CHECK (json_valid(plan)),
-        metadata          TEXT NOT NULL CHECK (json_valid(metadata)),
-        error_message     TEXT,
-        system            TEXT,
-        prompt            TEXT,
-        response          TEXT
-    ) STRICT
-    """,
-    """
-    CREATE TABLE calls (
-        call_id            TEXT PRIMARY KEY,
-        run_id             TEXT NOT NULL REFERENCES runs (run_id),
-        created_at         INTEGER NOT NULL,
-        sent_at            INTEGER,
-        ended_at           INTEGER,
-        day                TEXT NOT NULL,
-        simulated          INTEGER NOT NULL CHECK (simulated IN (0, 1)),
-        status             TEXT NOT NULL
-                           CHECK (status IN ('reserved', 'sent', 'completed', 'failed', 'interrupted')),
-        provider           TEXT NOT NULL,
-        model              TEXT NOT NULL,
-        provider_model     TEXT NOT NULL,
-        step               TEXT,
-        attempt            INTEGER NOT NULL CHECK (attempt >= 1),
-        reserved_nanousd   INTEGER CHECK (reserved_nanousd >= 0),
-        cost_nanousd       INTEGER CHECK (cost_nanousd >= 0),
-        cost_source        TEXT CHECK (cost_source IN ('usage', 'estimate', 'none', 'unpriced')),
-        input_tokens       INTEGER NOT NULL,
-        output_tokens      INTEGER NOT NULL,
-        cached_tokens      INTEGER NOT NULL,
-        cache_write_tokens INTEGER NOT NULL,
-        reasoning_tokens   INTEGER NOT NULL,
-        finish_reason      TEXT,
-        latency_ms         INTEGER,
-        ttft_ms            INTEGER,
-        request_id         TEXT,
-        raw_model          TEXT,
-        confidence         REAL,
-        response_sha256    TEXT,
-        error_code         TEXT,
-        price              TEXT CHECK (price IS NULL OR json_valid(price)),
-        usage              TEXT CHECK (usage IS NULL OR json_valid(usage)),
-        verdict            TEXT CHECK (verdict IS NULL OR json_valid(verdict)),
-        error_message      TEXT,
-        response           TEXT
-    ) STRICT
-    """,
-    "CREATE INDEX runs_by_day ON runs (day)",
-    "CREATE INDEX calls_by_run ON calls (run_id, model)",
-    "CREATE INDEX calls_by_day ON calls (day)",
-    f"""
-    CREATE VIEW run_totals AS
-    SELECT runs.run_id,
-           count(calls.call_id) AS calls,
-           {COST_OF_CALLS} AS cost_nanousd,
-           coalesce(sum(calls.input_tokens), 0) AS input_tokens,
-           coalesce(sum(calls.output_tokens), 0) AS output_tokens
-    FROM runs LEFT JOIN calls USING (run_id)
-    GROUP BY runs.run_id
-    """,
+# What a row counts for in budgets: nothing if another tool's log was imported.
+_COMMITTED = (
+    "CASE WHEN {0}.cost_source IS 'imported' THEN 0 ELSE coalesce({0}.cost_nanousd, {0}.reserved_nanousd, 0) END"
 )
+_SETTLED = "CASE WHEN {0}.cost_source IS 'imported' THEN 0 ELSE coalesce({0}.cost_nanousd, 0) END"
+COMMITTED, SETTLED = _COMMITTED.format("calls"), _SETTLED.format("calls")
+_OLD_COMMITTED, _NEW_COMMITTED = _COMMITTED.format("OLD"), _COMMITTED.format("NEW")
+_OLD_SETTLED, _NEW_SETTLED = _SETTLED.format("OLD"), _SETTLED.format("NEW")
 
-# What every call counts towards: everything, its provider, its model, and its run's category and tags.
-_SCOPES = """
-    SELECT 'all' AS scope, '' AS name
-    UNION ALL SELECT 'provider', NEW.provider
-    UNION ALL SELECT 'model', NEW.model
-    UNION ALL SELECT 'category', category FROM runs WHERE run_id = NEW.run_id AND category IS NOT NULL
-    UNION ALL SELECT DISTINCT 'tag', value FROM runs, json_each(runs.tags) WHERE run_id = NEW.run_id
-"""
 
-_VERSION_2 = (
-    # The process that a run belongs to: while it lives it holds a lock of this name (see process.py).
-    "ALTER TABLE runs ADD COLUMN process TEXT",
-    "CREATE INDEX runs_running ON runs (process) WHERE status = 'running'",
-    # Sums over calls by day, so that a budget of a month is checked without reading a month of calls. Only the
-    # triggers write them: whatever changes a call, they agree with the rows.
+def _scopes_of(row: str) -> str:
+    """What a call counts towards: everything, its provider, its model, and its run's category, key and tags."""
+    return f"""
+        SELECT 'all' AS scope, '' AS name
+        UNION ALL SELECT 'provider', {row}.provider
+        UNION ALL SELECT 'model', {row}.model
+        UNION ALL SELECT 'category', category FROM run_rows WHERE run_id = {row}.run_id AND category IS NOT NULL
+        UNION ALL SELECT 'key', key FROM run_rows WHERE run_id = {row}.run_id AND key IS NOT NULL
+        UNION ALL SELECT DISTINCT 'tag', value FROM run_rows, json_each(run_rows.tags) WHERE run_id = {row}.run_id
     """
-    CREATE TABLE spending (
+
+
+def _with_columns(table: str, columns: str) -> str:
+    """Adds columns at the end of a STRICT table, as ALTER TABLE does, but without its check of all rows."""
+    end, written = ") STRICT", "rtrim(sql, ' ' || char(10))"
+    return (
+        f"UPDATE sqlite_master SET sql = substr({written}, 1, length({written}) - {len(end)}) || ', {columns}{end}'"
+        f" WHERE type = 'table' AND name = '{table}' AND {written} LIKE '%{end}'"
+    )
+
+
+# What runs and calls are summed by. Those of calls come first.
+CALL_DIMENSIONS = ("provider", "model", "step", "role")
+RUN_DIMENSIONS = (
+    *("day", "simulated", "strategy", "pattern", "task", "level", "category", "tags"),
+    *("experiment", "arm", "host", "user", "key", "source"),
+)
+CALL_COUNTS = (
+    # The runs that called: by all of the call's dimensions, and by one of them. A run counts once in each.
+    *("runs", "model_runs", "provider_runs", "step_runs", "role_runs"),
+    *("calls", "failed_calls", "interrupted_calls", "unsettled_calls", "unpriced_calls", "estimated_calls"),
+    *("cost_nanousd", "reserved_nanousd"),
+    *("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "judged"),
+)
+# The answering call's, of a run that gave an answer.
+ANSWER_DIMENSIONS = tuple(f"answer_{name}" for name in CALL_DIMENSIONS)
+RUN_COUNTS = ("runs", "complete_runs", "finished_runs", "multi_model_runs", "judged", "rated_runs")
+
+
+def _typed(names: tuple[str, ...], kind: str) -> str:
+    return ", ".join(f"{name} {'INTEGER' if name == 'simulated' else kind}" for name in names)
+
+
+def _ends_sums(event: str, table: str, day: str) -> str:
+    """After a change, the sums of the day are no longer those of its rows."""
+    name, row = f"{table}_{event.split()[0].lower()}_ends_sums", "OLD" if event == "DELETE" else "NEW"
+    of_day = f"day = {day.format(row=row)}"
+    return f"CREATE TRIGGER {name} AFTER {event} ON {table} BEGIN DELETE FROM summed_days WHERE {of_day}; END"
+
+
+_DAY_OF_RUN = "(SELECT day FROM run_rows WHERE run_id = {row}.run_id)"
+_OF_BOTH = "status, latency_ms, confidence"
+
+_VERSION_10 = (
+    "ALTER TABLE runs RENAME TO run_rows",
+    "ALTER TABLE calls RENAME TO call_rows",
+    # Who asked, from where, and whether another tool's log is where the run comes from: `source_key` is its mark there.
+    # Columns that end in _text have the number of a text that is too long for the row.
+    "PRAGMA writable_schema = ON",
+    _with_columns(
+        "run_rows",
+        "host TEXT, user TEXT, source TEXT, source_key TEXT,"
+        " system_text INTEGER, prompt_text INTEGER, response_text INTEGER",
+    ),
+    _with_columns("call_rows", "response_text INTEGER"),
+    "PRAGMA writable_schema = RESET",
+    "CREATE UNIQUE INDEX runs_by_source ON run_rows (source, source_key) WHERE source_key IS NOT NULL",
+    # `digest` (SHA-256, hex) is set where a text is long enough to be looked for before it is stored again.
+    "CREATE TABLE texts (text_id INTEGER PRIMARY KEY, digest TEXT, text TEXT NOT NULL) STRICT",
+    "CREATE UNIQUE INDEX texts_by_digest ON texts (digest) WHERE digest IS NOT NULL",
+    # Work on an older ledger's rows that goes on when it is opened again: up to which row it is done, and which is the
+    # last one.
+    "CREATE TABLE unfinished (work TEXT PRIMARY KEY, done INTEGER NOT NULL, last INTEGER NOT NULL) STRICT",
+    "INSERT INTO unfinished SELECT 'texts', 0, rowid FROM run_rows ORDER BY rowid DESC LIMIT 1",
+    # Sums of days. `pruned` are those of rows that are gone. `latencies` are milliseconds with commas between them.
+    f"""
+    CREATE TABLE call_sums (
+        pruned INTEGER NOT NULL, {_typed(RUN_DIMENSIONS, "TEXT")}, {_typed(CALL_DIMENSIONS, "TEXT")},
+        {_typed(CALL_COUNTS, "INTEGER NOT NULL")}, confidence REAL NOT NULL, latencies TEXT
+    ) STRICT
+    """,
+    f"""
+    CREATE TABLE run_sums (
+        pruned INTEGER NOT NULL, {_typed(RUN_DIMENSIONS, "TEXT")}, {_typed(ANSWER_DIMENSIONS, "TEXT")},
+        {_typed(RUN_COUNTS, "INTEGER NOT NULL")}, confidence REAL NOT NULL, rating REAL NOT NULL, latencies TEXT
+    ) STRICT
+    """,
+    "CREATE INDEX call_sums_by_day ON call_sums (day)",
+    "CREATE INDEX run_sums_by_day ON run_sums (day)",
+    "CREATE TABLE summed_days (day TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
+    _ends_sums("INSERT", "run_rows", "{row}.day"),
+    _ends_sums(f"UPDATE OF {', '.join(RUN_DIMENSIONS)}, model_used, {_OF_BOTH}", "run_rows", "{row}.day"),
+    _ends_sums("DELETE", "run_rows", "{row}.day"),
+    _ends_sums("INSERT", "call_rows", _DAY_OF_RUN),
+    _ends_sums(f"UPDATE OF cost_nanousd, cost_source, {_OF_BOTH}", "call_rows", _DAY_OF_RUN),
+    _ends_sums("DELETE", "call_rows", _DAY_OF_RUN),
+    _ends_sums("INSERT", "ratings", _DAY_OF_RUN),
+    _ends_sums("UPDATE", "ratings", _DAY_OF_RUN),
+    _ends_sums("DELETE", "ratings", _DAY_OF_RUN),
+    # What pruned calls count for in `spending`.
+    """
+    CREATE TABLE pruned_spending (
         simulated          INTEGER NOT NULL,
         scope              TEXT NOT NULL,
         name               TEXT NOT NULL,
@@ -136,224 +148,51 @@ _VERSION_2 = (
         PRIMARY KEY (simulated, scope, name, day)
     ) STRICT, WITHOUT ROWID
     """,
+    "DROP TRIGGER spending_of_a_new_call",
+    "DROP TRIGGER spending_of_a_changed_call",
+    "DROP TRIGGER spending_of_a_deleted_call",
     f"""
-    CREATE TRIGGER spending_of_a_new_call AFTER INSERT ON calls BEGIN
+    CREATE TRIGGER spending_of_a_new_call AFTER INSERT ON call_rows BEGIN
         INSERT INTO spending (simulated, scope, name, day, committed_nanousd, settled_nanousd)
-        SELECT NEW.simulated, scope, name, NEW.day,
-               coalesce(NEW.cost_nanousd, NEW.reserved_nanousd, 0), coalesce(NEW.cost_nanousd, 0)
-        FROM ({_SCOPES}) WHERE true
+        SELECT NEW.simulated, scope, name, NEW.day, {_NEW_COMMITTED}, {_NEW_SETTLED}
+        FROM ({_scopes_of("NEW")}) WHERE true
         ON CONFLICT DO UPDATE SET committed_nanousd = committed_nanousd + excluded.committed_nanousd,
                                   settled_nanousd = settled_nanousd + excluded.settled_nanousd;
     END
     """,
     f"""
-    CREATE TRIGGER spending_of_a_changed_call AFTER UPDATE OF cost_nanousd, reserved_nanousd ON calls
-    WHEN NEW.cost_nanousd IS NOT OLD.cost_nanousd OR NEW.reserved_nanousd IS NOT OLD.reserved_nanousd BEGIN
-        UPDATE spending SET
-            committed_nanousd = committed_nanousd + coalesce(NEW.cost_nanousd, NEW.reserved_nanousd, 0)
-                                                  - coalesce(OLD.cost_nanousd, OLD.reserved_nanousd, 0),
-            settled_nanousd = settled_nanousd + coalesce(NEW.cost_nanousd, 0) - coalesce(OLD.cost_nanousd, 0)
-        WHERE simulated = NEW.simulated AND day = NEW.day AND (scope, name) IN ({_SCOPES});
+    CREATE TRIGGER spending_of_a_changed_call AFTER UPDATE OF cost_nanousd, reserved_nanousd, cost_source ON call_rows
+    WHEN {_NEW_COMMITTED} <> {_OLD_COMMITTED} OR {_NEW_SETTLED} <> {_OLD_SETTLED} BEGIN
+        UPDATE spending SET committed_nanousd = committed_nanousd + {_NEW_COMMITTED} - {_OLD_COMMITTED},
+                            settled_nanousd = settled_nanousd + {_NEW_SETTLED} - {_OLD_SETTLED}
+        WHERE simulated = NEW.simulated AND day = NEW.day AND (scope, name) IN ({_scopes_of("NEW")});
     END
     """,
     f"""
-    CREATE TRIGGER spending_of_a_deleted_call AFTER DELETE ON calls BEGIN
-        UPDATE spending SET
-            committed_nanousd = committed_nanousd - coalesce(OLD.cost_nanousd, OLD.reserved_nanousd, 0),
-            settled_nanousd = settled_nanousd - coalesce(OLD.cost_nanousd, 0)
-        WHERE simulated = OLD.simulated AND day = OLD.day AND (scope, name) IN ({_SCOPES.replace("NEW.", "OLD.")});
+    CREATE TRIGGER spending_of_a_deleted_call AFTER DELETE ON call_rows BEGIN
+        UPDATE spending SET committed_nanousd = committed_nanousd - {_OLD_COMMITTED},
+                            settled_nanousd = settled_nanousd - {_OLD_SETTLED}
+        WHERE simulated = OLD.simulated AND day = OLD.day AND (scope, name) IN ({_scopes_of("OLD")});
     END
     """,
-    # What was called before there were counters.
+    # Budgets of any period and scope that the program knows.
     """
-    INSERT INTO spending (simulated, scope, name, day, committed_nanousd, settled_nanousd)
-    SELECT calls.simulated, scoped.scope, scoped.name, calls.day,
-           sum(coalesce(calls.cost_nanousd, calls.reserved_nanousd, 0)), sum(coalesce(calls.cost_nanousd, 0))
-    FROM calls JOIN (
-        SELECT call_id, 'all' AS scope, '' AS name FROM calls
-        UNION ALL SELECT call_id, 'provider', provider FROM calls
-        UNION ALL SELECT call_id, 'model', model FROM calls
-        UNION ALL SELECT call_id, 'category', category FROM calls JOIN runs USING (run_id) WHERE category IS NOT NULL
-        UNION ALL SELECT DISTINCT call_id, 'tag', value FROM calls JOIN runs USING (run_id), json_each(runs.tags)
-    ) AS scoped USING (call_id)
-    GROUP BY 1, 2, 3, 4
-    """,
-    """
-    CREATE TABLE budgets (
-        period         TEXT NOT NULL CHECK (period IN ('day', 'week', 'month')),
-        scope          TEXT NOT NULL CHECK (scope IN ('all', 'provider', 'model', 'category', 'tag')),
+    CREATE TABLE budgets_of_any_kind (
+        period         TEXT NOT NULL,
+        scope          TEXT NOT NULL,
         name           TEXT NOT NULL,
         limit_nanousd  INTEGER NOT NULL CHECK (limit_nanousd >= 0),
         PRIMARY KEY (period, scope, name)
     ) STRICT, WITHOUT ROWID
     """,
-    # An alert is given once a window: the row says that it was.
-    """
-    CREATE TABLE budget_alerts (
-        simulated  INTEGER NOT NULL,
-        period     TEXT NOT NULL,
-        scope      TEXT NOT NULL,
-        name       TEXT NOT NULL,
-        first_day  TEXT NOT NULL,
-        percent    INTEGER NOT NULL,
-        at         INTEGER NOT NULL,
-        PRIMARY KEY (simulated, period, scope, name, first_day, percent)
-    ) STRICT, WITHOUT ROWID
-    """,
-)
-
-_VERSION_3 = (
-    # Places in the queue of a model, in the order of arrival: `at` is when the request may leave, `taken_at` when the
-    # place was taken. Tokens are an estimate until the call is over. Places older than a minute are deleted.
-    """
-    CREATE TABLE rate_slots (
-        slot_id    INTEGER PRIMARY KEY AUTOINCREMENT,
-        simulated  INTEGER NOT NULL,
-        model      TEXT NOT NULL,
-        taken_at   INTEGER NOT NULL,
-        at         INTEGER NOT NULL,
-        tokens     INTEGER NOT NULL
-    ) STRICT
-    """,
-    "CREATE INDEX rate_slots_by_time ON rate_slots (simulated, model, at, tokens)",
-    # What a model with a daily limit has used, in buckets of some minutes that start at `since`.
-    """
-    CREATE TABLE rate_days (
-        simulated  INTEGER NOT NULL,
-        model      TEXT NOT NULL,
-        since      INTEGER NOT NULL,
-        requests   INTEGER NOT NULL,
-        tokens     INTEGER NOT NULL,
-        PRIMARY KEY (simulated, model, since)
-    ) STRICT, WITHOUT ROWID
-    """,
-    # What providers say of their limits. It was `noted_at`; the limits are forgotten after a while.
-    """
-    CREATE TABLE learned_limits (
-        simulated      INTEGER NOT NULL,
-        model          TEXT NOT NULL,
-        noted_at       INTEGER NOT NULL,
-        rpm            INTEGER,
-        tpm            INTEGER,
-        blocked_until  INTEGER NOT NULL,
-        PRIMARY KEY (simulated, model)
-    ) STRICT, WITHOUT ROWID
-    """,
-    # Circuit breakers: a row while there is something to hold against a model, or against a provider (model '').
-    """
-    CREATE TABLE breakers (
-        simulated    INTEGER NOT NULL,
-        provider     TEXT NOT NULL,
-        model        TEXT NOT NULL,
-        failures     INTEGER NOT NULL,
-        openings     INTEGER NOT NULL,
-        failed_at    INTEGER NOT NULL,
-        open_until   INTEGER,
-        probe_until  INTEGER,
-        reason       TEXT NOT NULL,
-        PRIMARY KEY (simulated, provider, model)
-    ) STRICT, WITHOUT ROWID
-    """,
-)
-
-_VERSION_4 = (
-    # What a call was recorded as before it was priced again, and as what since: one row a call and repricing, kept
-    # when the repricing is undone.
-    """
-    CREATE TABLE repricings (
-        reprice_id        TEXT NOT NULL,
-        call_id           TEXT NOT NULL REFERENCES calls (call_id),
-        at                INTEGER NOT NULL,
-        undone_at         INTEGER,
-        old_cost_nanousd  INTEGER,
-        old_cost_source   TEXT NOT NULL,
-        old_price         TEXT CHECK (old_price IS NULL OR json_valid(old_price)),
-        new_cost_nanousd  INTEGER NOT NULL,
-        new_cost_source   TEXT NOT NULL,
-        new_price         TEXT NOT NULL CHECK (json_valid(new_price)),
-        reason            TEXT NOT NULL,
-        PRIMARY KEY (reprice_id, call_id)
-    ) STRICT, WITHOUT ROWID
-    """,
-    "CREATE INDEX repricings_by_call ON repricings (call_id)",
-)
-
-_VERSION_5 = (
-    # What the user thought of a run's answer: the outcome that confidence and routing are measured by.
-    """
-    CREATE TABLE ratings (
-        run_id    TEXT PRIMARY KEY REFERENCES runs (run_id),
-        rating    REAL NOT NULL CHECK (rating BETWEEN 0 AND 1),
-        rated_at  INTEGER NOT NULL,
-        note      TEXT
-    ) STRICT
-    """,
-)
-
-_VERSION_6 = (
-    # The named plan that a run carried out, and the role in which a call was made.
-    "ALTER TABLE runs ADD COLUMN pattern TEXT",
-    "ALTER TABLE calls ADD COLUMN role TEXT",
-)
-
-_VERSION_7 = (
-    # The experiment that a run was part of, the arm that it took, and whom that was drawn for.
-    "ALTER TABLE runs ADD COLUMN experiment TEXT",
-    "ALTER TABLE runs ADD COLUMN arm TEXT",
-    "ALTER TABLE runs ADD COLUMN subject_sha256 TEXT",
-    "CREATE INDEX runs_of_experiments ON runs (experiment, arm) WHERE experiment IS NOT NULL",
-    # Experiments that were stopped, and the arm that everybody gets since.
-    """
-    CREATE TABLE stopped_experiments (
-        simulated   INTEGER NOT NULL,
-        experiment  TEXT NOT NULL,
-        arm         TEXT NOT NULL,
-        stopped_at  INTEGER NOT NULL,
-        PRIMARY KEY (simulated, experiment)
-    ) STRICT, WITHOUT ROWID
-    """,
-    # How many turns were taken among models that take turns: `ring` is their names, separated by commas.
-    """
-    CREATE TABLE turns (
-        simulated  INTEGER NOT NULL,
-        ring       TEXT NOT NULL,
-        taken      INTEGER NOT NULL,
-        PRIMARY KEY (simulated, ring)
-    ) STRICT, WITHOUT ROWID
-    """,
-    # For the latency of a model: its latest calls.
-    "CREATE INDEX calls_by_model ON calls (simulated, model, created_at)",
-)
-
-_SOURCES_BEFORE = "('usage', 'estimate', 'none', 'unpriced')"
-_SOURCES = "('usage', 'provider', 'estimate', 'cache', 'imported', 'none', 'unpriced')"
-
-_VERSION_8 = (
-    # A cost may be what the provider says that it charged. Only the check is written anew, as SQLite's documentation of
-    # ALTER TABLE (section 7) allows for a change that leaves the rows as they are: a table of millions is not copied.
-    "PRAGMA writable_schema = ON",
-    f"""
-    UPDATE sqlite_master SET sql = replace(sql, {_quoted(_SOURCES_BEFORE)}, {_quoted(_SOURCES)})
-    WHERE type = 'table' AND name = 'calls'
-    """,
-    "PRAGMA writable_schema = RESET",
-    # Any change of the schema has other connections read it again.
-    "CREATE INDEX calls_by_provider_model ON calls (provider_model, created_at)",
-    "DROP INDEX calls_by_provider_model",
+    "INSERT INTO budgets_of_any_kind SELECT period, scope, name, limit_nanousd FROM budgets",
+    "DROP TABLE budgets",
+    "ALTER TABLE budgets_of_any_kind RENAME TO budgets",
 )
 
 # One tuple of statements a version; the ledger's `user_version` counts how many have been carried out.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
-    _VERSION_1,
-    _VERSION_2,
-    _VERSION_3,
-    _VERSION_4,
-    _VERSION_5,
-    _VERSION_6,
-    _VERSION_7,
-    _VERSION_8,
-    VERSION_9,
-)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (*RELEASED, VERSION_9, _VERSION_10, OF_CONVERSATIONS)
+_FIRST_WITH_VIEWS = 10
 
 
 def version_of(connection: sqlite3.Connection) -> int:
@@ -380,6 +219,8 @@ def migrate(connection: sqlite3.Connection) -> None:
         try:
             for statement in statements:
                 connection.execute(statement)
+            if number >= _FIRST_WITH_VIEWS:
+                remake_views(connection)
             connection.execute(f"PRAGMA user_version = {number}")
             connection.execute("COMMIT")
         except BaseException:

@@ -32,7 +32,7 @@ from ..files import replacing
 from ..money import MOST_NANOUSD, MOST_TOKENS
 from .orphans import interrupt_calls
 from .records import CallRecord, CallStatus, RunRecord, RunStatus
-from .rows import columns_of, from_micros, to_sql
+from .rows import change_row, columns_of, from_micros, insert_row, to_sql
 
 _ASIDE = ".aside"
 _ATTEMPTS = 3  # whoever takes in records removes the folder when it is empty: it may be gone when a file is made in it
@@ -224,13 +224,11 @@ def _is_written(connection: sqlite3.Connection, name: str, row: Mapping[str, Any
     table = _TABLES[name]
     existing = connection.execute(f"SELECT status FROM {name} WHERE {table.key} = ?", (row[table.key],)).fetchone()
     if existing is None:
-        columns, places = ", ".join(row), ", ".join("?" * len(row))
-        connection.execute(f"INSERT INTO {name} ({columns}) VALUES ({places})", list(row.values()))
+        insert_row(connection, name, tuple(row), list(row.values()), row.get("run_id", ""))
         return True
     if row["status"] in table.unsettled or not (overwrite or existing[0] in table.open):
         return False
-    assignments = ", ".join(f"{column} = ?" for column in row)
-    connection.execute(f"UPDATE {name} SET {assignments} WHERE {table.key} = ?", [*row.values(), row[table.key]])
+    change_row(connection, name, table.key, row[table.key], tuple(row), list(row.values()), row.get("run_id", ""))
     return True
 
 

@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from ..errors import LedgerError
-from . import entries
+from . import entries, progress
 from .budgets import Alert
 from .impossible import correct_impossible, has_impossible_costs
 from .orphans import interrupt_orphans, running_processes
-from .process import Presence, is_gone, opening_lock, remove_dead
+from .process import Presence, is_gone, moving_lock, opening_lock, remove_dead
 from .records import CallRecord, RunRecord
 from .schema import MIGRATIONS, migrate, version_of
 from .spool import clear, spooled, take_in
+from .texts import move_texts, unmoved
 from .transaction import BUSY_TIMEOUT_S, Work, as_ledger_errors, transaction
 
 if TYPE_CHECKING:
@@ -81,6 +82,11 @@ class Ledger:
                     raise
         ledger = cls(path, connection, presence)
         ledger.warnings += warnings
+        with as_ledger_errors(path):
+            if unmoved(connection):
+                with moving_lock(path) as held:
+                    if held:  # otherwise another process is at it, and the ledger can be used meanwhile
+                        move_texts(connection, progress.show)
         return ledger
 
     @classmethod
@@ -104,7 +110,7 @@ class Ledger:
             connection = _connect_for_reading(path)
             try:
                 version = version_of(connection)
-                tidy = version == len(MIGRATIONS) and not has_impossible_costs(connection)
+                tidy = version == len(MIGRATIONS) and not (has_impossible_costs(connection) or unmoved(connection))
                 if tidy and not (spooled(path) or _gone(connection, path)):
                     return cls(path, connection, reads_only=True)
             except BaseException:

@@ -1,13 +1,13 @@
 """Composes what a call sends: fills in its template, fences text that others wrote, and measures its length.
 
-Model outputs and context are fenced wherever they go into a prompt. In a check the user's prompt is fenced too: there
+Model outputs and context are fenced wherever they go into a prompt. Files come before the question, so that a provider
+that caches prompts by their beginning reads the same files once. In a check the user's prompt is fenced too: there
 it is the measure of an answer, and not a task.
 """
 
 from __future__ import annotations
 
 import json
-import random
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -15,12 +15,13 @@ from functools import cache
 from ..deferred import dataclass, replace
 from ..expressions import expression
 from ..reading.bounds import JOINT, Tokenizer
-from ..reading.fencing import MARKER_LENGTH, explained, fenced, new_marker
+from ..reading.fencing import MARKER_LENGTH, explained, fenced, marker_of
 from ..reading.tokens import TokenCount, count_tokens, upper_bound_tokens
-from ..types import Prompt, ResponseFormat
+from ..types import Message, Prompt, ResponseFormat
 from . import Call
 from .load import MESSAGE_OVERHEAD, Load, schema_bound
-from .template import ANSWER, ANSWERS, CONTEXT, PROMPT, QUESTION, STEPS, Slot, Template, parse
+from .template import ANSWER, ANSWERS, CONTEXT, HISTORY, PROMPT, QUESTION, STEPS, Slot, Template, parse
+from .turns import transcript, with_text, without_tools
 
 # For each token that a step was allowed, so many tokens of what it gave are put into a prompt, by the bound for any
 # tokenizer. So what a plan can cost at most is a bound and not a guess. The tokenizer of the model that reads it may
@@ -50,6 +51,10 @@ _AS_IT_IS = "$prompt"
 _DEFAULT_CHECK = """\
 Judge how well an answer does what was asked: is it right, complete, clear, and in the form that was asked for?
 
+What was said before:
+
+$history
+
 What was asked:
 
 $prompt
@@ -68,11 +73,12 @@ $answers"""
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """What is sent for a call."""
+    """What is sent for a call: the turns, of which the one with `text` asks."""
 
     text: str
     system: str | None
     load: Load
+    messages: tuple[Message, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +105,7 @@ class Material:
         return self.answer is not None
 
 
-def compose(
-    call: Call, prompt: Prompt, material: Material, base: Load, rng: random.Random, count: Count = count_tokens
-) -> Composed:
+def compose(call: Call, prompt: Prompt, material: Material, base: Load, count: Count = count_tokens) -> Composed:
     """The text and the system prompt of a call, and their tokens.
 
     `base` is the load of the prompt alone; the call's expected output is the same.
@@ -110,15 +114,25 @@ def compose(
     system = system_of(call, prompt, judging=material.judging)
     if template is None:
         load = base if system == prompt.system else _with_tools_of(base, _load(prompt.text, system, base, count))
-        return Composed(prompt.text, system, load)
-    texts = [prompt.text, *material.steps.values(), *material.answers, material.answer or ""]
-    marker = new_marker(rng, texts)
+        return Composed(prompt.text, system, load, _as_it_is(prompt, base))
+    said = transcript((*prompt.before, *prompt.after)) if prompt.before or prompt.after else ""
+    texts = [prompt.text, said, *material.steps.values(), *material.answers, material.answer or ""]
+    marker = marker_of(prompt.context or "\0".join(texts), texts)
     text = template.render(_values(template, prompt, material, marker)) or prompt.text
     if marker in text:
         text = f"{text}\n\n{explained(marker)}"
     if material.judging:
         text = f"{text}\n\n{_VERDICT_WISH}"
-    return Composed(text, system, _load(text, system, base, count, judging=material.judging))
+    turns = not material.judging and HISTORY not in template.slots()
+    load = _load(text, system, base, count, judging=material.judging, turns=turns)
+    return Composed(text, system, load, _around(text, prompt, turns=turns))
+
+
+def said_so_far(prompt: Prompt) -> tuple[Message, ...]:
+    """The conversation with its question as a call without a template sends it: files in their fence."""
+    sent = compose(Call(), prompt, Material({}), Load(0, 0, 0, tool_bound=1))
+    question = with_text(Message("user", prompt.text, parts=prompt.parts), sent.text)
+    return (*prompt.before, question, *prompt.after)
 
 
 def template_of(call: Call, prompt: Prompt, *, judging: bool = False, synthesising: bool = False) -> Template | None:
@@ -180,7 +194,8 @@ def expected_loads(
         overhead = len(fenced("answer-10", "", "x" * MARKER_LENGTH)) + 1 + JOINT
         given[ANSWERS] = Size(sum(size.tokens for size in answers), sum(size.most + overhead for size in answers))
     tail = "\n\n".join(["", explained("x" * MARKER_LENGTH), _VERDICT_WISH if judging else ""])
-    least = _load(template.render(known) or prompt.text, system, base, count, judging=judging)
+    turns = not judging and HISTORY not in template.slots()
+    least = _load(template.render(known) or prompt.text, system, base, count, judging=judging, turns=turns)
     tokens, bound = count(tail, base.tokenizer)
     for paragraph in template.paragraphs:
         counted = [_piece_size(piece, known, given, base.tokenizer, count) for piece in paragraph]
@@ -188,7 +203,7 @@ def expected_loads(
         there = all(size.tokens or isinstance(piece, str) for piece, size in zip(paragraph, counted, strict=True))
         tokens += sum(size.tokens for size in counted) if there else 0
     bound = max(bound, count(prompt.text, base.tokenizer).bound)
-    system_load = _load("", system, base, count, judging=judging)
+    system_load = _load("", system, base, count, judging=judging, turns=turns)
     return least, Load(
         input_tokens=tokens + system_load.input_tokens,
         input_bound=bound + system_load.input_bound,
@@ -212,21 +227,44 @@ def insertable(text: str, max_tokens: int) -> str:
     return sent[:end]
 
 
+def _as_it_is(prompt: Prompt, base: Load) -> tuple[Message, ...]:
+    """The conversation as it is; for a model that is offered no tools, without calls of them."""
+    around = (prompt.before, prompt.after)
+    before, after = around if base.tool_bound else (tuple(without_tools(turns)) for turns in around)
+    return (*before, Message("user", prompt.text, parts=prompt.parts), *after)
+
+
+def _around(text: str, prompt: Prompt, *, turns: bool) -> tuple[Message, ...]:
+    """The text in the place of the question, with its images and documents, and with the turns around it if they are
+    sent as turns."""
+    question = with_text(Message("user", prompt.text, parts=prompt.parts), text)
+    if not turns:
+        return (question,)
+    return (*without_tools(prompt.before), question, *without_tools(prompt.after))
+
+
 def _values(template: Template, prompt: Prompt, material: Material, marker: str) -> dict[str, str]:
     """The values of the placeholders that have one."""
-    apart = CONTEXT in template.slots()
+    slots = frozenset(template.slots())
+    apart = CONTEXT in slots
     asked = prompt.question if apart else prompt.text
+    said = fenced(HISTORY, transcript(prompt.before), marker) if prompt.before else ""
     if material.judging:
-        values = {PROMPT: fenced("prompt", asked, marker), QUESTION: fenced("prompt", prompt.question, marker)}
+        told = f"{said}\n" if said and HISTORY not in slots else ""  # the check is the user's own
+        led_to = f"\n\n{transcript(prompt.after)}" if prompt.after else ""
+        values = {
+            PROMPT: told + fenced("prompt", asked + led_to, marker),
+            QUESTION: told + fenced("prompt", prompt.question + led_to, marker),
+        }
     else:
         if prompt.attached and not apart:
-            asked = f"{prompt.question}\n\n{fenced(CONTEXT, prompt.context, marker)}"
+            asked = f"{fenced(CONTEXT, prompt.context, marker)}\n\n{prompt.question}"
         values = {PROMPT: asked, QUESTION: prompt.question}
     given = {f"{STEPS}{name}": text for name, text in material.steps.items()}
     given |= {CONTEXT: prompt.context, ANSWER: material.answer or ""}
     values |= {key: fenced(key.removeprefix(STEPS), text, marker) for key, text in given.items() if text.strip()}
     numbered = (fenced(f"answer-{n}", text, marker) for n, text in enumerate(material.answers, start=1))
-    return values | {ANSWERS: "\n".join(numbered)}
+    return values | {ANSWERS: "\n".join(numbered), HISTORY: said}
 
 
 def _piece_size(
@@ -244,19 +282,28 @@ def _piece_size(
     return Size(size.tokens and size.tokens + tokens, size.most + bound)
 
 
-def _load(text: str, system: str | None, base: Load, count: Count, *, judging: bool = False) -> Load:
-    """The load of these texts, with the schema of the reply: a verdict's, or the one that the run's answer must fit.
+def _load(
+    text: str, system: str | None, base: Load, count: Count, *, judging: bool = False, turns: bool = True
+) -> Load:
+    """The load of these texts, with the question's images and documents, with the turns around it if they are sent as
+    turns, and with the schema of the reply: a verdict's, or the one that the run's answer must fit.
 
     Any call but a check may give the run's answer and is sent the run's schema.
     """
+    beside_tokens = base.media_tokens + (base.turn_tokens if turns else 0)
+    beside_bound = base.media_bound + (base.turn_bound if turns else 0)
     schema = _verdict_bound(base.tokenizer) if judging else base.schema_bound
     body, head = count(text, base.tokenizer), count(system or "", base.tokenizer)
     return Load(
-        input_tokens=body.expected + head.expected + (0 if judging else base.schema_tokens),
-        input_bound=body.bound + head.bound + MESSAGE_OVERHEAD + schema,
+        input_tokens=body.expected + head.expected + beside_tokens + (0 if judging else base.schema_tokens),
+        input_bound=body.bound + head.bound + beside_bound + MESSAGE_OVERHEAD + schema,
         output_tokens=base.output_tokens,
         schema_tokens=base.schema_tokens,
         schema_bound=base.schema_bound,
+        turn_tokens=base.turn_tokens,
+        turn_bound=base.turn_bound,
+        media_tokens=base.media_tokens,
+        media_bound=base.media_bound,
         tokenizer=base.tokenizer,
     )
 

@@ -13,6 +13,7 @@ from ..reading.tokens import count_tokens, upper_bound_tokens
 from ..types import Tool
 
 MESSAGE_OVERHEAD = 64  # tokens that a provider wraps around one message and a system prompt, with room to spare
+TURN_OVERHEAD = 24  # the same for each further turn and each call of a tool in it
 # Tokens of the instructions that a provider puts before tools. Anthropic documents 290 to 530 by model ("Tool use",
 # pricing); the others do not say.
 _TOOL_PREAMBLE = 600
@@ -23,7 +24,8 @@ class Load:
     """The tokens that a prompt will take: expected input and output, and an upper bound on the input.
 
     `tool_tokens` and `tool_bound` are what tool definitions add to the input and to its bound; `schema_tokens` and
-    `schema_bound` what the schema of the reply adds.
+    `schema_bound` what the schema of the reply adds; `turn_tokens` and `turn_bound` what the turns around the question
+    add, and `media_tokens` and `media_bound` its images and documents.
     """
 
     input_tokens: int
@@ -33,6 +35,10 @@ class Load:
     tool_bound: int = 0
     schema_tokens: int = 0
     schema_bound: int = 0
+    turn_tokens: int = 0
+    turn_bound: int = 0
+    media_tokens: int = 0
+    media_bound: int = 0
     tokenizer: Tokenizer = Tokenizer.ANY
 
 

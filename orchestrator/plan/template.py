@@ -2,6 +2,7 @@
 
     $prompt       what the user asked
     $context      what was given with it, as files or by a pipe; where a template has it, $prompt is the question alone
+    $history      what was said before, as a text; the turns are then not sent as turns
     $question     what the user asked, without what was given with it
     $steps.NAME   what an earlier step gave; inside a loop, also what a step gave in the round before
     $answer       in a check: the answer to be judged
@@ -22,8 +23,9 @@ from ..deferred import dataclass
 from ..errors import did_you_mean
 from ..expressions import expression
 
-PROMPT, QUESTION, CONTEXT, ANSWER, ANSWERS, STEPS = "prompt", "question", "context", "answer", "answers", "steps."
-_WORDS = (PROMPT, QUESTION, CONTEXT, ANSWER, ANSWERS)
+PROMPT, QUESTION, CONTEXT, HISTORY = "prompt", "question", "context", "history"
+ANSWER, ANSWERS, STEPS = "answer", "answers", "steps."
+_WORDS = (PROMPT, QUESTION, CONTEXT, HISTORY, ANSWER, ANSWERS)
 _PLACEHOLDER = expression(r"\$(?:(\$)|(steps\.[A-Za-z0-9_-]+)|([A-Za-z_][\w.-]*))")
 _PARAGRAPHS = expression(r"\n[ \t]*\n\s*")
 
@@ -34,7 +36,7 @@ class TemplateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A placeholder, by its key: `prompt`, `question`, `context`, `answer`, `answers` or `steps.NAME`."""
+    """A placeholder, by its key: `prompt`, `question`, `context`, `history`, `answer`, `answers` or `steps.NAME`."""
 
     key: str
 

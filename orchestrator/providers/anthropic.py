@@ -5,13 +5,13 @@ The SDK's types are not used for replies: `AsyncStream[object]` gives the events
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import anthropic
 import httpx2
 
-from ..types import Message, Request
+from ..types import Message, Part, Request
 from .base import Capabilities, Endpoint, Piece
 from .endings import ending
 from .http import Client, checked_address, checked_key, ignore_custom_headers, silence_sdk_logging
@@ -21,7 +21,7 @@ from .sdk import Kind, SdkProvider, sse_events
 
 BASE_URL = "https://api.anthropic.com"
 
-_COUNTED = ("model", "messages", "system", "tools", "output_config")  # what makes the input of a request
+_COUNTED = ("model", "messages", "system", "tools", "output_config", "thinking")  # what makes the input of a request
 
 
 def connect(target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> AnthropicProvider:
@@ -66,8 +66,8 @@ class AnthropicProvider(SdkProvider):
 
     async def _events(self, request: Request) -> AsyncGenerator[object, None]:
         parameters = _parameters(request)
-        # No longer a parameter of the SDK's, since the newest models reject it; older ones still take it.
-        extra = {"temperature": parameters.pop("temperature")} if "temperature" in parameters else None
+        # No longer parameters of the SDK's, since the newest models reject them; older ones still take them.
+        extra = {name: parameters.pop(name) for name in ("temperature", "top_p") if name in parameters} or None
         async with self._client.messages.with_streaming_response.create(
             **parameters, extra_body=extra, stream=True, timeout=request.timeout_s
         ) as response:
@@ -153,8 +153,15 @@ def _parameters(request: Request) -> dict[str, Any]:
             system = json_instruction(system, None)
     if system:
         parameters["system"] = system
+    if request.effort is not None:
+        parameters["output_config"] = {**parameters.get("output_config", {}), "effort": request.effort.value}
+        parameters["thinking"] = {"type": "adaptive"}
+    if request.thinking_tokens is not None:
+        parameters["thinking"] = {"type": "enabled", "budget_tokens": request.thinking_tokens}
     if request.temperature is not None:
         parameters["temperature"] = request.temperature
+    if request.top_p is not None:
+        parameters["top_p"] = request.top_p
     if request.stop:
         parameters["stop_sequences"] = list(request.stop)
     if request.tools:
@@ -170,15 +177,22 @@ def _messages(messages: tuple[Message, ...]) -> Iterator[dict[str, Any]]:
     results: list[dict[str, Any]] = []
     for message in messages:
         if message.role == "tool":
-            results.append({"type": "tool_result", "tool_use_id": message.tool_call_id, "content": message.content})
+            content = _blocks(message.parts) or message.content
+            results.append({"type": "tool_result", "tool_use_id": message.tool_call_id, "content": content})
             continue
         if results:
             yield {"role": "user", "content": results}
             results = []
-        if not message.tool_calls:
-            yield {"role": message.role, "content": message.content}
+        if message.role == "system":
+            yield {
+                "role": "user",
+                "content": f"<system>\n{message.content}\n</system>",
+            }  # not every model has such turns
             continue
-        blocks: list[dict[str, Any]] = [{"type": "text", "text": message.content}] if message.content else []
+        if not message.tool_calls:
+            yield {"role": message.role, "content": _blocks(message.parts) or message.content}
+            continue
+        blocks = _blocks(message.in_parts)
         blocks += [
             {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments_object(call)}
             for call in message.tool_calls
@@ -186,3 +200,20 @@ def _messages(messages: tuple[Message, ...]) -> Iterator[dict[str, Any]]:
         yield {"role": message.role, "content": blocks}
     if results:
         yield {"role": "user", "content": results}
+
+
+def _blocks(parts: Iterable[Part]) -> list[dict[str, Any]]:
+    """The parts of a turn; text that is empty is refused here, and left out."""
+    return [_block(part) for part in parts if not isinstance(part, str) or part.strip()]
+
+
+def _block(part: Part) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    if part.url is not None:
+        source = {"type": "url", "url": part.url}
+    else:
+        source = {"type": "base64", "media_type": part.media_type, "data": part.base64}
+    if not part.is_document:
+        return {"type": "image", "source": source}
+    return {"type": "document", "source": source} | ({} if part.name is None else {"title": part.name})

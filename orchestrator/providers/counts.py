@@ -106,11 +106,10 @@ def _with_iterations(usage: Usage, raw: Mapping[str, object]) -> Usage:
     )
 
 
-def _most(raw: object, paths: Sequence[Path]) -> int:
+def _most(raw: Mapping[str, object], paths: Sequence[Path]) -> int:
     most = 0
     for path in paths:
-        count = count_at(raw, *path)
-        if count > most:
+        if path[0] in raw and (count := count_at(raw, *path)) > most:
             most = count
     return most
 

@@ -23,8 +23,9 @@ from google.genai import client as genai_client
 from google.genai import errors, types
 
 from ..errors import ConfigError
+from ..expressions import expression
 from ..registry.providers import setting
-from ..types import FinishReason, Message, Request
+from ..types import FinishReason, Message, Part, Request, ToolCall
 from .base import Capabilities, Endpoint, Piece
 from .endings import ending
 from .http import Client, checked_address, checked_key, silence_sdk_logging, trusting_nobody
@@ -37,13 +38,15 @@ BASE_URL = "https://generativelanguage.googleapis.com"
 API_VERSIONS = ("v1", "v1beta", "v1alpha")
 
 
+_SIGNING = expression(r"(?:^|/)gemini-(?:[3-9]|[1-9]\d)")
+_NOT_ITS_OWN = "skip_thought_signature_validator"
 _LABEL = f"google-genai-sdk/{genai.__version__} gl-python/{sys.version.split()[0]}"
-_SDK_HEADERS = {
-    "accept": "*/*",
-    "content-type": "application/json",
-    "user-agent": _LABEL,
-    "x-goog-api-client": _LABEL,
-}
+_SDK_HEADERS = (
+    ("accept", "*/*"),
+    ("content-type", "application/json"),
+    ("user-agent", _LABEL),
+    ("x-goog-api-client", _LABEL),
+)
 
 
 def connect(target: Endpoint, transport: httpx2.AsyncBaseTransport | None) -> GoogleProvider:
@@ -99,14 +102,14 @@ class GoogleProvider(SdkProvider):
         return Capabilities(streaming=True, tools=True, json_schema=True, logprobs=True, stop=True)
 
     async def _send(self, request: Request) -> None:
-        headers = {**_SDK_HEADERS, "x-server-timeout": str(math.ceil(request.timeout_s))}
+        headers = (*_SDK_HEADERS, ("x-server-timeout", str(math.ceil(request.timeout_s))))
         url = _address(self._root, request.model)
-        await self._http.post_json(url, httpx2.Headers(headers), _body(request), request.timeout_s)
+        await self._http.post_json(url, headers, _body(request), request.timeout_s)
 
     async def _ask_count(self, request: Request, timeout_s: float) -> bool:
         url = _address(self._root, request.model, "countTokens")
         body = {"generateContentRequest": {"model": _resource(request.model), **_body(request)}}
-        await self._http.post_json(url, httpx2.Headers(_SDK_HEADERS), body, timeout_s)
+        await self._http.post_json(url, _SDK_HEADERS, body, timeout_s)
         return True
 
     async def _events(self, request: Request) -> AsyncGenerator[object, None]:
@@ -155,6 +158,7 @@ class GoogleProvider(SdkProvider):
                     call_id=text_at(call, "id"),
                     name=text_at(call, "name"),
                     arguments=arguments_text(call.get("args")),
+                    signature=text_at(part, "thoughtSignature"),
                 )
             elif dig(part, "thought") is True:
                 draft.note_thought(True)
@@ -188,11 +192,11 @@ def _milliseconds(seconds: float) -> int:
 
 
 @lru_cache(64)
-def _address(root: str, model: str, verb: str = "generateContent") -> httpx2.URL:
+def _address(root: str, model: str, verb: str = "generateContent") -> str:
     """Where the SDK posts to. Raises ValueError for an id of a model that would lead elsewhere."""
     if ".." in model:
         raise ValueError(f"no model has the id {model!r}")
-    return httpx2.URL(f"{root}/{quote(_resource(model))}:{verb}")
+    return f"{root}/{quote(_resource(model))}:{verb}"
 
 
 def _resource(model: str) -> str:
@@ -204,6 +208,14 @@ def _body(request: Request) -> dict[str, Any]:
     limits: dict[str, Any] = {"maxOutputTokens": request.max_tokens}
     if request.temperature is not None:
         limits["temperature"] = request.temperature
+    if request.top_p is not None:
+        limits["topP"] = request.top_p
+    if request.seed is not None:
+        limits["seed"] = request.seed
+    if request.effort is not None:
+        limits["thinkingConfig"] = {"thinkingLevel": request.effort.value.upper()}
+    if request.thinking_tokens is not None:
+        limits["thinkingConfig"] = {"thinkingBudget": request.thinking_tokens}
     if request.stop:
         limits["stopSequences"] = list(request.stop)
     if request.logprobs:
@@ -212,7 +224,7 @@ def _body(request: Request) -> dict[str, Any]:
         limits["responseMimeType"] = "application/json"
         if request.response_format.schema is not None:
             limits["responseJsonSchema"] = dict(request.response_format.schema)
-    body: dict[str, Any] = {"contents": _contents(request.messages), "generationConfig": limits}
+    body: dict[str, Any] = {"contents": _contents(request.messages, request.model), "generationConfig": limits}
     if request.system:
         body["systemInstruction"] = {"role": "user", "parts": [{"text": request.system}]}
     if request.tools:
@@ -224,22 +236,43 @@ def _body(request: Request) -> dict[str, Any]:
     return body
 
 
-def _contents(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
+def _contents(messages: tuple[Message, ...], model: str) -> list[dict[str, Any]]:
     """Turns as this API has them: the results of one turn's tool calls share one turn, and name the function."""
     names = tool_names(messages)
     turns: list[tuple[str, list[dict[str, Any]]]] = []
     for message in messages:
         if message.role == "tool":
             name = names.get(message.tool_call_id or "", message.tool_call_id or "")
-            part = {"functionResponse": {"name": name, "response": {"output": message.content}}}
+            result: list[dict[str, Any]] = [
+                {"functionResponse": {"name": name, "response": {"output": message.content}}},
+                *map(_part, message.media),
+            ]
             if turns and "functionResponse" in turns[-1][1][0]:
-                turns[-1][1].append(part)
+                turns[-1][1].extend(result)
             else:
-                turns.append(("user", [part]))
+                turns.append(("user", result))
             continue
-        parts: list[dict[str, Any]] = [{"text": message.content}] if message.content or not message.tool_calls else []
-        parts += [
-            {"functionCall": {"name": call.name, "args": dict(arguments_object(call))}} for call in message.tool_calls
-        ]
+        if message.role == "system":
+            turns.append(("user", [{"text": f"<system>\n{message.content}\n</system>"}]))
+            continue
+        parts = [_part(part) for part in message.in_parts if part] or ([] if message.tool_calls else [{"text": ""}])
+        parts += [_function_call(call, model) for call in message.tool_calls]
         turns.append(("model" if message.role == "assistant" else "user", parts))
     return [{"role": role, "parts": parts} for role, parts in turns]
+
+
+def _part(part: Part) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"text": part}
+    if part.url is None:
+        return {"inlineData": {"mimeType": part.media_type, "data": part.base64}}
+    kind = {} if part.media_type.endswith("*") else {"mimeType": part.media_type}
+    return {"fileData": {"fileUri": part.url} | kind}
+
+
+def _function_call(call: ToolCall, model: str) -> dict[str, Any]:
+    """A call as the model made it, with the signature of its thoughts. From Gemini 3 on a call without one is refused,
+    unless it is said to be another model's: https://ai.google.dev/gemini-api/docs/thought-signatures"""
+    part: dict[str, Any] = {"functionCall": {"name": call.name, "args": dict(arguments_object(call))}}
+    signature = call.signature or (_NOT_ITS_OWN if _SIGNING.search(model) else None)
+    return part if signature is None else part | {"thoughtSignature": signature}

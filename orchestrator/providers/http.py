@@ -35,8 +35,9 @@ from ..expressions import expression
 from ..registry.providers import PROVIDERS
 from .base import Endpoint
 from .event_stream import EventStream
-from .http1 import Http1Transport
-from .incoming import ENCODING, LONGEST_JSON, Incoming
+from .http1 import Http1Transport, head_of
+from .http1_connection import Reply
+from .incoming import ENCODING, LONGEST_JSON, Incoming, unpacked
 from .network import Address, Proxy, address, certificate_paths, is_sendable, proxy_for, tls_context
 
 CONNECT_TIMEOUT_S = 10.0
@@ -44,6 +45,7 @@ CONNECT_TIMEOUT_S = 10.0
 # after 5 s (uvicorn, llama.cpp), and what is sent at that moment is lost with nobody knowing whether it was taken.
 _KEPT_ALIVE_S = {"https": 30.0, "http": 3.0}
 NO_KEY = "none"  # what a self-hosted server without a key is sent: the SDKs refuse to send nothing
+_MOST_HEADS = 256  # of requests: one for each address, and for each time limit that a provider is told
 _TAIL = 64  # bytes kept of the end of a stream: room for its last marker
 
 _PASSED = frozenset(
@@ -54,6 +56,8 @@ _PASSED = frozenset(
     }
 )
 _PASSED_PREFIX = "x-stainless-"  # what anthropic and openai say of the platform
+Headers = tuple[tuple[str, str], ...]  # names and values
+
 _SDK_LOGGERS = ("anthropic", "openai", "google_genai", "httpx2", "httpcore2")
 
 # The transport's exceptions, none of which is an SDK class: the error for the nearest class in the method resolution
@@ -91,7 +95,7 @@ class Exchange:
     most: int
     deadline: float
     sent: bool = False
-    response: httpx2.Response | None = None
+    response: httpx2.Response | Reply | None = None
     tail: bytes = b""
     _headers: dict[str, str] | None = None
 
@@ -158,6 +162,7 @@ class Client(httpx2.AsyncClient):
             self._credentials["authorization"] = to.authorization
         self._query = httpx2.QueryParams(to.query)
         self._passed = _PASSED | passed
+        self._heads: dict[tuple[str, Headers], tuple[httpx2.URL, bytes]] = {}  # of requests, up to their length
         kept_alive_s = _KEPT_ALIVE_S[self._origin[0]]
         self.proxy = None if transport is not None else proxy_for(to.base_url, os.environ)
         tls = _tls(self._origin[0], self.proxy) if transport is None else trusting_nobody()
@@ -181,16 +186,47 @@ class Client(httpx2.AsyncClient):
     ) -> httpx2.AsyncBaseTransport:
         return transport or Http1Transport(verify, limits.keepalive_expiry or 0.0)
 
-    async def post_json(self, url: httpx2.URL, headers: httpx2.Headers, body: object, timeout_s: float) -> None:
-        """Post what an SDK would, and have the reply in the exchange, read to its end.
+    async def post_json(self, url: str, headers: Headers, body: object, timeout_s: float) -> None:
+        """Post what an SDK would, and have the reply in the exchange, read to its end. The caller keeps the time limit.
 
         The way through an SDK and `send` takes longer than the request itself.
         """
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        transport = self._transport
+        if isinstance(transport, Http1Transport) and self.proxy is None:
+            await self._post_by_hand(transport, url, headers, content, timeout_s)
+        else:
+            await self._post_by_httpx2(url, headers, content, timeout_s)
+
+    async def _post_by_hand(
+        self, transport: Http1Transport, url: str, headers: Headers, content: bytes, timeout_s: float
+    ) -> None:
+        if (known := self._heads.get((url, headers))) is None:
+            request = httpx2.Request("POST", url, headers=headers)
+            await self._before(request)
+            request.headers.pop("content-length", None)
+            known = request.url, head_of("POST", request.url, request.headers.raw)
+            if len(self._heads) >= _MOST_HEADS:
+                self._heads.clear()
+            self._heads[url, headers] = known
+        address, head = known
+        exchange, reply = _current.get(), Reply()
+        assert exchange is not None
+        exchange.sent = True
+        most = min(exchange.most, LONGEST_JSON)
+        message = b"%bcontent-length: %d\r\n\r\n%b" % (head, len(content), content)
+        try:
+            packed = await transport.exchange(address, message, reply, connect_s=_connect_s(timeout_s), most=most)
+        finally:
+            if reply.status_code:
+                exchange.response = reply
+        reply.body = unpacked(packed, reply.headers.get("content-encoding", "").strip().lower(), most)
+
+    async def _post_by_httpx2(self, url: str, headers: Headers, content: bytes, timeout_s: float) -> None:
         timeouts = dict.fromkeys(("connect", "read", "write", "pool"), timeout_s)
         request = httpx2.Request("POST", url, headers=headers, content=content, extensions={"timeout": timeouts})
         await self._before(request)
-        response = await self._transport_for_url(url).handle_async_request(request)
+        response = await self._transport_for_url(request.url).handle_async_request(request)
         response.request = request
         try:
             await self._after(response)
@@ -209,10 +245,7 @@ class Client(httpx2.AsyncClient):
             request.url = request.url.copy_merge_params(self._query)
         request.headers["accept-encoding"] = ENCODING
         timeouts = dict(request.extensions.get("timeout") or {})
-        # At most half of the time goes into connecting, so that a host which never answers is told apart from a
-        # reply which never comes: only the latter may have been billed.
-        whole = timeouts.get("connect")
-        timeouts["connect"] = CONNECT_TIMEOUT_S if whole is None else min(CONNECT_TIMEOUT_S, whole / 2)
+        timeouts["connect"] = _connect_s(timeouts.get("connect"))
         request.extensions["timeout"] = timeouts
         if (exchange := _current.get()) is not None:
             exchange.sent = True
@@ -230,6 +263,12 @@ class Client(httpx2.AsyncClient):
 
     def _may_pass(self, name: str) -> bool:
         return name in self._passed or name.startswith(_PASSED_PREFIX)
+
+
+def _connect_s(whole_s: float | None) -> float:
+    """At most half of the time goes into connecting, so that a host which never answers is told apart from a reply
+    which never comes: only the latter may have been billed."""
+    return CONNECT_TIMEOUT_S if whole_s is None else min(CONNECT_TIMEOUT_S, whole_s / 2)
 
 
 def _tls(scheme: str, proxy: Proxy | None) -> ssl.SSLContext:

@@ -92,6 +92,17 @@ class Incoming(httpx2.AsyncByteStream):
         await self._body.aclose()
 
 
+def unpacked(body: bytes, encoding: str, most: int) -> bytes:
+    """A whole body, as `Incoming` gives it piece by piece."""
+    pieces, left = [], most
+    for piece in _unpacker(encoding)(body):
+        left -= len(piece)
+        if left < 0:
+            raise ReplyTooLongError("it is longer than a reply can be")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
 def _unpacker(encoding: str) -> Callable[[bytes], Iterator[bytes]]:
     if encoding not in ("gzip", "x-gzip", "deflate"):
         return lambda data: iter((data,) if data else ())

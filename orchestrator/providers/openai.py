@@ -13,7 +13,7 @@ import httpx2
 import openai
 
 from ..deferred import dataclass
-from ..types import FinishReason, Message, Request, ToolCall
+from ..types import FinishReason, Media, Message, Part, Request, ToolCall
 from .base import Capabilities, Endpoint, Piece
 from .endings import ending
 from .http import Client, checked_address, checked_key, ignore_custom_headers, silence_sdk_logging
@@ -203,11 +203,22 @@ def _input(request: Request) -> dict[str, Any]:
 def _items(message: Message) -> Iterator[dict[str, Any]]:
     if message.role == "tool":
         yield {"type": "function_call_output", "call_id": message.tool_call_id, "output": message.content}
+        if message.media:
+            yield {"role": "user", "content": [_input_part(media) for media in message.media]}
         return
     if message.content or not message.tool_calls:
-        yield {"role": message.role, "content": message.content}
+        parts = [_input_part(part) for part in message.parts if part]
+        yield {"role": message.role, "content": parts or message.content}
     for call in message.tool_calls:
         yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments}
+
+
+def _input_part(part: Part) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "input_text", "text": part}
+    if not part.is_document:
+        return {"type": "input_image", "image_url": part.address}
+    return {"type": "input_file", "filename": part.name or "document.pdf", "file_data": part.address}
 
 
 def _parameters(request: Request, dialect: Dialect) -> dict[str, Any]:
@@ -222,9 +233,15 @@ def _parameters(request: Request, dialect: Dialect) -> dict[str, Any]:
             parameters["response_format"] = {"type": "json_object"}
             system = json_instruction(system, schema)
     opening = [{"role": "system", "content": system}] if system else []
-    parameters["messages"] = [*opening, *(_message(message) for message in request.messages)]
+    parameters["messages"] = [*opening, *_messages(request.messages)]
     if request.temperature is not None:
         parameters["temperature"] = request.temperature
+    if request.top_p is not None:
+        parameters["top_p"] = request.top_p
+    if request.seed is not None:
+        parameters["seed"] = request.seed
+    if request.effort is not None:
+        parameters["reasoning_effort"] = request.effort.value
     if request.stop:
         parameters["stop"] = list(request.stop)
     if request.logprobs:
@@ -240,13 +257,33 @@ def _parameters(request: Request, dialect: Dialect) -> dict[str, Any]:
     return parameters
 
 
-def _message(message: Message) -> dict[str, Any]:
-    if message.role == "tool":
-        return {"role": "tool", "tool_call_id": message.tool_call_id, "content": message.content}
-    if message.tool_calls:
-        calls = [_call(call) for call in message.tool_calls]
-        return {"role": message.role, "content": message.content or None, "tool_calls": calls}
-    return {"role": message.role, "content": message.content}
+def _messages(messages: tuple[Message, ...]) -> Iterator[dict[str, Any]]:
+    """Turns as this API has them: the images of a tool's result follow it, in a turn of the user's."""
+    held: list[Media] = []
+    for message in messages:
+        if held and message.role != "tool":
+            yield {"role": "user", "content": [_part(media) for media in held]}
+            held = []
+        if message.role == "tool":
+            held += message.media
+            yield {"role": "tool", "tool_call_id": message.tool_call_id, "content": message.content}
+        elif message.tool_calls:
+            calls = [_call(call) for call in message.tool_calls]
+            yield {"role": message.role, "content": message.content or None, "tool_calls": calls}
+        elif message.parts:
+            yield {"role": message.role, "content": [_part(part) for part in message.parts if part]}
+        else:
+            yield {"role": message.role, "content": message.content}
+    if held:
+        yield {"role": "user", "content": [_part(media) for media in held]}
+
+
+def _part(part: Part) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    if not part.is_document:
+        return {"type": "image_url", "image_url": {"url": part.address}}
+    return {"type": "file", "file": {"filename": part.name or "document.pdf", "file_data": part.address}}
 
 
 def _call(call: ToolCall) -> dict[str, Any]:

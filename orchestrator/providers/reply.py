@@ -64,6 +64,7 @@ class _CallDraft:
     id: str = ""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
+    signature: str = ""
 
 
 @dataclass(slots=True)
@@ -161,14 +162,17 @@ class Draft:
         cut = self.finish in (FinishReason.LENGTH, FinishReason.INCOMPLETE)
         yield from self._split.end(proper=not cut and (self.whole or self.told))
 
-    def add_call(self, key: CallKey, *, call_id: str = "", name: str = "", arguments: str = "") -> None:
+    def add_call(
+        self, key: CallKey, *, call_id: str = "", name: str = "", arguments: str = "", signature: str = ""
+    ) -> None:
         """Takes a tool call, or a further piece of the one under this key."""
         self._touch()
-        self._take_room(_LEAST + len(call_id) + len(name) + len(arguments))
+        self._take_room(_LEAST + len(call_id) + len(name) + len(arguments) + len(signature))
         call = self.calls.setdefault(key, _CallDraft())
         call.id = call.id or call_id
         call.name = call.name or name
         call.arguments.append(arguments)
+        call.signature = call.signature or signature
 
     def note_thought(self, *thoughts: object) -> None:
         """Takes note of what the model thought, where the reply has any of it."""
@@ -262,7 +266,12 @@ class Draft:
             return without_key(scrub(text), key)
 
         calls = tuple(
-            ToolCall(clean(call.id) or f"call_{number}", clean(call.name), clean("".join(call.arguments)) or "{}")
+            ToolCall(
+                clean(call.id) or f"call_{number}",
+                clean(call.name),
+                clean("".join(call.arguments)) or "{}",
+                clean(call.signature) or None,
+            )
             for number, call in enumerate(self.calls.values())
         )
         usage = self._counted() if final else self._reported()

@@ -37,7 +37,8 @@ from .base import AtWork, Capabilities, Endpoint, Health, Piece, RateLimitStatus
 from .failure_rules import Signal
 from .failures import Source, error_for, message, read_signal
 from .headers import rate_limits, server_time
-from .http import NO_KEY, Client, Exchange, transport_error
+from .http import NO_KEY, Client, Exchange, Headers, transport_error
+from .http1_connection import Reply
 from .incoming import LISTED, is_too_long, most_bytes, most_characters
 from .reply import Draft, ErrorInReply, dig, text_at
 from .text import is_html
@@ -121,7 +122,7 @@ class SdkProvider(ABC):
         self._clock = clock
         self._now = now
         self._limits = RateLimitStatus()
-        self._addresses: dict[str, tuple[httpx2.URL, httpx2.Headers]] = {}
+        self._addresses: dict[str, tuple[str, Headers]] = {}
 
     @property
     def name(self) -> str:
@@ -152,9 +153,9 @@ class SdkProvider(ABC):
     async def _post(self, sdk: SdkClient, path: str, body: object, timeout_s: float) -> None:
         """Posts what the SDK would, to the address and with the headers that it would."""
         if path not in self._addresses:
-            known = {name: value for name, value in sdk.default_headers.items() if isinstance(value, str)}
             url = sdk.base_url.copy_with(raw_path=sdk.base_url.raw_path + path.encode())
-            self._addresses[path] = url, httpx2.Headers(known)
+            known = tuple((name, value) for name, value in sdk.default_headers.items() if isinstance(value, str))
+            self._addresses[path] = str(url), known
         await self._http.post_json(*self._addresses[path], body, timeout_s)
 
     async def _ask_count(self, request: Request, timeout_s: float) -> bool:
@@ -383,7 +384,7 @@ def _count_in(body: object) -> int:
     return tokens
 
 
-def _error_body(response: httpx2.Response) -> object:
+def _error_body(response: httpx2.Response | Reply) -> object:
     """What an error status came with: decoded JSON, or the text; nothing if it was given up on the way."""
     try:
         return json.loads(response.content)

@@ -9,12 +9,14 @@ random forests", 2014), so that the baseline and the credits add up to the logit
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from itertools import repeat
 from typing import Any, NamedTuple
 
+from ..once import once_for_each
 from .features import Family
 from .kinds import Form
 
@@ -39,20 +41,36 @@ class Weights(NamedTuple):
     def credits(self, values: Mapping[str, float]) -> dict[str, float]:
         """The logits of each feature. With the baseline they are the family's logit without the prior."""
         row = list(map(values.get, self.names, repeat(0.0)))
-        shares = [0.0] * len(row)
+        shares = dict.fromkeys(range(len(row)), 0.0) if self.slopes else defaultdict[int, float](float)
         for place, weight, mean, least, most in self.slopes:
             shares[place] = weight * (min(max(row[place], least), most) - mean)
-        for tree in self.trees:
-            at = 0
-            while (asked := tree[at]) >= 0:
-                place = int(asked)
-                if row[place] <= tree[at + 1]:
-                    shares[place] += tree[at + 2]
-                    at += 5
+        for node in _roots(self.trees):
+            while node is not None:
+                place, threshold, low, high, below, above = node
+                if row[place] <= threshold:
+                    shares[place] += low
+                    node = below
                 else:
-                    shares[place] += tree[at + 3]
-                    at += int(tree[at + 4])
-        return {name: logits for name, logits in zip(self.names, shares, strict=True) if logits}
+                    shares[place] += high
+                    node = above
+        return {self.names[place]: logits for place, logits in sorted(shares.items()) if logits}
+
+
+# A place, a threshold, the logits of a step to the low and to the high side, and what stands there.
+_Node = tuple[int, float, float, float, "_Node | None", "_Node | None"]
+
+
+@once_for_each(16)
+def _roots(trees: Sequence[Sequence[float]]) -> tuple[_Node | None, ...]:
+    """Flat trees as they are walked."""
+
+    def node_at(tree: Sequence[float], at: int) -> _Node | None:
+        if tree[at] < 0:
+            return None
+        threshold, low, high, ahead = tree[at + 1 : at + 5]
+        return int(tree[at]), threshold, low, high, node_at(tree, at + 5), node_at(tree, at + int(ahead))
+
+    return tuple(node_at(tree, 0) for tree in trees)
 
 
 @cache

@@ -10,6 +10,7 @@ from ..deferred import dataclass, replace
 from ..types import Analysis, Prompt, Task
 from .bounds import Tokenizer
 from .complexity import ComplexityAnalyzer
+from .light import in_light
 from .needs import Need, Needs, needs_of, told
 from .parsing import ParsedPrompt, parse_prompt
 from .tokens import Counted, TokenCount
@@ -19,8 +20,9 @@ from .tokens import Counted, TokenCount
 class Reading:
     """What is known of a prompt before anything is called.
 
-    `parsed` is what was asked, without files that are attached; `analysis` counts those for its length, and has the
-    task that the user named, if they named one. `said` is what the user says that the prompt asks for.
+    `parsed` is what was asked, in the light of what went before and without files that are attached; `analysis` counts
+    all of it for its length, and has the task that the user named, if they named one. `said` is what the user says
+    that the prompt asks for.
     """
 
     prompt: Prompt
@@ -65,13 +67,15 @@ class OfReading:
 def read_prompt(prompt: Prompt, options: RunOptions, analyzer: ComplexityAnalyzer) -> Reading:
     """Read a prompt. Raises ConfigError for a scorer of the user's own that fails, and UsageError for a saving with
     one."""
-    parsed = parse_prompt(prompt.asked)
+    asked = prompt.asked if prompt.is_alone else in_light(prompt)
+    parsed = parse_prompt(asked)
     analysis = analyzer.analyze(parsed, saving=options.saving)
     said = {Need(each) for each in options.requires}
     said |= {need for need, given in ((Need.CRITICAL, options.critical), (Need.ROUTINE, options.routine)) if given}
     reading = Reading(prompt, parsed, analysis, frozenset(said))
-    if prompt.attached:
-        analysis = replace(analysis, input_tokens=reading.count(prompt.text).expected)
+    if prompt.attached or not prompt.is_alone:
+        texts = (prompt.text, *(turn.content for turn in (*prompt.before, *prompt.after)))
+        analysis = replace(analysis, input_tokens=sum(reading.count(text).expected for text in texts))
     if options.task in list(Task):
         analysis = replace(analysis, task=options.task or analysis.task)
     return reading if analysis is reading.analysis else replace(reading, analysis=analysis)

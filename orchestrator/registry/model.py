@@ -35,9 +35,12 @@ class Feature(StrEnum):
     STREAMING = "streaming"
     TOOLS = "tools"
     JSON = "json"
-    VISION = "vision"
+    VISION = "vision"  # images
+    PDF = "pdf"
     LOGPROBS = "logprobs"
-    TEMPERATURE = "temperature"  # it can be set; newer reasoning models refuse or ignore it
+    TEMPERATURE = "temperature"  # it and top_p can be set; newer reasoning models refuse or ignore them
+    EFFORT = "effort"  # how long it thinks can be set by name
+    THINKING = "thinking"  # the same, by a number of tokens
 
 
 @dataclass(frozen=True, slots=True)

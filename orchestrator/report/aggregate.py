@@ -8,28 +8,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..deferred import replace
 from ..ledger.pace import nearest_rank
 from ..ledger.store import Ledger
-from .model import By, Group, Report
+from .dimensions import By, Grouping, grouping, in_words
+from .model import Group, Report
 from .selection import Selection, in_one_snapshot
 
-_KEYS = {
-    By.MODEL: "calls.model",
-    By.PROVIDER: "calls.provider",
-    By.STRATEGY: "runs.strategy",
-    By.TASK: "runs.task",
-    By.LEVEL: "runs.level",
-    By.CATEGORY: "runs.category",
-    By.DAY: "runs.day",
-}
-_NO_KEY = "NULL"
-
 _CALL_SUMS = """
-    SELECT {key} AS key,
+    SELECT {keys},
            count(DISTINCT calls.run_id) AS runs,
            count(*) AS calls,
            sum(calls.status = 'failed') AS failed_calls,
@@ -46,13 +36,13 @@ _CALL_SUMS = """
            sum(calls.reasoning_tokens) AS reasoning_tokens,
            total(calls.confidence) AS confidence,
            count(calls.confidence) AS judged
-    FROM runs JOIN calls ON calls.run_id = runs.run_id
+    FROM runs {joined} JOIN calls ON calls.run_id = runs.run_id
     WHERE {where}
-    GROUP BY 1
+    GROUP BY {groups}
 """
 
 _RUN_SUMS = """
-    SELECT {key} AS key,
+    SELECT {keys},
            count(*) AS runs,
            sum(runs.status = 'complete') AS complete_runs,
            sum(runs.status <> 'running') AS finished_runs,
@@ -60,38 +50,40 @@ _RUN_SUMS = """
                AS multi_model_runs,
            total(runs.confidence) AS confidence,
            count(runs.confidence) AS judged
-    FROM runs
+    FROM runs {joined}
     WHERE {where}
-    GROUP BY 1
+    GROUP BY {groups}
 """
 
 # How often each latency occurs: exact percentiles in memory that does not grow with the number of calls.
 _LATENCIES = """
-    SELECT {key} AS key, calls.latency_ms AS latency_ms, count(*) AS calls
-    FROM runs JOIN calls ON calls.run_id = runs.run_id
+    SELECT {keys}, calls.latency_ms AS latency_ms, count(*) AS times
+    FROM runs {joined} JOIN calls ON calls.run_id = runs.run_id
     WHERE calls.status = 'completed' AND calls.latency_ms IS NOT NULL AND {where}
-    GROUP BY 1, 2
+    GROUP BY {groups}, calls.latency_ms
 """
 
 # What the user waited for: a run is as long as its calls, one after the other, and the waits between them.
 _RUN_LATENCIES = """
-    SELECT {key} AS key, runs.latency_ms AS latency_ms, count(*) AS runs
-    FROM runs
+    SELECT {keys}, runs.latency_ms AS latency_ms, count(*) AS times
+    FROM runs {joined}
     WHERE runs.status = 'complete' AND runs.latency_ms IS NOT NULL AND {where}
-    GROUP BY 1, 2
+    GROUP BY {groups}, runs.latency_ms
 """
 
-# A rating is of the run's answer, so it counts for the model that gave it, and for that model's provider.
+# A rating is of the run's answer, so it counts for the call that gave it.
 _RATINGS = """
-    SELECT {key} AS key, count(*) AS rated_runs, total(ratings.rating) AS rating
-    FROM runs JOIN ratings ON ratings.run_id = runs.run_id
+    SELECT {keys}, count(*) AS rated_runs, total(ratings.rating) AS rating
+    FROM runs {joined} JOIN ratings ON ratings.run_id = runs.run_id {answering}
     WHERE {where}
-    GROUP BY 1
+    GROUP BY {groups}
 """
-_RATING_KEYS = {
-    By.MODEL: "runs.model_used",
-    By.PROVIDER: "(SELECT provider FROM calls WHERE calls.run_id = runs.run_id AND calls.model = runs.model_used)",
-}
+_ANSWERING = """
+    LEFT JOIN calls ON calls.call_id = (
+        SELECT call_id FROM calls AS each WHERE each.run_id = runs.run_id AND each.model = runs.model_used
+        ORDER BY each.status = 'completed' DESC, each.rowid DESC LIMIT 1
+    )
+"""
 
 _RUN_COUNTS = ("runs", "complete_runs", "finished_runs", "multi_model_runs")
 _CALL_COUNTS = (
@@ -110,8 +102,9 @@ _CALL_COUNTS = (
     "reasoning_tokens",
 )
 
-_Key = str | None
+_Key = tuple[str | None, ...]
 _Row = Mapping[str, Any]  # numbers by the name of their column
+_ALL_OF_THEM = Grouping(())
 
 
 class _Sums(NamedTuple):
@@ -124,60 +117,85 @@ class _Sums(NamedTuple):
     ratings: dict[_Key, _Row]
 
 
-def summarise(ledger: Ledger | None, selection: Selection, *, by: By) -> Report:
-    """The selected runs and their calls, by one of their properties. No ledger is one without runs.
+def summarise(ledger: Ledger | None, selection: Selection, *, by: By | Sequence[By]) -> Report:
+    """The selected runs and their calls, by one or several of their properties. No ledger is one without runs.
 
     Raises LedgerError.
     """
-    sums = _Sums({}, {}, {}, {}, {})
+    grouped, sums, total = grouping(by), _Sums({}, {}, {}, {}, {}), None
     if ledger is not None:
-        sums = in_one_snapshot(ledger, lambda connection: _sums(connection, selection, by))
-    total = _total(sums, by)
-    groups = [_group(sums, key, by) for key in (sums.calls if by.is_of_calls else sums.runs)]
-    groups.sort(key=lambda group: group.key or "")
-    if by is not By.DAY:
-        groups.sort(key=lambda group: (group.cost_nanousd, group.calls, group.runs), reverse=True)
+
+        def read(connection: sqlite3.Connection) -> tuple[_Sums, Group | None]:
+            apart = overall(connection, selection, name=None) if grouped.repeats else None
+            return _sums(connection, selection, grouped), apart
+
+        sums, total = in_one_snapshot(ledger, read)
+    total = total or _total(sums, grouped)
+    groups = [_group(sums, key, grouped) for key in (sums.calls if grouped.is_of_calls else sums.runs)]
     return Report(
-        by=by,
+        grouping=grouped,
         selection=selection,
-        groups=tuple(group.with_share_of(total.cost_nanousd) for group in groups),
+        groups=tuple(group.with_share_of(total.cost_nanousd) for group in _in_order(groups, grouped)),
         total=total.with_share_of(total.cost_nanousd),
     )
 
 
-def overall(connection: sqlite3.Connection, selection: Selection, *, name: str) -> Group:
+def overall(connection: sqlite3.Connection, selection: Selection, *, name: str | None) -> Group:
     """All selected runs and calls as one group, keyed by `name`."""
-    return _total(_sums(connection, selection, None), None, name=name)
+    return replace(_total(_sums(connection, selection, _ALL_OF_THEM), _ALL_OF_THEM), key=name)
 
 
-def _sums(connection: sqlite3.Connection, selection: Selection, by: By | None) -> _Sums:
-    key = _KEYS[by] if by else _NO_KEY
-    run_key = _NO_KEY if by and by.is_of_calls else key
-    rating_key = _RATING_KEYS.get(by, key) if by else key
+def _in_order(groups: Sequence[Group], grouped: Grouping) -> list[Group]:
+    """By each dimension in turn: times in their own order, of everything else the dearest first."""
+    weights: dict[_Key, tuple[int, int, int]] = {}
+    for group in groups:
+        for depth in range(len(group.keys)):
+            cost, calls, runs = weights.get(group.keys[: depth + 1], (0, 0, 0))
+            weights[group.keys[: depth + 1]] = (cost - group.cost_nanousd, calls - group.calls, runs - group.runs)
+
+    def place(group: Group) -> list[tuple[Any, ...]]:
+        return [
+            (() if by.is_of_time else weights[group.keys[: depth + 1]]) + (group.keys[depth] or "",)
+            for depth, by in enumerate(grouped.by)
+        ]
+
+    return sorted(groups, key=place)
+
+
+def _sums(connection: sqlite3.Connection, selection: Selection, grouped: Grouping) -> _Sums:
     where, parameters = selection.where()
 
-    def rows(sql: str, key: str) -> Iterable[sqlite3.Row]:
-        return connection.execute(sql.format(key=key, where=where), parameters)
+    def rows(sql: str, *, of_calls: bool = True) -> Iterator[tuple[_Key, sqlite3.Row]]:
+        keys = ("NULL",) if grouped.is_of_calls and not of_calls else grouped.keys or ("NULL",)
+        query = sql.format(
+            keys=", ".join(keys),
+            groups=", ".join(str(number) for number in range(1, len(keys) + 1)),
+            joined=grouped.joined,
+            where=where,
+            answering=_ANSWERING if grouped.is_of_calls else "",
+        )
+        for row in connection.execute(query, parameters):
+            yield tuple(row[: len(keys)]), row
 
     def histograms(sql: str) -> dict[_Key, Counter[int]]:
         counters: dict[_Key, Counter[int]] = defaultdict(Counter)
-        for group, ms, count in rows(sql, key):
-            counters[group][ms] = count
+        for key, row in rows(sql):
+            counters[key][row["latency_ms"]] = row["times"]
         return counters
 
     return _Sums(
-        runs={row["key"]: dict(row) for row in rows(_RUN_SUMS, run_key)},
-        calls={row["key"]: dict(row) for row in rows(_CALL_SUMS, key)},
+        runs={key: dict(row) for key, row in rows(_RUN_SUMS, of_calls=False)},
+        calls={key: dict(row) for key, row in rows(_CALL_SUMS)},
         latencies=histograms(_LATENCIES),
-        run_latencies={} if by and by.is_of_calls else histograms(_RUN_LATENCIES),
-        ratings={row["key"]: dict(row) for row in rows(_RATINGS, rating_key)},
+        run_latencies={} if grouped.is_of_calls else histograms(_RUN_LATENCIES),
+        ratings={key: dict(row) for key, row in rows(_RATINGS)},
     )
 
 
-def _group(sums: _Sums, key: _Key, by: By) -> Group:
+def _group(sums: _Sums, key: _Key, grouped: Grouping) -> Group:
     calls, latencies = sums.calls.get(key, {}), sums.latencies.get(key, Counter())
     rated = [sums.ratings[key]] if key in sums.ratings else []
-    if by.is_of_calls:
+    if grouped.is_of_calls:
         unknown = dict.fromkeys(_RUN_COUNTS) | {"runs": calls["runs"]}
         return _figures(key, unknown, calls, latencies, judged=[calls], rated=rated)
     runs = sums.runs[key]
@@ -185,14 +203,14 @@ def _group(sums: _Sums, key: _Key, by: By) -> Group:
     return _with_run_latencies(figures, sums.run_latencies.get(key, Counter()))
 
 
-def _total(sums: _Sums, by: By | None, *, name: str | None = None) -> Group:
+def _total(sums: _Sums, grouped: Grouping) -> Group:
     """The sum over all groups; runs are counted on the runs themselves, so each of them once."""
     figures = _figures(
-        name,
+        (),
         {column: sum(row[column] for row in sums.runs.values()) for column in _RUN_COUNTS},
         {column: sum(row[column] for row in sums.calls.values()) for column in _CALL_COUNTS},
         _all(sums.latencies),
-        judged=(sums.calls if by and by.is_of_calls else sums.runs).values(),
+        judged=(sums.calls if grouped.is_of_calls else sums.runs).values(),
         rated=sums.ratings.values(),
     )
     return _with_run_latencies(figures, _all(sums.run_latencies))
@@ -211,13 +229,14 @@ def _with_run_latencies(group: Group, latencies: Counter[int]) -> Group:
 
 
 def _figures(
-    key: _Key, runs: _Row, calls: _Row, latencies: Counter[int], *, judged: Iterable[_Row], rated: Iterable[_Row]
+    keys: _Key, runs: _Row, calls: _Row, latencies: Counter[int], *, judged: Iterable[_Row], rated: Iterable[_Row]
 ) -> Group:
     counts: dict[str, Any] = {column: runs[column] for column in _RUN_COUNTS}
     counts |= {column: calls.get(column, 0) for column in _CALL_COUNTS}
     (confidence, _), (rating, ratings) = _mean(judged, "confidence", "judged"), _mean(rated, "rating", "rated_runs")
     return Group(
-        key=key,
+        key=in_words(keys),
+        keys=keys,
         **counts,
         mean_latency_ms=_mean_latency(latencies),
         p50_latency_ms=nearest_rank(latencies, 50),

@@ -24,6 +24,7 @@ from ..reading.needs import ROUTINE_TASKS
 from ..types import Level
 from .idle import Idle
 from .model import SCHEMA_VERSION
+from .savings import Savings, TierTable, savings, tier_sums
 from .selection import Selection, in_one_snapshot
 from .significance import normal_quantile, wilson
 
@@ -147,6 +148,7 @@ class Comparison:
     tasks: tuple[Compared, ...]
     total: Compared
     threshold: float
+    savings: Savings
 
     def to_dict(self) -> dict[str, Any]:
         """The object that docs/json.md describes."""
@@ -169,6 +171,7 @@ class Comparison:
             },
             "tasks": [asdict(task) for task in self.tasks],
             "total": asdict(self.total),
+            "savings": self.savings.to_dict(),
         }
 
 
@@ -177,15 +180,17 @@ def compare(ledger: Ledger | None, baseline: Span, later: Span, *, threshold: fl
 
     Raises LedgerError.
     """
-    before, after = _Sums({}, {}), _Sums({}, {})
+    sums, of_tiers = [_Sums({}, {}), _Sums({}, {})], [TierTable(), TierTable()]
     if ledger is not None:
-        before, after = in_one_snapshot(
+        spans = (baseline.selection, later.selection)
+        sums, of_tiers = in_one_snapshot(
             ledger,
             lambda connection: (
-                _sums(connection, baseline.selection, threshold),
-                _sums(connection, later.selection, threshold),
+                [_sums(connection, each, threshold) for each in spans],
+                [tier_sums(connection, each) for each in spans],
             ),
         )
+    before, after = sums
     tasks = sorted({*before.runs, *after.runs}, key=lambda task: (-before.of(task)["cost_nanousd"], task or ""))
     return Comparison(
         baseline,
@@ -193,6 +198,7 @@ def compare(ledger: Ledger | None, baseline: Span, later: Span, *, threshold: fl
         tuple(_compared(task, before, after) for task in tasks),
         _compared(None, before.total(), after.total(), with_ease=False),
         threshold,
+        savings(of_tiers[0], of_tiers[1], later.idle, later.days),
     )
 
 

@@ -10,7 +10,9 @@ from rich.table import Column
 from ..deferred import dataclass
 from ..money import format_short
 from .baseline import EASY_FROM, GOOD_RATING, LEAST_RATED, LEAST_RUNS, Compared, Comparison, Ease, Figures, easy_tasks
-from .table import Draw, idle_line, plain_table, scope
+from .figures import idle_line, scope
+from .savings import Savings
+from .table import Draw, plain_table
 
 _UNKNOWN = "-"
 _NO_TASK = "(none)"
@@ -90,9 +92,36 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         if per_day is not None:
             with_idle = ", idle machines included" if span.idle else ""
             yield f"{when}: {format_short(per_day)} a day over {span.days:,.1f} days{with_idle}"
+    yield from _savings(comparison.savings)
     if comparison.total.rating_change is None:
         yield f"ratings are compared from {LEAST_RATED} rated runs on in both periods (orch rate)"
     yield from _verdicts(comparison)
+
+
+def _savings(found: Savings) -> Iterator[str]:
+    """What was saved, by tier, and whether the machines are worth it."""
+    for tier in found.tiers:
+        name = "no tier" if tier.tier is None else f"tier {tier.tier}"
+        if tier.saved_nanousd is None or tier.expected_nanousd is None:
+            yield f"{name}: {tier.runs:,} runs cost {format_short(tier.spent_nanousd)}; the baseline has none"
+            continue
+        share = f" ({tier.saved_nanousd / tier.expected_nanousd:+.0%})" if tier.expected_nanousd else ""
+        spent, expected = format_short(tier.spent_nanousd), format_short(tier.expected_nanousd)
+        saved = f"saved {format_short(tier.saved_nanousd)}{share}"
+        yield f"{name}: {tier.runs:,} runs cost {spent} at providers, {expected} at the baseline's mean: {saved}"
+    if not found.gpu_nanousd:
+        return
+    month = found.a_month(found.net_nanousd)
+    roi = "" if found.roi is None else f", ROI {found.roi:+.0%}"
+    yield (
+        f"saved {format_short(found.saved_nanousd)}, machines cost {format_short(found.gpu_nanousd)}: "
+        f"net {format_short(found.net_nanousd)} ({format_short(month)} a month){roi}"
+    )
+    runs = found.a_month(found.runs)
+    if found.break_even_runs is None or runs is None:
+        yield "break-even: none, as the runs saved nothing"
+    else:
+        yield f"break-even: {found.break_even_runs:,} runs a month; there are {runs:,}"
 
 
 def _verdicts(comparison: Comparison) -> Iterator[str]:

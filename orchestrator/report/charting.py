@@ -9,8 +9,12 @@ Text from models and users goes through `escape`, or stands in a specification a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
+from hashlib import sha256
 from html import escape
+from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
@@ -31,23 +35,32 @@ h1 { font-size: 1.5rem; }
 h2 { font-size: 1.2rem; margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: 1.5rem; }
 table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .8rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
+.left { text-align: left; }
 .scroll, figure { overflow-x: auto; } figure { display: inline-block; max-width: 100%; margin: 1rem 1rem 0 0; }
+figure.wide { display: block; margin-right: 0; } figure.wide > div { width: 100%; }
 .note { color: var(--soft); }
 """
 _DRAW = """
+(() => {
 const dark = matchMedia("(prefers-color-scheme: dark)");
 function draw() {
   for (const figure of document.querySelectorAll("figure")) {
     const spec = JSON.parse(figure.querySelector("script").textContent);
-    const options = {theme: dark.matches ? "dark" : undefined, renderer: "svg", actions: false,
+    const options = {theme: dark.matches ? "dark" : undefined, renderer: "svg", actions: false, ast: true,
                      config: {axis: {gridOpacity: 0.4}}};
-    vegaEmbed(figure.querySelector("div"), {...spec, background: "transparent"}, options).catch(console.error);
+    vegaEmbed(figure.querySelector("div"), {...spec, background: "transparent"}, options).then(({view}) =>
+      view.addEventListener("click", (event, item) => figure.dispatchEvent(
+        new CustomEvent("chosen", {bubbles: true, detail: item && item.datum})))
+    ).catch(console.error);
   }
 }
 dark.addEventListener("change", draw);
 draw();
+})();
 """
+
+# The drawing library writes styles into the page; scripts are told by their digests, and nothing is fetched.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src {scripts}; base-uri 'none'; form-action 'none'"
 
 
 def vl_convert() -> ModuleType:
@@ -65,21 +78,64 @@ def svg(spec: Spec) -> str:
     return drawn
 
 
-def page(title: str, parts: Iterable[str]) -> str:
-    """An HTML page of the given parts, which the functions below make. Light or dark as the reader's system is."""
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">{_STYLE_TAG}'
-    script = f"<script>{vl_convert().javascript_bundle()}</script>\n<script>{_DRAW}</script>"
+@cache
+def _library() -> str:
+    """The drawing library's script. To bundle it takes a second, once in a process."""
+    bundle: str = vl_convert().javascript_bundle()
+    return bundle
+
+
+def has_library() -> bool:
+    """Whether the extra for charts is installed. Imports nothing."""
+    return find_spec("vl_convert") is not None
+
+
+def page(
+    title: str,
+    parts: Iterable[str],
+    *,
+    drawn: bool = True,
+    style: str = "",
+    script: str = "",
+    reload_s: int | None = None,
+) -> str:
+    """An HTML page of the given parts, which the functions below make. Light or dark as the reader's system is.
+
+    A policy in its head forbids it to fetch anything, and any script but its own. `drawn` has its charts drawn, for
+    which the extra is needed; `style` and `script` are added to the page's own; `reload_s` has a browser load it again
+    after so many seconds.
+    """
+    scripts = [*([_library(), _DRAW] if drawn else []), *([script] if script else [])]
+    allowed = " ".join(f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in scripts)
+    policy = _POLICY.format(scripts=allowed or "'none'")
     name = _written(title)
-    body = "\n".join([f"<h1>{name}</h1>", *parts, "<noscript>The charts need JavaScript.</noscript>", script])
-    return f'<!doctype html>\n<html lang="en"><head>{head}<title>{name}</title></head><body>\n{body}\n</body></html>\n'
+    again = "" if reload_s is None else f'<meta http-equiv="refresh" content="{reload_s}">'
+    head = (
+        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{policy}">{again}'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}{style}</style>'
+        f"<title>{name}</title>"
+    )
+    needs = ["<noscript>The charts need JavaScript.</noscript>"] if drawn else []
+    body = "\n".join([f"<h1>{name}</h1>", *parts, *needs, *(f"<script>{text}</script>" for text in scripts)])
+    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n{body}\n</body></html>\n'
 
 
-_STYLE_TAG = f"<style>{_STYLE}</style>"
+def heading(text: str, name: str | None = None) -> str:
+    """A heading for a page; `name` is what `contents` refers to it by."""
+    named = "" if name is None else f' id="{escape(name)}"'
+    return f"<h2{named}>{_written(text)}</h2>"
 
 
-def heading(text: str) -> str:
-    """A heading for a page."""
-    return f"<h2>{_written(text)}</h2>"
+def contents(headings: Iterable[tuple[str, str]]) -> str:
+    """Links to the headings of a page, by name and text."""
+    links = "".join(f'<a href="#{escape(name)}">{_written(text)}</a>' for name, text in headings)
+    return f"<nav>{links}</nav>"
+
+
+def tiles(figures: Iterable[tuple[str, str]]) -> str:
+    """The figures that stand at the head of a page, each with its name."""
+    each = (f"<div><dt>{_written(name)}</dt><dd>{_written(text)}</dd></div>" for name, text in figures)
+    return f'<dl class="tiles">{"".join(each)}</dl>'
 
 
 def note(text: str) -> str:
@@ -92,17 +148,57 @@ def listing(items: Iterable[str]) -> str:
     return f"<ul>{''.join(f'<li>{_written(item)}</li>' for item in items)}</ul>"
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Cells are text; the first column names the rows."""
-    head = "".join(f"<th>{_written(cell.strip())}</th>" for cell in header)
-    body = "".join(f"<tr>{''.join(f'<td>{_written(cell.strip())}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+def table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    footer: Sequence[str] | None = None,
+    choices: Sequence[Mapping[str, Any]] | None = None,
+    texts: Collection[int] = (),
+) -> str:
+    """Cells are text; the first column names the rows, and those at the places of `texts` hold no numbers. With
+    `choices`, one a row, the name is a button, which has its choice as JSON in `data-choice`."""
+    left = {0, *texts}
+    head = "".join(
+        f"<th{_LEFT if place in left else ''}>{_written(cell.strip())}</th>" for place, cell in enumerate(header)
+    )
+    chosen = choices or ()
+    body = "".join(_row(row, chosen[place] if place < len(chosen) else None, left) for place, row in enumerate(rows))
+    foot = "" if footer is None else f"<tfoot>{_row(footer, None, left)}</tfoot>"
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table></div>'
 
 
-def chart(spec: Spec) -> str:
-    """A figure that the page's script draws."""
-    written = json.dumps(_drawable(spec), ensure_ascii=False).replace("<", "\\u003c")  # no text may end the element
-    return f'<figure><div></div><script type="application/json">{written}</script></figure>'
+_LEFT = ' class="left"'
+
+
+def _row(cells: Sequence[str], choice: Mapping[str, Any] | None, left: Collection[int]) -> str:
+    written = [_written(cell.strip()) for cell in cells]
+    if choice is not None:
+        written[0] = f'<button type="button" data-choice="{escape(json.dumps(choice))}">{written[0]}</button>'
+    each = (f"<td{_LEFT if place in left else ''}>{cell}</td>" for place, cell in enumerate(written))
+    return f"<tr>{''.join(each)}</tr>"
+
+
+def chart(spec: Spec, *, label: str | None = None) -> str:
+    """A figure that the page's script draws; as wide as the page if its width is that of its container. `label` says
+    what it shows to those who cannot see it. What is clicked in it is an event `chosen` of the figure, with the datum.
+    """
+    wide = ' class="wide"' if spec.get("width") == "container" else ""
+    named = "" if label is None else f' aria-label="{_written(label)}"'
+    return f'<figure{wide}><div role="img"{named}></div>{data(spec)}</figure>'
+
+
+def data(document: object, name: str | None = None) -> str:
+    """A JSON document within a page, for its script to read."""
+    # No text may end the element.
+    written = (
+        json.dumps(_drawable(document), ensure_ascii=False)
+        .replace("<", "\\u003c")
+        .replace(">", "\\u003e")
+        .replace("&", "\\u0026")
+    )
+    named = "" if name is None else f' id="{escape(name)}"'
+    return f'<script type="application/json"{named}>{written}</script>'
 
 
 def _written(text: str) -> str:

@@ -135,7 +135,6 @@ def _dollars(nanousd: int) -> float:
 
 # JSON has a number, for convenience; a table has text that a spreadsheet reads with all digits.
 _DOLLARS: Mapping[Format, Callable[[int], Value]] = {
-    Format.CSV: _exact_dollars,
     Format.JSON: _dollars,
     Format.JSONL: _dollars,
 }
@@ -177,7 +176,9 @@ def export(
     state of the ledger. Raises LedgerError, and UsageError if the path cannot be written.
     """
     names = columns(rows, text=text)
-    with closing(_read(ledger, selection, rows, text=text, dollars=_DOLLARS[file_format])) as selected:
+    with closing(
+        _read(ledger, selection, rows, text=text, dollars=_DOLLARS.get(file_format, _exact_dollars))
+    ) as selected:
         if isinstance(out, Path):
             with replacing(out) as stream:
                 return write_rows(selected, names, stream, file_format)

@@ -1,7 +1,7 @@
-"""Rows as CSV, JSON or JSON lines, one after the other, as UTF-8 bytes.
+"""Rows as CSV, JSON, JSON lines, Markdown, HTML or tabbed text, one after the other, as UTF-8 bytes.
 
-A row maps column names to None, bool, int, float, str or a list of str. JSON keeps all of these as they are. CSV has
-an empty cell for None, `true` and `false`, and a JSON array for a list.
+A row maps column names to None, bool, int, float, str or a list of str. JSON keeps all of these as they are. The others
+have an empty cell for None, `true` and `false`, and a JSON array for a list.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import partial
+from pathlib import PurePath
 from typing import Protocol
 
 from ..expressions import expression
+from .markup import Html, Markdown, Markup, Tabbed, Table, pieces
 
 Value = None | bool | int | float | str | list[str]
 Row = dict[str, Value]
@@ -30,6 +33,18 @@ class Format(StrEnum):
     CSV = "csv"
     JSON = "json"
     JSONL = "jsonl"
+    MD = "md"
+    HTML = "html"
+    TEXT = "text"
+
+
+_SUFFIXES = {".htm": Format.HTML, ".markdown": Format.MD, ".txt": Format.TEXT, ".tsv": Format.TEXT}
+
+
+def format_of(name: str) -> Format | None:
+    """The format that a file's name asks for by its end, if any."""
+    suffix = PurePath(name).suffix.lower()
+    return _SUFFIXES.get(suffix) or next((each for each in Format if suffix == f".{each}"), None)
 
 
 # What a spreadsheet may take for a formula (https://owasp.org/www-community/attacks/CSV_Injection), the full-width
@@ -74,7 +89,7 @@ def _write_csv(rows: Iterable[Row], columns: Sequence[str], out: Sink) -> None:
     writer = csv.writer(_Utf8(out), lineterminator="\r\n")  # RFC 4180
     writer.writerow(columns)
     for row in rows:
-        writer.writerow([_cell(row[column]) for column in columns])
+        writer.writerow([_defused_cell(row[column]) for column in columns])
 
 
 def _cell(value: Value) -> str:
@@ -84,11 +99,31 @@ def _cell(value: Value) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return defused(value)
+            return value
         case list():
             return _json(value)
         case _:
             return repr(value)
+
+
+def _defused_cell(value: Value) -> str:
+    return defused(value) if isinstance(value, str) else _cell(value)
+
+
+def _write_marked(markup: Markup, rows: Iterable[Row], columns: Sequence[str], out: Sink) -> None:
+    left = [False] * len(columns)
+    out.write((markup.begin("orch export") + markup.open("", columns, left)).encode("utf-8", "replace"))
+    for row in rows:
+        cells = [row[column] for column in columns]
+        numbers = [isinstance(cell, (int, float)) for cell in cells]
+        out.write(markup.row([_cell(cell) for cell in cells], numbers).encode("utf-8", "replace"))
+    out.write((markup.close() + markup.end()).encode())
+
+
+def write_tables(tables: Sequence[Table], out: Sink, file_format: Format) -> None:
+    """Write tables one after the other as Markdown or HTML. Errors of `out` pass through."""
+    for piece in pieces(tables, _MARKUP[file_format]):
+        out.write(piece.encode("utf-8", "replace"))
 
 
 def _write_jsonl(rows: Iterable[Row], columns: Sequence[str], out: Sink) -> None:
@@ -109,8 +144,10 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=True, allow_nan=False)
 
 
+_MARKUP: Mapping[Format, Markup] = {Format.MD: Markdown(), Format.HTML: Html(), Format.TEXT: Tabbed()}
 _WRITERS: Mapping[Format, Callable[[Iterable[Row], Sequence[str], Sink], None]] = {
     Format.CSV: _write_csv,
     Format.JSON: _write_json,
     Format.JSONL: _write_jsonl,
+    **{each: partial(_write_marked, markup) for each, markup in _MARKUP.items()},
 }

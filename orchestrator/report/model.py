@@ -6,51 +6,35 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
-from ..clock import rfc3339
 from ..deferred import dataclass, replace
 from ..money import NANO_PER_DOLLAR
+from .dimensions import By as By
+from .dimensions import Grouping
+from .history import RunLine
 from .idle import Idle
 from .selection import Selection
 
 SCHEMA_VERSION = 1
 
 
-class By(StrEnum):
-    """What the runs and calls of a report are grouped by."""
-
-    MODEL = "model"
-    PROVIDER = "provider"
-    STRATEGY = "strategy"
-    TASK = "task"
-    LEVEL = "level"
-    CATEGORY = "category"
-    DAY = "day"
-
-    @property
-    def is_of_calls(self) -> bool:
-        """Whether it differs from call to call, so that one run may count in several groups."""
-        return self in (By.MODEL, By.PROVIDER)
-
-
 @dataclass(frozen=True, slots=True)
 class Group:
     """The figures of one group, one window of time, or the total.
 
-    `key` is None for runs that have none, such as those without a category. `cost_nanousd` is the sum of the costs that
+    `key` is None for runs that have none, such as those without a category; by several dimensions it is their keys in
+    words, and `keys` has each. `cost_nanousd` is the sum of the costs that
     are known: a lower bound where `unpriced_calls` is not 0. `reserved_nanousd` is what `unsettled_calls`, those that
     have neither ended nor been given up, may still cost at most; it is not part of the cost. `estimated_calls` have
     an upper estimate for a cost, as the provider's own counts never came.
 
-    Latencies are those of completed calls; percentiles are by nearest rank. Run latencies are those of complete runs,
-    from the prompt to the answer; None in a report by model or provider. `mean_confidence` is that of the judged
-    answers: the calls' in a group by model or provider, the runs' otherwise. `complete_runs`, `finished_runs` and
-    `multi_model_runs` (more than one model called, by escalation or in an ensemble) are None in a group by model or
-    provider, to which a run does not belong as a whole. `mean_rating`, 0 to 1, is that of `rated_runs`; by model or
-    provider, of those whose answer it gave.
+    A group of calls is one by model, provider, role or step: a run does not belong to it as a whole. Latencies are
+    those of completed calls; percentiles are by nearest rank. Run latencies are those of complete runs, as a run's
+    `latency_ms`; None in a report on calls. `mean_confidence` is that of the judged answers: of the calls in a group of
+    calls, else of the runs. `complete_runs`, `finished_runs` and `multi_model_runs` (more than one model called, by
+    escalation or in an ensemble) are None in a group of calls. `mean_rating`, 0 to 1, is that of `rated_runs`; in a
+    group of calls, of those whose answer it gave.
     """
 
     key: str | None = None
@@ -80,6 +64,7 @@ class Group:
     rated_runs: int = 0
     mean_rating: float | None = None
     cost_share: float | None = None
+    keys: tuple[str | None, ...] = ()
 
     @property
     def cost_is_lower_bound(self) -> bool:
@@ -104,7 +89,9 @@ class Group:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that docs/json.md describes."""
-        return asdict(self) | {
+        fields = asdict(self)
+        del fields["keys"]
+        return fields | {
             "cost": self.cost_nanousd / NANO_PER_DOLLAR,
             "cost_is_lower_bound": self.cost_is_lower_bound,
             "success_rate": self.success_rate,
@@ -114,28 +101,38 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Groups, and their total: the dearest first, days in their own order.
+    """Groups, and their total. By each dimension in turn, the dearest come first, and times in their own order.
 
-    Calls, tokens and money of the total are the sums over the groups. So are its runs, except in a report by model or
-    provider: there a run counts in the group of every model that it called, and once in the total, which also holds
-    the runs that called none. `idle` are the machines that were on, which is money beyond the total.
+    Calls, tokens and money of the total are the sums over the groups, except by tag, where a run counts for each of its
+    tags. So are its runs, except in a report on calls: there a run counts in every group that it made a call in, and
+    once in the total, which also holds the runs that called nobody. `idle` are the machines that were on, which is
+    money beyond the total.
     """
 
-    by: By
+    grouping: Grouping
     selection: Selection
     groups: tuple[Group, ...]
     total: Group
     idle: tuple[Idle, ...] = ()
 
+    @property
+    def by(self) -> str:
+        """The dimensions, as they are asked for."""
+        return ",".join(self.grouping.by)
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that docs/json.md describes."""
         return {
-            **_head("report", self.selection),
-            "by": self.by.value,
-            "groups": [group.to_dict() for group in self.groups],
+            **head("report", self.selection),
+            "by": self.by,
+            "groups": [group.to_dict() | {"keys": self.keys_of(group)} for group in self.groups],
             "total": self.total.to_dict(),
             "idle": [machine.to_dict() for machine in self.idle],
         }
+
+    def keys_of(self, group: Group) -> dict[str, str | None]:
+        """What a group of the report is known by, by the name of each dimension."""
+        return dict(zip((each.value for each in self.grouping.by), group.keys, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,30 +142,6 @@ class ModelUse:
     model: str
     calls: int
     mean_cost_nanousd: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class LatestRun:
-    """One line of the list of latest runs. `cost_nanousd` is None if a call of the run is unpriced.
-
-    `created_at` is in the user's time zone. `prompt` is its beginning on one line, without control characters; None if
-    only its hash was kept.
-    """
-
-    run_id: str
-    created_at: datetime
-    status: str
-    strategy: str
-    model: str | None
-    cost_nanousd: int | None
-    confidence: float | None
-    rating: float | None
-    prompt: str | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object that docs/json.md describes."""
-        cost = None if self.cost_nanousd is None else self.cost_nanousd / NANO_PER_DOLLAR
-        return asdict(self) | {"created_at": rfc3339(self.created_at), "cost": cost}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +155,12 @@ class Stats:
     cheapest: ModelUse | None
     dearest: ModelUse | None
     busiest: ModelUse | None
-    latest: tuple[LatestRun, ...]
+    latest: tuple[RunLine, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that docs/json.md describes."""
         return {
-            **_head("stats", self.selection),
+            **head("stats", self.selection),
             "windows": [window.to_dict() for window in self.windows],
             "cheapest": asdict(self.cheapest) if self.cheapest else None,
             "dearest": asdict(self.dearest) if self.dearest else None,
@@ -196,7 +169,8 @@ class Stats:
         }
 
 
-def _head(kind: str, selection: Selection) -> dict[str, Any]:
+def head(kind: str, selection: Selection) -> dict[str, Any]:
+    """How the JSON objects begin that are about a selection of runs."""
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": kind,

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
 
 from ..clock import rfc3339
 from ..deferred import dataclass
@@ -28,20 +27,9 @@ _DAYS = {"d": 1, "w": 7}
 _EXAMPLE = "for example 2026-11-21, 2026-11-21T14:30, 2026-11-21T14:30Z, 24h, 7d or 2w"
 
 
-class ReportPeriod(StrEnum):
-    """The day, week or month up to now, or all time."""
+ReportPeriod = Period  # its name when reports had periods of their own
 
-    DAILY = "daily"
-    WEEKLY = "weekly"
-    MONTHLY = "monthly"
-    ALL = "all"
-
-
-_CALENDAR = {
-    ReportPeriod.DAILY: (Period.DAY, "today"),
-    ReportPeriod.WEEKLY: (Period.WEEK, "this week"),
-    ReportPeriod.MONTHLY: (Period.MONTH, "this month"),
-}
+_UP_TO_NOW = {Period.DAY: "today", Period.WEEK: "this week", Period.MONTH: "this month", Period.YEAR: "this year"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +79,15 @@ class Range:
 ALL_TIME = Range()
 
 
-def calendar(period: ReportPeriod, today: date) -> Range:
+def calendar(period: Period, today: date) -> Range:
     """The days of a period up to and including today."""
-    if period is ReportPeriod.ALL:
+    if period is Period.ALL:
         return ALL_TIME
-    whole, label = _CALENDAR[period]
-    return Range(first_day=whole.days(today)[0], last_day=today, label=label)
+    return Range(first_day=period.days(today)[0], last_day=today, label=_UP_TO_NOW[period])
 
 
 def resolve(
-    period: ReportPeriod | None = None,
+    period: Period | None = None,
     *,
     since: str | None = None,
     until: str | None = None,
@@ -148,6 +135,14 @@ def resolve(
             hint="leave --period out, or say --period all",
         )
     return both
+
+
+def whole_days(span: Range) -> tuple[date | None, date | None]:
+    """The first and the last day of a range that is of whole days; None sets no bound. Raises UsageError for one that
+    begins or ends at a time of day."""
+    if span.since is not None or span.until is not None:
+        raise UsageError(f"whole days are wanted, not {span}", hint="such as 2026-11-01, or 7d for a week ago")
+    return span.first_day, span.last_day
 
 
 def after(span: Range, localise: Localise) -> Range:

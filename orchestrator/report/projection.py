@@ -51,7 +51,8 @@ class Projection:
 
     `known_nanousd` is what these days did cost, `against_nanousd` what they would have on `model`; `expected`,
     `against` and `saved` are for the days ahead. All but the first is None without a day, or without a model to compare
-    with. `runs` were made in these days; `unanswered_runs` of them gave no answer, and count as nothing on the other
+    with. Before a day is over (`days` 0), the figures are those of today so far, and nothing is said of the days ahead.
+    `runs` were made in these days; `unanswered_runs` of them gave no answer, and count as nothing on the other
     model; `unpriced_calls` are missing from the cost. `idle_nanousd` of `known_nanousd` are for machines that were on
     beyond the calls that they answered; with everything on the other model there would be none.
     """
@@ -134,7 +135,11 @@ def project(
         return Projection(horizon, 0)
     span = ledger.read(lambda db: _whole_days(db, selection, now))
     if span is None:
-        return Projection(horizon, 0)
+        today = {now.date().isoformat(): idle_on(now.date())}
+        so_far = in_one_snapshot(ledger, lambda db: _project(db, selection, registry, horizon, spec, today))
+        return (
+            replace(so_far, days=0, expected=None, against=None, saved=None) if so_far.runs else Projection(horizon, 0)
+        )
     first, last = span
     days = [first + number * _DAY for number in range((last - first).days + 1)]
     idle = {day.isoformat(): idle_on(day) for day in days}

@@ -8,24 +8,20 @@ from datetime import datetime
 from fractions import Fraction
 
 from ..deferred import replace
-from ..ledger.rows import from_micros
 from ..ledger.store import Ledger
+from ..period import Period
 from .aggregate import overall
-from .model import Group, LatestRun, ModelUse, Stats
-from .period import ReportPeriod, calendar
-from .plain import one_line
+from .history import lines
+from .model import Group, ModelUse, Stats
+from .period import calendar
 from .selection import Selection, in_one_snapshot
 
 LATEST = 10
-EXCERPT = 60
-# Bytes of a prompt that are read for its excerpt: enough for 60 characters of four bytes behind a good deal of space.
-_EXCERPT_BYTES = 2_000
-
 _WINDOWS = (
-    ("today", ReportPeriod.DAILY),
-    ("week", ReportPeriod.WEEKLY),
-    ("month", ReportPeriod.MONTHLY),
-    ("all", ReportPeriod.ALL),
+    ("today", Period.DAY),
+    ("week", Period.WEEK),
+    ("month", Period.MONTH),
+    ("all", Period.ALL),
 )
 _SELECTED = "selected"
 
@@ -38,21 +34,6 @@ _MODELS = """
     WHERE {where}
     GROUP BY calls.model
     ORDER BY calls.model
-"""
-
-# The newest are found first, so that no other prompt is read. SQLite's text functions stop at a NUL: bytes do not.
-_LATEST = """
-    WITH latest AS (
-        SELECT run_id FROM runs WHERE {where} ORDER BY runs.rowid DESC LIMIT ?
-    )
-    SELECT runs.run_id, runs.created_at, runs.status, runs.strategy, runs.model_used, runs.confidence,
-           (SELECT rating FROM ratings WHERE ratings.run_id = runs.run_id) AS rating,
-           substr(CAST(runs.prompt AS BLOB), 1, ?) AS prompt,
-           coalesce(sum(calls.cost_source IS NOT NULL AND calls.cost_nanousd IS NULL), 0) AS unpriced,
-           coalesce(sum(calls.cost_nanousd), 0) AS cost_nanousd
-    FROM latest JOIN runs ON runs.run_id = latest.run_id LEFT JOIN calls ON calls.run_id = runs.run_id
-    GROUP BY runs.run_id
-    ORDER BY runs.rowid DESC
 """
 
 
@@ -73,14 +54,13 @@ def _stats(connection: sqlite3.Connection, selection: Selection, now: datetime) 
     models = connection.execute(_MODELS.format(where=where), parameters).fetchall()
     by_cost = sorted((row for row in models if row["priced"]), key=_mean_cost)
     busiest = max(models, key=lambda row: int(row["calls"]), default=None)
-    latest = connection.execute(_LATEST.format(where=where), (*parameters, LATEST, _EXCERPT_BYTES))
     return Stats(
         selection=selection,
         windows=tuple(overall(connection, part, name=name) for name, part in _windows(selection, now)),
         cheapest=_model_use(by_cost[0]) if by_cost else None,
         dearest=_model_use(by_cost[-1]) if by_cost else None,
         busiest=_model_use(busiest) if busiest else None,
-        latest=tuple(_latest_run(row, now) for row in latest),
+        latest=lines(connection, selection, limit=LATEST, now=now),
     )
 
 
@@ -99,19 +79,4 @@ def _model_use(row: sqlite3.Row) -> ModelUse:
         model=row["model"],
         calls=row["calls"],
         mean_cost_nanousd=-(-row["cost_nanousd"] // row["priced"]) if row["priced"] else None,
-    )
-
-
-def _latest_run(row: sqlite3.Row, now: datetime) -> LatestRun:
-    prompt: bytes | None = row["prompt"]
-    return LatestRun(
-        run_id=row["run_id"],
-        created_at=from_micros(row["created_at"]).astimezone(now.tzinfo),
-        status=row["status"],
-        strategy=row["strategy"],
-        model=row["model_used"],
-        cost_nanousd=None if row["unpriced"] else row["cost_nanousd"],
-        confidence=row["confidence"],
-        rating=row["rating"],
-        prompt=None if prompt is None else one_line(prompt.decode("utf-8", "ignore"), EXCERPT),
     )

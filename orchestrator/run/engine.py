@@ -52,11 +52,13 @@ from .call.alerts import tell
 from .call.allowance import TokenBudget
 from .call.caller import Caller, Order
 from .call.commands import for_commands
+from .call.connections import Connections
 from .call.run_log import RunLog
 from .events import Note, Observer, unobserved
 from .lifetime import Lifetime, Opened
 from .paces import Paces
 from .result import ErrorInfo, OrchestrationResult, build_result
+from .streaming import AnswerStream
 from .walk import Execution, Outcome
 
 T = TypeVar("T")
@@ -108,7 +110,8 @@ class Engine:
         self._detector = ConfidenceDetector(
             slope=calibration.slope, intercept=calibration.intercept, plugins=settings.signals
         )
-        self._lifetime = Lifetime(self._admission, connect or self._default_connect(), settings.ledger, ledger)
+        connections = partial(Connections, connect or self._default_connect(), monotonic)
+        self._lifetime = Lifetime(self._admission, connections, settings.ledger, ledger)
 
     async def __aenter__(self) -> Self:
         """Open the engine. Raises LedgerError, with nothing left open, if the ledger cannot be opened."""
@@ -176,6 +179,11 @@ class Engine:
         observed = await self._observed_from_here(options)
         return await self.execute(self._plan(prompt, options, observed), observe)
 
+    def stream(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> AnswerStream:
+        """As `run`, but gives the answer piece by piece: `async for piece in engine.stream(prompt, options)`."""
+        asked = replace(options, stream=True)
+        return AnswerStream(lambda watch: self.run(prompt, asked, watch), observe)
+
     async def execute(
         self,
         planned: Planned,
@@ -227,7 +235,7 @@ class Engine:
         return result
 
     async def _carry_out(self, planned: Planned, opened: Opened, log: RunLog) -> OrchestrationResult:
-        started, settings = self._monotonic(), self.settings
+        started, settings, connecting = self._monotonic(), self.settings, opened.connections.seconds
         called = models(planned.plan)  # one alone is waited for as long as the run lasts
         pace = await self._paces.of(called, opened.ledger) if len(called) > 1 else {}
         run = recording.begun(
@@ -237,7 +245,7 @@ class Engine:
             simulated=settings.simulate,
             with_text=settings.log_text,
         )
-        log.begin(run)
+        log.begin(run, recording.said(planned, with_text=settings.log_text))
         execution = self._execution(run, planned, log, opened, started, pace)
 
         async def finish(
@@ -248,7 +256,7 @@ class Engine:
                 run,
                 status,
                 at=self._clock(),
-                latency_ms=round(1000 * (self._monotonic() - started)),
+                latency_ms=round(1000 * (self._monotonic() - started - (opened.connections.seconds - connecting))),
                 text=text,
                 outcome=outcome,
                 error=error,
@@ -332,7 +340,6 @@ class Engine:
             planned.costs,
             list(planned.reasons),
             detector=self._detector,
-            rng=self._rng,
             monotonic=self._monotonic,
             pace=pace,
         )

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from ..deferred import dataclass
 from ..ledger.store import Ledger
-from ..providers.base import Provider
 from .call.admission import Admission
 from .call.connections import Connections
 
@@ -44,12 +43,12 @@ class Lifetime:
     def __init__(
         self,
         admission: Callable[[Ledger], Admission],
-        connect: Callable[[str], Provider],
+        connections: Callable[[], Connections],
         path: Path,
         ledger: Ledger | None,
     ) -> None:
         self._admission = admission
-        self._connect = connect
+        self._connections = connections
         self._path = path
         self._ledger = ledger
         self.warnings: list[str] = []
@@ -101,7 +100,7 @@ class Lifetime:
             self.warnings += ledger.warnings
             with self._lock:
                 replaced = self._opened
-                connections = Connections(self._connect) if replaced is None else replaced.connections
+                connections = self._connections() if replaced is None else replaced.connections
                 opened = Opened(ledger, self._admission(ledger), connections, runs=1)
                 self._opened = opened
             if replaced is not None and not replaced.runs:

@@ -12,8 +12,10 @@ from ..choose.making import Planned
 from ..confidence.synthesis import agreement, consensus
 from ..deferred import replace
 from ..errors import OrchError
+from ..ledger.conversations import KeptTurn, kept_turns
 from ..ledger.records import TOOL_CALLS, RunRecord, RunStatus
 from ..plan import Call, to_dict
+from ..plan.compose import said_so_far
 from ..types import digest_of
 from .walk import Outcome
 
@@ -47,6 +49,17 @@ def begun(planned: Planned, *, process: str | None, now: datetime, simulated: bo
         key=None if options.served is None else options.served.key,
         simulated=simulated,
     )
+
+
+def said(planned: Planned, *, with_text: bool) -> tuple[KeptTurn, ...]:
+    """The turns to be kept of a run, so that it can be gone on from: none for a question that is a text alone."""
+    prompt = planned.prompt
+    if not with_text or (prompt.is_alone and not prompt.attached):
+        return ()
+    from ..reading.messages import to_openai  # most runs are no conversation
+
+    turns = to_openai(said_so_far(prompt))
+    return kept_turns([json.dumps(turn, ensure_ascii=False) for turn in turns])
 
 
 def ended(

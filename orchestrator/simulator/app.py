@@ -115,7 +115,7 @@ class App:
         except Rejected as rejected:
             error = wire.error(rejected.complaint, self._envelope(where, model))
             return error.status, error.body
-        return 200, counted(input_tokens(ask), where.wire)
+        return 200, counted(input_tokens(ask, spec), where.wire)
 
     def _look_up(self, where: Route, method: str) -> tuple[int, Json]:
         """What needs no model: the journal and the lists of models."""
@@ -200,7 +200,7 @@ class App:
         reply: Reply = generate(compose(ask, spec), ask, spec, cached_tokens=cached)
         for fault in received.faults:
             reply = altered(reply, fault)
-        limits = self._meter.take(spec, input_tokens(ask) + reply.usage.output_tokens, envelope.now)
+        limits = self._meter.take(spec, input_tokens(ask, spec) + reply.usage.output_tokens, envelope.now)
         headers = wire.headers(envelope, limits)
         if ask.stream:
             kind = _STREAM if ask.sse else _JSON

@@ -6,7 +6,8 @@ from hashlib import blake2b
 
 from ..deferred import dataclass, replace
 from ..expressions import expression
-from ..registry.model import ModelSpec
+from ..reading.vision import media_tokens, vision_of
+from ..registry.model import Feature, ModelSpec
 from ..types import FinishReason, ToolCall, Usage
 from . import tokens
 from .scenario import Fault, FaultKind, RefusedAt
@@ -32,10 +33,14 @@ class Draft:
     tool_calls: tuple[ToolCall, ...] = ()
 
 
-def input_tokens(ask: Ask) -> int:
-    """All text of the request, and a fixed number of tokens for each message."""
+def input_tokens(ask: Ask, spec: ModelSpec | None = None) -> int:
+    """All text of the request, a fixed number of tokens for each message, and what the model's images take."""
     messages = len(ask.turns) + (1 if ask.system else 0)
-    return tokens.count_input(ask.prompt_text) + tokens.MESSAGE_OVERHEAD * messages
+    shown = 0
+    if ask.media:
+        vision = vision_of("", "") if spec is None else vision_of(spec.provider, spec.id)
+        shown = sum(media_tokens(media, vision).expected for media in ask.media)
+    return tokens.count_input(ask.prompt_text) + tokens.MESSAGE_OVERHEAD * messages + shown
 
 
 def reasons(ask: Ask, spec: ModelSpec) -> bool:
@@ -49,7 +54,10 @@ def reasons(ask: Ask, spec: ModelSpec) -> bool:
 
 def check_limits(ask: Ask, spec: ModelSpec, wire: str) -> None:
     """Raises Rejected where the provider itself would refuse the request for its size or parameters."""
-    asked = input_tokens(ask)
+    asked = input_tokens(ask, spec)
+    for media in ask.media:
+        if (Feature.PDF if media.is_document else Feature.VISION) not in spec.supports:
+            raise Rejected(Problem.BAD_REQUEST, f"{spec.id} does not support {media.media_type} as input")
     # Those that speak OpenAI's format count the output that is asked for as part of the context.
     wanted = asked + (ask.max_tokens or 0) if wire == "openai" else asked
     if ask.max_tokens is not None and ask.max_tokens > spec.output_limit:
@@ -78,7 +86,7 @@ def generate(draft: Draft, ask: Ask, spec: ModelSpec, *, cached_tokens: int) -> 
     if cut:
         calls, call_tokens, stop = (), 0, None
     finish = FinishReason.LENGTH if cut else FinishReason.TOOL_CALLS if calls else FinishReason.STOP
-    asked = input_tokens(ask)
+    asked = input_tokens(ask, spec)
     cached = min(cached_tokens, asked)
     usage = Usage(
         input_tokens=asked,

@@ -162,17 +162,23 @@ def reconcile(
     provider: str | None = None,
     simulated: bool = False,
     tolerance_percent: Fraction = Fraction(1),
+    days: tuple[date | None, date | None] = (None, None),
 ) -> Reconciliation:
     """Compare a ledger (None: there is none yet) with an export: its real calls, or those that were simulated.
+
+    `days` are the first and the last one (UTC) to compare, of those that the export covers.
 
     `provider` limits the comparison to the calls of one; by default, to those of the provider whose format it is.
     Amounts are rounded to the nearest nano-dollar once they are added up. Raises UsageError and LedgerError.
     """
     provider = provider or export.provider
     names = ModelNames(registry, provider, _seen(ledger, provider))
-    billed, days = _billed(export.lines, names)
+    first, last = days[0] or date.min, days[1] or date.max
+    billed, covered = _billed((line for line in export.lines if first <= line.day <= last), names)
     recorded = (
-        _recorded(ledger, min(days), max(days), provider, simulated, names) if ledger is not None and days else {}
+        {}
+        if ledger is None or not covered
+        else _recorded(ledger, min(covered), max(covered), provider, simulated, names)
     )
     sides = billed.values()
     compared = tuple(figure for figure in FIGURES if any(getattr(side, figure) is not None for side in sides))
@@ -183,8 +189,8 @@ def reconcile(
     return Reconciliation(
         format=export.format,
         provider=provider,
-        first_day=min(days, default=None),
-        last_day=max(days, default=None),
+        first_day=min(covered, default=None),
+        last_day=max(covered, default=None),
         rows=rows,
         total=Comparison(None, "total", _sum(recorded.values()), _sum(billed.values()), compared),
         tolerance_percent=tolerance_percent,

@@ -38,8 +38,9 @@ _CANDIDATES = """
     SELECT rowid AS position, call_id, coalesce(sent_at, created_at) AS priced_at, provider, model, cost_nanousd,
            cost_source, price, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens,
            latency_ms, usage, raw_model, reserved_nanousd
-    FROM calls
-    WHERE rowid > :after AND simulated = :simulated AND day >= :since AND (:model IS NULL OR model = :model)
+    FROM call_rows
+    WHERE rowid > :after AND simulated = :simulated AND day BETWEEN :since AND :until
+      AND (:model IS NULL OR model = :model)
       AND (cost_source IN ('usage', 'provider') OR (status = 'completed' AND cost_source IN ('unpriced', 'estimate')))
       AND NOT (cost_source = 'estimate' AND usage IS NULL AND cost_nanousd IS reserved_nanousd)
       AND (price IS NULL OR json_extract(price, '$.source') IS NOT :free)
@@ -48,7 +49,7 @@ _CANDIDATES = """
 """
 # Only a call that is still as it was read: whoever changed it meanwhile knew better.
 _CHANGE = """
-    UPDATE calls SET cost_nanousd = :to_cost, cost_source = :to_source, price = :to_price
+    UPDATE call_rows SET cost_nanousd = :to_cost, cost_source = :to_source, price = :to_price
     WHERE call_id = :call AND cost_nanousd IS :from_cost AND cost_source IS :from_source AND price IS :from_price
 """
 
@@ -123,11 +124,12 @@ class Repricing:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which calls are priced again: those of the user's day `since` and later, of one model or of all."""
+    """Which calls are priced again: those of the user's days from `since` to `until`, of one model or of all."""
 
     since: date
     simulated: bool
     model: str | None = None
+    until: date = date.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,7 @@ def _candidates(ledger: Ledger, scope: Scope) -> Iterator[Sequence[sqlite3.Row]]
         "after": 0,
         "simulated": scope.simulated,
         "since": scope.since.isoformat(),
+        "until": scope.until.isoformat(),
         "model": scope.model,
         "free": FREE_TIER_SOURCE,
         "not_believed": f"$.{NOT_BELIEVED}",

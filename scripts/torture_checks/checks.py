@@ -13,6 +13,7 @@ from . import (
     pricing,
     quota,
     registries,
+    reports,
     retry_after,
     spool,
 )
@@ -36,5 +37,6 @@ CHECKS: dict[str, Check] = {
         ledger_faults.CHECK,
         spool.CHECK,
         pricing.CHECK,
+        reports.CHECK,
     )
 }

@@ -26,7 +26,7 @@ from orchestrator.providers.base import StreamEvent
 from orchestrator.registry.loading import load_registry
 from orchestrator.registry.model import Registry
 from orchestrator.run.engine import Engine
-from orchestrator.types import AcceptRule, Prompt, Request, Tool
+from orchestrator.types import AcceptRule, Effort, Prompt, Request, Tool
 
 PROMPT = Prompt("Which one is it?")
 TOOL = Tool("look_up", "Looks something up.", {"type": "object", "properties": {}})
@@ -69,6 +69,10 @@ ASKED: dict[str, Any] = {
     "max_latency_s": 0.01,
     "min_quality": 0.999,
     "temperature": 0.1,
+    "top_p": 0.3,
+    "seed": 7,
+    "stop": ("##",),
+    "effort": Effort.LOW,
     "max_cost_nanousd": 0,
     "allow_unpriced": True,
     "max_tokens": 17,

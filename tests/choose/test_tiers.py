@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,7 +155,7 @@ def test_material_is_fenced_wherever_it_is_sent_and_its_placeholders_stay_text(s
     begin = next(line for line in text.splitlines() if line.startswith("[begin context "))
     inside = text.split(begin)[1].split(begin.replace("begin", "end"))[0]
     assert inside.strip() == prompt.context
-    assert text.startswith("Is it safe?")
+    assert "Is it safe?" in text.split(inside)[1]
 
 
 @given(
@@ -175,7 +174,7 @@ def test_the_bound_of_a_call_includes_the_material(
     base = Load(10, upper_bound_tokens(prompt.text) + MESSAGE_OVERHEAD, 100)
     material = Material({}, answer="yes" if judged else None)
     _, load = expected_loads(call, prompt, {}, base, answer=Size(3, 3) if judged else None)
-    sent = compose(call, prompt, material, base, random.Random(1))
+    sent = compose(call, prompt, material, base)
     assert upper_bound_tokens(sent.text) <= sent.load.input_bound <= load.input_bound
 
 

@@ -79,12 +79,6 @@ def test_which_model_must_be_said_and_be_there(orch: Orch, argv: list[str]) -> N
     assert orch("models", *argv, "--simulate").returncode == 2
 
 
-def test_a_report_is_grouped_by_one_thing(orch: Orch) -> None:
-    twice = orch("report", "--simulate", "--by", "model", "--by", "task")
-    assert (twice.returncode, b"model and task" in twice.stderr) == (2, True)
-    assert orch("report", "--simulate", "--by", "task", "--by", "task").returncode == 0
-
-
 def test_a_beginning_that_a_period_would_drop_is_refused(orch: Orch) -> None:
     both = orch("stats", "--simulate", "--period", "daily", "--since", "7d")
     assert (both.returncode, b"--since 7d" in both.stderr) == (2, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.confidence import ConfidenceDetector
 from orchestrator.confidence.answers import AGREES_FROM, final_answer, same_answer
 
 LITERAL = "What does this program return?\n>>> f(3)"
@@ -211,6 +212,7 @@ SAME: list[tuple[str, str, str | None]] = [
 @pytest.mark.parametrize(("one", "other", "prompt"), DIFFERENT)
 def test_what_differs_in_a_sign_does_not_agree(one: str, other: str, prompt: str | None) -> None:
     assert same_answer(one, other, prompt) == same_answer(other, one, prompt) < AGREES_FROM
+    assert 0 <= ConfidenceDetector().assess(other, prompt).confidence < 1
 
 
 @pytest.mark.parametrize(("one", "other", "prompt"), SAME)

@@ -25,9 +25,11 @@ TRIGGERS = "SELECT count(*) FROM sqlite_master WHERE type = 'trigger'"
 SUMS = "SELECT sum(cost_nanousd), sum(input_tokens), sum(output_tokens) FROM calls"
 
 
-def poisoned(path: Path, change: str) -> None:
-    """A ledger with one good call, and three that were changed before anything looked at amounts."""
+def poisoned(path: Path, change: str) -> int:
+    """A ledger with one good call, and three that were changed before anything looked at amounts. Returns how many
+    triggers it has."""
     with Ledger.open(path) as ledger:
+        triggers: int = ledger.read(lambda db: db.execute(TRIGGERS).fetchone()[0])
         ledger.write(lambda db: set_budgets(db, [Budget(Period.MONTH, Scope.ALL, "", 10**9)]))
         ledger.start_run(RunRecord("R", NOW, "2026-11-21", "fallback", "0" * 64, simulated=False))
         ledger.reserve([GOOD, *(replace(GOOD, call_id=f"bad{number}") for number in range(3))])
@@ -37,6 +39,7 @@ def poisoned(path: Path, change: str) -> None:
         db.execute(f"UPDATE calls SET {change} WHERE call_id LIKE 'bad%'")
         db.execute("UPDATE spending SET settled_nanousd = (SELECT max(cost_nanousd) FROM calls)")
         db.execute(trigger)
+    return triggers
 
 
 @pytest.mark.parametrize(
@@ -54,7 +57,7 @@ def test_amounts_that_no_call_has_are_corrected_and_kept_beside(
     tmp_path: Path, change: str, cost: int | None, reading: bool
 ) -> None:
     path = tmp_path / "ledger.db"
-    poisoned(path, change)
+    before = poisoned(path, change)
     opened = Ledger.open_for_reading(path) if reading else Ledger.open(path)
     assert opened is not None
     with opened as ledger:
@@ -66,7 +69,7 @@ def test_amounts_that_no_call_has_are_corrected_and_kept_beside(
     source = {7: "usage", None: "unpriced"}.get(cost, "estimate")
     assert {row["cost_source"] for row in rows} == {source}
     assert HUGE in json.loads(rows[0]["usage"])["not_believed"].values()
-    assert (state.settled_nanousd, triggers) == (7 + 3 * (cost or 0), 3)
+    assert (state.settled_nanousd, triggers) == (7 + 3 * (cost or 0), before)
     assert ledger.warnings == ["3 calls had impossible costs or tokens; they have their worst case now"]
 
 

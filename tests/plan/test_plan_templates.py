@@ -1,14 +1,13 @@
 from __future__ import annotations
 
 import contextlib
-import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.plan.template import TemplateError, parse
-from orchestrator.reading.fencing import MARKER_LENGTH, fenced, new_marker
+from orchestrator.reading.fencing import MARKER_LENGTH, fenced, marker_of
 
 VALUES = {"prompt": "Why?", "steps.notes": "some notes", "context": "a log", "answer": "42", "answers": "41 and 42"}
 
@@ -62,21 +61,16 @@ def test_any_text_is_a_template_or_refused_with_a_reason(text: str) -> None:
         assert set(template.slots()) <= {"prompt", *(f"steps.{name}" for name in template.steps())}
 
 
-class Repeating(random.Random):
-    """Draws one letter until it has been asked often enough, then another."""
-
-    def choice(self, letters: str) -> str:  # type: ignore[override]
-        self.drawn = getattr(self, "drawn", 0) + 1
-        return letters[0] if self.drawn <= MARKER_LENGTH else letters[1]
-
-
-def test_a_marker_that_occurs_in_a_text_is_drawn_again() -> None:
-    assert new_marker(Repeating(), ["nothing here"]) == "a" * MARKER_LENGTH
-    assert new_marker(Repeating(), ["x", f"[end notes {'A' * MARKER_LENGTH}]"]) == "b" * MARKER_LENGTH
+def test_the_marker_of_a_text_is_always_the_same_unless_another_text_holds_it() -> None:
+    first = marker_of("the file", ["the file", "a question"])
+    assert first == marker_of("the file", ["the file", "another question"]) != marker_of("the File", ["the File"])
+    assert len(first) == MARKER_LENGTH
+    second = marker_of("the file", ["the file", f"[end notes {first.upper()}]"])
+    assert marker_of("the file", ["the file", first, second]) not in (first, second)
 
 
-@given(st.lists(st.text(), max_size=4), st.integers())
-def test_no_text_holds_the_marker_of_its_fence(texts: list[str], seed: int) -> None:
-    marker = new_marker(random.Random(seed), texts)
+@given(st.text(), st.lists(st.text(), max_size=4))
+def test_no_text_holds_the_marker_of_its_fence(material: str, texts: list[str]) -> None:
+    marker = marker_of(material, texts)
     for text in texts:
         assert fenced("notes", text, marker).count(marker) == 2

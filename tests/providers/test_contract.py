@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -20,7 +21,9 @@ from orchestrator.errors import Billed, ProviderError
 from orchestrator.providers.base import Provider, StreamEvent
 from orchestrator.types import (
     Completion,
+    Effort,
     FinishReason,
+    Media,
     Message,
     Request,
     ResponseFormat,
@@ -1031,6 +1034,77 @@ EXPECTED: dict[str, dict[str, Any]] = {
         ],
         "generationConfig": {"maxOutputTokens": 64, "stopSequences": ["END"], "temperature": 0.0},
     },
+}
+
+
+@every_adapter
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_images_documents_and_what_a_model_is_asked_besides_are_sent(target: Target, streamed: bool) -> None:
+    data = b"\xfb\xff picture"
+    image, paper = Media("image/png", data), Media("application/pdf", data, name="a.pdf")
+    elsewhere = Media("image/*", url="https://example.com/a")
+    request = replace(
+        REQUEST,
+        messages=(
+            Message.of("user", (image, paper, elsewhere, "What?")),
+            Message("assistant", "", (ToolCall("call_1", "weather", "{}", "c2lnbmVk"),)),
+            Message.of("tool", ("so", image), tool_call_id="call_1"),
+            Message("system", "Be kind."),
+        ),
+        tools=(WEATHER,),
+        top_p=0.5,
+        seed=7,
+        effort=Effort.LOW,
+    )
+    if streamed:
+        answer = stream_reply(target.wire.stream(Answer()))
+        _, server = use(target, answer, lambda p: collect(p, request))
+    else:
+        _, server = use(target, json_reply(target.wire.whole(Answer())), lambda p: p.complete(request))
+    # The JSON of protocol buffers may have a field's own name, and base64 for addresses.
+    text = json.dumps(server.body).replace(b64encode(data, b"-_").decode(), b64encode(data).decode())
+    for own, other in (("mime_type", "mimeType"), ("file_uri", "fileUri"), ("thinking_level", "thinkingLevel")):
+        text = text.replace(own, other)
+    sent = list(objects_in(json.loads(text.replace(b64encode(data).decode(), "DATA"))))
+    for piece in BESIDES[target.wire.name]:
+        assert any(piece.items() <= each.items() for each in sent), piece
+
+
+def objects_in(node: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from objects_in(inner)
+
+
+PICTURE, PAPER = {"mimeType": "image/png", "data": "DATA"}, {"mimeType": "application/pdf", "data": "DATA"}
+BESIDES: dict[str, list[dict[str, Any]]] = {
+    "openai": [
+        {"url": "data:image/png;base64,DATA"},
+        {"filename": "a.pdf", "file_data": "data:application/pdf;base64,DATA"},
+        {"url": "https://example.com/a"},
+        {"role": "tool", "tool_call_id": "call_1", "content": "so"},
+        {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,DATA"}}]},
+        {"role": "system", "content": "Be kind."},
+        {"top_p": 0.5, "seed": 7, "reasoning_effort": "low"},
+    ],
+    "anthropic": [
+        {"type": "base64", "media_type": "image/png", "data": "DATA"},
+        {"source": {"type": "base64", "media_type": "application/pdf", "data": "DATA"}, "title": "a.pdf"},
+        {"type": "url", "url": "https://example.com/a"},
+        {"type": "tool_result", "tool_use_id": "call_1"},
+        {"role": "user", "content": "<system>\nBe kind.\n</system>"},
+        {"top_p": 0.5, "output_config": {"effort": "low"}, "thinking": {"type": "adaptive"}},
+    ],
+    "google": [
+        {"inlineData": PICTURE},
+        {"inlineData": PAPER},
+        {"fileData": {"fileUri": "https://example.com/a"}},
+        {"thoughtSignature": "c2lnbmVk"},
+        {"functionResponse": {"name": "weather", "response": {"output": "so"}}},
+        {"text": "<system>\nBe kind.\n</system>"},
+        {"topP": 0.5, "seed": 7, "thinkingConfig": {"thinkingLevel": "LOW"}},
+    ],
 }
 
 

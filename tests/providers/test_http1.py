@@ -12,7 +12,9 @@ from contextlib import asynccontextmanager
 import httpx2
 import pytest
 
-from orchestrator.providers.http1 import Http1Transport
+from orchestrator.providers.http1 import Http1Transport, head_of
+from orchestrator.providers.http1_connection import Reply
+from orchestrator.providers.incoming import ReplyTooLongError
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -62,6 +64,20 @@ async def post(transport: Http1Transport, server: Server, content: bytes = b"x",
     return await transport.handle_async_request(request)
 
 
+async def post_at_once(
+    transport: Http1Transport, server: Server, content: bytes = b"x", most: int = 1_000_000
+) -> httpx2.Response:
+    """As `post`, with the reply read to its end."""
+    reply, length = Reply(), b"host: here\r\ncontent-length: %d\r\n\r\n" % len(content)
+    message = head_of("POST", server.url, ()) + length + content
+    body = await transport.exchange(server.url, message, reply, connect_s=5.0, most=most)
+    return httpx2.Response(reply.status_code, headers=reply.raw_headers, content=body)
+
+
+both_ways = pytest.mark.parametrize("ask", [post, post_at_once], ids=["piece by piece", "at once"])
+Ask = Callable[..., Awaitable[httpx2.Response]]
+
+
 async def hang_up(writer: asyncio.StreamWriter) -> None:
     writer.close()
 
@@ -105,24 +121,34 @@ def test_requests_at_the_same_time_have_a_connection_each_and_they_are_kept() ->
     [
         HEAD + b"Content-Length: 4\r\n\r\ntext",
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nte\r\n2\r\nxt\r\n0\r\n\r\n",
+        HEAD + b"Content-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n4 \r\ntext\r\n0\r\nX: y\r\n\r\n",
+        HEAD.replace(b"\r", b"") + b"Content-Length: 4\n\ntext",
         b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
         + HEAD
         + b"Content-Length: 4\r\n\r\ntext",
     ],
-    ids=["by its length", "in chunks", "after heads that only announce it"],
+    ids=[
+        "by its length",
+        "in chunks",
+        "in chunks whatever its length",
+        "in lines as Unix has them",
+        "after heads that only announce it",
+    ],
 )
-def test_a_body_ends_as_its_head_says(reply: bytes) -> None:
+@both_ways
+def test_a_body_ends_as_its_head_says(reply: bytes, ask: Ask) -> None:
     async def run() -> None:
         server = Server(reply, OK)
         async with serving(server) as transport:
-            assert await (await post(transport, server)).aread() == b"text"
-            assert await (await post(transport, server)).aread() == b"ok"
+            assert await (await ask(transport, server)).aread() == b"text"
+            assert await (await ask(transport, server)).aread() == b"ok"
         assert server.connections == 1
 
     asyncio.run(run())
 
 
-def test_a_body_without_a_length_ends_with_its_connection() -> None:
+@both_ways
+def test_a_body_without_a_length_ends_with_its_connection(ask: Ask) -> None:
     async def answer_and_hang_up(writer: asyncio.StreamWriter) -> None:
         writer.write(HEAD + b"\r\ntext")
         writer.close()
@@ -130,8 +156,8 @@ def test_a_body_without_a_length_ends_with_its_connection() -> None:
     async def run() -> None:
         server = Server(answer_and_hang_up, OK)
         async with serving(server) as transport:
-            assert await (await post(transport, server)).aread() == b"text"
-            assert await (await post(transport, server)).aread() == b"ok"
+            assert await (await ask(transport, server)).aread() == b"text"
+            assert await (await ask(transport, server)).aread() == b"ok"
         assert server.connections == 2
 
     asyncio.run(run())
@@ -142,14 +168,15 @@ def test_a_body_without_a_length_ends_with_its_connection() -> None:
     [b"Connection: close\r\n", b"Content-Length: 2\r\n\r\nok" + OK],
     ids=["the server said that it closes", "there is a reply that nobody asked for"],
 )
-def test_a_connection_that_will_not_do_is_not_used_again(after: bytes) -> None:
+@both_ways
+def test_a_connection_that_will_not_do_is_not_used_again(after: bytes, ask: Ask) -> None:
     reply = HEAD + after + (b"" if b"ok" in after else b"Content-Length: 2\r\n\r\nok")
 
     async def run() -> None:
         server = Server(reply, OK)
         async with serving(server) as transport:
             for _ in range(2):
-                assert await (await post(transport, server)).aread() == b"ok"
+                assert await (await ask(transport, server)).aread() == b"ok"
         assert server.connections == 2
 
     asyncio.run(run())
@@ -193,10 +220,16 @@ def test_a_connection_that_was_idle_for_too_long_is_closed() -> None:
         (HEAD + b"Transfer-Encoding: chunked\r\n\r\nff\r\nhalf", httpx2.RemoteProtocolError),
         (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", httpx2.RemoteProtocolError),
         (HEAD + b"X: " + b"y" * 200_000, httpx2.RemoteProtocolError),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"y" * 200_000, httpx2.RemoteProtocolError),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", httpx2.RemoteProtocolError),
     ],
-    ids=["nothing", "half a head", "half a body", "half a chunk", "another protocol", "a head without end"],
+    ids=[
+        *("nothing", "half a head", "half a body", "half a chunk", "another protocol", "a head without end"),
+        *("a trailer without end", "a change of protocol"),
+    ],
 )
-def test_a_reply_that_breaks_off_or_is_none_is_a_protocol_error(reply: bytes, error: type[Exception]) -> None:
+@both_ways
+def test_a_reply_that_breaks_off_or_is_none_is_a_protocol_error(reply: bytes, error: type[Exception], ask: Ask) -> None:
     async def answer_and_hang_up(writer: asyncio.StreamWriter) -> None:
         writer.write(reply)
         writer.close()
@@ -205,8 +238,8 @@ def test_a_reply_that_breaks_off_or_is_none_is_a_protocol_error(reply: bytes, er
         server = Server(answer_and_hang_up, OK)
         async with serving(server) as transport:
             with pytest.raises(error):
-                await (await post(transport, server)).aread()
-            assert await (await post(transport, server)).aread() == b"ok"  # on a new one
+                await (await ask(transport, server)).aread()
+            assert await (await ask(transport, server)).aread() == b"ok"  # on a new one
         assert server.connections == 2
 
     asyncio.run(run())
@@ -267,7 +300,8 @@ def test_a_server_that_does_not_read_is_a_write_timeout() -> None:
     asyncio.run(run())
 
 
-def test_a_cancelled_request_closes_its_connection() -> None:
+@both_ways
+def test_a_cancelled_request_closes_its_connection(ask: Ask) -> None:
     async def run() -> None:
         arrived = asyncio.Event()
 
@@ -276,12 +310,39 @@ def test_a_cancelled_request_closes_its_connection() -> None:
 
         server = Server(note)
         async with serving(server) as transport:
-            task = asyncio.create_task(post(transport, server))
+            task = asyncio.ensure_future(ask(transport, server))
             await arrived.wait()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
             await server.hung_up.wait()
+
+    asyncio.run(run())
+
+
+def test_a_body_that_is_longer_than_it_may_be_is_given_up() -> None:
+    async def run() -> None:
+        server = Server(HEAD + b"Content-Length: 1000000\r\n\r\n" + b"x" * 100_000, OK)
+        async with serving(server) as transport:
+            with pytest.raises(ReplyTooLongError):
+                await post_at_once(transport, server, most=50_000)
+            await server.hung_up.wait()
+            assert await (await post_at_once(transport, server, most=2)).aread() == b"ok"
+
+    asyncio.run(run())
+
+
+def test_what_is_sent_in_chunks_is_sent_with_its_length() -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"ab"
+        yield b"cd"
+
+    async def run() -> None:
+        server = Server(OK)
+        async with serving(server) as transport:
+            request = httpx2.Request("POST", server.url, content=pieces(), extensions={"timeout": TIMEOUTS})
+            await (await transport.handle_async_request(request)).aread()
+        assert server.requests[0].endswith(b"content-length: 4\r\n\r\nabcd")
 
     asyncio.run(run())
 

@@ -222,6 +222,7 @@ def test_a_machine_that_is_always_on_has_a_line_of_its_own(orch: Orch, tmp_path:
             "cost_nanousd": 24_000_000_000,
             "busy_nanousd": 0,
             "idle_nanousd": 24_000_000_000,
+            "starts": None,
         }
     ]
     assert b"always on, ollama/llama3-70b: 48.0 h cost $24.00" in orch(*argv, TZ="UTC").stdout

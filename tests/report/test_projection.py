@@ -78,11 +78,12 @@ def test_too_few_days_have_no_interval(recorder: Recorder) -> None:
     assert found.expected == Estimate(5 * 10**9, None, None)
 
 
-@pytest.mark.parametrize("ago", [None, 0], ids=["no run", "a run today"])
-def test_without_a_whole_day_there_is_no_projection(ago: int | None, recorder: Recorder) -> None:
-    if ago is not None:
-        recorder.run({**HAIKU, "cost_nanousd": 10**9}, at=days_ago(ago))
+def test_without_a_whole_day_there_is_no_projection_but_what_is_known_of_today(recorder: Recorder) -> None:
     assert projected(recorder) == Projection(Horizon.MONTHLY, 0)
+    recorder.run({**HAIKU, "cost_nanousd": 10**9}, at=days_ago(0))
+    today = projected(recorder)
+    assert (today.days, today.runs, today.known_nanousd) == (0, 1, 10**9)
+    assert (today.expected, today.against, today.saved) == (None, None, None)
 
 
 def test_everything_on_another_model_is_the_answers_tokens_at_its_price(recorder: Recorder) -> None:

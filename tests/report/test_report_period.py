@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from report_recording import Recorder, recording
 
 from orchestrator.errors import UsageError
+from orchestrator.period import Period
 from orchestrator.report.aggregate import summarise
 from orchestrator.report.model import By
-from orchestrator.report.period import ALL_TIME, Range, ReportPeriod, after, bounds, resolve
+from orchestrator.report.period import ALL_TIME, Range, after, bounds, resolve
 from orchestrator.report.selection import Selection
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -25,16 +26,15 @@ SATURDAY = datetime(2026, 11, 21, 14, 30, tzinfo=BERLIN)
 @pytest.mark.parametrize(
     ("period", "first", "last"),
     [
-        pytest.param(ReportPeriod.DAILY, date(2026, 11, 21), date(2026, 11, 21), id="daily"),
-        pytest.param(ReportPeriod.WEEKLY, date(2026, 11, 16), date(2026, 11, 21), id="weekly"),
-        pytest.param(ReportPeriod.MONTHLY, date(2026, 11, 1), date(2026, 11, 21), id="monthly"),
-        pytest.param(ReportPeriod.ALL, None, None, id="all"),
+        pytest.param(Period("daily"), date(2026, 11, 21), date(2026, 11, 21), id="daily"),
+        pytest.param(Period("weekly"), date(2026, 11, 16), date(2026, 11, 21), id="weekly"),
+        pytest.param(Period("monthly"), date(2026, 11, 1), date(2026, 11, 21), id="monthly"),
+        pytest.param(Period("yearly"), date(2026, 1, 1), date(2026, 11, 21), id="yearly"),
+        pytest.param(Period.ALL, None, None, id="all"),
         pytest.param(None, None, None, id="none"),
     ],
 )
-def test_a_period_is_the_calendar_s_up_to_today(
-    period: ReportPeriod | None, first: date | None, last: date | None
-) -> None:
+def test_a_period_is_the_calendar_s_up_to_today(period: Period | None, first: date | None, last: date | None) -> None:
     span = resolve(period, now=SATURDAY)
     assert (span.first_day, span.last_day, span.since, span.until) == (first, last, None, None)
 
@@ -49,7 +49,7 @@ def test_a_period_is_the_calendar_s_up_to_today(
 )
 @pytest.mark.parametrize("zone", [BERLIN, NEW_YORK], ids=str)
 def test_a_week_starts_on_monday_where_the_user_is(zone: ZoneInfo, now: datetime, monday: date) -> None:
-    assert resolve(ReportPeriod.WEEKLY, now=now.replace(tzinfo=zone)).first_day == monday
+    assert resolve(Period.WEEK, now=now.replace(tzinfo=zone)).first_day == monday
 
 
 @pytest.mark.parametrize(
@@ -111,21 +111,21 @@ def test_one_day_may_be_both_bounds() -> None:
 
 
 def test_since_and_until_narrow_a_period() -> None:
-    span = resolve(ReportPeriod.MONTHLY, since="2026-11-02", until="2026-11-10", now=SATURDAY)
+    span = resolve(Period.MONTH, since="2026-11-02", until="2026-11-10", now=SATURDAY)
     assert (span.first_day, span.last_day) == (date(2026, 11, 2), date(2026, 11, 10))
 
 
 @pytest.mark.parametrize("since", ["2026-10-01", "2026-10-31T23:59", "30d"])
 def test_a_beginning_before_the_period_s_own_is_refused_and_not_dropped(since: str) -> None:
     with pytest.raises(UsageError, match="begins after --since"):
-        resolve(ReportPeriod.MONTHLY, since=since, now=SATURDAY)
-    assert resolve(ReportPeriod.MONTHLY, since="2026-11-01", now=SATURDAY).first_day == date(2026, 11, 1)
-    assert resolve(ReportPeriod.ALL, since=since, now=SATURDAY) == resolve(since=since, now=SATURDAY)
+        resolve(Period.MONTH, since=since, now=SATURDAY)
+    assert resolve(Period.MONTH, since="2026-11-01", now=SATURDAY).first_day == date(2026, 11, 1)
+    assert resolve(Period.ALL, since=since, now=SATURDAY) == resolve(since=since, now=SATURDAY)
 
 
 def test_bounds_outside_a_period_are_refused() -> None:
     with pytest.raises(UsageError, match="this week, 2026-11-16 to 2026-11-21"):
-        resolve(ReportPeriod.WEEKLY, until="2026-11-15", now=SATURDAY)
+        resolve(Period.WEEK, until="2026-11-15", now=SATURDAY)
 
 
 @pytest.mark.parametrize(
@@ -134,14 +134,14 @@ def test_bounds_outside_a_period_are_refused() -> None:
         pytest.param(None, "2026-10-01", "2w", Range(first_day=date(2026, 11, 8)), id="days"),
         pytest.param(None, "2026-10-01", "24h", Range(since=datetime(2026, 11, 20, 13, 30, tzinfo=UTC)), id="a time"),
         pytest.param(
-            ReportPeriod.MONTHLY,
+            Period.MONTH,
             None,
             "2026-11-10T12:00",
             Range(since=datetime(2026, 11, 10, 11, tzinfo=UTC)),
             id="a time before the last day's end",
         ),
         pytest.param(
-            ReportPeriod.MONTHLY,
+            Period.MONTH,
             None,
             "2026-11-30T12:00",
             Range(first_day=date(2026, 11, 22)),
@@ -150,7 +150,7 @@ def test_bounds_outside_a_period_are_refused() -> None:
     ],
 )
 def test_what_comes_after_a_range_begins_where_it_ends(
-    period: ReportPeriod | None, since: str | None, until: str, expected: Range
+    period: Period | None, since: str | None, until: str, expected: Range
 ) -> None:
     def in_berlin(naive: datetime) -> datetime:
         return naive.replace(tzinfo=BERLIN)
@@ -167,11 +167,11 @@ def test_nothing_comes_after_the_calendar_s_last_day() -> None:
 
 def test_a_clock_without_a_time_zone_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="time zone"):
-        resolve(ReportPeriod.DAILY, now=SATURDAY.replace(tzinfo=None))
+        resolve(Period.DAY, now=SATURDAY.replace(tzinfo=None))
 
 
 def test_a_range_says_what_it_is_in_words_and_in_json() -> None:
-    span = resolve(ReportPeriod.WEEKLY, since="2026-11-17T09:00", now=SATURDAY)
+    span = resolve(Period.WEEK, since="2026-11-17T09:00", now=SATURDAY)
     assert str(span) == "this week, 2026-11-16 to 2026-11-21, from 2026-11-17 08:00:00 UTC"
     assert span.to_dict() == {
         "label": str(span),
@@ -220,16 +220,14 @@ def test_a_week_holds_each_of_its_hours_once_when_the_clock_is_changed(
     for hour in range(10 * 24):  # every hour, on the hour, from the Saturday before the week to the Monday after it
         recorder.run(at=(first + timedelta(hours=hour)).astimezone(zone))
     now = datetime(sunday.year, sunday.month, sunday.day, 23, 59, tzinfo=zone)
-    report = summarise(
-        recorder.ledger, Selection(simulated=False, within=resolve(ReportPeriod.WEEKLY, now=now)), by=By.DAY
-    )
+    report = summarise(recorder.ledger, Selection(simulated=False, within=resolve(Period.WEEK, now=now)), by=By.DAY)
     assert report.total.runs == hours
     assert [group.runs for group in report.groups] == [24] * 6 + [hours - 6 * 24]
 
 
 @given(st.datetimes(timezones=st.just(NEW_YORK)).filter(lambda now: 1970 <= now.year < 2100))
 def test_a_day_is_in_its_week_and_its_month(now: datetime) -> None:
-    spans = [resolve(period, now=now) for period in (ReportPeriod.DAILY, ReportPeriod.WEEKLY, ReportPeriod.MONTHLY)]
+    spans = [resolve(period, now=now) for period in (Period.DAY, Period.WEEK, Period.MONTH)]
     assert all(span.first_day is not None and span.first_day <= now.date() == span.last_day for span in spans)
     assert spans[1].first_day is not None
     assert spans[1].first_day.weekday() == 0

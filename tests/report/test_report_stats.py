@@ -7,8 +7,9 @@ import pytest
 from report_recording import NOON, UNPRICED, Recorder, recording, unsettled
 
 from orchestrator.ledger.records import CallStatus, RunStatus
+from orchestrator.period import Period
 from orchestrator.report.model import ModelUse, Stats
-from orchestrator.report.period import ReportPeriod, resolve
+from orchestrator.report.period import resolve
 from orchestrator.report.selection import Selection
 from orchestrator.report.stats import stats
 
@@ -34,7 +35,7 @@ def test_windows_hold_today_this_week_this_month_and_all_time(recorder: Recorder
 def test_a_period_leaves_one_window_and_the_models_and_runs_within_it(recorder: Recorder) -> None:
     recorder.run({"model": "old", "cost_nanousd": 1}, at=NOW - timedelta(days=1))
     recorder.run({"model": "new", "cost_nanousd": 2}, at=NOW)
-    today = Selection(simulated=False, within=resolve(ReportPeriod.DAILY, now=NOW))
+    today = Selection(simulated=False, within=resolve(Period.DAY, now=NOW))
     found = stats(recorder.ledger, today, now=NOW)
     assert figures(found) == {"selected": (1, 2)}
     assert found.cheapest == found.dearest == found.busiest == ModelUse("new", 1, 2)

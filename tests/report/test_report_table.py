@@ -12,9 +12,10 @@ from report_recording import NOON, UNPRICED, Recorder, recording, unsettled
 from rich.console import Console, RenderableType
 
 from orchestrator.money import format_short
+from orchestrator.period import Period
 from orchestrator.report.aggregate import summarise
 from orchestrator.report.model import By
-from orchestrator.report.period import ReportPeriod, resolve
+from orchestrator.report.period import resolve
 from orchestrator.report.selection import Selection
 from orchestrator.report.stats import stats
 from orchestrator.report.table import ReportTable, StatsTable
@@ -115,7 +116,7 @@ def test_a_run_that_counts_twice_is_explained(recorder: Recorder) -> None:
 
 
 def test_the_heading_says_what_is_counted(recorder: Recorder) -> None:
-    within = resolve(ReportPeriod.WEEKLY, now=NOW)
+    within = resolve(Period.WEEK, now=NOW)
     selection = Selection(simulated=True, within=within, category="work", tag="x")
     heading, nothing = by(recorder, By.MODEL, selection, width=120).splitlines()
     assert heading == "By model: this week, 2026-11-16 to 2026-11-18; category work; tag x; simulated runs"
@@ -135,15 +136,17 @@ def test_no_figure_loses_a_digit_at_any_width(recorder: Recorder, width: int) ->
 
 
 def test_more_room_shows_more_columns(recorder: Recorder) -> None:
-    recorder.run({"latency_ms": 1_250, "cost_nanousd": 1}, {"latency_ms": 80, "status": "failed"})
+    recorder.run({"latency_ms": 1_250, "cost_nanousd": 1}, {"latency_ms": 80, "status": "failed"}, latency_ms=9_000)
     header, row = (line_of(by(recorder, By.STRATEGY, width=200), name) for name in ("Strategy", "fallback"))
     assert header.split() == [
-        "Strategy", "Runs", "Calls", "Failed", "Success", "Several", "models", "Input", "Output", "p50", "p95", "Cost",
-        "Share",
+        "Strategy", "Runs", "Calls", "Failed", "Success", "Several", "models", "Input", "Output", "Run", "p50", "Run",
+        "p95", "Cost", "Share",
     ]  # fmt: skip
     assert row.split()[1:] == [
-        "1", "2", "1", "100%", "0%", "0", "0", "1.2", "s", "1.2", "s", "$0.000000001", "100%", "█" * 12,
+        "1", "2", "1", "100%", "0%", "0", "0", "9.0", "s", "9.0", "s", "$0.000000001", "100%", "█" * 12,
     ]  # fmt: skip
+    header, row = (line_of(by(recorder, By.MODEL, width=200), name) for name in ("Model", "small"))
+    assert ("Call p95" in header, "Run p95" in header, "1.2 s" in row) == (True, False, True)
 
 
 def test_statistics_show_windows_models_and_the_latest_runs(recorder: Recorder) -> None:

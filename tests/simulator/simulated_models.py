@@ -36,7 +36,7 @@ def model(
         levels=tuple(Level)[:levels],
         scores=Scores(score, score, score, score),
         limits=RateLimits(rpm=100, tpm=50_000, rpd=1_000),
-        supports=frozenset({"tools", "logprobs", "streaming", "json"}),
+        supports=frozenset({"tools", "logprobs", "streaming", "json", "vision"}),
         tags=tags,
     )
 

@@ -9,8 +9,10 @@ import httpx2
 import pytest
 from simulated_models import MODEL_OF, MODELS
 
+from orchestrator.deferred import replace
 from orchestrator.errors import ProviderError
 from orchestrator.providers.base import Endpoint, Provider
+from orchestrator.reading.media import media_of
 from orchestrator.registry.providers import PROVIDERS
 from orchestrator.simulator.app import create_app
 from orchestrator.simulator.transport import SimulatorTransport
@@ -23,6 +25,8 @@ CONVERSATION = (
     Message("assistant", "", tool_calls=(CALL,)),
     Message("tool", "It is a letter.", tool_call_id="call_1"),
 )
+PICTURE = media_of(b"GIF89a" + bytes([0, 4, 0, 3]) + b"\0" * 8, "the picture")  # 1,024 x 768
+SEEN = (*CONVERSATION[:2], Message.of("tool", ("It looks so:", PICTURE), tool_call_id="call_1"))
 SCHEMA = ResponseFormat({"type": "object", "properties": {"a": {"type": "string"}}})
 
 
@@ -51,11 +55,13 @@ def asked(wire: str, request: Request) -> tuple[int | None, Completion]:
         Request("", (Message("user", "Why?"),), 100, system="Be brief."),
         Request("", CONVERSATION[:1], 100, tools=(LOOK_UP,)),
         Request("", (Message("user", "Why?"),), 100, response_format=SCHEMA),
+        Request("", (Message.of("user", (PICTURE, "What is it?")),), 100),
+        Request("", (*SEEN, Message("user", "And?")), 100, tools=(LOOK_UP,)),
     ],
-    ids=["long", "system", "tools", "schema"],
+    ids=["long", "system", "tools", "schema", "image", "image in a result"],
 )
 def test_an_input_is_counted_as_the_same_request_is_billed(wire: str, request_: Request) -> None:
-    request = Request(**{name: getattr(request_, name) for name in request_.__slots__} | {"model": MODEL_OF[wire]})
+    request = replace(request_, model=MODEL_OF[wire])
     counted, completion = asked(wire, request)
     assert completion.usage is not None
     assert counted == pytest.approx(completion.usage.input_tokens, abs=64)

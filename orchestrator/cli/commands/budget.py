@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from ...money import dollars_to_nanousd, format_nanousd, format_short
 from ...period import Period
 from ...registry.loading import registry_for
 from ...registry.providers import PROVIDERS
+from ...report.outlook import Outlook, outlook
 from .. import render
 from ..options import LedgerFlags, OutputFlags, RegistryFlags, command
 from ..output import Output
@@ -114,23 +116,34 @@ _ACTIONS: dict[str, Callable[[_BudgetFlags, Settings], None]] = {"set": _set, "c
 
 def _show(settings: Settings, output: Output) -> int:
     states: list[BudgetState] = []
-    ledger = read_ledger(settings.ledger)
+    ledger, now = read_ledger(settings.ledger), local_now()
     if ledger is not None:
-        today = local_now().date()
         with ledger:
-            states = ledger.read(lambda c: budget_states(c, today, simulated=settings.simulate))
-    output.emit({"schema_version": 1, "simulated": settings.simulate, "budgets": [state.to_dict() for state in states]})
+            states = ledger.read(lambda c: budget_states(c, now.date(), simulated=settings.simulate))
+    outlooks = [outlook(state, now, datetime.astimezone) for state in states]
+    documents = [each.state.to_dict() | each.to_dict() for each in outlooks]
+    output.emit({"schema_version": 1, "simulated": settings.simulate, "budgets": documents})
     if not output.json:
-        for state in states:
+        for each in outlooks:
+            state = each.state
             spent, aside = state.settled_nanousd, state.committed_nanousd - state.settled_nanousd
             set_aside = f", {format_short(aside)} set aside" if aside else ""
             render.line(
                 f"{state.budget} (since {state.first_day}): {format_short(spent)} spent{set_aside}, "
-                f"{format_short(state.left_nanousd)} left"
+                f"{format_short(state.left_nanousd)} left{_pace(each)}"
             )
         if not states:
             render.line("no budgets")
     return 0
+
+
+def _pace(ahead: Outlook) -> str:
+    """Where it is going, in words; nothing where nothing was spent."""
+    if not ahead.state.committed_nanousd or not ahead.state.left_nanousd:
+        return ""
+    if ahead.exhausted_at is not None:
+        return f"; at this pace used up on {ahead.exhausted_at:%Y-%m-%d at %H:%M}"
+    return f"; at this pace {format_short(ahead.expected_nanousd)} at the end of the {ahead.state.budget.period}"
 
 
 def _scope(flags: _BudgetFlags) -> tuple[Scope, str]:

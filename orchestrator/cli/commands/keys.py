@@ -16,7 +16,7 @@ from ...ledger.keys import Key, add_key, all_keys, new_secret, revoke_key
 from ...money import format_short
 from ...period import Period
 from .. import render
-from ..options import LedgerFlags, OutputFlags, RegistryFlags, command
+from ..options import ConfigFlags, LedgerFlags, OutputFlags, command
 from ..output import Output
 from ..setup import names_from, settings_from
 from ..using import check_used
@@ -25,7 +25,7 @@ from .ledgers import open_ledger, read_ledger
 
 
 @dataclass(frozen=True, kw_only=True)
-class _KeyFlags(OutputFlags, LedgerFlags, RegistryFlags):
+class _KeyFlags(OutputFlags, LedgerFlags, ConfigFlags):
     action: Annotated[str, typer.Option(help="add, list or revoke.")] = "list"
     name: Annotated[str | None, typer.Option(help="The key's name, in reports and budgets.")] = None
     daily: Annotated[str | None, typer.Option(metavar="DOLLARS", help="At most this much a day.")] = None

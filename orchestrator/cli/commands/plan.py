@@ -13,7 +13,7 @@ from .. import render
 from ..options import PlanFlags, command
 from ..output import Output
 from ..setup import options_from, settings_from
-from ..source import prompt_of, read_prompt
+from ..source import asked_of
 from ..tree import price_words, tree
 
 
@@ -24,8 +24,7 @@ def plan(flags: PlanFlags) -> int:
     output, settings = Output.parse(flags.output), settings_from(flags)
     options = options_from(flags, settings.run, stream=False)
     engine = Engine(settings)
-    prompt = read_prompt(prompt_of(flags), flags.system, flags.context or (), engine.registry.largest_window)
-    planned = engine.plan(prompt, options)
+    planned = engine.plan(asked_of(flags, settings, engine.registry), options)
     by_batch = cost_by_batch(planned, registry=engine.registry, settings=settings, when=local_now())
     output.emit(_document(planned, by_batch))
     if not output.json:

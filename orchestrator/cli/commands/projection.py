@@ -15,6 +15,7 @@ def projection_lines(projection: Projection) -> Iterator[str]:
     yield ""
     if projection.expected is None:
         yield f"Projection to {ahead}: no day that is over has been recorded yet"
+        yield from _today(projection)
         return
     days = "1 whole day" if projection.days == 1 else f"{projection.days} whole days"
     span = f"{projection.first_day} to {projection.last_day}"
@@ -31,6 +32,18 @@ def projection_lines(projection: Projection) -> Iterator[str]:
     yield from _notes(projection)
 
 
+def _today(projection: Projection) -> Iterator[str]:
+    """What can be said of the first day, which is not over."""
+    if not projection.runs:
+        return
+    spent, mean = projection.known_nanousd, projection.known_nanousd // projection.runs
+    yield f"  today so far: {_runs(projection.runs)} for {format_short(spent)}, {format_short(mean)} each"
+    if projection.against_nanousd is not None:
+        share = "" if projection.saved_share is None else f": {projection.saved_share:.1%} of it saved"
+        yield f"  everything on {projection.model} would have cost {format_short(projection.against_nanousd)}{share}"
+    yield from _notes(projection)
+
+
 def _interval(estimate: Estimate) -> str:
     if estimate.low_nanousd is None:
         return ""
@@ -38,10 +51,10 @@ def _interval(estimate: Estimate) -> str:
 
 
 def _notes(projection: Projection) -> Iterator[str]:
-    if not projection.has_interval:
+    if not projection.has_interval and projection.expected is not None:
         yield f"too few days for an interval: it takes {LEAST_DAYS} whole ones"
     if projection.idle_nanousd:
-        yield f"{format_short(projection.idle_nanousd)} of the known days are for machines that are always on"
+        yield f"{format_short(projection.idle_nanousd)} of the known days are for machines that were on"
     if projection.unpriced_calls:
         calls = "1 call" if projection.unpriced_calls == 1 else f"{projection.unpriced_calls:,} calls"
         yield f"{calls} of unknown price are not part of what it is"

@@ -10,12 +10,14 @@ from typing import Annotated
 
 import typer
 
+from ...clock import local_now
 from ...config import Settings
 from ...deferred import dataclass
 from ...errors import UsageError, did_you_mean
 from ...money import format_nanousd
 from ...registry.loading import registry_for
 from ...registry.providers import PROVIDERS
+from ...report.period import whole_days
 from ...report.plain import one_line
 from ...upkeep.reconcile import Comparison, Reconciliation, Side
 from ...upkeep.reconcile import reconcile as reconcile_export
@@ -26,13 +28,14 @@ from ..output import Output
 from ..setup import settings_from
 from ..tables import print_table
 from .ledgers import read_ledger, tell_of_other_runs
+from .selecting import PeriodFlags
 
 _FIGURES = ("in", "out", "cached", "cost", "difference")
 _NOTHING = "-"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _ReconcileFlags(OutputFlags, LedgerFlags, RegistryFlags):
+class _ReconcileFlags(OutputFlags, PeriodFlags, LedgerFlags, RegistryFlags):
     file: Annotated[Path, typer.Option(help="The export: CSV or JSON.")]
     provider: Annotated[
         str | None, typer.Option(help="Compare only this provider's calls.", show_default="the export's")
@@ -53,7 +56,8 @@ def reconcile(flags: _ReconcileFlags) -> int:
     billing tables, OpenRouter's activity, and any CSV with the columns day, model, input_tokens, output_tokens,
     cached_tokens and cost.
 
-    A difference is the provider's count minus the ledger's. The exit code is 0 for any difference.
+    --period, --since and --until leave out other days of the export. A difference is the provider's count minus the
+    ledger's. The exit code is 0 for any difference.
     """
     output, settings = Output.parse(flags.output), settings_from(flags)
     if flags.provider is not None and flags.provider not in PROVIDERS:
@@ -86,6 +90,7 @@ def _compared(flags: _ReconcileFlags, settings: Settings, tolerance: Fraction) -
                 provider=flags.provider,
                 simulated=settings.simulate,
                 tolerance_percent=tolerance,
+                days=whole_days(flags.within(local_now())),
             )
         finally:
             if ledger is not None:

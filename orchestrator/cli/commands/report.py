@@ -2,60 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from ...clock import local_now
 from ...config import Machine, Settings
 from ...deferred import dataclass, replace
 from ...errors import UsageError
-from ...ledger.store import Ledger
+from ...files import replacing
 from ...registry.loading import registry_for
 from ...report.aggregate import summarise
+from ...report.charting import has_library
+from ...report.dimensions import By, dimensions_from
+from ...report.figures import report_rows, report_sheet, runs_sheet, stats_rows, stats_sheet
+from ...report.formats import Format
 from ...report.idle import Idle, idle, known_machines
-from ...report.model import By
-from ...report.period import Range, ReportPeriod, after, bounds, days_passed, resolve
+from ...report.period import Range, after, bounds, days_passed, resolve
 from ...report.projection import Horizon, project
-from ...report.selection import Selection
 from ...report.stats import stats as statistics
 from .. import render
-from ..options import ConfigFlags, LedgerFlags, OutputFlags, RegistryFlags, command
+from ..options import RegistryFlags, command
 from ..output import Output
 from ..setup import settings_from
+from ..table_output import TableFlags, TableOutput
 from ..using import REGISTRY_FILES, check_used
-from .ledgers import read_ledger, tell_of_other_runs
 from .projection import projection_lines
+from .selecting import SelectionFlags, selected
+from .targets import EXIT_NOT_MET, check_any, held_targets
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelectionFlags(LedgerFlags, ConfigFlags):
-    """Which runs to look at."""
-
-    period: Annotated[
-        ReportPeriod | None, typer.Option(help="Today, this week (from Monday), this month, or everything.")
-    ] = None
-    since: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Start: a day or time (2026-11-01), or an age (7d, 24h).")
-    ] = None
-    until: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="End: a day, included, or a time, not included.")
-    ] = None
-    category: Annotated[str | None, typer.Option(help="Only runs of this category.")] = None
-    tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _StatsFlags(OutputFlags, SelectionFlags):
+class _StatsFlags(TableFlags, SelectionFlags):
     pass
 
 
 @dataclass(frozen=True, kw_only=True)
 class _ReportFlags(_StatsFlags, RegistryFlags):
-    by: Annotated[list[By] | None, typer.Option(help="What to group by.", show_default="model")] = None
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[,NAME]",
+            help=f"What to group by, one or several: {', '.join(By)}.",
+            show_default="model",
+        ),
+    ] = None
     project: Annotated[Horizon | None, typer.Option(help="Project the cost so far to a week, 30 days or a year.")] = (
         None
     )
@@ -74,6 +66,18 @@ class _ReportFlags(_StatsFlags, RegistryFlags):
             help="Compare with this period, by task: cost, ratings, models, and what a local model could take over.",
         ),
     ] = None
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Exit code 12 if a target of the config file is not met; for cron."),
+    ] = False
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="[FILE]",
+            help="Write a page with charts to this file; - is standard output.",
+            show_default="orch-report.html",
+        ),
+    ] = None
 
 
 @command(_ReportFlags)
@@ -82,15 +86,19 @@ def report(flags: _ReportFlags) -> int:
 
     --baseline 2026-10-01..2026-10-31 compares the chosen period, or everything after the baseline, with it.
     """
-    output, horizon, projected = Output.parse(flags.output), flags.project, None
+    output, horizon, projected = TableOutput.parse(flags.output), flags.project, None
     if flags.baseline is not None and horizon is not None:
         raise UsageError("--baseline and --project are two reports", hint="ask for one after the other")
     _check_used(flags)
     if flags.baseline is not None:
-        return _compared(flags, flags.baseline, output)
+        return _compared(flags, flags.baseline)
+    if flags.html is not None:
+        return _written_as_page(flags, flags.html)
+    if output.format is Format.HTML and flags.by is None and horizon is None:
+        return _written_as_page(flags, output.file or Path("-"))
     with selected(flags) as (ledger, selection, now):
         machines = _machines(settings_from(flags))
-        summary = summarise(ledger, selection, by=_grouping(flags) or By.MODEL)
+        summary = summarise(ledger, selection, by=_grouping(flags) or (By.MODEL,))
 
         def idle_within(within: Range) -> tuple[Idle, ...]:
             asked = replace(selection, within=within)
@@ -108,24 +116,39 @@ def report(flags: _ReportFlags) -> int:
                 now=now,
                 idle_on=lambda day: sum(each.idle_nanousd for each in idle_within(Range(day, day))),
             )
-    output.emit(summary.to_dict() | ({} if projected is None else {"projection": projected.to_dict()}))
-    if not output.json:
+        if flags.check:
+            check_any(settings_from(flags))
+        targets = held_targets(settings_from(flags), ledger, selection, idle_within, now)
+    ahead = [] if projected is None else list(projection_lines(projected))
+    ahead += [str(target) for target in targets]
+    more: dict[str, Any] = {} if projected is None else {"projection": projected.to_dict()}
+    more |= {"targets": [target.to_dict() for target in targets]} if targets else {}
+    output.emit(
+        summary.to_dict() | more,
+        rows=lambda: report_rows(summary),
+        tables=lambda: [report_sheet(summary, ahead)],
+    )
+    if output.is_text:
         from ...report.table import ReportTable  # heavy
 
         render.table(ReportTable(summary))
-        for line in () if projected is None else projection_lines(projected):
+        for line in ahead:
             render.line(line)
-    return 0
+    return EXIT_NOT_MET if flags.check and any(target.met is False for target in targets) else 0
 
 
 @command(_StatsFlags)
 def stats(flags: _StatsFlags) -> int:
     """Shows today, this week, this month and all time, or the period that you choose, and the latest runs."""
-    output = Output.parse(flags.output)
+    output = TableOutput.parse(flags.output)
     with selected(flags) as (ledger, selection, now):
         statistic = statistics(ledger, selection, now=now)
-    output.emit(statistic.to_dict())
-    if not output.json:
+    output.emit(
+        statistic.to_dict(),
+        rows=lambda: stats_rows(statistic),
+        tables=lambda: [stats_sheet(statistic), runs_sheet(statistic.latest, "Latest runs")],
+    )
+    if output.is_text:
         from ...report.table import StatsTable  # heavy
 
         render.table(StatsTable(statistic))
@@ -135,32 +158,50 @@ def stats(flags: _StatsFlags) -> int:
 commands = {"report": report, "stats": stats}
 
 
-def _grouping(flags: _ReportFlags) -> By | None:
-    """What to group by. Raises UsageError for more than one thing."""
-    wanted = list(dict.fromkeys(flags.by or ()))
-    if len(wanted) > 1:
-        hint = "ask for one after the other, or group the rows of orch export"
-        raise UsageError(f"a report is grouped by one thing, not by {' and '.join(wanted)}", hint=hint)
-    return next(iter(wanted), None)
+def _grouping(flags: _ReportFlags) -> tuple[By, ...]:
+    """What to group by; nothing, if that was not said. Raises UsageError."""
+    return dimensions_from(flags.by or ())
 
 
 def _check_used(flags: _ReportFlags) -> None:
     """The registry has what machines and other models cost; a report that looks at neither does not read it."""
-    files = REGISTRY_FILES if settings_from(flags).always_on else ()
+    settings = settings_from(flags)
+    files = REGISTRY_FILES if settings.always_on or settings.on_demand or settings.targets.savings is not None else ()
     uses = {
-        "orch report": files,
-        "orch report --project": ("project", "against", *REGISTRY_FILES),
-        "orch report --baseline": ("baseline", *files),
+        "orch report": ("by", "output", "check", *files),
+        "orch report --project": ("project", "against", "by", "output", "check", *REGISTRY_FILES),
+        "orch report --baseline": ("baseline", "by", "output", *files),
+        "orch report --html": ("html", *files),
     }
-    kind = " --project" if flags.project is not None else " --baseline" if flags.baseline is not None else ""
+    kinds = {" --project": flags.project, " --baseline": flags.baseline, " --html": flags.html}
+    kind = next((kind for kind, given in kinds.items() if given is not None), "")
     check_used(flags, f"orch report{kind}", uses)
 
 
-def _compared(flags: _ReportFlags, written: str, output: Output) -> int:
+def _written_as_page(flags: _ReportFlags, file: Path) -> int:
+    from ...report.page.document import no_charts, page  # heavy
+
+    machines = _machines(settings_from(flags))
+    with selected(flags) as (ledger, selection, now):
+        on = idle(ledger, selection, machines, now=now, localise=datetime.astimezone)
+        written = page(ledger, selection, now=now, idle=on).encode()
+    if not has_library():
+        render.warn(no_charts())
+    if str(file) == "-":
+        render.Bytes().write(written)
+        return 0
+    with replacing(file) as stream:
+        stream.write(written)
+    render.say(f"wrote {file}")
+    return 0
+
+
+def _compared(flags: _ReportFlags, written: str) -> int:
     from ...report.baseline import Span, compare  # heavy
 
-    if (by := _grouping(flags)) not in (None, By.TASK):
-        raise UsageError(f"--baseline compares by task, not by {by}")
+    output = Output.parse(flags.output)
+    if (by := _grouping(flags)) not in ((), (By.TASK,)):
+        raise UsageError(f"--baseline compares by task, not by {' and '.join(by)}")
     settings = settings_from(flags)
     with selected(flags) as (ledger, asked, now):
         baseline = _baseline(written, now)
@@ -204,20 +245,6 @@ def _check_later(baseline: Range, later: Range) -> None:
 
 
 def _machines(settings: Settings) -> tuple[Machine, ...]:
-    """The machines that are always on; the registry is read only if there are any. Raises ConfigError."""
-    return known_machines(settings.always_on, registry_for(settings)) if settings.always_on else ()
-
-
-@contextmanager
-def selected(flags: SelectionFlags) -> Iterator[tuple[Ledger | None, Selection, datetime]]:
-    """The ledger, or None if there is none yet; the runs asked for; and the time, in the user's time zone."""
-    settings, now = settings_from(flags), local_now()
-    within = resolve(flags.period, since=flags.since, until=flags.until, now=now, localise=datetime.astimezone)
-    selection = Selection(settings.simulate, within, flags.category, flags.tag)
-    ledger = read_ledger(settings.ledger)
-    tell_of_other_runs(ledger, settings)
-    try:
-        yield ledger, selection, now
-    finally:
-        if ledger is not None:
-            ledger.close()
+    """The machines of the config file; the registry is read only if there are any. Raises ConfigError."""
+    machines = (*settings.always_on, *settings.on_demand)
+    return known_machines(machines, registry_for(settings)) if machines else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +14,7 @@ from ...deferred import dataclass
 from ...errors import UsageError
 from ...money import format_nanousd
 from ...registry.loading import registry_for
-from ...report.period import resolve
+from ...report.period import whole_days
 from ...run.call.settlement import price_json
 from ...upkeep.repricing import ModelChange, Repricing, Scope, undo
 from ...upkeep.repricing import reprice as reprice_calls
@@ -25,15 +25,13 @@ from ..setup import settings_from
 from ..tables import print_table
 from ..using import REGISTRY_FILES, check_used
 from .ledgers import check_there, open_ledger
+from .selecting import PeriodFlags
 
 _FIGURES = ("calls", "changed", "before", "after", "difference")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _RepriceFlags(OutputFlags, LedgerFlags, RegistryFlags):
-    since: Annotated[str | None, typer.Option(metavar="DAY", help="First day: 2026-11-01, or 7d for a week ago.")] = (
-        None
-    )
+class _RepriceFlags(OutputFlags, PeriodFlags, LedgerFlags, RegistryFlags):
     model: Annotated[str | None, typer.Option(help="Only calls of this model.")] = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; change nothing.")] = False
     undo: Annotated[
@@ -50,7 +48,7 @@ def reprice(flags: _RepriceFlags) -> int:
     one repricing runs at a time.
     """
     output, settings = Output.parse(flags.output), settings_from(flags)
-    if (flags.since is None) == (flags.undo is None):
+    if (flags.since is None and flags.period is None) == (flags.undo is None):
         raise UsageError("orch reprice takes either --since DAY or --undo ID")
     check_used(flags, "orch reprice --since" if flags.undo is None else "orch reprice --undo", _USES)
     repricing = _carried_out(flags, settings)
@@ -66,7 +64,7 @@ def reprice(flags: _RepriceFlags) -> int:
 commands = {"reprice": reprice}
 
 _USES = {
-    "orch reprice --since": ("since", "model", "dry_run", *REGISTRY_FILES),
+    "orch reprice --since": ("period", "since", "until", "model", "dry_run", *REGISTRY_FILES),
     "orch reprice --undo": ("undo",),  # the whole of a repricing
 }
 
@@ -79,16 +77,10 @@ def _carried_out(flags: _RepriceFlags, settings: Settings) -> Repricing:
             return undo(ledger, flags.undo, at=now)
     registry = registry_for(settings)
     model = None if flags.model is None else registry.model(flags.model).name
-    scope = Scope(_day(flags.since, now), settings.simulate, model)
+    first, last = whole_days(flags.within(now))
+    scope = Scope(first or date.min, settings.simulate, model, last or date.max)
     with open_ledger(settings.ledger) as ledger:
         return reprice_calls(ledger, registry, scope, at=now, describe=price_json, dry_run=flags.dry_run)
-
-
-def _day(since: str | None, now: datetime) -> date:
-    first = resolve(since=since, now=now, localise=datetime.astimezone).first_day
-    if first is None:
-        raise UsageError(f"--since takes a day, not {since!r}", hint="such as 2026-11-01, or 7d for a week ago")
-    return first
 
 
 def _document(repricing: Repricing, flags: _RepriceFlags, *, simulated: bool) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from ..interrupts import Signals
 from ..options import RunFlags, command
 from ..output import Output
 from ..setup import options_from, settings_from
-from ..source import prompt_of, read_prompt
+from ..source import asked_of, prompt_of
 from ..using import REGISTRY_FILES, check_used
 from ..watching import Watcher, summary
 
@@ -109,8 +109,7 @@ def answer(flags: RunFlags, strategy: str | None = None) -> int:
     shown = False
     try:
         engine = Engine(settings)
-        read = read_prompt(prompt, flags.system, flags.context or (), engine.registry.largest_window)
-        planned = engine.plan(read, options, shown=False)
+        planned = engine.plan(asked_of(flags, settings, engine.registry), options, shown=False)
         watcher = Watcher(verbose=flags.verbose, stream_answer=options.stream and not output.json)
 
         def show(result: OrchestrationResult) -> None:

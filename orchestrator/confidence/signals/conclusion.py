@@ -61,8 +61,8 @@ def _number(answer: Answer) -> Iterator[Measure]:
 def _choice(answer: Answer) -> Iterator[Measure]:
     options = {} if answer.asked is None else answer.asked.wanted.options
     letter = answer.final.key
-    chosen = options.get(letter, "")
-    place = (ord(letter) - ord("A")) / max(1, len(options) - 1)
+    chosen = options.get(letter, "")  # nothing where it chooses several
+    place = (ord(letter[0]) - ord("A")) / max(1, len(options) - 1)
     yield Measure("place of the option", place, f"option {letter} of {len(options)}")
     mean = sum(map(len, options.values())) / max(1, len(options))
     yield Measure("length of the option", math.log2((1 + len(chosen)) / (1 + mean)), "the length of the option")

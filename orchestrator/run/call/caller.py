@@ -53,7 +53,7 @@ _COUNTED_WITHIN = 100  # a hundredth on top: Anthropic calls its count an estima
 _LONGEST_WAIT_S = 86_400.0  # before a call is sent: prices go by the time of the day, and seldom change otherwise
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Order:
     """What a run asks of a call.
 

@@ -23,10 +23,16 @@ class _OfLoop:
 
 
 class Connections:
-    """Provider connections by name. `connect` makes one; it raises AuthenticationError without a key."""
+    """Provider connections by name. `connect` makes one; it raises AuthenticationError without a key.
 
-    def __init__(self, connect: Callable[[str], Provider]) -> None:
+    `seconds` is how long it took to make all of them, most of which is the import of their SDKs. Everything else in the
+    event loop waits meanwhile.
+    """
+
+    def __init__(self, connect: Callable[[str], Provider], monotonic: Callable[[], float]) -> None:
         self._connect = connect
+        self._monotonic = monotonic
+        self.seconds = 0.0
         self._by_loop: dict[asyncio.AbstractEventLoop, _OfLoop] = {}
 
     def get(self, provider: str) -> Provider:
@@ -34,7 +40,11 @@ class Connections:
         loop = asyncio.get_running_loop()
         of_loop = self._by_loop.get(loop) or self._prepare(loop)
         if provider not in of_loop.by_provider:
-            of_loop.by_provider[provider] = self._connect(provider)
+            started = self._monotonic()
+            try:
+                of_loop.by_provider[provider] = self._connect(provider)
+            finally:
+                self.seconds += self._monotonic() - started
         return of_loop.by_provider[provider]
 
     async def aclose(self) -> None:

@@ -22,6 +22,7 @@ from ...deferred import replace
 from ...errors import LedgerError
 from ...ledger import entries
 from ...ledger.budgets import Alert
+from ...ledger.conversations import KeptTurn
 from ...ledger.records import CallRecord, CallStatus, RunRecord
 from ...ledger.spool import spool
 from ...ledger.store import Ledger
@@ -45,19 +46,23 @@ class RunLog:
         self._ledger = ledger
         self.observe = observe
         self._run: RunRecord | None = None
+        self._said: Sequence[KeptTurn] = ()
         self._begun: asyncio.Future[None] | None = None
         self._unfinished: set[asyncio.Future[Any]] = set()
         self._settling: set[str] = set()
         self._spooling: dict[str, asyncio.Future[str]] = {}
 
-    def begin(self, run: RunRecord) -> None:
-        """Take the run's row. `start` writes it, at the latest with the first reservation, in the same commit."""
+    def begin(self, run: RunRecord, said: Sequence[KeptTurn] = ()) -> None:
+        """Take the run's row, and the turns of its conversation. `start` writes them, at the latest with the first
+        reservation, in the same commit."""
         self._run = run
+        self._said = said
 
     def start(self) -> None:
         """Write the run's row, once. If that fails, the next reservation or the end of the run raises the error."""
         if self._begun is None and self._run is not None:
-            self._begun = self._hand_in(self._ledger.submit(partial(entries.start_run, run=self._run)))
+            begin = partial(entries.start_run, run=self._run, said=self._said)
+            self._begun = self._hand_in(self._ledger.submit(begin))
 
     async def reserve(
         self, calls: Sequence[CallRecord], exempt: Collection[str], confirm: Work[None] | None = None

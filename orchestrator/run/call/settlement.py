@@ -13,7 +13,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from ...billing import Bill, CostSource, bill, stated_cost
@@ -21,6 +21,7 @@ from ...deferred import dataclass, replace
 from ...errors import Billed, ProviderError
 from ...ledger.records import NOT_BELIEVED, CallRecord, CallStatus
 from ...money import Price, cost_nanousd
+from ...once import once_for_each
 from ...plan.load import Load
 from ...reading.tokens import upper_bound_tokens
 from ...types import Completion, FinishReason, Usage, digest_of
@@ -34,7 +35,7 @@ _FAR, _LEEWAY = 10, 10_000
 _TOOL_CALL_OVERHEAD = 64  # tokens that mark a call of a tool in a reply, with room to spare
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Terms:
     """What a call is settled by: the price, its load, its output limit, whether its text may be kept, and whether
     the model may have reasoned, which is billed as output and invisible. `window`: the model's context window in
@@ -129,7 +130,7 @@ def partial_reply(text: str, model: str, latency_ms: int, usage: Usage | None = 
     return Completion(text, FinishReason.INCOMPLETE, usage, latency_ms, model, thoughts=thoughts)
 
 
-@lru_cache(256)  # the same few prices for every call
+@once_for_each(256)  # the same few prices for every call
 def price_json(price: Price) -> str:
     """The price as the ledger stores it: money as decimal text, dates as ISO text. Without batch rates and service
     tiers."""

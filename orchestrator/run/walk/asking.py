@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable
 
+from ...choose.fitting import unfit_for
 from ...choose.loads import prompt_load
+from ...choose.passing import Passed, passed_on
 from ...choose.quote import output_limit
 from ...confidence.asked import Asked
 from ...confidence.detector import ConfidenceDetector
@@ -14,7 +15,8 @@ from ...confidence.signals.logprobs import logprob_signal
 from ...confidence.signals.tool_use import tool_signals
 from ...deferred import dataclass, replace
 from ...plan import Call
-from ...plan.compose import VERDICT_FORMAT, VERDICT_TOKENS, Material, compose, insertable, reply_limit
+from ...plan.compose import VERDICT_FORMAT, VERDICT_TOKENS, Composed, Material, compose, insertable, reply_limit
+from ...plan.turns import without_media
 from ...reading.prompt import Reading
 from ...registry.model import Feature, ModelSpec, Registry
 from ...types import FinishReason, Message, Request, ResponseFormat
@@ -27,14 +29,13 @@ Decide = Callable[..., None]  # (text, *, loud=False)
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Makes the calls of one run. `asked` is what answers are judged against. `decide` records a decision; `rng`
-    draws the markers of fences. `with_text`: the ledger may store text that quotes an answer."""
+    """Makes the calls of one run. `asked` is what answers are judged against. `decide` records a decision.
+    `with_text`: the ledger may store text that quotes an answer."""
 
     reading: Reading
     asked: Asked
     registry: Registry
     caller: Caller
-    rng: random.Random
     detector: ConfidenceDetector
     decide: Decide
     with_text: bool
@@ -95,19 +96,25 @@ class Asker:
 
     def _request(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> tuple[Request, Order]:
         """The request, and the order with its load."""
-        base = prompt_load(self.reading, order.options, spec.tokenizer)
+        base = prompt_load(self.reading, order.options, spec)
         if material.judging:
             base = replace(base, output_tokens=VERDICT_TOKENS)
-        composed = compose(call, self.reading.prompt, material, base, self.rng, self.reading.count)
+        composed = compose(call, self.reading.prompt, material, base, self.reading.count)
         wanted = reply_limit(call, order.options.max_tokens, judging=material.judging)
         limit = max(output_limit(spec, composed.load, wanted), 1)
         expected = min(composed.load.output_tokens, limit)
+        passed = self._passed(call, spec, order, limit)
         request = Request(
             model=spec.id,
-            messages=(Message("user", composed.text),),
+            messages=self._messages(composed, spec),
             max_tokens=limit,
             system=composed.system,
-            temperature=self._temperature(call, spec, order),
+            temperature=passed.temperature,
+            top_p=passed.top_p,
+            seed=passed.seed,
+            effort=passed.effort,
+            thinking_tokens=passed.thinking_tokens,
+            stop=() if material.judging else passed.stop,
             response_format=self._format(call, spec, material, order),
             logprobs=order.logprobs and Feature.LOGPROBS in spec.supports and not material.judging,
             tools=order.options.tools if call.template is None and not material.judging else (),
@@ -124,9 +131,20 @@ class Asker:
         schema = order.options.schema
         return ResponseFormat(schema) if schema is not None and order.answers else None
 
-    def _temperature(self, call: Call, spec: ModelSpec, order: Order) -> float | None:
+    def _messages(self, composed: Composed, spec: ModelSpec) -> tuple[Message, ...]:
+        """The turns; a model that takes no images, as one that the user lets judge answers may, is told of them."""
+        media = self.reading.prompt.media
+        if not media or unfit_for(media, spec) is None:
+            return composed.messages
+        self.decide(f"{spec.name} takes none of the images and documents: it is told that there are some", loud=True)
+        return tuple(map(without_media, composed.messages))
+
+    def _passed(self, call: Call, spec: ModelSpec, order: Order, limit: int) -> Passed:
+        """What of the options the model takes; the rest is left out with a word, once a run."""
         temperature = order.options.temperature if call.temperature is None else call.temperature
-        if temperature is not None and "temperature" not in spec.supports:
-            self.decide(f"{spec.name} takes no temperature: left out", loud=call.temperature is None)
-            return None
-        return temperature
+        in_tools = any(turn.tool_calls for turn in self.reading.prompt.after)
+        passed = passed_on(order.options, spec, temperature=temperature, limit=limit, in_tools=in_tools)
+        for name in passed.left_out:
+            loud = name != "temperature" or call.temperature is None
+            self.decide(f"{spec.name} takes no {name}: left out", loud=loud)
+        return passed

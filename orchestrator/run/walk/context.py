@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import field
@@ -48,8 +47,7 @@ class Context:
     """One walk over one plan. `decisions` collects, in words, what was decided and why.
 
     `costs`: the expected cost of each call. `asked`: what answers are judged against. `best`: the best answer so far of
-    a cascade, loop or sequence. `pace`: the measured latencies of models. `rng` draws the markers of fences: the
-    system's randomness, except in tests.
+    a cascade, loop or sequence. `pace`: the measured latencies of models.
     """
 
     reading: Reading
@@ -59,7 +57,6 @@ class Context:
     costs: Mapping[Call, CostRange]
     decisions: list[str] = field(default_factory=list)
     detector: ConfidenceDetector = field(default_factory=ConfidenceDetector)
-    rng: random.Random = field(default_factory=random.SystemRandom)
     monotonic: Callable[[], float] = time.monotonic
     pace: Mapping[str, Pace] = field(default_factory=dict)
     best: Outcome | None = None
@@ -77,7 +74,6 @@ class Context:
             self.asked,
             self.registry,
             self.caller,
-            self.rng,
             self.detector,
             self.decide,
             with_text=self.order.log_text,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ...registry.model import ModelSpec, Status
-from ...types import FinishReason, Tool
+from ...types import FinishReason, Media, Tool
 from .base import (
     Ask,
     Complaint,
@@ -27,6 +27,8 @@ from .base import (
     Turn,
     event,
     joined,
+    media_from,
+    media_in,
     offered,
     rfc3339,
 )
@@ -82,7 +84,7 @@ def parse(body: Json, *, model: str | None, stream: bool) -> Ask:
     turns = tuple(turn for message in fields.tables("messages") for turn in _turns(message))
     if not turns:
         raise Rejected(Problem.BAD_REQUEST, "messages: at least one message is required")
-    if any(not turn.text.strip() for turn in turns if turn.role == "user"):
+    if any(not (turn.text.strip() or turn.media) for turn in turns if turn.role == "user"):
         raise Rejected(Problem.BAD_REQUEST, "messages: text content blocks must be non-empty")
     tools = tuple(_tool(tool) for tool in fields.tables("tools"))
     choice = fields.table("tool_choice")
@@ -117,12 +119,23 @@ def _turns(message: Fields) -> Iterator[Turn]:
         yield Turn(role, content)
         return
     blocks = message.tables("content")
-    if any(block.content.get("type") == "text" for block in blocks) or role == "assistant":
-        yield Turn(role, _text([block.content for block in blocks]))
+    media = tuple(each for block in blocks for each in media_in(block.content, _media))
+    if media or any(block.content.get("type") == "text" for block in blocks) or role == "assistant":
+        yield Turn(role, _text([block.content for block in blocks]), media=media)
     for block in blocks:
         if block.content.get("type") == "tool_result":
             result = block.content.get("content") or ""
-            yield Turn("tool", result if isinstance(result, str) else _text(result))
+            shown = () if isinstance(result, str) else (each for part in result for each in media_in(part, _media))
+            yield Turn("tool", result if isinstance(result, str) else _text(result), media=tuple(shown))
+
+
+def _media(block: Mapping[str, Any]) -> Media | None:
+    match block:
+        case {"type": "image" | "document", "source": {"type": "url", "url": url}}:
+            return media_from(None, None, url)
+        case {"type": "image" | "document", "source": {"type": "base64", "media_type": kind, "data": data}}:
+            return media_from(kind, data, None)
+    return None
 
 
 def _text(blocks: Sequence[Any]) -> str:

@@ -7,15 +7,17 @@ request body ─► Ask ─► Reply ─► one body, or the frames of a stream
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any, Protocol, TypeAlias
 
 from ...deferred import dataclass
+from ...errors import UsageError
 from ...expressions import expression
+from ...reading.media import decoded_base64, media_at, media_of
 from ...registry.model import ModelSpec
-from ...types import FinishReason, Tool, ToolCall, Usage
+from ...types import FinishReason, Media, Tool, ToolCall, Usage
 
 _MARKER = expression(r"\[(begin|end) ([\w.-]+) [a-z]{16}\]")
 
@@ -30,6 +32,7 @@ class Turn:
     role: str
     text: str
     tool: str | None = None
+    media: tuple[Media, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,11 @@ class Ask:
     cache_write: bool = False  # the request marks a prefix to be cached
     logprobs: bool = False
     max_tokens_name: str = "max_tokens"
+
+    @property
+    def media(self) -> tuple[Media, ...]:
+        """The images and documents of all turns."""
+        return tuple(media for turn in self.turns for media in turn.media)
 
     @property
     def last(self) -> Turn:
@@ -271,6 +279,24 @@ def rfc3339(when: datetime) -> str:
 def offered(body: Json) -> str:
     """The tools of a request as they count towards its input."""
     return json.dumps(body["tools"]) if body.get("tools") else ""
+
+
+def media_in(part: object, read: Callable[[Mapping[str, Any]], Media | None]) -> tuple[Media, ...]:
+    """The image or document of one part of a message, as `read` finds it. Raises Rejected for what is none."""
+    if not isinstance(part, dict):
+        return ()
+    try:
+        media = read(part)
+    except UsageError as error:
+        raise Rejected(Problem.BAD_REQUEST, f"Could not process image: {error.message}") from None
+    return () if media is None else (media,)
+
+
+def media_from(kind: object, data: object, url: object) -> Media:
+    """An image or a document as a request has it: by its address, or by base64. Raises UsageError."""
+    if isinstance(url, str):
+        return media_at(url, "the file")
+    return media_of(decoded_base64(str(data or ""), "the file"), f"the file of type {kind}")
 
 
 def joined(parts: Iterable[str]) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from ...registry.model import ModelSpec
-from ...types import FinishReason, Tool
+from ...types import FinishReason, Media, Tool
 from .base import (
     Ask,
     Complaint,
@@ -27,6 +27,8 @@ from .base import (
     encode,
     event,
     joined,
+    media_from,
+    media_in,
     offered,
     plain,
     retry_hint,
@@ -124,9 +126,20 @@ def _turns(content: Fields) -> Iterator[Turn]:
     results = [part.table("functionResponse") for part in parts if "functionResponse" in part.content]
     for result in results:
         yield Turn("tool", json.dumps(result.table("response").content), result.text("name"))
+    media = tuple(each for part in parts for each in media_in(part.content, _media))
     if len(results) < len(parts):
         role = "assistant" if content.text("role") == "model" else "user"
-        yield Turn(role, _text([part.content for part in parts]))
+        yield Turn(role, _text([part.content for part in parts]), media=media)
+
+
+def _media(part: Mapping[str, Any]) -> Media | None:
+    match part:
+        # The JSON of protocol buffers may have a field's own name, and base64 for addresses; google-genai streams so.
+        case {"inlineData": {"mimeType": kind, "data": data}} | {"inlineData": {"mime_type": kind, "data": data}}:
+            return media_from(kind, str(data).replace("-", "+").replace("_", "/"), None)
+        case {"fileData": {"fileUri": address}} | {"fileData": {"file_uri": address}}:
+            return media_from(None, None, address)
+    return None
 
 
 def _text(parts: Sequence[Any]) -> str:

@@ -7,12 +7,13 @@ differ, they differ here too: the shape of an error, the headers, the names of c
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from ...errors import UsageError
 from ...registry.model import ModelSpec
-from ...types import FinishReason, Tool
+from ...types import FinishReason, Media, Tool
 from .base import (
     Ask,
     Complaint,
@@ -30,6 +31,8 @@ from .base import (
     Turn,
     event,
     joined,
+    media_from,
+    media_in,
     offered,
 )
 
@@ -138,11 +141,24 @@ def _turn(message: Fields) -> Turn:
     role, content = message.text("role") or "", message.content.get("content") or ""
     if role not in _ROLES:
         raise Rejected(Problem.BAD_REQUEST, f"Invalid value: '{role}'. Supported values are: {sorted(_ROLES)}.")
+    media: tuple[Media, ...] = ()
     if isinstance(content, list):
+        media = tuple(each for part in content for each in media_in(part, _media))
         content = joined(str(part.get("text") or "") for part in content if isinstance(part, dict))
     if not isinstance(content, str):
         raise Rejected(Problem.BAD_REQUEST, f"Invalid type for '{message.path}.content': expected a string.")
-    return Turn({"developer": "system", "function": "tool"}.get(role, role), content, message.text("name"))
+    return Turn({"developer": "system", "function": "tool"}.get(role, role), content, message.text("name"), media)
+
+
+def _media(part: Mapping[str, Any]) -> Media | None:
+    match part:
+        case {"type": "image_url", "image_url": {"url": url}} | {"type": "input_image", "image_url": url}:
+            return media_from(None, None, str(url))
+        case {"type": "file", "file": {"file_data": data}} | {"type": "input_file", "file_data": data}:
+            if not str(data).startswith("data:"):
+                raise UsageError("file_data is no data URL")  # this API takes no address of a document
+            return media_from(None, None, data)
+    return None
 
 
 def _tool(function: Fields) -> Tool:

@@ -1,0 +1,129 @@
+"""The runs that the page lists: of each bar, leg, bin and error at least one, and the newest, dearest and failed ones.
+
+The page has the whole of a small ledger's runs. Of a large one it has so many that whatever is clicked has some, and it
+says that there are more.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from ...ledger.rows import from_micros
+from ...money import format_nanousd
+from ...period import Period
+from ..plain import one_line
+from ..selection import Selection
+from .figures import BIN, CASCADE, LEGS, start_of
+
+NEWEST, DEAREST, FAILED = 500, 100, 100
+EXCERPT = 120
+_EXCERPT_BYTES = 2_000
+
+# SQLite gives the other columns of the row that has the maximum (https://sqlite.org/lang_select.html#bareagg).
+_PICKS = (
+    "SELECT run_id FROM runs WHERE {where} ORDER BY runs.rowid DESC LIMIT {newest}",
+    (
+        "SELECT run_id FROM runs WHERE runs.status IN ('failed', 'incomplete', 'interrupted') AND {where} "
+        f"ORDER BY runs.rowid DESC LIMIT {FAILED}"
+    ),
+    (
+        "SELECT runs.run_id FROM runs JOIN calls ON calls.run_id = runs.run_id WHERE calls.cost_nanousd > 0 AND {where}"
+        f" GROUP BY runs.run_id ORDER BY sum(calls.cost_nanousd) DESC, 1 LIMIT {DEAREST}"
+    ),
+    (
+        "SELECT run_id FROM (SELECT runs.run_id AS run_id, max(coalesce(calls.cost_nanousd, 0)) FROM runs "
+        "JOIN calls ON calls.run_id = runs.run_id WHERE {where} GROUP BY runs.day, calls.model)"
+    ),
+    (
+        "SELECT run_id FROM (SELECT runs.run_id AS run_id, max(calls.rowid) FROM runs "
+        "JOIN calls ON calls.run_id = runs.run_id WHERE calls.error_code IS NOT NULL AND {where} "
+        "GROUP BY calls.error_code, calls.model)"
+    ),
+    f"SELECT run_id FROM (SELECT run_id, max(run_id) FROM ({LEGS}) GROUP BY chain, leg, answered, passed_on)",
+    (
+        "SELECT run_id FROM (SELECT runs.run_id AS run_id, max(runs.rowid) FROM runs "
+        f"WHERE runs.confidence IS NOT NULL AND {{where}} GROUP BY {BIN})"
+    ),
+    "SELECT run_id FROM (SELECT run_id, max(runs.rowid) FROM runs WHERE {where} GROUP BY runs.strategy)",
+)
+_RUNS = f"""
+    SELECT runs.run_id, runs.created_at, runs.day, runs.status, runs.strategy, runs.task, runs.model_used,
+           runs.confidence, {BIN} AS bin, runs.latency_ms, runs.error_code,
+           coalesce(runs.pattern, runs.strategy) AS chain,
+           (SELECT rating FROM ratings WHERE ratings.run_id = runs.run_id) AS rating,
+           substr(CAST(runs.prompt AS BLOB), 1, {_EXCERPT_BYTES}) AS prompt
+    FROM runs WHERE runs.run_id IN (SELECT value FROM json_each(?)) ORDER BY runs.rowid DESC
+"""
+_CALLS = """
+    SELECT run_id, model, error_code, cost_nanousd, reserved_nanousd, cost_source FROM calls
+    WHERE run_id IN (SELECT value FROM json_each(?)) ORDER BY rowid
+"""
+
+
+def listed_runs(
+    connection: sqlite3.Connection, selection: Selection, unit: Period, *, newest: int = NEWEST
+) -> list[dict[str, Any]]:
+    """The runs to list, newest first: what is shown of each, and what it is found by. `newest` is how many of the
+    newest there are at least."""
+    where, parameters = selection.where()
+    picked: set[str] = set()
+    for sql in _PICKS:
+        picked.update(
+            row[0] for row in connection.execute(sql.format(where=where, cascade=CASCADE, newest=newest), parameters)
+        )
+    wanted = json.dumps(sorted(picked))
+    legs = _legs(connection, wanted)
+    calls: dict[str, list[sqlite3.Row]] = {}
+    for call in connection.execute(_CALLS, (wanted,)):
+        calls.setdefault(call["run_id"], []).append(call)
+    return [
+        _listed(row, calls.get(row["run_id"], []), legs.get(row["run_id"], []), unit)
+        for row in connection.execute(_RUNS, (wanted,))
+    ]
+
+
+def _legs(connection: sqlite3.Connection, wanted: str) -> dict[str, list[str]]:
+    """The legs that each run went through, each as `CHAIN LEG` followed by what came of it."""
+    legs: dict[str, list[str]] = {}
+    sql = LEGS.format(where="runs.run_id IN (SELECT value FROM json_each(?))", cascade=CASCADE)
+    for row in connection.execute(sql, (wanted,)):
+        came_of_it = "answered" if row["answered"] else "passed on" if row["passed_on"] else "unanswered"
+        place = leg_name(row["chain"], row["leg"])
+        legs.setdefault(row["run_id"], []).extend([place, f"{place}: {came_of_it}"])
+    return legs
+
+
+def leg_name(chain: str, leg: int) -> str:
+    """A leg as the page names it."""
+    return f"{chain} {leg}"
+
+
+def _listed(row: sqlite3.Row, calls: list[sqlite3.Row], legs: list[str], unit: Period) -> dict[str, Any]:
+    costs = [call["reserved_nanousd"] if call["cost_source"] is None else call["cost_nanousd"] for call in calls]
+    cost = None if any(each is None for each in costs) else sum(costs)
+    prompt: bytes | None = row["prompt"]
+    return {
+        "run": row["run_id"],
+        "at": f"{from_micros(row['created_at']).astimezone():%Y-%m-%d %H:%M}",
+        "span": start_of(row["day"], unit),
+        "status": row["status"],
+        "strategy": row["strategy"],
+        "task": row["task"],
+        "model": row["model_used"],
+        "models": list(dict.fromkeys(call["model"] for call in calls)),
+        "errors": list(dict.fromkeys(code for call in calls if (code := call["error_code"]) is not None)),
+        "failures": list(
+            dict.fromkeys(f"{call['error_code']} {call['model']}" for call in calls if call["error_code"] is not None)
+        ),
+        "legs": legs,
+        "bin": row["bin"],
+        "rated": row["rating"] is not None,
+        "confidence": row["confidence"],
+        "rating": row["rating"],
+        "latency": row["latency_ms"],
+        "cost": format_nanousd(cost),
+        "nanousd": -1 if cost is None else cost,
+        "prompt": None if prompt is None else one_line(prompt.decode("utf-8", "ignore"), EXCERPT),
+    }

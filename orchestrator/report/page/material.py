@@ -1,0 +1,60 @@
+"""What a page is made of, read from the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from ...deferred import dataclass
+from ...ledger.budgets import budget_states
+from ...ledger.store import Ledger
+from ..aggregate import summarise
+from ..dimensions import By
+from ..idle import Idle
+from ..model import Report
+from ..outlook import Outlook, outlook
+from ..period import Localise
+from ..selection import Selection, in_one_snapshot
+from .figures import Figures, read_figures
+from .listed import listed_runs
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Everything that a page is made of."""
+
+    now: datetime
+    models: Report
+    strategies: Report
+    days: Report
+    figures: Figures
+    listed: Sequence[Mapping[str, Any]]
+    budgets: Sequence[Outlook]
+    idle: Sequence[Idle]
+
+
+def gather(
+    ledger: Ledger | None, selection: Selection, *, now: datetime, localise: Localise, idle: Sequence[Idle] = ()
+) -> Material | None:
+    """What the page shows of the selected runs; `now` is aware, in the user's zone. None if there are no runs.
+
+    Raises LedgerError.
+    """
+    if ledger is None:
+        return None
+    models = summarise(ledger, selection, by=By.MODEL)
+    if not models.total.runs:
+        return None
+    figures = in_one_snapshot(ledger, lambda connection: read_figures(connection, selection))
+    states = ledger.read(lambda connection: budget_states(connection, now.date(), simulated=selection.simulated))
+    return Material(
+        now=now,
+        models=models,
+        strategies=summarise(ledger, selection, by=By.STRATEGY),
+        days=summarise(ledger, selection, by=By.DAY),
+        figures=figures,
+        listed=ledger.read(lambda connection: listed_runs(connection, selection, figures.unit)),
+        budgets=[outlook(state, now, localise) for state in states],
+        idle=idle,
+    )
