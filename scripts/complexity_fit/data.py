@@ -19,19 +19,11 @@ from orchestrator.reading.kinds import Form, form_of, kind_of
 from orchestrator.reading.prose import read_prose
 from orchestrator.reading.tasks import classify
 
+from .pairs import PAIRS
+
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-# The weak and the strong model of each set, by which it is judged.
-PAIRS: dict[str, tuple[str, str]] = {
-    "gsm8k": ("mixtral-8x7b-instruct", "gpt-4-1106-preview"),
-    "mmlu": ("mixtral-8x7b-instruct", "gpt-4-1106-preview"),
-    "arena": ("claude-3-haiku-20240307", "gemini-2.0-flash-001"),
-    "nine": ("gemma-2-9b-it", "llama-3.1-nemotron-51b-instruct"),
-    "mmlupro": ("Mixtral-8x7B-Instruct-v0.1", "Meta-Llama-3_1-70B-Instruct"),
-    "crux": ("claude-3-haiku-20240307", "claude-3-5-sonnet-20241022"),
-    "math_l5": ("gpt-4o-mini-2024-07-18", "o1-mini-2024-09-12"),
-}
 # Nothing is fitted to these: what the score is worth on them is what it is worth on kinds of prompt never recorded.
 UNFITTED = ("crux", "math_l5")
 # Nor to these: the answers to the first were probably misread, and the second is hardly above chance for any model.

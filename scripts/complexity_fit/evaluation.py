@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from .data import PAIRS, UNFITTED, Floats, Mask, Outcomes, recorded_kinds
+from .data import UNFITTED, Floats, Mask, Outcomes, recorded_kinds
 from .groups import GROUPS
 from .metrics import apgr, interval, saving
 from .model import fit, folds, logits
+from .pairs import PAIRS
 from .words import words_score
 
 _FOLDS, _REPEATS = 5, 3

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from .data import PAIRS, UNFITTED_TASKS, Floats, Outcomes, digest, recorded_kinds, spreads
+from .data import UNFITTED_TASKS, Floats, Outcomes, digest, recorded_kinds, spreads
 from .evaluation import FITTED, Figures
 from .model import SEED, fit
+from .pairs import PAIRS
 
 
 def text_of(

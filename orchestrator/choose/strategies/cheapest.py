@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...config import Unfamiliar
 from ...money import format_nanousd
-from ...plan import Call, Cascade
+from ...plan import Accept, Call, Cascade
 from ...types import Level
 from ..base import Decision, Offer, Situation, by_expected_cost
 from ..order import shortlist
@@ -33,7 +33,8 @@ def cheapest(situation: Situation) -> Decision | None:
     if first is None:
         return Decision(rated, tuple(reasons))
     reasons.append(f"no prompt of this kind was recorded: {first.spec.name} is asked first, and its answer decides")
-    return Decision(Cascade((_call([first]), rated)), tuple(reasons))
+    accept = Accept(situation.options.threshold)
+    return Decision(Cascade((_call([first]), rated), accept), tuple(reasons))
 
 
 def _to_begin_with(able: list[Offer], chosen: Offer, situation: Situation) -> Offer | None:
