@@ -60,6 +60,7 @@ class CostSource(StrEnum):
     USAGE = "usage"  # the provider's own token counts, at the registry's prices
     PROVIDER = "provider"  # the reply says what was charged
     ESTIMATE = "estimate"  # an upper bound: counts never came, or something about them has no price
+    IMPORTED = "imported"  # another tool's log, at the registry's prices or what it says that it cost
     NONE = "none"  # certainly not billed
     UNPRICED = "unpriced"  # no price is known; the cost is null, not 0
 

@@ -112,12 +112,28 @@ class Effort(StrEnum):
     HIGH = "high"
 
 
+@dataclass(frozen=True, slots=True)
+class Caching:
+    """What of a request is likely to be sent again, for providers that keep the beginning of a request.
+
+    `key` is the same for requests that begin alike. `opening`: tools and system prompt are kept by themselves. `files`
+    is how many characters of files the turn `asking`, by its place among the messages, begins with. `goes_on`: the
+    conversation is kept up to its last turn, as more turns will follow.
+    """
+
+    key: str
+    opening: bool
+    asking: int
+    files: int
+    goes_on: bool
+
+
 @dataclass(frozen=True)
 class Request:
     """One completion to ask of one provider. `model` is the provider's own id. `timeout_s` covers the whole call.
 
     What a model does not take is left out before. `effort` is passed on by its name, and `thinking_tokens` to models
-    that take a number instead.
+    that take a number instead. `tool_choice` is `auto`, `none`, `required`, or the name of a tool after `=`.
     """
 
     model: str
@@ -131,8 +147,10 @@ class Request:
     thinking_tokens: int | None = None
     stop: tuple[str, ...] = ()
     tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
     response_format: ResponseFormat | None = None
     logprobs: bool = False
+    caching: Caching | None = None
     timeout_s: float = 600.0
 
 

@@ -207,14 +207,14 @@ def measure(contestant: str, wire: str, given: argparse.Namespace, in_flight: in
             asking = [sys.executable, __file__, "--client", contestant, address]
             asking += ["--calls", str(given.calls), "--in-flight", str(in_flight), "--", wire]
             done = subprocess.run(
-                asking, stdout=subprocess.PIPE, text=True, env=_environ(address, folder, certificate), check=True
+                asking, stdout=subprocess.PIPE, text=True, env=environment(address, folder, certificate), check=True
             )
             counts = _counts(int(port), certificate)
             server.terminate()
     return {**json.loads(done.stdout), **counts}
 
 
-def _environ(address: str, folder: str, certificate: str | None) -> dict[str, str]:
+def environment(address: str, folder: str, certificate: str | None) -> dict[str, str]:
     """No setting, key or ledger of the user's, and no rate limit of a model's."""
     models = Path(folder) / "models.yaml"
     models.write_text(yaml.safe_dump(_without_limits()))

@@ -26,12 +26,12 @@ from .checking import check_options, check_prompt
 from .choosing import Choice, choose, overrides_in, with_strategy_meant
 from .costs import CallCosts
 from .experiment import Assigned
-from .fitting import unfit_for
 from .latency import marked_if_slow, within_latency
 from .loads import Loads, prompt_load, question_load
 from .quality import rated_from
 from .role import in_role, with_role
 from .rollout import RolledOut, roll_out
+from .staying import staying
 from .strategies.fallback import fallback
 from .strategies.tiers import tier_for, tiers
 from .table import Decision, Observed, Obstacle, Offer, Situation, nothing_to_call, survey
@@ -102,6 +102,8 @@ def make_plan(
     load = prompt_load(reading, limited)
     situation = _situation(reading, choice, rollout, registry, settings, when, observed)
     decision = _with_word_of_the_cap(_decide(choice, situation, registry), choice, situation, registry)
+    if options.served is not None and options.served.stay_with is not None:
+        decision = staying(decision, situation, options.served.stay_with)
     rolled_out = None
     if rollout is not None:
         decision, rolled_out = roll_out(
@@ -278,12 +280,19 @@ def _reach(settings: Settings, named: set[str], media: tuple[Media, ...]) -> Cal
     """Why a model cannot be reached, or not with these images and documents, if so. A self-hosted model counts as
     reachable if it is named or has an address."""
 
+    def unfit(spec: ModelSpec) -> Obstacle | None:
+        if not media:
+            return None
+        from .fitting import unfit_for  # few prompts have any
+
+        return unfit_for(media, spec)
+
     def out_of_reach(spec: ModelSpec) -> Obstacle | None:
         hosted_by_user = PROVIDERS[spec.provider].self_hosted
         if hosted_by_user and spec.name in named:
-            return unfit_for(media, spec)
+            return unfit(spec)
         if (settings.simulate and not hosted_by_user) or is_set_up(spec.provider, settings.environ):
-            return unfit_for(media, spec)
+            return unfit(spec)
         return Obstacle.NO_PLUGIN if PROVIDERS[spec.provider] is BROKEN else Obstacle.NO_KEY
 
     return out_of_reach

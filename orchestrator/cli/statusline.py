@@ -19,10 +19,21 @@ _USUAL = "{today} today, {month} this month"
 _WINDOW_MICROS = 5 * 3_600_000_000
 _HOUR_MICROS = 3_600_000_000
 
-_SPENT = "SELECT coalesce(sum(cost_nanousd), 0), count(*) FROM calls WHERE simulated = ? AND day BETWEEN ? AND ?"
+# Sums of days are there for budgets, which are without imported usage. A unary plus leaves the search to the index by
+# day.
+_OWN = """
+    SELECT coalesce(sum(settled_nanousd), 0) FROM spending
+    WHERE simulated = ? AND scope = 'all' AND name = '' AND day BETWEEN ? AND ?
+"""
+_IMPORTED = """
+    SELECT coalesce(sum(cost_nanousd), 0) FROM calls
+    WHERE +simulated = ? AND cost_source = 'imported' AND day BETWEEN ? AND ?
+"""
+_ANY_IMPORTED = "SELECT EXISTS (SELECT 1 FROM runs WHERE source_key IS NOT NULL)"
+_CALLS = "SELECT count(*) FROM calls WHERE +simulated = ? AND day = ?"
 _RECENT = """
     SELECT created_at, coalesce(cost_nanousd, 0) FROM calls
-    WHERE simulated = ? AND day >= ? AND created_at > ? ORDER BY created_at
+    WHERE +simulated = ? AND day >= ? AND created_at > ? ORDER BY created_at
 """
 _BUDGETS = """
     SELECT budgets.period, budgets.limit_nanousd, coalesce(sum(spending.committed_nanousd), 0)
@@ -100,8 +111,12 @@ def _figures(ledger: Path, simulated: bool, today: date) -> dict[str, str]:
     connection = sqlite3.connect(f"{ledger.absolute().as_uri()}?mode=ro", uri=True, timeout=1)
     try:
         days, month = today.isoformat(), today.replace(day=1).isoformat()
-        spent, calls = connection.execute(_SPENT, (simulated, days, days)).fetchone()
-        spent_in_month, _ = connection.execute(_SPENT, (simulated, month, days)).fetchone()
+        queries = (_OWN, _IMPORTED) if _has_imported(connection) else (_OWN,)
+        spent, spent_in_month = (
+            sum(connection.execute(query, (simulated, first, days)).fetchone()[0] for query in queries)
+            for first in (days, month)
+        )
+        (calls,) = connection.execute(_CALLS, (simulated, days)).fetchone()
         now = time.time_ns() // 1000
         yesterday = date.fromordinal(today.toordinal() - 1).isoformat()
         recent = connection.execute(_RECENT, (simulated, yesterday, now - 24 * _HOUR_MICROS)).fetchall()
@@ -120,6 +135,13 @@ def _figures(ledger: Path, simulated: bool, today: date) -> dict[str, str]:
         "budget": _tightest(budgets),
         "calls": f"{calls:,}",
     }
+
+
+def _has_imported(connection: sqlite3.Connection) -> bool:
+    try:
+        return bool(connection.execute(_ANY_IMPORTED).fetchone()[0])
+    except sqlite3.OperationalError:  # a ledger that no newer orch has opened yet
+        return False
 
 
 def _window(calls: list[tuple[int, int]], now: int) -> tuple[int, int]:

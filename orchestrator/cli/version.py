@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from ..distribution import DISTRIBUTION
+from ..distribution import version
 from .render import line
 
 
 def print_version() -> None:
     """A line on stdout: `orch 1.2.3`."""
-    from importlib.metadata import version  # heavy
-
-    line(f"orch {version(DISTRIBUTION)}")
+    line(f"orch {version()}")

@@ -58,7 +58,7 @@ def _reader(option: Option) -> Reader[Any]:
         case Kind.DOLLARS:
             dollars = decimal(minimum=0)
             return lambda value: dollars_to_nanousd(dollars(value))
-        case Kind.SWITCH:
+        case Kind.SWITCH | Kind.YES_NO:
             return boolean
         case Kind.TEXTS:
             return list_of(text if option.choices is None else one_of(option.choices))

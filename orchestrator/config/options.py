@@ -417,6 +417,13 @@ class RunOptions:
         shown="on a terminal",
         of_runs=True,
     )
+    provider_cache: bool = option(
+        True,
+        Kind.YES_NO,
+        "Tell providers to keep what is likely to be sent again: files, conversations, long system prompts and tools. "
+        "Anthropic charges a quarter more for what it keeps, and a tenth for what it has kept.",
+        config=True,
+    )
     category: str = option(
         "orchestration", Kind.TEXT, "Category of the run, for reports and budgets.", config=True, of_runs=True
     )

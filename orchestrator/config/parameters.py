@@ -46,6 +46,7 @@ class RunParameters(TypedDict, total=False):
     max_tokens_total: int | None
     timeout: float | None
     leg_timeout: float | None
+    provider_cache: bool | None
     category: str | None
     tags: Sequence[str] | None
     next_on: Sequence[str] | None

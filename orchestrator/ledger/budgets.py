@@ -1,8 +1,9 @@
-"""Budgets: spending limits for a day, a week or a month, on everything or on a part of it.
+"""Budgets: spending limits for a day, a week, a month, a year or in all, on everything or on a part of it.
 
 A budget counts what is settled plus what is reserved. It is checked in the transaction that reserves a call's worst
 case, so two processes cannot both spend the same remainder. The windows are the user's calendar days, weeks (from
-Monday) and months: a call belongs to the window of its `day`, which is set when it is reserved and never changes.
+Monday), months and years: a call belongs to the window of its `day`, which is set when it is reserved and never
+changes.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class Budget:
 
     def __str__(self) -> str:
         of = "" if self.scope is Scope.ALL else f" for {self.scope} {self.name}"
-        return f"{format_nanousd(self.limit_nanousd)} a {self.period}{of}"
+        every = "in all" if self.period is Period.ALL else f"a {self.period}"
+        return f"{format_nanousd(self.limit_nanousd)} {every}{of}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,11 @@ class BudgetState:
     committed_nanousd: int
 
     @property
+    def since(self) -> str:
+        """When its window began, in words."""
+        return "the beginning" if self.budget.period is Period.ALL else self.first_day.isoformat()
+
+    @property
     def left_nanousd(self) -> int:
         """What may still be reserved, in nano-dollars."""
         return max(0, self.budget.limit_nanousd - self.committed_nanousd)
@@ -68,7 +75,7 @@ class BudgetState:
             "period": self.budget.period.value,
             "scope": self.budget.scope.value,
             "name": self.budget.name,
-            "first_day": self.first_day.isoformat(),
+            "first_day": None if self.budget.period is Period.ALL else self.first_day.isoformat(),
             "limit_nanousd": self.budget.limit_nanousd,
             "spent_nanousd": self.settled_nanousd,
             "reserved_nanousd": self.committed_nanousd - self.settled_nanousd,

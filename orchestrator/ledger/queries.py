@@ -29,7 +29,7 @@ def has_runs(ledger: Ledger, *, simulated: bool) -> bool:
 def _find_run(connection: sqlite3.Connection, wanted: str) -> Recorded:
     if wanted.lower() == LAST:
         # In the order in which they were made: a clock that was wrong once makes no run the last one for ever.
-        rows = connection.execute("SELECT * FROM runs ORDER BY rowid DESC LIMIT 1").fetchall()
+        rows = connection.execute("SELECT * FROM runs WHERE source IS NULL ORDER BY rowid DESC LIMIT 1").fetchall()
     else:
         # ULIDs have no case; a range instead of LIKE, so that no character of the argument is a wildcard.
         prefix = wanted.upper()

@@ -38,7 +38,9 @@ class RunRecord:
     """One prompt answered, or attempted. `day` is the user's calendar day when it started; `max_cost_nanousd` is its
     cap.
 
-    `experiment`, `arm` and `subject_sha256` are set if it took part in one, `key` if a client of `orch serve` asked.
+    `experiment`, `arm` and `subject_sha256` are set if it took part in one, `key` if a client of `orch serve` asked,
+    `source` if it comes from another tool's log, where `source_key` is its mark.
+    `host` and `user` are the machine and its user, by name.
     """
 
     run_id: str
@@ -64,6 +66,10 @@ class RunRecord:
     arm: str | None = None
     subject_sha256: str | None = None
     key: str | None = None
+    host: str | None = None
+    user: str | None = None
+    source: str | None = None
+    source_key: str | None = None
     model_used: str | None = None
     confidence: float | None = None
     response: str | None = None
@@ -139,7 +145,8 @@ class Recorded:
         """The sums over the run's calls."""
         costs = [call.reserved_nanousd if call.cost_source is None else call.cost_nanousd for call in self.calls]
         sources = {CostSource.ESTIMATE if call.cost_source is None else call.cost_source for call in self.calls}
-        worst_first = (CostSource.UNPRICED, CostSource.ESTIMATE, CostSource.USAGE, CostSource.PROVIDER)
+        known = (CostSource.ESTIMATE, CostSource.USAGE, CostSource.PROVIDER, CostSource.IMPORTED)
+        worst_first = (CostSource.UNPRICED, *known)
         return RunTotals(
             calls=len(self.calls),
             cost_nanousd=None if None in costs else sum(cost for cost in costs if cost is not None),

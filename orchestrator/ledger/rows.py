@@ -21,7 +21,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAMES = {record: tuple(field.name for field in fields(record)) for record in (RunRecord, CallRecord)}
 # What a row keeps as it was inserted. An UPDATE that names a column writes its entries in all indexes anew.
 _KEPT = {
-    RunRecord: frozenset({"run_id", "created_at", "day", "process", "experiment", "arm", "key", "system", "prompt"}),
+    RunRecord: frozenset(
+        {"run_id", "created_at", "day", "process", "experiment", "arm", "key", "host", "user", "system", "prompt"}
+        | {"source", "source_key"}
+    ),
     CallRecord: frozenset({"call_id", "run_id", "created_at", "day", "provider", "model", "simulated"}),
 }
 _CHANGING = {record: tuple(name for name in names if name not in _KEPT[record]) for record, names in _NAMES.items()}

@@ -18,6 +18,8 @@ import sqlite3
 from .released import RELEASED
 from .schema_of_conversations import OF_CONVERSATIONS
 from .schema_of_keys import VERSION_9
+from .schema_of_pruning import OF_PRUNING
+from .sum_tables import CREATE_SUMS, RUN_DIMENSIONS
 from .views import remake_views
 
 # What the calls of a run cost, as an expression over them: null if one is unpriced; one that is not settled yet counts
@@ -58,28 +60,6 @@ def _with_columns(table: str, columns: str) -> str:
     )
 
 
-# What runs and calls are summed by. Those of calls come first.
-CALL_DIMENSIONS = ("provider", "model", "step", "role")
-RUN_DIMENSIONS = (
-    *("day", "simulated", "strategy", "pattern", "task", "level", "category", "tags"),
-    *("experiment", "arm", "host", "user", "key", "source"),
-)
-CALL_COUNTS = (
-    # The runs that called: by all of the call's dimensions, and by one of them. A run counts once in each.
-    *("runs", "model_runs", "provider_runs", "step_runs", "role_runs"),
-    *("calls", "failed_calls", "interrupted_calls", "unsettled_calls", "unpriced_calls", "estimated_calls"),
-    *("cost_nanousd", "reserved_nanousd"),
-    *("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "judged"),
-)
-# The answering call's, of a run that gave an answer.
-ANSWER_DIMENSIONS = tuple(f"answer_{name}" for name in CALL_DIMENSIONS)
-RUN_COUNTS = ("runs", "complete_runs", "finished_runs", "multi_model_runs", "judged", "rated_runs")
-
-
-def _typed(names: tuple[str, ...], kind: str) -> str:
-    return ", ".join(f"{name} {'INTEGER' if name == 'simulated' else kind}" for name in names)
-
-
 def _ends_sums(event: str, table: str, day: str) -> str:
     """After a change, the sums of the day are no longer those of its rows."""
     name, row = f"{table}_{event.split()[0].lower()}_ends_sums", "OLD" if event == "DELETE" else "NEW"
@@ -111,21 +91,7 @@ _VERSION_10 = (
     # last one.
     "CREATE TABLE unfinished (work TEXT PRIMARY KEY, done INTEGER NOT NULL, last INTEGER NOT NULL) STRICT",
     "INSERT INTO unfinished SELECT 'texts', 0, rowid FROM run_rows ORDER BY rowid DESC LIMIT 1",
-    # Sums of days. `pruned` are those of rows that are gone. `latencies` are milliseconds with commas between them.
-    f"""
-    CREATE TABLE call_sums (
-        pruned INTEGER NOT NULL, {_typed(RUN_DIMENSIONS, "TEXT")}, {_typed(CALL_DIMENSIONS, "TEXT")},
-        {_typed(CALL_COUNTS, "INTEGER NOT NULL")}, confidence REAL NOT NULL, latencies TEXT
-    ) STRICT
-    """,
-    f"""
-    CREATE TABLE run_sums (
-        pruned INTEGER NOT NULL, {_typed(RUN_DIMENSIONS, "TEXT")}, {_typed(ANSWER_DIMENSIONS, "TEXT")},
-        {_typed(RUN_COUNTS, "INTEGER NOT NULL")}, confidence REAL NOT NULL, rating REAL NOT NULL, latencies TEXT
-    ) STRICT
-    """,
-    "CREATE INDEX call_sums_by_day ON call_sums (day)",
-    "CREATE INDEX run_sums_by_day ON run_sums (day)",
+    *CREATE_SUMS,
     "CREATE TABLE summed_days (day TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
     _ends_sums("INSERT", "run_rows", "{row}.day"),
     _ends_sums(f"UPDATE OF {', '.join(RUN_DIMENSIONS)}, model_used, {_OF_BOTH}", "run_rows", "{row}.day"),
@@ -191,7 +157,7 @@ _VERSION_10 = (
 )
 
 # One tuple of statements a version; the ledger's `user_version` counts how many have been carried out.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (*RELEASED, VERSION_9, _VERSION_10, OF_CONVERSATIONS)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (*RELEASED, VERSION_9, _VERSION_10, OF_CONVERSATIONS, OF_PRUNING)
 _FIRST_WITH_VIEWS = 10
 
 

@@ -125,7 +125,7 @@ _FOR_PEOPLE = {
             UNION ALL
             SELECT day, provider, model, simulated, calls, cost_nanousd, input_tokens, output_tokens, cached_tokens,
                    failed_calls
-            FROM call_sums WHERE pruned
+            FROM call_sums WHERE pruned AND grain = '*'
         )
         GROUP BY 1, 2, 3, 4
     """,

@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 import anthropic
 import httpx2
 
-from ..types import Message, Part, Request
+from ..deferred import replace
+from ..types import Caching, Message, Part, Request
 from .base import Capabilities, Endpoint, Piece
 from .endings import ending
 from .http import Client, checked_address, checked_key, ignore_custom_headers, silence_sdk_logging
@@ -21,6 +22,7 @@ from .sdk import Kind, SdkProvider, sse_events
 
 BASE_URL = "https://api.anthropic.com"
 
+_KEPT: Mapping[str, Any] = {"cache_control": {"type": "ephemeral"}}  # for five minutes after it was last read
 _COUNTED = ("model", "messages", "system", "tools", "output_config", "thinking")  # what makes the input of a request
 
 
@@ -141,7 +143,7 @@ def _finish(draft: Draft, node: object) -> None:
 def _parameters(request: Request) -> dict[str, Any]:
     parameters: dict[str, Any] = {
         "model": request.model,
-        "messages": list(_messages(request.messages)),
+        "messages": list(_messages(_with_files_apart(request))),
         "max_tokens": request.max_tokens,
     }
     system = request.system or ""
@@ -169,7 +171,51 @@ def _parameters(request: Request) -> dict[str, Any]:
             {"name": tool.name, "description": tool.description, "input_schema": dict(tool.parameters)}
             for tool in request.tools
         ]
+        if request.tool_choice != "auto":
+            parameters["tool_choice"] = _tool_choice(request.tool_choice)
+    if request.caching is not None:
+        _mark(parameters, request.caching)
     return parameters
+
+
+def _with_files_apart(request: Request) -> tuple[Message, ...]:
+    """The turns, where the files of the question are a part by themselves: a mark stands at the end of one."""
+    kept, turns = request.caching, request.messages
+    if kept is None or not kept.files:
+        return turns
+    asking = turns[kept.asking]
+    files, question = asking.content[: kept.files], asking.content[kept.files :]
+    apart = replace(asking, parts=(*asking.media, files, question))
+    return (*turns[: kept.asking], apart, *turns[kept.asking + 1 :])
+
+
+def _mark(parameters: dict[str, Any], caching: Caching) -> None:
+    """Mark where what is kept ends, at most three times of the four that the API allows."""
+    if caching.opening and "system" in parameters:
+        parameters["system"] = [{"type": "text", "text": parameters["system"], **_KEPT}]
+    elif caching.opening:
+        parameters["tools"][-1] |= _KEPT
+    messages = parameters["messages"]
+    if caching.files:
+        files = next(
+            block
+            for message in messages[: caching.asking + 1]  # turns of tools' results may have become one
+            for block in (message["content"] if isinstance(message["content"], list) else [])
+            if len(block.get("text", "")) == caching.files
+        )
+        files |= _KEPT
+    if caching.goes_on:
+        last = messages[-1]
+        if isinstance(last["content"], str):
+            last["content"] = [{"type": "text", "text": last["content"]}]
+        last["content"][-1] |= _KEPT
+
+
+def _tool_choice(choice: str) -> dict[str, str]:
+    """A word, which this API has another one for, or a tool's name, after `=`."""
+    if choice.startswith("="):
+        return {"type": "tool", "name": choice[1:]}
+    return {"type": "any" if choice == "required" else choice}
 
 
 def _messages(messages: tuple[Message, ...]) -> Iterator[dict[str, Any]]:

@@ -233,7 +233,16 @@ def _body(request: Request) -> dict[str, Any]:
             for tool in request.tools
         ]
         body["tools"] = [{"functionDeclarations": functions}]
+        if request.tool_choice != "auto":
+            body["toolConfig"] = {"functionCallingConfig": _calling(request.tool_choice)}
     return body
+
+
+def _calling(choice: str) -> dict[str, Any]:
+    """A choice among tools as a mode, and the tool that has to be called if one is named, after `=`."""
+    if choice.startswith("="):
+        return {"mode": "ANY", "allowedFunctionNames": [choice[1:]]}
+    return {"mode": "ANY" if choice == "required" else "NONE"}
 
 
 def _contents(messages: tuple[Message, ...], model: str) -> list[dict[str, Any]]:

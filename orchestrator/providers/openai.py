@@ -28,12 +28,13 @@ BASE_URL = "https://api.openai.com/v1"
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """Where a server's form of the API differs. `headers` are those of the SDK's own that it may be sent;
-    `counts` says that it can be asked how many tokens an input is."""
+    `counts` says that it can be asked how many tokens an input is, `keyed` that it takes a key for what it caches."""
 
     output_limit: str = "max_tokens"
     json_schema: bool = True
     headers: frozenset[str] = frozenset()
     counts: bool = False
+    keyed: bool = False
 
 
 _COMPATIBLE = Dialect()
@@ -41,7 +42,10 @@ _DIALECTS: Mapping[str, Dialect] = {
     # OpenAI's reasoning models reject max_tokens. Organization and project are billing choices that the user makes
     # with OPENAI_ORG_ID and OPENAI_PROJECT_ID, and are nobody else's to know.
     "openai": Dialect(
-        "max_completion_tokens", headers=frozenset({"openai-organization", "openai-project"}), counts=True
+        "max_completion_tokens",
+        headers=frozenset({"openai-organization", "openai-project"}),
+        counts=True,
+        keyed=True,
     ),
     "deepseek": Dialect(json_schema=False),
 }
@@ -242,6 +246,8 @@ def _parameters(request: Request, dialect: Dialect) -> dict[str, Any]:
         parameters["seed"] = request.seed
     if request.effort is not None:
         parameters["reasoning_effort"] = request.effort.value
+    if request.caching is not None and dialect.keyed:
+        parameters["prompt_cache_key"] = request.caching.key
     if request.stop:
         parameters["stop"] = list(request.stop)
     if request.logprobs:
@@ -254,7 +260,14 @@ def _parameters(request: Request, dialect: Dialect) -> dict[str, Any]:
             }
             for t in request.tools
         ]
+        if request.tool_choice != "auto":
+            parameters["tool_choice"] = _tool_choice(request.tool_choice)
     return parameters
+
+
+def _tool_choice(choice: str) -> str | dict[str, Any]:
+    """A word as it is; a tool's name, after `=`, as an object."""
+    return {"type": "function", "function": {"name": choice[1:]}} if choice.startswith("=") else choice
 
 
 def _messages(messages: tuple[Message, ...]) -> Iterator[dict[str, Any]]:

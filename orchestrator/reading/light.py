@@ -33,17 +33,24 @@ _GOES_ON = expression(
 )
 # Anywhere in one: it says itself that it points back.
 _SAYS_SO = expression(
-    r"\b(?:above|previous(?:ly)?|earlier|as before|once more|you (?:said|wrote|mentioned|suggested|proposed|gave)"
+    r"\b(?:(?<!of the )above|previous(?:ly)?|earlier|as before|once more"
+    r"|you (?:said|wrote|mentioned|suggested|proposed|gave)"
     r"|your (?:\w+ )?(?:answer|code|suggestion|plan|version|reply|example|solution|list|proposal))\b",
     re.IGNORECASE,
 )
-# In a short one. `that` mostly begins a clause: it points where it stands for a thing.
-_POINTS = expression(
-    r"\b(?:it|its|it's|them|they|those|these|this|he|she|his|her|their|again|instead|ones?|das|dies(?:e[mnrs]?)?|ça|cela"
-    r"|eso|esto)\b|(?:^|\b(?:about|of|with|for|to|is|was|does|do|did|like|make|fix|explain|use|and|in|on|from|than|why"
-    r"|how|what's|if|mean|means|try|change|translate|summari[sz]e) )that\b(?! (?:is|are|was|were|has|have|can)\b)",
-    re.IGNORECASE,
+# In a short one, near its head or at its end: elsewhere it mostly stands for something in the question itself. `that`
+# mostly begins a clause, and points where it stands for a thing.
+_POINTER = (
+    r"(?:it|its|it's|them|they|those|these|this|he|she|his|her|their|again|instead|ones|das|dies(?:e[mnrs]?)?|ça|cela"
+    r"|eso|esto)"
 )
+_THAT = (
+    r"(?:^|\b(?:about|of|with|for|to|is|was|does|do|did|like|make|fix|explain|use|and|in|on|from|than|why|how|what's"
+    r"|if|mean|means|try|change|translate|summari[sz]e) )that\b(?! (?:is|are|was|were|has|have|can)\b)"
+)
+_NEAR_HEAD = expression(rf"(?:\S+ ){{0,3}}{_POINTER}\b(?! of\b)", re.IGNORECASE)
+_AT_END = expression(rf"\b{_POINTER}\W*$", re.IGNORECASE)
+_POINTS_TO_THAT = expression(_THAT, re.IGNORECASE)
 
 
 def in_light(prompt: Prompt) -> str:
@@ -54,13 +61,19 @@ def in_light(prompt: Prompt) -> str:
 def leans(question: str) -> bool:
     """Whether a question says what it wants only together with what went before. One that brings its own material,
     after a colon or on further lines, does not."""
-    text = question.strip()
-    words = text.split(maxsplit=_LONG)
-    if len(words) > _LONG or "```" in text:
+    text = " ".join(question.split(maxsplit=_LONG))
+    words = text.count(" ") + 1
+    if words > _LONG or "```" in question:
         return False
-    if len(words) <= _BARE or _GOES_ON.match(text) or _SAYS_SO.search(text):
+    if words <= _BARE:
         return True
-    return len(words) <= _SHORT and not {":", "\n", '"'} & {*text} and bool(_POINTS.search(text))
+    if "\n" in question.strip() and words > _SHORT:
+        return False
+    if _GOES_ON.match(text) or _SAYS_SO.search(text):
+        return True
+    if words > _SHORT or not {":", "\n", '"'}.isdisjoint(question.strip()):
+        return False
+    return any(points.search(text) for points in (_AT_END, _POINTS_TO_THAT)) or bool(_NEAR_HEAD.match(text))
 
 
 def _with_before(question: str, before: Sequence[Message]) -> str:

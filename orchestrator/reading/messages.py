@@ -28,13 +28,15 @@ def from_openai(messages: object) -> Prompt:
     return prompt_of_turns(turns_from_openai(messages))
 
 
-def turns_from_openai(messages: object) -> tuple[Message, ...]:
-    """The turns of a conversation, in order. Raises UsageError as `from_openai` does."""
+def turns_from_openai(messages: object, places: Sequence[str] = ()) -> tuple[Message, ...]:
+    """The turns of a conversation, in order. Errors name the `places` of the messages, by default their numbers. Raises
+    UsageError as `from_openai` does."""
     if not isinstance(messages, Sequence) or isinstance(messages, str | bytes):
         raise UsageError("messages: expected a list of messages")
     if len(messages) > MOST_TURNS:
         raise UsageError(f"messages: {len(messages):,} are more than fit any context window")
-    return tuple(_turn(each, f"messages[{place}]") for place, each in enumerate(messages))
+    at = places or [f"messages[{place}]" for place in range(len(messages))]
+    return tuple(_turn(each, place) for each, place in zip(messages, at, strict=True))
 
 
 def prompt_of_turns(turns: Sequence[Message], system: str | None = None) -> Prompt:

@@ -11,54 +11,35 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..clock import local_now
 from ..deferred import replace
 from ..ledger.pace import nearest_rank
 from ..ledger.store import Ledger
+from ..ledger.sum_tables import ANSWER, CALL_SUMS, RATED, RUN_SUMS, RUNS_BY_ONE
+from ..ledger.sums import sum_days
 from .dimensions import By, Grouping, grouping, in_words
 from .model import Group, Report
 from .selection import Selection, in_one_snapshot
+from .summed import call_sums, latencies_of, run_sums, whole_days
 
-_CALL_SUMS = """
-    SELECT {keys},
-           count(DISTINCT calls.run_id) AS runs,
-           count(*) AS calls,
-           sum(calls.status = 'failed') AS failed_calls,
-           sum(calls.status = 'interrupted') AS interrupted_calls,
-           sum(calls.cost_source IS NULL) AS unsettled_calls,
-           sum(calls.cost_source IS NOT NULL AND calls.cost_nanousd IS NULL) AS unpriced_calls,
-           sum(calls.cost_source IS 'estimate') AS estimated_calls,
-           coalesce(sum(calls.cost_nanousd), 0) AS cost_nanousd,
-           coalesce(sum(CASE WHEN calls.cost_source IS NULL THEN calls.reserved_nanousd END), 0) AS reserved_nanousd,
-           sum(calls.input_tokens) AS input_tokens,
-           sum(calls.output_tokens) AS output_tokens,
-           sum(calls.cached_tokens) AS cached_tokens,
-           sum(calls.cache_write_tokens) AS cache_write_tokens,
-           sum(calls.reasoning_tokens) AS reasoning_tokens,
-           total(calls.confidence) AS confidence,
-           count(calls.confidence) AS judged
-    FROM runs {joined} JOIN calls ON calls.run_id = runs.run_id
-    WHERE {where}
-    GROUP BY {groups}
+_CALL_SUMS = f"""
+    SELECT {{keys}}, {", ".join(f"{sql} AS {name}" for name, sql in CALL_SUMS.items() if name not in RUNS_BY_ONE)}
+    FROM run_rows AS runs {{joined}} JOIN call_rows AS calls ON calls.run_id = runs.run_id
+    WHERE {{where}}
+    GROUP BY {{groups}}
 """
 
-_RUN_SUMS = """
-    SELECT {keys},
-           count(*) AS runs,
-           sum(runs.status = 'complete') AS complete_runs,
-           sum(runs.status <> 'running') AS finished_runs,
-           coalesce(sum((SELECT min(model) <> max(model) FROM calls WHERE calls.run_id = runs.run_id)), 0)
-               AS multi_model_runs,
-           total(runs.confidence) AS confidence,
-           count(runs.confidence) AS judged
-    FROM runs {joined}
-    WHERE {where}
-    GROUP BY {groups}
+_RUN_SUMS = f"""
+    SELECT {{keys}}, {", ".join(f"{sql} AS {name}" for name, sql in RUN_SUMS.items() if name not in RATED)}
+    FROM run_rows AS runs {{joined}}
+    WHERE {{where}}
+    GROUP BY {{groups}}
 """
 
 # How often each latency occurs: exact percentiles in memory that does not grow with the number of calls.
 _LATENCIES = """
     SELECT {keys}, calls.latency_ms AS latency_ms, count(*) AS times
-    FROM runs {joined} JOIN calls ON calls.run_id = runs.run_id
+    FROM run_rows AS runs {joined} JOIN call_rows AS calls ON calls.run_id = runs.run_id
     WHERE calls.status = 'completed' AND calls.latency_ms IS NOT NULL AND {where}
     GROUP BY {groups}, calls.latency_ms
 """
@@ -66,7 +47,7 @@ _LATENCIES = """
 # What the user waited for: a run is as long as its calls, one after the other, and the waits between them.
 _RUN_LATENCIES = """
     SELECT {keys}, runs.latency_ms AS latency_ms, count(*) AS times
-    FROM runs {joined}
+    FROM run_rows AS runs {joined}
     WHERE runs.status = 'complete' AND runs.latency_ms IS NOT NULL AND {where}
     GROUP BY {groups}, runs.latency_ms
 """
@@ -74,17 +55,10 @@ _RUN_LATENCIES = """
 # A rating is of the run's answer, so it counts for the call that gave it.
 _RATINGS = """
     SELECT {keys}, count(*) AS rated_runs, total(ratings.rating) AS rating
-    FROM runs {joined} JOIN ratings ON ratings.run_id = runs.run_id {answering}
+    FROM run_rows AS runs {joined} JOIN ratings ON ratings.run_id = runs.run_id {answering}
     WHERE {where}
     GROUP BY {groups}
 """
-_ANSWERING = """
-    LEFT JOIN calls ON calls.call_id = (
-        SELECT call_id FROM calls AS each WHERE each.run_id = runs.run_id AND each.model = runs.model_used
-        ORDER BY each.status = 'completed' DESC, each.rowid DESC LIMIT 1
-    )
-"""
-
 _RUN_COUNTS = ("runs", "complete_runs", "finished_runs", "multi_model_runs")
 _CALL_COUNTS = (
     "calls",
@@ -124,6 +98,7 @@ def summarise(ledger: Ledger | None, selection: Selection, *, by: By | Sequence[
     """
     grouped, sums, total = grouping(by), _Sums({}, {}, {}, {}, {}), None
     if ledger is not None:
+        sum_days(ledger, local_now().date())
 
         def read(connection: sqlite3.Connection) -> tuple[_Sums, Group | None]:
             apart = overall(connection, selection, name=None) if grouped.repeats else None
@@ -145,6 +120,11 @@ def overall(connection: sqlite3.Connection, selection: Selection, *, name: str |
     return replace(_total(_sums(connection, selection, _ALL_OF_THEM), _ALL_OF_THEM), key=name)
 
 
+def calls_by(connection: sqlite3.Connection, selection: Selection, by: By) -> dict[_Key, _Row]:
+    """The sums over the selected calls, by a dimension."""
+    return _sums(connection, selection, grouping(by)).calls
+
+
 def _in_order(groups: Sequence[Group], grouped: Grouping) -> list[Group]:
     """By each dimension in turn: times in their own order, of everything else the dearest first."""
     weights: dict[_Key, tuple[int, int, int]] = {}
@@ -163,19 +143,44 @@ def _in_order(groups: Sequence[Group], grouped: Grouping) -> list[Group]:
 
 
 def _sums(connection: sqlite3.Connection, selection: Selection, grouped: Grouping) -> _Sums:
-    where, parameters = selection.where()
+    whole = whole_days(connection, selection, grouped)
+    if whole is None:
+        return _of_rows(connection, *selection.where(), grouped)
+    found = _of_rows(connection, whole.rows_where, whole.rows_parameters, grouped)
+    for key, row in call_sums(connection, selection, whole, grouped):
+        _add(found.calls, key, row)
+        found.latencies.setdefault(key, Counter()).update(latencies_of(row))
+    runs = _ALL_OF_THEM if grouped.is_of_calls else grouped
+    rated = False
+    for key, row in run_sums(connection, selection, whole, runs):
+        rated = rated or row["rated_runs"] > 0
+        _add(found.runs, key, row)
+        if not grouped.is_of_calls:
+            found.run_latencies.setdefault(key, Counter()).update(latencies_of(row))
+    if rated:
+        for key, row in run_sums(connection, selection, whole, grouped):
+            _add(found.ratings, key, row)
+    return found
 
-    def rows(sql: str, *, of_calls: bool = True) -> Iterator[tuple[_Key, sqlite3.Row]]:
+
+def _add(sums: dict[_Key, _Row], key: _Key, row: _Row) -> None:
+    """Add the sums of another part."""
+    there = sums.get(key)
+    sums[key] = row if there is None else {name: value + row[name] for name, value in there.items() if name in row}
+
+
+def _of_rows(connection: sqlite3.Connection, where: str, parameters: Sequence[str | int], grouped: Grouping) -> _Sums:
+    def rows(sql: str, *, of_calls: bool = True) -> Iterator[tuple[_Key, dict[str, Any]]]:
         keys = ("NULL",) if grouped.is_of_calls and not of_calls else grouped.keys or ("NULL",)
         query = sql.format(
             keys=", ".join(keys),
             groups=", ".join(str(number) for number in range(1, len(keys) + 1)),
             joined=grouped.joined,
             where=where,
-            answering=_ANSWERING if grouped.is_of_calls else "",
+            answering=ANSWER if grouped.is_of_calls else "",
         )
         for row in connection.execute(query, parameters):
-            yield tuple(row[: len(keys)]), row
+            yield tuple(row[: len(keys)]), dict(zip(row.keys()[len(keys) :], row[len(keys) :], strict=True))
 
     def histograms(sql: str) -> dict[_Key, Counter[int]]:
         counters: dict[_Key, Counter[int]] = defaultdict(Counter)
@@ -184,11 +189,11 @@ def _sums(connection: sqlite3.Connection, selection: Selection, grouped: Groupin
         return counters
 
     return _Sums(
-        runs={key: dict(row) for key, row in rows(_RUN_SUMS, of_calls=False)},
-        calls={key: dict(row) for key, row in rows(_CALL_SUMS)},
+        runs=dict(rows(_RUN_SUMS, of_calls=False)),
+        calls=dict(rows(_CALL_SUMS)),
         latencies=histograms(_LATENCIES),
         run_latencies={} if grouped.is_of_calls else histograms(_RUN_LATENCIES),
-        ratings={key: dict(row) for key, row in rows(_RATINGS)},
+        ratings=dict(rows(_RATINGS)),
     )
 
 

@@ -23,9 +23,8 @@ from ..ledger.store import Ledger
 from ..reading.needs import ROUTINE_TASKS
 from ..types import Level
 from .idle import Idle
-from .model import SCHEMA_VERSION
 from .savings import Savings, TierTable, savings, tier_sums
-from .selection import Selection, in_one_snapshot
+from .selection import SCHEMA_VERSION, Selection, in_one_snapshot
 from .significance import normal_quantile, wilson
 
 LEAST_RATED = 10

@@ -17,8 +17,7 @@ from ..deferred import dataclass
 from ..ledger.rows import from_micros
 from ..ledger.store import Ledger
 from ..money import NANO_PER_DOLLAR
-from .model import SCHEMA_VERSION
-from .selection import Selection
+from .selection import SCHEMA_VERSION, Selection
 
 HOURS = 5
 _WINDOW = timedelta(hours=HOURS)

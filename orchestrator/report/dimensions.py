@@ -28,7 +28,11 @@ class By(StrEnum):
     TAG = "tag"
     ROLE = "role"
     STEP = "step"
+    TIER = "tier"
     EXPERIMENT = "experiment"
+    KEY = "key"
+    HOST = "host"
+    USER = "user"
     HOUR = "hour"
     DAY = "day"
     WEEK = "week"
@@ -59,6 +63,12 @@ class Dimension(NamedTuple):
     joined: str = ""
 
 
+# A run's tier stands in the first of its decisions: `tier EXEC: it requires implementation`.
+_DECISION = "json_extract(runs.metadata, '$.decisions[0]')"
+TIER = (
+    f"CASE WHEN runs.strategy = 'tiers' AND {_DECISION} LIKE 'tier %:%'"
+    f" THEN substr({_DECISION}, 6, instr({_DECISION}, ':') - 6) END"
+)
 DIMENSIONS = {
     By.MODEL: Dimension("calls.model", of_calls=True),
     By.PROVIDER: Dimension("calls.provider", of_calls=True),
@@ -70,7 +80,11 @@ DIMENSIONS = {
     By.TAG: Dimension("tag.value", joined="LEFT JOIN json_each(runs.tags) AS tag"),
     By.ROLE: Dimension("calls.role", of_calls=True),
     By.STEP: Dimension("calls.step", of_calls=True),
+    By.TIER: Dimension(TIER),
     By.EXPERIMENT: Dimension("runs.experiment"),
+    By.KEY: Dimension("runs.key"),
+    By.HOST: Dimension("runs.host"),
+    By.USER: Dimension("runs.user"),
     By.HOUR: Dimension("runs.day || strftime(' %H:00', runs.created_at / 1000000, 'unixepoch', 'localtime')"),
     By.DAY: Dimension("runs.day"),
     By.WEEK: Dimension("date(runs.day, 'weekday 0', '-6 days')"),  # its Monday

@@ -13,7 +13,7 @@ from .history import RunLine
 from .idle import Idle
 from .model import Group, ModelUse, Report, Stats
 from .plain import one_line
-from .selection import Selection
+from .selection import ALL, IMPORTED, OWN, Selection
 
 UNKNOWN = "-"
 NOTHING = "no runs in this period"
@@ -253,12 +253,16 @@ def _model_use(use: ModelUse) -> str:
     return f"{name_of(use.model)}: {_plural(use.calls, 'call')}{mean}"
 
 
+_SOURCES = {ALL: "own runs and imported usage", IMPORTED: "imported usage"}
+
+
 def scope(selection: Selection) -> str:
     """Which runs, in words."""
     parts = [str(selection.within)]
     parts += [f"category {one_line(selection.category, _NAME_LENGTH)}"] if selection.category is not None else []
     parts += [f"tag {one_line(selection.tag, _NAME_LENGTH)}"] if selection.tag is not None else []
     parts += ["simulated runs"] if selection.simulated else []
+    parts += [_SOURCES.get(selection.source, f"imported from {selection.source}")] if selection.source != OWN else []
     return "; ".join(parts)
 
 

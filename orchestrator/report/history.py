@@ -7,11 +7,13 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from ..clock import rfc3339
 from ..deferred import dataclass
 from ..ledger.rows import from_micros
+from ..ledger.search import search
 from ..ledger.store import Ledger
 from ..money import NANO_PER_DOLLAR
 from .plain import one_line
@@ -24,7 +26,7 @@ _EXCERPT_BYTES = 2_000
 # The newest are found first, so that no other prompt is read. SQLite's text functions stop at a NUL: bytes do not.
 _NEWEST = """
     WITH newest AS (
-        SELECT run_id FROM runs WHERE {where} ORDER BY runs.rowid DESC LIMIT ?
+        SELECT run_id FROM run_rows AS runs WHERE {where} ORDER BY runs.rowid DESC LIMIT ?
     )
     SELECT runs.run_id, runs.created_at, runs.status, runs.strategy, runs.pattern, runs.task, runs.level, runs.category,
            runs.tags, runs.model_used, runs.confidence, runs.latency_ms, runs.error_code,
@@ -35,7 +37,7 @@ _NEWEST = """
            coalesce(sum(calls.output_tokens), 0) AS output_tokens,
            coalesce(sum(calls.cost_source IS NOT NULL AND calls.cost_nanousd IS NULL), 0) AS unpriced,
            coalesce(sum(calls.cost_nanousd), 0) AS cost_nanousd
-    FROM newest JOIN runs ON runs.run_id = newest.run_id LEFT JOIN calls ON calls.run_id = runs.run_id
+    FROM newest JOIN runs ON runs.run_id = newest.run_id LEFT JOIN call_rows AS calls ON calls.run_id = runs.run_id
     GROUP BY runs.run_id
     ORDER BY runs.rowid DESC
 """
@@ -81,12 +83,37 @@ class RunLine:
         return asdict(self) | changed
 
 
-def newest_runs(ledger: Ledger | None, selection: Selection, *, limit: int, now: datetime) -> tuple[RunLine, ...]:
-    """The latest of the selected runs, the newest first. `now` is aware, in the user's time zone. No ledger is one
-    without runs. Raises LedgerError."""
-    if ledger is None:
-        return ()
-    return in_one_snapshot(ledger, lambda connection: lines(connection, selection, limit=limit, now=now))
+@dataclass(frozen=True, slots=True)
+class RunList:
+    """The newest of the selected runs, and whether there are older ones. `texts` are what was searched for."""
+
+    selection: Selection
+    runs: tuple[RunLine, ...]
+    more: bool
+    texts: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object that docs/json.md describes."""
+        found = {"grep": list(self.texts), "more": self.more, "runs": [run.to_dict() for run in self.runs]}
+        return self.selection.head("runs") | found
+
+
+def newest_runs(
+    ledger: Ledger | None, selection: Selection, *, limit: int, now: datetime, texts: Sequence[str] = ()
+) -> RunList:
+    """The latest of the selected runs, the newest first, with all of `texts` in a prompt or an answer.
+
+    `now` is aware, in the user's time zone. No ledger is one without runs.
+    Raises LedgerError, and UsageError for a text without words.
+    """
+    found: tuple[RunLine, ...] = ()
+    if ledger is not None:
+        for among in search(ledger, texts) if texts else (None,):
+            room = limit + 1 - len(found)
+            found += in_one_snapshot(ledger, partial(lines, selection=selection, limit=room, now=now, among=among))
+            if len(found) > limit:
+                break
+    return RunList(selection, found[:limit], len(found) > limit, tuple(texts))
 
 
 def lines(
@@ -95,13 +122,13 @@ def lines(
     *,
     limit: int,
     now: datetime,
-    among: Sequence[str] | None = None,
+    among: Sequence[int] | None = None,
 ) -> tuple[RunLine, ...]:
-    """As `newest_runs`, within a read of the ledger; with `among`, only runs of these ids."""
+    """The latest runs, within a read of the ledger; with `among`, of these rows."""
     where, parameters = selection.where()
     if among is not None:
-        where += f" AND runs.run_id IN ({', '.join('?' * len(among))})"
-        parameters += tuple(among)
+        where += " AND runs.rowid IN (SELECT value FROM json_each(?))"
+        parameters += (json.dumps(among),)
     rows = connection.execute(_NEWEST.format(where=where), (*parameters, limit, _EXCERPT_BYTES))
     return tuple(_line(row, now) for row in rows)
 

@@ -16,8 +16,6 @@ from .history import RunLine
 from .idle import Idle
 from .selection import Selection
 
-SCHEMA_VERSION = 1
-
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -123,7 +121,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that docs/json.md describes."""
         return {
-            **head("report", self.selection),
+            **self.selection.head("report"),
             "by": self.by,
             "groups": [group.to_dict() | {"keys": self.keys_of(group)} for group in self.groups],
             "total": self.total.to_dict(),
@@ -160,25 +158,13 @@ class Stats:
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that docs/json.md describes."""
         return {
-            **head("stats", self.selection),
+            **self.selection.head("stats"),
             "windows": [window.to_dict() for window in self.windows],
             "cheapest": asdict(self.cheapest) if self.cheapest else None,
             "dearest": asdict(self.dearest) if self.dearest else None,
             "busiest": asdict(self.busiest) if self.busiest else None,
             "latest": [run.to_dict() for run in self.latest],
         }
-
-
-def head(kind: str, selection: Selection) -> dict[str, Any]:
-    """How the JSON objects begin that are about a selection of runs."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "kind": kind,
-        "simulated": selection.simulated,
-        "range": selection.within.to_dict(),
-        "category": selection.category,
-        "tag": selection.tag,
-    }
 
 
 def _share(part: int | None, whole: int | None) -> float | None:

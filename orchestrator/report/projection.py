@@ -216,7 +216,7 @@ _MODELS = """
 def _whole_days(db: sqlite3.Connection, selection: Selection, now: datetime) -> tuple[date, date] | None:
     """The first and the last day of the selection that are known whole; None if there is none."""
     within = selection.within
-    kind = Selection(selection.simulated)
+    kind = Selection(selection.simulated, source=selection.source)
     anything = kind if within.first_day or within.since else selection  # a bound that was asked for counts from there
     where, parameters = anything.where()
     (day,) = db.execute(f"SELECT min(runs.day) FROM runs WHERE {where}", parameters).fetchone()

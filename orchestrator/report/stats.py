@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
+from typing import Any
 
 from ..deferred import replace
 from ..ledger.store import Ledger
+from ..ledger.sums import sum_days
 from ..period import Period
-from .aggregate import overall
+from .aggregate import calls_by, overall
+from .dimensions import By
 from .history import lines
 from .model import Group, ModelUse, Stats
 from .period import calendar
@@ -25,16 +28,7 @@ _WINDOWS = (
 )
 _SELECTED = "selected"
 
-_MODELS = """
-    SELECT calls.model,
-           count(*) AS calls,
-           sum(calls.status = 'completed' AND calls.cost_nanousd IS NOT NULL) AS priced,
-           coalesce(sum(CASE WHEN calls.status = 'completed' THEN calls.cost_nanousd END), 0) AS cost_nanousd
-    FROM runs JOIN calls ON calls.run_id = runs.run_id
-    WHERE {where}
-    GROUP BY calls.model
-    ORDER BY calls.model
-"""
+_Model = tuple[str, Mapping[str, Any]]  # its name, and the sums over its calls
 
 
 def stats(ledger: Ledger | None, selection: Selection, *, now: datetime) -> Stats:
@@ -46,14 +40,15 @@ def stats(ledger: Ledger | None, selection: Selection, *, now: datetime) -> Stat
     if ledger is None:
         windows = tuple(Group(key=name) for name, _ in _windows(selection, now))
         return Stats(selection, windows, cheapest=None, dearest=None, busiest=None, latest=())
+    sum_days(ledger, now.date())
     return in_one_snapshot(ledger, lambda connection: _stats(connection, selection, now))
 
 
 def _stats(connection: sqlite3.Connection, selection: Selection, now: datetime) -> Stats:
-    where, parameters = selection.where()
-    models = connection.execute(_MODELS.format(where=where), parameters).fetchall()
-    by_cost = sorted((row for row in models if row["priced"]), key=_mean_cost)
-    busiest = max(models, key=lambda row: int(row["calls"]), default=None)
+    sums = calls_by(connection, selection, By.MODEL)
+    models = [(key[0] or "", sums[key]) for key in sorted(sums)]
+    by_cost = sorted((model for model in models if model[1]["priced_calls"]), key=_mean_cost)
+    busiest = max(models, key=lambda model: int(model[1]["calls"]), default=None)
     return Stats(
         selection=selection,
         windows=tuple(overall(connection, part, name=name) for name, part in _windows(selection, now)),
@@ -70,13 +65,11 @@ def _windows(selection: Selection, now: datetime) -> Sequence[tuple[str, Selecti
     return [(name, replace(selection, within=calendar(period, now.date()))) for name, period in _WINDOWS]
 
 
-def _mean_cost(row: sqlite3.Row) -> Fraction:
-    return Fraction(row["cost_nanousd"], row["priced"])
+def _mean_cost(model: _Model) -> Fraction:
+    return Fraction(model[1]["priced_nanousd"], model[1]["priced_calls"])
 
 
-def _model_use(row: sqlite3.Row) -> ModelUse:
-    return ModelUse(
-        model=row["model"],
-        calls=row["calls"],
-        mean_cost_nanousd=-(-row["cost_nanousd"] // row["priced"]) if row["priced"] else None,
-    )
+def _model_use(model: _Model) -> ModelUse:
+    name, row = model
+    mean = -(-row["priced_nanousd"] // row["priced_calls"]) if row["priced_calls"] else None
+    return ModelUse(model=name, calls=row["calls"], mean_cost_nanousd=mean)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Self, TypeVar
 
+from ..choose.choosing import with_strategy_meant
 from ..choose.making import Planned, make_plan
 from ..choose.table import Observed, Pace
 from ..clock import Clock, local_now
@@ -54,7 +55,7 @@ from .call.caller import Caller, Order
 from .call.commands import for_commands
 from .call.connections import Connections
 from .call.run_log import RunLog
-from .events import Note, Observer, unobserved
+from .events import Begun, Note, Observer, unobserved
 from .lifetime import Lifetime, Opened
 from .paces import Paces
 from .result import ErrorInfo, OrchestrationResult, build_result
@@ -155,6 +156,8 @@ class Engine:
 
     def _from_ledger(self, read: Callable[[Ledger], T], default: T) -> T:
         """What `read` makes of the ledger; the default if there is none yet. Raises LedgerError and OSError."""
+        if (opened := self._lifetime.ledger) is not None:
+            return read(opened)
         ledger = Ledger.open_for_reading(self.settings.ledger)
         if ledger is None:
             return default
@@ -176,8 +179,12 @@ class Engine:
     async def run(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> OrchestrationResult:
         """Plan a run and execute it. Raises an OrchError if nothing could be called, and RunInterrupted if
         cancelled."""
-        observed = await self._observed_from_here(options)
-        return await self.execute(self._plan(prompt, options, observed), observe)
+        return await self.execute(await self.prepare(prompt, options), observe)
+
+    async def prepare(self, prompt: Prompt, options: RunOptions) -> Planned:
+        """The plan of a run that is to be executed. Raises an OrchError if nothing could be called."""
+        options = with_strategy_meant(options, self.registry)
+        return self._plan(prompt, options, await self._observed_from_here(options))
 
     def stream(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> AnswerStream:
         """As `run`, but gives the answer piece by piece: `async for piece in engine.stream(prompt, options)`."""
@@ -244,8 +251,10 @@ class Engine:
             now=self._clock(),
             simulated=settings.simulate,
             with_text=settings.log_text,
+            environ=settings.environ,
         )
         log.begin(run, recording.said(planned, with_text=settings.log_text))
+        log.observe(Begun(run.run_id))
         execution = self._execution(run, planned, log, opened, started, pace)
 
         async def finish(
@@ -271,6 +280,7 @@ class Engine:
                 error=None if error is None else ErrorInfo.of(error),
                 exception=error,
                 tool_calls=() if outcome is None else outcome.completion.tool_calls,
+                completion=None if outcome is None else outcome.completion,
             )
             if cancelled and status is not RunStatus.INTERRUPTED:
                 raise RunInterrupted(result)

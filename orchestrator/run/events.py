@@ -9,6 +9,13 @@ from ..ledger.budgets import Alert
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """The run has its id. Nothing has been sent."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallStarted:
     """A call is about to be sent. `step` is the name of the plan's step, if it has one."""
 
@@ -72,7 +79,7 @@ class BudgetAlerted:
     alert: Alert
 
 
-Event = CallStarted | TextArrived | Thoughts | CallEnded | Waiting | Note | BudgetAlerted
+Event = Begun | CallStarted | TextArrived | Thoughts | CallEnded | Waiting | Note | BudgetAlerted
 Observer = Callable[[Event], None]
 
 

@@ -58,6 +58,15 @@ class Lifetime:
         self._opened: Opened | None = None
         self._opening = threading.Lock()  # one opens, the others wait
 
+    @property
+    def ledger(self) -> Ledger | None:
+        """The ledger that is open, if an owner keeps it so: it can be read without opening it again."""
+        with self._lock:
+            opened = self._opened if self._owners and self._pid == os.getpid() else None
+        if opened is None or (opened.ledger is not self._ledger and opened.ledger.is_replaced()):
+            return None
+        return opened.ledger
+
     def keep(self) -> None:
         """Keep open what is opened from now on, until `let_go` was called as often as this."""
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 
@@ -18,12 +19,21 @@ from ..plan import Call, to_dict
 from ..plan.compose import said_so_far
 from ..types import digest_of
 from .walk import Outcome
+from .whereabouts import host_name, user_name
 
 Metadata = dict[str, object]  # what JSON can hold
 
 
-def begun(planned: Planned, *, process: str | None, now: datetime, simulated: bool, with_text: bool) -> RunRecord:
-    """The row of a new run. `with_text` stores the prompt itself and not only its hash."""
+def begun(
+    planned: Planned,
+    *,
+    process: str | None,
+    now: datetime,
+    simulated: bool,
+    with_text: bool,
+    environ: Mapping[str, str],
+) -> RunRecord:
+    """The row of a new run. `with_text` stores the prompt itself and not only its hash; `environ` may name the user."""
     prompt, options, analysis = planned.prompt, planned.options, planned.analysis
     assigned = planned.assigned if planned.assigned is not None and planned.assigned.counts else None
     return RunRecord(
@@ -47,6 +57,8 @@ def begun(planned: Planned, *, process: str | None, now: datetime, simulated: bo
         arm=None if assigned is None else assigned.arm.name,
         subject_sha256=None if assigned is None else assigned.subject,
         key=None if options.served is None else options.served.key,
+        host=host_name(),
+        user=user_name(environ),
         simulated=simulated,
     )
 

@@ -14,7 +14,7 @@ from ..deferred import dataclass
 from ..errors import Interrupted, OrchError, ProviderError
 from ..ledger.records import TOOL_CALLS, CallRecord, CallStatus, CostSource, Recorded, RunStatus
 from ..money import NANO_PER_DOLLAR
-from ..types import ToolCall
+from ..types import Completion, ToolCall
 
 SCHEMA_VERSION = 1
 
@@ -44,7 +44,7 @@ class OrchestrationResult:
 
     `cost` is in dollars, for convenience; `cost_nanousd` is exact. Both are None if a call was unpriced. `tool_calls`
     are the tools that the model asks to call. `latency` is in seconds; token counts are sums over all calls.
-    `exception` is the error of a failed run, if this process ran it.
+    `exception` is the error of a failed run, and `completion` the reply that is the answer, if this process ran it.
     """
 
     run_id: str | None
@@ -66,6 +66,7 @@ class OrchestrationResult:
     error: ErrorInfo | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     exception: OrchError | None = field(default=None, compare=False, repr=False)
+    completion: Completion | None = field(default=None, compare=False, repr=False)
 
     @property
     def cost(self) -> float | None:
@@ -106,6 +107,7 @@ def build_result(
     error: ErrorInfo | None,
     exception: OrchError | None = None,
     tool_calls: Sequence[ToolCall] = (),
+    completion: Completion | None = None,
 ) -> OrchestrationResult:
     """A result from a run's rows and from texts that the ledger may not hold."""
     run, totals = recorded.run, recorded.totals
@@ -129,6 +131,7 @@ def build_result(
         error=error,
         tool_calls=tuple(tool_calls),
         exception=exception,
+        completion=completion,
     )
 
 

@@ -196,8 +196,12 @@ class App:
 
     def _reply(self, received: _Received, spec: ModelSpec) -> Script:
         wire, ask, envelope = received.wire, received.ask, received.envelope
-        cached = self._cache.admit(f"{spec.provider}/{spec.id}", ask.prompt_text)
-        reply: Reply = generate(compose(ask, spec), ask, spec, cached_tokens=cached)
+        name = f"{spec.provider}/{spec.id}"
+        if ask.blocks is None:
+            cached, written = self._cache.admit(name, ask.prompt_text), 0
+        else:
+            cached, written = self._cache.admit_marked(name, ask.blocks)
+        reply: Reply = generate(compose(ask, spec), ask, spec, cached_tokens=cached, written_tokens=written)
         for fault in received.faults:
             reply = altered(reply, fault)
         limits = self._meter.take(spec, input_tokens(ask, spec) + reply.usage.output_tokens, envelope.now)

@@ -73,7 +73,7 @@ def check_limits(ask: Ask, spec: ModelSpec, wire: str) -> None:
         )
 
 
-def generate(draft: Draft, ask: Ask, spec: ModelSpec, *, cached_tokens: int) -> Reply:
+def generate(draft: Draft, ask: Ask, spec: ModelSpec, *, cached_tokens: int, written_tokens: int = 0) -> Reply:
     """The draft within the request's limits: stop sequences first, then max_tokens, which reasoning counts towards."""
     text, stop = _stopped(draft.text, ask.stop)
     allowed = min(ask.max_tokens or spec.output_limit, spec.output_limit)
@@ -92,7 +92,7 @@ def generate(draft: Draft, ask: Ask, spec: ModelSpec, *, cached_tokens: int) -> 
         input_tokens=asked,
         output_tokens=spent + call_tokens,
         cached_tokens=cached,
-        cache_write_tokens=asked - cached if ask.cache_write and asked >= tokens.MIN_CACHED_TOKENS else 0,
+        cache_write_tokens=min(written_tokens, asked - cached),
         reasoning_tokens=reasoning,
     )
     logprobs = _logprobs(draft, ask, len(kept)) if ask.logprobs and "logprobs" in spec.supports else ()

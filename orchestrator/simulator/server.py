@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from urllib.parse import urlsplit
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import UsageError
+from ..loopback import host_in, is_loopback, listen
 from .app import App
 from .connection import HANG_UP, Connection, Receive, Scope, Send
 
@@ -38,19 +37,11 @@ class _ForLoopback:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         hosts = [value.decode("latin-1") for name, value in scope.get("headers", ()) if name == b"host"]
-        if len(hosts) == 1 and _is_loopback(hosts[0]):
+        if len(hosts) == 1 and is_loopback(host_in(hosts[0])):
             await self._app(scope, receive, send)
         else:
             refusal = b'{"error": {"message": "The Host header does not name this machine.", "type": "forbidden"}}'
             await Connection(scope, receive, send).respond(403, (("content-type", "application/json"),), refusal)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 class _Server(uvicorn.Server):
@@ -102,20 +93,6 @@ def serve(app: App, port: int, host: str = "127.0.0.1", *, ready: Callable[[int]
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    address = "127.0.0.1" if host == "localhost" else host
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        raise UsageError(f"{host} is not an address; the simulator listens on 127.0.0.1 or ::1") from None
-    if not parsed.is_loopback:
-        raise UsageError(f"the simulator listens on loopback only, and {host} is not a loopback address")
-    if not 0 <= port <= 65_535:
-        raise UsageError(f"{port} is not a port")
-    listener = socket.socket(socket.AF_INET6 if parsed.version == 6 else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((address, port))
-    except OSError as error:
-        listener.close()
-        raise UsageError(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
-    return listener
+    if host != "localhost" and not is_loopback(host):
+        raise UsageError(f"the simulator listens on 127.0.0.1 or ::1, and {host} is not an address of loopback")
+    return listen(host, port)

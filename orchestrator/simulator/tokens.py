@@ -7,8 +7,10 @@ own tokenizers give for English and for East Asian text, and the same on every m
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from hashlib import blake2b
 
+from ..deferred import dataclass
 from ..expressions import expression
 from ..reading.bounds import Tokenizer
 from ..reading.tokens import upper_bound_tokens
@@ -47,6 +49,15 @@ def count_input(text: str) -> int:
     return counted if counted <= _SHORT else min(counted, upper_bound_tokens(text, Tokenizer.OPENAI))
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block of a request: its content, its tokens, and whether what ends with it is to be cached."""
+
+    content: str
+    tokens: int
+    marked: bool
+
+
 class PrefixCache:
     """Remembers prompts, so that the repeated beginning of a long one is reported as cached."""
 
@@ -61,10 +72,32 @@ class PrefixCache:
                 known = end
             else:
                 self._seen[digest] = None
-        while len(self._seen) > _MAX_BLOCKS:
-            del self._seen[next(iter(self._seen))]
+        self._forget()
         cached = count(prompt[:known])
         return cached if cached >= MIN_CACHED_TOKENS else 0
+
+    def admit_marked(self, model: str, blocks: Sequence[Block]) -> tuple[int, int]:
+        """Remember what ends with a marked block. Returns how many tokens are read, and how many written.
+
+        What is read is the longest beginning that was marked before, up to the last mark of this request.
+        """
+        rolling = blake2b(model.encode(errors="surrogatepass"), digest_size=16)
+        last = max((n for n, block in enumerate(blocks) if block.marked), default=-1)
+        long, read = 0, 0
+        for block in blocks[: last + 1]:
+            rolling.update(block.content.encode(errors="surrogatepass"))
+            long, digest = long + block.tokens, rolling.digest()
+            if long >= MIN_CACHED_TOKENS:
+                if digest in self._seen:
+                    read = long
+                elif block.marked:
+                    self._seen[digest] = None
+        self._forget()
+        return read, long - read if long >= MIN_CACHED_TOKENS else 0
+
+    def _forget(self) -> None:
+        while len(self._seen) > _MAX_BLOCKS:
+            del self._seen[next(iter(self._seen))]
 
 
 def _prefixes(model: str, prompt: str) -> list[tuple[int, bytes]]:

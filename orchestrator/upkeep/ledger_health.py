@@ -17,7 +17,7 @@ from ..deferred import dataclass
 from ..errors import LedgerError
 from ..ledger.breakers import breaker_states
 from ..ledger.rows import to_micros
-from ..ledger.schema import MIGRATIONS
+from ..ledger.schema import COMMITTED, MIGRATIONS, SETTLED
 from ..ledger.spool import put_aside, spooled
 from ..ledger.store import Ledger
 from ..money import format_nanousd
@@ -280,8 +280,10 @@ def _counters(connection: sqlite3.Connection) -> Check:
     summed, counted = (
         {(row[0], row[1]): (row[2], row[3]) for row in connection.execute(query)}
         for query in (
-            "SELECT simulated, day, sum(coalesce(cost_nanousd, reserved_nanousd, 0)), sum(coalesce(cost_nanousd, 0))"
-            " FROM calls GROUP BY 1, 2",
+            f"SELECT simulated, day, sum(committed), sum(settled) FROM ("
+            f" SELECT simulated, day, {COMMITTED} AS committed, {SETTLED} AS settled FROM call_rows AS calls"
+            " UNION ALL SELECT simulated, day, committed_nanousd, settled_nanousd FROM pruned_spending"
+            " WHERE scope = 'all') GROUP BY 1, 2",
             "SELECT simulated, day, committed_nanousd, settled_nanousd FROM spending WHERE scope = 'all'",
         )
     )

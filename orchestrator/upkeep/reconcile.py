@@ -20,8 +20,8 @@ from ..money import NANO_PER_DOLLAR
 from ..registry.model import Registry
 from ..registry.model_names import ModelNames
 from ..report.selection import in_one_snapshot
-from .usage_exports import Export
-from .usage_lines import UsageLine
+from ..report.usage_exports import Export
+from ..report.usage_lines import UsageLine
 
 FIGURES = ("input_tokens", "output_tokens", "cached_tokens", "cost_nanousd")
 
@@ -36,6 +36,7 @@ _CALLS = """
            coalesce(sum(cost_nanousd), 0) AS cost_nanousd
     FROM calls
     WHERE simulated = :simulated AND status <> 'reserved' AND cost_source IS NOT 'none'
+      AND run_id NOT IN (SELECT run_id FROM runs WHERE source IS NOT NULL)
       AND day BETWEEN :first AND :last AND (:provider IS NULL OR provider = :provider)
     GROUP BY 1, 2
 """

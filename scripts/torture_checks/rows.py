@@ -15,16 +15,22 @@ OPEN = ("reserved", "sent")
 _CALLS = "SELECT calls.*, runs.prompt FROM calls JOIN runs USING (run_id) ORDER BY calls.rowid"
 # What the counters must hold, from the rows themselves.
 _SUMS = """
+    SELECT simulated, scope, name, day, sum(committed_nanousd) AS committed_nanousd,
+           sum(settled_nanousd) AS settled_nanousd
+    FROM (
     SELECT calls.simulated, scoped.scope, scoped.name, calls.day,
-           sum(coalesce(cost_nanousd, reserved_nanousd, 0)) AS committed_nanousd,
-           sum(coalesce(cost_nanousd, 0)) AS settled_nanousd
+           coalesce(cost_nanousd, reserved_nanousd, 0) AS committed_nanousd,
+           coalesce(cost_nanousd, 0) AS settled_nanousd
     FROM calls JOIN (
         SELECT call_id, 'all' AS scope, '' AS name FROM calls
         UNION ALL SELECT call_id, 'provider', provider FROM calls
         UNION ALL SELECT call_id, 'model', model FROM calls
         UNION ALL SELECT call_id, 'category', category FROM calls JOIN runs USING (run_id) WHERE category IS NOT NULL
+        UNION ALL SELECT call_id, 'key', key FROM calls JOIN runs USING (run_id) WHERE key IS NOT NULL
         UNION ALL SELECT DISTINCT call_id, 'tag', value FROM calls JOIN runs USING (run_id), json_each(runs.tags)
     ) AS scoped USING (call_id)
+    UNION ALL SELECT * FROM pruned_spending
+    )
     GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
 """
 _COUNTERS = "SELECT * FROM spending WHERE committed_nanousd OR settled_nanousd ORDER BY 1, 2, 3, 4"

@@ -22,6 +22,7 @@ import pytest
 from orchestrator.cli.commands.completion import Shell
 from orchestrator.cli.dispatch import COMMANDS
 from orchestrator.errors import OrchError, UsageError
+from orchestrator.importing.record import Source
 from orchestrator.report.projection import Horizon
 
 Orch = Callable[..., Any]
@@ -48,6 +49,8 @@ WAYS = [
     Way("cheapest", {"rate_last": "good"}),
     Way("chat"),
     Way("plan", {"prompt": "Why?", "given": {"max_latency_s": 30.0}}),
+    Way("compare", {"asked": "Why?", "model": ["haiku", "gpt-6-luna"]}),
+    Way("compare", {"asked": "last", "others": ["last"]}),
     Way("models"),
     Way("models", {"action": "bench", "names": ["haiku"]}),
     Way("models", {"action": "show", "names": ["haiku"]}),
@@ -66,6 +69,7 @@ WAYS = [
     Way("cost", {"hourly": "0.25"}),
     Way("blocks"),
     Way("statusline"),
+    Way("import", {"source": Source.OPENAI, "path": Path("export.csv")}),
     Way("export"),
     Way("bench", {"files": [Path("recorded.jsonl")]}),
     Way("bench", {"ledger": True}),
@@ -74,9 +78,25 @@ WAYS = [
     Way("budget", {"action": "set", "daily": "5"}),
     Way("budget", {"action": "clear"}),
     Way("budget", {"action": "clear", "all": True}),
+    *(
+        Way("ledger", {"action": action, "names": names})
+        for action, names in {
+            "path": None,
+            "backup": ["copy.db"],
+            "check": None,
+            "forget": ["last"],
+            "merge": ["other.db"],
+            "query": ["SELECT 1"],
+            "metadata": None,
+        }.items()
+    ),
+    Way("ledger", {"action": "prune", "older_than": "9999d"}),
+    Way("ledger", {"action": "redact", "all": True}),
+    Way("ledger", {"action": "redact", "older_than": "9999d"}),
     Way("keys"),
     Way("keys", {"action": "add", "name": "ci"}),
     Way("keys", {"action": "revoke", "name": "ci"}),
+    Way("runs"),
     Way("show"),
     Way("why"),
     Way("rate", {"run": "last", "rating": "good"}),
@@ -91,6 +111,7 @@ WAYS = [
     Way("reconcile", {"file": Path("export.csv")}),
     Way("reprice", {"since": "1d", "models_file": Path("models.yaml")}),
     Way("reprice", {"undo": "last"}),
+    Way("serve"),
     Way("simulate"),
     Way("completion", {"shell": Shell.BASH}),
     Way("completion", {"shell": Shell.WORDS, "words": ["run"]}),
@@ -177,8 +198,8 @@ def place(orch: Orch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 def given_port(way: Way, port: int) -> dict[str, Any]:
-    """`orch simulate` would serve until it is stopped: on a port that is taken it ends at once."""
-    return {"port": port} if way.command == "simulate" else {}
+    """`orch serve` and `orch simulate` serve until they are stopped: on a port that is taken they end at once."""
+    return {"port": port} if way.command in ("serve", "simulate") else {}
 
 
 def test_every_command_is_looked_at() -> None:

@@ -20,6 +20,7 @@ from orchestrator import errors
 from orchestrator.errors import Billed, ProviderError
 from orchestrator.providers.base import Provider, StreamEvent
 from orchestrator.types import (
+    Caching,
     Completion,
     Effort,
     FinishReason,
@@ -949,6 +950,35 @@ def test_a_conversation_with_tools_is_sent_in_full(target: Target) -> None:
     assert server.body == EXPECTED[target.provider]
 
 
+@every_adapter
+def test_what_is_likely_to_be_sent_again_is_marked_or_keyed_and_all_text_is_sent(target: Target) -> None:
+    turns = (
+        Message("user", "[begin]\nA file.\n[end]\n\nWhat is in it?"),
+        Message("assistant", "A file."),
+        Message("user", "And what else?"),
+    )
+    caching = Caching(key="k1", opening=True, asking=0, files=len("[begin]\nA file.\n[end]"), goes_on=True)
+    request = replace(REQUEST, messages=turns, system="Be brief.", tools=(WEATHER,), caching=caching)
+    _, server = use(target, json_reply(target.wire.whole(Answer())), lambda p: p.complete(request))
+    body = server.body
+    if target.provider != "anthropic":
+        _, plain = use(
+            target, json_reply(target.wire.whole(Answer())), lambda p: p.complete(replace(request, caching=None))
+        )
+        assert body == plain.body | ({"prompt_cache_key": "k1"} if target.provider == "openai" else {})
+        return
+    mark = {"cache_control": {"type": "ephemeral"}}
+    assert body["system"] == [{"type": "text", "text": "Be brief.", **mark}]
+    assert [message["content"] for message in body["messages"]] == [
+        [
+            {"type": "text", "text": "[begin]\nA file.\n[end]", **mark},
+            {"type": "text", "text": "\n\nWhat is in it?"},
+        ],
+        "A file.",
+        [{"type": "text", "text": "And what else?", **mark}],
+    ]
+
+
 _PARAMETERS = dict(WEATHER.parameters)
 _ARGUMENTS = ('{"place": "Bern"}', '{"place": "Rom"}')
 _OPENAI = {
@@ -1052,6 +1082,7 @@ def test_images_documents_and_what_a_model_is_asked_besides_are_sent(target: Tar
             Message("system", "Be kind."),
         ),
         tools=(WEATHER,),
+        tool_choice="required",
         top_p=0.5,
         seed=7,
         effort=Effort.LOW,
@@ -1086,7 +1117,7 @@ BESIDES: dict[str, list[dict[str, Any]]] = {
         {"role": "tool", "tool_call_id": "call_1", "content": "so"},
         {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,DATA"}}]},
         {"role": "system", "content": "Be kind."},
-        {"top_p": 0.5, "seed": 7, "reasoning_effort": "low"},
+        {"top_p": 0.5, "seed": 7, "reasoning_effort": "low", "tool_choice": "required"},
     ],
     "anthropic": [
         {"type": "base64", "media_type": "image/png", "data": "DATA"},
@@ -1095,6 +1126,7 @@ BESIDES: dict[str, list[dict[str, Any]]] = {
         {"type": "tool_result", "tool_use_id": "call_1"},
         {"role": "user", "content": "<system>\nBe kind.\n</system>"},
         {"top_p": 0.5, "output_config": {"effort": "low"}, "thinking": {"type": "adaptive"}},
+        {"tool_choice": {"type": "any"}},
     ],
     "google": [
         {"inlineData": PICTURE},
@@ -1103,6 +1135,7 @@ BESIDES: dict[str, list[dict[str, Any]]] = {
         {"thoughtSignature": "c2lnbmVk"},
         {"functionResponse": {"name": "weather", "response": {"output": "so"}}},
         {"text": "<system>\nBe kind.\n</system>"},
+        {"functionCallingConfig": {"mode": "ANY"}},
         {"topP": 0.5, "seed": 7, "thinkingConfig": {"thinkingLevel": "LOW"}},
     ],
 }

@@ -19,8 +19,8 @@ from orchestrator.ledger.records import CallStatus, CostSource
 from orchestrator.registry.loading import load_registry
 from orchestrator.registry.model import Registry
 from orchestrator.registry.model_names import ModelNames
+from orchestrator.report.usage_exports import FORMAT_NAMES, opened_export
 from orchestrator.upkeep.reconcile import Comparison, Reconciliation, Side, reconcile
-from orchestrator.upkeep.usage_exports import FORMAT_NAMES, opened_export
 
 DAY = NOON.date()  # 2026-11-18
 EPOCH_DAY = int(datetime(2026, 11, 18, tzinfo=UTC).timestamp())

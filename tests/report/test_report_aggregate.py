@@ -290,7 +290,7 @@ def test_the_days_of_a_report_are_found_by_their_index(recorder: Recorder) -> No
     recorder.ledger.read(lambda connection: connection.set_trace_callback(asked.append))
     report(recorder, By.MODEL, week)
     recorder.ledger.read(lambda connection: connection.set_trace_callback(None))
-    selects = [sql for sql in asked if "SELECT" in sql]
+    selects = [sql for sql in asked if "runs.simulated" in sql]
     assert len(selects) == 4
     for sql in selects:
         steps = steps_of(recorder, sql)

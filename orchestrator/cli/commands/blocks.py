@@ -12,6 +12,7 @@ from ...deferred import dataclass
 from ...errors import UsageError
 from ...money import format_short
 from ...report.blocks import Block, blocks, blocks_dict
+from ...report.selection import ALL
 from .. import render
 from ..options import OutputFlags, command
 from ..output import Output
@@ -34,7 +35,7 @@ def list_blocks(flags: _BlocksFlags) -> int:
     output = Output.parse(flags.output)
     if flags.limit < 1:
         raise UsageError(f"--limit takes a number from 1, not {flags.limit}")
-    with selected(flags) as (ledger, selection, now):
+    with selected(flags, source=ALL) as (ledger, selection, now):
         found = blocks(ledger, selection)[-flags.limit :]
     output.emit(blocks_dict(found, selection, now))
     if output.json:

@@ -1,4 +1,4 @@
-"""`orch budget`: limits on what may be spent in a day, a week or a month."""
+"""`orch budget`: limits on what may be spent in a day, a week, a month, a year or in all."""
 
 from __future__ import annotations
 
@@ -34,13 +34,15 @@ class _BudgetFlags(OutputFlags, LedgerFlags, RegistryFlags):
     daily: Annotated[str | None, typer.Option(metavar="DOLLARS", help="At most this much a day.")] = None
     weekly: Annotated[str | None, typer.Option(metavar="DOLLARS", help="At most this much a week, from Monday.")] = None
     monthly: Annotated[str | None, typer.Option(metavar="DOLLARS", help="At most this much a month.")] = None
+    yearly: Annotated[str | None, typer.Option(metavar="DOLLARS", help="At most this much a year.")] = None
+    total: Annotated[str | None, typer.Option(metavar="DOLLARS", help="At most this much in all, ever.")] = None
     provider: Annotated[str | None, typer.Option(help="Apply to this provider only.")] = None
     model: Annotated[str | None, typer.Option(help="Apply to this model only.")] = None
     category: Annotated[str | None, typer.Option(help="Apply to runs of this category only.")] = None
     tag: Annotated[str | None, typer.Option(help="Apply to runs with this tag only.")] = None
     key: Annotated[str | None, typer.Option(help="Apply to the client of this key only; see orch keys.")] = None
     period: Annotated[
-        list[Period] | None, typer.Option(help="For clear: only the budget of a day, a week or a month.")
+        list[Period] | None, typer.Option(help="For clear: only the budget of this period; all is what --total set.")
     ] = None
     all: Annotated[bool, typer.Option("--all", help="For clear: every budget.")] = False
 
@@ -51,8 +53,8 @@ def budget(flags: _BudgetFlags) -> int:
 
     Before a call is sent, its highest possible cost is reserved in every budget that applies, in one transaction that
     all processes share. A call that does not fit is not sent (exit code 5). Budgets never refuse free models and
-    models that you host. Days, weeks and months are in your time zone. Alerts at 50, 80 and 100 % go to stderr and to
-    the on_alert command of the config file.
+    models that you host. Days, weeks, months and years are in your time zone. Alerts at 50, 80 and 100 % go to stderr
+    and to the on_alert command of the config file.
     """
     action = _ACTIONS.get(flags.action)
     if action is None:
@@ -66,10 +68,13 @@ def budget(flags: _BudgetFlags) -> int:
 commands = {"budget": budget}
 
 _SCOPES = tuple(scope.value for scope in Scope if scope is not Scope.ALL)
+_AMOUNTS = {
+    Period.DAY: "daily", Period.WEEK: "weekly", Period.MONTH: "monthly", Period.YEAR: "yearly", Period.ALL: "total"
+}  # fmt: skip
 _OF_MODELS = (*_SCOPES, *REGISTRY_FILES)  # the files say which models there are
 _USES = {
-    "orch budget set": ("daily", "weekly", "monthly", *_SCOPES),
-    "orch budget set --model": ("daily", "weekly", "monthly", *_OF_MODELS),
+    "orch budget set": (*_AMOUNTS.values(), *_SCOPES),
+    "orch budget set --model": (*_AMOUNTS.values(), *_OF_MODELS),
     "orch budget show": (),
     "orch budget clear": ("period", *_SCOPES),
     "orch budget clear --model": ("period", *_OF_MODELS),
@@ -86,7 +91,7 @@ def _doing(flags: _BudgetFlags) -> str:
 
 def _set(flags: _BudgetFlags, settings: Settings) -> None:
     scope, name = _known(*_scope(flags), settings)
-    amounts = {Period.DAY: flags.daily, Period.WEEK: flags.weekly, Period.MONTH: flags.monthly}
+    amounts = {period: getattr(flags, flag) for period, flag in _AMOUNTS.items()}
     budgets = [
         Budget(period, scope, name, amount_from(amount)) for period, amount in amounts.items() if amount is not None
     ]
@@ -129,7 +134,7 @@ def _show(settings: Settings, output: Output) -> int:
             spent, aside = state.settled_nanousd, state.committed_nanousd - state.settled_nanousd
             set_aside = f", {format_short(aside)} set aside" if aside else ""
             render.line(
-                f"{state.budget} (since {state.first_day}): {format_short(spent)} spent{set_aside}, "
+                f"{state.budget} (since {state.since}): {format_short(spent)} spent{set_aside}, "
                 f"{format_short(state.left_nanousd)} left{_pace(each)}"
             )
         if not states:
@@ -139,7 +144,7 @@ def _show(settings: Settings, output: Output) -> int:
 
 def _pace(ahead: Outlook) -> str:
     """Where it is going, in words; nothing where nothing was spent."""
-    if not ahead.state.committed_nanousd or not ahead.state.left_nanousd:
+    if not ahead.state.committed_nanousd or not ahead.state.left_nanousd or ahead.state.budget.period is Period.ALL:
         return ""
     if ahead.exhausted_at is not None:
         return f"; at this pace used up on {ahead.exhausted_at:%Y-%m-%d at %H:%M}"

@@ -19,9 +19,9 @@ from ...registry.loading import registry_for
 from ...registry.providers import PROVIDERS
 from ...report.period import whole_days
 from ...report.plain import one_line
+from ...report.usage_exports import opened_export
 from ...upkeep.reconcile import Comparison, Reconciliation, Side
 from ...upkeep.reconcile import reconcile as reconcile_export
-from ...upkeep.usage_exports import opened_export
 from .. import render
 from ..options import LedgerFlags, OutputFlags, RegistryFlags, command
 from ..output import Output

@@ -19,6 +19,7 @@ from ...report.dimensions import By, dimensions_from
 from ...report.figures import report_rows, report_sheet, runs_sheet, stats_rows, stats_sheet
 from ...report.formats import Format
 from ...report.idle import Idle, idle, known_machines
+from ...report.imported import imported_beside, in_words
 from ...report.period import Range, after, bounds, days_passed, resolve
 from ...report.projection import Horizon, project
 from ...report.stats import stats as statistics
@@ -119,9 +120,11 @@ def report(flags: _ReportFlags) -> int:
         if flags.check:
             check_any(settings_from(flags))
         targets = held_targets(settings_from(flags), ledger, selection, idle_within, now)
+        beside = imported_beside(ledger, selection)
     ahead = [] if projected is None else list(projection_lines(projected))
-    ahead += [str(target) for target in targets]
-    more: dict[str, Any] = {} if projected is None else {"projection": projected.to_dict()}
+    ahead += [*in_words(beside), *(str(target) for target in targets)]
+    more: dict[str, Any] = {"imported": [each.to_dict() for each in beside]}
+    more |= {} if projected is None else {"projection": projected.to_dict()}
     more |= {"targets": [target.to_dict() for target in targets]} if targets else {}
     output.emit(
         summary.to_dict() | more,
@@ -143,8 +146,9 @@ def stats(flags: _StatsFlags) -> int:
     output = TableOutput.parse(flags.output)
     with selected(flags) as (ledger, selection, now):
         statistic = statistics(ledger, selection, now=now)
+        beside = imported_beside(ledger, selection)
     output.emit(
-        statistic.to_dict(),
+        statistic.to_dict() | {"imported": [each.to_dict() for each in beside]},
         rows=lambda: stats_rows(statistic),
         tables=lambda: [stats_sheet(statistic), runs_sheet(statistic.latest, "Latest runs")],
     )
@@ -152,6 +156,8 @@ def stats(flags: _StatsFlags) -> int:
         from ...report.table import StatsTable  # heavy
 
         render.table(StatsTable(statistic))
+        for line in in_words(beside):
+            render.line(line)
     return 0
 
 

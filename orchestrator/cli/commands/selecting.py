@@ -11,10 +11,12 @@ import typer
 
 from ...clock import local_now
 from ...deferred import dataclass
+from ...errors import UsageError, did_you_mean
+from ...importing.record import Source
 from ...ledger.store import Ledger
 from ...period import Period
 from ...report.period import Range, resolve
-from ...report.selection import Selection
+from ...report.selection import ALL, IMPORTED, OWN, Selection
 from ..options import ConfigFlags, LedgerFlags
 from ..setup import settings_from
 from .ledgers import read_ledger, tell_of_other_runs
@@ -49,13 +51,33 @@ class SelectionFlags(PeriodFlags, LedgerFlags, ConfigFlags):
 
     category: Annotated[str | None, typer.Option(help="Only runs of this category.")] = None
     tag: Annotated[str | None, typer.Option(help="Only runs with this tag.")] = None
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="own|imported|all|TOOL",
+            help="orch's own runs, usage that was imported (orch import), all of it, or that of one tool.",
+            show_default=OWN,
+        ),
+    ] = None
+
+
+def _source(wanted: str | None, otherwise: str) -> str:
+    """Raises UsageError for a source that there is not."""
+    known = (OWN, IMPORTED, ALL, *(source.value for source in Source))
+    if wanted is not None and wanted not in known:
+        hint = did_you_mean(wanted, known) or f"there are: {', '.join(known)}"
+        raise UsageError(f"--source: there is no source {wanted!r}", hint=hint)
+    return otherwise if wanted is None else wanted
 
 
 @contextmanager
-def selected(flags: SelectionFlags) -> Iterator[tuple[Ledger | None, Selection, datetime]]:
-    """The ledger, or None if there is none yet; the runs asked for; and the time, in the user's time zone."""
+def selected(flags: SelectionFlags, *, source: str = OWN) -> Iterator[tuple[Ledger | None, Selection, datetime]]:
+    """The ledger, or None if there is none yet; the runs asked for; and the time, in the user's time zone. `source` is
+    whose runs they are where the user does not say."""
     settings, now = settings_from(flags), local_now()
-    selection = Selection(settings.simulate, flags.within(now), flags.category, flags.tag)
+    selection = Selection(
+        settings.simulate, flags.within(now), flags.category, flags.tag, _source(flags.source, source)
+    )
     ledger = read_ledger(settings.ledger)
     tell_of_other_runs(ledger, settings)
     try:

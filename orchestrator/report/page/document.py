@@ -16,6 +16,7 @@ from ...money import format_nanousd
 from .. import charting
 from ..figures import group_notes, idle_line, scope
 from ..idle import Idle
+from ..imported import in_words
 from ..period import Localise
 from ..selection import Selection
 from . import charts
@@ -63,7 +64,9 @@ def _beside(name: str) -> str:
 def _parts(material: Material, drawn: bool) -> Iterator[str]:
     """The sections that have something to show: texts are HTML, mappings are charts."""
     yield charting.tiles(_tiles(material))
-    yield from map(charting.note, (*group_notes(material.models.total), *map(idle_line, material.idle)))
+    yield from map(
+        charting.note, (*group_notes(material.models.total), *map(idle_line, material.idle), *in_words(material.beside))
+    )
     sections = [(name, title, list(make(material))) for name, title, make in SECTIONS]
     sections = [section for section in sections if section[2]]
     yield charting.contents([*((name, title) for name, title, _ in sections), ("runs", "Runs")])

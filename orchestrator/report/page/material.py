@@ -12,6 +12,7 @@ from ...ledger.store import Ledger
 from ..aggregate import summarise
 from ..dimensions import By
 from ..idle import Idle
+from ..imported import Beside, imported_beside
 from ..model import Report
 from ..outlook import Outlook, outlook
 from ..period import Localise
@@ -32,6 +33,7 @@ class Material:
     listed: Sequence[Mapping[str, Any]]
     budgets: Sequence[Outlook]
     idle: Sequence[Idle]
+    beside: Sequence[Beside]
 
 
 def gather(
@@ -57,4 +59,5 @@ def gather(
         listed=ledger.read(lambda connection: listed_runs(connection, selection, figures.unit)),
         budgets=[outlook(state, now, localise) for state in states],
         idle=idle,
+        beside=imported_beside(ledger, selection),
     )

@@ -192,7 +192,7 @@ def _budgets(material: Material) -> Iterator[Part]:
         [
             (
                 str(each.state.budget),
-                f"{each.state.first_day}",
+                each.state.since,
                 format_nanousd(each.state.settled_nanousd),
                 format_nanousd(each.state.committed_nanousd - each.state.settled_nanousd),
                 format_nanousd(each.state.left_nanousd),

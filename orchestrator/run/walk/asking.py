@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from ...choose.fitting import unfit_for
 from ...choose.loads import prompt_load
 from ...choose.passing import Passed, passed_on
 from ...choose.quote import output_limit
@@ -13,17 +12,20 @@ from ...confidence.asked import Asked
 from ...confidence.detector import ConfidenceDetector
 from ...confidence.signals.logprobs import logprob_signal
 from ...confidence.signals.tool_use import tool_signals
+from ...config.options import Served
 from ...deferred import dataclass, replace
 from ...plan import Call
+from ...plan.caching import caching_of
 from ...plan.compose import VERDICT_FORMAT, VERDICT_TOKENS, Composed, Material, compose, insertable, reply_limit
 from ...plan.turns import without_media
 from ...reading.prompt import Reading
 from ...registry.model import Feature, ModelSpec, Registry
-from ...types import FinishReason, Message, Request, ResponseFormat
+from ...types import Caching, FinishReason, Message, Request, ResponseFormat, Tool
 from ..call.caller import Caller, Draft, Order
 from .judgement import Judgement, read_judgement
 from .outcome import Outcome
 
+_BY_NOBODY = Served()
 Decide = Callable[..., None]  # (text, *, loud=False)
 
 
@@ -100,10 +102,12 @@ class Asker:
         if material.judging:
             base = replace(base, output_tokens=VERDICT_TOKENS)
         composed = compose(call, self.reading.prompt, material, base, self.reading.count)
-        wanted = reply_limit(call, order.options.max_tokens, judging=material.judging)
-        limit = max(output_limit(spec, composed.load, wanted), 1)
+        most = reply_limit(call, order.options.max_tokens, judging=material.judging)
+        limit = max(output_limit(spec, composed.load, most), 1)
+        wanted = order.options.served or _BY_NOBODY
         expected = min(composed.load.output_tokens, limit)
         passed = self._passed(call, spec, order, limit)
+        tools = order.options.tools if call.template is None and not material.judging else ()
         request = Request(
             model=spec.id,
             messages=self._messages(composed, spec),
@@ -116,10 +120,18 @@ class Asker:
             thinking_tokens=passed.thinking_tokens,
             stop=() if material.judging else passed.stop,
             response_format=self._format(call, spec, material, order),
-            logprobs=order.logprobs and Feature.LOGPROBS in spec.supports and not material.judging,
-            tools=order.options.tools if call.template is None and not material.judging else (),
+            logprobs=(order.logprobs or wanted.logprobs) and Feature.LOGPROBS in spec.supports and not material.judging,
+            tools=tools,
+            tool_choice=wanted.tool_choice,
+            caching=self._caching(composed, tools, order),
         )
         return request, replace(order, load=replace(composed.load, output_tokens=expected))
+
+    def _caching(self, composed: Composed, tools: tuple[Tool, ...], order: Order) -> Caching | None:
+        if not order.options.provider_cache:
+            return None
+        system = self.reading.count(composed.system or "", composed.load.tokenizer)
+        return caching_of(composed, self.reading.prompt, tools, system.expected + composed.load.tool_tokens)
 
     def _format(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> ResponseFormat | None:
         """The JSON schema to ask for: that of a verdict for a check, the run's for a call whose reply may be the
@@ -134,7 +146,11 @@ class Asker:
     def _messages(self, composed: Composed, spec: ModelSpec) -> tuple[Message, ...]:
         """The turns; a model that takes no images, as one that the user lets judge answers may, is told of them."""
         media = self.reading.prompt.media
-        if not media or unfit_for(media, spec) is None:
+        if not media:
+            return composed.messages
+        from ...choose.fitting import unfit_for  # few prompts have any
+
+        if unfit_for(media, spec) is None:
             return composed.messages
         self.decide(f"{spec.name} takes none of the images and documents: it is told that there are some", loud=True)
         return tuple(map(without_media, composed.messages))
@@ -143,7 +159,8 @@ class Asker:
         """What of the options the model takes; the rest is left out with a word, once a run."""
         temperature = order.options.temperature if call.temperature is None else call.temperature
         in_tools = any(turn.tool_calls for turn in self.reading.prompt.after)
-        passed = passed_on(order.options, spec, temperature=temperature, limit=limit, in_tools=in_tools)
+        forced = (order.options.served or _BY_NOBODY).tool_choice not in ("auto", "none")
+        passed = passed_on(order.options, spec, temperature=temperature, limit=limit, in_tools=in_tools, forced=forced)
         for name in passed.left_out:
             loud = name != "temperature" or call.temperature is None
             self.decide(f"{spec.name} takes no {name}: left out", loud=loud)

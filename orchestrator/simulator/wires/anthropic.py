@@ -10,6 +10,8 @@ from typing import Any
 
 from ...registry.model import ModelSpec, Status
 from ...types import FinishReason, Media, Tool
+from .. import tokens
+from ..tokens import Block
 from .base import (
     Ask,
     Complaint,
@@ -104,9 +106,30 @@ def parse(body: Json, *, model: str | None, stream: bool) -> Ask:
         schema=output_format.get("schema"),
         stream=fields.flag("stream"),
         thinking=fields.table("thinking").text("type") in ("enabled", "adaptive"),
-        cache_write='"cache_control"' in json.dumps([body.get(key) for key in ("system", "messages", "tools")])
-        or body.get("cache_control") is not None,
+        blocks=tuple(_blocks(body)),
     )
+
+
+def _blocks(body: Json) -> Iterator[Block]:
+    """The blocks that prefixes to be cached are made of, in the order in which they count: tools, system, messages."""
+    system, messages = body.get("system") or [], body["messages"]
+    groups = [body.get("tools") or [], system, *(message["content"] for message in messages)]
+    listed = [
+        block
+        for group in groups
+        for block in ([{"type": "text", "text": group}] if isinstance(group, str) else group)
+        if isinstance(block, dict)
+    ]
+    marked = [block.get("cache_control") is not None for block in listed]
+    marked[-1:] = [marked[-1] or body.get("cache_control") is not None]
+    for block, is_marked in zip(listed, marked, strict=True):
+        content = {key: value for key, value in block.items() if key != "cache_control"}
+        yield Block(json.dumps(content, sort_keys=True), tokens.count(_said(content)), is_marked)
+
+
+def _said(block: Json) -> str:
+    """What counts of a block: its text, or all of it."""
+    return str(block["text"]) if block.get("type") == "text" else json.dumps(block)
 
 
 def _turns(message: Fields) -> Iterator[Turn]:

@@ -18,6 +18,7 @@ from ...expressions import expression
 from ...reading.media import decoded_base64, media_at, media_of
 from ...registry.model import ModelSpec
 from ...types import FinishReason, Media, Tool, ToolCall, Usage
+from ..tokens import Block
 
 _MARKER = expression(r"\[(begin|end) ([\w.-]+) [a-z]{16}\]")
 
@@ -53,7 +54,7 @@ class Ask:
     stream_usage: bool = True
     sse: bool = True  # google streams a JSON array where it is not asked for server-sent events
     thinking: bool = False  # the request turns reasoning on
-    cache_write: bool = False  # the request marks a prefix to be cached
+    blocks: tuple[Block, ...] | None = None  # of a wire that caches only what is marked
     logprobs: bool = False
     max_tokens_name: str = "max_tokens"
 
@@ -68,8 +69,8 @@ class Ask:
 
     @property
     def question(self) -> str:
-        """The last thing that the user said. The markers of fences, drawn anew for every prompt, are left out: the same
-        question gets the same answer."""
+        """The last thing that the user said. The markers of fences are left out: the same question gets the
+        same answer."""
         text = next((turn.text for turn in reversed(self.turns) if turn.role == "user"), "")
         return _MARKER.sub(r"[\1 \2]", text)
 

@@ -1,0 +1,1 @@
+"""Usage that other tools leave on this machine, brought into the ledger."""

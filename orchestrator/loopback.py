@@ -1,0 +1,43 @@
+"""Addresses of this machine alone, and a socket that listens on one, or on another address."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from urllib.parse import urlsplit
+
+from .errors import UsageError
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address, or `localhost`, can be reached from this machine alone."""
+    try:
+        return address == "localhost" or ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def host_in(authority: str) -> str:
+    """The host of a `Host` header, without its port; empty if it cannot be read."""
+    try:
+        return urlsplit(f"//{authority}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens on an address and a port; 0 takes a free one. Raises UsageError if it cannot be had."""
+    try:
+        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+    except ValueError:
+        raise UsageError(f"{host} is not an address", hint="for example 127.0.0.1, ::1 or 0.0.0.0") from None
+    if not 0 <= port <= 65_535:
+        raise UsageError(f"{port} is not a port")
+    listener = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((str(address), port))
+    except OSError as error:
+        listener.close()
+        raise UsageError(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
+    return listener

@@ -1,0 +1,66 @@
+"""Who may ask: the keys of the ledger, looked up again every second, and how often each was used."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+
+from ..ledger.keys import PREFIX, Key, all_keys, hash_of
+from ..ledger.store import Ledger
+from .exchange import Exchange
+from .problems import TOO_MANY, UNAUTHORIZED, refused
+
+_FRESH_S, _OF_UNKNOWN_S = 1.0, 0.1  # how old what was read may be; one that is not known may just have been made
+_MINUTE_S = 60.0
+
+
+class KeyRing:
+    """The keys of a ledger. `monotonic` is in seconds."""
+
+    def __init__(self, ledger: Ledger, *, required: bool, monotonic: Callable[[], float]) -> None:
+        self._ledger = ledger
+        self._required = required
+        self._monotonic = monotonic
+        self._keys: Mapping[str, Key] = {}
+        self._read_at = float("-inf")
+        self._used: defaultdict[str, deque[float]] = defaultdict(deque)
+
+    def admit(self, exchange: Exchange) -> Key | None:
+        """The key that a request came with; None if none is needed. Raises Refused.
+
+        Where none is needed, a key that is not one of orch's is whatever the client's program insists on sending.
+        """
+        secret = _secret_in(exchange)
+        key = None if secret is None else self._find(hash_of(secret))
+        if key is None or key.revoked_at is not None:
+            if self._required or (secret is not None and secret.startswith(PREFIX)):
+                what = "no API key was given" if secret is None else "the API key is not known here, or was revoked"
+                raise refused(UNAUTHORIZED, "invalid_api_key", f"{what}; orch keys add NAME makes one")
+            return None
+        return key
+
+    def count(self, key: Key) -> None:
+        """Count one request. Raises Refused if the key has had its requests of this minute."""
+        if key.rpm is None:
+            return
+        used, now = self._used[key.name], self._monotonic()
+        while used and used[0] <= now - _MINUTE_S:
+            used.popleft()
+        if len(used) >= key.rpm:
+            wait_s = used[0] + _MINUTE_S - now
+            message = f"the key {key.name} may ask {key.rpm} times a minute"
+            raise refused(TOO_MANY, "rate_limited", message, retry_after_s=wait_s)
+        used.append(now)
+
+    def _find(self, hashed: str) -> Key | None:
+        now = self._monotonic()
+        if now - self._read_at >= (_FRESH_S if hashed in self._keys else _OF_UNKNOWN_S):
+            self._keys, self._read_at = self._ledger.read(all_keys), now
+        return self._keys.get(hashed)
+
+
+def _secret_in(exchange: Exchange) -> str | None:
+    """What a client sends as its key, in the header of either API."""
+    scheme, _, token = (exchange.header(b"authorization") or "").partition(" ")
+    bearer = token.strip() if scheme.lower() == "bearer" else ""
+    return (exchange.header(b"x-api-key") or "").strip() or bearer or None

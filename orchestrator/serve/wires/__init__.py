@@ -1,0 +1,1 @@
+"""The forms of the APIs: how a request is read, and how replies, streams and errors are written."""
