@@ -201,7 +201,8 @@ def survey(
     def offer(spec: ModelSpec) -> Offer:
         load = load_on(spec)
         limit = output_limit(spec, load, options.max_tokens)
-        cost = quote(spec, price_for(spec, when, free_tier), load, limit=max(limit, 1), timeout_s=options.timeout_s)
+        price, timeout_s = price_for(spec, when, free_tier), options.timeout_s
+        cost = quote(spec, price, load, limit=max(limit, 1), timeout_s=timeout_s, effort=options.effort)
         cap = None if cost.expected is None and options.allow_unpriced else options.max_cost_nanousd
         obstacle = _obstacle(limit, cost, cap)
         if options.tools and Feature.TOOLS not in spec.supports:

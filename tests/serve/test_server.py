@@ -336,7 +336,9 @@ def test_a_client_that_leaves_is_cancelled_and_settled(tmp_path: Path, streamed:
 
 def test_what_is_under_way_when_the_server_ends_is_settled_and_told(tmp_path: Path) -> None:
     async def use(server: Served) -> None:
-        asking = [asyncio.create_task(server.post(MESSAGES, body(MESSAGES, stream=streamed))) for streamed in (False, True)]
+        asking = [
+            asyncio.create_task(server.post(MESSAGES, body(MESSAGES, stream=streamed))) for streamed in (False, True)
+        ]
         await script.hanging.wait()
         await server.gate.settled()
         await asyncio.wait(asking)

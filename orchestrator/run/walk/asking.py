@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from ...choose.fitting import unfit_for
 from ...choose.loads import prompt_load
 from ...choose.passing import Passed, passed_on
 from ...choose.quote import output_limit
@@ -147,7 +146,11 @@ class Asker:
     def _messages(self, composed: Composed, spec: ModelSpec) -> tuple[Message, ...]:
         """The turns; a model that takes no images, as one that the user lets judge answers may, is told of them."""
         media = self.reading.prompt.media
-        if not media or unfit_for(media, spec) is None:
+        if not media:
+            return composed.messages
+        from ...choose.fitting import unfit_for  # few prompts have any
+
+        if unfit_for(media, spec) is None:
             return composed.messages
         self.decide(f"{spec.name} takes none of the images and documents: it is told that there are some", loud=True)
         return tuple(map(without_media, composed.messages))
@@ -156,7 +159,8 @@ class Asker:
         """What of the options the model takes; the rest is left out with a word, once a run."""
         temperature = order.options.temperature if call.temperature is None else call.temperature
         in_tools = any(turn.tool_calls for turn in self.reading.prompt.after)
-        passed = passed_on(order.options, spec, temperature=temperature, limit=limit, in_tools=in_tools)
+        forced = (order.options.served or _BY_NOBODY).tool_choice not in ("auto", "none")
+        passed = passed_on(order.options, spec, temperature=temperature, limit=limit, in_tools=in_tools, forced=forced)
         for name in passed.left_out:
             loud = name != "temperature" or call.temperature is None
             self.decide(f"{spec.name} takes no {name}: left out", loud=loud)
