@@ -16,8 +16,6 @@ from ..report.markup import Table
 from . import render
 from .output import writable_file
 
-TABLE_METAVAR = "text|json|csv|md|html|FILE"
-TABLE_HELP = "Output format, or a file whose name ends in .json, .csv, .md or .html."
 TABLE_FORMATS = (Format.TEXT, Format.JSON, Format.CSV, Format.MD, Format.HTML)
 
 
@@ -30,8 +28,8 @@ class TableFlags:
         typer.Option(
             "--output",
             "-o",
-            metavar=TABLE_METAVAR,
-            help=TABLE_HELP,
+            metavar="text|json|csv|md|html|FILE",
+            help="Output format, or a file whose name ends in .json, .csv, .md or .html.",
         ),
     ] = "text"
 

@@ -2,7 +2,7 @@
 
 A question that goes on (and, continue), answers (yes, the second), says that it points back (your answer, above) or is
 short and has a pronoun for what it is about leans on what went before. It is read with that: what the user asked
-before, and the end of the answer, where it proposes something or asks back. The words are English, with a few of
+before and, if it agrees, what the end of the answer offers or asks back. The words are English, with a few of
 German, French and Spanish; a question in another language is read by itself unless it is very short.
 """
 
@@ -17,7 +17,7 @@ from ..expressions import expression
 _LONG = 40  # words: a question that is longer says itself what it wants
 _SHORT = 12  # words of one in which a pronoun has hardly anything of its own to stand for
 _BARE = 2  # words: so short a question says too little by itself
-_ANSWER_END = 1_500  # characters of an answer's end: what it proposes stands there
+_ANSWER_END = 1_500  # characters of an answer's end: what it offers stands there
 _MOST_BACK = 4  # questions that lean on one another
 _ASKED = 12_000  # characters of one earlier question: what is longer is material
 
@@ -29,6 +29,18 @@ _GOES_ON = expression(
     r"|neither|the same|the (?:first|second|third|last|former|latter|other|next)|option|shorter|longer|simpler|thanks"
     r"|thank you|great|perfect|good|nice|elaborate|expand"
     r"|ja\b|nein\b|weiter\b|und\b|aber\b|oui\b|non\b|et\b|mais\b|s[ií]\b|sigue|contin[uú]a|y\b|pero\b)\b",
+    re.IGNORECASE,
+)
+# One that says yes to what the answer before it offers.
+_AGREES = expression(
+    r"(?:yes|yep|yeah|yup|sure|ok(?:ay)?|please|go (?:ahead|on|for)|continue|proceed|do (?:it|that|so|this|both|all)"
+    r"|both|the (?:first|second|third|last|former|latter|other)|option|great|perfect|good|nice|ja\b|oui\b|s[ií]\b)\b",
+    re.IGNORECASE,
+)
+_SENTENCE = expression(r"[^.?!\n]+[.?!]?")
+_OFFERS = expression(
+    r"\b(?:shall|should i|would you|do you want|want me|let me know|i (?:can|could|will|would)|i'll|i'd|let me"
+    r"|we (?:can|could|should)|you (?:can|could)|option \w+|next step)\b",
     re.IGNORECASE,
 )
 # Anywhere in one: it says itself that it points back.
@@ -83,17 +95,23 @@ def _with_before(question: str, before: Sequence[Message]) -> str:
         answer, asked, at = _exchange(before[:at])
         if asked is None:
             break
-        texts = [asked[:_ASKED], answer, *texts]
+        texts = [asked[:_ASKED], _proposed(answer) if _AGREES.match(texts[0].lstrip()) else "", *texts]
     return "\n\n".join(text for text in texts if text.strip())
 
 
+def _proposed(answer: str) -> str:
+    """What an answer offers or asks back, at its end: that is what a yes says yes to."""
+    sentences = (found.group().strip() for found in _SENTENCE.finditer(answer[-_ANSWER_END:]))
+    return " ".join(sentence for sentence in sentences if sentence.endswith("?") or _OFFERS.search(sentence))
+
+
 def _exchange(turns: Sequence[Message]) -> tuple[str, str | None, int]:
-    """The end of the last answer and the question that it was to, with the latter's place; None if there is none."""
+    """The last answer and the question that it was to, with the latter's place; None if there is none."""
     answer = ""
     for place in reversed(range(len(turns))):
         turn = turns[place]
         if turn.role == "assistant" and not answer:
-            answer = turn.content[-_ANSWER_END:]
+            answer = turn.content
         elif turn.role == "user" and turn.content.strip():
             return answer, turn.content, place
     return "", None, 0

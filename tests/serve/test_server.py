@@ -336,11 +336,15 @@ def test_a_client_that_leaves_is_cancelled_and_settled(tmp_path: Path, streamed:
 
 def test_what_is_under_way_when_the_server_ends_is_settled_and_told(tmp_path: Path) -> None:
     async def use(server: Served) -> None:
-        asking = asyncio.create_task(server.post(CHAT, body(CHAT, stream=True)))
+        asking = [
+            asyncio.create_task(server.post(MESSAGES, body(MESSAGES, stream=streamed))) for streamed in (False, True)
+        ]
         await script.hanging.wait()
         await server.gate.settled()
-        await asyncio.wait([asking])
-        assert find_run(server.ledger, "last").run.status.value == "interrupted"
+        await asyncio.wait(asking)
+        assert {entry["error"] for entry in server.log} == {"interrupted"}
+        statuses = server.ledger.read(lambda c: c.execute("SELECT status FROM runs").fetchall())
+        assert [row["status"] for row in statuses] == ["interrupted"] * 2
 
     script = Script({"gpt-6-luna": [Hang()]})
     with_server(Stage(tmp_path, script).engine(), use)

@@ -27,7 +27,7 @@ from ..interrupts import Signals
 from ..options import RunFlags, command
 from ..setup import options_from, settings_from
 from ..source import asked_of
-from ..table_output import TABLE_HELP, TABLE_METAVAR, TableOutput
+from ..table_output import TableFlags, TableOutput
 from ..tables import print_table
 from ..using import REGISTRY_FILES, check_used
 from ..watching import Watcher
@@ -43,22 +43,13 @@ _OMITTED = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class _CompareFlags(RunFlags):
+class _CompareFlags(TableFlags, RunFlags):
     asked: Annotated[
         str | None,
         typer.Option(metavar="PROMPT|RUN", help="The prompt, in quotes; without -m, a run: its id, or last."),
     ] = None
     others: Annotated[list[str] | None, typer.Option(metavar="RUN...", help="Other runs.")] = None
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what it would cost; call nothing.")] = False
-    output: Annotated[
-        str,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar=TABLE_METAVAR,
-            help=TABLE_HELP,
-        ),
-    ] = "text"
 
 
 @command(_CompareFlags, argument=("asked", "others"), omit=_OMITTED)
@@ -187,7 +178,7 @@ def _shown(compared: SideBySide, output: TableOutput) -> int:
 
         render.table(CompareTable(compared, in_columns=render.is_terminal(sys.stdout)))
     failed = [side.result.exception for side in compared.sides if side.result.exception is not None]
-    for error in failed:
+    for error in {str(error): error for error in failed}.values():
         render.error(error)
     if not failed:
         return 0

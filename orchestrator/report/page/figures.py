@@ -20,7 +20,7 @@ from ..significance import wilson
 
 BINS = 10
 GOOD_RATING = 0.5
-DEAREST = 20
+DEAREST = 100  # that are listed
 LONG_INPUT = 100_000  # tokens: prices have no tier below
 _MOST_DAYS, _MOST_WEEKS = 92, 106  # so many bars can be told apart on a page
 
@@ -48,7 +48,9 @@ LEGS = """
 _LEGS = f"""
     SELECT chain, leg, count(*) AS asked, sum(answered) AS answered, sum(passed_on AND NOT answered) AS passed_on,
            sum(NOT passed_on AND NOT answered) AS unanswered, sum(cost_nanousd) AS cost_nanousd,
-           group_concat(DISTINCT model) AS models
+           group_concat(DISTINCT model) AS models, max(run_id) FILTER (WHERE answered) AS one_answered,
+           max(run_id) FILTER (WHERE passed_on AND NOT answered) AS one_passed_on,
+           max(run_id) FILTER (WHERE NOT passed_on AND NOT answered) AS one_unanswered
     FROM ({LEGS}) GROUP BY 1, 2 ORDER BY 1, 2
 """
 BIN = f"CAST(min(runs.confidence * {BINS} + 1e-9, {BINS - 1}) AS INTEGER)"
@@ -146,7 +148,7 @@ class Dear(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All of it. `unit` is what a bar stands for; `chains` are the runs that went through legs."""
+    """All of it. `unit` is what a bar stands for; `examples` are runs that stand for the legs and for what is dear."""
 
     unit: Period
     spans: tuple[Span, ...]
@@ -155,6 +157,7 @@ class Figures:
     bins: tuple[Bin, ...]
     dearest: tuple[Dear, ...]
     failures: tuple[Failure, ...]
+    examples: frozenset[str]
 
 
 def read_figures(connection: sqlite3.Connection, selection: Selection, days: Sequence[Group]) -> Figures:
@@ -166,16 +169,18 @@ def read_figures(connection: sqlite3.Connection, selection: Selection, days: Seq
 
     spans = [_span(group) for group in days]
     unit = unit_of([span.start for span in spans])
+    legs, dearest = list(rows(_LEGS, cascade=CASCADE)), [Dear(*row) for row in rows(_DEAREST, after=(DEAREST,))]
     return Figures(
         unit=unit,
         spans=_spans(spans, unit),
         savings=_savings(rows(_CACHED, one=_LONG)),
-        legs=tuple(Leg(*row) for row in rows(_LEGS, cascade=CASCADE)),
+        legs=tuple(Leg(*row[:8]) for row in legs),
         bins=tuple(
             Bin(row[0] / BINS, (row[0] + 1) / BINS, *row[1:]) for row in rows(_CALIBRATION, GOOD_RATING, bin=BIN)
         ),
-        dearest=tuple(Dear(*row) for row in rows(_DEAREST, after=(DEAREST,))),
+        dearest=tuple(dearest),
         failures=tuple(Failure(*row[:6]) for row in rows(_ERRORS)),
+        examples=frozenset({run for row in legs for run in row[8:] if run}.union(each.run_id for each in dearest)),
     )
 
 

@@ -57,7 +57,7 @@ def gather(
         strategies=summarise(ledger, selection, by=By.STRATEGY),
         days=summarise(ledger, selection, by=By.DAY),
         figures=figures,
-        listed=ledger.read(lambda connection: listed_runs(connection, selection, figures.unit)),
+        listed=ledger.read(lambda connection: listed_runs(connection, selection, figures)),
         budgets=[outlook(state, now, localise) for state in states],
         idle=idle,
         beside=imported_beside(ledger, selection),
