@@ -184,6 +184,7 @@ def _situation(
         observed=observed,
         question_offers=offers_for(question_load) if reading.prompt.context else {},
         reserved=frozenset() if rollout is None else frozenset({rollout.model}),
+        unfamiliar=settings.complexity.unfamiliar,
     )
 
 

@@ -18,7 +18,7 @@ from typing import Self
 
 from ..clock import Clock, local_now
 from ..confidence.answers import same_answer
-from ..config import BreakerPolicy, RetryPolicy, RunOptions, Settings
+from ..config import BreakerPolicy, RetryPolicy, RunOptions, Settings, Unfamiliar
 from ..deferred import dataclass, replace
 from ..errors import OrchError, RequestRejectedError, UsageError
 from ..ledger.records import CallStatus
@@ -90,15 +90,16 @@ class Replay:
         self._ledger.close()
 
     def engine(self, chain: Sequence[str], first_cut: float | None = None) -> Engine:
-        """An engine to which `chain` is the chain CHAIN, and basic what scores below `first_cut`."""
+        """An engine to which `chain` is the chain CHAIN, and basic what scores below `first_cut`, or without one what
+        is so by the settings. It routes by the score alone, since there may be no texts for a cascade to go by."""
         specs = {name: self._spec(model) for name, model in self.models.items()}
-        cuts = self.settings.complexity.cuts or CUTS
+        cuts = self.settings.complexity.cuts
         if first_cut is not None:
-            cuts = (first_cut, *(max(first_cut, cut) for cut in cuts[1:]))
+            cuts = (first_cut, *(max(first_cut, cut) for cut in (cuts or CUTS)[1:]))
         return Engine(
             replace(
                 self.settings,
-                complexity=replace(self.settings.complexity, cuts=cuts),
+                complexity=replace(self.settings.complexity, cuts=cuts, unfamiliar=Unfamiliar.SCORE),
                 environ={},
                 simulate=True,
                 log_text=False,
@@ -177,10 +178,13 @@ class Passes:
     replay: Replay
     progress: Progress = unwatched
 
-    async def routing(self, cut: float) -> tuple[Policy, list[float]]:
-        """`cheapest` with its first cut there; with the complexity scores of the prompts."""
-        replayed = await self._replay(f"routing {cut:g}", self._engine(cut), RunOptions(strategy=ROUTING, chain=CHAIN))
-        return self._policy(ROUTING, cut, replayed), [each.score for each in replayed]
+    async def routing(self, cut: float | None = None, saving: float | None = None) -> tuple[Policy, list[float]]:
+        """`cheapest` with its first cut there, or for that saving, or as it is by the settings; with the complexity
+        scores of the prompts."""
+        options = RunOptions(strategy=ROUTING, chain=CHAIN, saving=saving)
+        label = LABELS[ROUTING] if saving is None else f"saving {saving:g}"
+        replayed = await self._replay(label if cut is None else f"{label} {cut:g}", self._engine(cut), options)
+        return self._policy(ROUTING, cut, replayed, label), [each.score for each in replayed]
 
     async def cascade(self, threshold: float) -> Policy:
         """`fallback` from the weak model to the strong one."""

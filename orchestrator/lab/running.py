@@ -14,27 +14,32 @@ from ..clock import Clock, local_now
 from ..config import Settings
 from ..deferred import dataclass
 from ..errors import UsageError
-from ..reading.complexity import CUTS
 from ..registry.model import Registry
+from ..types import digest_of
+from .crossval import cross_validated
 from .figures import Figures, Sweep, calibration_of, ordering_of, row_of, sweep_row_of, with_frontier
 from .intervals import RESAMPLES
 from .metrics import Confidence, Routing
+from .paired import Choice, cascaded, routed
 from .policies import (
     Column,
     Policy,
+    Source,
     alone,
-    cascade_by_confidence,
+    alone_by_prompt,
     coin_flip,
     column_of,
     oracle,
     recorded_plan,
     routing_by_score,
+    routing_of_cascade,
 )
 from .pricing import Prices, RecordedModel, TokenSource, recorded_model, usage_of
 from .records import Item
 from .replay import CASCADE, ENSEMBLE, LABELS, REPLAYABLE, ROUTING, Passes, Progress, Replay, unwatched
-from .report import Calibration, ModelReport, RatesShown, SetReport
+from .report import Calibration, CheapModel, ModelReport, Needs, RatesShown, SetReport, Verdict, Worth
 from .selecting import Lineup, choose_models
+from .verdict import LOSS, SAVING, cheap_model, concluded, worth_of
 
 _TO_AGREE = 3  # models: two that are held against each other, and one that is asked where they differ
 
@@ -44,7 +49,8 @@ class BenchOptions:
     """What is asked of a bench.
 
     `plans` are named ones, which can only be compared live. `thresholds` are played by the engine, those of `sweep` are
-    derived; without any of the former it is what the settings say. `prices` are of recorded models, and stand over the
+    derived; without any of the former it is what the settings say. `savings` are those that routing is played with, as
+    `orch run --saving` has them. `prices` are of recorded models, and stand over the
     registry's.
     """
 
@@ -52,6 +58,7 @@ class BenchOptions:
     plans: tuple[str, ...] = ()
     thresholds: tuple[float, ...] = ()
     sweep: tuple[float, ...] = ()
+    savings: tuple[float, ...] = ()
     weak: str | None = None
     strong: str | None = None
     models: tuple[str, ...] = ()
@@ -95,7 +102,8 @@ async def bench_set(
     with Replay(settings, models, lineup, clock) as replay:
         replay.expect(complete)
         played = await _play(Passes(name, complete, replay, progress), options, settings)
-        return _report(name, complete, len(items) - len(complete), played, options, progress, replay)
+        recorded = models | {each: model(each) for item in items for each in item.outcomes if each not in models}
+        return _report(name, complete, played, options, progress, replay, items, recorded)
 
 
 @dataclass(slots=True)
@@ -131,8 +139,13 @@ async def _play(passes: Passes, options: BenchOptions, settings: Settings) -> _R
     replayed = _Replayed()
     for strategy in options.strategies:
         if strategy == ROUTING:
-            for cut in options.thresholds or (settings.complexity.cuts or CUTS)[:1]:
+            own = settings.complexity.cuts
+            as_set = () if options.savings else (None,) if own is None else own[:1]
+            for cut in options.thresholds or as_set:
                 policy, replayed.scores = await passes.routing(cut)
+                replayed.policies.append(policy)
+            for saving in options.savings:
+                policy, replayed.scores = await passes.routing(saving=saving)
                 replayed.policies.append(policy)
     if options.strategies == (ROUTING,):
         return replayed
@@ -159,11 +172,12 @@ async def _play(passes: Passes, options: BenchOptions, settings: Settings) -> _R
 def _report(
     name: str,
     items: Sequence[Item],
-    left_out: int,
     played: _Replayed,
     options: BenchOptions,
     progress: Progress,
     replay: Replay,
+    everything: Sequence[Item],
+    recorded: Mapping[str, RecordedModel],
 ) -> tuple[SetReport, Answers]:
     lineup = replay.lineup
     columns = {model: column_of(replay.models[model], items, replay.expected_output) for model in lineup.models}
@@ -174,9 +188,18 @@ def _report(
     plans = [name for name in items[0].plans if all(name in item.plans for item in items)]
     policies = [*_baselines(lineup, columns), *played.policies, *(recorded_plan(name, items) for name in plans)]
     rows = [row_of(policy, figures) for policy in [*policies, oracle(weak, strong)]]
-    ways = _ways(lineup, columns, played)
+    ways = _ways(items, lineup, columns, played)
     orderings = [ordering_of(way.name, way.by, way.routing, figures, turned=way.turned) for way in ways]
     sweep = [sweep_row_of(way.at(threshold), figures) for way in ways for threshold in options.sweep]
+    tasks = [item.task for item in items]
+    validated = [
+        one for way in ways for one in cross_validated(way.name, way.choices, tasks, figures, asks_above=not way.turned)
+    ]
+    worths = [
+        worth_of(policy.name, policy.quality, policy.cost, figures)
+        for policy in policies
+        if policy.source is Source.ENGINE or policy.strategy is not None
+    ]
     answers = _answers(items, played.confidences)
     held = [
         calibration_of(model, confidences, _acceptable(items, model), figures)
@@ -189,7 +212,7 @@ def _report(
     report = SetReport(
         name=name,
         prompts=len(items),
-        left_out=left_out,
+        left_out=len(everything) - len(items),
         tasks=dict(Counter(item.task for item in items).most_common()),
         weak=lineup.weak,
         strong=lineup.strong,
@@ -199,15 +222,40 @@ def _report(
         orderings=[ordering(estimates) for ordering in orderings],
         confidence=[calibration(estimates) for calibration in held],
         agreement_auc=None if agreement is None else estimates[agreement],
+        cross_validation=[one(estimates) for one in validated],
+        verdict=_verdict([worth(estimates) for worth in worths], everything, lineup, recorded, replay.expected_output),
         needs_live=[name for name in options.plans if name not in plans],
         notes=[*played.notes, *_notes(items, lineup, weak, strong)],
     )
     return report, answers
 
 
+def _verdict(
+    worths: Sequence[Worth],
+    items: Sequence[Item],
+    lineup: Lineup,
+    recorded: Mapping[str, RecordedModel],
+    expected_output: int,
+) -> Verdict:
+    """What the strategies are worth, and what every model of the file would come to as the cheap one."""
+
+    def as_cheap(name: str) -> CheapModel:
+        both = [item for item in items if name in item.outcomes and lineup.strong in item.outcomes]
+        weak, strong = (column_of(recorded[model], both, expected_output) for model in (name, lineup.strong))
+        priced = weak.cost is not None and strong.cost is not None
+        return cheap_model(name, alone_by_prompt(weak, strong), priced=priced)
+
+    answering = {name for item in items if lineup.strong in item.outcomes for name in item.outcomes}
+    weak, others = as_cheap(lineup.weak), sorted(answering - {lineup.weak, lineup.strong})
+    rest = sorted(map(as_cheap, others), key=lambda each: (list(Needs).index(each.needs), each.cost or 0.0))
+    return Verdict(SAVING, LOSS, worths, [weak, *rest], concluded(lineup.strong, weak, worths, rest))
+
+
 def _notes(items: Sequence[Item], lineup: Lineup, weak: Column, strong: Column) -> Iterator[str]:
     if any(item.simulated for item in items):
         yield "the simulator answered: nothing here says anything of a real model"
+    for scale in dict.fromkeys(item.rescaled for item in items if item.rescaled is not None):
+        yield f"grades from {scale} are rescaled to 0 to 1"
     if weak.cost is not None and strong.cost is not None and sum(weak.cost) > sum(strong.cost):
         yield f"{lineup.weak} costs more than {lineup.strong}: there is nothing to save by it"
 
@@ -224,11 +272,15 @@ def _baselines(lineup: Lineup, columns: Mapping[str, Column]) -> Iterator[Policy
 
 
 class _Way(NamedTuple):
-    """A way to decide by a score. With `turned`, the threshold is of the score's negative, and is not passed itself."""
+    """A way to decide by a score. With `turned`, the threshold is of the score's negative, and is not passed itself.
+
+    `choices` has what a threshold decides on, prompt by prompt.
+    """
 
     strategy: str
     by: str
     routing: Routing
+    choices: Sequence[Choice]
     turned: bool = False
 
     @property
@@ -240,15 +292,23 @@ class _Way(NamedTuple):
         return Sweep(f"{self.name} {threshold:g}", self.strategy, threshold, self.routing, place)
 
 
-def _ways(lineup: Lineup, columns: Mapping[str, Column], played: _Replayed) -> list[_Way]:
+def _ways(items: Sequence[Item], lineup: Lineup, columns: Mapping[str, Column], played: _Replayed) -> list[_Way]:
     weak, strong = columns[lineup.weak], columns[lineup.strong]
+    digests, alone = [digest_of(item.prompt) for item in items], alone_by_prompt(weak, strong)
     ways = []
     if played.scores is not None:
-        ways.append(_Way(ROUTING, "complexity score", routing_by_score(played.scores, weak, strong)))
+        choices = [
+            routed(digest, score, *pair) for digest, score, pair in zip(digests, played.scores, alone, strict=True)
+        ]
+        ways.append(_Way(ROUTING, "complexity score", routing_by_score(played.scores, weak, strong), choices))
     if any(policy.strategy == CASCADE and policy.threshold is not None for policy in played.policies):
         sure, surer = played.confidences[lineup.weak], played.confidences[lineup.strong]
-        cascade = cascade_by_confidence(sure, surer, weak, strong)
-        ways.append(_Way(CASCADE, "confidence in the weak answer", cascade, turned=True))
+        confidences = zip(sure, surer, strict=True)
+        choices = [
+            cascaded(digest, both, *pair) for digest, both, pair in zip(digests, confidences, alone, strict=True)
+        ]
+        cascade = routing_of_cascade(choices, weak, strong)
+        ways.append(_Way(CASCADE, "confidence in the weak answer", cascade, choices, turned=True))
     return ways
 
 

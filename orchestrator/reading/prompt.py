@@ -67,11 +67,12 @@ class OfReading:
 
 
 def read_prompt(prompt: Prompt, options: RunOptions, analyzer: ComplexityAnalyzer) -> Reading:
-    """Read a prompt. Raises ConfigError for a scorer of the user's own that fails."""
+    """Read a prompt. Raises ConfigError for a scorer of the user's own that fails, and UsageError for a saving with
+    one."""
     parsed = parse_prompt(prompt.asked)
-    analysis = analyzer.analyze(parsed)
+    analysis = analyzer.analyze(parsed, saving=options.saving)
     if not prompt.is_alone:
-        parsed, analysis = _in_light(prompt, parsed, analysis, analyzer)
+        parsed, analysis = _in_light(prompt, parsed, analysis, analyzer, options.saving)
     said = {Need(each) for each in options.requires}
     said |= {need for need, given in ((Need.CRITICAL, options.critical), (Need.ROUTINE, options.routine)) if given}
     reading = Reading(prompt, parsed, analysis, frozenset(said))
@@ -84,7 +85,7 @@ def read_prompt(prompt: Prompt, options: RunOptions, analyzer: ComplexityAnalyze
 
 
 def _in_light(
-    prompt: Prompt, own: ParsedPrompt, analysis: Analysis, analyzer: ComplexityAnalyzer
+    prompt: Prompt, own: ParsedPrompt, analysis: Analysis, analyzer: ComplexityAnalyzer, saving: float | None
 ) -> tuple[ParsedPrompt, Analysis]:
     """The question with what it leans on, unless it is harder by itself. A strict form is asked for by the question
     itself: who wanted a number before and asks why now wants no number."""
@@ -96,5 +97,5 @@ def _in_light(
     whole = parse_prompt(text)
     if whole.form in _STRICT:
         whole = replace(whole, form=own.form)
-    together = analyzer.analyze(whole)
+    together = analyzer.analyze(whole, saving=saving)
     return (own, analysis) if together.score < analysis.score else (whole, together)

@@ -14,6 +14,7 @@ from ...ledger.ratings import Rating, rating_of
 from ...ledger.records import CallRecord, Recorded
 from ...money import format_nanousd
 from ...plan.turns import transcript
+from ...reading.complexity import UNFAMILIAR
 from ...reading.messages import prompt_of_turns, turns_from_openai
 from ...run.result import recorded_result
 from .. import render
@@ -139,6 +140,8 @@ def _why_lines(recorded: Recorded) -> Iterator[str]:
     yield f"The prompt looks {run.level} ({run.task}); score {run.score or 0:.2f}:"
     for feature, weight in complexity.get("features", {}).items():
         yield f"  {weight:+.2f}  {feature}"
+    if complexity.get("unfamiliar"):
+        yield UNFAMILIAR
     yield "Decisions:"
     for decision in metadata.get("decisions", []):
         yield f"  - {decision}"

@@ -11,7 +11,7 @@ from ...deferred import dataclass
 from ...ledger.ratings import RatedRun
 from ...money import cost_nanousd
 from ...reading.complexity import ComplexityAnalyzer, Evidence
-from ...types import Analysis, FinishReason, digest_of
+from ...types import Analysis, FinishReason, Level, digest_of
 from ..pricing import RecordedModel, usage_of
 from ..records import Item, RecordedOutcome
 
@@ -39,13 +39,15 @@ class GradedAnswer:
 class Case:
     """One prompt, by its digest, with every graded answer of every model.
 
-    `score` is how hard it looks, 0 to 1, and `evidence` what the built-in score is made of, where that is wanted.
+    `score` is how hard it looks, 0 to 1, `level` the level that it has by the cuts in force, and `evidence` what the
+    built-in score is made of, where that is wanted.
     """
 
     digest: str
     score: float | None
     answers: Mapping[str, Sequence[GradedAnswer]] = field(default_factory=dict)
     evidence: Evidence | None = None
+    level: Level | None = None
 
     def graded(self) -> Iterable[GradedAnswer]:
         """All answers, of all models."""
@@ -78,10 +80,11 @@ def cases_of_runs(runs: Iterable[RatedRun], analyzer: ComplexityAnalyzer, *, wit
         first = next(run for runs in by_model.values() for run in runs)
         answers = {model: tuple(_of_run(run, detector) for run in runs) for model, runs in by_model.items()}
         if first.prompt is None:
-            cases.append(Case(digest, first.score, answers))
+            cases.append(Case(digest, first.score, answers, level=Level(first.level) if first.level else None))
         else:
             evidence = analyzer.evidence(first.prompt) if with_evidence else None
-            cases.append(Case(digest, analyzer.analyze(first.prompt).score, answers, evidence))
+            analysis = analyzer.analyze(first.prompt)
+            cases.append(Case(digest, analysis.score, answers, evidence, analysis.level))
     return cases
 
 
@@ -116,7 +119,7 @@ def cases_of_items(
             name: (_of_outcome(item, outcome, analysis, models.get(name), detector),)
             for name, outcome in item.outcomes.items()
         }
-        cases.append(Case(digest_of(item.prompt), analysis.score, answers, evidence))
+        cases.append(Case(digest_of(item.prompt), analysis.score, answers, evidence, analysis.level))
     return cases
 
 
