@@ -7,39 +7,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from decimal import Decimal
 from itertools import accumulate
-from math import inf, nextafter
-from typing import NamedTuple
 
 from ..clock import Clock, local_now
 from ..config import Settings
 from ..deferred import dataclass
 from ..errors import UsageError
 from ..registry.model import Registry
-from ..types import digest_of
 from .crossval import cross_validated
-from .figures import Figures, Sweep, calibration_of, ordering_of, row_of, sweep_row_of, with_frontier
+from .figures import Figures, calibration_of, ordering_of, row_of, sweep_row_of, with_frontier
 from .intervals import RESAMPLES
-from .metrics import Confidence, Routing
-from .paired import Choice, cascaded, routed
+from .metrics import Confidence
 from .policies import (
     Column,
     Policy,
     Source,
     alone,
-    alone_by_prompt,
     coin_flip,
     column_of,
     oracle,
     recorded_plan,
-    routing_by_score,
-    routing_of_cascade,
 )
 from .pricing import Prices, RecordedModel, TokenSource, recorded_model, usage_of
 from .records import Item
 from .replay import CASCADE, ENSEMBLE, LABELS, REPLAYABLE, ROUTING, Passes, Progress, Replay, unwatched
-from .report import Calibration, CheapModel, ModelReport, Needs, RatesShown, SetReport, Verdict, Worth
+from .report import Calibration, ModelReport, RatesShown, SetReport
 from .selecting import Lineup, choose_models
-from .verdict import LOSS, SAVING, cheap_model, concluded, worth_of
+from .verdict import verdict_of, worth_of
+from .ways import ways_of
 
 _TO_AGREE = 3  # models: two that are held against each other, and one that is asked where they differ
 
@@ -188,7 +182,8 @@ def _report(
     plans = [name for name in items[0].plans if all(name in item.plans for item in items)]
     policies = [*_baselines(lineup, columns), *played.policies, *(recorded_plan(name, items) for name in plans)]
     rows = [row_of(policy, figures) for policy in [*policies, oracle(weak, strong)]]
-    ways = _ways(items, lineup, columns, played)
+    cascades = any(policy.strategy == CASCADE and policy.threshold is not None for policy in played.policies)
+    ways = ways_of(items, lineup, columns, played.scores, played.confidences if cascades else None)
     orderings = [ordering_of(way.name, way.by, way.routing, figures, turned=way.turned) for way in ways]
     sweep = [sweep_row_of(way.at(threshold), figures) for way in ways for threshold in options.sweep]
     tasks = [item.task for item in items]
@@ -209,6 +204,7 @@ def _report(
     if played.agreement is not None:
         agreement = figures.add(Confidence(played.agreement, _acceptable(items, lineup.weak)).auc)
     estimates = figures.estimate()
+    worths_found = [worth(estimates) for worth in worths]
     report = SetReport(
         name=name,
         prompts=len(items),
@@ -223,32 +219,11 @@ def _report(
         confidence=[calibration(estimates) for calibration in held],
         agreement_auc=None if agreement is None else estimates[agreement],
         cross_validation=[one(estimates) for one in validated],
-        verdict=_verdict([worth(estimates) for worth in worths], everything, lineup, recorded, replay.expected_output),
+        verdict=verdict_of(worths_found, everything, lineup, recorded, replay.expected_output),
         needs_live=[name for name in options.plans if name not in plans],
         notes=[*played.notes, *_notes(items, lineup, weak, strong)],
     )
     return report, answers
-
-
-def _verdict(
-    worths: Sequence[Worth],
-    items: Sequence[Item],
-    lineup: Lineup,
-    recorded: Mapping[str, RecordedModel],
-    expected_output: int,
-) -> Verdict:
-    """What the strategies are worth, and what every model of the file would come to as the cheap one."""
-
-    def as_cheap(name: str) -> CheapModel:
-        both = [item for item in items if name in item.outcomes and lineup.strong in item.outcomes]
-        weak, strong = (column_of(recorded[model], both, expected_output) for model in (name, lineup.strong))
-        priced = weak.cost is not None and strong.cost is not None
-        return cheap_model(name, alone_by_prompt(weak, strong), priced=priced)
-
-    answering = {name for item in items if lineup.strong in item.outcomes for name in item.outcomes}
-    weak, others = as_cheap(lineup.weak), sorted(answering - {lineup.weak, lineup.strong})
-    rest = sorted(map(as_cheap, others), key=lambda each: (list(Needs).index(each.needs), each.cost or 0.0))
-    return Verdict(SAVING, LOSS, worths, [weak, *rest], concluded(lineup.strong, weak, worths, rest))
 
 
 def _notes(items: Sequence[Item], lineup: Lineup, weak: Column, strong: Column) -> Iterator[str]:
@@ -269,47 +244,6 @@ def _baselines(lineup: Lineup, columns: Mapping[str, Column]) -> Iterator[Policy
         if model not in (lineup.weak, lineup.strong):
             yield alone(f"all {model}", column, of_pair=False)
     yield coin_flip(weak, strong)
-
-
-class _Way(NamedTuple):
-    """A way to decide by a score. With `turned`, the threshold is of the score's negative, and is not passed itself.
-
-    `choices` has what a threshold decides on, prompt by prompt.
-    """
-
-    strategy: str
-    by: str
-    routing: Routing
-    choices: Sequence[Choice]
-    turned: bool = False
-
-    @property
-    def name(self) -> str:
-        return LABELS[self.strategy]
-
-    def at(self, threshold: float) -> Sweep:
-        place = nextafter(-threshold, inf) if self.turned else threshold
-        return Sweep(f"{self.name} {threshold:g}", self.strategy, threshold, self.routing, place)
-
-
-def _ways(items: Sequence[Item], lineup: Lineup, columns: Mapping[str, Column], played: _Replayed) -> list[_Way]:
-    weak, strong = columns[lineup.weak], columns[lineup.strong]
-    digests, alone = [digest_of(item.prompt) for item in items], alone_by_prompt(weak, strong)
-    ways = []
-    if played.scores is not None:
-        choices = [
-            routed(digest, score, *pair) for digest, score, pair in zip(digests, played.scores, alone, strict=True)
-        ]
-        ways.append(_Way(ROUTING, "complexity score", routing_by_score(played.scores, weak, strong), choices))
-    if any(policy.strategy == CASCADE and policy.threshold is not None for policy in played.policies):
-        sure, surer = played.confidences[lineup.weak], played.confidences[lineup.strong]
-        confidences = zip(sure, surer, strict=True)
-        choices = [
-            cascaded(digest, both, *pair) for digest, both, pair in zip(digests, confidences, alone, strict=True)
-        ]
-        cascade = routing_of_cascade(choices, weak, strong)
-        ways.append(_Way(CASCADE, "confidence in the weak answer", cascade, choices, turned=True))
-    return ways
 
 
 def _answers(items: Sequence[Item], confidences: Mapping[str, Sequence[float]]) -> Answers:

@@ -16,17 +16,42 @@ Bench, https://arxiv.org/abs/2406.18665). Beyond it, a better cheap model is wha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import fmean
 
 from .figures import Figures, Found
 from .intervals import Estimate, Numbers, Statistic, Weights, mean
 from .paired import Course
-from .report import CheapModel, Meets, Needs, Worth
+from .policies import alone_by_prompt, column_of
+from .pricing import RecordedModel
+from .records import Item
+from .report import CheapModel, Meets, Needs, Verdict, Worth
+from .selecting import Lineup
 
 SAVING, LOSS = 0.7, 0.05
 GOOD_ROUTER = 0.8  # APGR
 _MODEL = "a {} model is needed and not a better router."
+
+
+def verdict_of(
+    worths: Sequence[Worth],
+    items: Sequence[Item],
+    lineup: Lineup,
+    recorded: Mapping[str, RecordedModel],
+    expected_output: int,
+) -> Verdict:
+    """What the strategies are worth, and what every model of the file would come to as the cheap one."""
+
+    def as_cheap(name: str) -> CheapModel:
+        both = [item for item in items if name in item.outcomes and lineup.strong in item.outcomes]
+        weak, strong = (column_of(recorded[model], both, expected_output) for model in (name, lineup.strong))
+        priced = weak.cost is not None and strong.cost is not None
+        return cheap_model(name, alone_by_prompt(weak, strong), priced=priced)
+
+    answering = {name for item in items if lineup.strong in item.outcomes for name in item.outcomes}
+    weak, others = as_cheap(lineup.weak), sorted(answering - {lineup.weak, lineup.strong})
+    rest = sorted(map(as_cheap, others), key=lambda each: (list(Needs).index(each.needs), each.cost or 0.0))
+    return Verdict(SAVING, LOSS, worths, [weak, *rest], concluded(lineup.strong, weak, worths, rest))
 
 
 def worth_of(name: str, quality: Numbers, cost: Numbers | None, figures: Figures) -> Callable[[Found], Worth]:
