@@ -18,7 +18,7 @@ from .progress import Progress
 from .transaction import transaction
 from .views import TEXTS, number_of
 
-IN_ROW = 500  # characters of a text that stands in its row
+IN_ROW = 1_000  # characters of a text that stands in its row
 SHARED = 4_000  # from here on, a text is worth an entry in the index of digests
 _MOVING = "moving the texts of the ledger"
 _BATCH = 400  # runs a transaction: other processes' calls wait for one batch at most
