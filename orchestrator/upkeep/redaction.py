@@ -10,6 +10,7 @@ import sqlite3
 
 from ..ledger import progress
 from ..ledger.records import TOOL_CALLS
+from ..ledger.search import without_index
 from ..ledger.store import Ledger
 from ..ledger.texts import numbers_of
 from ..ledger.transaction import as_ledger_errors, transaction
@@ -23,7 +24,7 @@ def redact(ledger: Ledger, which: str = "true", parameters: tuple[str, ...] = ()
     """Take the texts out of the runs that a condition on `run_rows` selects, some of them a transaction; runs under way
     stay as they are. Returns how many runs were looked at. Raises LedgerError."""
     done, last = 0, 0
-    with as_ledger_errors(ledger.path), ledger.apart() as connection:
+    with as_ledger_errors(ledger.path), without_index(ledger.path), ledger.apart() as connection:
         (of,) = connection.execute(f"SELECT count(*) FROM run_rows WHERE {which}", parameters).fetchone()
         while True:
             with transaction(connection):

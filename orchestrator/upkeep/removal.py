@@ -15,6 +15,7 @@ from ..errors import LedgerError
 from ..ledger import progress
 from ..ledger.conversations import sweep_conversations
 from ..ledger.schema import COMMITTED, SETTLED
+from ..ledger.search import without_index
 from ..ledger.store import Ledger
 from ..ledger.sums import keep_sums_of_day, keep_sums_of_run
 from ..ledger.texts import numbers_of, sweep
@@ -66,7 +67,7 @@ class Removed:
 def prune(ledger: Ledger, before: date, *, keep_sums: bool) -> Removed:
     """Take out the runs of all days before one, a day at a time; days with a run under way stay. With `keep_sums`,
     their sums stay in reports. Raises LedgerError."""
-    with as_ledger_errors(ledger.path), ledger.apart() as connection:
+    with as_ledger_errors(ledger.path), without_index(ledger.path), ledger.apart() as connection:
         days = [row[0] for row in connection.execute(_DAYS, (before.isoformat(),))]
         runs = calls = 0
         for number, day in enumerate(days, start=1):
@@ -97,7 +98,7 @@ def prunable(ledger: Ledger, before: date) -> Removed:
 
 def forget(ledger: Ledger, run_id: str) -> Removed:
     """Take out one run; its sums stay. Raises LedgerError, also for a run that is under way."""
-    with as_ledger_errors(ledger.path), ledger.apart() as connection:
+    with as_ledger_errors(ledger.path), without_index(ledger.path), ledger.apart() as connection:
         with transaction(connection):
             row = connection.execute("SELECT status FROM run_rows WHERE run_id = ?", (run_id,)).fetchone()
             if row is not None and row[0] == "running":

@@ -23,6 +23,7 @@ from orchestrator.ledger import progress
 from orchestrator.ledger.budgets import Budget, BudgetState, Scope, budget_states, set_budgets
 from orchestrator.ledger.records import RunStatus
 from orchestrator.ledger.schema import MIGRATIONS
+from orchestrator.ledger.search import index_path, search
 from orchestrator.ledger.store import Ledger
 from orchestrator.period import Period
 from orchestrator.report.aggregate import summarise
@@ -119,7 +120,9 @@ def test_a_forgotten_run_leaves_its_costs_alone_and_no_merge_brings_it_back(reco
     )
     before, spent = every_report(recorder), budgets(ledger)
     back_up(ledger.path, copy, force=False)
+    assert any(search(ledger, [SECRET]))
     assert forget(ledger, run_id).calls == 1
+    assert not index_path(ledger.path).exists()
     days = {key: report for key, report in before.items() if key[0] != "moments" and By.HOUR not in key}
     assert {key: report for key, report in every_report(recorder).items() if key in days} == days
     assert budgets(ledger) == spent
@@ -138,7 +141,9 @@ def test_redaction_leaves_the_figures_and_not_one_word(recorder: Recorder) -> No
         }
         recorder.run(call, prompt=SECRET * length, system=SECRET * 400, response=SECRET, error_message=SECRET)
     before = every_report(recorder)
+    assert any(search(ledger, [SECRET]))
     assert redact(ledger) == counts(ledger)[0]
+    assert not index_path(ledger.path).exists()
     assert every_report(recorder) == before
     assert not is_found(ledger.path)
     verdict = ledger.read(lambda db: db.execute("SELECT verdict FROM calls WHERE verdict IS NOT NULL").fetchone()[0])
