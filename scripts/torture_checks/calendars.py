@@ -111,8 +111,8 @@ async def _call(span: _Span, count: int, ledger: Path, models_file: Path, provid
     worst = Engine(settings, registry).plan(prompt, options).cost.maximum
     assert worst is not None
     room = worst * max(_LEAST_CALLS_A_DAY, count // _DAYS)
-    # Only the budget of a day is meant to run out; those of a week and a month are there to be counted by.
-    limits = {Period.DAY: room, Period.WEEK: 1_000 * room, Period.MONTH: 1_000 * room}
+    # Only the budget of a day is meant to run out; those of longer periods are there to be counted by.
+    limits = {period: room if period is Period.DAY else 1_000 * room for period in Period}
     budgets = [Budget(period, Scope.ALL, "", limit) for period, limit in limits.items()]
     with Ledger.open(ledger) as opened:
         opened.write(lambda connection: set_budgets(connection, budgets))
@@ -140,15 +140,14 @@ def _moments(span: _Span, count: int) -> list[datetime]:
 
 
 def _compare(span: _Span, rows: list[Row], ledger: Path, findings: Findings) -> int:
-    """Days, weeks and months by the rows themselves, against the counters. Gives how many calls outlived a day."""
+    """Days and longer periods by the rows themselves, against the counters. Gives how many calls outlived a day."""
     zone = ZoneInfo(span.zone)
     by: dict[Period, dict[object, int]] = {period: defaultdict(int) for period in Period}
     for row in rows:
         local = datetime.fromtimestamp(row["created_at"] / 1e6, UTC).astimezone(zone).date()
         findings.expect(row["day"] == local.isoformat(), f"{span}: a call of {local} has the day {row['day']}")
-        by[Period.DAY][local] += row["cost_nanousd"]
-        by[Period.WEEK][tuple(local.isocalendar())[:2]] += row["cost_nanousd"]
-        by[Period.MONTH][local.year, local.month] += row["cost_nanousd"]
+        for period in Period:
+            by[period][_key(period, local)] += row["cost_nanousd"]
     with reading(ledger) as connection:
         total = committed_nanousd(connection)
         for period, sums in by.items():
@@ -157,14 +156,25 @@ def _compare(span: _Span, rows: list[Row], ledger: Path, findings: Findings) -> 
             assert isinstance(day, date)
             for state in budget_states(connection, day, simulated=False):
                 period = state.budget.period
-                key = {Period.DAY: day, Period.WEEK: day.isocalendar()[:2], Period.MONTH: (day.year, day.month)}[period]
-                spent = by[period][key]
+                spent = by[period][_key(period, day)]
                 limit = state.budget.limit_nanousd
                 found = state.committed_nanousd
                 findings.expect(found == spent, f"{span}: {period} of {day}: counted {found}, by the rows {spent}")
                 findings.expect(found <= limit, f"{span}: {period} of {day}: {found} of {limit} is spent")
         days = connection.execute("SELECT runs.day, calls.day FROM calls JOIN runs USING (run_id)").fetchall()
     return sum(first != second for first, second in days)
+
+
+def _key(period: Period, day: date) -> object:
+    """Which of its periods a day is in, said in another way than orch does."""
+    keys = {
+        Period.DAY: day,
+        Period.WEEK: tuple(day.isocalendar())[:2],
+        Period.MONTH: (day.year, day.month),
+        Period.YEAR: day.year,
+        Period.ALL: None,
+    }
+    return keys[period]
 
 
 def _reports(span: _Span, rows: list[Row], folder: Path, findings: Findings) -> None:

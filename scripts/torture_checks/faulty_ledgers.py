@@ -123,7 +123,7 @@ BEFORE: tuple[Break, ...] = (
     Break("its second page lost", overwritten(lambda data: data[:_PAGE] + bytes(_PAGE) + data[2 * _PAGE :])),
     Break("cut off in the middle", overwritten(lambda data: data[: len(data) // 3])),
     Break("of a newer version", with_sql("PRAGMA user_version = 999")),
-    Break("without its tables", with_sql("DROP TABLE calls")),
+    Break("without its tables", with_sql("DROP TABLE call_rows")),
     Break("locked by another process", locked),
     Break("no room for a page", as_it_is, file_limit=_PAGE),
     Break("no room for a new file", as_it_is, used=False, file_limit=_PAGE),
