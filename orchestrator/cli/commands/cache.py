@@ -73,8 +73,8 @@ def _stats(file: KeptAnswers, output: Output, settings: Settings) -> int:
     if not output.json:
         since = "" if kept.oldest is None else f", the oldest of {kept.oldest.astimezone():%Y-%m-%d %H:%M}"
         size, limit = kept.bytes / _MEGABYTE, file.limit_bytes // _MEGABYTE
-        render.line(f"{kept.answers:,} answers kept{since}: {size:,.1f} of at most {limit:,} MB in {file.path}")
-        render.line(f"{hits:,} calls were answered by them, which saved {format_nanousd(saved)}")
+        render.line(f"answers kept: {kept.answers:,}{since}; {size:,.1f} of at most {limit:,} MB in {file.path}")
+        render.line(f"calls answered by the cache: {hits:,}, which saved {format_nanousd(saved)}")
     return 0
 
 
@@ -97,7 +97,7 @@ def _clear(file: KeptAnswers, output: Output, settings: Settings) -> int:
 def _removed(answers: int, output: Output, settings: Settings) -> int:
     output.emit({"schema_version": 1, "simulated": settings.simulate, "removed": answers})
     if not output.json:
-        render.say(f"{answers:,} answers removed")
+        render.say(f"removed: {answers:,}")
     return 0
 
 
