@@ -98,7 +98,7 @@ def run_orchestration(prompt: str | None = None, strategy: str = "fallback", **o
 def run_with_fallback(
     prompt: str,
     chain: str | Sequence[str] | None = None,
-    confidence_threshold: float = 0.6,
+    confidence_threshold: float = 0.7,
     max_cost: Dollars | None = None,
     **options: Any,
 ) -> OrchestrationResult:

@@ -71,6 +71,9 @@ class Analysis:
     `score` runs from 0 to 1: the chance that a weak model will not do. `difficulty`, 0 to 1 too, is its place on the
     scale of the levels, of which each takes a quarter. `features` names what counted, each with its weight in the
     score. `input_tokens` and `output_tokens` are estimates (expected, not upper bounds).
+
+    `unfamiliar`: the prompt is of a kind that the score was not fitted to, so that the score may be no better than a
+    coin flip. `ordered`: an order in the prompt names its level ("prove", "summarise", "what is").
     """
 
     score: float
@@ -80,6 +83,8 @@ class Analysis:
     input_tokens: int
     output_tokens: int
     difficulty: float
+    unfamiliar: bool = False
+    ordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

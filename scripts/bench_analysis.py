@@ -2,8 +2,8 @@
 
     python scripts/bench_analysis.py
 
-Times are the best and the median of many rounds, in milliseconds of this process: what else runs on a machine makes
-single rounds longer.
+Times are the best and the median of many rounds, in milliseconds of CPU time of this process: what else runs on the
+machine makes only caches colder.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
     """The best and the median time of many rounds, in milliseconds."""
     rounds = []
     for _ in range(ROUNDS):
-        started = time.perf_counter()
+        started = time.process_time()
         work()
-        rounds.append(1_000 * (time.perf_counter() - started))
+        rounds.append(1_000 * (time.process_time() - started))
     return min(rounds), statistics.median(rounds)
 
 
 def main() -> None:
     analyze = ComplexityAnalyzer().analyze
-    started = time.perf_counter()
+    started = time.process_time()
     load_weights()
-    print(f"reading the weights: {1_000 * (time.perf_counter() - started):.1f} ms, once")
+    print(f"reading the weights: {1_000 * (time.process_time() - started):.1f} ms, once")
     print(f"{'':10}   best  median   of which prose, tokens, task, form, features, weights (best)")
     for name, text in PROMPTS.items():
         prompt = (text * LENGTH)[:LENGTH]

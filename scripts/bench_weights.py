@@ -2,9 +2,9 @@
 
     python scripts/bench_weights.py DATA
 
-DATA is a folder with gsm8k, mmlu, arena and nine as .jsonl.gz. The complexity score is fitted without one of the sets;
-some prompts of that set, drawn at random, then tune it as a user's would, and the others say what came of it. Means
-over the draws, and in how many of them the tuned score was the worse one.
+DATA is a folder of recorded outcomes, as for scripts/fit_complexity.py. The complexity score is fitted without one of
+the sets; some prompts of that set, drawn at random, then tune it as a user's would, and the others say what came of it.
+Means over the draws, and in how many of them the tuned score was the worse one.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from statistics import fmean
 for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ[f"{_library}_NUM_THREADS"] = "1"
 
-from complexity_fit.data import PAIRS, Outcomes, load  # noqa: E402
+from complexity_fit.data import Outcomes, load  # noqa: E402
 from complexity_fit.model import fit, logits  # noqa: E402
+from complexity_fit.pairs import PAIRS  # noqa: E402
 
 from orchestrator.config.tuned import Adjustment  # noqa: E402
 from orchestrator.lab.metrics import Routing  # noqa: E402
@@ -50,7 +51,7 @@ def main() -> None:
 def left_out(data: Outcomes, name: str) -> list[PairedAnswers]:
     """The prompts of a set, scored by a fit that never saw the set."""
     rows = data.of(name)
-    scores = logits(fit(data, ~rows), data, rows)
+    scores = logits(fit(data, data.fitted & ~rows), data, rows)
     return [
         PairedAnswers(
             "",

@@ -38,7 +38,7 @@ TO_A_WING = {("run/engine.py", "simulator.connect")}
 HEAVY = {"anthropic", "openai", "google", "httpx2", "jsonschema", "uvicorn", "rich", "langchain_core", "langgraph"}
 HEAVY |= {"numpy", "opentelemetry", "prometheus_client", "prompt_toolkit", "pypdf", "starlette", "vl_convert"}
 HEAVY_AT_THE_TOP = {"providers", "simulator", "serve"}
-TABLES = {PACKAGE / "report" / name for name in ("table.py", "baseline_table.py")}
+TABLES = {PACKAGE / "report" / name for name in ("table.py", "baseline_table.py", "compare_table.py")}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

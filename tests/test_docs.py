@@ -226,16 +226,15 @@ def test_every_status_and_source_of_a_cost_is_documented_and_no_other() -> None:
 
 
 @pytest.mark.usefixtures("shell")
-def test_every_query_runs_on_a_ledger(user_files: Path, tmp_path: Path) -> None:
+def test_every_query_runs_on_a_ledger(user_files: Path) -> None:
     assert run(["run", "--simulate", "-p", "Should I use REST or GraphQL?", "--chain", "fast"]) == 0
     connection = sqlite3.connect(ledger_file(user_files))
     queries = [query for body in blocks(LEDGER, "sql") for query in body.split(";") if query.strip()]
     found = {re.sub(r"\s*-- (.*)\n", r"\1: ", query): connection.execute(query).fetchall() for query in queries}
     connection.close()
     empty = [query for query, result in found.items() if not result]
-    assert len(found) > 4
-    assert all(query.startswith(("VACUUM", "calls whose cost is not exact")) for query in empty), empty
-    assert (tmp_path / "copy-of-ledger.db").exists()
+    assert len(found) > 3
+    assert all(query.startswith("calls whose cost is not exact") for query in empty), empty
 
 
 # -- JSON ------------------------------------------------------------------------------------------------------------
@@ -381,7 +380,7 @@ EXAMPLES = [
 
 @pytest.mark.parametrize("command", EXAMPLES)
 def test_a_simulated_command_in_a_document_runs(command: Command, shell: pytest.MonkeyPatch) -> None:
-    if command.words[1] in ("show", "why", "report", "stats", "export", "rate"):
+    if command.words[1] in ("show", "why", "report", "stats", "export", "rate") or "--continue" in command.words:
         assert run(["run", "--simulate", "-p", "What is the capital of France?"]) == 0
     if command.words[1] == "bench":
         Path("prompts.jsonl").write_text('{"prompt": "What is 2 + 2?", "expected": 4}\n')

@@ -27,6 +27,7 @@ SHORT = {
     "spool": 60,
     "pricing": 4_000,
     "reports": 48,
+    "upkeep": 4,
 }
 
 

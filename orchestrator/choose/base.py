@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from ..config import RunOptions
+from ..config import RunOptions, Unfamiliar
 from ..deferred import dataclass, replace
 from ..plan import Call, CostRange, Node, models
 from ..plan.compose import sees_context
@@ -56,7 +56,7 @@ class Situation(OfReading):
     `roles` and `tiers`: those that the calls of the chain's plan may name. `routing`: the rules of the routers;
     `table`: the chosen task table; `overrides`: by task, the models that the environment puts first. `question_offers`:
     offers for the question without its context, empty if there is none. A `reserved` model is only called where it is
-    named: a rollout will bring it in.
+    named: a rollout will bring it in. `unfamiliar`: what decides about a prompt that the score was not fitted to.
     """
 
     reading: Reading
@@ -73,6 +73,7 @@ class Situation(OfReading):
     observed: Observed = field(default_factory=Observed)
     question_offers: Mapping[str, Offer] = field(default_factory=dict)
     reserved: frozenset[str] = frozenset()
+    unfamiliar: Unfamiliar = Unfamiliar.CASCADE
 
     @property
     def needs(self) -> Needs:
@@ -201,7 +202,8 @@ def survey(
     def offer(spec: ModelSpec) -> Offer:
         load = load_on(spec)
         limit = output_limit(spec, load, options.max_tokens)
-        cost = quote(spec, price_for(spec, when, free_tier), load, limit=max(limit, 1), timeout_s=options.timeout_s)
+        price, timeout_s = price_for(spec, when, free_tier), options.timeout_s
+        cost = quote(spec, price, load, limit=max(limit, 1), timeout_s=timeout_s, effort=options.effort)
         cap = None if cost.expected is None and options.allow_unpriced else options.max_cost_nanousd
         obstacle = _obstacle(limit, cost, cap)
         if options.tools and Feature.TOOLS not in spec.supports:

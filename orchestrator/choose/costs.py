@@ -132,7 +132,8 @@ class CallCosts:
         exact = least is load  # what is sent is known already, and with it what the window leaves for the reply
         wanted = reply_limit(call, self.options.max_tokens, judging=answer is not None)
         limit = output_limit(spec, load, wanted) if exact else self._limit(call, judging=answer is not None)
-        price_of = partial(quote, spec, price, limit=max(limit, 1), timeout_s=self.options.timeout_s)
+        timeout_s, effort = self.options.timeout_s, self.options.effort
+        price_of = partial(quote, spec, price, limit=max(limit, 1), timeout_s=timeout_s, effort=effort)
         of_load = price_of(load)
         return of_load if exact else of_load._replace(minimum=price_of(least).minimum)
 

@@ -10,7 +10,7 @@ from ..config import RunOptions
 from ..conversation import Media, Message
 from ..deferred import dataclass, replace
 from ..plan.load import MESSAGE_OVERHEAD, TURN_OVERHEAD, Load, with_schema, with_tools
-from ..plan.turns import sent_text
+from ..plan.turns import sent_text, without_tools
 from ..reading.bounds import Tokenizer
 from ..reading.prompt import Reading
 from ..reading.tokens import TokenCount
@@ -76,15 +76,16 @@ def _load(reading: Reading, options: RunOptions, tokenizer: Tokenizer, vision: V
         tokenizer=tokenizer,
     )
     if not prompt.is_alone:
-        load = _with_turns(load, reading, vision)
+        load = _with_turns(load, reading, vision, with_tools=bool(options.tools))
     return with_schema(with_tools(load, options.tools), options.schema)
 
 
-def _with_turns(load: Load, reading: Reading, vision: Vision | None) -> Load:
+def _with_turns(load: Load, reading: Reading, vision: Vision | None, *, with_tools: bool) -> Load:
     """The load with the turns before and after the question, and with its images and documents."""
     prompt = reading.prompt
     others = (*prompt.before, *prompt.after)
-    turns = _sum(_turn(turn, reading, load.tokenizer, vision) for turn in others)
+    sent = others if with_tools else without_tools(others)
+    turns = _sum(_turn(turn, reading, load.tokenizer, vision) for turn in sent)
     media = _media((part for part in prompt.parts if isinstance(part, Media)), vision)
     return replace(
         load,

@@ -26,7 +26,6 @@ from .checking import check_options, check_prompt
 from .choosing import Choice, choose, overrides_in, with_strategy_meant
 from .costs import CallCosts
 from .experiment import Assigned
-from .fitting import unfit_for
 from .latency import marked_if_slow, within_latency
 from .loads import Loads, prompt_load, question_load
 from .quality import rated_from
@@ -39,8 +38,8 @@ from .table import Decision, Observed, Obstacle, Offer, Situation, nothing_to_ca
 from .taking import check_taken
 
 # The chance that a leg's answer is accepted where the ledger has no measurement: of recorded answers to prompts of many
-# kinds (RouterArena), the share with a confidence of 0.6 or more.
-_ACCEPTED = 0.61
+# kinds (RouterArena), the share with a confidence of 0.7 or more.
+_ACCEPTED = 0.41
 _OF_CAP = (Obstacle.BUDGET, Obstacle.UNPRICED)  # what a cost cap alone puts in a model's way
 
 
@@ -185,6 +184,7 @@ def _situation(
         observed=observed,
         question_offers=offers_for(question_load) if reading.prompt.context else {},
         reserved=frozenset() if rollout is None else frozenset({rollout.model}),
+        unfamiliar=settings.complexity.unfamiliar,
     )
 
 
@@ -280,12 +280,19 @@ def _reach(settings: Settings, named: set[str], media: tuple[Media, ...]) -> Cal
     """Why a model cannot be reached, or not with these images and documents, if so. A self-hosted model counts as
     reachable if it is named or has an address."""
 
+    def unfit(spec: ModelSpec) -> Obstacle | None:
+        if not media:
+            return None
+        from .fitting import unfit_for  # few prompts have any
+
+        return unfit_for(media, spec)
+
     def out_of_reach(spec: ModelSpec) -> Obstacle | None:
         hosted_by_user = PROVIDERS[spec.provider].self_hosted
         if hosted_by_user and spec.name in named:
-            return unfit_for(media, spec)
+            return unfit(spec)
         if (settings.simulate and not hosted_by_user) or is_set_up(spec.provider, settings.environ):
-            return unfit_for(media, spec)
+            return unfit(spec)
         return Obstacle.NO_PLUGIN if PROVIDERS[spec.provider] is BROKEN else Obstacle.NO_KEY
 
     return out_of_reach

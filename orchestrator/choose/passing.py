@@ -35,14 +35,23 @@ class Passed:
 
 
 def passed_on(
-    options: RunOptions, spec: ModelSpec, *, temperature: float | None, limit: int, in_tools: bool = False
+    options: RunOptions,
+    spec: ModelSpec,
+    *,
+    temperature: float | None,
+    limit: int,
+    in_tools: bool = False,
+    forced: bool = False,
 ) -> Passed:
     """What of the options goes to a model. `limit` is that of the reply, in tokens, thoughts included; `in_tools` says
-    that it goes on from a call of a tool, where Anthropic wants its earlier thoughts back with a budget."""
+    that it goes on from a call of a tool, where Anthropic wants its earlier thoughts back with a budget; `forced` that
+    a tool has to be called, which it lets no model do that thinks."""
     samples = Feature.TEMPERATURE in spec.supports
     api = PROVIDERS[spec.provider].module
     seeds, stops = api != "anthropic", not (spec.provider == "openai" and REASONING in spec.tags)
     by_name, by_budget = Feature.EFFORT in spec.supports, Feature.THINKING in spec.supports
+    if forced and api == "anthropic":
+        by_name = by_budget = False
     budget = None if options.effort is None else min(_BUDGETS[options.effort], limit // 2)
     if budget is None or not by_budget or budget < _LEAST_BUDGET or (in_tools and api == "anthropic"):
         budget = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -12,13 +12,19 @@ from fractions import Fraction
 from ..money import Price, Rates, cost_nanousd, prices_between, worst_case_nanousd
 from ..plan import CostRange
 from ..plan.load import MESSAGE_OVERHEAD, Load
-from ..registry.model import ModelSpec, RateLimits
-from ..types import Usage
+from ..registry.model import Feature, ModelSpec, RateLimits
+from ..types import Effort, Usage
 
 DEFAULT_MAX_TOKENS = 8192  # of a reply, unless the user or the model's own limit says otherwise
 REASONING = "reasoning"  # the tag of a model that thinks before it writes, and bills the thought as output
-# Assumptions, until a ledger has figures of its own: at its default effort a reasoning model bills about this many
-REASONING_FACTOR = 3  # times the tokens that it shows, and
+# Assumptions, until a ledger has figures of its own. At its default effort a reasoning model bills about so many times
+# the tokens that it shows.
+REASONING_FACTOR = 3
+_BY_EFFORT: Mapping[Effort, int] = {
+    Effort.LOW: 2,
+    Effort.MEDIUM: REASONING_FACTOR,
+    Effort.HIGH: 6,
+}  # if it is asked for
 _ESTIMATE_MARGIN = 0.05  # of the estimated input: how much more of it there may be
 _PREFILL_SPEEDUP = 20  # a self-hosted model reads its prompt this much faster than it writes
 
@@ -74,7 +80,22 @@ def worst_case(price: Price, load: Load, limit: int, timeout_s: float) -> int:
     )
 
 
-def quote(spec: ModelSpec, price: Price | None, load: Load, *, limit: int, timeout_s: float) -> CostRange:
+def thinking_factor(spec: ModelSpec, effort: Effort | None) -> int:
+    """How many times the tokens that it shows a model is expected to write, its thoughts included."""
+    if effort is not None and not spec.supports.isdisjoint((Feature.EFFORT, Feature.THINKING)):
+        return _BY_EFFORT[effort]
+    return REASONING_FACTOR if REASONING in spec.tags else 1
+
+
+def quote(
+    spec: ModelSpec,
+    price: Price | None,
+    load: Load,
+    *,
+    limit: int,
+    timeout_s: float,
+    effort: Effort | None = None,
+) -> CostRange:
     """The lowest, expected and highest cost in nano-dollars; all None if the model has no price.
 
     The lowest is a reply of one token to a prompt of half the estimated length, read from the provider's cache.
@@ -83,8 +104,7 @@ def quote(spec: ModelSpec, price: Price | None, load: Load, *, limit: int, timeo
         return CostRange(None, None, None)
     short = load.input_tokens // 2
     least = Usage(input_tokens=short, output_tokens=1, cached_tokens=short)
-    thinking = REASONING_FACTOR if REASONING in spec.tags else 1
-    output = min(load.output_tokens * thinking, limit)
+    output = min(load.output_tokens * thinking_factor(spec, effort), limit)
     expected = Usage(input_tokens=load.input_tokens, output_tokens=output)
     speed = spec.tokens_per_second or 1.0
     busy_ms = math.ceil(1000 * (output + load.input_tokens / _PREFILL_SPEEDUP) / speed)

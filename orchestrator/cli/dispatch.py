@@ -56,6 +56,7 @@ COMMANDS: Table[Command] = Table(
             "chat", "Talk with models in the terminal: each question in the light of what was said before."
         ),
         "plan": Command("plan", "Show which models a run would call, at what cost, and why. Calls nothing."),
+        "compare": Command("compare", "Ask several models the same, or hold past runs side by side."),
         "models": Command("models", "List the models with prices, levels and limits, and whether they are set up."),
         "chains": Command("chains", "List, show and check named plans."),
         "experiment": Command("experiment", "List experiments, show their results, stop them."),
@@ -77,6 +78,7 @@ COMMANDS: Table[Command] = Table(
         "rate": Command("rate", "Rate the answer of a past run."),
         "init": Command("init", "Write configuration files to start from, or convert an openclaw.json."),
         "tune": Command("tune", "Fit confidence and complexity thresholds on rated answers."),
+        "ledger": Command("ledger", "Back up, check, prune, merge and query the ledger."),
         "doctor": Command("doctor", "Check the configuration, ledger, keys, endpoints and clock."),
         "reconcile": Command("reconcile", "Compare the ledger with a provider's usage export, by model and day."),
         "reprice": Command("reprice", "Recompute past costs with the registry's current prices."),

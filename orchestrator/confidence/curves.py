@@ -9,6 +9,7 @@ the replies that they were fitted on they add nothing on average, and neither do
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -42,12 +43,27 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class Strength:
+    """What is known of models, in logits: of those whose answers were recorded, and of any by the distance of its score
+    from `center`. `later_*`: what a later answer of a cascade starts with; see `strength.later_bonus`."""
+
+    slope: float
+    center: float
+    models: Mapping[str, float]
+    later_rated: float
+    later_unrated: float
+
+
+@dataclass(frozen=True, slots=True)
 class Weights:
-    """The fitted part of the confidence: what each kind of answer starts from, and a curve for each measure."""
+    """The fitted part of the confidence: what each kind of answer and of prompt starts from, a curve for each measure,
+    and what is known of models."""
 
     baselines: Mapping[AnswerKind, float]
+    prompts: Mapping[str, float]
     curves: Mapping[str, Curve]
     agreement: Mapping[str, float]
+    strength: Strength
 
 
 @cache
@@ -58,15 +74,19 @@ def weights() -> Weights:
         baselines={AnswerKind(kind): logit for kind, logit in document["baselines"].items()},
         curves={name: Curve(tuple(knots), tuple(logits)) for name, (knots, logits) in document["curves"].items()},
         agreement=document["agreement"],
+        prompts=document["prompts"],
+        strength=Strength(**document["strength"]),
     )
 
 
-def weigh_measures(name: str, measures: Iterable[Measure]) -> Iterator[Signal]:
-    """One signal out of measures: their curves added up, told by those that count most."""
+def weigh_measures(name: str, measures: Iterable[Measure], most: float = math.inf) -> Iterator[Signal]:
+    """One signal out of measures: their curves added up, told by those that count most. It comes to less than `most`
+    either way, and keeps the order: most * tanh(sum / most)."""
     curves = weights().curves
     worth = [(curves[measure.name].at(measure.value), measure) for measure in measures if measure.name in curves]
     if not worth:
         return
     told = sorted(worth, key=lambda pair: -abs(pair[0]))[:_TOLD]
     reasons = [f"{measure.words} ({logit:+.2f})" for logit, measure in told if abs(logit) >= _WORTH_TELLING]
-    yield Signal(name, sum(logit for logit, _ in worth), ", ".join(reasons))
+    total = sum(logit for logit, _ in worth)
+    yield Signal(name, total if math.isinf(most) else most * math.tanh(total / most), ", ".join(reasons))

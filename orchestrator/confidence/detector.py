@@ -6,8 +6,9 @@
 Two kinds of signal are put together. What speaks against an answer in so many words (hedges, a refusal, an answer cut
 off) has weights set by hand, since recorded answers to benchmarks have too few of them to fit. What is measured of a
 definite answer (a number, an option, code, a few words) has curves fitted to recorded outcomes, and so has where each
-kind of answer starts from. Nothing was recorded of open answers, essays and advice: for those only the signals set by
-hand count, around the threshold of 0.6 at which a cascade goes on.
+kind of answer starts from. Open answers, essays and advice, start from a baseline set by hand; what is measured of
+their substance counts for a bounded part. Which model answered (`strength`) and what the user's ratings say
+(`experience`) come as evidence.
 
 `slope` and `intercept` are 1 and 0 unless `orch tune` has fitted them to a user's own ratings. `Verdict.signals` has
 the logits before that, which add up.
@@ -23,23 +24,28 @@ from typing import Any
 from ..config.tuned import Calibration
 from ..expressions import expression
 from ..plugins import Plugin, Table, said
+from ..reading.answer import AnswerForm
 from ..reading.prose import EDGE_CHARS, count_words, read_prose
-from ..types import FinishReason, Verdict
+from ..types import FinishReason, Task, Verdict
 from .answers import final_answer
 from .asked import Asked
 from .curves import weigh_measures, weights
 from .signal import Answer, AnswerSignal, Hedge, Measure, Signal
 from .signals.arithmetic import arithmetic
-from .signals.completeness import completeness, fullness
+from .signals.completeness import completeness
 from .signals.conclusion import conclusion
 from .signals.difficulty import difficulty
+from .signals.emptiness import emptiness
 from .signals.fit import fit
 from .signals.hedging import STRONG, find_hedges, hedging
 from .signals.length import length
+from .signals.simplicity import simplicity
+from .signals.substance import substance
 from .signals.wording import wording
 from .signals.working import working
 
-BASELINE = 1.0  # of an open answer: 0.73 where nothing speaks for or against it
+BASELINE = 1.4  # of an open answer: 0.80 where nothing speaks for or against it
+MOST_OF_OPEN = 0.8  # logits: what is measured of an open answer was not measured on your kind of prompt
 _VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2060\ufeff]"
 
 MEASURED: dict[str, Callable[[Answer], Iterator[Measure]]] = {
@@ -64,7 +70,9 @@ def _of_plugin(plugin: Plugin, signal: Any) -> AnswerSignal:
 
 # Signals with weights set by hand. Those of plugins count where they are asked for by name (`signals` in config.yaml).
 SIGNALS: Table[AnswerSignal] = Table(
-    "orch.signals", {"hedging": hedging, "completeness": completeness, "fit": fit}, _of_plugin
+    "orch.signals",
+    {"hedging": hedging, "completeness": completeness, "fit": fit, "emptiness": emptiness, "simplicity": simplicity},
+    _of_plugin,
 )
 
 
@@ -141,11 +149,17 @@ def text_signals(answer: Answer) -> Iterator[Signal]:
         yield _baseline(weights().baselines[answer.final.kind])
     for read in SIGNALS.built_in.values():
         yield from read(answer)
-    if answer.is_open:
-        yield from fullness(answer)
-        return
+    if not answer.is_open and (asked := answer.asked) is not None:
+        yield Signal("kind", kind_of_prompt(asked.form, asked.task), "")
+    most = MOST_OF_OPEN if answer.is_open else math.inf
     for name, measures in measures_of(answer).items():
-        yield from weigh_measures(name, measures)
+        yield from weigh_measures(name, measures, most)
+
+
+def kind_of_prompt(form: AnswerForm, task: Task) -> float:
+    """The logits that definite answers to this kind of prompt start with: how hard such prompts were."""
+    prompts = weights().prompts
+    return prompts.get(f"form: {form}", 0.0) + prompts.get(f"task: {task}", 0.0)
 
 
 def _from_plugin(name: str, answer: Answer) -> list[Signal]:
@@ -171,7 +185,9 @@ def _checked(name: str, signal: Any) -> Signal:
 
 
 def measures_of(answer: Answer) -> dict[str, list[Measure]]:
-    """What can be measured of a definite answer, by signal."""
+    """What can be measured of an answer, by signal."""
+    if answer.is_open:
+        return {"substance": list(substance(answer))}
     names = _OF_A_BARE_ANSWER if answer.is_bare else tuple(MEASURED)
     return {name: list(MEASURED[name](answer)) for name in names}
 

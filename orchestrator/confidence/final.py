@@ -221,7 +221,7 @@ def _classified(text: str, asked: Wanted, *, marked: bool) -> FinalAnswer:
         others = tuple(dict.fromkeys(map(str, numbers)))
         return FinalAnswer(AnswerKind.SHORT, text, plain_words(text), marked, others=others)
     if exact:
-        return FinalAnswer(AnswerKind.SHORT, text, bare, marked, is_exact=True)
+        return FinalAnswer(AnswerKind.LITERAL, text, bare, marked, is_exact=True)
     return FinalAnswer(AnswerKind.SHORT, text, dated(bare) or plain_words(bare), marked)
 
 

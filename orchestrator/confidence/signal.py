@@ -9,12 +9,15 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from ..deferred import dataclass
+from ..expressions import expression
 from ..reading.answer import AnswerForm
 from ..reading.prose import Prose
 from ..types import FinishReason, Task
 from .answers import SHORT_WORDS, AnswerKind, FinalAnswer, numbers_in
 from .asked import Asked
 
+OPEN_WORDS = 60
+_WORKED = expression(r"\\boxed|####")
 _UNASKED = frozenset((Task.CHAT, Task.WRITING, Task.TRANSLATION, Task.SUMMARY))
 
 
@@ -65,7 +68,10 @@ class Answer:
 
     @property
     def is_open(self) -> bool:
-        """Whether there is no definite answer in it: a text, or a few words that nobody asked a question for."""
+        """Whether there is no definite answer in it: a text, or a few words that nobody asked a question for. A longer
+        one to an unknown prompt is open unless it marks its answer as worked problems do."""
+        if self.asked is None and self.word_count >= OPEN_WORDS and not _WORKED.search(self.text):
+            return True
         if self.final.kind is AnswerKind.SHORT and not self.final.marked:
             return self.task in _UNASKED
         return self.final.kind is AnswerKind.LONG

@@ -22,6 +22,7 @@ from .records import (
     Rollout,
     Settings,
     Targets,
+    Unfamiliar,
 )
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "RunOptions",
     "Settings",
     "Targets",
+    "Unfamiliar",
     "is_simulated",
     "ledger_of_other_kind",
     "load_settings",

@@ -11,7 +11,7 @@ from ..money import dollars_to_nanousd
 from ..types import Task
 from .ages import age_s
 from .options import DAY_S, OPTIONS, Kind, Option
-from .records import BreakerPolicy, Complexity, Machine, RetryKind, RetryPolicy, Rollout, Settings, Targets
+from .records import BreakerPolicy, Complexity, Machine, RetryKind, RetryPolicy, Rollout, Settings, Targets, Unfamiliar
 from .strict_yaml import Reader, Table, boolean, day, decimal, integer, list_of, one_of, record, text
 from .tuned import Calibration, cuts, intercept, number, slope
 from .yaml_value import Scalar, Value
@@ -94,7 +94,9 @@ def _confidence(table: Table) -> Calibration:
 
 def _complexity(table: Table) -> Complexity:
     return Complexity(
-        cuts=table.optional("cuts", cuts, default=None), scorer=table.optional("scorer", text, default=None)
+        cuts=table.optional("cuts", cuts, default=None),
+        scorer=table.optional("scorer", text, default=None),
+        unfamiliar=table.optional("unfamiliar", one_of(Unfamiliar), default=Unfamiliar.CASCADE),
     )
 
 
@@ -181,4 +183,4 @@ def chosen(complexity: Complexity, tuned: Complexity) -> Complexity:
     """The user's choices over the tuned values. Tuned cuts hold only for the scorer that they were fitted for."""
     if complexity.scorer != tuned.scorer:
         return complexity
-    return replace(tuned, cuts=complexity.cuts or tuned.cuts)
+    return replace(tuned, cuts=complexity.cuts or tuned.cuts, unfamiliar=complexity.unfamiliar)

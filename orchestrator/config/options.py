@@ -203,8 +203,19 @@ class RunOptions:
         most=100,
         takers=("ensemble",),
     )
+    saving: float | None = option(
+        None,
+        Kind.NUMBER,
+        "Share of prompts, 0 to 1, that models for basic prompts are to answer; by default about half.",
+        metavar="SHARE",
+        config=True,
+        shown="half of the prompts of most forms",
+        least=0,
+        most=1,
+        takers=("cheapest", TABLE),
+    )
     threshold: float = option(
-        0.6,
+        0.7,
         Kind.NUMBER,
         "Lowest confidence at which a cascade accepts an answer, 0 to 1.",
         python="confidence_threshold",

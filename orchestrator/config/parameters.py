@@ -20,6 +20,7 @@ class RunParameters(TypedDict, total=False):
     routine: bool | None
     models: Sequence[str] | None
     ensemble_size: int | None
+    saving: float | None
     confidence_threshold: float | None
     accept: str | None
     verify: str | None

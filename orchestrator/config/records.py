@@ -58,18 +58,26 @@ class BreakerPolicy:
     max_cooling_s: float = 900.0
 
 
+class Unfamiliar(StrEnum):
+    """What decides about a prompt of a kind that the complexity score was not fitted to."""
+
+    CASCADE = "cascade"  # the answer of the cheapest model, where only the score says that the prompt is hard
+    SCORE = "score"  # the score, as for any other prompt
+
+
 @dataclass(frozen=True, slots=True)
 class Complexity:
     """The complexity level of prompts. None leaves it to the analysis.
 
     `cuts`: the scores, rising, from which a prompt is intermediate, advanced and expert. `scorer`: the user's own
     scorer, `module:function` or an entry point (`reading.scorer`). `adjustment`: a correction of the built-in score,
-    fitted to the user's own outcomes.
+    fitted to the user's own outcomes. `unfamiliar`: what decides about a prompt that the score was not fitted to.
     """
 
     cuts: tuple[float, ...] | None = None
     scorer: str | None = None
     adjustment: Adjustment | None = None
+    unfamiliar: Unfamiliar = Unfamiliar.CASCADE
 
 
 @dataclass(frozen=True, slots=True)

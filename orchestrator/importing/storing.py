@@ -148,8 +148,9 @@ class Store:
     def _merged(self, record: UsageRecord, call: CallRecord, known: CallRecord, usage: str | None) -> CallRecord:
         """The call with what is to be believed of both."""
         if not self.source.is_export:
-            longer = call.input_tokens + call.output_tokens > known.input_tokens + known.output_tokens
-            return call if longer else known
+            tokens, before = (each.input_tokens + each.output_tokens for each in (call, known))
+            priced_since = tokens == before and known.cost_nanousd is None
+            return call if tokens > before or priced_since else known
         if record.usage is None:  # a table of costs says nothing of tokens
             call = replace(
                 call,

@@ -201,6 +201,12 @@ def _set(report: SetReport) -> Iterator[str]:
     if report.sweep:
         yield charting.table(*tables.strategies("threshold", report.sweep))
     yield from _confidence(report.confidence)
+    if report.cross_validation:
+        yield charting.table(*tables.cross_validation(report.cross_validation))
+    if report.verdict is not None:
+        yield charting.table(*tables.worths("against all strong", report.verdict.strategies))
+        yield charting.table(*tables.cheap_models(report.verdict.cheap_models))
+        yield charting.note(f"verdict: {report.verdict.conclusion}")
     yield from map(charting.note, notes_of(report))
 
 

@@ -7,8 +7,10 @@ from itertools import combinations
 from statistics import fmean
 from typing import NamedTuple
 
+from ..confidence.strength import is_kept, later_bonus
 from ..config.tuned import Calibration
 from ..reading.complexity import Evidence
+from ..types import Level
 from .tune.cases import Case, GradedAnswer
 
 _DOLLAR = 1e9
@@ -21,6 +23,13 @@ class ModelPair(NamedTuple):
     strong: str
 
 
+class Course(NamedTuple):
+    """How a prompt ends: the grade of the answer that is given, and the cost of all that were asked for."""
+
+    quality: float
+    cost: float
+
+
 class PairedAnswers(NamedTuple):
     """A prompt that both models answered. Costs are in dollars, or in calls of the strong model (`priced` says)."""
 
@@ -31,13 +40,17 @@ class PairedAnswers(NamedTuple):
     strong: GradedAnswer
     weak_cost: float
     strong_cost: float
+    level: Level | None = None
 
+    @property
+    def weak_alone(self) -> Course:
+        """What the weak model comes to alone."""
+        return Course(self.weak.outcome, self.weak_cost)
 
-class Course(NamedTuple):
-    """How a prompt ends: the grade of the answer that is given, and the cost of all that were asked for."""
-
-    quality: float
-    cost: float
+    @property
+    def strong_alone(self) -> Course:
+        """What the strong model comes to alone."""
+        return Course(self.strong.outcome, self.strong_cost)
 
 
 class Choice(NamedTuple):
@@ -53,32 +66,35 @@ class Choice(NamedTuple):
         return self.reached if self.reading >= number else self.below
 
 
-def acceptance(paired: PairedAnswers, calibration: Calibration) -> Choice:
+def cascaded(
+    digest: str, confidences: tuple[float, float], weak: Course, strong: Course, bonus: float | None = None
+) -> Choice:
     """A cascade: the strong model is asked where the weak one's confidence does not reach the number.
 
-    Then the more confident of the two answers is given, as the executor does: where only the strong one's reaches the
-    number it is the more confident one.
+    Then the answer that counts more is given, as the executor does: where only the strong one's reaches the number it
+    does. `confidences` are those in the weak and in the strong answer; `weak` and `strong` are what each model comes to
+    alone; `bonus` is what the strong one's answer starts with, in logits, by default that of a model rated better.
     """
+    unsure, sure = confidences
+    best = strong if is_kept(sure, unsure, later_bonus(0.0, 1.0) if bonus is None else bonus) else weak
+    below = Course(best.quality, weak.cost + strong.cost)
+    return Choice(digest, unsure, reached=weak, below=below, strong=strong.quality)
+
+
+def routed(digest: str, score: float, weak: Course, strong: Course) -> Choice:
+    """Routing: the strong model is asked where the prompt's score reaches the number, else the weak one."""
+    return Choice(digest, score, reached=strong, below=weak, strong=strong.quality)
+
+
+def acceptance(paired: PairedAnswers, calibration: Calibration) -> Choice:
+    """What a cascade comes to for a prompt, with this calibration."""
     weak, strong = (_confidence(answer, calibration) for answer in (paired.weak, paired.strong))
-    best = paired.weak if weak >= strong else paired.strong
-    return Choice(
-        paired.digest,
-        weak,
-        reached=Course(paired.weak.outcome, paired.weak_cost),
-        below=Course(best.outcome, paired.weak_cost + paired.strong_cost),
-        strong=paired.strong.outcome,
-    )
+    return cascaded(paired.digest, (weak, strong), paired.weak_alone, paired.strong_alone)
 
 
 def difficulty(paired: PairedAnswers, score: float) -> Choice:
-    """Routing: the strong model is asked where the prompt's score reaches the number, else the weak one."""
-    return Choice(
-        paired.digest,
-        score,
-        reached=Course(paired.strong.outcome, paired.strong_cost),
-        below=Course(paired.weak.outcome, paired.weak_cost),
-        strong=paired.strong.outcome,
-    )
+    """What routing comes to for a prompt with this score."""
+    return routed(paired.digest, score, paired.weak_alone, paired.strong_alone)
 
 
 class Comparison(NamedTuple):
@@ -102,7 +118,13 @@ def comparison_of(cases: Iterable[Case], pair: ModelPair, *, wanted: Callable[[G
         priced,
         [
             PairedAnswers(
-                case.digest, case.score, case.evidence, weak, strong, *_costs(weak, strong) if priced else (0.0, 1.0)
+                case.digest,
+                case.score,
+                case.evidence,
+                weak,
+                strong,
+                *(_costs(weak, strong) if priced else (0.0, 1.0)),
+                case.level,
             )
             for case, weak, strong in both
         ],

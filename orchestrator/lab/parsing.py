@@ -58,22 +58,32 @@ def parse_thresholds(written: str | None) -> tuple[tuple[float, ...], tuple[floa
         return (), ()
     parts = written.split(":")
     if len(parts) == 1:
-        return tuple(sorted({_threshold(part, written) for part in written.split(",")})), ()
+        return parse_shares(written, "--threshold"), ()
     if len(parts) != 3:
         raise _refused(written)
-    first, last, step = (Decimal(str(_threshold(part, written))) for part in parts)
+    first, last, step = (Decimal(str(_share(part, _refused(written)))) for part in parts)
     if not step or last < first or (last - first) / step > _MOST_STEPS:
         raise _refused(written)
     return (), tuple(float(first + number * step) for number in range(int((last - first) / step) + 1))
 
 
-def _threshold(part: str, written: str) -> float:
+def parse_shares(written: str, option: str) -> tuple[float, ...]:
+    """Numbers from 0 to 1 separated by commas, each once, in rising order. Raises UsageError."""
+    refused = (
+        _refused(written)
+        if option == "--threshold"
+        else UsageError(f"{option} takes numbers from 0 to 1, as 0.5 or 0.3,0.5, not {written[:40]!r}")
+    )
+    return tuple(sorted({_share(part, refused) for part in written.split(",")}))
+
+
+def _share(part: str, refused: UsageError) -> float:
     try:
         value = Decimal(part.strip())
     except InvalidOperation:
-        raise _refused(written) from None
+        raise refused from None
     if not value.is_finite() or not 0 <= value <= 1:
-        raise _refused(written)
+        raise refused
     return float(value)
 
 

@@ -14,6 +14,7 @@ from ..deferred import dataclass
 from ..money import cost_nanousd
 from .intervals import Numbers
 from .metrics import Routing
+from .paired import Choice, Course
 from .pricing import RecordedModel, usage_of
 from .records import Item
 
@@ -134,30 +135,38 @@ def recorded_plan(name: str, items: Sequence[Item]) -> Policy:
     )
 
 
+def alone_by_prompt(weak: Column, strong: Column) -> list[tuple[Course, Course]]:
+    """What each of two models comes to alone, prompt by prompt. Where a price is not known, a call of the strong model
+    costs 1 and one of the weak model nothing."""
+    unpriced = weak.cost is None or strong.cost is None
+    cheap = [0] * len(weak.quality) if unpriced else weak.cost or []
+    dear = [1] * len(strong.quality) if unpriced else strong.cost or []
+    return [
+        (Course(*one), Course(*other))
+        for one, other in zip(
+            zip(weak.quality, cheap, strict=True), zip(strong.quality, dear, strict=True), strict=True
+        )
+    ]
+
+
 def routing_by_score(scores: Numbers, weak: Column, strong: Column) -> Routing:
     """Prompts that score at least a threshold go to the strong model alone."""
     costs = None if weak.cost is None or strong.cost is None else (weak.cost, strong.cost)
     return Routing(scores, weak.quality, strong.quality, costs)
 
 
-def cascade_by_confidence(
-    weak_confidence: Numbers, strong_confidence: Numbers, weak: Column, strong: Column
-) -> Routing:
-    """Prompts whose weak answer is below a confidence are passed on, and both models are paid for.
-
-    The strong answer is then given if its confidence reaches the threshold too or is the higher one, which comes to
-    the same: below the threshold the weak answer's is lower. The score is the confidence with its sign turned.
-    """
-    pairs = list(zip(weak_confidence, strong_confidence, strict=True))
-    quality = [
-        after if sure > unsure else before
-        for before, after, (unsure, sure) in zip(weak.quality, strong.quality, pairs, strict=True)
-    ]
+def routing_of_cascade(choices: Sequence[Choice], weak: Column, strong: Column) -> Routing:
+    """Prompts whose weak answer is below a confidence are passed on, and both models are paid for. The score is the
+    confidence with its sign turned."""
     costs = None
     if weak.cost is not None and strong.cost is not None:
-        costs = weak.cost, [a + b for a, b in zip(weak.cost, strong.cost, strict=True)]
+        costs = [choice.reached.cost for choice in choices], [choice.below.cost for choice in choices]
     return Routing(
-        [-unsure for unsure, _ in pairs], weak.quality, quality, costs, reference=(strong.quality, strong.cost)
+        [-choice.reading for choice in choices],
+        [choice.reached.quality for choice in choices],
+        [choice.below.quality for choice in choices],
+        costs,
+        reference=(strong.quality, strong.cost),
     )
 
 

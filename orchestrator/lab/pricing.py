@@ -8,14 +8,16 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from pathlib import Path
 
+from ..confidence.strength import family
 from ..config.strict_yaml import mapping_of, read, text
 from ..config.yaml_value import Value
 from ..deferred import dataclass
 from ..errors import UsageError
 from ..money import Price, Rates
 from ..reading.tokens import estimate_tokens
-from ..registry.model import Registry
+from ..registry.model import Registry, Scores, names_of
 from ..registry.records import MAX_RATE
+from ..registry.unlisted import UNLISTED
 from ..types import Level, Usage
 from .records import Item, RecordedOutcome
 
@@ -26,12 +28,14 @@ Prices = Mapping[str, Rates]  # by the recorded name of the model
 class RecordedModel:
     """A model by its recorded name. `price` None is unknown: its costs are unknown too, never 0.
 
-    `levels` are what the registry rates it for; empty if it does not know the model.
+    `levels` are what the registry rates it for; empty if it does not know the model. `scores` are the registry's of the
+    model, or of one of its family; None where there is none.
     """
 
     name: str
     price: Price | None
     levels: tuple[Level, ...] = ()
+    scores: Scores | None = None
 
 
 class TokenSource(StrEnum):
@@ -46,10 +50,18 @@ def recorded_model(name: str, registry: Registry, prices: Prices, when: datetime
     """A model with its price. One that is priced by the GPU hour counts as unpriced: a replay keeps no GPU busy."""
     spec = registry.find(name)
     levels = () if spec is None else spec.levels
+    scores = scores_of(name, registry)
     if name in prices:
-        return RecordedModel(name, Price(date.min, "given", when.date(), prices[name]), levels)
+        return RecordedModel(name, Price(date.min, "given", when.date(), prices[name]), levels, scores)
     price = None if spec is None else spec.price_at(when)
-    return RecordedModel(name, None if price is None or price.rates is None else price, levels)
+    return RecordedModel(name, None if price is None or price.rates is None else price, levels, scores)
+
+
+def scores_of(name: str, registry: Registry) -> Scores | None:
+    """The scores of the model with this name, a date or a variant aside."""
+    listed = (spec for spec in registry.models.values() if family(name) in map(family, names_of(spec)))
+    spec = registry.find(name) or next(listed, None)
+    return None if spec is None or UNLISTED in spec.tags else spec.scores
 
 
 def usage_of(item: Item, outcome: RecordedOutcome, expected_output: int) -> tuple[Usage, TokenSource]:

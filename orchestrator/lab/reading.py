@@ -21,6 +21,7 @@ from typing import Any, BinaryIO, NoReturn
 from ..decoding import not_utf8
 from ..errors import UsageError, did_you_mean
 from ..types import digest_of
+from .grades import BEST_GRADE, rescaled, scale_of
 from .records import Asked, Item, RecordedOutcome
 
 LONGEST_LINE = 64 * 1024 * 1024  # bytes: a longer one is no prompt with its answers, and is not read into memory
@@ -34,17 +35,24 @@ Fail = Callable[[str], NoReturn]
 
 
 def read_items(path: Path) -> list[Item]:
-    """Every prompt of a file with its outcomes, in the file's order. Raises UsageError, naming file and line."""
-    items = list(iter_items(path))
+    """Every prompt of a file with its outcomes, in the file's order. Raises UsageError, naming file and line.
+
+    Grades on another scale than 0 to 1 are rescaled, if the file leaves no doubt about the scale.
+    """
+    items = list(_items(path, BEST_GRADE))
+    grades = [outcome.score for item in items for outcome in (*item.outcomes.values(), *item.plans.values())]
+    if max(grades, default=0.0) > 1:
+        scale = scale_of(grades)
+        items = list(_items(path, 1.0)) if scale is None else [rescaled(item, scale) for item in items]
     if not items:
         raise UsageError(f"{path}: there is nothing in it", hint="each line is a prompt with its recorded outcomes")
     return items
 
 
-def iter_items(path: Path) -> Iterator[Item]:
-    """As `read_items`, one after the other. A CSV file is read whole first: its rows may come in any order."""
+def _items(path: Path, best: float) -> Iterator[Item]:
+    """One after the other, with grades up to `best`. A CSV file is read whole first: its rows may come in any order."""
     with _opened(path) as stream:
-        yield from _from_csv(path, stream) if is_csv(path) else _from_json_lines(path, stream)
+        yield from _from_csv(path, stream, best) if is_csv(path) else _from_json_lines(path, stream, best)
 
 
 def is_csv(path: Path) -> bool:
@@ -89,10 +97,10 @@ def read_prompts(path: Path) -> list[Asked]:
     return prompts
 
 
-def _from_json_lines(path: Path, stream: BinaryIO) -> Iterator[Item]:
+def _from_json_lines(path: Path, stream: BinaryIO, best: float) -> Iterator[Item]:
     seen: set[str] = set()
     for value, fail in _json_lines(path, stream):
-        item = item_from(value, fail)
+        item = item_from(value, fail, best)
         if item.id in seen:
             fail(f"the id {item.id!r} is that of an earlier line too")
         seen.add(item.id)
@@ -116,8 +124,9 @@ def _refuse(word: str) -> NoReturn:
     raise ValueError(f"{word} is not a number")
 
 
-def item_from(value: Any, fail: Fail) -> Item:
-    """A prompt with its outcomes from plain data, as JSON has it; `fail` is told what is wrong with it."""
+def item_from(value: Any, fail: Fail, best: float = 1.0) -> Item:
+    """A prompt with its outcomes from plain data, as JSON has it, with grades from 0 to `best`; `fail` is told what is
+    wrong with it."""
     if not isinstance(value, dict):
         fail("expected an object with id, task, prompt and outcomes")
     outcomes = value.get("outcomes")
@@ -131,17 +140,17 @@ def item_from(value: Any, fail: Fail) -> Item:
         id=_name(value.get("id"), "id", fail),
         task=_text(value.get("task"), "task", fail) or "",
         prompt=_prompt(value.get("prompt"), fail),
-        outcomes={_name(model, "model", fail): _outcome(model, recorded, fail) for model, recorded in outcomes.items()},
-        plans={_name(plan, "plan", fail): _outcome(plan, recorded, fail) for plan, recorded in plans.items()},
+        outcomes={_name(model, "model", fail): _outcome(model, each, fail, best) for model, each in outcomes.items()},
+        plans={_name(plan, "plan", fail): _outcome(plan, each, fail, best) for plan, each in plans.items()},
         simulated=value.get("simulated") is True,
     )
 
 
-def _outcome(model: str, value: Any, fail: Fail) -> RecordedOutcome:
+def _outcome(model: str, value: Any, fail: Fail, best: float) -> RecordedOutcome:
     if not isinstance(value, dict):
         fail(f"the outcome of {model} must be an object with a score")
     return RecordedOutcome(
-        score=_score(value.get("score"), model, fail),
+        score=_score(value.get("score"), model, fail, best),
         text=_text(value.get("text"), "text", fail),
         input_tokens=_count(value.get("input_tokens"), "input_tokens", fail),
         output_tokens=_count(value.get("output_tokens"), "output_tokens", fail),
@@ -151,15 +160,15 @@ def _outcome(model: str, value: Any, fail: Fail) -> RecordedOutcome:
     )
 
 
-def _from_csv(path: Path, stream: BinaryIO) -> Iterator[Item]:
+def _from_csv(path: Path, stream: BinaryIO, best: float) -> Iterator[Item]:
     limit = csv.field_size_limit(LONGEST_LINE)
     try:
-        yield from _joined(path, stream)
+        yield from _joined(path, stream, best)
     finally:
         csv.field_size_limit(limit)
 
 
-def _joined(path: Path, stream: BinaryIO) -> Iterable[Item]:
+def _joined(path: Path, stream: BinaryIO, best: float) -> Iterable[Item]:
     joined: dict[str, tuple[str, str, dict[str, RecordedOutcome]]] = {}
     for number, row in _csv_rows(path, stream):
         fail = _failing(path, number)
@@ -172,7 +181,7 @@ def _joined(path: Path, stream: BinaryIO) -> Iterable[Item]:
             fail(f"an earlier row has another prompt or task under the id {name!r}")
         if model in outcomes:
             fail(f"there is an outcome of {model} for {name!r} already")
-        outcomes[model] = _outcome_from_cells(row, model, fail)
+        outcomes[model] = _outcome_from_cells(row, model, fail, best)
     return [Item(name, task, prompt, outcomes) for name, (task, prompt, outcomes) in joined.items()]
 
 
@@ -198,7 +207,7 @@ def _csv_rows(path: Path, stream: BinaryIO) -> Iterator[tuple[int, dict[str, str
         _failing(path, last)(f"not CSV: {error}")
 
 
-def _outcome_from_cells(row: Mapping[str, str], model: str, fail: Fail) -> RecordedOutcome:
+def _outcome_from_cells(row: Mapping[str, str], model: str, fail: Fail, best: float) -> RecordedOutcome:
     def number(column: str) -> Any:
         cell = (row.get(column) or "").strip()
         try:
@@ -215,6 +224,7 @@ def _outcome_from_cells(row: Mapping[str, str], model: str, fail: Fail) -> Recor
             **{column: number(column) for column in ("input_tokens", "output_tokens", "latency_ms")},
         },
         fail,
+        best,
     )
 
 
@@ -244,12 +254,13 @@ def _text(value: Any, key: str, fail: Fail) -> str | None:
     return value
 
 
-def _score(value: Any, model: str, fail: Fail) -> float:
+def _score(value: Any, model: str, fail: Fail, best: float) -> float:
     if value is None:
         fail(f"the outcome of {model} has no 'score'")
-    if not isinstance(value, int | float) or not -_SLACK <= value <= 1 + _SLACK:
+    if not isinstance(value, int | float) or not -_SLACK <= value <= best + _SLACK:
         fail(f"the score of {model} must be a number from 0 to 1, not {_shown(value)}")
-    return min(1.0, max(0.0, float(value)))
+    grade = min(best, max(0.0, float(value)))
+    return 1.0 if 1 < grade <= 1 + _SLACK else grade
 
 
 def _count(value: Any, key: str, fail: Fail) -> int | None:

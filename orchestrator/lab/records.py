@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from typing import NamedTuple
 
 from ..deferred import dataclass
 
@@ -42,9 +43,26 @@ class Asked:
     expected: str | None = None
 
 
+class Scale(NamedTuple):
+    """The scale of grades that a file has, if it is not 0 to 1."""
+
+    worst: float
+    best: float
+
+    def share(self, grade: float) -> float:
+        """The grade on a scale of 0 to 1."""
+        return min(1.0, max(0.0, (grade - self.worst) / (self.best - self.worst)))
+
+    def __str__(self) -> str:
+        return f"{self.worst:g} to {self.best:g}"
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A prompt and what each model made of it, by the model's name as it was recorded; and each plan, by its own."""
+    """A prompt and what each model made of it, by the model's name as it was recorded; and each plan, by its own.
+
+    `rescaled` is the scale of the file's grades, where they were brought to 0 to 1.
+    """
 
     id: str
     task: str
@@ -52,3 +70,4 @@ class Item:
     outcomes: Mapping[str, RecordedOutcome]
     plans: Mapping[str, RecordedOutcome] = field(default_factory=dict)
     simulated: bool = False
+    rescaled: Scale | None = None

@@ -18,7 +18,8 @@ from typing import Self
 
 from ..clock import Clock, local_now
 from ..confidence.answers import same_answer
-from ..config import BreakerPolicy, RetryPolicy, RunOptions, Settings
+from ..confidence.strength import later_bonus, strength
+from ..config import BreakerPolicy, RetryPolicy, RunOptions, Settings, Unfamiliar
 from ..deferred import dataclass, replace
 from ..errors import OrchError, RequestRejectedError, UsageError
 from ..ledger.records import CallStatus
@@ -29,6 +30,7 @@ from ..providers.base import Capabilities, Health, RateLimitStatus, StreamEvent
 from ..reading.complexity import CUTS
 from ..registry.model import Chain, ModelSpec, Registry, Scores
 from ..registry.records import MAX_TOKENS
+from ..registry.unlisted import UNLISTED
 from ..run.engine import Engine
 from ..types import AcceptRule, Completion, FinishReason, Level, Prompt, Request
 from .policies import Policy, Source
@@ -90,15 +92,16 @@ class Replay:
         self._ledger.close()
 
     def engine(self, chain: Sequence[str], first_cut: float | None = None) -> Engine:
-        """An engine to which `chain` is the chain CHAIN, and basic what scores below `first_cut`."""
+        """An engine to which `chain` is the chain CHAIN, and basic what scores below `first_cut`, or without one what
+        is so by the settings. It routes by the score alone, since there may be no texts for a cascade to go by."""
         specs = {name: self._spec(model) for name, model in self.models.items()}
-        cuts = self.settings.complexity.cuts or CUTS
+        cuts = self.settings.complexity.cuts
         if first_cut is not None:
-            cuts = (first_cut, *(max(first_cut, cut) for cut in cuts[1:]))
+            cuts = (first_cut, *(max(first_cut, cut) for cut in (cuts or CUTS)[1:]))
         return Engine(
             replace(
                 self.settings,
-                complexity=replace(self.settings.complexity, cuts=cuts),
+                complexity=replace(self.settings.complexity, cuts=cuts, unfamiliar=Unfamiliar.SCORE),
                 environ={},
                 simulate=True,
                 log_text=False,
@@ -112,6 +115,14 @@ class Replay:
             ledger=self._ledger,
             clock=self.clock,
         )
+
+    @property
+    def bonus(self) -> float:
+        """The logits that the strong model's answer has over the weak one's where a cascade accepts neither."""
+        models = (self.models[self.lineup.weak], self.models[self.lineup.strong])
+        scores = [None if model.scores is None else model.scores.reasoning for model in models]
+        weak, strong = (strength(model.name, score) for model, score in zip(models, scores, strict=True))
+        return later_bonus(weak, strong)
 
     def expect(self, items: Sequence[Item]) -> None:
         """Sets `expected_output`, the tokens of an answer of which neither text nor length was recorded, to the mean of
@@ -164,7 +175,8 @@ class Replay:
             levels={self.lineup.weak: (easy,), self.lineup.strong: tuple(hard)}.get(
                 model.name, model.levels or (Level.INTERMEDIATE,)
             ),
-            scores=_NEUTRAL,
+            scores=model.scores or _NEUTRAL,
+            tags=frozenset() if model.scores else frozenset({UNLISTED}),
         )
 
 
@@ -177,10 +189,13 @@ class Passes:
     replay: Replay
     progress: Progress = unwatched
 
-    async def routing(self, cut: float) -> tuple[Policy, list[float]]:
-        """`cheapest` with its first cut there; with the complexity scores of the prompts."""
-        replayed = await self._replay(f"routing {cut:g}", self._engine(cut), RunOptions(strategy=ROUTING, chain=CHAIN))
-        return self._policy(ROUTING, cut, replayed), [each.score for each in replayed]
+    async def routing(self, cut: float | None = None, saving: float | None = None) -> tuple[Policy, list[float]]:
+        """`cheapest` with its first cut there, or for that saving, or as it is by the settings; with the complexity
+        scores of the prompts."""
+        options = RunOptions(strategy=ROUTING, chain=CHAIN, saving=saving)
+        label = LABELS[ROUTING] if saving is None else f"saving {saving:g}"
+        replayed = await self._replay(label if cut is None else f"{label} {cut:g}", self._engine(cut), options)
+        return self._policy(ROUTING, cut, replayed, label), [each.score for each in replayed]
 
     async def cascade(self, threshold: float) -> Policy:
         """`fallback` from the weak model to the strong one."""

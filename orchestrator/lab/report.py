@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field, fields, is_dataclass
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from ..deferred import dataclass
@@ -88,6 +89,80 @@ class ModelReport:
     texts: int
 
 
+class Meets(StrEnum):
+    """Whether both aims are reached, by the intervals of the two figures."""
+
+    YES = "yes"
+    NO = "no"
+    UNDECIDED = "undecided"  # an interval has the aim in it
+
+
+class Needs(StrEnum):
+    """What a cheap model needs beside it for both aims to be reached."""
+
+    NOTHING = "nothing"  # it does it alone
+    MIXING = "mixing"  # prompts sent to the strong model at random do it
+    ROUTER = "router"  # a router within reach does it
+    BETTER_MODEL = "better_model"  # no router within reach does it
+    CHEAPER_MODEL = "cheaper_model"  # it costs too much itself
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """What a way to answer the prompts saves and loses against the strong model alone; shares, 0 to 1. `saving` is None
+    where a price is not known."""
+
+    name: str
+    saving: Estimate | None
+    loss: Estimate
+    meets: Meets
+
+
+@dataclass(frozen=True, slots=True)
+class CheapModel:
+    """A model in the place of the cheap one: `quality` and `cost` as shares of the strong model's (cost None if a price
+    is not known), over the prompts that both answered.
+
+    `strong_calls` is the greatest share of prompts that may go to the strong model, `recover` the share of the gap that
+    they have to recover, `router` the APGR that this takes; None where no router is needed or none can do it.
+    """
+
+    model: str
+    prompts: int
+    quality: float
+    cost: float | None
+    strong_calls: float
+    recover: float
+    router: float | None
+    needs: Needs
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Of one set: each strategy, each model of the file as the cheap one, and what follows, in words."""
+
+    saving: float
+    loss: float
+    strategies: Sequence[Worth]
+    cheap_models: Sequence[CheapModel]
+    conclusion: str
+
+
+@dataclass(frozen=True, slots=True)
+class CrossValidated:
+    """What thresholds come to on what was left out of choosing them: `prompts` or `tasks`, in so many parts.
+
+    The threshold is the cheapest that keeps the wanted share of the strong model's quality where it is chosen.
+    """
+
+    name: str
+    left_out: str
+    parts: int
+    quality: Estimate
+    strong_share: Estimate
+    worth: Worth
+
+
 @dataclass(frozen=True, slots=True)
 class SetReport:
     """One file of recorded outcomes. `left_out` prompts lack an outcome of a model that is looked at.
@@ -108,6 +183,8 @@ class SetReport:
     orderings: Sequence[Ordering]
     confidence: Sequence[Calibration]
     agreement_auc: Estimate | None = None
+    cross_validation: Sequence[CrossValidated] = ()
+    verdict: Verdict | None = None
     needs_live: Sequence[str] = ()
     notes: Sequence[str] = ()
 

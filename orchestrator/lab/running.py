@@ -7,34 +7,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from decimal import Decimal
 from itertools import accumulate
-from math import inf, nextafter
-from typing import NamedTuple
 
 from ..clock import Clock, local_now
 from ..config import Settings
 from ..deferred import dataclass
 from ..errors import UsageError
-from ..reading.complexity import CUTS
 from ..registry.model import Registry
-from .figures import Figures, Sweep, calibration_of, ordering_of, row_of, sweep_row_of, with_frontier
+from .crossval import cross_validated
+from .figures import Figures, calibration_of, ordering_of, row_of, sweep_row_of, with_frontier
 from .intervals import RESAMPLES
-from .metrics import Confidence, Routing
+from .metrics import Confidence
 from .policies import (
     Column,
     Policy,
+    Source,
     alone,
-    cascade_by_confidence,
     coin_flip,
     column_of,
     oracle,
     recorded_plan,
-    routing_by_score,
 )
 from .pricing import Prices, RecordedModel, TokenSource, recorded_model, usage_of
 from .records import Item
 from .replay import CASCADE, ENSEMBLE, LABELS, REPLAYABLE, ROUTING, Passes, Progress, Replay, unwatched
 from .report import Calibration, ModelReport, RatesShown, SetReport
 from .selecting import Lineup, choose_models
+from .verdict import verdict_of, worth_of
+from .ways import ways_of
 
 _TO_AGREE = 3  # models: two that are held against each other, and one that is asked where they differ
 
@@ -44,7 +43,8 @@ class BenchOptions:
     """What is asked of a bench.
 
     `plans` are named ones, which can only be compared live. `thresholds` are played by the engine, those of `sweep` are
-    derived; without any of the former it is what the settings say. `prices` are of recorded models, and stand over the
+    derived; without any of the former it is what the settings say. `savings` are those that routing is played with, as
+    `orch run --saving` has them. `prices` are of recorded models, and stand over the
     registry's.
     """
 
@@ -52,6 +52,7 @@ class BenchOptions:
     plans: tuple[str, ...] = ()
     thresholds: tuple[float, ...] = ()
     sweep: tuple[float, ...] = ()
+    savings: tuple[float, ...] = ()
     weak: str | None = None
     strong: str | None = None
     models: tuple[str, ...] = ()
@@ -95,7 +96,8 @@ async def bench_set(
     with Replay(settings, models, lineup, clock) as replay:
         replay.expect(complete)
         played = await _play(Passes(name, complete, replay, progress), options, settings)
-        return _report(name, complete, len(items) - len(complete), played, options, progress, replay)
+        recorded = models | {each: model(each) for item in items for each in item.outcomes if each not in models}
+        return _report(name, complete, played, options, progress, replay, items, recorded)
 
 
 @dataclass(slots=True)
@@ -103,7 +105,7 @@ class _Replayed:
     """All that the engine was run for.
 
     `scores` are of complexity; None where no strategy goes by them. `agreement` is how far the weak model's answers are
-    the strong one's; None without texts.
+    the strong one's; None without texts. `bonus`: the logits that the strong model's answer has over the weak one's.
     """
 
     policies: list[Policy] = field(default_factory=list)
@@ -111,6 +113,7 @@ class _Replayed:
     confidences: dict[str, list[float]] = field(default_factory=dict)
     agreement: list[float] | None = None
     notes: list[str] = field(default_factory=list)
+    bonus: float = 0.0
 
 
 def together(sets: Sequence[Answers], options: BenchOptions) -> Calibration | None:
@@ -128,11 +131,16 @@ def together(sets: Sequence[Answers], options: BenchOptions) -> Calibration | No
 
 
 async def _play(passes: Passes, options: BenchOptions, settings: Settings) -> _Replayed:
-    replayed = _Replayed()
+    replayed = _Replayed(bonus=passes.replay.bonus)
     for strategy in options.strategies:
         if strategy == ROUTING:
-            for cut in options.thresholds or (settings.complexity.cuts or CUTS)[:1]:
+            own = settings.complexity.cuts
+            as_set = () if options.savings else (None,) if own is None else own[:1]
+            for cut in options.thresholds or as_set:
                 policy, replayed.scores = await passes.routing(cut)
+                replayed.policies.append(policy)
+            for saving in options.savings:
+                policy, replayed.scores = await passes.routing(saving=saving)
                 replayed.policies.append(policy)
     if options.strategies == (ROUTING,):
         return replayed
@@ -159,11 +167,12 @@ async def _play(passes: Passes, options: BenchOptions, settings: Settings) -> _R
 def _report(
     name: str,
     items: Sequence[Item],
-    left_out: int,
     played: _Replayed,
     options: BenchOptions,
     progress: Progress,
     replay: Replay,
+    everything: Sequence[Item],
+    recorded: Mapping[str, RecordedModel],
 ) -> tuple[SetReport, Answers]:
     lineup = replay.lineup
     columns = {model: column_of(replay.models[model], items, replay.expected_output) for model in lineup.models}
@@ -174,9 +183,19 @@ def _report(
     plans = [name for name in items[0].plans if all(name in item.plans for item in items)]
     policies = [*_baselines(lineup, columns), *played.policies, *(recorded_plan(name, items) for name in plans)]
     rows = [row_of(policy, figures) for policy in [*policies, oracle(weak, strong)]]
-    ways = _ways(lineup, columns, played)
+    cascades = any(policy.strategy == CASCADE and policy.threshold is not None for policy in played.policies)
+    ways = ways_of(items, lineup, columns, played.scores, played.confidences if cascades else None, played.bonus)
     orderings = [ordering_of(way.name, way.by, way.routing, figures, turned=way.turned) for way in ways]
     sweep = [sweep_row_of(way.at(threshold), figures) for way in ways for threshold in options.sweep]
+    tasks = [item.task for item in items]
+    validated = [
+        one for way in ways for one in cross_validated(way.name, way.choices, tasks, figures, asks_above=not way.turned)
+    ]
+    worths = [
+        worth_of(policy.name, policy.quality, policy.cost, figures)
+        for policy in policies
+        if policy.source is Source.ENGINE or policy.strategy is not None
+    ]
     answers = _answers(items, played.confidences)
     held = [
         calibration_of(model, confidences, _acceptable(items, model), figures)
@@ -186,10 +205,11 @@ def _report(
     if played.agreement is not None:
         agreement = figures.add(Confidence(played.agreement, _acceptable(items, lineup.weak)).auc)
     estimates = figures.estimate()
+    worths_found = [worth(estimates) for worth in worths]
     report = SetReport(
         name=name,
         prompts=len(items),
-        left_out=left_out,
+        left_out=len(everything) - len(items),
         tasks=dict(Counter(item.task for item in items).most_common()),
         weak=lineup.weak,
         strong=lineup.strong,
@@ -199,6 +219,8 @@ def _report(
         orderings=[ordering(estimates) for ordering in orderings],
         confidence=[calibration(estimates) for calibration in held],
         agreement_auc=None if agreement is None else estimates[agreement],
+        cross_validation=[one(estimates) for one in validated],
+        verdict=verdict_of(worths_found, everything, lineup, recorded, replay.expected_output),
         needs_live=[name for name in options.plans if name not in plans],
         notes=[*played.notes, *_notes(items, lineup, weak, strong)],
     )
@@ -208,6 +230,8 @@ def _report(
 def _notes(items: Sequence[Item], lineup: Lineup, weak: Column, strong: Column) -> Iterator[str]:
     if any(item.simulated for item in items):
         yield "the simulator answered: nothing here says anything of a real model"
+    for scale in dict.fromkeys(item.rescaled for item in items if item.rescaled is not None):
+        yield f"grades from {scale} are rescaled to 0 to 1"
     if weak.cost is not None and strong.cost is not None and sum(weak.cost) > sum(strong.cost):
         yield f"{lineup.weak} costs more than {lineup.strong}: there is nothing to save by it"
 
@@ -221,35 +245,6 @@ def _baselines(lineup: Lineup, columns: Mapping[str, Column]) -> Iterator[Policy
         if model not in (lineup.weak, lineup.strong):
             yield alone(f"all {model}", column, of_pair=False)
     yield coin_flip(weak, strong)
-
-
-class _Way(NamedTuple):
-    """A way to decide by a score. With `turned`, the threshold is of the score's negative, and is not passed itself."""
-
-    strategy: str
-    by: str
-    routing: Routing
-    turned: bool = False
-
-    @property
-    def name(self) -> str:
-        return LABELS[self.strategy]
-
-    def at(self, threshold: float) -> Sweep:
-        place = nextafter(-threshold, inf) if self.turned else threshold
-        return Sweep(f"{self.name} {threshold:g}", self.strategy, threshold, self.routing, place)
-
-
-def _ways(lineup: Lineup, columns: Mapping[str, Column], played: _Replayed) -> list[_Way]:
-    weak, strong = columns[lineup.weak], columns[lineup.strong]
-    ways = []
-    if played.scores is not None:
-        ways.append(_Way(ROUTING, "complexity score", routing_by_score(played.scores, weak, strong)))
-    if any(policy.strategy == CASCADE and policy.threshold is not None for policy in played.policies):
-        sure, surer = played.confidences[lineup.weak], played.confidences[lineup.strong]
-        cascade = cascade_by_confidence(sure, surer, weak, strong)
-        ways.append(_Way(CASCADE, "confidence in the weak answer", cascade, turned=True))
-    return ways
 
 
 def _answers(items: Sequence[Item], confidences: Mapping[str, Sequence[float]]) -> Answers:

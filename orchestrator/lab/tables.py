@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..money import NANO_PER_DOLLAR
 from .intervals import Estimate
-from .report import Calibration, ModelReport, Observed, Ordering, Row
+from .report import Calibration, CheapModel, CrossValidated, ModelReport, Observed, Ordering, Row, Worth
 
 UNKNOWN = "-"
 _PROMPTS = 1_000  # costs are shown for so many
@@ -51,6 +51,49 @@ def orderings(rows: Sequence[Ordering]) -> Table:
                 percent(ordering.saving_at_95),
             ]
             for ordering in rows
+        ],
+    )
+
+
+def cross_validation(rows: Sequence[CrossValidated]) -> Table:
+    """What a threshold comes to on prompts, and on tasks, that it was not chosen on."""
+    return Table(
+        ["  threshold chosen without", "quality", "strong calls", "cheaper", "loss"],
+        [
+            [
+                f"  {row.name}: these {row.left_out}",
+                decimal(row.quality),
+                percent(row.strong_share),
+                percent(row.worth.saving),
+                percent(row.worth.loss),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def worths(title: str, rows: Sequence[Worth]) -> Table:
+    """What each strategy saves and loses against the strong model alone, and whether that is enough."""
+    return Table(
+        [f"  {title}", "enough", "cheaper", "loss"],
+        [[f"  {row.name}", row.meets.value, percent(row.saving), percent(row.loss)] for row in rows],
+    )
+
+
+def cheap_models(rows: Sequence[CheapModel]) -> Table:
+    """Every model of the file as the cheap one; quality and cost as shares of the strong model's."""
+    return Table(
+        ["  as the cheap one", "quality", "cost", "strong calls", "must recover", "by an APGR of"],
+        [
+            [
+                f"  {row.model}",
+                f"{row.quality:.0%}",
+                UNKNOWN if row.cost is None else f"{row.cost:.0%}",
+                f"{row.strong_calls:.0%}",
+                f"{row.recover:.0%}",
+                UNKNOWN if row.router is None else f"{row.router:.2f}",
+            ]
+            for row in rows
         ],
     )
 

@@ -7,13 +7,14 @@ from textwrap import wrap
 
 from . import tables
 from .intervals import LEVEL
-from .report import BenchReport, Calibration, LedgerReport, SetReport
+from .report import BenchReport, Calibration, LedgerReport, SetReport, Verdict
 from .tables import Table
 
 FRONTIER = "* on the Pareto frontier: of these, none is as cheap and better"
 _GAP = "  "
 _BAR = 40
 _NAME = 26
+_CHEAP_MODELS = 8  # are shown; JSON has all
 
 
 def text_of(report: BenchReport, width: int) -> Iterator[str]:
@@ -75,6 +76,11 @@ def _set(report: SetReport, width: int) -> Iterator[str]:
         for ordering in report.orderings:
             yield ""
             yield from _table(tables.curve(ordering), width)
+    if report.cross_validation:
+        yield ""
+        yield from _table(tables.cross_validation(report.cross_validation), width)
+    if report.verdict is not None:
+        yield from _verdict(report.verdict, width)
     if report.confidence:
         yield ""
         yield from _table(tables.confidence("confidence in", report.confidence), width)
@@ -84,6 +90,16 @@ def _set(report: SetReport, width: int) -> Iterator[str]:
     yield ""
     for note in notes_of(report):
         yield from wrap(note, width, subsequent_indent="  ")
+
+
+def _verdict(verdict: Verdict, width: int) -> Iterator[str]:
+    if verdict.strategies:
+        yield ""
+        yield from _table(tables.worths("against all strong", verdict.strategies), width)
+    yield ""
+    yield from _table(tables.cheap_models(verdict.cheap_models[:_CHEAP_MODELS]), width)
+    yield ""
+    yield from wrap(f"verdict: {verdict.conclusion}", width, subsequent_indent="  ")
 
 
 def _ledger(report: LedgerReport, width: int) -> Iterator[str]:

@@ -59,6 +59,7 @@ class RecordFile:
                 return cls(path, _lock=lock)
             items = {item.id: item for item in read_items(path)}
             fits = is_gzipped(path) == _is_to_be_gzipped(path) and ends_a_line(path)
+            fits = fits and not any(item.rescaled for item in items.values())  # one file, one scale
             return cls(path, items, _appendable=fits, _lock=lock)
         except BaseException:
             _unlock(lock)

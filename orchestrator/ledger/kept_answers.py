@@ -45,6 +45,7 @@ _SCHEMA = (
     ) STRICT
     """,
     "CREATE INDEX answers_by_use ON answers (used_at, bytes)",
+    "CREATE INDEX answers_by_run ON answers (run_id)",
     f"PRAGMA user_version = {_FORMAT}",
 )
 _INSERT = """
@@ -83,10 +84,11 @@ class Kept(NamedTuple):
 class KeptAnswers:
     """The file of a ledger, opened on first use. Safe to use from several threads and processes.
 
-    `limit_bytes` is the most that the answers may take. Each method raises LedgerError if the file cannot be used.
+    `limit_bytes` is the most that the answers may take; whatever only removes some needs none. Each method raises
+    LedgerError if the file cannot be used.
     """
 
-    def __init__(self, ledger: Path, limit_bytes: int) -> None:
+    def __init__(self, ledger: Path, limit_bytes: int = 0) -> None:
         self.path = answers_path(ledger.resolve())
         self.limit_bytes = limit_bytes
         self._lock = threading.Lock()
@@ -130,6 +132,20 @@ class KeptAnswers:
                 removed = _remove_expired(connection, now) + self._make_room(connection, now)
             _give_back(connection)
         return removed
+
+    def runs(self) -> list[str]:
+        """The runs that paid for what is kept."""
+        with self._opened(create=False) as connection:
+            rows = () if connection is None else connection.execute("SELECT DISTINCT run_id FROM answers")
+            return [row[0] for row in rows]
+
+    def forget(self, runs: Sequence[str]) -> None:
+        """Remove the answers of these runs."""
+        with self._opened(create=False) as connection:
+            if connection is not None and runs:
+                with transaction(connection):
+                    connection.executemany("DELETE FROM answers WHERE run_id = ?", [(run,) for run in runs])
+                _give_back(connection)
 
     def clear(self) -> int:
         """Remove all answers; a file that cannot be read is deleted. Returns how many answers that were."""

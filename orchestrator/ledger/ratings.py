@@ -11,6 +11,8 @@ import math
 import sqlite3
 from datetime import datetime
 
+from ..confidence.experience import NAME as FROM_RATINGS
+from ..confidence.experience import RatedAnswer
 from ..deferred import dataclass
 from ..errors import UsageError
 from .records import Recorded, RunStatus
@@ -19,6 +21,7 @@ from .schema import COST_OF_RUN
 from .store import Ledger
 
 BAD, GOOD = 0.0, 1.0
+MOST_LEARNT = 500  # ratings that confidence goes by: the newest, which are read for every run
 MOST_NOTE_CHARS = 2_000  # a remark, not a document: ratings are read as a whole
 
 # The call that gave the answer: the last completed one of the run's model, with the answer's very text if there is
@@ -41,6 +44,17 @@ _RATED = f"""
            {COST_OF_RUN} AS cost_nanousd
     FROM rated JOIN runs USING (run_id) LEFT JOIN calls ON calls.call_id = rated.answer_id
     ORDER BY rated.rated_at, rated.place
+"""
+
+
+_LEARNT = f"""
+    WITH rated AS (
+        SELECT ratings.rating, ratings.rated_at, runs.model_used, runs.task, {_ANSWER} AS answer_id
+        FROM ratings JOIN runs USING (run_id) WHERE runs.simulated = ? AND runs.model_used IS NOT NULL
+        ORDER BY ratings.rated_at DESC, ratings.rowid DESC LIMIT ?
+    )
+    SELECT rated.model_used, rated.task, rated.rating, calls.verdict
+    FROM rated JOIN calls ON calls.call_id = rated.answer_id WHERE calls.verdict IS NOT NULL
 """
 
 
@@ -129,6 +143,25 @@ def rated_runs(ledger: Ledger, *, simulated: bool) -> tuple[RatedRun, ...]:
     """The rated runs, simulated or real, in the order in which they were rated. Raises LedgerError."""
     rows = ledger.read(lambda connection: connection.execute(_RATED, (int(simulated),)).fetchall())
     return tuple(_rated_run(row) for row in rows)
+
+
+def state_of_ratings(connection: sqlite3.Connection) -> tuple[int, int, float]:
+    """How many ratings there are, when the newest was given, and their sum: it differs once a rating has changed."""
+    row = connection.execute("SELECT count(*), coalesce(max(rated_at), 0), coalesce(sum(rating), 0.0) FROM ratings")
+    count, newest, total = row.fetchone()
+    return count, newest, total
+
+
+def rated_answers(connection: sqlite3.Connection, *, simulated: bool, most: int = MOST_LEARNT) -> list[RatedAnswer]:
+    """The newest rated answers that were judged, `most` of them, with the logits of their confidence without those that
+    earlier ratings gave it."""
+    found = []
+    for model, task, rating, verdict in connection.execute(_LEARNT, (int(simulated), most)):
+        signals = json.loads(verdict).get("signals", {})
+        if signals:
+            logit = math.fsum(value for name, value in signals.items() if name != FROM_RATINGS)
+            found.append(RatedAnswer(model, task or "", rating, logit))
+    return found
 
 
 def _rating_of(connection: sqlite3.Connection, run_id: str) -> Rating | None:

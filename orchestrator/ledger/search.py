@@ -2,7 +2,7 @@
 
 The index is made when somebody searches for the first time, and brought up to date with each search: a write to the
 ledger costs nothing for it. It holds no text, only which words are in which run; it can be deleted at any time, and is
-deleted where the ledger forgets a text (`forget_index`). Where it cannot be written, it is made in memory.
+deleted where the ledger forgets a text (`without_index`). Where it cannot be written, it is made in memory.
 
 Words are compared without regard to case and accents. Each character of a script that is written without spaces counts
 as a word.
@@ -14,7 +14,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from ..errors import LedgerError, UsageError
@@ -73,8 +73,17 @@ def index_path(ledger: Path) -> Path:
     return ledger.with_name(f"{ledger.name}.search")
 
 
+@contextmanager
+def without_index(ledger: Path) -> Iterator[None]:
+    """For whatever deletes or changes texts. The index is deleted before, so that no word stays if the program is
+    killed meanwhile, and after, since somebody may have searched meanwhile."""
+    forget_index(ledger)
+    yield
+    forget_index(ledger)
+
+
 def forget_index(ledger: Path) -> None:
-    """Delete the index of a ledger; the next search makes it anew. For whatever deletes or changes texts."""
+    """Delete the index of a ledger; the next search makes it anew."""
     for suffix in ("", "-journal"):
         with suppress(FileNotFoundError):
             Path(f"{index_path(ledger)}{suffix}").unlink()

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Collection, Sequence
-from contextlib import closing, suppress
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -174,6 +174,13 @@ class Ledger:
             return self.write(change)
         with as_ledger_errors(self.path), closing(_connect(self.path, "rw")) as connection, transaction(connection):
             return change(connection)
+
+    @contextmanager
+    def apart(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own, for upkeep of many transactions; what is deleted on it is overwritten."""
+        with as_ledger_errors(self.path), closing(_connect(self.path, "rw")) as connection:
+            connection.execute("PRAGMA secure_delete = ON").fetchall()
+            yield connection
 
     def submit(self, change: Work[T], *, reads: bool = False) -> Written[T]:
         """Like `write`, without blocking the event loop: the future is done when the change is durable. Changes that

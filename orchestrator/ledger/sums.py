@@ -67,28 +67,53 @@ def _days_to_sum(connection: sqlite3.Connection, today: date) -> list[str]:
 
 def sum_day(connection: sqlite3.Connection, day: str) -> None:
     """Within a transaction: make the sums of a day anew from its rows."""
-    for table in ("call_sums", "run_sums"):
-        # Each grain is named, so that the index by grain and day finds them.
-        marks = ", ".join("?" * len(_EVERY_GRAIN))
-        connection.execute(
-            f"DELETE FROM {table} WHERE grain IN ({marks}) AND day = ? AND NOT pruned", (*_EVERY_GRAIN, day)
-        )
+    for table in _MADE_OF:
+        connection.execute(f"DELETE FROM {table} WHERE {_OF_DAY}", (*_EVERY_GRAIN, day))
     for statement in (*_FROM_ROWS, *_FROM_FINER):
         connection.execute(statement, (day,))
     connection.execute("INSERT OR IGNORE INTO summed_days VALUES (?)", (day,))
 
 
+def keep_sums_of_day(connection: sqlite3.Connection, day: str) -> None:
+    """Within a transaction, before the rows of a day are deleted: let its sums stay."""
+    sum_day(connection, day)
+    for table in _MADE_OF:
+        connection.execute(f"UPDATE {table} SET pruned = 1 WHERE {_OF_DAY}", (*_EVERY_GRAIN, day))
+    connection.execute("DELETE FROM summed_days WHERE day = ?", (day,))
+
+
+def keep_sums_of_run(connection: sqlite3.Connection, run_id: str) -> None:
+    """Within a transaction, before a run is deleted: let its sums stay."""
+    for grain in _EVERY_GRAIN:
+        for table in _MADE_OF:
+            connection.execute(_of_rows(table, grain, _dimensions(grain), "runs.run_id = ?", pruned=True), (run_id,))
+
+
 _EVERY_GRAIN = (ALL, NONE, TIME, *GRAINS)
+# Each grain is named, so that the index by grain and day finds the rows.
+_OF_DAY = f"grain IN ({', '.join('?' * len(_EVERY_GRAIN))}) AND day = ? AND NOT pruned"
 
 
-def _of_rows(table: str, grain: str, dimensions: Mapping[str, str]) -> str:
+def _dimensions(grain: str) -> dict[str, str]:
+    """What a grain is summed by, with what that is in SQL."""
+    always = {name: f"runs.{name}" for name in ALWAYS}
+    if grain == ALL:
+        return {name: f"runs.{name}" for name in RUN_DIMENSIONS} | {name: f"calls.{name}" for name in CALL_DIMENSIONS}
+    if grain == TIME:
+        return always | {TIME: QUARTER} | {name: f"calls.{name}" for name in TIMED}
+    return always | ({grain: f"{'calls' if grain in CALL_DIMENSIONS else 'runs'}.{grain}"} if grain else {})
+
+
+def _of_rows(
+    table: str, grain: str, dimensions: Mapping[str, str], which: str = "runs.day = ?", *, pruned: bool = False
+) -> str:
     """Sums from the rows themselves, by dimensions with what they are in SQL."""
     sums, latencies, rows = _MADE_OF[table]
     groups = ", ".join(str(3 + place) for place in range(len(dimensions)))
     return f"""
         INSERT INTO {table} (grain, pruned, {", ".join([*dimensions, *sums])}, latencies)
-        SELECT '{grain}', 0, {", ".join([*dimensions.values(), *sums.values(), latencies])}
-        FROM {rows} WHERE runs.day = ? GROUP BY {groups}
+        SELECT '{grain}', {int(pruned)}, {", ".join([*dimensions.values(), *sums.values(), latencies])}
+        FROM {rows} WHERE {which} GROUP BY {groups}
     """
 
 
@@ -118,9 +143,5 @@ _MADE_OF = {
         f"run_rows AS runs LEFT JOIN ratings ON ratings.run_id = runs.run_id {ANSWER}",
     ),
 }
-_DIMENSIONS = {
-    ALL: {name: f"runs.{name}" for name in RUN_DIMENSIONS} | {name: f"calls.{name}" for name in CALL_DIMENSIONS},
-    TIME: {name: f"runs.{name}" for name in ALWAYS} | {TIME: QUARTER} | {name: f"calls.{name}" for name in TIMED},
-}
-_FROM_ROWS = [_of_rows(table, grain, _DIMENSIONS[grain]) for grain in _DIMENSIONS for table in _MADE_OF]
+_FROM_ROWS = [_of_rows(table, grain, _dimensions(grain)) for grain in (ALL, TIME) for table in _MADE_OF]
 _FROM_FINER = [_coarser(table, grain) for grain in (NONE, *GRAINS) for table in _MADE_OF]

@@ -9,6 +9,7 @@ have it. What no row names any more is deleted by `sweep`.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..types import digest_of
@@ -17,7 +18,7 @@ from .progress import Progress
 from .transaction import transaction
 from .views import TEXTS, number_of
 
-IN_ROW = 500  # characters of a text that stands in its row
+IN_ROW = 1_000  # characters of a text that stands in its row
 SHARED = 4_000  # from here on, a text is worth an entry in the index of digests
 _MOVING = "moving the texts of the ledger"
 _BATCH = 400  # runs a transaction: other processes' calls wait for one batch at most
@@ -64,6 +65,18 @@ def sweep(connection: sqlite3.Connection) -> int:
         for name in names
     )
     return connection.execute(f"DELETE FROM texts WHERE text_id NOT IN ({named})").rowcount
+
+
+def numbers_of(connection: sqlite3.Connection, which: str, parameters: Sequence[str] = ()) -> list[tuple[int]]:
+    """The texts that the runs which a condition on `run_id` selects have for themselves, with their calls."""
+    named = " UNION ".join(
+        f"SELECT {number_of(name)} AS text_id FROM {table} WHERE {which}"
+        for table, names in (("run_rows", TEXTS["runs"]), ("call_rows", TEXTS["calls"]))
+        for name in names
+    )
+    times = sum(len(names) for names in TEXTS.values())
+    query = f"SELECT text_id FROM texts WHERE digest IS NULL AND text_id IN ({named})"
+    return [(row[0],) for row in connection.execute(query, [*parameters] * times)]
 
 
 # -- texts of an older ledger ----------------------------------------------------------------------------------------

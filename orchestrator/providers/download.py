@@ -16,8 +16,9 @@ _TIMEOUT_S = 30.0
 _REDIRECTS = 5
 
 
-def downloaded(address: str, called: str) -> bytes:
+def downloaded(address: str, called: str, transport: httpx2.BaseTransport | None = None) -> bytes:
     """The bytes at an address of http or https, without credentials; `called` is what it is in errors.
+    They come over the network, or from a `transport`.
 
     Raises UsageError if they cannot be had, or are more than any provider takes.
     """
@@ -26,7 +27,7 @@ def downloaded(address: str, called: str) -> bytes:
     from .network import tls_context
 
     try:
-        with httpx2.Client(timeout=_TIMEOUT_S, verify=tls_context(os.environ)) as client:
+        with httpx2.Client(timeout=_TIMEOUT_S, verify=tls_context(os.environ), transport=transport) as client:
             for _ in range(_REDIRECTS + 1):
                 with client.stream("GET", address) as response:
                     if not response.has_redirect_location:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from ..once import once_for_each
 from .features import Family
+from .kinds import Form
 
 WEIGHTS_FILE = "weights.json"
 
@@ -75,7 +76,26 @@ def _roots(trees: Sequence[Sequence[float]]) -> tuple[_Node | None, ...]:
 @cache
 def load_weights() -> dict[Family, Weights]:
     """The weights of each family, read from the package when they are first needed."""
-    return read_weights(json.loads(files(__package__).joinpath(WEIGHTS_FILE).read_text("utf-8")))
+    return read_weights(_document())
+
+
+@cache
+def load_spreads() -> dict[Form, tuple[float, ...]]:
+    """How the scores of the recorded prompts of each form are spread: their quantiles, evenly from the least to the
+    greatest."""
+    return {Form(name): tuple(spread) for name, spread in _document()["spreads"].items()}
+
+
+@cache
+def load_kinds() -> frozenset[str]:
+    """The kinds (`kinds.kind_of`) of which enough prompts were recorded."""
+    return frozenset(_document()["kinds"])
+
+
+@cache
+def _document() -> Mapping[str, Any]:
+    document: Mapping[str, Any] = json.loads(files(__package__).joinpath(WEIGHTS_FILE).read_text("utf-8"))
+    return document
 
 
 def read_weights(document: Mapping[str, Any]) -> dict[Family, Weights]:

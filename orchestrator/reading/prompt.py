@@ -8,12 +8,14 @@ from functools import cached_property
 from ..config import RunOptions
 from ..deferred import dataclass, replace
 from ..types import Analysis, Prompt, Task
+from .answer import AnswerForm
 from .bounds import Tokenizer
 from .complexity import ComplexityAnalyzer
-from .light import in_light
 from .needs import Need, Needs, needs_of, told
 from .parsing import ParsedPrompt, parse_prompt
 from .tokens import Counted, TokenCount
+
+_STRICT = (AnswerForm.JSON, AnswerForm.NUMBER, AnswerForm.CHOICE)  # an answer in another form is not accepted
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,12 @@ class OfReading:
 
 
 def read_prompt(prompt: Prompt, options: RunOptions, analyzer: ComplexityAnalyzer) -> Reading:
-    """Read a prompt. Raises ConfigError for a scorer of the user's own that fails."""
-    asked = prompt.asked if prompt.is_alone else in_light(prompt)
-    parsed = parse_prompt(asked)
-    analysis = analyzer.analyze(parsed)
+    """Read a prompt. Raises ConfigError for a scorer of the user's own that fails, and UsageError for a saving with
+    one."""
+    parsed = parse_prompt(prompt.asked)
+    analysis = analyzer.analyze(parsed, saving=options.saving)
+    if not prompt.is_alone:
+        parsed, analysis = _in_light(prompt, parsed, analysis, analyzer, options.saving)
     said = {Need(each) for each in options.requires}
     said |= {need for need, given in ((Need.CRITICAL, options.critical), (Need.ROUTINE, options.routine)) if given}
     reading = Reading(prompt, parsed, analysis, frozenset(said))
@@ -78,3 +82,20 @@ def read_prompt(prompt: Prompt, options: RunOptions, analyzer: ComplexityAnalyze
     if options.task in list(Task):
         analysis = replace(analysis, task=options.task or analysis.task)
     return reading if analysis is reading.analysis else replace(reading, analysis=analysis)
+
+
+def _in_light(
+    prompt: Prompt, own: ParsedPrompt, analysis: Analysis, analyzer: ComplexityAnalyzer, saving: float | None
+) -> tuple[ParsedPrompt, Analysis]:
+    """The question with what it leans on, unless it is harder by itself. A strict form is asked for by the question
+    itself: who wanted a number before and asks why now wants no number."""
+    from .light import in_light  # most prompts stand alone
+
+    text = in_light(prompt)
+    if text == own.text:
+        return own, analysis
+    whole = parse_prompt(text)
+    if whole.form in _STRICT:
+        whole = replace(whole, form=own.form)
+    together = analyzer.analyze(whole, saving=saving)
+    return (own, analysis) if together.score < analysis.score else (whole, together)

@@ -189,26 +189,24 @@ def _project(
 _CALLS = """
     SELECT runs.day AS day, coalesce(sum(calls.cost_nanousd), 0) AS spent,
            coalesce(sum(calls.cost_source IS 'unpriced'), 0) AS unpriced, count(DISTINCT runs.run_id) AS runs
-    FROM runs LEFT JOIN calls ON calls.run_id = runs.run_id
+    FROM run_rows AS runs LEFT JOIN call_rows AS calls ON calls.run_id = runs.run_id
     WHERE runs.day BETWEEN ? AND ? AND {where}
     GROUP BY 1
 """
-# Several calls of a run may have completed: the answer's is the one whose text it is.
+# Several calls of a run may have completed: the answer's is the one whose text it is, else the last one of its model.
 _ANSWERS = """
-    SELECT day, created_at, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens
-    FROM (
-        SELECT runs.day AS day, calls.*, row_number() OVER (
-                   PARTITION BY runs.run_id
-                   ORDER BY calls.response_sha256 IS runs.response_sha256 DESC, calls.model IS runs.model_used DESC,
-                            calls.rowid DESC
-               ) AS place
-        FROM runs JOIN calls ON calls.run_id = runs.run_id
-        WHERE calls.status = 'completed' AND runs.model_used IS NOT NULL AND runs.day BETWEEN ? AND ? AND {where}
+    SELECT runs.day AS day, answer.created_at, answer.input_tokens, answer.output_tokens, answer.cached_tokens,
+           answer.cache_write_tokens, answer.reasoning_tokens
+    FROM run_rows AS runs JOIN call_rows AS answer ON answer.rowid = (
+        SELECT max(((calls.response_sha256 IS runs.response_sha256) << 61)
+                   | ((calls.model IS runs.model_used) << 60) | calls.rowid) & ((1 << 60) - 1)
+        FROM call_rows AS calls WHERE calls.run_id = runs.run_id AND calls.status = 'completed'
     )
-    WHERE place = 1 ORDER BY created_at, call_id
+    WHERE runs.model_used IS NOT NULL AND runs.day BETWEEN ? AND ? AND {where}
 """
 _MODELS = """
-    SELECT DISTINCT calls.model, calls.provider FROM runs JOIN calls ON calls.run_id = runs.run_id
+    SELECT DISTINCT calls.model, calls.provider
+    FROM run_rows AS runs JOIN call_rows AS calls ON calls.run_id = runs.run_id
     WHERE runs.day BETWEEN ? AND ? AND {where}
 """
 
@@ -270,16 +268,18 @@ def _dearest(days_seen: _Days, registry: Registry) -> ModelSpec | None:
         round(fmean(counts)) for counts in zip(*(_counts(answer.usage) for answer in days_seen.answers), strict=True)
     ]
     mean = Usage(means[0], means[1], means[2], means[3], means[4])
-    at = days_seen.answers[-1].at
-    costs = {}
+    at = max(answer.at for answer in days_seen.answers)
+    costs: list[tuple[int, str, ModelSpec]] = []
     for name, provider in days_seen.models:
         spec = registry.find(name)
         if spec is None or spec.provider != provider:
             continue
         price = spec.price_at(at)
-        if price is not None and all(_has_rates(spec, answer.at) for answer in days_seen.answers):
-            costs[spec.name] = cost_nanousd(price, mean)
-    return registry.model(min(costs, key=lambda name: (-costs[name], name))) if costs else None
+        if price is not None and price.rates is not None:
+            costs.append((-cost_nanousd(price, mean), spec.name, spec))
+    # Every answer is looked at for the dearest alone, and for the next one only if that had no price some time.
+    dearest_first = (spec for _, _, spec in sorted(costs, key=lambda each: each[:2]))
+    return next((s for s in dearest_first if all(_has_rates(s, answer.at) for answer in days_seen.answers)), None)
 
 
 def _has_rates(spec: ModelSpec, when: datetime) -> bool:

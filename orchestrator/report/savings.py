@@ -17,13 +17,12 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from ..deferred import dataclass
+from .dimensions import TIER
 from .idle import Idle
 from .selection import Selection
 
 MONTH = 30  # days
 
-_DECISION = "json_extract(runs.metadata, '$.decisions[0]')"  # `tier EXEC: it requires implementation`
-TIER = f"CASE WHEN {_DECISION} LIKE 'tier %:%' THEN substr({_DECISION}, 6, instr({_DECISION}, ':') - 6) END"
 _SUMS = f"""
     SELECT {TIER} AS tier, count(DISTINCT runs.run_id) AS runs,
            coalesce(sum(coalesce(calls.cost_nanousd, calls.reserved_nanousd))

@@ -20,6 +20,7 @@ from ..choose.making import Planned, make_plan
 from ..choose.table import Observed, Pace
 from ..clock import Clock, local_now
 from ..confidence.detector import SIGNALS, ConfidenceDetector
+from ..confidence.experience import Experience
 from ..config import RunOptions, Settings
 from ..config.options import EXPERIMENT, ROUND_ROBIN
 from ..deferred import replace
@@ -58,6 +59,7 @@ from .call.commands import for_commands
 from .call.connections import Connections
 from .call.run_log import RunLog
 from .events import Begun, Note, Observer, unobserved
+from .experiences import Experiences
 from .lifetime import Lifetime, Opened
 from .paces import Paces
 from .result import ErrorInfo, OrchestrationResult, build_result
@@ -113,6 +115,7 @@ class Engine:
         self._detector = ConfidenceDetector(
             slope=calibration.slope, intercept=calibration.intercept, plugins=settings.signals
         )
+        self._experiences = Experiences(calibration, simulated=settings.simulate, monotonic=monotonic)
         connections = partial(Connections, connect or self._default_connect(), monotonic)
         answers = partial(AnswerCache, limit_bytes=settings.cache_bytes)
         self._lifetime = Lifetime(self._admission, connections, answers, settings.ledger, ledger)
@@ -258,7 +261,8 @@ class Engine:
         )
         log.begin(run, recording.said(planned, with_text=settings.log_text))
         log.observe(Begun(run.run_id))
-        execution = self._execution(run, planned, log, opened, started, pace)
+        experience = await self._experiences.of(opened.ledger)
+        execution = self._execution(run, planned, log, opened, started, pace, experience)
         cache = execution.order.cache
 
         async def finish(
@@ -330,6 +334,7 @@ class Engine:
         opened: Opened,
         started: float,
         pace: Mapping[str, Pace],
+        experience: Experience,
     ) -> Execution:
         options, settings = planned.options, self.settings
         caller = Caller(
@@ -366,6 +371,7 @@ class Engine:
             detector=self._detector,
             monotonic=self._monotonic,
             pace=pace,
+            experience=experience,
         )
 
     def _for_commands(self) -> dict[str, str]:

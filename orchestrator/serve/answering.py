@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..deferred import dataclass, replace
 from ..errors import Interrupted, OrchError
@@ -24,6 +24,9 @@ from .runs import Runs
 from .watched import Sign, Watched
 from .wires.base import Stream, Wire
 
+if TYPE_CHECKING:
+    from .tracing import Tracing
+
 
 @dataclass(frozen=True, slots=True)
 class Answering:
@@ -36,6 +39,7 @@ class Answering:
     metrics: Metrics
     most_bytes: int
     every_s: float
+    tracing: Tracing | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -63,6 +67,7 @@ class Answering:
     async def _whole(self, asked: Asked, watched: Watched, exchange: Exchange) -> None:
         result = await watched.result()
         self._note(result, exchange)
+        self._trace(result, asked, exchange)
         reply = self.runs.reply(asked, exchange.key, result, watched.warnings)
         await exchange.respond(200, self.wire.whole(reply, asked), reply.headers)
 
@@ -73,8 +78,8 @@ class Answering:
                 async for happened in pieces:
                     if isinstance(happened, OrchestrationResult):
                         self._note(happened, exchange)
-                        reply = self.runs.reply(asked, exchange.key, happened, watched.warnings)
-                        await writer.end(reply)
+                        self._trace(happened, asked, exchange)
+                        await writer.end(self.runs.reply(asked, exchange.key, happened, watched.warnings))
                     elif happened is Sign.WAITING:
                         await writer.alive()
                     elif isinstance(happened, str):
@@ -88,6 +93,10 @@ class Answering:
             problem = error.problem if isinstance(error, Refused) else problem_of(error)
             exchange.noted["error"] = problem.code
             await writer.fail(problem)
+
+    def _trace(self, result: OrchestrationResult, asked: Asked, exchange: Exchange) -> None:
+        if self.tracing is not None:
+            self.tracing.record(exchange, asked.model, result)
 
     def _note(self, result: OrchestrationResult, exchange: Exchange) -> None:
         self.metrics.ended(result, None if exchange.key is None else exchange.key.name)

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route, Router
 
 from ..choose.loads import prompt_load
+from ..clock import local_now
 from ..deferred import dataclass
 from ..distribution import version
 from ..plan import calls
@@ -17,14 +18,15 @@ from .exchange import Exchange, Receive, Scope, Send
 from .gate import EXCHANGE, App
 from .metrics import CONTENT_TYPE, Metrics
 from .names import described, described_for_anthropic, names_for
+from .pages import show_report
 from .problems import METHOD, NOT_FOUND, refused
 from .runs import Runs
 from .wires import chat, messages, responses
 
 Answer: TypeAlias = Callable[[Exchange], Awaitable[None]]
 ANSWERING = {"/v1/chat/completions": chat, "/v1/responses": responses, "/v1/messages": messages}
-COUNTING, MODELS, HEALTH, METRICS = "/v1/messages/count_tokens", "/v1/models", "/healthz", "/metrics"
-PATHS = (*ANSWERING, COUNTING, MODELS, HEALTH, METRICS)
+COUNTING, MODELS, HEALTH, METRICS, REPORT = "/v1/messages/count_tokens", "/v1/models", "/healthz", "/metrics", "/"
+PATHS = (*ANSWERING, COUNTING, MODELS, HEALTH, METRICS, REPORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,15 @@ class Routes:
             Route(f"{MODELS}/{{name:path}}", _Endpoint(self._model), methods=["GET"]),
             Route(HEALTH, _Endpoint(self._health), methods=["GET"]),
             Route(METRICS, _Endpoint(self._figures), methods=["GET"]),
+            Route(REPORT, _Endpoint(self._report), methods=["GET"]),
         ]
         return _Paths(Router(routes, redirect_slashes=False))
 
     async def _health(self, exchange: Exchange) -> None:
         await exchange.respond(200, {"status": "ok", "version": version()})
+
+    async def _report(self, exchange: Exchange) -> None:
+        await show_report(exchange, self.runs.engine.settings, local_now)
 
     async def _figures(self, exchange: Exchange) -> None:
         await exchange.send_whole(200, self.metrics.text(), [(b"content-type", CONTENT_TYPE)])

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from ..clock import Clock, rfc3339
-from ..errors import OrchError
+from ..errors import Interrupted, OrchError
 from .exchange import ClientGone, Exchange, Receive, Scope, Send
 from .keyring import KeyRing
 from .metrics import Metrics
@@ -81,6 +81,9 @@ class Gate:
             await self._app(scope, receive, send)
         except ClientGone:
             exchange.noted["gone"] = True
+        except asyncio.CancelledError:
+            await _tell(exchange, problem_of(Interrupted("the server is shutting down")))
+            raise
         except (OrchError, Refused) as error:
             problem = error.problem if isinstance(error, Refused) else problem_of(error)
             await _tell(exchange, problem)

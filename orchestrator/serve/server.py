@@ -7,16 +7,17 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from ..clock import local_now
 from ..config import Settings
 from ..deferred import dataclass
+from ..distribution import with_extra
 from ..errors import UsageError
 from ..ledger.keys import all_keys
 from ..ledger.store import Ledger
@@ -31,6 +32,11 @@ from .metrics import Metrics
 from .origins import Origins
 from .runs import Runs
 
+if TYPE_CHECKING:
+    from .tracing import Tracing
+
+# What asks for traces: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+TRACED = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _KEEP_ALIVE_S = 75  # longer than clients keep a connection: they, not the server, close one that is idle
 _BACKLOG = 2_048
 
@@ -120,17 +126,38 @@ async def _serve(
     trouble: Callable[[str], None],
 ) -> None:
     async with engine:
-        gate = gate_for(engine, ledger, serving, log=log, trouble=trouble)
+        tracing = _tracing(engine.settings.environ, trouble)
+        gate = gate_for(engine, ledger, serving, log=log, trouble=trouble, tracing=tracing)
         port: int = listener.getsockname()[1]
         server = Server(_config(gate, serving), partial(ready, port))
         try:
             await server.serve(sockets=[listener])
         finally:
             await gate.settled()
+            if tracing is not None:
+                await asyncio.to_thread(tracing.close)
+
+
+def _tracing(environ: Mapping[str, str], trouble: Callable[[str], None]) -> Tracing | None:
+    """What makes spans, if the environment asks for them; without the extra for it, a warning."""
+    if not any(environ.get(name) for name in TRACED):
+        return None
+    try:
+        from .tracing import tracing_for  # an extra
+    except ImportError:
+        trouble(f"there are no traces, which OTEL_EXPORTER_OTLP_ENDPOINT asks for: {with_extra('otel')}")
+        return None
+    return tracing_for()
 
 
 def gate_for(
-    engine: Engine, ledger: Ledger, serving: Serving, *, log: Log | None, trouble: Callable[[str], None]
+    engine: Engine,
+    ledger: Ledger,
+    serving: Serving,
+    *,
+    log: Log | None,
+    trouble: Callable[[str], None],
+    tracing: Tracing | None = None,
 ) -> Gate:
     """The whole server as an ASGI app, over an engine that is open."""
     open_to_others = not is_loopback(serving.host)
@@ -141,7 +168,7 @@ def gate_for(
     routes = Routes(runs, metrics, serving.most_bytes)
 
     def answering(wire: Any) -> Answering:
-        return Answering(wire, runs, ledger, metrics, serving.most_bytes, serving.every_s)
+        return Answering(wire, runs, ledger, metrics, serving.most_bytes, serving.every_s, tracing)
 
     return Gate(
         routes.app(answering),

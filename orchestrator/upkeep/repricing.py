@@ -45,6 +45,7 @@ _CANDIDATES = """
       AND NOT (cost_source = 'estimate' AND usage IS NULL AND cost_nanousd IS reserved_nanousd)
       AND (price IS NULL OR json_extract(price, '$.source') IS NOT :free)
       AND (usage IS NULL OR json_extract(usage, :not_believed) IS NULL)
+      AND NOT EXISTS (SELECT 1 FROM run_rows WHERE run_rows.run_id = call_rows.run_id AND source_key IS NOT NULL)
     ORDER BY rowid LIMIT :batch
 """
 # Only a call that is still as it was read: whoever changed it meanwhile knew better.

@@ -19,11 +19,12 @@ from sklearn.linear_model import Ridge
 from orchestrator.reading.features import Family, feature_names
 from orchestrator.reading.fitted import read_weights
 
-from .data import Floats, Mask, Outcomes
+from .data import THIRDS, Floats, Mask, Outcomes
 
 SEED = 1
 _TASK_PROMPTS = 10  # a task's mean gap counts as much as its set's when it has this many prompts
 _GAP_A_LOGIT = 0.13  # what a logit of the prior is worth in gap: the slope of a logistic curve at 0.15
+_OF_A_GROUP = 1.5  # how much more the gap between thirds of many models counts than that of a pair: it has less noise
 _INNER_FOLDS = 3
 _LEAST_PROMPTS = 30
 _NAMES = feature_names()
@@ -75,7 +76,9 @@ class Recipe:
 
 
 RECIPES: dict[Family, Recipe] = {
-    Family.CHOICE: Recipe(("mmlu",), ("mmlu",), trees=150, own=0.2, leaves=12, rate=0.06, min_leaf=10, share=0.15),
+    Family.CHOICE: Recipe(
+        ("mmlu", "mmlupro"), ("mmlu",), trees=150, own=0.2, leaves=12, rate=0.06, min_leaf=10, share=0.15
+    ),
     Family.PROBLEM: Recipe(
         ("gsm8k", "nine/gsm8k", "nine/agentverse-mgsm", "nine/math"),
         ("gsm8k",),
@@ -181,13 +184,15 @@ def target(data: Outcomes, rows: Mask, own: float) -> Floats:
     smoothed = np.zeros(len(data.sets))
     for name in np.unique(data.sets[rows]):
         here = rows & data.of(str(name))
-        mean = data.gap[here].mean()
+        gap = data.gap if name == "nine" else data.group_gap  # by task, the pair of `nine` has prompts enough
+        mean = gap[here].mean()
         for task in np.unique(data.tasks[here]):
             there = here & (data.tasks == task)
             count = there.sum()
-            task_mean = (data.gap[there].sum() + _TASK_PROMPTS * mean) / (count + _TASK_PROMPTS)
-            grade = data.group_gap[there] if name == "nine" else data.gap[there]
-            smoothed[there] = task_mean - mean + own * (grade - grade.mean() if name == "nine" else grade - task_mean)
+            task_mean = (gap[there].sum() + _TASK_PROMPTS * mean) / (count + _TASK_PROMPTS)
+            grade = data.group_gap[there]
+            part = own * _OF_A_GROUP if name in THIRDS else own
+            smoothed[there] = task_mean - mean + part * (grade - (grade.mean() if name == "nine" else task_mean))
         smoothed[here] -= smoothed[here].mean()
     return smoothed
 

@@ -10,17 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from .data import PAIRS, Outcomes, digest
-from .evaluation import Figures
+from .data import UNFITTED_TASKS, Floats, Outcomes, digest, recorded_kinds, spreads
+from .evaluation import FITTED, Figures
 from .model import SEED, fit
+from .pairs import PAIRS
 
 
-def write(path: Path, folder: Path, data: Outcomes, figures: dict[str, Figures], day: str | None) -> None:
-    """Fit on every row and write the file, one line a feature list, slope or tree.
+def text_of(
+    path: Path, folder: Path, data: Outcomes, held_out: Floats, figures: dict[str, Figures], day: str | None
+) -> str:
+    """Fit on every row but those that are left out, and say what the file has: one line a kind, form, slope or tree.
 
-    The day is that of the file that is there, if it was fitted on the same data: fitting again changes nothing.
+    `held_out` has the logits of each row by a fit that did not see it: how scores are spread is how those of other
+    prompts will be. The day is that of the file that is there, if it was fitted on the same data: fitting again changes
+    nothing.
     """
-    document = fit(data, np.ones(len(data.sets), dtype=bool))
+    document = fit(data, data.fitted)
+    score = 1 / (1 + np.exp(-held_out))
     fitted_on = digest(folder)
     head = {
         "about": "Weights of the complexity score, written by scripts/fit_complexity.py. In logits.",
@@ -28,18 +34,22 @@ def write(path: Path, folder: Path, data: Outcomes, figures: dict[str, Figures],
         "data": {
             "sha256": fitted_on,
             "sets": {
-                name: {"prompts": int(data.of(name).sum()), "weak": weak, "strong": strong}
-                for name, (weak, strong) in PAIRS.items()
+                name: {"prompts": int((data.of(name) & data.fitted).sum()), "weak": weak, "strong": strong}
+                for name in FITTED
+                for weak, strong in [PAIRS[name]]
             },
+            "left_out": list(UNFITTED_TASKS),
         },
         "seed": SEED,
         "held_out": {name: found.as_dict() for name, found in figures.items()},
     }
     features = f' "features":{_compact(document["features"])}'
     families = _joined(f'"{name}":{{{_family(fitted)}}}' for name, fitted in document["families"].items())
-    text = ",\n".join([json.dumps(head, indent=1)[:-2], features, f' "families":{{\n{families}}}'])
-    path.write_text(f"{text}\n}}\n", "utf-8")
-    print(f"{path}: {path.stat().st_size:,} bytes")
+    spread = _joined(f'"{form}":{_compact(scores)}' for form, scores in spreads(score, data, data.fitted).items())
+    kinds = _joined(map(_compact, recorded_kinds(data, data.fitted)))
+    parts = [f' "kinds":[\n{kinds}]', f' "spreads":{{\n{spread}}}', features, f' "families":{{\n{families}}}']
+    text = ",\n".join([json.dumps(head, indent=1)[:-2], *parts])
+    return f"{text}\n}}\n"
 
 
 def _family(fitted: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from . import (
     reports,
     retry_after,
     spool,
+    upkeep,
 )
 from .check import Check
 
@@ -38,5 +39,6 @@ CHECKS: dict[str, Check] = {
         spool.CHECK,
         pricing.CHECK,
         reports.CHECK,
+        upkeep.CHECK,
     )
 }

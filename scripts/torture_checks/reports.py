@@ -46,6 +46,7 @@ _OF_RUNS: Mapping[By, Callable[[Row], Any]] = {
     By.TASK: lambda run: run["task"],
     By.LEVEL: lambda run: run["level"],
     By.CATEGORY: lambda run: run["category"],
+    By.TIER: lambda run: _tier(run),
     By.EXPERIMENT: lambda run: run["experiment"],
     By.KEY: lambda run: run["key"],
     By.HOST: lambda run: run["host"],
@@ -194,6 +195,12 @@ def _keys(by: By, run: Row, call: Row | None) -> list[Any]:
     if by in _OF_CALLS:
         return [None if call is None else call[_OF_CALLS[by]]]
     return [_OF_RUNS[by](run)]
+
+
+def _tier(run: Row) -> str | None:
+    """As the first of its decisions has it: `tier EXEC: the user says so`."""
+    said = next(iter(json.loads(run["metadata"]).get("decisions", ())), "") if run["strategy"] == "tiers" else ""
+    return said.removeprefix("tier ").partition(":")[0] if said.startswith("tier ") else None
 
 
 def _percentiles(name: str, values: list[int]) -> dict[str, int | None]:

@@ -17,11 +17,11 @@ from orchestrator.choose.latency import tokens_per_second
 from orchestrator.choose.making import Planned
 from orchestrator.choose.quality import rating
 from orchestrator.choose.strategies.capability import price_per_million
-from orchestrator.config import Complexity, RunOptions, load_settings
+from orchestrator.config import Complexity, RunOptions, Unfamiliar, load_settings
 from orchestrator.errors import ConfigError, OverloadedError, UsageError
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.store import Ledger
-from orchestrator.plan import calls
+from orchestrator.plan import Call, Cascade, calls
 from orchestrator.reading.attachments import attach
 from orchestrator.reading.complexity import CUTS, analyzer_for, difficulty_of, level_of
 from orchestrator.registry.routes import Arm, Experiment
@@ -94,6 +94,26 @@ def test_cost_asks_the_cheapest_that_is_rated_and_the_next_cheapest_if_it_fails(
     assert len(costs) == 3
     assert costs == sorted(costs)
     assert models(plan)[0] == models(planned(tmp_path, HARD, strategy="cheapest"))[0]
+
+
+# Code and a complaint, of a kind that was never recorded; no order in it names a level.
+STRANGE = "def f(x):\n    return x +\n\nf(3) gives SyntaxError on line 2 although it worked yesterday"
+
+
+def test_where_only_the_score_says_that_an_unfamiliar_prompt_is_hard_cheapest_leaves_it_to_a_cascade(
+    tmp_path: Path,
+) -> None:
+    plan = planned(tmp_path, STRANGE, strategy="cheapest", threshold=0.7)
+    assert (plan.analysis.unfamiliar, plan.analysis.ordered) == (True, False)
+    assert isinstance(plan.plan, Cascade)
+    assert plan.plan.accept.threshold == 0.7
+    first, rated, *_ = models(plan)
+    assert first == models(planned(tmp_path, "Format this", strategy="cheapest"))[0] != rated
+    assert any("its answer decides" in reason for reason in plan.reasons)
+    ordered = planned(tmp_path, f"Explain why.\n{STRANGE}", strategy="cheapest")
+    assert isinstance(ordered.plan, Call), "an order names the level"
+    by_score = stage(tmp_path).engine(complexity=Complexity(unfamiliar=Unfamiliar.SCORE))
+    assert isinstance(by_score.plan(Prompt(STRANGE), RunOptions(strategy="cheapest")).plan, Call)
 
 
 def test_the_fit_of_a_model_is_the_weighed_sum_of_its_scores_less_its_price(tmp_path: Path) -> None:

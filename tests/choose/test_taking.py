@@ -54,6 +54,7 @@ ASKED: dict[str, Any] = {
     "routine": True,
     "models": ("gpt-6-luna", "gemini-3.8-flash"),
     "ensemble_size": 2,
+    "saving": 0.0,
     "threshold": 0.99,
     "accept": AcceptRule.AGREEMENT,
     "verify": "false",

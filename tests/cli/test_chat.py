@@ -36,6 +36,9 @@ def test_each_line_is_answered_in_the_light_of_the_others(orch: Orch, tmp_path: 
     messages = json.loads(saved.read_text())
     assert [message["role"] for message in messages] == ["system", "user", "assistant", "user", "assistant"]
     assert messages[3]["content"] == "And of Spain?"
+    latest = json.loads(orch("show", "last", "--simulate", "--output", "json").stdout)
+    assert latest["messages"] == messages[1:4]
+    assert "User: What is the capital of France?" in orch("show", "last", "--simulate").stdout.decode()
     # The run of a later question can be gone on from, with all that was said before it.
     shown = json.loads(orch("run", "--simulate", "--continue", "last", "-p", "why?", "--output", "json").stdout)
     assert shown["input_tokens"] > 40

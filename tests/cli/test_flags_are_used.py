@@ -49,6 +49,8 @@ WAYS = [
     Way("cheapest", {"rate_last": "good"}),
     Way("chat"),
     Way("plan", {"prompt": "Why?", "given": {"max_latency_s": 30.0}}),
+    Way("compare", {"asked": "Why?", "model": ["haiku", "gpt-6-luna"]}),
+    Way("compare", {"asked": "last", "others": ["last"]}),
     Way("models"),
     Way("models", {"action": "bench", "names": ["haiku"]}),
     Way("models", {"action": "show", "names": ["haiku"]}),
@@ -76,6 +78,21 @@ WAYS = [
     Way("budget", {"action": "set", "daily": "5"}),
     Way("budget", {"action": "clear"}),
     Way("budget", {"action": "clear", "all": True}),
+    *(
+        Way("ledger", {"action": action, "names": names})
+        for action, names in {
+            "path": None,
+            "backup": ["copy.db"],
+            "check": None,
+            "forget": ["last"],
+            "merge": ["other.db"],
+            "query": ["SELECT 1"],
+            "metadata": None,
+        }.items()
+    ),
+    Way("ledger", {"action": "prune", "older_than": "9999d"}),
+    Way("ledger", {"action": "redact", "all": True}),
+    Way("ledger", {"action": "redact", "older_than": "9999d"}),
     Way("keys"),
     Way("keys", {"action": "add", "name": "ci"}),
     Way("keys", {"action": "revoke", "name": "ci"}),

@@ -36,6 +36,18 @@ def answered(orch: Orch) -> str:
     return run_id
 
 
+def test_ratings_count_in_the_confidence_of_the_next_answers(rated: Callable[..., dict[str, Any]]) -> None:
+    ask = ("run", "-p", "What is 2 + 2?", "-m", "gpt-6-luna")
+    confidences = []
+    for rating in ("bad", "bad", "bad", None):
+        confidences.append(rated(*ask)["confidence"])
+        if rating is not None:
+            rated("rate", "last", rating)
+    assert confidences == sorted(confidences, reverse=True)
+    assert confidences[0] > confidences[-1] + 0.05
+    assert "3 ratings, 3 of gpt-6-luna" in json.dumps(rated("why", "last"))
+
+
 @pytest.mark.parametrize(
     ("written", "rating"),
     [("good", 1.0), ("BAD", 0.0), ("0.7", 0.7), ("0", 0.0), ("1", 1.0), ("1e-1", 0.1)],

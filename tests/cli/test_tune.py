@@ -142,7 +142,7 @@ def test_what_users_rated_makes_confidence_truer_and_every_later_run_uses_it(
     shown = {setting["key"]: setting for setting in document(orch("tune", "--show", "-o", "json"))["settings"]}
     assert shown["confidence"]["value"] == confidence["fitted"]
     assert shown["confidence"]["source"] == str(tuned)
-    assert shown["threshold"] == {"key": "threshold", "value": 0.6, "source": "default"}
+    assert shown["threshold"] == {"key": "threshold", "value": 0.7, "source": "default"}
     assert part(document(orch("tune", "-o", "json", "--dry-run")), "confidence")["finding"] == "no_improvement"
 
 

@@ -22,6 +22,13 @@ ANSWER_TEXT = st.lists(st.sampled_from(PHRASES), max_size=12).map("".join)
 
 PLAIN = "The order is stored in a table and an event is put into a queue. A worker reads the queue and sends the mail. "
 OPEN = "Explain how the mail is sent"
+AT_LENGTH = f"""{PLAIN}
+The queue keeps each event on disk until a worker confirms it. Workers are started and stopped as the load asks. A mail
+that bounces is tried three times, with ten minutes between attempts. After that somebody on call is told. Templates
+live beside the code, so that a change of wording is reviewed like any other. Each mail carries the number of its order,
+which makes a second delivery harmless. Addresses are checked when a customer signs up. Statistics count what was sent,
+opened and refused, by hour and country. A test environment replaces the provider by a folder.
+"""
 
 
 class Case(NamedTuple):
@@ -33,11 +40,11 @@ class Case(NamedTuple):
 
 ACCEPTED: list[Case] = [
     Case("a complete answer", PLAIN, OPEN),
-    Case("a long answer", PLAIN * 8, OPEN),
+    Case("a long answer", AT_LENGTH, OPEN),
     Case("a structured answer", PLAIN + "\n- one\n- two\n- three", OPEN),
-    Case("one mild hedge in a long answer", PLAIN * 5 + "It might be slow.", OPEN),
+    Case("one mild hedge in a long answer", AT_LENGTH + "It might be slow.", OPEN),
     Case("one mild hedge in a short answer", PLAIN + "It might be slow.", OPEN),
-    Case("two mild hedges in a very long answer", PLAIN * 20 + "It might be slow. Possibly not.", OPEN),
+    Case("two mild hedges in a very long answer", AT_LENGTH * 2 + "It might be slow. Possibly not.", OPEN),
     Case("a number for a sum", "4", "What is 2+2?"),
     Case("a number for a division", "2.5", "What is 10/4?"),
     Case("a name for a name", "Paris", "What is the capital of France?"),
@@ -61,7 +68,7 @@ ACCEPTED: list[Case] = [
     Case("what the reader needs", f"If you need more context, see below; you would need to log in. {PLAIN}", OPEN),
     Case("Descartes", f"I think, therefore I am. {PLAIN}", OPEN),
     Case("parts of words", f"The uncertainty of it, a possibility, unlikely or maybes. {PLAIN}", OPEN),
-    Case("an offer at the end", PLAIN * 6 + "Could you share the log?", OPEN),
+    Case("an offer at the end", AT_LENGTH + "Could you share the log?", OPEN),
     Case("a letter that asks", f"Dear Bo, could you share the plan? {PLAIN}", "Write an email that asks for the plan"),
     Case("a letter that hedges", f"Dear Bo, perhaps we could meet, maybe on Monday. {PLAIN}", "Write an email to Bo"),
     Case("a call of a tool", "", OPEN, FinishReason.TOOL_CALLS),
@@ -76,7 +83,7 @@ REJECTED: list[Case] = [
     Case("two hedges in a list", f"{PLAIN}\n- maybe one\n- perhaps two\n- three", OPEN),
     Case("a hedged fact", "I'm not sure, I think it is Paris.", "What is the capital of France?"),
     Case("no context", f"I need more context to say. {PLAIN}", OPEN),
-    Case("no context, at length", PLAIN * 10 + "I would need more information.", OPEN),
+    Case("no context, at length", AT_LENGTH + "I would need more information.", OPEN),
     Case("not known", "I don't know.", "What is the capital of France?"),
     Case("what one would need to know", f"I would need to know the language. {PLAIN}", OPEN),
     Case("refusal", "I'm sorry, but I can't help with that.", OPEN),
@@ -84,10 +91,10 @@ REJECTED: list[Case] = [
     Case("inability", f"I'm unable to do this. {PLAIN}", OPEN),
     Case("asking back", "Could you please share the code?", "Why did this fail?"),
     Case("asking what is meant", f"Which one do you mean? {PLAIN}", OPEN),
-    Case("cut off", PLAIN * 8, OPEN, FinishReason.LENGTH),
-    Case("cut off and sure", f"Definitely, clearly, certainly, proven. {PLAIN * 8}", OPEN, FinishReason.LENGTH),
-    Case("broken off", PLAIN * 8, OPEN, FinishReason.INCOMPLETE),
-    Case("filtered", PLAIN * 8, OPEN, FinishReason.REFUSED),
+    Case("cut off", AT_LENGTH, OPEN, FinishReason.LENGTH),
+    Case("cut off and sure", f"Definitely, clearly, certainly, proven. {AT_LENGTH}", OPEN, FinishReason.LENGTH),
+    Case("broken off", AT_LENGTH, OPEN, FinishReason.INCOMPLETE),
+    Case("filtered", AT_LENGTH, OPEN, FinishReason.REFUSED),
     Case("an open code block", PLAIN + "\n```py\nprint(", OPEN),
     Case("very short for an explanation", "It is a queue.", OPEN),
     Case("very short for advice", "GraphQL.", "Should I use REST or GraphQL?"),
@@ -130,7 +137,7 @@ def test_a_hedge_lowers_the_confidence_and_is_named(hedge: str) -> None:
 
 @pytest.mark.parametrize("word", CERTAINTIES)
 def test_certainty_raises_the_confidence_a_little(word: str) -> None:
-    sure, plain = (assess(f"{PLAIN} That is {middle} so.").confidence for middle in (word, "now"))
+    sure, plain = (assess(f"{AT_LENGTH} That is {middle} so.").confidence for middle in (word, "now"))
     assert plain < sure < plain + 0.1
     assert sure >= 0.75
 
@@ -157,11 +164,11 @@ def test_certainty_does_not_make_up_for_doubt() -> None:
 
 def test_repeated_hedges_are_counted_in_the_reason() -> None:
     verdict = assess(f"Maybe one. Maybe two. {PLAIN}")
-    assert verdict.reasons == ("hedges: 'maybe' (x2)",)
+    assert "hedges: 'maybe' (x2)" in verdict.reasons
 
 
 def test_the_reason_says_how_short_an_answer_is() -> None:
-    assert assess("It is a queue.", OPEN).reasons == ("very short for what was asked (4 words)",)
+    assert "very short for what was asked (4 words)" in assess("It is a queue.", OPEN).reasons
 
 
 def test_a_short_answer_to_an_unknown_prompt_counts_half() -> None:

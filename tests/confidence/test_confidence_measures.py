@@ -72,7 +72,7 @@ def test_of_a_bare_answer_only_its_sums_and_the_prompt_are_measured() -> None:
 
 def test_an_open_answer_is_not_judged_by_what_was_measured_of_definite_ones() -> None:
     essay = "A queue keeps what arrives first at its head. It decouples those who produce from those who consume. " * 3
-    assert set(assess(essay, "Explain what a message queue is for.").signals) <= {"baseline", "fullness", "structure"}
+    assert set(assess(essay, "Explain what a message queue is for.").signals) <= {"baseline", "substance", "emptiness"}
 
 
 @given(st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9)), min_size=2, max_size=6), st.floats(-99, 99))
@@ -86,12 +86,21 @@ def test_a_curve_stays_between_its_knots_logits(points: list[tuple[float, float]
 
 def test_every_curve_belongs_to_a_measure_and_says_where_it_is_from() -> None:
     document = json.loads(WEIGHTS.read_text(encoding="utf-8"))
-    assert set(document) == {"fitted", "data", "figures", "baselines", "agreement", "curves"}
+    assert set(document) == {
+        *("fitted", "data", "figures", "baselines", "prompts", "agreement", "strength", "curves"),
+    }
     number = read_answer("There are 17 x 24 = 408 in \\boxed{413} of 3 or 4 lots.", PROBLEM)
     choice = read_answer("\\boxed{B} since it is so.", "Which?\nA. one\nB. two\nC. three\nAnswer:")
     code = read_answer("```python\nx = 1\n```\nThis sets it.", "Write code that sets x.")
     short = read_answer("The final answer is: Marie Curie", "Who found radium?")
-    taken = {m.name for answer in (number, choice, code, short) for ms in measures_of(answer).values() for m in ms}
+    long = read_answer("It stores what arrives. " * 9, None)
+    literal = read_answer("It doubles each of them, so the answer is: [2, 4]", "What does f return?\n>>> f([1, 2])")
+    taken = {
+        m.name
+        for answer in (number, choice, code, short, long, literal)
+        for ms in measures_of(answer).values()
+        for m in ms
+    }
     assert set(weights().curves) <= taken
 
 

@@ -162,6 +162,25 @@ def test_reports_are_of_ones_own_runs_and_say_what_they_leave_out(orch: Orch, tm
     assert (refused.returncode, b"did you mean 'claude-code'" in refused.stderr) == (2, True)
 
 
+def test_what_had_no_price_is_priced_by_a_later_import_alone(orch: Orch, tmp_path: Path) -> None:
+    (folder := tmp_path / "projects").mkdir()
+    usage = {"input_tokens": 1_000_000, "output_tokens": 0}
+    (folder / "s.jsonl").write_text(claude_line(1, START, "claude-nova-9", usage) + "\n")
+    given = ("--ledger", str(tmp_path / "ledger.db"))
+    found = document(orch("import", "claude-code", str(tmp_path), *given, "-o", "json"))
+    assert (found["unpriced"], found["cost_nanousd"]) == ({"claude-nova-9": 1}, 0)
+    models = tmp_path / "models.yaml"
+    models.write_text(
+        "models: {claude-nova-9: {provider: anthropic, context_window: 200000, output_limit: 8000, levels: [basic],"
+        " scores: {coding: 0.5, reasoning: 0.5, speed: 0.5, long_context: 0.5}, supports: [],"
+        " prices: [{input: 3, output: 15, source: me, checked: 2026-11-20}]}}"
+    )
+    priced = (*given, "--models-file", str(models))
+    assert b"nothing" in orch("reprice", "--since", "2026-11-01", *priced).stdout
+    found = document(orch("import", "claude-code", str(tmp_path), *priced, "-o", "json"))
+    assert (found["changed"], found["unpriced"], found["cost_nanousd"]) == (1, {}, 3_000_000_000)
+
+
 def test_what_is_to_count_in_budgets_does(orch: Orch, tmp_path: Path) -> None:
     (folder := tmp_path / "projects").mkdir()
     today = datetime.now().astimezone()

@@ -43,6 +43,8 @@ def test_every_key_of_the_object_is_documented_and_no_other(document: dict[str, 
     assert names(section(JSON, "Rated runs"), "key") == set(document["ledger"])
     inner = [*found["models"], *found["orderings"], *found["confidence"]]
     inner += [found["orderings"][0]["curve"][0], found["confidence"][0]["bins"][0], {"input": 1, "output": 1}]
+    verdict = found["verdict"]
+    inner += [*found["cross_validation"], verdict, *verdict["strategies"], *verdict["cheap_models"]]
     assert keys(section(JSON, "Sets")) == {key for each in inner for key in each}
     assert keys(section(JSON, "Bench")) == {"value", "low", "high", *document["selection"]}
 
@@ -62,7 +64,7 @@ def test_the_example_of_the_format_is_read(tmp_path: Path) -> None:
 def test_every_key_of_the_format_is_documented() -> None:
     text = section(BENCH, "Files")
     fields = {*Item.__slots__, *RecordedOutcome.__slots__}
-    assert names(text, "key") == fields - {"cost_nanousd"}
+    assert names(text, "key") == fields - {"cost_nanousd", "rescaled"}
     assert "`cost_nanousd`" in text
     for key in Asked.__slots__:
         assert f"`{key}`" in section(BENCH, "Live")

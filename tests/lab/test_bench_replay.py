@@ -104,7 +104,7 @@ def test_models_alone_a_coin_flip_and_the_oracle_follow_from_the_record(tmp_path
 
 def test_routing_sends_what_looks_hard_to_the_strong_model(tmp_path: Path) -> None:
     recorded = items()
-    row = rows(bench(tmp_path, recorded, strategies=("cheapest",)))[f"routing {CUTS[0]:g}"]
+    row = rows(bench(tmp_path, recorded, strategies=("cheapest",)))["routing"]
     hard = [ComplexityAnalyzer().analyze(item.prompt).score >= CUTS[0] for item in recorded]
     assert 0 < sum(hard) < len(hard)
     chosen = [STRONG if passed else WEAK for passed in hard]
@@ -124,7 +124,7 @@ def test_routing_does_not_ask_which_of_the_two_is_cheaper(tmp_path: Path) -> Non
     turned = {WEAK: "9", STRONG: "1"}
     prices = parse_prices([f"{name}={rate}/{rate}" for name, rate in turned.items()])
     dear, cheap = (bench(tmp_path, recorded, strategies=("cheapest",), prices=p) for p in (prices, {}))
-    name = f"routing {CUTS[0]:g}"
+    name = "routing"
     assert rows(dear)[name].strong_share == rows(cheap)[name].strong_share
     assert any("costs more than" in note for note in dear.notes)
     assert not any("costs more than" in note for note in cheap.notes)

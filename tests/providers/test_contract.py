@@ -1082,6 +1082,7 @@ def test_images_documents_and_what_a_model_is_asked_besides_are_sent(target: Tar
             Message("system", "Be kind."),
         ),
         tools=(WEATHER,),
+        tool_choice="required",
         top_p=0.5,
         seed=7,
         effort=Effort.LOW,
@@ -1116,7 +1117,7 @@ BESIDES: dict[str, list[dict[str, Any]]] = {
         {"role": "tool", "tool_call_id": "call_1", "content": "so"},
         {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,DATA"}}]},
         {"role": "system", "content": "Be kind."},
-        {"top_p": 0.5, "seed": 7, "reasoning_effort": "low"},
+        {"top_p": 0.5, "seed": 7, "reasoning_effort": "low", "tool_choice": "required"},
     ],
     "anthropic": [
         {"type": "base64", "media_type": "image/png", "data": "DATA"},
@@ -1125,6 +1126,7 @@ BESIDES: dict[str, list[dict[str, Any]]] = {
         {"type": "tool_result", "tool_use_id": "call_1"},
         {"role": "user", "content": "<system>\nBe kind.\n</system>"},
         {"top_p": 0.5, "output_config": {"effort": "low"}, "thinking": {"type": "adaptive"}},
+        {"tool_choice": {"type": "any"}},
     ],
     "google": [
         {"inlineData": PICTURE},
@@ -1133,6 +1135,7 @@ BESIDES: dict[str, list[dict[str, Any]]] = {
         {"thoughtSignature": "c2lnbmVk"},
         {"functionResponse": {"name": "weather", "response": {"output": "so"}}},
         {"text": "<system>\nBe kind.\n</system>"},
+        {"functionCallingConfig": {"mode": "ANY"}},
         {"topP": 0.5, "seed": 7, "thinkingConfig": {"thinkingLevel": "LOW"}},
     ],
 }

@@ -131,12 +131,15 @@ def test_the_features_name_what_counted_in_words() -> None:
         ("Simplify $\\sqrt{x} \\cdot \\sqrt{y}$ for me", "formal notation"),
         ("Fix this:\n```\nx = 1\n```", "code"),
         ("Pretend to be a pirate and greet me.", "role play"),
-        ("Which court heard the appeal?\nA. The jury\nB. The Supreme Court\nC. None", "multiple choice, 3 options"),
+        (
+            "Which court heard it?\nA. The jury\nB. The Supreme Court\nC. None of the above",
+            "multiple choice, 3 options",
+        ),
         (
             "Light enters glass. Which of these stays the same?\nA. its speed\nB. its frequency\nC. its wavelength",
             "about physics",
         ),
-        ("Ben has 12 apples, 7 pears and 3 plums, and gives away 5 of the apples. How many are left?", "4 numbers"),
+        ("A shop sells 120 pens at $1.50, 45 at $2 and 30 at $3.25. How much is that, if 10 go back?", "7 numbers"),
     ],
     ids=["puzzle", "notation", "code", "role play", "options", "subject", "numbers"],
 )

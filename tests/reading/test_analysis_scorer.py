@@ -49,8 +49,8 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="the config dire
 def test_a_scorer_beside_the_config_file_takes_the_place_of_the_built_in_one(orch: Orch, config_folder: Path) -> None:
     (config_folder / "mine.py").write_text("def score(prompt):\n    return 0.9 if 'law' in prompt else 0.05\n")
     (config_folder / "config.yaml").write_text("complexity: {scorer: 'mine:score'}\n")
-    assert plan(orch, "a law") == {"score": 0.9, "level": "expert", "features": {}}
-    assert plan(orch, "a cow") == {"score": 0.05, "level": "basic", "features": {}}
+    assert plan(orch, "a law") == {"score": 0.9, "level": "expert", "features": {}, "unfamiliar": False}
+    assert plan(orch, "a cow") == {"score": 0.05, "level": "basic", "features": {}, "unfamiliar": False}
 
 
 @linux_only

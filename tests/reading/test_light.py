@@ -65,7 +65,7 @@ def test_what_leans_is_read_with_what_it_leans_on_and_no_more() -> None:
     )
     light = in_light(Prompt("and the wind?", before=before))
     assert light.startswith("Design a bridge over the Aare.\n\n")
-    assert light.endswith("Shall I compute the loads?\n\nyes\n\nDone.\n\nand the wind?")
+    assert light.endswith("Shall I compute the loads?\n\nyes\n\nand the wind?")
     assert "cats" not in light.lower()
     assert len(light) < 2_000
     assert in_light(Prompt("Who wrote Hamlet?", before=before)) == "Who wrote Hamlet?"

@@ -26,6 +26,8 @@ from orchestrator.ledger.records import CallStatus, CostSource, RunStatus
 from orchestrator.money import format_nanousd
 from orchestrator.period import Period
 from orchestrator.report import charting
+from orchestrator.report.aggregate import summarise
+from orchestrator.report.dimensions import By
 from orchestrator.report.outlook import outlook
 from orchestrator.report.page.document import page
 from orchestrator.report.page.figures import read_figures
@@ -168,7 +170,9 @@ def test_every_figure_leads_to_runs_even_where_not_all_are_listed(recorder: Reco
     assert len(runs) == 61
     assert len(choices) > 40
     assert all(any(fits(run, choice) for run in runs) for choice in choices)
-    few = recorder.ledger.read(lambda connection: listed_runs(connection, REAL, Period.DAY, newest=0))
+    by_day = summarise(recorder.ledger, REAL, by=(By.DAY, By.MODEL)).groups
+    figures = recorder.ledger.read(lambda connection: read_figures(connection, REAL, by_day))
+    few = recorder.ledger.read(lambda connection: listed_runs(connection, REAL, figures, newest=0))
     assert len({run["run"] for run in few}) == len(few)
     assert all(any(fits(run, choice) for run in few) for choice in choices)
 
@@ -204,7 +208,8 @@ def test_the_page_fetches_nothing_and_runs_no_script_but_its_own(recorder: Recor
 def test_a_long_time_is_drawn_by_weeks_or_months(recorder: Recorder, days: int, unit: Period) -> None:
     for ago in (0, 1, days):
         recorder.run({"cost_nanousd": 10 + ago}, at=NOON - timedelta(days=ago))
-    figures = recorder.ledger.read(lambda connection: read_figures(connection, REAL))
+    by_day = summarise(recorder.ledger, REAL, by=(By.DAY, By.MODEL)).groups
+    figures = recorder.ledger.read(lambda connection: read_figures(connection, REAL, by_day))
     assert figures.unit is unit
     assert sum(span.cost_nanousd for span in figures.spans) == 31 + days
     starts = {unit.days((NOON - timedelta(days=ago)).date())[0].isoformat() for ago in (0, 1, days)}

@@ -2,84 +2,17 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, date, datetime
 
 import pytest
-from report_recording import NOON, UNPRICED, Recorder, unsettled
+from report_everything import DAYS, SELECTIONS, TODAY, every_report, runs_of_every_kind
+from report_recording import Recorder
 
 from orchestrator.ledger import sums
-from orchestrator.ledger.ratings import Rating, rate
-from orchestrator.ledger.records import CallStatus, RunStatus
-from orchestrator.report.aggregate import summarise
-from orchestrator.report.dimensions import By
-from orchestrator.report.model import Report
-from orchestrator.report.period import Range
-from orchestrator.report.selection import Selection
+from orchestrator.ledger.records import RunStatus
 from orchestrator.report.stats import stats
 
-DAYS = 6
-TODAY = NOON + timedelta(days=DAYS)
-GROUPINGS = [*([by] for by in By), [By.MODEL, By.DAY], [By.PROVIDER, By.MODEL], [By.TASK, By.MODEL], [By.HOUR, By.TASK]]
-FIRST = NOON.date()
-SELECTIONS = {
-    "all": Selection(simulated=False),
-    "category": Selection(simulated=False, category="batch"),
-    "tag": Selection(simulated=False, tag="b"),
-    "days": Selection(simulated=False, within=Range(FIRST + timedelta(days=1), FIRST + timedelta(days=4))),
-    "moments": Selection(
-        simulated=False, within=Range(since=NOON + timedelta(minutes=30), until=NOON + timedelta(days=4, hours=2))
-    ),
-}
-
-
-@pytest.fixture
-def recorder(tmp_path: Path) -> Iterator[Recorder]:
-    """Some days of runs of every kind, and one that is not over."""
-    chance = random.Random(3)
-    recorder = Recorder(tmp_path / "ledger.db")
-    with recorder.ledger:
-        for number in range(160):
-            at = NOON + timedelta(days=number % (DAYS + 1), minutes=chance.randrange(300))
-            calls = [_call(chance) for _ in range(chance.randrange(4))]
-            run_id = recorder.run(
-                *calls,
-                at=at,
-                strategy=chance.choice(["fallback", "ensemble"]),
-                status=chance.choice([RunStatus.COMPLETE, RunStatus.COMPLETE, RunStatus.FAILED]),
-                category=chance.choice([None, "batch"]),
-                tags=chance.choice([(), ("a",), ("a", "b")]),
-                task=chance.choice(["code", "chat"]),
-                model_used=chance.choice([None, *(call["model"] for call in calls)]),
-                latency_ms=chance.choice([None, chance.randrange(9_000)]),
-                confidence=chance.choice([None, 0.25, 0.5]),
-                experiment=chance.choice([None, "trial"]),
-                arm="a",
-                simulated=number % 9 == 0,
-            )
-            if number % 5 == 0:
-                rate(recorder.ledger, run_id, Rating(0.5, at))
-        yield recorder
-
-
-def _call(chance: random.Random) -> dict[str, object]:
-    model = chance.choice(["small", "large", "huge"])
-    ends = chance.choice(
-        [UNPRICED, unsettled(70), {"cost_nanousd": chance.randrange(10**9)}, {"status": CallStatus.FAILED}]
-    )
-    counts = {"input_tokens": chance.randrange(99), "latency_ms": chance.choice([None, chance.randrange(999)])}
-    where = {"provider": "acme" if model != "huge" else "other", "role": chance.choice([None, "judge"])}
-    return {"model": model, "confidence": chance.choice([None, 0.5]), **where, **counts, **ends}
-
-
-def every_report(recorder: Recorder) -> dict[tuple[object, ...], Report]:
-    return {
-        (name, *by): summarise(recorder.ledger, selection, by=by)
-        for name, selection in SELECTIONS.items()
-        for by in GROUPINGS
-    }
+recorder = pytest.fixture(runs_of_every_kind)
 
 
 def summed_days(recorder: Recorder) -> int:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scripted import SURE, UNSURE, Hang, Script, Stage, reply
 
 from orchestrator.config import RunOptions
@@ -16,11 +18,12 @@ from orchestrator.deferred import replace
 from orchestrator.errors import OrchError, UsageError
 from orchestrator.ledger.store import Ledger
 from orchestrator.ledger.texts import sweep
+from orchestrator.reading.answer import AnswerForm
 from orchestrator.reading.attachments import attach
 from orchestrator.reading.messages import from_openai, to_openai
 from orchestrator.run.continuing import going_on
 from orchestrator.run.result import OrchestrationResult
-from orchestrator.types import Message, Prompt, Request, Tool
+from orchestrator.types import Effort, Message, Prompt, Request, Tool
 
 PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", 800, 600, 8, 2, 0, 0, 0) + b"\0" * 8
 IMAGE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{base64.b64encode(PNG).decode()}"}}
@@ -89,6 +92,36 @@ def test_what_cannot_be_passed_on_is_refused_by_its_place(messages: Any, problem
         from_openai(messages)
 
 
+_WORDS = st.sampled_from(
+    ["user", "assistant", "tool", "system", "text", "image_url", "file", "c1", "{}", "data:;base64,", ""]
+)
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | _WORDS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "type", "text", "image_url", "url", "file", "file_data", "tool_calls"])
+            | st.sampled_from(["tool_call_id", "id", "function", "name", "arguments", "refusal"]),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.lists(_VALUES, max_size=4))
+@settings(max_examples=300, deadline=None)
+def test_whatever_messages_are_they_are_read_or_refused(messages: Any) -> None:
+    try:
+        prompt = from_openai(messages)
+    except UsageError:
+        return
+    assert (
+        from_openai(to_openai((*prompt.before, Message("user", prompt.text, parts=prompt.parts)))).text == prompt.text
+    )
+
+
 def test_the_turns_are_sent_as_turns_and_the_question_in_their_place(tmp_path: Path) -> None:
     script = Script({"gpt-6.1-sol": [reply(SURE)]})
     asked(tmp_path, script, LOOP, chain="gpt-6.1-sol", tools=(TOOL,))
@@ -118,6 +151,19 @@ def test_a_question_is_as_hard_as_what_it_leans_on(tmp_path: Path, question: str
     assert (after.level == itself.level) is hard
     assert (after.score == alone.score) is not hard
     assert after.input_tokens > alone.input_tokens  # all of it is sent, whatever it says
+
+
+def test_the_form_of_an_answer_is_what_is_asked_last(tmp_path: Path) -> None:
+    engine = Stage(tmp_path, Script({})).engine()
+    before = [
+        {"role": "user", "content": "How many moons has Mars? Return JSON."},
+        {"role": "assistant", "content": '{"moons": 2}'},
+    ]
+    forms = [
+        engine.plan(from_openai([*before, {"role": "user", "content": question}]), RunOptions()).reading.parsed.form
+        for question in ("why?", "And Saturn, as JSON?")
+    ]
+    assert forms == [AnswerForm.OPEN, AnswerForm.JSON]
 
 
 def test_a_check_sees_what_was_said_before(tmp_path: Path) -> None:
@@ -246,3 +292,34 @@ def test_without_text_nothing_of_a_conversation_is_kept(tmp_path: Path) -> None:
     assert b"iVBOR" not in kept
     with pytest.raises(UsageError, match="the ledger has no text of it"):
         going_on(Prompt("Why?"), "last", engine.settings)
+
+
+@pytest.mark.parametrize(
+    ("model", "sent", "left_out"),
+    [
+        ("gpt-6.1-sol", {"effort": "low", "seed": 7}, ["temperature", "top_p", "stop"]),
+        ("claude-opus-5-5", {"effort": "low", "stop": ("END",)}, ["temperature", "top_p", "seed"]),
+        ("claude-haiku-4-5", {"thinking_tokens": 1024, "stop": ("END",)}, ["temperature", "top_p", "seed"]),
+        ("gemini-3.8-flash", {"effort": "low", "seed": 7, "stop": ("END",)}, ["temperature", "top_p"]),
+        (
+            "gemini-2.5-pro",
+            {"thinking_tokens": 1024, "seed": 7, "stop": ("END",), "temperature": 0.5, "top_p": 0.5},
+            [],
+        ),
+    ],
+)
+def test_what_a_model_does_not_take_is_left_out_with_a_word(
+    tmp_path: Path, model: str, sent: dict[str, Any], left_out: list[str]
+) -> None:
+    script = Script({model: [reply(SURE)]})
+    options = RunOptions(chain=model, effort=Effort.LOW, seed=7, stop=("END",), temperature=0.5, top_p=0.5)
+    result = asyncio.run(Stage(tmp_path, script).engine().run(Prompt("Why?"), options))
+    given = {"temperature": None, "top_p": None, "seed": None, "effort": None, "thinking_tokens": None, "stop": ()}
+    assert {name: getattr(script.sent[0], name) for name in given} == given | sent
+    assert [f"{model} takes no {name}: left out" in result.metadata["decisions"] for name in left_out] == [True] * len(
+        left_out
+    )
+    plans = [Stage(tmp_path, script).engine().plan(Prompt("Why?"), replace(options, effort=each)) for each in Effort]
+    costs = [plan.cost.expected or 0 for plan in plans]
+    assert costs == sorted(costs)
+    assert costs[0] < costs[-1]

@@ -362,7 +362,7 @@ def test_the_price_that_applied_and_the_raw_usage_stay_on_the_row(stage: Stage) 
 
 def test_hashes_alone_are_kept_where_text_is_not_wanted(stage: Stage) -> None:
     stage.environ["ORCH_LOG_TEXT"] = "0"
-    result = play(stage, gpt_4o_mini=[reply(SURE)]).run("a secret plan", system="hidden", chain=CHAIN)
+    result = play(stage, gpt_4o_mini=[reply(SURE)]).run("a secret plan", system="hidden", chain=CHAIN, threshold=0.0)
     assert result.response == SURE
     raw = (
         stage.ledger.read_bytes() + Path(f"{stage.ledger}-wal").read_bytes()

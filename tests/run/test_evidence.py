@@ -81,7 +81,7 @@ def test_where_no_answer_is_taken_the_run_says_so(stage: Stage) -> None:
     result = play(stage, {name: [reply(PLAIN)] for name in (CHEAP, MIDDLE, STRONG)}, verify=accepting("blue"))
     assert (result.status, result.response, len(result.calls)) == ("incomplete", PLAIN, 3)
     assert result.error is not None
-    assert (result.error.code, result.model_used) == ("not_accepted", CHEAP)
+    assert (result.error.code, result.model_used) == ("not_accepted", STRONG)
     assert result.exception is not None
     assert result.exception.exit_code == 8
 

@@ -72,6 +72,15 @@ def test_runs_of_an_open_engine_share_connections_and_ledger(stage: Stage) -> No
     assert runs_in(stage.ledger) == 200
 
 
+def test_the_latency_of_a_run_is_without_the_time_it_took_to_load_what_connects(stage: Stage) -> None:
+    def slowly(name: str) -> ScriptedProvider:
+        stage.script.clock.skip(30)
+        return ScriptedProvider(name, stage.script)
+
+    (result,) = asyncio.run(ask(stage.engine(connect=slowly)))
+    assert (result.status, result.latency < 15) == ("complete", True)
+
+
 def test_an_engine_that_is_not_entered_is_closed_after_its_run(stage: Stage) -> None:
     engine = stage.engine()
     for times in (1, 2):

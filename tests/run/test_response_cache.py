@@ -274,5 +274,7 @@ def test_the_command_line(orch: Callable[..., Printed]) -> None:
     assert document("cache", "prune")["removed"] == 0
     assert document("cache", "clear")["removed"] == 1
     assert ask("--cache", "Why?")["cost_source"] == "usage"
+    assert orch("ledger", "redact", "--all", "--simulate").returncode == 0
+    assert document("cache")["answers"] == 0
     assert orch("cache", "clean", "--simulate").returncode == 2
     assert orch("run", "--simulate", "--cache=soon", "Why?").returncode == 2

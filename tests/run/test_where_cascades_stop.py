@@ -78,6 +78,29 @@ def test_what_is_no_agreement_on_an_answer_goes_on(stage: Stage, first: str, sec
     assert len(stage.run("Explain quantum entanglement", chain=CHAIN).calls) == 3
 
 
+@pytest.mark.parametrize(
+    ("chain", "acts", "kept"),
+    [
+        pytest.param(f"{CHEAP},{STRONG}", ("I'd say blue.", "I think it is red."), STRONG, id="the stronger one's"),
+        pytest.param(f"{CHEAP},{STRONG}", ("I'd say blue.", "I can't help with that."), CHEAP, id="not a refusal"),
+        pytest.param(f"{STRONG},{CHEAP}", ("I think it is red.", "I'd say blue."), STRONG, id="wherever it stands"),
+        pytest.param(
+            "openai/new-a,openai/new-b", ("I'd say blue.", "I think it's red."), "new-b", id="not rated: later"
+        ),
+    ],
+)
+def test_where_nothing_is_accepted_the_better_models_answer_is_kept(
+    stage: Stage, chain: str, acts: tuple[str, str], kept: str
+) -> None:
+    registry = stage.engine().registry
+    stage.script.acts = {
+        registry.model(name).id: [reply(text)] for name, text in zip(chain.split(","), acts, strict=True)
+    }
+    result = stage.run("Which colour is best?", chain=chain, threshold=0.99)
+    assert len(result.calls) == 2
+    assert (result.model_used or "").endswith(kept)
+
+
 def test_agreement_does_not_lower_a_threshold(stage: Stage) -> None:
     stage.script.acts = {model: [reply("Particles are linked.")] for model in (CHEAP, MIDDLE, STRONG)}
     assert len(stage.run("Explain quantum entanglement", chain=CHAIN, threshold=0.99).calls) == 3

@@ -116,14 +116,14 @@ class Served:
 
 
 @asynccontextmanager
-async def served(engine: Engine, **options: Any) -> AsyncIterator[Served]:
+async def served(engine: Engine, tracing: Any = None, **options: Any) -> AsyncIterator[Served]:
     """The server over an engine. `options` are those of `Serving`."""
     serving = Serving(**{"every_s": NEVER_S, **options})
     log: list[dict[str, Any]] = []
     trouble: list[str] = []
     with Ledger.open(engine.settings.ledger) as ledger:
         async with engine:
-            gate = gate_for(engine, ledger, serving, log=log.append, trouble=trouble.append)
+            gate = gate_for(engine, ledger, serving, log=log.append, trouble=trouble.append, tracing=tracing)
             try:
                 yield Served(gate, ledger, log, trouble)
             finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from orchestrator.ledger.keys import Key, add_key, new_secret, revoke_key
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.store import Ledger
 from orchestrator.period import Period
+from orchestrator.reading.messages import from_openai
 from orchestrator.run.engine import Engine
+from orchestrator.serve.conversations import Conversations
 from orchestrator.serve.server import Serving, check_may_listen
-from orchestrator.types import FinishReason
+from orchestrator.types import FinishReason, ToolCall
 
 WIRES = pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES], ids=["chat", "responses", "messages"])
 HELLO = "Which one is it?"
@@ -127,6 +130,37 @@ def test_options_of_a_run_come_in_the_body_or_in_headers(tmp_path: Path) -> None
 
     acts = {"gpt-4o-mini": reply(UNSURE), "gpt-6-luna": reply(SURE)}
     with_server(scripted(tmp_path, **acts), use)
+
+
+def test_a_conversation_with_tools_stays_with_its_model_until_that_fails(tmp_path: Path) -> None:
+    tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
+    asks = replace(reply(""), tool_calls=(ToolCall("call_1", "look", "{}"),), finish_reason=FinishReason.TOOL_CALLS)
+    question = {"role": "user", "content": HELLO}
+
+    def after(call_id: str) -> list[Any]:
+        call = {"id": call_id, "type": "function", "function": {"name": "look", "arguments": " {} "}}
+        result = {"role": "tool", "tool_call_id": call_id, "content": "a cat"}
+        return [question, {"role": "assistant", "content": None, "tool_calls": [call]}, result]
+
+    async def use(server: Served) -> None:
+        async def ask(model: str, messages: list[Any], **more: Any) -> str:
+            answer = await server.post(CHAT, {"model": model, "messages": messages, "tools": [tool], **more})
+            assert answer.status == 200, answer.json
+            return str(answer.json["model"])
+
+        assert await ask("gpt-6-luna,gpt-4o-mini", [question]) == "gpt-6-luna"
+        other_order = "gpt-4o-mini,gpt-6-luna"
+        assert await ask(other_order, after("call_1")) == "gpt-6-luna"
+        assert await ask(other_order, after("an id of the client's own")) == "gpt-6-luna"
+        assert await ask(other_order, after("call_1"), orch={"stay": False}) == "gpt-4o-mini"
+        assert await ask("gpt-4o-mini", after("call_1")) == "gpt-4o-mini"
+        again = Conversations(server.ledger, lambda: NOW)  # a server that has started anew
+        assert await again.model_of(from_openai(after("call_1")), "") == "gpt-6-luna"
+        assert await again.model_of(from_openai(after("call_1")), "of a key") is None
+        assert await ask(other_order, after("call_1")) == "gpt-4o-mini"  # the other one fails by now
+
+    acts = {"gpt-6-luna": [asks, reply(SURE), reply(SURE), OverloadedError("busy", provider="openai")]}
+    with_server(scripted(tmp_path, **acts, **{"gpt-4o-mini": reply(SURE)}), use)
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------
@@ -302,11 +336,15 @@ def test_a_client_that_leaves_is_cancelled_and_settled(tmp_path: Path, streamed:
 
 def test_what_is_under_way_when_the_server_ends_is_settled_and_told(tmp_path: Path) -> None:
     async def use(server: Served) -> None:
-        asking = asyncio.create_task(server.post(CHAT, body(CHAT, stream=True)))
+        asking = [
+            asyncio.create_task(server.post(MESSAGES, body(MESSAGES, stream=streamed))) for streamed in (False, True)
+        ]
         await script.hanging.wait()
         await server.gate.settled()
-        await asyncio.wait([asking])
-        assert find_run(server.ledger, "last").run.status.value == "interrupted"
+        await asyncio.wait(asking)
+        assert {entry["error"] for entry in server.log} == {"interrupted"}
+        statuses = server.ledger.read(lambda c: c.execute("SELECT status FROM runs").fetchall())
+        assert [row["status"] for row in statuses] == ["interrupted"] * 2
 
     script = Script({"gpt-6-luna": [Hang()]})
     with_server(Stage(tmp_path, script).engine(), use)
@@ -341,6 +379,8 @@ def test_figures_health_and_the_log(tmp_path: Path) -> None:
             "orch_requests_in_flight 1.0",
         ):
             assert line in figures
+        report = await server.get("/")
+        assert (report.status, "gpt-6-luna" in report.body.decode()) == (200, True)
         entry = server.log[0]
         assert (entry["status"], entry["model"], entry["calls"]) == (200, "gpt-6-luna", 1)
         assert HELLO not in json.dumps(server.log)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from ...config import Unfamiliar
 from ...money import format_nanousd
-from ...plan import Call
+from ...plan import Accept, Call, Cascade
 from ...types import Level
 from ..base import Decision, Offer, Situation, by_expected_cost
 from ..order import shortlist
@@ -12,7 +13,11 @@ from ..quote import REASONING
 
 def cheapest(situation: Situation) -> Decision | None:
     """One call; the next cheapest models stand in for it where it fails. If no model that can be called has the level,
-    it is one of the strongest that can."""
+    it is one of the strongest that can.
+
+    Where only the score says that the prompt is harder than basic, and the prompt is of a kind that the score was not
+    fitted to, the answer decides: the cheapest model for basic prompts is asked first.
+    """
     able = situation.choosable()
     if not able:
         return None
@@ -23,8 +28,30 @@ def cheapest(situation: Situation) -> Decision | None:
     if len(ranked) > 1:
         second = ranked[1]
         reasons.append(f"next would be {second.spec.name} at about {format_nanousd(second.cost.expected)}")
+    rated = _call(ranked)
+    first = _to_begin_with(able, chosen, situation)
+    if first is None:
+        return Decision(rated, tuple(reasons))
+    reasons.append(f"no prompt of this kind was recorded: {first.spec.name} is asked first, and its answer decides")
+    accept = Accept(situation.options.threshold)
+    return Decision(Cascade((_call([first]), rated), accept), tuple(reasons))
+
+
+def _to_begin_with(able: list[Offer], chosen: Offer, situation: Situation) -> Offer | None:
+    """The cheapest model for basic prompts, where the prompt's level is not to be relied on and that one costs less."""
+    analysis = situation.analysis
+    if situation.unfamiliar is Unfamiliar.SCORE or not analysis.unfamiliar:
+        return None
+    if analysis.ordered or analysis.level is Level.BASIC:
+        return None
+    first = min(fit_for(able, Level.BASIC), key=by_expected_cost)
+    return first if by_expected_cost(first) < by_expected_cost(chosen) else None
+
+
+def _call(ranked: list[Offer]) -> Call:
+    """A call of the first of these models; the next ones stand in for it."""
     model, *stand_ins = shortlist(ranked)
-    return Decision(Call(model, stand_ins=tuple(stand_ins)), tuple(reasons))
+    return Call(model, stand_ins=tuple(stand_ins))
 
 
 def rated_for(able: list[Offer], situation: Situation) -> tuple[list[Offer], str]:

@@ -16,7 +16,7 @@ from ...errors import UsageError
 from ...files import replacing
 from ...lab.arrays import numpy
 from ...lab.own_runs import items_of, observe, read_rated
-from ...lab.parsing import parse_names, parse_strategies, parse_thresholds
+from ...lab.parsing import parse_names, parse_shares, parse_strategies, parse_thresholds
 from ...lab.pricing import parse_prices, read_prices
 from ...lab.reading import read_items
 from ...lab.records import Item
@@ -65,6 +65,14 @@ class _BenchFlags(PriceFlags, LiveFlags, OutputFlags, RegistryFlags):
         typer.Option(
             help="0.4, a list 0.4,0.5, or a sweep 0:1:0.05: the complexity from which the strong model is asked, "
             "and the confidence from which an answer is accepted.",
+            show_default="as configured",
+        ),
+    ] = None
+    saving: Annotated[
+        str | None,
+        typer.Option(
+            help="Route for a saving, 0.5 or 0.3,0.5: the share of prompts that the weak model is to answer, as "
+            "orch run --saving has it.",
             show_default="as configured",
         ),
     ] = None
@@ -198,6 +206,7 @@ def _options(flags: _BenchFlags, registry: Registry) -> BenchOptions:
         plans=wanted.plans,
         thresholds=thresholds,
         sweep=sweep,
+        savings=() if flags.saving is None else parse_shares(flags.saving, "--saving"),
         weak=flags.weak,
         strong=flags.strong,
         models=() if flags.models is None else parse_names(flags.models, "--models"),

@@ -18,8 +18,8 @@ _HISTORY = "chat_history"
 
 @command(RunFlags, omit=("asked", "prompt", "context", "output", "rate_last"))
 def chat(flags: RunFlags) -> int:
-    """Each question is answered in the light of what was said before. The options are those of orch run, for every
-    question. /help lists what can be said to orch itself: /model, /retry, /system, /attach, /cost, /save, /new, /exit.
+    """The options are those of orch run, for every question. /help lists what can be said to orch itself: /model,
+    /retry, /system, /attach, /cost, /save, /new, /exit.
 
     Enter asks, Alt-Enter begins a new line, a paste stays whole. Ctrl-C cancels an answer, Ctrl-D leaves. Without a
     terminal, each line of standard input is a question.

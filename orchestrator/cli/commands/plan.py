@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ...choose.making import Planned, cost_by_batch
 from ...clock import local_now
 from ...plan import CostRange, calls, to_dict
+from ...reading.complexity import UNFAMILIAR
 from ...run.engine import Engine
 from .. import render
 from ..options import PlanFlags, command
@@ -44,6 +45,7 @@ def _document(planned: Planned, by_batch: CostRange) -> dict[str, object]:
             "score": analysis.score,
             "level": analysis.level.value,
             "features": dict(analysis.features),
+            "unfamiliar": analysis.unfamiliar,
         },
         "task": analysis.task,
         "input_tokens": planned.load.input_tokens,
@@ -72,6 +74,8 @@ def _lines(planned: Planned, by_batch: CostRange, *, verbose: bool) -> Iterator[
     if verbose:
         for feature, weight in analysis.features.items():
             yield f"  {weight:+.2f}  {feature}"
+    if analysis.unfamiliar:
+        yield UNFAMILIAR
     yield ""
     yield from tree(planned.plan, planned.costs.get)
     yield ""

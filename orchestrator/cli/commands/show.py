@@ -9,9 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from ...deferred import dataclass
+from ...ledger.conversations import conversation_of
 from ...ledger.ratings import Rating, rating_of
 from ...ledger.records import CallRecord, Recorded
 from ...money import format_nanousd
+from ...plan.turns import transcript
+from ...reading.complexity import UNFAMILIAR
+from ...reading.messages import prompt_of_turns, turns_from_openai
 from ...run.result import recorded_result
 from .. import render
 from ..options import ConfigFlags, LedgerFlags, OutputFlags, command
@@ -38,16 +42,16 @@ def show(flags: _ShowFlags) -> int:
     --all adds what each call answered: the other answers of an ensemble, those that a cascade passed over, the steps of
     a plan.
     """
-    (recorded, rating), output = _find(flags)
+    (recorded, rating, said), output = _find(flags)
     run = recorded.run
     document = recorded_result(recorded).to_dict() | {"prompt": run.prompt, "system": run.system, "tags": run.tags}
-    document |= {"category": run.category, "plan": json.loads(run.plan)}
+    document |= {"category": run.category, "plan": json.loads(run.plan), "messages": said}
     if flags.all:
         for shown, call in zip(document["calls"], recorded.calls, strict=True):
             shown["response"] = call.response
     output.emit(document | rating_document(rating))
     if not output.json:
-        for text in _show_lines(recorded, rating, every_answer=flags.all):
+        for text in _show_lines(recorded, rating, said, every_answer=flags.all):
             render.line(text)
     return 0
 
@@ -55,7 +59,7 @@ def show(flags: _ShowFlags) -> int:
 @command(_WhyFlags, argument="run")
 def why(flags: _WhyFlags) -> int:
     """RUN is the id of a run, the start of an id if no other begins the same, or last."""
-    (recorded, _), output = _find(flags)
+    (recorded, *_), output = _find(flags)
     run, metadata = recorded.run, json.loads(recorded.run.metadata)
     output.emit(
         {
@@ -77,14 +81,19 @@ def why(flags: _WhyFlags) -> int:
 commands = {"show": show, "why": why}
 
 
-def _find(flags: _WhyFlags) -> tuple[tuple[Recorded, Rating | None], Output]:
+_Found = tuple[Recorded, Rating | None, list[Any]]  # the last: the conversation, as messages in OpenAI's form
+
+
+def _find(flags: _WhyFlags) -> tuple[_Found, Output]:
     output, settings = Output.parse(flags.output), settings_from(flags)
     with read_existing_ledger(settings) as ledger:
         recorded = find_recorded(ledger, settings, flags.run)
-        return (recorded, rating_of(ledger, recorded.run.run_id)), output
+        run_id = recorded.run.run_id
+        said = [json.loads(message) for message in conversation_of(ledger, run_id)]
+        return (recorded, rating_of(ledger, run_id), said), output
 
 
-def _show_lines(recorded: Recorded, rating: Rating | None, *, every_answer: bool) -> Iterator[str]:
+def _show_lines(recorded: Recorded, rating: Rating | None, said: list[Any], *, every_answer: bool) -> Iterator[str]:
     run, totals = recorded.run, recorded.totals
     simulated = ", simulated" if run.simulated else ""
     yield f"run {run.run_id}  {run.created_at.astimezone():%Y-%m-%d %H:%M:%S}  {run.status}{simulated}"
@@ -98,6 +107,8 @@ def _show_lines(recorded: Recorded, rating: Rating | None, *, every_answer: bool
     yield ""
     for number, call in enumerate(recorded.calls, start=1):
         yield f"{number}. {_call_line(call)}"
+    if said and (before := prompt_of_turns(turns_from_openai(said)).before):
+        yield from _text_lines("said before", transcript(before), None)
     yield from _text_lines("prompt", run.prompt, run.prompt_sha256)
     for number, call in enumerate(recorded.calls if every_answer else (), start=1):
         yield from _text_lines(f"answer {number}, {call.model}", call.response, call.response_sha256)
@@ -132,6 +143,8 @@ def _why_lines(recorded: Recorded) -> Iterator[str]:
     yield f"The prompt looks {run.level} ({run.task}); score {run.score or 0:.2f}:"
     for feature, weight in complexity.get("features", {}).items():
         yield f"  {weight:+.2f}  {feature}"
+    if complexity.get("unfamiliar"):
+        yield UNFAMILIAR
     yield "Decisions:"
     for decision in metadata.get("decisions", []):
         yield f"  - {decision}"

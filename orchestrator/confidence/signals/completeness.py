@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,9 +13,8 @@ from ..signal import Answer, Signal
 REFUSED_BY_PROVIDER, REFUSAL, PARTIAL_REFUSAL = -5.0, -2.5, -0.5
 TRUNCATED, OPEN_FENCE = -1.7, -1.4
 ASKS_BACK = -1.4
-FULL, STRUCTURED = 0.15, 0.15
 
-SHORT_WORDS, FULL_WORDS = 100, 120
+SHORT_WORDS = 100
 _OPENING_CHARS = 200
 
 _FINISH: dict[FinishReason, tuple[float, str]] = {
@@ -54,7 +52,6 @@ _ASKING = PhraseTable(
         ),
     )
 )
-_STRUCTURE = r"(?m)^[ \t]{0,8}(?:[-*+•] |[0-9]{1,3}[.)] |#{1,6} |\|.+\|[ \t]*$)"
 
 
 def completeness(answer: Answer) -> Iterator[Signal]:
@@ -76,14 +73,6 @@ def _refusal(answer: Answer) -> Iterator[Signal]:
         yield Signal(
             "refusal", REFUSAL if short else PARTIAL_REFUSAL, f"refuses{'' if short else ' a part'}: '{phrase}'"
         )
-
-
-def fullness(answer: Answer) -> Iterator[Signal]:
-    """Full and structured: for an open answer."""
-    if answer.word_count >= FULL_WORDS:
-        yield Signal("fullness", FULL, f"detailed ({answer.word_count} words)")
-    if len(re.findall(_STRUCTURE, answer.prose.lines)) >= 3:
-        yield Signal("structure", STRUCTURED, "structured")
 
 
 def _first(table: PhraseTable[_Phrase], words: str) -> str | None:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from ...expressions import expression
 from ..answers import AnswerKind, boxes_in
 from ..code_form import parses
+from ..exact import exact_form
 from ..signal import Answer, Measure
 
 _ENDING = 40  # characters
@@ -32,6 +33,9 @@ def conclusion(answer: Answer) -> Iterator[Measure]:
             yield Measure("parses", float(sound), "a program that parses" if sound else "a program that does not parse")
             lines = final.text.count("\n")
             yield Measure("lines of code", math.log2(1 + lines), f"{lines} lines of code")
+        case AnswerKind.LITERAL:
+            reads = exact_form(final.text) is not None
+            yield Measure("reads as a literal", float(reads), f"{'a' if reads else 'not a'} literal or formula")
         case _:
             words = len(final.key.split())
             yield Measure("words of the answer", math.log2(1 + words), f"an answer of {words} words")

@@ -15,6 +15,7 @@ from ..code_form import parses
 from ..signal import Answer, Signal
 
 WRONG_FORM = -1.4
+WRONG_FORM_OF_A_TEXT = -2.7  # which starts higher than a definite answer does
 VERY_SHORT, VERY_SHORT_UNKNOWN = -1.0, -0.5  # of no words at all; the second where the prompt is not known
 VERY_SHORT_WORDS = 20
 _FEW_ITEMS = 2  # of a list whose length is left open
@@ -25,7 +26,7 @@ _PYTHON_FENCE = expression(r"^[ \t]{0,3}(?:`{3,}|~{3,})(?:python|py)\b", re.MULT
 def fit(answer: Answer) -> Iterator[Signal]:
     """What is missing of the form that was asked for; nothing where the prompt asks for none."""
     if missing := _missing(answer):
-        yield Signal("form", WRONG_FORM, missing)
+        yield Signal("form", WRONG_FORM_OF_A_TEXT if answer.is_open else WRONG_FORM, missing)
     yield from _brevity(answer)
 
 
@@ -63,12 +64,17 @@ def _items(text: str) -> int:
     return sum(1 for part in _BETWEEN.split(text) if any(character.isalpha() for character in part))
 
 
+def lists_enough(answer: Answer) -> bool:
+    """Whether it lists as many items as are asked for."""
+    return answer.asked is not None and _items(answer.text) >= (answer.asked.items or _FEW_ITEMS)
+
+
 def _brevity(answer: Answer) -> Iterator[Signal]:
     if answer.word_count >= VERY_SHORT_WORDS or (answer.form is not None and answer.form.may_be_short):
         return
     if answer.form is AnswerForm.CODE and answer.prose.code:
         return
-    if answer.form is AnswerForm.LIST and answer.asked and _items(answer.text) >= (answer.asked.items or _FEW_ITEMS):
+    if answer.form is AnswerForm.LIST and lists_enough(answer):
         return
     length = f"{answer.word_count} word{'' if answer.word_count == 1 else 's'}"
     missing = 1 - answer.word_count / VERY_SHORT_WORDS

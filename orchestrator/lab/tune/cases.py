@@ -7,17 +7,19 @@ from dataclasses import field
 from statistics import fmean
 
 from ...confidence import ConfidenceDetector
+from ...confidence.experience import NAME as FROM_RATINGS
+from ...confidence.strength import strength_signal
 from ...deferred import dataclass
 from ...ledger.ratings import RatedRun
 from ...money import cost_nanousd
 from ...reading.complexity import ComplexityAnalyzer, Evidence
-from ...types import Analysis, FinishReason, digest_of
+from ...types import Analysis, FinishReason, Level, digest_of
 from ..pricing import RecordedModel, usage_of
 from ..records import Item, RecordedOutcome
 
 # Signals that are not read from the text of an answer: where they were recorded they are taken as they were.
 _BEYOND_THE_TEXT = frozenset(
-    {"agreement", "log-probabilities", "schema", "self-check", "tool arguments", "verification"}
+    {"agreement", "log-probabilities", "model", "schema", "self-check", "tool arguments", "verification"}
 )
 
 
@@ -39,13 +41,15 @@ class GradedAnswer:
 class Case:
     """One prompt, by its digest, with every graded answer of every model.
 
-    `score` is how hard it looks, 0 to 1, and `evidence` what the built-in score is made of, where that is wanted.
+    `score` is how hard it looks, 0 to 1, `level` the level that it has by the cuts in force, and `evidence` what the
+    built-in score is made of, where that is wanted.
     """
 
     digest: str
     score: float | None
     answers: Mapping[str, Sequence[GradedAnswer]] = field(default_factory=dict)
     evidence: Evidence | None = None
+    level: Level | None = None
 
     def graded(self) -> Iterable[GradedAnswer]:
         """All answers, of all models."""
@@ -78,16 +82,17 @@ def cases_of_runs(runs: Iterable[RatedRun], analyzer: ComplexityAnalyzer, *, wit
         first = next(run for runs in by_model.values() for run in runs)
         answers = {model: tuple(_of_run(run, detector) for run in runs) for model, runs in by_model.items()}
         if first.prompt is None:
-            cases.append(Case(digest, first.score, answers))
+            cases.append(Case(digest, first.score, answers, level=Level(first.level) if first.level else None))
         else:
             evidence = analyzer.evidence(first.prompt) if with_evidence else None
-            cases.append(Case(digest, analyzer.analyze(first.prompt).score, answers, evidence))
+            analysis = analyzer.analyze(first.prompt)
+            cases.append(Case(digest, analysis.score, answers, evidence, analysis.level))
     return cases
 
 
 def _of_run(run: RatedRun, detector: ConfidenceDetector) -> GradedAnswer:
     """Where the text was kept it is assessed anew: the confidence that is tuned is that of this version."""
-    signals = run.signals
+    signals = {name: logit for name, logit in run.signals.items() if name != FROM_RATINGS}
     if run.prompt is not None and run.response is not None:
         finish = None if run.finish_reason is None else FinishReason(run.finish_reason)
         if finish is FinishReason.LENGTH and signals and "finish" not in signals:
@@ -116,7 +121,7 @@ def cases_of_items(
             name: (_of_outcome(item, outcome, analysis, models.get(name), detector),)
             for name, outcome in item.outcomes.items()
         }
-        cases.append(Case(digest_of(item.prompt), analysis.score, answers, evidence))
+        cases.append(Case(digest_of(item.prompt), analysis.score, answers, evidence, analysis.level))
     return cases
 
 
@@ -128,5 +133,7 @@ def _of_outcome(
         cost = cost_nanousd(model.price, usage_of(item, outcome, analysis.output_tokens)[0])
     if outcome.text is None:
         return GradedAnswer(outcome.score, cost_nanousd=cost)
-    signals = detector.assess(outcome.text, item.prompt).signals
+    scores = None if model is None else model.scores
+    known = strength_signal(model.name, None if scores is None else scores.reasoning) if model is not None else None
+    signals = detector.assess(outcome.text, item.prompt, evidence=() if known is None else (known,)).signals
     return GradedAnswer(outcome.score, sum(signals.values()) if signals else None, not signals, cost)

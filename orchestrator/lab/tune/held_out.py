@@ -34,12 +34,16 @@ def fold_of(digest: str) -> int:
 
 def cross_fitted(cases: Sequence[T], digest: Callable[[T], str], fit: Callable[[int, list[T]], Fitted]) -> list[Fitted]:
     """For each case, in order, what is fitted on the cases of all other parts. `fit` is told which part is left out."""
-    folds = [fold_of(digest(case)) for case in cases]
+    return in_parts(cases, [fold_of(digest(case)) for case in cases], fit)
+
+
+def in_parts(cases: Sequence[T], parts: Sequence[int], fit: Callable[[int, list[T]], Fitted]) -> list[Fitted]:
+    """As `cross_fitted`, with the number of each case's part given."""
     fitted = {
-        fold: fit(fold, [case for case, other in zip(cases, folds, strict=True) if other != fold])
-        for fold in sorted(set(folds))
+        part: fit(part, [case for case, other in zip(cases, parts, strict=True) if other != part])
+        for part in sorted(set(parts))
     }
-    return [fitted[fold] for fold in folds]
+    return [fitted[part] for part in parts]
 
 
 def places_by_fold(digests: Iterable[str]) -> list[list[int]]:

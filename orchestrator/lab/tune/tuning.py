@@ -145,8 +145,18 @@ def _complexity(
         score = paired.score or 0.0
         return difficulty(paired, adjusted_score(paired, adjustments[fold]) if refit else score)
 
+    def today(paired: PairedAnswers) -> bool:
+        return paired.level is not None and paired.level.rank > place
+
+    by_form = settings.complexity.cuts is None and all(paired.level is not None for paired in comparison.pairs)
     return tune_number(
-        "complexity", comparison, cuts[place], quality, read, lambda number: {"cuts": _with_cut(cuts, place, number)}
+        "complexity",
+        comparison,
+        cuts[place],
+        quality,
+        read,
+        lambda number: {"cuts": _with_cut(cuts, place, number)},
+        today=today if by_form else None,
     )
 
 

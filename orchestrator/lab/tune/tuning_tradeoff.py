@@ -38,9 +38,12 @@ def tune_number(
     share: float,
     read: Reading,
     as_settings: Callable[[float], dict[str, Any]],
+    *,
+    today: Callable[[PairedAnswers], bool] | None = None,
 ) -> TunedSetting:
     """The number in force against the cheapest one that keeps `share` of the strong model's quality, both on held-out
-    prompts. `as_settings` says it in config keys."""
+    prompts. `as_settings` says it in config keys. `today` says whether a prompt reaches what is in force, where that is
+    not one number for all prompts."""
     answers = comparison.pairs
     setting = undecided(name, comparison, as_settings(in_force))
     if setting.finding is Finding.NOT_IN_DATA:
@@ -49,8 +52,8 @@ def tune_number(
     setting = replace(setting, fitted=as_settings(number))
     if setting.finding is Finding.TOO_LITTLE_DATA:
         return setting
-    figures = _held_out(comparison, in_force, share, read)
-    if number == in_force:
+    figures = _held_out(comparison, in_force, share, read, today)
+    if number == in_force and today is None:
         found_out: _Finding = (Finding.NO_IMPROVEMENT, "it is what the data would have it be", None)
     else:
         found_out = _judged(figures, len(answers))
@@ -84,13 +87,22 @@ def undecided(name: str, comparison: Comparison, settings: dict[str, Any]) -> Tu
 _Finding = tuple[Finding, str, int | None]
 
 
-def _held_out(comparison: Comparison, in_force: float, share: float, read: Reading) -> tuple[Change, ...]:
+def _held_out(
+    comparison: Comparison,
+    in_force: float,
+    share: float,
+    read: Reading,
+    today: Callable[[PairedAnswers], bool] | None,
+) -> tuple[Change, ...]:
     def fit(fold: int, others: list[PairedAnswers]) -> tuple[int, float]:
         return fold, fit_number([read(paired, fold) for paired in others], share)
 
     fits = cross_fitted(comparison.pairs, lambda paired: paired.digest, fit)
     choices = [(read(paired, fold), number) for paired, (fold, number) in zip(comparison.pairs, fits, strict=True)]
-    before = [choice.course(in_force) for choice, _ in choices]
+    before = [
+        choice.course(in_force) if today is None else choice.reached if today(paired) else choice.below
+        for paired, (choice, _) in zip(comparison.pairs, choices, strict=True)
+    ]
     return _figures(comparison, before, [choice.course(number) for choice, number in choices], share)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -14,23 +14,17 @@ from typing import Any, NamedTuple
 from ...deferred import dataclass
 from ...money import NANO_PER_DOLLAR
 from ...period import Period
+from ..model import Group
 from ..selection import Selection
 from ..significance import wilson
 
 BINS = 10
 GOOD_RATING = 0.5
-DEAREST = 20
+DEAREST = 100  # that are listed
 LONG_INPUT = 100_000  # tokens: prices have no tier below
 _MOST_DAYS, _MOST_WEEKS = 92, 106  # so many bars can be told apart on a page
 
 CASCADE = "json_type(runs.plan, '$.cascade') IS NOT NULL"
-_BY_DAY = """
-    SELECT runs.day AS day, calls.model AS model, count(*) AS calls,
-           coalesce(sum(calls.cost_nanousd), 0) AS cost_nanousd,
-           sum(calls.input_tokens) AS input, sum(calls.cached_tokens) AS cached,
-           sum(calls.cache_write_tokens) AS written, sum(calls.output_tokens) AS output
-    FROM runs JOIN calls ON calls.run_id = runs.run_id WHERE {where} GROUP BY 1, 2 ORDER BY 1, 2
-"""
 # What calls read from a cache, and wrote to it, by the price that they had.
 _CACHED = """
     SELECT calls.model AS model, calls.price AS price, {one} AS one, max(calls.input_tokens) AS longest,
@@ -54,7 +48,9 @@ LEGS = """
 _LEGS = f"""
     SELECT chain, leg, count(*) AS asked, sum(answered) AS answered, sum(passed_on AND NOT answered) AS passed_on,
            sum(NOT passed_on AND NOT answered) AS unanswered, sum(cost_nanousd) AS cost_nanousd,
-           group_concat(DISTINCT model) AS models
+           group_concat(DISTINCT model) AS models, max(run_id) FILTER (WHERE answered) AS one_answered,
+           max(run_id) FILTER (WHERE passed_on AND NOT answered) AS one_passed_on,
+           max(run_id) FILTER (WHERE NOT passed_on AND NOT answered) AS one_unanswered
     FROM ({LEGS}) GROUP BY 1, 2 ORDER BY 1, 2
 """
 BIN = f"CAST(min(runs.confidence * {BINS} + 1e-9, {BINS - 1}) AS INTEGER)"
@@ -152,7 +148,7 @@ class Dear(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All of it. `unit` is what a bar stands for; `chains` are the runs that went through legs."""
+    """All of it. `unit` is what a bar stands for; `examples` are runs that stand for the legs and for what is dear."""
 
     unit: Period
     spans: tuple[Span, ...]
@@ -161,27 +157,30 @@ class Figures:
     bins: tuple[Bin, ...]
     dearest: tuple[Dear, ...]
     failures: tuple[Failure, ...]
+    examples: frozenset[str]
 
 
-def read_figures(connection: sqlite3.Connection, selection: Selection) -> Figures:
-    """Everything that the page draws, of the selected runs."""
+def read_figures(connection: sqlite3.Connection, selection: Selection, days: Sequence[Group]) -> Figures:
+    """Everything that the page draws, of the selected runs. `days` are the report's groups by day and model."""
     where, parameters = selection.where()
 
     def rows(sql: str, *before: Any, after: tuple[Any, ...] = (), **parts: str) -> Iterable[sqlite3.Row]:
         return connection.execute(sql.format(where=where, **parts), (*before, *parameters, *after))
 
-    days = [Span(*row) for row in rows(_BY_DAY)]
-    unit = unit_of([span.start for span in days])
+    spans = [_span(group) for group in days]
+    unit = unit_of([span.start for span in spans])
+    legs, dearest = list(rows(_LEGS, cascade=CASCADE)), [Dear(*row) for row in rows(_DEAREST, after=(DEAREST,))]
     return Figures(
         unit=unit,
-        spans=_spans(days, unit),
+        spans=_spans(spans, unit),
         savings=_savings(rows(_CACHED, one=_LONG)),
-        legs=tuple(Leg(*row) for row in rows(_LEGS, cascade=CASCADE)),
+        legs=tuple(Leg(*row[:8]) for row in legs),
         bins=tuple(
             Bin(row[0] / BINS, (row[0] + 1) / BINS, *row[1:]) for row in rows(_CALIBRATION, GOOD_RATING, bin=BIN)
         ),
-        dearest=tuple(Dear(*row) for row in rows(_DEAREST, after=(DEAREST,))),
+        dearest=tuple(dearest),
         failures=tuple(Failure(*row[:6]) for row in rows(_ERRORS)),
+        examples=frozenset({run for row in legs for run in row[8:] if run}.union(each.run_id for each in dearest)),
     )
 
 
@@ -196,6 +195,12 @@ def unit_of(days: list[str]) -> Period:
 def start_of(day: str, unit: Period) -> str:
     """The day on which a day's bar begins."""
     return day if unit is Period.DAY else unit.days(date.fromisoformat(day))[0].isoformat()
+
+
+def _span(group: Group) -> Span:
+    day, model = group.keys
+    counts = (group.input_tokens, group.cached_tokens, group.cache_write_tokens, group.output_tokens)
+    return Span(day or "", model or "", group.calls, group.cost_nanousd, *counts)
 
 
 def _spans(days: Iterable[Span], unit: Period) -> tuple[Span, ...]:

@@ -15,9 +15,9 @@ from ...money import format_nanousd
 from ...period import Period
 from ..plain import one_line
 from ..selection import Selection
-from .figures import BIN, CASCADE, LEGS, start_of
+from .figures import BIN, CASCADE, LEGS, Figures, start_of
 
-NEWEST, DEAREST, FAILED = 500, 100, 100
+NEWEST, FAILED = 500, 100
 EXCERPT = 120
 _EXCERPT_BYTES = 2_000
 
@@ -29,10 +29,6 @@ _PICKS = (
         f"ORDER BY runs.rowid DESC LIMIT {FAILED}"
     ),
     (
-        "SELECT runs.run_id FROM runs JOIN calls ON calls.run_id = runs.run_id WHERE calls.cost_nanousd > 0 AND {where}"
-        f" GROUP BY runs.run_id ORDER BY sum(calls.cost_nanousd) DESC, 1 LIMIT {DEAREST}"
-    ),
-    (
         "SELECT run_id FROM (SELECT runs.run_id AS run_id, max(coalesce(calls.cost_nanousd, 0)) FROM runs "
         "JOIN calls ON calls.run_id = runs.run_id WHERE {where} GROUP BY runs.day, calls.model)"
     ),
@@ -41,7 +37,6 @@ _PICKS = (
         "JOIN calls ON calls.run_id = runs.run_id WHERE calls.error_code IS NOT NULL AND {where} "
         "GROUP BY calls.error_code, calls.model)"
     ),
-    f"SELECT run_id FROM (SELECT run_id, max(run_id) FROM ({LEGS}) GROUP BY chain, leg, answered, passed_on)",
     (
         "SELECT run_id FROM (SELECT runs.run_id AS run_id, max(runs.rowid) FROM runs "
         f"WHERE runs.confidence IS NOT NULL AND {{where}} GROUP BY {BIN})"
@@ -63,23 +58,21 @@ _CALLS = """
 
 
 def listed_runs(
-    connection: sqlite3.Connection, selection: Selection, unit: Period, *, newest: int = NEWEST
+    connection: sqlite3.Connection, selection: Selection, figures: Figures, *, newest: int = NEWEST
 ) -> list[dict[str, Any]]:
     """The runs to list, newest first: what is shown of each, and what it is found by. `newest` is how many of the
     newest there are at least."""
     where, parameters = selection.where()
-    picked: set[str] = set()
+    picked = set(figures.examples)
     for sql in _PICKS:
-        picked.update(
-            row[0] for row in connection.execute(sql.format(where=where, cascade=CASCADE, newest=newest), parameters)
-        )
+        picked.update(row[0] for row in connection.execute(sql.format(where=where, newest=newest), parameters))
     wanted = json.dumps(sorted(picked))
     legs = _legs(connection, wanted)
     calls: dict[str, list[sqlite3.Row]] = {}
     for call in connection.execute(_CALLS, (wanted,)):
         calls.setdefault(call["run_id"], []).append(call)
     return [
-        _listed(row, calls.get(row["run_id"], []), legs.get(row["run_id"], []), unit)
+        _listed(row, calls.get(row["run_id"], []), legs.get(row["run_id"], []), figures.unit)
         for row in connection.execute(_RUNS, (wanted,))
     ]
 

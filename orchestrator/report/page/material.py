@@ -48,7 +48,8 @@ def gather(
     models = summarise(ledger, selection, by=By.MODEL)
     if not models.total.runs:
         return None
-    figures = in_one_snapshot(ledger, lambda connection: read_figures(connection, selection))
+    by_day = summarise(ledger, selection, by=(By.DAY, By.MODEL)).groups
+    figures = in_one_snapshot(ledger, lambda connection: read_figures(connection, selection, by_day))
     states = ledger.read(lambda connection: budget_states(connection, now.date(), simulated=selection.simulated))
     return Material(
         now=now,
@@ -56,7 +57,7 @@ def gather(
         strategies=summarise(ledger, selection, by=By.STRATEGY),
         days=summarise(ledger, selection, by=By.DAY),
         figures=figures,
-        listed=ledger.read(lambda connection: listed_runs(connection, selection, figures.unit)),
+        listed=ledger.read(lambda connection: listed_runs(connection, selection, figures)),
         budgets=[outlook(state, now, localise) for state in states],
         idle=idle,
         beside=imported_beside(ledger, selection),

@@ -14,7 +14,7 @@ from .listed import leg_name
 from .material import Material
 
 _UNKNOWN = "-"
-_DRAWN = 10  # of the most expensive runs
+_SHOWN, _DRAWN = 20, 10  # of the most expensive runs: rows, bars
 
 Part = str | Mapping[str, Any]  # HTML, or a chart
 
@@ -208,7 +208,7 @@ def _budgets(material: Material) -> Iterator[Part]:
 
 
 def _dearest(material: Material) -> Iterator[Part]:
-    dear = material.figures.dearest
+    dear = material.figures.dearest[:_SHOWN]
     if not dear:
         return
     listed = {run["run"]: run for run in material.listed}

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from ...choose.fitting import unfit_for
 from ...choose.loads import prompt_load
 from ...choose.passing import Passed, passed_on
+from ...choose.quality import rating
 from ...choose.quote import output_limit
 from ...confidence.asked import Asked
 from ...confidence.detector import ConfidenceDetector
+from ...confidence.experience import Experience
+from ...confidence.signal import Signal
 from ...confidence.signals.logprobs import logprob_signal
 from ...confidence.signals.tool_use import tool_signals
+from ...confidence.strength import strength_signal
 from ...config.options import Served
 from ...deferred import dataclass, replace
 from ...money import format_nanousd
@@ -22,6 +25,7 @@ from ...plan.compose import VERDICT_FORMAT, VERDICT_TOKENS, Composed, Material, 
 from ...plan.turns import without_media
 from ...reading.prompt import Reading
 from ...registry.model import Feature, ModelSpec, Registry
+from ...registry.unlisted import UNLISTED
 from ...types import Caching, FinishReason, Message, Request, ResponseFormat, Tool
 from ..call.attempt import Answered
 from ..call.caller import Caller, Draft, Order
@@ -36,7 +40,8 @@ Decide = Callable[..., None]  # (text, *, loud=False)
 @dataclass(frozen=True, slots=True)
 class Asker:
     """Makes the calls of one run. `asked` is what answers are judged against. `decide` records a decision.
-    `with_text`: the ledger may store text that quotes an answer."""
+    `with_text`: the ledger may store text that quotes an answer. `experience`: what
+    the user's ratings say."""
 
     reading: Reading
     asked: Asked
@@ -45,6 +50,7 @@ class Asker:
     detector: ConfidenceDetector
     decide: Decide
     with_text: bool
+    experience: Experience
 
     async def draft(self, call: Call, material: Material, order: Order) -> Draft:
         """The call as it would be made now, to be reserved together with others."""
@@ -76,7 +82,8 @@ class Asker:
         completion = answered.completion
         cut = completion.finish_reason is FinishReason.LENGTH
         sure = logprob_signal(completion.logprobs or ())
-        evidence = (*tool_signals(completion.tool_calls, request.tools), *(() if sure is None else (sure,)))
+        known = (sure, self._strength(spec), self.experience.signal(spec.name, self.asked.task))
+        evidence = (*tool_signals(completion.tool_calls, request.tools), *(each for each in known if each is not None))
         ended = FinishReason.TOOL_CALLS if completion.tool_calls and not cut else completion.finish_reason
         # A limit that the user set would cut any model's answer: it is not held against this one.
         asked_for = cut and order.options.max_tokens is not None
@@ -102,6 +109,10 @@ class Asker:
         if judgement is None:
             order.fresh.pop(answered.record.call_id, None)
         return judgement, "" if judgement is None else insertable(judgement.text, request.max_tokens)
+
+    def _strength(self, spec: ModelSpec) -> Signal | None:
+        rated = UNLISTED not in spec.tags
+        return strength_signal(spec.name, rating(spec, self.asked.task) if rated else None)
 
     async def keep(self, outcome: Outcome) -> None:
         """Write the verdict on an answer into its row, again if it has changed."""
@@ -183,7 +194,11 @@ class Asker:
     def _messages(self, composed: Composed, spec: ModelSpec) -> tuple[Message, ...]:
         """The turns; a model that takes no images, as one that the user lets judge answers may, is told of them."""
         media = self.reading.prompt.media
-        if not media or unfit_for(media, spec) is None:
+        if not media:
+            return composed.messages
+        from ...choose.fitting import unfit_for  # few prompts have any
+
+        if unfit_for(media, spec) is None:
             return composed.messages
         self.decide(f"{spec.name} takes none of the images and documents: it is told that there are some", loud=True)
         return tuple(map(without_media, composed.messages))
@@ -192,7 +207,8 @@ class Asker:
         """What of the options the model takes; the rest is left out with a word, once a run."""
         temperature = order.options.temperature if call.temperature is None else call.temperature
         in_tools = any(turn.tool_calls for turn in self.reading.prompt.after)
-        passed = passed_on(order.options, spec, temperature=temperature, limit=limit, in_tools=in_tools)
+        forced = (order.options.served or _BY_NOBODY).tool_choice not in ("auto", "none")
+        passed = passed_on(order.options, spec, temperature=temperature, limit=limit, in_tools=in_tools, forced=forced)
         for name in passed.left_out:
             loud = name != "temperature" or call.temperature is None
             self.decide(f"{spec.name} takes no {name}: left out", loud=loud)

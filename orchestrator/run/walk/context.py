@@ -12,6 +12,7 @@ from ...choose.latency import by_speed_s, longest_silence_s
 from ...choose.observed import Pace
 from ...confidence.asked import Asked
 from ...confidence.detector import ConfidenceDetector
+from ...confidence.experience import NOTHING, Experience
 from ...deferred import dataclass, replace
 from ...errors import (
     BudgetError,
@@ -44,7 +45,8 @@ _UNPRICED = CostRange(None, None, None)
 
 @dataclass(slots=True)
 class Context:
-    """One walk over one plan. `decisions` collects, in words, what was decided and why.
+    """One walk over one plan. `decisions` collects, in words, what was decided and why. `experience`: what the user's
+    ratings say.
 
     `costs`: the expected cost of each call. `asked`: what answers are judged against. `best`: the best answer so far of
     a cascade, loop or sequence. `pace`: the measured latencies of models.
@@ -60,6 +62,7 @@ class Context:
     monotonic: Callable[[], float] = time.monotonic
     pace: Mapping[str, Pace] = field(default_factory=dict)
     best: Outcome | None = None
+    experience: Experience = NOTHING
     asked: Asked = field(init=False)
     _shares: dict[int, CostShare] = field(default_factory=dict)  # by the id of the node
 
@@ -77,6 +80,7 @@ class Context:
             self.detector,
             self.decide,
             with_text=self.order.log_text,
+            experience=self.experience,
         )
 
     def decide(self, text: str, *, loud: bool = False, without_quotes: str | None = None) -> None:

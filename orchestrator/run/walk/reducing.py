@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from ...confidence.answers import AGREES_FROM, Wanted, compare, final_answer
 from ...confidence.detector import ConfidenceDetector
 from ...confidence.signals.second_opinion import agreement_signal
+from ...confidence.strength import NAME as MODEL
+from ...confidence.strength import stands_above
 from ...confidence.synthesis import weigh
 from ...deferred import dataclass, replace
 from ...types import Verdict
@@ -61,7 +63,8 @@ def vote(outcomes: Sequence[Outcome], wanted: Wanted, detector: ConfidenceDetect
 def agree(
     outcomes: Sequence[Outcome], costs: Sequence[int | None], wanted: Wanted, detector: ConfidenceDetector
 ) -> Reduced:
-    """The cheapest one's answer if all of them are the same, else the one that weighs most, which is not accepted.
+    """The cheapest one's answer if all of them are the same, else the one to be trusted most, which is not
+    accepted.
 
     `costs` are what the members were expected to cost. Of an answer that stands alone nothing can be said. Answers that
     agree in being hardly an answer at all are not accepted either.
@@ -69,6 +72,7 @@ def agree(
     winner = best(outcomes)
     if len(outcomes) < 2:
         return replace(winner, reason=f"{winner.outcome.spec.name}'s answer is the only one")
+    winner = replace(winner, outcome=replace(_most_trusted(outcomes), panel=winner.outcome.panel))
     finals = [final_answer(outcome.completion.text, wanted) for outcome in outcomes]
     likeness = min(compare(one, other) for number, one in enumerate(finals) for other in finals[number + 1 :])
     agreed = likeness >= AGREES_FROM
@@ -82,6 +86,20 @@ def agree(
     others = " and ".join(other.spec.name for other in outcomes if other.call_id != outcome.call_id)
     signal = agreement_signal(likeness, math.fsum(outcome.verdict.signals.values()), others)
     return Reduced(replace(outcome.with_evidence(signal, detector), accepted=accepted), reason)
+
+
+def _most_trusted(outcomes: Sequence[Outcome]) -> Outcome:
+    """As in a cascade of these models, the weakest first, of which no answer was accepted."""
+    strengths = [outcome.verdict.signals.get(MODEL) for outcome in outcomes]
+    known = [strength for strength in strengths if strength is not None]
+    places = list(range(len(outcomes)))
+    if len(known) == len(strengths):  # else the order in which they are named
+        places.sort(key=known.__getitem__)
+    kept = outcomes[places[0]]
+    for place in places[1:]:
+        if stands_above(outcomes[place].verdict, kept.verdict):
+            kept = outcomes[place]
+    return kept
 
 
 def by_cost(costs: Sequence[int | None]) -> list[int]:

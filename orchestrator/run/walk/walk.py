@@ -1,13 +1,15 @@
 """Walks the tree of a plan.
 
 A call gives an outcome, of its model or of one that stands in for it, or raises. A cascade goes on from an error that
-calls for it, and from an answer that is not accepted; when its last leg is no better, the best answer seen is the
-outcome. A panel runs its members at the same time and fails only if all of them do. A sequence stops at a step that
-fails, unless it is optional. A loop ends when its check is passed, cannot be made, or the rounds are used up.
+calls for it, and from an answer that is not accepted; where none is, the best answer seen is the outcome, for which a
+better model's counts more. A panel runs its members at the same time and fails only if all of them do. A sequence
+stops at a step that fails, unless it is optional. A loop ends when its check is passed, cannot be made, or the rounds
+are used up.
 """
 
 from __future__ import annotations
 
+from ...confidence.strength import stands_above
 from ...deferred import dataclass, replace
 from ...errors import (
     BudgetError,
@@ -126,7 +128,7 @@ class Execution(Context):
                     order.fresh.update(fresh.get(same.call_id, {}) | one.fresh)
                     return same
                 outcome = same
-            if seen is None or outcome.confidence > seen.confidence:
+            if seen is None or stands_above(outcome.verdict, seen.verdict):
                 seen = outcome
             self.best = seen
         if seen is None:
