@@ -87,11 +87,20 @@ def _hits(ledger: Ledger | None, *, simulated: bool) -> tuple[int, int]:
 
 
 def _prune(file: KeptAnswers, output: Output, settings: Settings) -> int:
+    _check_is_one(settings)
     return _removed(file.prune(local_now()), output, settings)
 
 
 def _clear(file: KeptAnswers, output: Output, settings: Settings) -> int:
+    _check_is_one(settings)
     return _removed(file.clear(), output, settings)
+
+
+def _check_is_one(settings: Settings) -> None:
+    """Raises LedgerError for what is named as the ledger and is none."""
+    ledger = read_ledger(settings.ledger)
+    if ledger is not None:
+        ledger.close()
 
 
 def _removed(answers: int, output: Output, settings: Settings) -> int:
