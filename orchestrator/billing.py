@@ -61,6 +61,7 @@ class CostSource(StrEnum):
     PROVIDER = "provider"  # the reply says what was charged
     ESTIMATE = "estimate"  # an upper bound: counts never came, or something about them has no price
     IMPORTED = "imported"  # another tool's log, at the registry's prices or what it says that it cost
+    CACHE = "cache"  # nothing was sent: the answer was kept from an earlier call
     NONE = "none"  # certainly not billed
     UNPRICED = "unpriced"  # no price is known; the cost is null, not 0
 

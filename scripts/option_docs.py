@@ -22,6 +22,7 @@ _TYPES = {
     Kind.YES_NO: "bool",
     Kind.SCHEMA: "Mapping[str, Any]",
     Kind.TOOLS: "Sequence[Tool]",
+    Kind.AGE: "bool | float | str",
 }
 _MODULE = '''"""What Python callers can ask of a run. Written by `scripts/option_docs.py` from the table of options."""
 

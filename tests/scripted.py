@@ -14,6 +14,7 @@ from typing import Any
 
 from skipping import SkippingClock, carry_out
 
+from orchestrator.clock import Clock
 from orchestrator.config import RunOptions, load_settings
 from orchestrator.errors import OrchError, ProviderError
 from orchestrator.ledger.queries import find_run
@@ -151,7 +152,12 @@ class Stage:
         return self.folder / "ledger.db"
 
     def engine(
-        self, connect: Callable[[str], Provider] | None = None, opened: Ledger | None = None, **settings: Any
+        self,
+        connect: Callable[[str], Provider] | None = None,
+        opened: Ledger | None = None,
+        *,
+        clock: Clock = lambda: NOW,
+        **settings: Any,
     ) -> Engine:
         loaded = load_settings(self.environ, ledger=self.ledger)
         self.script.ledger = self.ledger
@@ -159,7 +165,7 @@ class Stage:
             replace(loaded, config_dir=self.folder, **settings),
             connect=connect or (lambda name: ScriptedProvider(name, self.script)),
             ledger=opened,
-            clock=lambda: NOW,
+            clock=clock,
             monotonic=self.script.clock.monotonic,
             rng=random.Random(7),
         )

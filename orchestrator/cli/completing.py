@@ -129,6 +129,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "chains": ("list", "show", "check"),
     "experiment": ("list", "show", "stop", "resume"),
     "budget": ("set", "show", "clear"),
+    "cache": ("stats", "prune", "clear"),
 }
 # By the parameter's name, or that of the command and the parameter.
 _NAMES: Mapping[str, Callable[[Registry], Iterable[str]]] = {

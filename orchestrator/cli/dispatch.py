@@ -19,7 +19,7 @@ from ..errors import Interrupted, OrchError, UsageError, did_you_mean
 from ..plugins import Plugin, Table, failure, telling
 from . import render
 from .coercion import HELP_OPTIONS, PlainCommand, PlainGroup
-from .source import named_run, spread_context, with_file_names
+from .source import spread_context, with_file_names, with_usual_words
 from .version import print_version
 
 
@@ -71,6 +71,7 @@ COMMANDS: Table[Command] = Table(
         "budget": Command("budget", "Set, show or clear spending limits for a day, a week or a month."),
         "serve": Command("serve", "Answer other programs: OpenAI's and Anthropic's APIs on a port of this machine."),
         "keys": Command("keys", "Add, list and revoke the keys of clients that orch serve answers."),
+        "cache": Command("cache", "Show what the response cache keeps and saves, prune it, or clear it."),
         "runs": Command("runs", "List past runs, the newest first, and search their prompts and answers."),
         "show": Command("show", "Show a past run: its prompt, answer and calls."),
         "why": Command("show", "Explain the decisions of a past run."),
@@ -186,7 +187,7 @@ def dispatch(argv: Sequence[str]) -> int:
     # Not by calling `app`: Click's own main would turn a closed pipe into exit code 1.
     command: Any = typer.main.get_command(app)
     try:
-        arguments = with_file_names(spread_context(named_run(argv)))
+        arguments = with_file_names(spread_context(with_usual_words(argv)))
         with telling(render.warn), command.make_context("orch", arguments) as context:
             code = command.invoke(context)
     except Exit as done:

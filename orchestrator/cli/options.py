@@ -291,7 +291,7 @@ _PANELS: Mapping[Panel, str] = {
     Panel.MODELS: "saving role tier critical requires routine models task experiment subject max_latency_s min_quality "
     "allow_unpriced",
     Panel.ACCEPTING: "threshold accept verify schema schema_repair self_check logprobs",
-    Panel.REQUEST: "tools temperature top_p seed stop effort max_tokens count stream",
+    Panel.REQUEST: "tools temperature top_p seed stop effort max_tokens count stream cache_s",
     Panel.LIMITS: "max_tokens_total timeout_s leg_timeout_s",
     Panel.RECORD: "category tags",
 }
@@ -323,6 +323,7 @@ _TYPES: Mapping[Kind, Callable[[type | None], Any]] = {
     Kind.YES_NO: lambda _: bool,
     Kind.SCHEMA: lambda _: Path,
     Kind.TOOLS: lambda _: Path,
+    Kind.AGE: lambda _: str,
 }
 
 

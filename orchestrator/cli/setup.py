@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import RunOptions, Settings, is_simulated, load_settings, tuned_file
+from ..config.ages import age_s
 from ..config.options import OPTIONS, Kind, Option, asked_for
 from ..config.strict_json import parse_json
 from ..decoding import decoded
@@ -80,11 +81,20 @@ def _read(option: Option, written: Any) -> Any:
             return names_from(written, option.flag_name)
         case Kind.TEXTS:
             return tuple(dict.fromkeys(str(each) for each in written))
+        case Kind.AGE:
+            return _age(written, option.flag_name)
         case Kind.SCHEMA:
             return _schema(written, option.flag_name)
         case Kind.TOOLS:
             return read_tools(written)
     return written
+
+
+def _age(written: str, flag: str) -> float:
+    try:
+        return age_s(written)
+    except ValueError as error:
+        raise UsageError(f"{flag}: {error}") from None
 
 
 def _time_limit(seconds: float | None, minutes: float | None) -> float | None:

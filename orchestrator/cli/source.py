@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..config.ages import OFF, is_age
 from ..decoding import decoded
 from ..errors import UsageError
 from ..expressions import expression
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _OPTION = "--context"
 _CONTINUE = "--continue"
+_CACHE, _NO_CACHE, _ON = "--cache", "--no-cache", "on"
 _LAST = "last"  # as `ledger.queries.LAST`, which would load the ledger for every command
 _RUN = expression(r"last|0[0-9a-hjkmnp-tv-z]{3,25}", re.IGNORECASE)  # a run's id or the beginning of one
 _USUAL_FILES = {"report": {"--html": "orch-report.html"}}
@@ -98,16 +100,19 @@ def spread_context(argv: Sequence[str]) -> list[str]:
     return spread
 
 
-def named_run(argv: Sequence[str]) -> list[str]:
-    """`--continue` with the run that it goes on from: the next word if that can be one, else the last run."""
+def with_usual_words(argv: Sequence[str]) -> list[str]:
+    """A command line on which options stand with the word that they can do without: `--continue` with the run that it
+    goes on from, the last one; `--cache` with the usual age. The next word belongs to them if it can be one."""
     named: list[str] = []
     for place, word in enumerate(argv):
         if word == "--":
             return [*named, *argv[place:]]
-        named.append(word)
+        named += [_CACHE, OFF] if word == _NO_CACHE else [word]
         following = argv[place + 1] if place + 1 < len(argv) else ""
         if word == _CONTINUE and not _RUN.fullmatch(following):
             named.append(_LAST)
+        if word == _CACHE and not is_age(following):
+            named.append(_ON)
     return named
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from ..deferred import replace
 from ..money import dollars_to_nanousd
 from ..types import Task
+from .ages import age_s
 from .options import DAY_S, OPTIONS, Kind, Option
 from .records import BreakerPolicy, Complexity, Machine, RetryKind, RetryPolicy, Rollout, Settings, Targets, Unfamiliar
 from .strict_yaml import Reader, Table, boolean, day, decimal, integer, list_of, one_of, record, text
 from .tuned import Calibration, cuts, intercept, number, slope
-from .yaml_value import Value
+from .yaml_value import Scalar, Value
 
 
 def config_onto(settings: Settings) -> Callable[[Table], Settings]:
@@ -29,6 +30,7 @@ def config_onto(settings: Settings) -> Callable[[Table], Settings]:
         return replace(
             settings,
             run=replace(settings.run, **given),
+            cache_bytes=table.optional("cache_size", _megabytes, default=settings.cache_bytes),
             log_text=table.optional("log_text", boolean, default=settings.log_text),
             on_alert=table.optional("on_alert", text, default=settings.on_alert),
             pass_variables=table.optional("pass_variables", list_of(text), default=settings.pass_variables),
@@ -64,7 +66,22 @@ def _reader(option: Option) -> Reader[Any]:
             return list_of(text if option.choices is None else one_of(option.choices))
         case Kind.LIMITS:
             return _limits_by_task
+        case Kind.AGE:
+            return _age
     return text if option.choices is None else one_of(option.choices)
+
+
+def _megabytes(value: Value) -> int:
+    return 1_000_000 * integer(minimum=1, maximum=1_000_000)(value)
+
+
+def _age(value: Value) -> float:
+    if not isinstance(value.content, Scalar):
+        raise value.expected("an age such as 1h")
+    try:
+        return age_s(value.written)
+    except ValueError as error:
+        raise value.error(str(error)) from None
 
 
 def _confidence(table: Table) -> Calibration:

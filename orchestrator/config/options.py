@@ -45,6 +45,7 @@ class Kind(StrEnum):
     SCHEMA = "JSON Schema"
     TOOLS = "tools"
     LIMITS = "integers by task"
+    AGE = "an age, such as 1h"
 
 
 class Requirement(StrEnum):
@@ -423,6 +424,17 @@ class RunOptions:
         "Tell providers to keep what is likely to be sent again: files, conversations, long system prompts and tools. "
         "Anthropic charges a quarter more for what it keeps, and a tenth for what it has kept.",
         config=True,
+    )
+    cache_s: float = option(
+        0.0,
+        Kind.AGE,
+        "Take answers from the response cache that are not older than this, such as 90s, 1h or 7d, and keep new ones; "
+        "1d if no age is given. --no-cache does neither.",
+        name="cache",
+        metavar="[TTL]",
+        config=True,
+        shown="off",
+        of_runs=True,
     )
     category: str = option(
         "orchestration", Kind.TEXT, "Category of the run, for reports and budgets.", config=True, of_runs=True

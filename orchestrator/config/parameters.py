@@ -47,6 +47,7 @@ class RunParameters(TypedDict, total=False):
     timeout: float | None
     leg_timeout: float | None
     provider_cache: bool | None
+    cache: bool | float | str | None
     category: str | None
     tags: Sequence[str] | None
     next_on: Sequence[str] | None

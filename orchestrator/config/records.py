@@ -127,12 +127,13 @@ class Targets:
 class Settings:
     """Everything that stays the same for a process. `environ` has the keys and addresses of providers.
 
-    `on_alert`: the command that gets each budget alert as a JSON object on standard input. `pass_variables`: variables
-    that it and `--verify` get although they may be secret. `free_tier`: the providers whose daily free quota is a
-    limit. `signals`: the plugins that are asked about each answer. `always_on` and `on_demand`: machines that cost
-    money while nobody calls them. `targets`: what reports hold what came against. `config_file`: the file that was
-    read, None if there is none. `tuned_file`: the file that `orch tune` writes, whether it exists or not. `parsed_dir`:
-    the cache of parsed YAML files; None means no cache.
+    `cache_bytes`: the most that the answers in the response cache may take. `on_alert`: the command that gets each
+    budget alert as a JSON object on standard input. `pass_variables`: variables that it and `--verify` get although
+    they may be secret. `free_tier`: the providers whose daily free quota is a limit. `signals`: the plugins that are
+    asked about each answer. `always_on` and `on_demand`: machines that cost money while nobody calls them. `targets`:
+    what reports hold what came against. `config_file`: the file that was read, None if there is none. `tuned_file`:
+    the file that `orch tune` writes, whether it exists or not. `parsed_dir`: the cache of parsed YAML files; None
+    means no cache.
     """
 
     environ: Mapping[str, str]
@@ -147,6 +148,7 @@ class Settings:
     simulate: bool = False
     scenario: Path | None = None
     log_text: bool = True
+    cache_bytes: int = 256_000_000
     on_alert: str | None = None
     pass_variables: tuple[str, ...] = ()
     retry: RetryPolicy = field(default_factory=RetryPolicy)

@@ -82,7 +82,11 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class CallRecord:
-    """One attempt at one completion. `reserved_nanousd` is its worst case; `price` and `usage` are JSON objects."""
+    """One attempt at one completion. `reserved_nanousd` is its worst case; `price` and `usage` are JSON objects.
+
+    `from_run` is set if nothing was sent, as that run's answer to the same request was kept; `saved_nanousd` is what it
+    had cost, None if that is unknown.
+    """
 
     call_id: str
     run_id: str
@@ -119,6 +123,8 @@ class CallRecord:
     response_sha256: str | None = None
     error_code: str | None = None
     error_message: str | None = None
+    from_run: str | None = None
+    saved_nanousd: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +151,10 @@ class Recorded:
         """The sums over the run's calls."""
         costs = [call.reserved_nanousd if call.cost_source is None else call.cost_nanousd for call in self.calls]
         sources = {CostSource.ESTIMATE if call.cost_source is None else call.cost_source for call in self.calls}
-        known = (CostSource.ESTIMATE, CostSource.USAGE, CostSource.PROVIDER, CostSource.IMPORTED)
+        known = (
+            *(CostSource.ESTIMATE, CostSource.USAGE, CostSource.PROVIDER),
+            *(CostSource.IMPORTED, CostSource.CACHE),
+        )
         worst_first = (CostSource.UNPRICED, *known)
         return RunTotals(
             calls=len(self.calls),

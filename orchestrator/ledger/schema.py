@@ -19,7 +19,7 @@ from .released import RELEASED
 from .schema_of_conversations import OF_CONVERSATIONS
 from .schema_of_keys import VERSION_9
 from .schema_of_pruning import OF_PRUNING
-from .sum_tables import CREATE_SUMS, RUN_DIMENSIONS
+from .sum_tables import ADD_CACHE_SUMS, CREATE_SUMS, RUN_DIMENSIONS
 from .views import remake_views
 
 # What the calls of a run cost, as an expression over them: null if one is unpriced; one that is not settled yet counts
@@ -156,8 +156,19 @@ _VERSION_10 = (
     "ALTER TABLE budgets_of_any_kind RENAME TO budgets",
 )
 
+# Answers from the response cache: the run that paid for one, and what it had cost.
+_OF_KEPT_ANSWERS = (
+    "PRAGMA writable_schema = ON",
+    _with_columns("call_rows", "from_run TEXT, saved_nanousd INTEGER"),
+    "PRAGMA writable_schema = RESET",
+    *ADD_CACHE_SUMS,
+)
+
 # One tuple of statements a version; the ledger's `user_version` counts how many have been carried out.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (*RELEASED, VERSION_9, _VERSION_10, OF_CONVERSATIONS, OF_PRUNING)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    *(*RELEASED, VERSION_9, _VERSION_10, OF_CONVERSATIONS, OF_PRUNING),
+    _OF_KEPT_ANSWERS,
+)
 _FIRST_WITH_VIEWS = 10
 
 

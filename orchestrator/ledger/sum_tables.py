@@ -38,7 +38,9 @@ CALL_SUMS = {
     "estimated_calls": "sum(calls.cost_source IS 'estimate')",
     "cost_nanousd": "coalesce(sum(calls.cost_nanousd), 0)",
     "reserved_nanousd": "coalesce(sum(CASE WHEN calls.cost_source IS NULL THEN calls.reserved_nanousd END), 0)",
-    "priced_calls": "sum(calls.status = 'completed' AND calls.cost_nanousd IS NOT NULL)",
+    "priced_calls": (
+        "sum(calls.status = 'completed' AND calls.cost_nanousd IS NOT NULL AND calls.cost_source <> 'cache')"
+    ),
     "priced_nanousd": "coalesce(sum(CASE WHEN calls.status = 'completed' THEN calls.cost_nanousd END), 0)",
     "input_tokens": "sum(calls.input_tokens)",
     "output_tokens": "sum(calls.output_tokens)",
@@ -47,7 +49,11 @@ CALL_SUMS = {
     "reasoning_tokens": "sum(calls.reasoning_tokens)",
     "judged": "count(calls.confidence)",
     "confidence": "total(calls.confidence)",
+    # Answers from the response cache, and what those had cost.
+    "cache_hits": "sum(calls.cost_source IS 'cache')",
+    "saved_nanousd": "coalesce(sum(calls.saved_nanousd), 0)",
 }
+_LATER = ("cache_hits", "saved_nanousd")  # columns that a later migration adds
 CALL_LATENCIES = "group_concat(CASE WHEN calls.status = 'completed' THEN calls.latency_ms END)"
 RUN_SUMS = {
     "runs": "count(*)",
@@ -77,7 +83,7 @@ _REAL = ("confidence", "rating")
 def _columns(sums: dict[str, str]) -> str:
     dimensions = (*RUN_DIMENSIONS, *CALL_DIMENSIONS)
     texts = (f"{name} {'INTEGER' if name == 'simulated' else 'TEXT'}" for name in dimensions)
-    numbers = (f"{name} {'REAL' if name in _REAL else 'INTEGER'} NOT NULL" for name in sums)
+    numbers = (f"{name} {'REAL' if name in _REAL else 'INTEGER'} NOT NULL" for name in sums if name not in _LATER)
     return ", ".join(
         ["grain TEXT NOT NULL", "pruned INTEGER NOT NULL", f"{TIME} INTEGER", *texts, *numbers, "latencies TEXT"]
     )
@@ -89,3 +95,4 @@ CREATE_SUMS = (
     "CREATE INDEX call_sums_by_day ON call_sums (grain, day)",
     "CREATE INDEX run_sums_by_day ON run_sums (grain, day)",
 )
+ADD_CACHE_SUMS = tuple(f"ALTER TABLE call_sums ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0" for name in _LATER)

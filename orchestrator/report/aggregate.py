@@ -74,6 +74,8 @@ _CALL_COUNTS = (
     "cached_tokens",
     "cache_write_tokens",
     "reasoning_tokens",
+    "cache_hits",
+    "saved_nanousd",
 )
 
 _Key = tuple[str | None, ...]

@@ -65,6 +65,8 @@ _CALL_COLUMNS = {
     "rating": "ratings.rating",
     "pattern": "runs.pattern",
     "role": "calls.role",
+    "from_run": "calls.from_run",
+    "saved_nanousd": "calls.saved_nanousd",
 }
 _CALL_TEXT = {"system": "runs.system", "prompt": "runs.prompt", "response": "calls.response"}
 

@@ -276,6 +276,9 @@ def group_notes(total: Group) -> list[str]:
     if total.unsettled_calls:
         reserved = format_short(total.reserved_nanousd)
         notes.append(f"{_plural(total.unsettled_calls, 'call')} not settled, {reserved} reserved beside the cost")
+    if total.cache_hits:
+        saved = format_short(total.saved_nanousd)
+        notes.append(f"{_plural(total.cache_hits, 'call')} answered by the response cache, which saved {saved}")
     return notes
 
 

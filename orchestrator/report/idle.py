@@ -39,7 +39,8 @@ _BUSY = """
 # When the calls of some models began and ended, in the order of their beginnings.
 _CALLS = """
     SELECT coalesce(sent_at, created_at) AS began, coalesce(ended_at, sent_at, created_at) AS ended FROM calls
-    WHERE simulated = ? AND created_at >= ? AND created_at < ? AND status <> 'reserved' AND model IN ({marks})
+    WHERE simulated = ? AND created_at >= ? AND created_at < ? AND status <> 'reserved' AND cost_source IS NOT 'cache'
+        AND model IN ({marks})
     ORDER BY 1
 """
 

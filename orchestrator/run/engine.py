@@ -49,9 +49,11 @@ from ..registry.model import Registry
 from ..registry.providers import PROVIDERS
 from ..types import FinishReason, Prompt
 from . import recording
+from .caching import run_cache
 from .call.admission import Admission
 from .call.alerts import tell
 from .call.allowance import TokenBudget
+from .call.cache import AnswerCache
 from .call.caller import Caller, Order
 from .call.commands import for_commands
 from .call.connections import Connections
@@ -115,7 +117,8 @@ class Engine:
         )
         self._experiences = Experiences(calibration, simulated=settings.simulate, monotonic=monotonic)
         connections = partial(Connections, connect or self._default_connect(), monotonic)
-        self._lifetime = Lifetime(self._admission, connections, settings.ledger, ledger)
+        answers = partial(AnswerCache, limit_bytes=settings.cache_bytes)
+        self._lifetime = Lifetime(self._admission, connections, answers, settings.ledger, ledger)
 
     async def __aenter__(self) -> Self:
         """Open the engine. Raises LedgerError, with nothing left open, if the ledger cannot be opened."""
@@ -260,6 +263,7 @@ class Engine:
         log.observe(Begun(run.run_id))
         experience = await self._experiences.of(opened.ledger)
         execution = self._execution(run, planned, log, opened, started, pace, experience)
+        cache = execution.order.cache
 
         async def finish(
             status: RunStatus, text: str = "", outcome: Outcome | None = None, error: OrchError | None = None
@@ -311,7 +315,16 @@ class Engine:
         else:
             failed = _failure_of(outcome)
             status = RunStatus.COMPLETE if failed is None else RunStatus.INCOMPLETE
-            return await finish(status, outcome.completion.text if _is_answer(outcome) else "", outcome, failed)
+            result = await finish(status, outcome.completion.text if _is_answer(outcome) else "", outcome, failed)
+            if cache is not None and failed is None and outcome.accepted is not False:
+                try:
+                    await cache.keep(execution.order.fresh.values())
+                except asyncio.CancelledError:
+                    raise RunInterrupted(result) from None
+            return result
+        finally:
+            if cache is not None:
+                cache.release()
 
     def _execution(
         self,
@@ -346,6 +359,7 @@ class Engine:
             environ={} if options.verify is None else self._for_commands(),
             free_tier=settings.free_tier,
             token_budget=None if options.max_tokens_total is None else TokenBudget(options.max_tokens_total),
+            cache=run_cache(opened.answers, options, settings, run.run_id, log.observe, self._clock),
         )
         return Execution(
             planned.reading,

@@ -11,6 +11,7 @@ from typing import Any, Unpack
 
 from ..confidence.signals.schema import check_schema
 from ..config import RunOptions, Settings
+from ..config.ages import age_s
 from ..config.options import OPTIONS, Kind, Option, asked_for
 from ..config.parameters import RunParameters
 from ..deferred import replace
@@ -63,6 +64,8 @@ def _read(option: Option, value: Any) -> Any:
             return tuple(value)
         case Kind.DOLLARS:
             return _nanousd(option.python_name, value)
+        case Kind.AGE:
+            return _age(option.python_name, value)
         case Kind.SCHEMA:
             return check_schema(value)
         case Kind.TEXT if option.choices is not None:
@@ -105,6 +108,13 @@ def _choice(name: str, choices: type[StrEnum], value: Any) -> StrEnum:
         return choices(value)
     except ValueError as error:
         raise UsageError(f"{name} takes {' or '.join(choices)}, not {value!r}") from error
+
+
+def _age(name: str, value: Any) -> float:
+    try:
+        return age_s(value)
+    except ValueError as error:
+        raise UsageError(f"{name}: {error}") from error
 
 
 def _nanousd(name: str, dollars: Dollars) -> int:

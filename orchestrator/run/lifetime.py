@@ -15,6 +15,7 @@ from pathlib import Path
 from ..deferred import dataclass
 from ..ledger.store import Ledger
 from .call.admission import Admission
+from .call.cache import AnswerCache
 from .call.connections import Connections
 
 # What was open when a process was forked: closing it in the child could take the parent's locks away.
@@ -29,13 +30,14 @@ class Opened:
     ledger: Ledger
     admission: Admission
     connections: Connections
+    answers: AnswerCache
     runs: int = 0
 
 
 class Lifetime:
     """Opens what runs need, and closes it after the last one. Safe to use from several threads and event loops.
 
-    `admission` makes the `Admission` of a ledger, `connect` a connection to a provider. `ledger` is one that its owner
+    `admission` and `answers` make those of a ledger, `connections` those to providers. `ledger` is one that its owner
     keeps open; without it, the ledger at `path` is opened, and again when the file is replaced. `warnings` come from
     opening, for whoever can tell the user.
     """
@@ -44,11 +46,13 @@ class Lifetime:
         self,
         admission: Callable[[Ledger], Admission],
         connections: Callable[[], Connections],
+        answers: Callable[[Path], AnswerCache],
         path: Path,
         ledger: Ledger | None,
     ) -> None:
         self._admission = admission
         self._connections = connections
+        self._answers = answers
         self._path = path
         self._ledger = ledger
         self.warnings: list[str] = []
@@ -110,9 +114,10 @@ class Lifetime:
             with self._lock:
                 replaced = self._opened
                 connections = self._connections() if replaced is None else replaced.connections
-                opened = Opened(ledger, self._admission(ledger), connections, runs=1)
+                opened = Opened(ledger, self._admission(ledger), connections, self._answers(ledger.path), runs=1)
                 self._opened = opened
             if replaced is not None and not replaced.runs:
+                replaced.answers.close()
                 replaced.ledger.close()
             return opened
 
@@ -127,6 +132,7 @@ class Lifetime:
     async def _close(self, opened: Opened) -> None:
         if self._opened is None or self._opened.connections is not opened.connections:
             await opened.connections.aclose()
+        opened.answers.close()
         if opened.ledger is not self._ledger:
             try:
                 await asyncio.to_thread(opened.ledger.close)

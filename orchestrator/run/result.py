@@ -198,6 +198,8 @@ def _call_dict(call: CallRecord) -> dict[str, Any]:
         "reasoning_tokens": call.reasoning_tokens,
         "cost_nanousd": call.cost_nanousd,
         "cost_source": call.cost_source and call.cost_source.value,
+        "from_run": call.from_run,
+        "saved_nanousd": call.saved_nanousd,
         "latency_ms": call.latency_ms,
         "ttft_ms": call.ttft_ms,
         "confidence": _rounded(call.confidence),

@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
+from ..config.ages import age_s
 from ..config.options import OPTIONS, Kind, Option
 from ..config.strict_json import parse_json
 from ..errors import UsageError, did_you_mean
@@ -96,6 +97,13 @@ def _flag(value: Any, place: str) -> bool:
     return bool(_typed(value, bool, place, "true or false"))
 
 
+def _age(value: Any, place: str) -> float:
+    try:
+        return age_s(value)
+    except ValueError as error:
+        raise UsageError(f"{place}: {error}") from None
+
+
 _CHECKS: Mapping[Kind, Callable[[Any, str], Any]] = {
     Kind.TEXT: lambda value, place: _typed(value, str, place, "text"),
     Kind.CHAIN: _chain,
@@ -108,8 +116,9 @@ _CHECKS: Mapping[Kind, Callable[[Any, str], Any]] = {
     Kind.YES_NO: _flag,
     Kind.SCHEMA: lambda value, place: _typed(value, dict, place, "a JSON Schema"),
     Kind.LIMITS: lambda value, place: _typed(value, dict, place, "an object"),
+    Kind.AGE: _age,
 }
-_AS_TEXT = frozenset({Kind.TEXT, Kind.CHAIN, Kind.NAMES, Kind.TEXTS, Kind.DOLLARS})
+_AS_TEXT = frozenset({Kind.TEXT, Kind.CHAIN, Kind.NAMES, Kind.TEXTS, Kind.DOLLARS, Kind.AGE})
 
 
 def _read(name: str, written: str, place: str) -> Any:

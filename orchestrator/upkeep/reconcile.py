@@ -35,7 +35,7 @@ _CALLS = """
            sum(cached_tokens) AS cached_tokens,
            coalesce(sum(cost_nanousd), 0) AS cost_nanousd
     FROM calls
-    WHERE simulated = :simulated AND status <> 'reserved' AND cost_source IS NOT 'none'
+    WHERE simulated = :simulated AND status <> 'reserved' AND coalesce(cost_source, '') NOT IN ('none', 'cache')
       AND run_id NOT IN (SELECT run_id FROM runs WHERE source IS NOT NULL)
       AND day BETWEEN :first AND :last AND (:provider IS NULL OR provider = :provider)
     GROUP BY 1, 2

@@ -40,7 +40,7 @@ def redact(ledger: Ledger, which: str = "true", parameters: tuple[str, ...] = ()
                 break
             done += len(rows)
             progress.show("redacting runs", done, of)
-        tidy(connection)
+        tidy(connection, ledger.path)
     return done
 
 

@@ -8,12 +8,15 @@ time it goes on.
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from datetime import date
+from pathlib import Path
 
 from ..deferred import dataclass
 from ..errors import LedgerError
 from ..ledger import progress
 from ..ledger.conversations import sweep_conversations
+from ..ledger.kept_answers import KeptAnswers
 from ..ledger.schema import COMMITTED, SETTLED
 from ..ledger.search import without_index
 from ..ledger.store import Ledger
@@ -52,6 +55,7 @@ _ADDING = """
     ON CONFLICT DO UPDATE SET committed_nanousd = committed_nanousd + excluded.committed_nanousd,
                               settled_nanousd = settled_nanousd + excluded.settled_nanousd
 """
+_HAS_TEXT = "SELECT 1 FROM call_rows WHERE run_id = ? AND (response IS NOT NULL OR response_text IS NOT NULL)"
 _OF_REMOVED = "run_id IN (SELECT run_id FROM removed)"
 
 
@@ -77,7 +81,7 @@ def prune(ledger: Ledger, before: date, *, keep_sums: bool) -> Removed:
                 removed = _remove(connection, "day = ?", day)
             runs, calls = runs + removed[0], calls + removed[1]
             progress.show("pruning days", number, len(days))
-        tidy(connection)
+        tidy(connection, ledger.path)
     return Removed(len(days), runs, calls)
 
 
@@ -105,17 +109,19 @@ def forget(ledger: Ledger, run_id: str) -> Removed:
                 raise LedgerError(f"the run {run_id} is under way", hint="wait until it has ended")
             keep_sums_of_run(connection, run_id)
             runs, calls = _remove(connection, "run_id = ?", run_id)
-        tidy(connection)
+        tidy(connection, ledger.path)
     return Removed(0, runs, calls)
 
 
-def tidy(connection: sqlite3.Connection) -> None:
+def tidy(connection: sqlite3.Connection, path: Path) -> None:
     """Delete the texts and turns that no row names any more, and take them out of the write-ahead log, if nobody else
-    reads it now."""
+    reads it now. Answers of runs whose texts are gone go from the response cache of the ledger at `path` too."""
     with transaction(connection):
         sweep(connection)
         sweep_conversations(connection)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    with closing(KeptAnswers(path)) as answers:
+        answers.forget([run for run in answers.runs() if connection.execute(_HAS_TEXT, (run,)).fetchone() is None])
 
 
 def _remove(connection: sqlite3.Connection, which: str, value: str) -> tuple[int, int]:

@@ -84,7 +84,7 @@ ASKED: dict[str, Any] = {
     "tags": ("a",),
 }
 BESIDE = {"schema_repair": ("schema",)}  # what an option means nothing without
-WITHOUT = frozenset({"strategy", "max_tokens_by_task", "next_on", "stop_on", "count", "provider_cache"})
+WITHOUT = frozenset({"strategy", "max_tokens_by_task", "next_on", "stop_on", "count", "provider_cache", "cache_s"})
 
 # A name for a way of answering: what it counts as among the takers of an option, and what is asked for.
 WAYS: dict[str, tuple[str, dict[str, Any]]] = {

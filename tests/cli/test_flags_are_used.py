@@ -96,6 +96,7 @@ WAYS = [
     Way("keys"),
     Way("keys", {"action": "add", "name": "ci"}),
     Way("keys", {"action": "revoke", "name": "ci"}),
+    *(Way("cache", {"action": action}) for action in ("stats", "prune", "clear")),
     Way("runs"),
     Way("show"),
     Way("why"),

@@ -126,6 +126,9 @@ def _call_line(call: CallRecord) -> str:
     error = "" if call.error_code is None else f", {call.error_code}: {call.error_message}"
     step = "" if call.step is None else f"{call.step}: "
     role = "" if call.role is None else f" as {call.role}"
+    if call.from_run is not None:
+        kept = f"from the cache, as run {call.from_run} had it, saved {format_nanousd(call.saved_nanousd)}"
+        return f"{step}{call.model} ({call.provider}){role}: {kept}{confidence}"
     return (
         f"{step}{call.model} ({call.provider}){role}, attempt {call.attempt}: {call.status}, "
         f"{call.input_tokens:,} tokens in ({call.cached_tokens:,} cached), {call.output_tokens:,} out "

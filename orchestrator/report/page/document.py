@@ -82,7 +82,7 @@ def _parts(material: Material, drawn: bool) -> Iterator[str]:
 
 def _tiles(material: Material) -> list[tuple[str, str]]:
     total = material.days.total  # of whole runs, which a report by model has not
-    saved = sum(saving.saved_nanousd for saving in material.figures.savings)
+    saved = total.saved_nanousd + sum(saving.saved_nanousd for saving in material.figures.savings)
     rated = "" if total.mean_rating is None else f"{total.mean_rating:.2f}, "
     return [
         ("Cost", cost_of(total)),

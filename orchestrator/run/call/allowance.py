@@ -81,7 +81,7 @@ class TokenBudget(Allowance):
         if record is None or record.ended_at is None:
             return None
         tokens = record.input_tokens + record.output_tokens
-        return tokens if tokens or record.cost_source is CostSource.NONE else None
+        return tokens if tokens or record.cost_source in (CostSource.NONE, CostSource.CACHE) else None
 
     def _refusal(self, wanted: int, left: int) -> BudgetError:
         return BudgetError(

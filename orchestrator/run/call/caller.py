@@ -37,16 +37,18 @@ from ...providers.reply_room import reply_room
 from ...registry.model import ModelSpec, Registry
 from ...registry.providers import PROVIDERS
 from ...types import CountBy, Request
-from ..events import Event, Note, Observer, Waiting
+from ..events import CallEnded, CallStarted, Event, Note, Observer, TextArrived, Thoughts, Waiting
 from .admission import Admission, HeldUpError
 from .allowance import Allowance, CostShare, TokenBudget
 from .attempt import Answered, Attempt
+from .cache import RunCache, Send
+from .cache_key import Hit
 from .connections import Connections
 from .patience import Patience
 from .permit import Permit
 from .retry import Backoff
 from .run_log import RunLog
-from .settlement import Terms, price_json
+from .settlement import Terms, from_cache, price_json
 
 _WORTH_COUNTING = 1_000  # tokens: what is shorter is bounded closely enough for any cap
 _COUNTED_WITHIN = 100  # a hundredth on top: Anthropic calls its count an estimate that may be off by a small amount
@@ -65,6 +67,9 @@ class Order:
     `logprobs`: ask the provider for token probabilities. `environ`: the environment of the user's own commands.
     `spare`: the run can go on if this call fails; then its answer must begin by `begin_by` (monotonic clock).
     `patience`: the time limits of one call that follow from these.
+
+    `cache`: the run's response cache, if it uses one. `place`: that of the call among members of panels that may ask
+    the same. `fresh` collects the keys of the answers that the node has come by, as long as they are accepted.
     """
 
     run_id: str
@@ -87,6 +92,9 @@ class Order:
     spare: bool = False
     begin_by: float = math.inf
     patience: Patience = Patience()
+    cache: RunCache | None = None
+    place: tuple[int, ...] = ()
+    fresh: dict[str, str] = field(default_factory=dict)
 
     @property
     def waits_until(self) -> float:
@@ -96,7 +104,8 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A call that is ready to be reserved and sent. Budgets do not apply to an `exempt` one."""
+    """A call that is ready to be reserved and sent. Budgets do not apply to an `exempt` one. `key`: that of the request
+    in the response cache, if the run uses one."""
 
     spec: ModelSpec
     request: Request
@@ -105,6 +114,7 @@ class Draft:
     exempt: bool
     shares: tuple[CostShare, ...] = ()
     token_budget: TokenBudget | None = None
+    key: str | None = None
 
     @property
     def tokens(self) -> int:
@@ -182,6 +192,49 @@ class Caller:
                 return await self._send(spec, request, order, attempt.num + again, step, role)
         raise AssertionError("unreachable: retry_context raises the last error")
 
+    async def answered(
+        self,
+        key: str | None,
+        spec: ModelSpec,
+        order: Order,
+        send: Send,
+        *,
+        step: str | None = None,
+        role: str | None = None,
+        reserved: Draft | None = None,
+    ) -> Answered:
+        """What `send` gives, or the answer that the response cache has under this key. Without a key it is asked for.
+
+        `reserved` as for `call`. Raises what `send` raises.
+        """
+        if order.cache is None or key is None:
+            return await send()
+        until = min(order.deadline, order.patience.started(self._monotonic()).until)
+        found = await order.cache.answer(key, send, lambda: until - self._monotonic())
+        if isinstance(found, Answered):
+            answered = found
+        else:
+            record = self._record(spec, order, step=step, role=role) if reserved is None else reserved.record
+            answered = await self._from_cache(found, record, order, is_new=reserved is None)
+        order.fresh[answered.record.call_id] = key
+        return answered
+
+    async def _from_cache(self, hit: Hit, record: CallRecord, order: Order, *, is_new: bool) -> Answered:
+        """Write the row of a call that is not sent, and tell of it as of any other."""
+        record, outcome = from_cache(record, hit, self._clock(), log_text=order.log_text), "taken from the cache"
+        if is_new:
+            await self.log.reserve([record], ())
+        order.observe(CallStarted(record.call_id, record.model, record.attempt, record.step))
+        if order.options.stream:
+            order.observe(TextArrived(record.call_id, hit.completion.text, order.shown))
+        if thoughts := hit.completion.thoughts.strip():
+            order.observe(Thoughts(record.call_id, record.model, thoughts))
+        if is_new:
+            order.observe(CallEnded(record.call_id, record.model, outcome, None, record.cost_nanousd))
+        else:
+            await self.log.settle(record, outcome)
+        return Answered(record, hit.completion)
+
     async def counted(self, spec: ModelSpec, request: Request, order: Order) -> Order:
         """The order with the load that the provider counts for a request, if that is wanted and worth asking for."""
         load = order.load
@@ -218,20 +271,8 @@ class Caller:
         latest = now + timedelta(seconds=min(max(order.deadline - self._monotonic(), 0), _LONGEST_WAIT_S))
         prices = prices_for(spec, now, latest, order.free_tier)  # it is sent at some time until then
         price = prices[0]
-        record = CallRecord(
-            call_id=str(ULID.from_datetime(now)),
-            run_id=order.run_id,
-            created_at=now,
-            day=now.date().isoformat(),
-            provider=spec.provider,
-            model=spec.name,
-            provider_model=spec.id,
-            attempt=number,
-            simulated=order.simulated,
-            step=step,
-            role=role,
-            price=None if price is None else price_json(price),
-        )
+        record = self._record(spec, order, now=now, number=number, step=step, role=role)
+        record = replace(record, price=None if price is None else price_json(price))
         hosted_by_user = PROVIDERS[spec.provider].self_hosted
         if order.token_budget is not None and order.options.max_tokens is None:
             request = self._within(order.token_budget, request, record, order)
@@ -261,6 +302,31 @@ class Caller:
             other=other,
         )
         return Draft(spec, request, record, terms, exempt, order.shares, order.token_budget)
+
+    def _record(
+        self,
+        spec: ModelSpec,
+        order: Order,
+        *,
+        step: str | None,
+        role: str | None,
+        number: int = 1,
+        now: datetime | None = None,
+    ) -> CallRecord:
+        now = now or self._clock()
+        return CallRecord(
+            call_id=str(ULID.from_datetime(now)),
+            run_id=order.run_id,
+            created_at=now,
+            day=now.date().isoformat(),
+            provider=spec.provider,
+            model=spec.name,
+            provider_model=spec.id,
+            attempt=number,
+            simulated=order.simulated,
+            step=step,
+            role=role,
+        )
 
     async def reserve(self, drafts: Sequence[Draft], confirm: Work[None] | None = None) -> None:
         """Reserve the worst cases of the calls: of all of them or of none. Raises BudgetError."""

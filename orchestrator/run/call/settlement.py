@@ -25,6 +25,7 @@ from ...once import once_for_each
 from ...plan.load import Load
 from ...reading.tokens import upper_bound_tokens
 from ...types import Completion, FinishReason, Usage, digest_of
+from .cache_key import Hit
 
 Changes = dict[str, Any]  # to a row, by column
 
@@ -123,6 +124,25 @@ def interrupted(record: CallRecord, partial: Completion, terms: Terms, ended: En
     known = partial.usage.input_tokens if partial.usage is not None else terms.load.input_bound
     tokens: Changes = {"input_tokens": known, "output_tokens": upper_bound_tokens(partial.thoughts + partial.text)}
     return replace(record, **changes, **_at_worst(record), **tokens, **_flagged(partial, terms))
+
+
+def from_cache(record: CallRecord, hit: Hit, at: datetime, *, log_text: bool) -> CallRecord:
+    """The row of a call that the response cache answered: nothing was sent, no token was billed, nobody waited."""
+    completion = hit.completion
+    return replace(
+        record,
+        status=CallStatus.COMPLETED,
+        ended_at=at,
+        reserved_nanousd=0,
+        cost_nanousd=0,
+        cost_source=CostSource.CACHE,
+        finish_reason=completion.finish_reason.value,
+        raw_model=completion.model,
+        response=completion.text if log_text else None,
+        response_sha256=digest_of(completion.text),
+        from_run=hit.run_id,
+        saved_nanousd=hit.cost_nanousd,
+    )
 
 
 def partial_reply(text: str, model: str, latency_ms: int, usage: Usage | None = None, thoughts: str = "") -> Completion:

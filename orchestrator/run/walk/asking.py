@@ -18,6 +18,7 @@ from ...confidence.signals.tool_use import tool_signals
 from ...confidence.strength import strength_signal
 from ...config.options import Served
 from ...deferred import dataclass, replace
+from ...money import format_nanousd
 from ...plan import Call
 from ...plan.caching import caching_of
 from ...plan.compose import VERDICT_FORMAT, VERDICT_TOKENS, Composed, Material, compose, insertable, reply_limit
@@ -26,9 +27,11 @@ from ...reading.prompt import Reading
 from ...registry.model import Feature, ModelSpec, Registry
 from ...registry.unlisted import UNLISTED
 from ...types import Caching, FinishReason, Message, Request, ResponseFormat, Tool
+from ..call.attempt import Answered
 from ..call.caller import Caller, Draft, Order
 from .judgement import Judgement, read_judgement
 from .outcome import Outcome
+from .reducing import is_no_answer
 
 _BY_NOBODY = Served()
 Decide = Callable[..., None]  # (text, *, loud=False)
@@ -52,18 +55,30 @@ class Asker:
     async def draft(self, call: Call, material: Material, order: Order) -> Draft:
         """The call as it would be made now, to be reserved together with others."""
         spec = self.registry.model(call.model)
-        request, order = await self._counted(spec, *self._request(call, spec, material, order))
-        return await self.caller.draft(spec, request, order, step=call.name, role=call.role)
+        request, order = self._request(call, spec, material, order)
+        key = _key(spec, request, order)
+        request, order = await self._counted(spec, request, order)
+        draft = await self.caller.draft(spec, request, order, step=call.name, role=call.role)
+        return draft if key is None else replace(draft, key=key)
+
+    async def has(self, call: Call, material: Material, order: Order) -> bool:
+        """Whether the response cache has the call's answer."""
+        if order.cache is None:
+            return False
+        spec = self.registry.model(call.model)
+        quietly = replace(self, decide=lambda *_, **__: None)  # what there is to say is said when it is made
+        key = _key(spec, *quietly._request(call, spec, material, order))
+        return key is not None and await order.cache.has(key)
 
     async def ask(self, call: Call, material: Material, order: Order, reserved: Draft | None = None) -> Outcome:
         """Make the call. Returns the judged answer, with its verdict in the ledger. Raises the error that the call
         ended in."""
         spec = self.registry.model(call.model)
         if reserved is None:
-            request, order = await self._counted(spec, *self._request(call, spec, material, order))
+            request, order = self._request(call, spec, material, order)
         else:
             request, order = reserved.request, replace(order, load=reserved.terms.load)
-        answered = await self.caller.call(spec, request, order, step=call.name, role=call.role, reserved=reserved)
+        answered = await self._answered(call, spec, request, order, reserved)
         completion = answered.completion
         cut = completion.finish_reason is FinishReason.LENGTH
         sure = logprob_signal(completion.logprobs or ())
@@ -77,6 +92,8 @@ class Asker:
         if cut:
             self.decide(f"{spec.name}'s answer was cut off at its output limit", loud=True)
         outcome = Outcome(completion, spec, verdict, answered.record.call_id, request.max_tokens)
+        if is_no_answer(verdict):
+            order.fresh.pop(outcome.call_id, None)
         await self.keep(outcome)
         return outcome
 
@@ -86,9 +103,11 @@ class Asker:
         None if its reply is no verdict. Raises as `ask` does.
         """
         spec = self.registry.model(call.model)
-        request, order = await self._counted(spec, *self._request(call, spec, material, replace(order, shown=False)))
-        answered = await self.caller.call(spec, request, order, step=call.name, role=call.role)
+        request, order = self._request(call, spec, material, replace(order, shown=False))
+        answered = await self._answered(call, spec, request, order)
         judgement = read_judgement(answered.completion)
+        if judgement is None:
+            order.fresh.pop(answered.record.call_id, None)
         return judgement, "" if judgement is None else insertable(judgement.text, request.max_tokens)
 
     def _strength(self, spec: ModelSpec) -> Signal | None:
@@ -101,6 +120,23 @@ class Asker:
         reasons = list(verdict.reasons) if self.with_text else []  # which quote the answer
         kept = json.dumps({"signals": dict(verdict.signals), "reasons": reasons})
         self.caller.log.judge(outcome.call_id, verdict.confidence, kept)
+
+    async def _answered(
+        self, call: Call, spec: ModelSpec, request: Request, order: Order, reserved: Draft | None = None
+    ) -> Answered:
+        """The reply: from the response cache, if it is there, or from the model."""
+
+        async def send() -> Answered:
+            counted = (request, order) if reserved is not None else await self._counted(spec, request, order)
+            return await self.caller.call(spec, *counted, step=call.name, role=call.role, reserved=reserved)
+
+        key = _key(spec, request, order) if reserved is None else reserved.key
+        answered = await self.caller.answered(key, spec, order, send, step=call.name, role=call.role, reserved=reserved)
+        record = answered.record
+        if record.from_run is not None:
+            cost = "" if record.saved_nanousd is None else f", which paid {format_nanousd(record.saved_nanousd)}"
+            self.decide(f"{spec.name}'s answer is from the cache: that of run {record.from_run}{cost}")
+        return answered
 
     async def _counted(self, spec: ModelSpec, request: Request, order: Order) -> tuple[Request, Order]:
         """Both with what the provider counts, where it is asked: the window leaves the rest for the reply."""
@@ -177,3 +213,8 @@ class Asker:
             loud = name != "temperature" or call.temperature is None
             self.decide(f"{spec.name} takes no {name}: left out", loud=loud)
         return passed
+
+
+def _key(spec: ModelSpec, request: Request, order: Order) -> str | None:
+    """The request's key in the response cache; None if the run does not use it."""
+    return None if order.cache is None else order.cache.key(spec.provider, request, order.place)

@@ -71,6 +71,7 @@ async def _repaired(context: Context, outcome: Outcome, schema: Mapping[str, Any
     material = Material({REPLY: given_by(outcome), PROBLEM: insertable(problem, PROBLEM_TOKENS)})
     call = repair_call(outcome.spec.name, schema)
     try:
+        order.fresh.pop(outcome.call_id, None)
         repaired = await context.asker.ask(call, material, replace(order, answers=True, shown=False))
     except (ProviderError, BudgetError) as error:
         context.tell_of(error, "the answer is not repaired")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from fractions import Fraction
 
 from ...deferred import replace
 from ...errors import BudgetError, LedgerError, OrchError, ProviderError
-from ...plan import Accept, Call, Node, Panel, Reduce
+from ...plan import Accept, Call, Node, Panel, Reduce, models
 from ...plan.compose import Material
 from ..call.caller import Draft, Order
 from .context import Context, Given, all_failed, broke_off, given_by
@@ -25,9 +25,13 @@ async def run_panel(context: Context, node: Panel, given: Given, order: Order, c
     outer = replace(order, final=False, shown=False, answers=order.answers and node.synthesiser is None)
     after = () if node.synthesiser is None else (node.synthesiser,)
     outer = context.keeping(replace(outer, spare=order.spare or len(node.members) > 1), after)
-    orders = [context.limited(member, outer) for member in node.members]
-    drafts = await _reserve_together(context, node, given, orders)
-    here = [place for place, member in enumerate(node.members) if not isinstance(member, Call) or place in drafts]
+    orders = [
+        replace(context.limited(member, outer), place=place, fresh={})
+        for member, place in zip(node.members, _places(node, outer), strict=True)
+    ]
+    known = await _known(context, node, given, orders)
+    drafts = await _reserve_together(context, node, given, orders, known)
+    here = [place for place, member in enumerate(node.members) if place in drafts or place in known]
     before = dict(given)
     views = [dict(given) for _ in here]  # members see nothing of each other
     members = await asyncio.gather(
@@ -48,7 +52,12 @@ async def run_panel(context: Context, node: Panel, given: Given, order: Order, c
     answered = {place: member for place, member in zip(here, members, strict=True) if isinstance(member, Outcome)}
     if not answered:
         raise all_failed(failures)
-    return await _reduce(context, node, answered, given, order)
+    outcome = await _reduce(context, node, answered, given, order)
+    for place, member in answered.items():
+        accepted = outcome.accepted if member.accepted is None else member.accepted
+        if accepted or member.call_id == outcome.call_id or member.confidence >= order.options.threshold:
+            order.fresh.update(orders[place].fresh)
+    return outcome
 
 
 async def _reduce(
@@ -120,10 +129,32 @@ async def _synthesise(
     return replace(written, panel=otherwise.outcome.panel)
 
 
-async def _reserve_together(context: Context, node: Panel, given: Given, orders: Sequence[Order]) -> dict[int, Draft]:
-    """Reserve the panel's calls in one step, by their place. If they do not all fit, the dearest are dropped one by
-    one."""
-    calls = {place: member for place, member in enumerate(node.members) if isinstance(member, Call)}
+def _places(node: Panel, order: Order) -> list[tuple[int, ...]]:
+    """The place of each member: how many before it ask the same models, below that of the panel itself. Members that
+    may ask the same at the same time are meant to answer each for itself; the first of them is as one that is alone."""
+    asked = [{*models(member)} for member in node.members]
+    before = [sum(not asked[place].isdisjoint(other) for other in asked[:place]) for place in range(len(asked))]
+    return [(*order.place, count) if count or any(order.place) else () for count in before]
+
+
+async def _known(context: Context, node: Panel, given: Given, orders: Sequence[Order]) -> set[int]:
+    """The members that are not to be reserved, by their place: calls that the response cache has the answer of, and
+    what is no call."""
+    return {
+        place
+        for place, member in enumerate(node.members)
+        if not isinstance(member, Call) or await context.asker.has(member, Material(given), orders[place])
+    }
+
+
+async def _reserve_together(
+    context: Context, node: Panel, given: Given, orders: Sequence[Order], known: Collection[int]
+) -> dict[int, Draft]:
+    """Reserve the panel's calls but the known ones in one step, by their place. If they do not all fit, the dearest are
+    dropped one by one."""
+    calls = {
+        place: member for place, member in enumerate(node.members) if isinstance(member, Call) and place not in known
+    }
     drafts: dict[int, Draft] = {}
     left = dict(calls)
     while left:

@@ -12,6 +12,7 @@ from ...confidence.strength import NAME as MODEL
 from ...confidence.strength import stands_above
 from ...confidence.synthesis import weigh
 from ...deferred import dataclass, replace
+from ...types import Verdict
 from .outcome import Outcome, opinion
 
 # The signals of an answer that is none, and the logits from which it is: a refusal, or doubt of the whole of it. That
@@ -77,7 +78,7 @@ def agree(
     agreed = likeness >= AGREES_FROM
     names = " and ".join(outcome.spec.name for outcome in outcomes)
     reason = f"{names} {'agree' if agreed else 'do not agree'}: {likeness:.2f}"
-    answers = [outcomes[index] for index in by_cost(costs) if not _is_no_answer(outcomes[index])]
+    answers = [outcomes[index] for index in by_cost(costs) if not is_no_answer(outcomes[index].verdict)]
     accepted = agreed and bool(answers)
     if agreed and not answers:
         reason += ", in what is hardly an answer"
@@ -128,6 +129,6 @@ def _is_flawed(outcome: Outcome) -> bool:
     return outcome.accepted is False or "agreement" in signals or against <= _TOO_MUCH
 
 
-def _is_no_answer(outcome: Outcome) -> bool:
-    signals = outcome.verdict.signals
-    return math.fsum(signals.get(name, 0.0) for name in _OF_NO_ANSWER) <= _NO_ANSWER
+def is_no_answer(verdict: Verdict) -> bool:
+    """Whether what a model wrote is hardly an answer: a refusal, or that it does not know."""
+    return math.fsum(verdict.signals.get(name, 0.0) for name in _OF_NO_ANSWER) <= _NO_ANSWER

@@ -82,19 +82,21 @@ class Execution(Context):
         seen: Outcome | None = None
         failures: list[OrchError] = []
         answers: list[Outcome] = []
+        fresh: dict[str, dict[str, str]] = {}  # of the legs whose answers were not accepted, by their calls
         threshold = self.threshold(node.accept)
         inner = replace(order, final=False, logprobs=LOGPROBS in node.accept.signals)
         legs = list(node.legs)
         while legs:
             leg, before = legs.pop(0), self.best
             if legs:
-                one = self.keeping(replace(inner, shown=False, spare=True))
+                one = self.keeping(replace(inner, shown=False, spare=True, fresh={}))
             else:  # accepted or not, it is the answer where there is no other
-                one = replace(inner, shown=order.shown and seen is None, spare=order.spare or seen is not None)
+                spare = order.spare or seen is not None
+                one = replace(inner, shown=order.shown and seen is None, spare=spare, fresh={})
             try:
                 outcome = await self._walk(leg, given, one)
                 if order.final:
-                    outcome = await examined(self, node.accept, outcome, order)
+                    outcome = await examined(self, node.accept, outcome, replace(order, fresh=one.fresh))
                 if legs:  # of the last leg nobody decides any more
                     outcome = await self_checked(self, node.accept, outcome, given, one)
             except OrchError as error:
@@ -114,13 +116,16 @@ class Execution(Context):
                     legs.sort(key=lambda other: self._room_of(other) <= room)
                 continue
             if self.accepts(outcome, threshold):
+                order.fresh.update(one.fresh)
                 return outcome
+            fresh[outcome.call_id] = one.fresh
             same = borne_out(answers, outcome, self.asked.wanted, self.detector)
             answers.append(outcome)
             if same is not None and same.confidence > outcome.confidence:
                 self.decide(f"{outcome.spec.name} answers the same as {same.spec.name}")
                 await self.asker.keep(same)
                 if self.accepts(same, threshold):
+                    order.fresh.update(fresh.get(same.call_id, {}) | one.fresh)
                     return same
                 outcome = same
             if seen is None or stands_above(outcome.verdict, seen.verdict):
@@ -169,7 +174,7 @@ class Execution(Context):
 
     async def _loop(self, node: Loop, given: Given, order: Order) -> Outcome:
         kept: Outcome | None = None
-        inner = replace(order, final=False, shown=order.shown and node.max_rounds == 1)
+        inner = replace(order, final=False, shown=order.shown and node.max_rounds == 1, fresh={})
         for number in range(1, node.max_rounds + 1):
             if node.max_rounds > 1:
                 self.decide(f"{called(node)}: round {number} of at most {node.max_rounds}")
@@ -185,6 +190,7 @@ class Execution(Context):
             if kept is None or outcome.accepted or outcome.confidence >= kept.confidence:
                 kept = self.best = outcome
             if outcome.accepted is not False:
+                order.fresh.update(inner.fresh)  # with what led to it
                 return outcome
         assert kept is not None, "a loop has a round at least"
         self.decide(f"{called(node)} did not pass: the best of its rounds is {kept.spec.name}'s")

@@ -1,0 +1,156 @@
+"""The response cache: a request that was answered before is answered by what was kept, and nothing is sent.
+
+    request ─► key ─┬─► another run is asking it right now: its answer, when it is there
+                    ├─► kept in the file beside the ledger, and young enough: that answer
+                    └─► asked; the answer is kept when the run that asked has accepted it
+
+An `AnswerCache` belongs to an open engine, a `RunCache` to one of its runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from ...clock import Clock
+from ...deferred import dataclass
+from ...errors import LedgerError
+from ...ledger.kept_answers import KeptAnswer, KeptAnswers
+from ...types import Request
+from ..events import Note, Observer
+from .attempt import Answered
+from .cache_key import Hit, from_json, is_complete, key_of, to_json
+
+Flight = tuple[asyncio.AbstractEventLoop, str]  # a request under way: its event loop, its key
+Send = Callable[[], Awaitable[Answered]]
+
+
+class AnswerCache:
+    """The answers of an engine's ledger, and the requests that are under way, by event loop and key.
+
+    A request stays under way until its run has ended, as only then its answer is kept. Its future has the answer as
+    soon as that is there, or None if there is none that others could take.
+    """
+
+    def __init__(self, ledger: Path, limit_bytes: int) -> None:
+        self.file = KeptAnswers(ledger, limit_bytes)
+        self.flights: dict[Flight, asyncio.Future[Hit | None]] = {}
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+
+@dataclass(slots=True)
+class RunCache:
+    """What one run has of the cache.
+
+    `ttl_s`: the age in seconds up to which an answer is taken. `beside` tells of a provider's name what decides an
+    answer besides the request. `_times`: how often each request was answered in this run: one that a run makes again
+    wants another answer, and has a key of its own.
+    """
+
+    cache: AnswerCache
+    ttl_s: float
+    run_id: str
+    beside: Callable[[str], Any]
+    observe: Observer
+    clock: Clock
+    _times: dict[str, int] = field(default_factory=dict)
+    _own: dict[str, Flight] = field(default_factory=dict)
+    _broken: bool = False
+
+    def key(self, provider: str, request: Request, place: tuple[int, ...]) -> str:
+        """The key of a request as the run makes it now. `place`: its place among the members of a panel that may ask
+        the same at the same time."""
+        key = key_of(request, provider=self.beside(provider), place=place)
+        times = self._times.get(key, 0)
+        return f"{key}-{times}" if times else key
+
+    async def has(self, key: str) -> bool:
+        """Whether there is an answer to be had without asking for it, as far as can be told."""
+        return (asyncio.get_running_loop(), key) in self.cache.flights or await self._find(key) is not None
+
+    async def answer(self, key: str, send: Send, wait_s: Callable[[], float]) -> Answered | Hit:
+        """The answer under a key: a hit, or what `send` gives, whose errors are raised. For others that ask the same
+        this waits `wait_s()` seconds at most."""
+        flight = asyncio.get_running_loop(), key
+        while (others := self.cache.flights.get(flight)) is not None:
+            await asyncio.wait({others}, timeout=max(wait_s(), 0))
+            if not others.done():
+                return await send()
+            if (hit := others.result()) is not None:
+                self._answered(key)
+                return hit
+        self._own[key] = flight
+        asked = self.cache.flights[flight] = flight[0].create_future()
+        given: Hit | None = None
+        try:
+            if (given := await self._find(key)) is not None:
+                return given
+            answered = await send()
+            if is_complete(answered.completion):
+                given = Hit(answered.completion, self.run_id, answered.record.cost_nanousd)
+            return answered
+        finally:
+            asked.set_result(given)
+            if given is None:
+                self._release(key)
+            else:
+                self._answered(key)
+
+    async def keep(self, accepted: Iterable[str]) -> None:
+        """Keep the answers of this run that were accepted, by their keys."""
+        now, paid = self.clock(), dict[str, Hit]()
+        for key in accepted:
+            hit = self.cache.flights[self._own[key]].result() if key in self._own else None
+            if hit is not None and hit.run_id == self.run_id:
+                paid[key] = hit
+        rows = [
+            KeptAnswer(
+                key=key,
+                answer=to_json(hit.completion),
+                run_id=hit.run_id,
+                cost_nanousd=hit.cost_nanousd,
+                created_at=now,
+                expires_at=now + timedelta(seconds=self.ttl_s),
+            )
+            for key, hit in paid.items()
+        ]
+        if rows and not self._broken:
+            try:
+                await asyncio.to_thread(self.cache.file.keep, rows, now)
+            except LedgerError as error:
+                self._does_without(error)
+
+    def release(self) -> None:
+        """The run has ended: whoever asks the same from now on finds what was kept."""
+        for key in list(self._own):
+            self._release(key)
+
+    async def _find(self, key: str) -> Hit | None:
+        if self._broken:
+            return None
+        try:
+            kept = await asyncio.to_thread(self.cache.file.find, key, self.clock(), self.ttl_s)
+            return None if kept is None else Hit(from_json(kept.answer), kept.run_id, kept.cost_nanousd)
+        except LedgerError as error:
+            self._does_without(error)
+        except (ValueError, KeyError, TypeError):  # it was written by another program
+            pass
+        return None
+
+    def _does_without(self, error: LedgerError) -> None:
+        self._broken = True
+        self.observe(Note(f"{error.message}: asked without them ({error.hint})", loud=True))
+
+    def _answered(self, key: str) -> None:
+        base, _, _ = key.partition("-")
+        self._times[base] = self._times.get(base, 0) + 1
+
+    def _release(self, key: str) -> None:
+        del self.cache.flights[self._own.pop(key)]
