@@ -369,18 +369,22 @@ def test_a_signal_that_fails_is_left_out_of_every_verdict_and_named_once(
         "orch.signals", "mood", f"from orchestrator.plugin_api import Signal\ndef it(answer):\n    {body}\n"
     )
     script = Script({"gpt-6-luna": [reply(UNSURE)], "claude-haiku-4-5": [reply(UNSURE)]})
-    settings = replace(load_settings({}, ledger=tmp_path / "ledger.db"), config_dir=tmp_path, signals=("mood",))
+    settings = replace(load_settings({}, ledger=tmp_path / "ledger.db"), config_dir=tmp_path)
     settings = replace(settings, environ={"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": "k"})
-    engine = Engine(settings, connect=lambda name: ScriptedProvider(name, script))
+    options = RunOptions(chain="gpt-6-luna,claude-haiku-4-5")
+
+    def run_with(*signals: str) -> OrchestrationResult:
+        asked = replace(settings, signals=signals)
+        engine = Engine(asked, connect=lambda name: ScriptedProvider(name, script))
+        return asyncio.run(engine.run(Prompt("Which one is it?"), options))
+
     with pytest.warns(PluginWarning) as warned:
-        run = asyncio.run(
-            engine.run(Prompt("Which one is it?"), replace(RunOptions(), chain="gpt-6-luna,claude-haiku-4-5"))
-        )
+        run = run_with("mood")
     (message,) = [str(each.message) for each in warned]
     assert message.startswith(f"{called} is left out: ")
     assert problem in message
     assert (run.status, len(script.sent)) == ("complete", 2)
-    assert run.confidence == ConfidenceDetector().assess(UNSURE, "Which one is it?").confidence
+    assert run.confidence == run_with().confidence
 
 
 def test_a_signal_that_is_not_installed_is_refused_before_anything_is_sent(orch: Orch, tmp_path: Path) -> None:

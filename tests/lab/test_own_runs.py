@@ -37,9 +37,11 @@ def rated(stage: Stage) -> tuple[RatedRun, ...]:
 
 
 def test_what_was_rated_is_told_by_strategy_and_by_model(stage: Stage) -> None:
-    for prompt, model, rating in (("A?", SMALL, 0.0), ("B?", SMALL, 1.0), ("C?", LARGE, 1.0)):
-        run(stage, prompt, model, rating)
+    asked = [run(stage, prompt, model, None) for prompt, model in (("A?", SMALL), ("B?", SMALL), ("C?", LARGE))]
     run(stage, "D?", LARGE, None)
+    with Ledger.open(stage.ledger) as ledger:  # at the end: a rating counts in the confidence of later answers
+        for run_id, rating in zip(asked, (0.0, 1.0, 1.0), strict=True):
+            rate(ledger, run_id, Rating(rating, NOW))
     report = observe("ledger", rated(stage), 0, resamples=50, seed=0)
     assert (report.runs, [row.name for row in report.strategies]) == (3, ["fallback"])
     small, large = report.models
