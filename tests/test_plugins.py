@@ -19,6 +19,7 @@ from orchestrator.config import RunOptions, load_settings
 from orchestrator.errors import ConfigError
 from orchestrator.plugins import PluginWarning, Table
 from orchestrator.run.engine import Engine
+from orchestrator.run.result import OrchestrationResult
 from orchestrator.types import Prompt
 
 Orch = Callable[..., subprocess.CompletedProcess[bytes]]

@@ -97,7 +97,7 @@ class Served:
             if arrived:
                 return arrived.pop()
             if leaves_after == 0:
-                while not self.waits_for_a_model():
+                while not self.waits_for_a_model():  # noqa: ASYNC110  # the ledger has no event to wait for
                     await asyncio.sleep(0)
                 gone.set()
             await gone.wait()
