@@ -19,6 +19,7 @@ import pytest
 from scripted import NOW, SURE, UNSURE, Act, Hang, Script, Stage, reply
 
 from orchestrator.config import RunOptions
+from orchestrator.config.options import Served
 from orchestrator.ledger.kept_answers import KeptAnswer, KeptAnswers, answers_path
 from orchestrator.run.events import Event, Note, TextArrived
 from orchestrator.run.result import OrchestrationResult
@@ -49,6 +50,13 @@ def test_a_hit_costs_nothing_and_says_where_it_comes_from(tmp_path: Path) -> Non
     assert any("is from the cache" in decision for decision in hit.metadata["decisions"])
     assert hit.completion is not None
     assert hit.completion.usage == paid.completion.usage  # type: ignore[union-attr]  # a run that has an answer
+
+
+def test_clients_with_different_keys_share_no_answers(tmp_path: Path) -> None:
+    stage = stage_of(tmp_path)
+    for key in ("ann", "bob", None, "ann", "bob", None):
+        stage.run(chain=GPT, cache_s=DAY, served=Served(key))
+    assert len(stage.script.sent) == 3
 
 
 def test_a_hit_of_tools_has_their_calls(tmp_path: Path) -> None:
