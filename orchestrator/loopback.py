@@ -1,9 +1,14 @@
-"""Addresses of this machine alone, and a socket that listens on one, or on another address."""
+"""What servers share: addresses of this machine alone, a socket that listens, and an end by Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
 import ipaddress
+import signal
 import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from urllib.parse import urlsplit
 
 from .errors import UsageError
@@ -41,3 +46,17 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise UsageError(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
     return listener
+
+
+@contextmanager
+def until_signals(stop: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `stop`, and do nothing else, as long as this lasts. Only a main thread can hear them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for name, handler in previous.items():
+            signal.signal(name, handler)

@@ -108,6 +108,41 @@ _SCOPES = """
     UNION ALL SELECT DISTINCT 'tag', value FROM runs, json_each(runs.tags) WHERE run_id = NEW.run_id
 """
 
+
+def spending_triggers(scopes: str) -> tuple[str, ...]:
+    """The triggers that keep `spending`. `scopes` is the query for what a new call counts towards."""
+    return (
+        f"""
+    CREATE TRIGGER spending_of_a_new_call AFTER INSERT ON calls BEGIN
+        INSERT INTO spending (simulated, scope, name, day, committed_nanousd, settled_nanousd)
+        SELECT NEW.simulated, scope, name, NEW.day,
+               coalesce(NEW.cost_nanousd, NEW.reserved_nanousd, 0), coalesce(NEW.cost_nanousd, 0)
+        FROM ({scopes}) WHERE true
+        ON CONFLICT DO UPDATE SET committed_nanousd = committed_nanousd + excluded.committed_nanousd,
+                                  settled_nanousd = settled_nanousd + excluded.settled_nanousd;
+    END
+    """,
+        f"""
+    CREATE TRIGGER spending_of_a_changed_call AFTER UPDATE OF cost_nanousd, reserved_nanousd ON calls
+    WHEN NEW.cost_nanousd IS NOT OLD.cost_nanousd OR NEW.reserved_nanousd IS NOT OLD.reserved_nanousd BEGIN
+        UPDATE spending SET
+            committed_nanousd = committed_nanousd + coalesce(NEW.cost_nanousd, NEW.reserved_nanousd, 0)
+                                                  - coalesce(OLD.cost_nanousd, OLD.reserved_nanousd, 0),
+            settled_nanousd = settled_nanousd + coalesce(NEW.cost_nanousd, 0) - coalesce(OLD.cost_nanousd, 0)
+        WHERE simulated = NEW.simulated AND day = NEW.day AND (scope, name) IN ({scopes});
+    END
+    """,
+        f"""
+    CREATE TRIGGER spending_of_a_deleted_call AFTER DELETE ON calls BEGIN
+        UPDATE spending SET
+            committed_nanousd = committed_nanousd - coalesce(OLD.cost_nanousd, OLD.reserved_nanousd, 0),
+            settled_nanousd = settled_nanousd - coalesce(OLD.cost_nanousd, 0)
+        WHERE simulated = OLD.simulated AND day = OLD.day AND (scope, name) IN ({scopes.replace("NEW.", "OLD.")});
+    END
+    """,
+    )
+
+
 _VERSION_2 = (
     # The process that a run belongs to: while it lives it holds a lock of this name (see process.py).
     "ALTER TABLE runs ADD COLUMN process TEXT",
@@ -125,34 +160,7 @@ _VERSION_2 = (
         PRIMARY KEY (simulated, scope, name, day)
     ) STRICT, WITHOUT ROWID
     """,
-    f"""
-    CREATE TRIGGER spending_of_a_new_call AFTER INSERT ON calls BEGIN
-        INSERT INTO spending (simulated, scope, name, day, committed_nanousd, settled_nanousd)
-        SELECT NEW.simulated, scope, name, NEW.day,
-               coalesce(NEW.cost_nanousd, NEW.reserved_nanousd, 0), coalesce(NEW.cost_nanousd, 0)
-        FROM ({_SCOPES}) WHERE true
-        ON CONFLICT DO UPDATE SET committed_nanousd = committed_nanousd + excluded.committed_nanousd,
-                                  settled_nanousd = settled_nanousd + excluded.settled_nanousd;
-    END
-    """,
-    f"""
-    CREATE TRIGGER spending_of_a_changed_call AFTER UPDATE OF cost_nanousd, reserved_nanousd ON calls
-    WHEN NEW.cost_nanousd IS NOT OLD.cost_nanousd OR NEW.reserved_nanousd IS NOT OLD.reserved_nanousd BEGIN
-        UPDATE spending SET
-            committed_nanousd = committed_nanousd + coalesce(NEW.cost_nanousd, NEW.reserved_nanousd, 0)
-                                                  - coalesce(OLD.cost_nanousd, OLD.reserved_nanousd, 0),
-            settled_nanousd = settled_nanousd + coalesce(NEW.cost_nanousd, 0) - coalesce(OLD.cost_nanousd, 0)
-        WHERE simulated = NEW.simulated AND day = NEW.day AND (scope, name) IN ({_SCOPES});
-    END
-    """,
-    f"""
-    CREATE TRIGGER spending_of_a_deleted_call AFTER DELETE ON calls BEGIN
-        UPDATE spending SET
-            committed_nanousd = committed_nanousd - coalesce(OLD.cost_nanousd, OLD.reserved_nanousd, 0),
-            settled_nanousd = settled_nanousd - coalesce(OLD.cost_nanousd, 0)
-        WHERE simulated = OLD.simulated AND day = OLD.day AND (scope, name) IN ({_SCOPES.replace("NEW.", "OLD.")});
-    END
-    """,
+    *spending_triggers(_SCOPES),
     # What was called before there were counters.
     """
     INSERT INTO spending (simulated, scope, name, day, committed_nanousd, settled_nanousd)

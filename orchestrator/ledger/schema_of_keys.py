@@ -3,6 +3,8 @@ conversation with tools was begun by."""
 
 from __future__ import annotations
 
+from .released import spending_triggers
+
 _BUDGETED_BEFORE = "(''all'', ''provider'', ''model'', ''category'', ''tag'')"  # as SQL text
 _BUDGETED = "(''all'', ''provider'', ''model'', ''category'', ''tag'', ''key'')"
 
@@ -22,34 +24,7 @@ VERSION_9 = (
     "DROP TRIGGER spending_of_a_new_call",
     "DROP TRIGGER spending_of_a_changed_call",
     "DROP TRIGGER spending_of_a_deleted_call",
-    f"""
-    CREATE TRIGGER spending_of_a_new_call AFTER INSERT ON calls BEGIN
-        INSERT INTO spending (simulated, scope, name, day, committed_nanousd, settled_nanousd)
-        SELECT NEW.simulated, scope, name, NEW.day,
-               coalesce(NEW.cost_nanousd, NEW.reserved_nanousd, 0), coalesce(NEW.cost_nanousd, 0)
-        FROM ({_SCOPES}) WHERE true
-        ON CONFLICT DO UPDATE SET committed_nanousd = committed_nanousd + excluded.committed_nanousd,
-                                  settled_nanousd = settled_nanousd + excluded.settled_nanousd;
-    END
-    """,
-    f"""
-    CREATE TRIGGER spending_of_a_changed_call AFTER UPDATE OF cost_nanousd, reserved_nanousd ON calls
-    WHEN NEW.cost_nanousd IS NOT OLD.cost_nanousd OR NEW.reserved_nanousd IS NOT OLD.reserved_nanousd BEGIN
-        UPDATE spending SET
-            committed_nanousd = committed_nanousd + coalesce(NEW.cost_nanousd, NEW.reserved_nanousd, 0)
-                                                  - coalesce(OLD.cost_nanousd, OLD.reserved_nanousd, 0),
-            settled_nanousd = settled_nanousd + coalesce(NEW.cost_nanousd, 0) - coalesce(OLD.cost_nanousd, 0)
-        WHERE simulated = NEW.simulated AND day = NEW.day AND (scope, name) IN ({_SCOPES});
-    END
-    """,
-    f"""
-    CREATE TRIGGER spending_of_a_deleted_call AFTER DELETE ON calls BEGIN
-        UPDATE spending SET
-            committed_nanousd = committed_nanousd - coalesce(OLD.cost_nanousd, OLD.reserved_nanousd, 0),
-            settled_nanousd = settled_nanousd - coalesce(OLD.cost_nanousd, 0)
-        WHERE simulated = OLD.simulated AND day = OLD.day AND (scope, name) IN ({_SCOPES.replace("NEW.", "OLD.")});
-    END
-    """,
+    *spending_triggers(_SCOPES),
     # A budget may be a key's. Only the check is written anew, as in version 8.
     "PRAGMA writable_schema = ON",
     f"""

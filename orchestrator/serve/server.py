@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +19,7 @@ from ..distribution import with_extra
 from ..errors import UsageError
 from ..ledger.keys import all_keys
 from ..ledger.store import Ledger
-from ..loopback import is_loopback, listen
+from ..loopback import is_loopback, listen, until_signals
 from ..run.engine import Engine
 from .answering import Answering
 from .app import PATHS, Routes
@@ -72,15 +70,8 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Without raising them again at the end, as uvicorn's own would."""
-        if threading.current_thread() is not threading.main_thread():
+        with until_signals(self.handle_exit):
             yield
-            return
-        previous = {name: signal.signal(name, self.handle_exit) for name in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for name, handler in previous.items():
-                signal.signal(name, handler)
 
 
 def check_may_listen(serving: Serving, *, keys: int) -> None:

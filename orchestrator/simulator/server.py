@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
@@ -13,7 +11,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from ..errors import UsageError
-from ..loopback import host_in, is_loopback, listen
+from ..loopback import host_in, is_loopback, listen, until_signals
 from .app import App
 from .connection import HANG_UP, Connection, Receive, Scope, Send
 
@@ -55,16 +53,9 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM end the server and nothing else: uvicorn's own would raise them again at the end."""
-        if threading.current_thread() is not threading.main_thread():
+        """Without raising them again at the end, as uvicorn's own would."""
+        with until_signals(self.handle_exit):
             yield
-            return
-        previous = {name: signal.signal(name, self.handle_exit) for name in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for name, handler in previous.items():
-                signal.signal(name, handler)
 
 
 def serve(app: App, port: int, host: str = "127.0.0.1", *, ready: Callable[[int], None]) -> None:
