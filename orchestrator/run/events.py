@@ -85,3 +85,15 @@ Observer = Callable[[Event], None]
 
 def unobserved(_: Event) -> None:
     """An observer that ignores all events."""
+
+
+class Unwaited:
+    """An observer that no run waits for: it is told of a call's end when that is written, maybe after what follows it.
+    It raises nothing."""
+
+    def __init__(self, observe: Observer) -> None:
+        self._observe = observe
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        self._observe(event)

@@ -27,7 +27,7 @@ from ...ledger.records import CallRecord, CallStatus, RunRecord
 from ...ledger.spool import spool
 from ...ledger.store import Ledger
 from ...ledger.transaction import Work
-from ..events import BudgetAlerted, CallEnded, Note, Observer, unobserved
+from ..events import BudgetAlerted, CallEnded, Note, Observer, Unwaited, unobserved
 
 T = TypeVar("T")
 
@@ -97,7 +97,8 @@ class RunLog:
         """Write how a call ended; `outcome` is that in words. The row is written even if the task is cancelled
         meanwhile.
 
-        If the run has an observer, this waits until the row is written, so that events come in order.
+        This waits until the row is written, so that events come in order, if the run has an observer that is waited
+        for.
         """
         self.calls[call.call_id] = call
         self._settling.add(call.call_id)
@@ -105,13 +106,21 @@ class RunLog:
         settled.add_done_callback(partial(self._settled, call.call_id))
         if self.observe is unobserved:
             return
+        ended = CallEnded(call.call_id, call.model, outcome, call.latency_ms, call.cost_nanousd)
+        if isinstance(self.observe, Unwaited):
+            settled.add_done_callback(partial(self._tell, ended))
+            return
         await asyncio.wait({settled})
+        if settled.exception() is not None:
+            self.observe(Note(await self._spooling[call.call_id], loud=True))
+        self._tell(ended, settled)
+
+    def _tell(self, ended: CallEnded, settled: asyncio.Future[tuple[Alert, ...]]) -> None:
+        """Tell the observer of a call's end, and of the alerts that its cost raised."""
         if settled.exception() is None:
             for alert in settled.result():
                 self.observe(BudgetAlerted(alert))
-        else:
-            self.observe(Note(await self._spooling[call.call_id], loud=True))
-        self.observe(CallEnded(call.call_id, call.model, outcome, call.latency_ms, call.cost_nanousd))
+        self.observe(ended)
 
     def judge(self, call_id: str, confidence: float, verdict: str) -> None:
         """Write the verdict on an answer, a JSON object. A failure to write it does not fail the run."""
@@ -149,7 +158,9 @@ class RunLog:
         if (error := written.exception()) is None:
             self.alerts += written.result()
         else:
-            self._spooling[call_id] = self._hand_in(asyncio.ensure_future(self._spool(call_id, error)))
+            spooling = self._spooling[call_id] = self._hand_in(asyncio.ensure_future(self._spool(call_id, error)))
+            if isinstance(self.observe, Unwaited):
+                spooling.add_done_callback(lambda kept: self.observe(Note(kept.result(), loud=True)))
 
     async def _spool(self, call_id: str, error: BaseException) -> str:
         """Put a row into the spool, with a warning."""
