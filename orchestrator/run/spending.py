@@ -1,7 +1,7 @@
 """The money of many runs together: what a run may cost at most is set aside before it starts.
 
-That is the highest cost of its plan as long as there is plenty. Where money gets short, a run gets several times what it
-is expected to cost as its cap, so that more than a few can be in flight; the last one gets all that is left.
+That is the highest cost of its plan as long as there is plenty. Where money gets short, a run gets several times
+what it is expected to cost as its cap, so that more than a few can be in flight; the last one gets all that is left.
 """
 
 from __future__ import annotations
