@@ -87,13 +87,12 @@ def unobserved(_: Event) -> None:
     """An observer that ignores all events."""
 
 
-class Unwaited:
-    """An observer that no run waits for: it is told of a call's end when that is written, maybe after what follows it.
-    It raises nothing."""
+class Bystander:
+    """An observer of many runs at a time, for whom none of them waits: the end of a call reaches it when its row is
+    written, perhaps after events that followed it."""
 
     def __init__(self, observe: Observer) -> None:
         self._observe = observe
 
     def __call__(self, event: Event) -> None:
-        """Take an event."""
         self._observe(event)

@@ -12,7 +12,7 @@ from ..choose.making import Planned
 from ..deferred import dataclass, replace
 from ..errors import Interrupted, OrchError
 from ..ledger.store import Ledger
-from ..run.events import Event, Observer, Unwaited
+from ..run.events import Bystander, Event, Observer
 from ..run.result import OrchestrationResult
 from .asked import Asked
 from .exchange import Exchange, Receive, Scope, Send
@@ -62,7 +62,7 @@ class Answering:
             observe(event)
             self.metrics.observe(event)
 
-        return self.runs.engine.execute(planned, Unwaited(observed))
+        return self.runs.engine.execute(planned, Bystander(observed))
 
     async def _whole(self, asked: Asked, watched: Watched, exchange: Exchange) -> None:
         result = await watched.result()

@@ -16,7 +16,7 @@ from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.records import Recorded
 from orchestrator.ledger.spool import spooled
 from orchestrator.ledger.store import Ledger
-from orchestrator.run.events import CallEnded, Event, Note, Observer, Unwaited, unobserved
+from orchestrator.run.events import Bystander, CallEnded, Event, Note, Observer, unobserved
 from orchestrator.types import Completion, Request
 
 CHAIN = "gpt-6-luna,claude-haiku-5-5"
@@ -56,7 +56,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     return Stage(tmp_path, Script({"gpt-6-luna": [reply(SURE)], "claude-haiku-5-5": [reply(SURE)]}))
 
 
-@pytest.mark.parametrize("watched", ["in order", "unwaited", "not"])
+@pytest.mark.parametrize("watched", ["in order", "by a bystander", "not"])
 @pytest.mark.parametrize(
     "losing", [delete, replace_by_a_copy, restore_another], ids=["deleted", "replaced", "written over"]
 )
@@ -69,7 +69,7 @@ def test_what_was_paid_for_is_in_whatever_ledger_is_there_next(
 
     said: list[Event] = []
     stage.script.acts["gpt-6-luna"] = [answer]
-    ways: dict[str, Observer] = {"in order": said.append, "unwaited": Unwaited(said.append), "not": unobserved}
+    ways: dict[str, Observer] = {"in order": said.append, "by a bystander": Bystander(said.append), "not": unobserved}
     result = stage.run(chain=CHAIN, observe=ways[watched])
     assert (result.status, result.response) == ("complete", SURE)
     assert spooled(stage.ledger)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -27,9 +27,10 @@ from ...ledger.records import CallRecord, CallStatus, RunRecord
 from ...ledger.spool import spool
 from ...ledger.store import Ledger
 from ...ledger.transaction import Work
-from ..events import BudgetAlerted, CallEnded, Note, Observer, Unwaited, unobserved
+from ..events import BudgetAlerted, Bystander, CallEnded, Note, Observer, unobserved
 
 T = TypeVar("T")
+Also = Callable[[sqlite3.Connection, tuple[CallRecord, ...]], None]
 
 
 class RunLog:
@@ -97,8 +98,8 @@ class RunLog:
         """Write how a call ended; `outcome` is that in words. The row is written even if the task is cancelled
         meanwhile.
 
-        This waits until the row is written, so that events come in order, if the run has an observer that is waited
-        for.
+        If the run has an observer, this waits until the row is written, so that events come in order; a bystander
+        hears of it later.
         """
         self.calls[call.call_id] = call
         self._settling.add(call.call_id)
@@ -107,7 +108,7 @@ class RunLog:
         if self.observe is unobserved:
             return
         ended = CallEnded(call.call_id, call.model, outcome, call.latency_ms, call.cost_nanousd)
-        if isinstance(self.observe, Unwaited):
+        if isinstance(self.observe, Bystander):
             settled.add_done_callback(partial(self._tell, ended))
             return
         await asyncio.wait({settled})
@@ -129,15 +130,15 @@ class RunLog:
             change = partial(entries.judge, call_id=call_id, confidence=confidence, verdict=verdict)
             self._hand_in(self._ledger.submit(change))
 
-    async def finish(self, run: RunRecord) -> bool:
-        """Write the run's end. Returns when all rows of the run are durable or in the spool, and says whether the task
-        was cancelled meanwhile.
+    async def finish(self, run: RunRecord, also: Also | None = None) -> bool:
+        """Write the run's end, and in the same transaction what `also` writes, which gets the run's calls. Returns when
+        all rows of the run are durable or in the spool, and says whether the task was cancelled meanwhile.
 
         Raises LedgerError if the run's row could not be written at the start: then the ledger has nothing of it, and
         nothing was sent.
         """
         self.start()
-        finished = self._hand_in(self._ledger.submit(partial(entries.finish_run, run=run)))
+        finished = self._hand_in(self._ledger.submit(partial(self._end, run=run, also=also)))
         cancelled = await self._all_written()
         if self._begun is not None and (error := self._begun.exception()) is not None:
             raise error
@@ -154,12 +155,19 @@ class RunLog:
         self._settling.discard(call_id)
         return entries.settle(connection, self.calls[call_id])
 
+    def _end(self, connection: sqlite3.Connection, run: RunRecord, also: Also | None) -> tuple[CallRecord, ...]:
+        """Within the transaction: write the run's end. Returns the calls that were still open."""
+        interrupted = entries.finish_run(connection, run)
+        if also is not None:
+            also(connection, tuple((self.calls | {call.call_id: call for call in interrupted}).values()))
+        return interrupted
+
     def _settled(self, call_id: str, written: asyncio.Future[tuple[Alert, ...]]) -> None:
         if (error := written.exception()) is None:
             self.alerts += written.result()
         else:
             spooling = self._spooling[call_id] = self._hand_in(asyncio.ensure_future(self._spool(call_id, error)))
-            if isinstance(self.observe, Unwaited):
+            if isinstance(self.observe, Bystander):
                 spooling.add_done_callback(lambda kept: self.observe(Note(kept.result(), loud=True)))
 
     async def _spool(self, call_id: str, error: BaseException) -> str:
