@@ -29,7 +29,7 @@ SPINE = [
     "api",
 ]
 # One job each, on top of the spine: nothing in it imports them, and they do not import each other.
-WINGS = ["lab", "upkeep", "simulator", "starter", "integrations", "serve", "importing"]
+WINGS = ["lab", "upkeep", "simulator", "starter", "integrations", "serve", "importing", "batch"]
 LAYERS = [*SPINE, *WINGS, "cli", "__main__"]
 # The one way from the spine into a wing, taken when a run is simulated.
 TO_A_WING = {("run/engine.py", "simulator.connect")}
