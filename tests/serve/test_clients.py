@@ -58,9 +58,11 @@ def test_openai_chat(tmp_path: Path) -> None:
         assert chunks[-1].usage is not None
         parsed = await chat.parse(model="gpt-6-luna", messages=messages, response_format=City)
         assert isinstance(parsed.choices[0].message.parsed, City)
-        logprobs = (await chat.create(model="gpt-4o-mini", messages=messages, logprobs=True)).choices[0].logprobs
-        assert logprobs is not None
-        assert logprobs.content
+        sure = await chat.create(model="gpt-4o-mini", messages=messages, logprobs=True, top_logprobs=3)
+        assert sure.choices[0].logprobs is not None
+        content = sure.choices[0].logprobs.content or []
+        assert "".join(each.token for each in content) == sure.choices[0].message.content
+        assert all([each.token, 3] == [each.top_logprobs[0].token, len(each.top_logprobs)] for each in content)
 
     with_server(tmp_path, use)
 
