@@ -148,8 +148,11 @@ def test_anthropic_messages(tmp_path: Path) -> None:
             model="claude-haiku-4-5", max_tokens=900, messages=messages, output_format=City
         )
         assert isinstance(parsed.parsed_output, City)
-        counted = await client.messages.count_tokens(model="claude-haiku-4-5", messages=messages)
-        assert counted.input_tokens > 4
+        for how in ("bound", "exact"):
+            counted: Any = await client.messages.count_tokens(
+                model="claude-haiku-4-5", messages=messages, extra_body={"orch": {"count": how}}
+            )
+            assert (counted.input_tokens > 4, counted.orch["exact"]) == (True, how == "exact")
         assert "cheapest" in [model.id async for model in client.models.list()]
         with pytest.raises(anthropic.NotFoundError):
             await client.messages.create(model="no-such-model", max_tokens=9, messages=messages)
