@@ -120,19 +120,21 @@ class RunLog:
         settled.add_done_callback(partial(self._settled, call.call_id))
         if self.observe is unobserved:
             return
+        ended = CallEnded(call.call_id, call.model, outcome, call.latency_ms, call.cost_nanousd)
         if isinstance(self.observe, Bystander):
-            self._hand_in(asyncio.ensure_future(self._tell(settled, call, outcome)))
-        else:
-            await self._tell(settled, call, outcome)
-
-    async def _tell(self, settled: asyncio.Future[tuple[Alert, ...]], call: CallRecord, outcome: str) -> None:
+            settled.add_done_callback(partial(self._tell, ended))
+            return
         await asyncio.wait({settled})
+        if settled.exception() is not None:
+            self.observe(Note(await self._spooling[call.call_id], loud=True))
+        self._tell(ended, settled)
+
+    def _tell(self, ended: CallEnded, settled: asyncio.Future[tuple[Alert, ...]]) -> None:
+        """Tell the observer of a call's end, and of the alerts that its cost raised."""
         if settled.exception() is None:
             for alert in settled.result():
                 self.observe(BudgetAlerted(alert))
-        else:
-            self.observe(Note(await self._spooling[call.call_id], loud=True))
-        self.observe(CallEnded(call.call_id, call.model, outcome, call.latency_ms, call.cost_nanousd))
+        self.observe(ended)
 
     def judge(self, call_id: str, confidence: float, verdict: str) -> None:
         """Write the verdict on an answer, a JSON object. A failure to write it does not fail the run."""
@@ -176,7 +178,9 @@ class RunLog:
         if (error := written.exception()) is None:
             self.alerts += written.result()
         else:
-            self._spooling[call_id] = self._hand_in(asyncio.ensure_future(self._spool(call_id, error)))
+            spooling = self._spooling[call_id] = self._hand_in(asyncio.ensure_future(self._spool(call_id, error)))
+            if isinstance(self.observe, Bystander):
+                spooling.add_done_callback(lambda kept: self.observe(Note(kept.result(), loud=True)))
 
     async def _spool(self, call_id: str, error: BaseException) -> str:
         """Put a row into the spool, with a warning."""
