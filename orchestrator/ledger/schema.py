@@ -19,6 +19,7 @@ from .released import RELEASED
 from .schema_of_batches import OF_BATCHES
 from .schema_of_conversations import OF_CONVERSATIONS
 from .schema_of_keys import VERSION_9
+from .schema_of_leases import OF_LEASES
 from .schema_of_pruning import OF_PRUNING
 from .sum_tables import ADD_CACHE_SUMS, CREATE_SUMS, RUN_DIMENSIONS
 from .views import remake_views
@@ -170,6 +171,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     *(*RELEASED, VERSION_9, _VERSION_10, OF_CONVERSATIONS, OF_PRUNING),
     _OF_KEPT_ANSWERS,
     OF_BATCHES,
+    OF_LEASES,
 )
 _FIRST_WITH_VIEWS = 10
 
