@@ -31,6 +31,7 @@ def test_a_report_says_the_same_with_sums_and_without(recorder: Recorder, monkey
 @pytest.mark.parametrize(
     "change",
     [
+        "UPDATE runs SET metadata = '{\"decisions\": [\"tier OWN: x\"]}', strategy = 'tiers' WHERE rowid = 1",
         "UPDATE calls SET cost_nanousd = 5 WHERE run_id = (SELECT run_id FROM runs WHERE day = '2026-11-19' LIMIT 1)",
         "UPDATE runs SET latency_ms = 7, task = 'other' WHERE run_id = (SELECT min(run_id) FROM runs)",
         "UPDATE ratings SET rating = 1 WHERE run_id = (SELECT min(run_id) FROM ratings)",
@@ -42,11 +43,11 @@ def test_a_change_of_a_day_ends_its_sums(recorder: Recorder, change: str, monkey
     sums.sum_days(recorder.ledger, TODAY.date())
     recorder.ledger.write(lambda db: db.execute(change))
     assert summed_days(recorder) == DAYS - 1
-    changed = every_report(recorder)
+    changed = every_report(recorder, 5)
     recorder.ledger.write(lambda db: (db.execute("DELETE FROM summed_days"), db.execute("DELETE FROM call_sums")))
     recorder.ledger.write(lambda db: db.execute("DELETE FROM run_sums"))
     monkeypatch.setattr(sums, "FEWEST_CALLS", 10**9)
-    assert every_report(recorder) == changed
+    assert every_report(recorder, 5) == changed
 
 
 def test_a_day_with_a_run_under_way_is_not_summed(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
