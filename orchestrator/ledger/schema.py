@@ -16,9 +16,11 @@ from __future__ import annotations
 import sqlite3
 
 from .released import RELEASED
+from .schema_of_batches import OF_BATCHES
 from .schema_of_conversations import OF_CONVERSATIONS
 from .schema_of_first_sums import ADD_CACHE_SUMS, CREATE_FIRST_SUMS, FIRST_DIMENSIONS
 from .schema_of_keys import VERSION_9
+from .schema_of_leases import OF_LEASES
 from .schema_of_pruning import OF_PRUNING
 from .schema_of_sums import OF_SUMS
 from .schema_statements import DAY_OF_RUN, OF_BOTH, ends_sums, with_columns
@@ -151,6 +153,8 @@ _OF_KEPT_ANSWERS = (
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     *(*RELEASED, VERSION_9, _VERSION_10, OF_CONVERSATIONS, OF_PRUNING),
     _OF_KEPT_ANSWERS,
+    OF_BATCHES,
+    OF_LEASES,
     OF_SUMS,
 )
 _FIRST_WITH_VIEWS = 10

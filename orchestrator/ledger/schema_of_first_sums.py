@@ -1,4 +1,4 @@
-"""Sums of days as versions 10 to 13 of the schema had them, at grains of one dimension each."""
+"""Sums of days as versions 10 to 15 of the schema had them, at grains of one dimension each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Version 14 of the schema: sums of days at grains of several dimensions, so that any two stand together in few rows;
+"""Version 16 of the schema: sums of days at grains of several dimensions, so that any two stand together in few rows;
 the tier of a run as a column; and writes of calls that end no sums where there can be none.
 
 No day is summed while a run of it is under way or a call of it is not settled (sums.py). So a run's end, and what

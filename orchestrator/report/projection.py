@@ -4,7 +4,8 @@ A day's cost is that of the runs started on it; days without runs count. Today, 
 
 With everything on one model, each run is one call: the one that gave the answer, with the tokens that the ledger has of
 it, by the model's price at that time. Days that are summed are priced by their sums: a nano-dollar less for a run at
-most. What went before it in a cascade, and what was weighed against it in an ensemble, would not have been called. Another model would have counted, and written, other tokens; nobody knows which.
+most. What went before it in a cascade, and what was weighed against it in an ensemble, would not have been called.
+Another model would have counted, and written, other tokens; nobody knows which.
 """
 
 from __future__ import annotations

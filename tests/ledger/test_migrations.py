@@ -24,7 +24,7 @@ from orchestrator.report.selection import Selection
 
 SHORT, LONG, SHARED_TEXT = "nul \0 and ü", "ä long answer " * (IN_ROW // 10), "a system prompt " * SHARED
 RUNS, BATCH = 60, 20
-BEFORE_GRAINS = 13  # the last schema with sums by one dimension each
+BEFORE_GRAINS = 15  # the last schema with sums by one dimension each
 OWN_TEXTS = 10  # the first schema with texts in a table of their own
 _RUN = (
     "INSERT INTO runs (run_id, created_at, day, simulated, status, strategy, tags, prompt_sha256, plan, metadata,"
