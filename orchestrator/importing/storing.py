@@ -22,7 +22,7 @@ from ..deferred import dataclass, replace
 from ..ledger.records import CallRecord, CallStatus, RunRecord, RunStatus
 from ..ledger.rows import insert, update
 from ..ledger.store import Ledger
-from ..ledger.sums import sum_days
+from ..ledger.summing import sum_days
 from ..registry.model import Registry
 from ..registry.model_names import ModelNames
 from ..types import Usage

@@ -89,9 +89,9 @@ class Ledger:
                     if held:  # otherwise another process is at it, and the ledger can be used meanwhile
                         move_texts(connection, progress.show)
         if migrated:
-            from .sums import sum_days  # which needs this module
+            from .sums import days_to_sum, sum_each  # rarely needed
 
-            sum_days(ledger, local_now().date())
+            sum_each(ledger.read(lambda db: days_to_sum(db, local_now().date())), ledger.write)
         return ledger
 
     @classmethod

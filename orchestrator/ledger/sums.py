@@ -8,14 +8,12 @@ report adds up the sums of the summed days and the rows of the others, so it is 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
-from ..errors import LedgerError
 from . import progress
 from .latencies import add_packing
-from .store import Ledger
 from .sum_tables import (
     ALL,
     ALWAYS,
@@ -52,23 +50,19 @@ _DAYS_TO_SUM = """
 """
 
 
-def sum_days(ledger: Ledger, today: date) -> None:
-    """Sum the days before today that are not summed yet, each in a transaction. A ledger that cannot be written, or is
-    busy, stays as it is: its reports read the rows."""
-    days = ledger.read(lambda db: _days_to_sum(db, today))
-    try:
-        for number, day in enumerate(days, start=1):
-            ledger.maintain(lambda db, day=day: sum_day(db, day))  # type: ignore[misc]
-            progress.show("summing up the days of the ledger", number, len(days))
-    except LedgerError:
-        return
-
-
-def _days_to_sum(connection: sqlite3.Connection, today: date) -> list[str]:
+def days_to_sum(connection: sqlite3.Connection, today: date) -> list[str]:
+    """The days before today that are over and not summed yet; none in a small ledger."""
     (calls,) = connection.execute("SELECT coalesce(max(rowid), 0) FROM call_rows").fetchone()
     if calls < FEWEST_CALLS:
         return []
     return [row[0] for row in connection.execute(_DAYS_TO_SUM, {"today": today.isoformat()})]
+
+
+def sum_each(days: Sequence[str], write: Callable[[Callable[[sqlite3.Connection], None]], None]) -> None:
+    """Sum these days, each in a transaction of its own: `write` carries out a change in one."""
+    for number, day in enumerate(days, start=1):
+        write(lambda db, day=day: sum_day(db, day))  # type: ignore[misc]
+        progress.show("summing up the days of the ledger", number, len(days))
 
 
 def sum_day(connection: sqlite3.Connection, day: str) -> None:

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 from ..clock import local_now
 from ..deferred import replace
-from ..ledger.latencies import Spread, spread
 from ..ledger.store import Ledger
 from ..ledger.sum_tables import ANSWER, CALL_LATENCY, CALL_SUMS, RUN_LATENCY, RUN_SUMS
-from ..ledger.sums import sum_days
+from ..ledger.summing import sum_days
 from .dimensions import By, Grouping, grouping, in_words
 from .model import Group, Report
 from .selection import Selection, in_one_snapshot
+from .spread import Spread, spread
 from .summed import call_sums, run_sums, whole_days
 
 _CALL_SUMS = f"""

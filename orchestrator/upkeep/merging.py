@@ -22,7 +22,7 @@ from ..ledger.bringing import bring, is_known
 from ..ledger.schema import MIGRATIONS, version_of
 from ..ledger.store import Ledger, is_there
 from ..ledger.sum_tables import ALL, SUMS
-from ..ledger.sums import sum_days
+from ..ledger.summing import sum_days
 from ..ledger.transaction import as_ledger_errors, transaction
 
 _BATCH = 200  # runs a transaction

@@ -10,6 +10,7 @@ from report_recording import Recorder
 
 from orchestrator.ledger import sums
 from orchestrator.ledger.records import RunStatus
+from orchestrator.ledger.summing import sum_days
 from orchestrator.report.stats import stats
 
 recorder = pytest.fixture(runs_of_every_kind)
@@ -22,7 +23,7 @@ def summed_days(recorder: Recorder) -> int:
 def test_a_report_says_the_same_with_sums_and_without(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     of_rows, at_a_glance = every_report(recorder), stats(recorder.ledger, SELECTIONS["all"], now=TODAY)
     monkeypatch.setattr(sums, "FEWEST_CALLS", 0)
-    sums.sum_days(recorder.ledger, TODAY.date())
+    sum_days(recorder.ledger, TODAY.date())
     assert summed_days(recorder) == DAYS
     assert every_report(recorder) == of_rows
     assert stats(recorder.ledger, SELECTIONS["all"], now=TODAY) == at_a_glance
@@ -40,7 +41,7 @@ def test_a_report_says_the_same_with_sums_and_without(recorder: Recorder, monkey
 )
 def test_a_change_of_a_day_ends_its_sums(recorder: Recorder, change: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sums, "FEWEST_CALLS", 0)
-    sums.sum_days(recorder.ledger, TODAY.date())
+    sum_days(recorder.ledger, TODAY.date())
     recorder.ledger.write(lambda db: db.execute(change))
     assert summed_days(recorder) == DAYS - 1
     changed = every_report(recorder, 5)
@@ -53,5 +54,5 @@ def test_a_change_of_a_day_ends_its_sums(recorder: Recorder, change: str, monkey
 def test_a_day_with_a_run_under_way_is_not_summed(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sums, "FEWEST_CALLS", 0)
     recorder.run(at=datetime(2026, 11, 19, 8, tzinfo=UTC), status=RunStatus.RUNNING)
-    sums.sum_days(recorder.ledger, date(2026, 11, 24))
+    sum_days(recorder.ledger, date(2026, 11, 24))
     assert summed_days(recorder) == DAYS - 1
