@@ -19,7 +19,8 @@ from ..deferred import dataclass, replace
 from ..errors import ConfigError, did_you_mean
 from . import records
 from .chains import ChainsDocument
-from .model import Chain, ModelSpec, Registry, Role
+from .embeddings import embedding_models
+from .model import Chain, EmbeddingModel, ModelSpec, Registry, Role
 from .routes import Routing
 from .routing import RoutingReader
 from .unlisted import CanonicalNames, Models
@@ -50,18 +51,19 @@ def load_registry(
     A file that is named must exist. Otherwise `models.yaml`, `chains.yaml` and `routing.yaml` in `config_dir` are read
     if they exist. `keep_in` is the cache directory. Raises ConfigError, with file, line and key, for the first mistake.
     """
-    entries = _read_entries(shipped("models.yaml"), keep_in)
+    entries, embeddings = _read_entries(shipped("models.yaml"), keep_in)
     if not entries:
         raise ConfigError(f"{shipped('models.yaml')}: holds no models; orch is not installed properly")
     models_file = models_file or _if_there(config_dir / "models.yaml")
     if models_file is not None:
-        entries = _over(entries, _read_entries(models_file, keep_in))
+        own, own_embeddings = _read_entries(models_file, keep_in)
+        entries, embeddings = _over(entries, own), _over(embeddings, own_embeddings)
     _check_aliases(entries)
     models = Models({name: entry.spec for name, entry in entries.items()})
 
     chains_file = chains_file or _if_there(config_dir / "chains.yaml")
     files = [shipped("chains.yaml"), *([] if chains_file is None else [chains_file])]
-    registry = _with_chains(models, (read_document(file, keep_in) for file in files))
+    registry = replace(_with_chains(models, (read_document(file, keep_in) for file in files)), embeddings=embeddings)
     routing_file = routing_file or _if_there(config_dir / "routing.yaml")
     files = [shipped("routing.yaml"), *([] if routing_file is None else [routing_file])]
     return _with_routing(registry, (read_document(file, keep_in) for file in files))
@@ -85,7 +87,7 @@ def names_in(chains_file: Path) -> dict[str, list[str]]:
 
 def read_models(path: Path) -> dict[str, ModelSpec]:
     """The models of a single file. Raises ConfigError."""
-    entries = _read_entries(path, None)
+    entries, _ = _read_entries(path, None)
     _check_aliases(entries)
     return {name: entry.spec for name, entry in entries.items()}
 
@@ -110,14 +112,15 @@ def _over(lower: Mapping[str, T], upper: Mapping[str, T]) -> dict[str, T]:
     return {name: value for name, value in lower.items() if name not in upper} | dict(upper)
 
 
-def _read_entries(path: Path, keep_in: Path | None) -> dict[str, _Entry]:
-    def build(table: Table) -> dict[str, _Entry]:
+def _read_entries(path: Path, keep_in: Path | None) -> tuple[dict[str, _Entry], dict[str, EmbeddingModel]]:
+    def build(table: Table) -> tuple[dict[str, _Entry], dict[str, EmbeddingModel]]:
         provenance = records.Provenance(
             source=table.optional("source", text, path.name),
             checked=table.optional("checked", day, None),
         )
         read_model = records.model(provenance)
-        return table.optional("models", mapping_of(lambda value: _Entry(read_model(value), value)), {})
+        models = table.optional("models", mapping_of(lambda value: _Entry(read_model(value), value)), {})
+        return models, table.optional("embeddings", embedding_models(provenance), {})
 
     return read(path, record(build), keep_in)
 

@@ -308,6 +308,7 @@ class Engine:
             status: RunStatus, text: str = "", outcome: Outcome | None = None, error: OrchError | None = None
         ) -> OrchestrationResult:
             metadata = recording.metadata_of(planned, execution.decisions, outcome, with_text=settings.log_text)
+            metadata |= {} if cache is None else cache.metadata()
             row = recording.ended(
                 run,
                 status,
@@ -400,7 +401,7 @@ class Engine:
             environ={} if options.verify is None else self._for_commands(),
             free_tier=settings.free_tier,
             token_budget=None if options.max_tokens_total is None else TokenBudget(options.max_tokens_total),
-            cache=run_cache(opened.answers, options, settings, run.run_id, log.observe, self._clock),
+            cache=run_cache(opened.answers, planned, self.registry, settings, run.run_id, log.observe, self._clock),
         )
         return Execution(
             planned.reading,

@@ -44,6 +44,7 @@ from .attempt import Answered, Attempt
 from .cache import RunCache, Send
 from .cache_key import Hit
 from .connections import Connections
+from .embedding import embedded
 from .patience import Patience
 from .permit import Permit
 from .retry import Backoff
@@ -210,7 +211,8 @@ class Caller:
         if order.cache is None or key is None:
             return await send()
         until = min(order.deadline, order.patience.started(self._monotonic()).until)
-        found = await order.cache.answer(key, send, lambda: until - self._monotonic())
+        embed = partial(embedded, self, order)
+        found = await order.cache.answer(key, send, lambda: until - self._monotonic(), embed)
         if isinstance(found, Answered):
             answered = found
         else:
