@@ -10,6 +10,7 @@ from ..billing import CostSource as CostSource
 from ..deferred import dataclass
 
 NOT_BELIEVED = "not_believed"  # the key of a call's usage under which it stands if it cannot be
+EMBEDDING = "embedding"  # the role of a call that asks for the embedding of a prompt
 TOOL_CALLS = "tool_calls"  # the key of a run's metadata under which the ledger keeps them
 
 

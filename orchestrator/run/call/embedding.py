@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ...deferred import replace
+from ...ledger.records import EMBEDDING
 from ...plan.load import MESSAGE_OVERHEAD, Load
 from ...reading.tokens import count_tokens
 from ...registry.model import EmbeddingModel
@@ -14,8 +15,6 @@ from ...types import CountBy, Message, Request
 
 if TYPE_CHECKING:
     from .caller import Caller, Order
-
-ROLE = "embedding"  # of the call's row
 
 
 async def embedded(caller: Caller, order: Order, model: EmbeddingModel, text: str) -> tuple[float, ...]:
@@ -39,4 +38,4 @@ async def embedded(caller: Caller, order: Order, model: EmbeddingModel, text: st
         cache=None,
         fresh={},
     )
-    return (await caller.call(spec, request, own, role=ROLE)).completion.embedding
+    return (await caller.call(spec, request, own, role=EMBEDDING)).completion.embedding

@@ -125,11 +125,13 @@ class Semantic:
 def _locally(text: str) -> Vector:
     from ...reading.embedding import local_embedder
 
-    return local_embedder().embed([text])[0]
+    row: Vector = local_embedder().embed([text])[0]
+    return row
 
 
 def _of_length_1(numbers: tuple[float, ...]) -> Vector:
     import numpy as np
 
     vector = np.asarray(numbers, np.float32)
-    return vector / np.float32(max(float(np.linalg.norm(vector)), 1e-9))
+    row: Vector = (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)
+    return row
