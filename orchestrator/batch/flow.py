@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from datetime import datetime
 from functools import partial
@@ -37,18 +37,28 @@ _MOST_UNKEPT = 100
 
 class Flow:
     """One pass over a job's input. `progress` tells how far it is; `ordered`: the output is in the input's order.
+    `heard` is called with what comes of each line, as it comes.
 
     `stopped` is what stopped it before the end, if anything did.
     """
 
     def __init__(
-        self, task: Task, lines: Iterator[Line], sink: Sink, backend: Backend, *, ordered: bool, clock: Clock
+        self,
+        task: Task,
+        lines: Iterator[Line],
+        sink: Sink,
+        backend: Backend,
+        *,
+        ordered: bool,
+        clock: Clock,
+        heard: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
         self._task = task
         self._sink = sink
         self._backend = backend
         self._ordered = ordered
         self._clock = clock
+        self._heard = heard
         self._open: OrderedDict[int, None] = OrderedDict()  # lines whose results belong at the end of the output
         self._ready: OrderedDict[int, None] = OrderedDict()  # of these, those whose results are in the ledger
         self._unasked: dict[int, Outcome] = {}
@@ -111,6 +121,7 @@ class Flow:
     def settle(self, outcome: Outcome) -> None:
         """A line that is settled without being asked; the ledger has it."""
         self.progress.add(outcome)
+        self._heard(outcome)
 
     async def room(self) -> None:
         """Wait until more lines can be taken."""
@@ -122,6 +133,7 @@ class Flow:
 
     def _note(self, outcome: Outcome) -> None:
         self.progress.add(outcome)
+        self._heard(outcome)
         if outcome.status == NOT_ASKED:
             self.stopped = self.stopped or outcome.error
             if not self._quiet and outcome.line.number in self._open:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..config.strict_yaml import Reader, Table, decimal, integer, mapping_of, record, text
+from ..config.strict_yaml import Table, decimal, integer, record, text
 from ..config.yaml_value import Value
 from ..deferred import replace
 from ..errors import UsageError, did_you_mean
@@ -24,13 +24,9 @@ _INPUT_OF_UNLISTED = 2_048  # tokens
 _WIRES = ("openai", "google")  # the adapters that can ask for embeddings
 
 
-def embedding_models(provenance: records.Provenance) -> Reader[dict[str, EmbeddingModel]]:
-    """A reader of the section."""
-
-    def read(value: Value) -> EmbeddingModel:
-        return record(lambda table: _model(table, records.name_of(value), provenance))(value)
-
-    return mapping_of(read)
+def embedding_model(value: Value, provenance: records.Provenance) -> EmbeddingModel:
+    """An entry of the section. Raises ConfigError."""
+    return record(lambda table: _model(table, records.name_of(value), provenance))(value)
 
 
 def find_embedding(models: Mapping[str, EmbeddingModel], name: str) -> EmbeddingModel:

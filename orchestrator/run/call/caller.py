@@ -17,8 +17,8 @@ from dataclasses import field
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
+from typing import TYPE_CHECKING
 
-import stamina
 from ulid import ULID
 
 from ...choose.quote import REASONING, affordable_output, price_for, prices_for, worst_case
@@ -29,7 +29,6 @@ from ...errors import Billed, BudgetError, LedgerError, ProviderError
 from ...ledger.entries import left_nanousd
 from ...ledger.records import CallRecord, CallStatus
 from ...ledger.store import Ledger
-from ...ledger.transaction import Work
 from ...money import Price
 from ...plan.load import MESSAGE_OVERHEAD, Load
 from ...providers.base import Provider
@@ -41,15 +40,17 @@ from ..events import CallEnded, CallStarted, Event, Note, Observer, TextArrived,
 from .admission import Admission, HeldUpError
 from .allowance import Allowance, CostShare, TokenBudget
 from .attempt import Answered, Attempt
-from .cache import RunCache, Send
-from .cache_key import Hit
 from .connections import Connections
 from .embedding import embedded
 from .patience import Patience
 from .permit import Permit
 from .retry import Backoff
-from .run_log import RunLog
+from .run_log import Confirmation, RunLog
 from .settlement import Terms, from_cache, price_json
+
+if TYPE_CHECKING:
+    from .cache import RunCache, Send
+    from .cache_key import Hit
 
 _WORTH_COUNTING = 1_000  # tokens: what is shorter is bounded closely enough for any cap
 _COUNTED_WITHIN = 100  # a hundredth on top: Anthropic calls its count an estimate that may be off by a small amount
@@ -184,6 +185,8 @@ class Caller:
 
         def on_wait(seconds: float, error: ProviderError) -> None:
             order.observe(Waiting(spec.name, seconds, error.message))
+
+        import stamina  # heavy
 
         backoff = Backoff(self._retry, lambda: order.waits_until - self._monotonic(), self._rng, on_wait)
         async for attempt in stamina.retry_context(on=backoff, attempts=None, timeout=None):
@@ -330,7 +333,7 @@ class Caller:
             role=role,
         )
 
-    async def reserve(self, drafts: Sequence[Draft], confirm: Work[None] | None = None) -> None:
+    async def reserve(self, drafts: Sequence[Draft], confirm: Confirmation | None = None) -> None:
         """Reserve the worst cases of the calls: of all of them or of none. Raises BudgetError."""
         exempt = [draft.record.call_id for draft in drafts if draft.exempt]
         held: dict[Allowance, dict[str, int]] = {}
@@ -354,7 +357,7 @@ class Caller:
     ) -> Answered:
         provider = self._connections.get(spec.provider)
 
-        async def send(permit: Permit, confirm: Work[None] | None = None) -> Answered:
+        async def send(permit: Permit, confirm: Confirmation | None = None) -> Answered:
             async with permit:
                 # Nothing lies between: it is reserved and marked as sent in one transaction.
                 draft = await self.draft(
@@ -376,7 +379,8 @@ class Caller:
 
         permit = self._admission.at_once(spec, deadline=order.deadline)
         if permit is not None:
-            confirm = partial(self._admission.confirm, permit=permit, tokens=_expected_tokens(order))
+            look = partial(self._admission.confirm, permit=permit, tokens=_expected_tokens(order))
+            confirm = Confirmation(look, limited=permit.is_limited)
             with suppress(HeldUpError):
                 return await send(permit, confirm)
         return await send(await self._admitted(spec, order))
