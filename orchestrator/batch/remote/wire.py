@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 
+from platformdirs import PlatformDirs
+
 from ...config import RunOptions, Settings
+from ...config.loading import APP
 from ...deferred import dataclass, replace
 from ...errors import AuthenticationError, ConfigError, OrchError, UsageError
 from ...ledger.batches import Job, Kept
@@ -162,7 +165,8 @@ def with_environment(
         path.write_text(text, encoding="utf-8")
         named["scenario" if name == "scenario" else f"{name}_file"] = path
     bare = replace(settings, environ=environ, ledger=ledger, config_dir=folder, tuned_file=folder / "tuned.yaml")
-    return replace(bare, **named)  # type: ignore[arg-type]  # all of them are paths
+    parsed = PlatformDirs(APP, appauthor=False).user_cache_path / "parsed"
+    return replace(bare, parsed_dir=parsed, **named)  # type: ignore[arg-type]  # all of them are paths
 
 
 def _text(path: Path) -> str:
