@@ -19,7 +19,7 @@ from .models import Model, bill_of, billed, one_a_wire, write_models
 from .rows import calls_of, committed_nanousd, expect_consistent, reading
 
 _LINES_A_KILL = 40
-_LEAST_LINES = 400
+_LEAST_LINES = 120
 _SHORTEST_PROMPT = 8  # tokens; each line has a longer one, by which it is known at the server
 _IN_FLIGHT = 16
 _LONGEST_LIFE_S = 0.6
