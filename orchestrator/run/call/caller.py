@@ -17,8 +17,8 @@ from dataclasses import field
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
+from typing import TYPE_CHECKING
 
-import stamina
 from ulid import ULID
 
 from ...choose.quote import REASONING, affordable_output, price_for, prices_for, worst_case
@@ -40,14 +40,16 @@ from ..events import CallEnded, CallStarted, Event, Note, Observer, TextArrived,
 from .admission import Admission, HeldUpError
 from .allowance import Allowance, CostShare, TokenBudget
 from .attempt import Answered, Attempt
-from .cache import RunCache, Send
-from .cache_key import Hit
 from .connections import Connections
 from .patience import Patience
 from .permit import Permit
 from .retry import Backoff
 from .run_log import Confirmation, RunLog
 from .settlement import Terms, from_cache, price_json
+
+if TYPE_CHECKING:
+    from .cache import RunCache, Send
+    from .cache_key import Hit
 
 _WORTH_COUNTING = 1_000  # tokens: what is shorter is bounded closely enough for any cap
 _COUNTED_WITHIN = 100  # a hundredth on top: Anthropic calls its count an estimate that may be off by a small amount
@@ -182,6 +184,8 @@ class Caller:
 
         def on_wait(seconds: float, error: ProviderError) -> None:
             order.observe(Waiting(spec.name, seconds, error.message))
+
+        import stamina  # heavy
 
         backoff = Backoff(self._retry, lambda: order.waits_until - self._monotonic(), self._rng, on_wait)
         async for attempt in stamina.retry_context(on=backoff, attempts=None, timeout=None):
