@@ -10,7 +10,7 @@ from functools import partial
 from itertools import chain
 from typing import BinaryIO
 
-from ...batch.backend import Task
+from ...batch.backend import Backend, Task
 from ...batch.estimate import estimate_of
 from ...batch.flow import Flow
 from ...batch.lines import Line
@@ -37,6 +37,7 @@ from ..interrupts import Signals
 from ..output import Output
 from ..setup import cost_from
 from .backends import Watch, backend_of
+from .elsewhere import check_engine, on_workers
 from .flags import BatchFlags
 from .shown import Shown
 from .starting import begin, common_of, deadline_s, options_of_lines, sink_of, wanted
@@ -50,6 +51,7 @@ def work(flags: BatchFlags, settings: Settings, *, resume: str | None = None) ->
     given = flags.what if resume is None else None
     if settings.retry.max_wait_s == RetryPolicy().max_wait_s:
         settings = replace(settings, retry=replace(settings.retry, max_wait_s=_PATIENT_S))
+    check_engine(flags)
     limits = deadline_s(flags), None if flags.max_cost is None else cost_from(flags.max_cost)
     if given is not None:
         Input(given, _stdin()).close()  # nothing is begun for a file that is not there
@@ -58,13 +60,15 @@ def work(flags: BatchFlags, settings: Settings, *, resume: str | None = None) ->
         options, common = options_of_lines(asked.flags, settings), common_of(asked.flags)
         with closing(Input(asked.input, _stdin())) as source:
             engine = Engine(settings, ledger=ledger)
-            lines = _checked(source.lines(common, asked.flags.form), source, engine, options)
+            written = source.lines(common, asked.flags.form)
+            lines = _checked(written, source, engine, options, keys_here=flags.engine is None)
             job = begin(asked, limits[1], settings, ledger, local_now())
             task = _task(job, ledger, options, asked.flags, limits[0])
             try:
+                backend = on_workers(backend_of(engine, watch := Watch()), flags, settings, ledger, job, watch)
                 if asked.job is not None:
                     _say_how_far(job, ledger)
-                return _go_through(task, lines, source, engine, asked.flags, verbose=flags.verbose > 0)
+                return _go_through(task, lines, source, backend, watch, asked.flags, verbose=flags.verbose > 0)
             except OrchError as error:
                 stopped = partial(end_job, job=job, status=JobStatus.STOPPED, at=local_now())
                 with suppress(OrchError):
@@ -116,15 +120,22 @@ def _say_how_far(job: Job, ledger: Ledger) -> None:
 
 
 def _go_through(
-    task: Task, lines: Iterator[Line], source: Input, engine: Engine, flags: BatchFlags, *, verbose: bool
+    task: Task,
+    lines: Iterator[Line],
+    source: Input,
+    backend: Backend,
+    watch: Watch,
+    flags: BatchFlags,
+    *,
+    verbose: bool,
 ) -> int:
-    job, ledger, watch = task.job, task.ledger, Watch()
+    job, ledger = task.job, task.ledger
     with closing(sink_of(job)) as sink:
         flow = Flow(
             task,
             lines,
             sink,
-            backend_of(engine, watch),
+            backend,
             ordered=not flags.unordered,
             clock=local_now,
             heard=watch.hear,
@@ -160,16 +171,20 @@ def _share(flow: Flow, source: Input) -> float | None:
     return source.position / source.size if source.size and source.position else None
 
 
-def _checked(lines: Iterator[Line], source: Input, engine: Engine, options: RunOptions) -> Iterator[Line]:
-    """The lines. Raises UsageError if there is none, and what would keep every line from being asked."""
+def _checked(
+    lines: Iterator[Line], source: Input, engine: Engine, options: RunOptions, *, keys_here: bool
+) -> Iterator[Line]:
+    """The lines. Raises UsageError if there is none, and what would keep every line from being asked; keys that this
+    machine does not have count if it is the one that asks."""
     before: list[Line] = []
     for line in lines:
         before.append(line)
         if line.prompt is not None and not line.given:
             try:
                 engine.plan(line.prompt, options, shown=False)
-            except _CANNOT_BE_ASKED:
-                raise
+            except _CANNOT_BE_ASKED as error:
+                if keys_here or not isinstance(error, AuthenticationError):
+                    raise
             except OrchError:
                 pass  # it is this line's
             break
