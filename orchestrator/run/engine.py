@@ -46,6 +46,7 @@ from .call.caller import Caller, Order
 from .call.commands import for_commands
 from .call.connections import Connections
 from .call.run_log import RunLog
+from .counting import InputCount, count_input
 from .ending import Ending, Keep, RunInterrupted
 from .events import Begun, Note, Observer, unobserved
 from .experiences import Experiences
@@ -156,6 +157,14 @@ class Engine:
         """The plan of a run that is to be executed. Raises an OrchError if nothing could be called."""
         options = with_strategy_meant(options, self.registry)
         return self._plan(prompt, options, await self._observing.observed_in_thread(options))
+
+    async def count_input(self, planned: Planned) -> InputCount:
+        """The tokens of input of a plan's first call: as its provider counts them if the options say so."""
+        opened = await self._lifetime.take()
+        try:
+            return await count_input(planned, self.registry, opened.connections)
+        finally:
+            await self._lifetime.give_back(opened)
 
     def stream(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> AnswerStream:
         """As `run`, but gives the answer piece by piece: `async for piece in engine.stream(prompt, options)`."""
