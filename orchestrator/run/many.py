@@ -272,7 +272,12 @@ class Many:
             return await self._engine.execute(plan, Bystander(observe), run_id=run_id, kept=question.kept)
 
         if self.money.total_nanousd is None:
-            result = await carried_out(planned)
+            try:
+                result = await carried_out(planned)
+            except asyncio.CancelledError as cancelled:
+                interrupted: OrchestrationResult | None = getattr(cancelled, "result", None)
+                self.money.spent_nanousd += 0 if interrupted is None else interrupted.cost_nanousd or 0
+                raise
             self.money.spent_nanousd += result.cost_nanousd or 0
             return result
         return await self.money.spend(planned, carried_out)
