@@ -46,6 +46,7 @@ from .call.caller import Caller, Order
 from .call.commands import for_commands
 from .call.connections import Connections
 from .call.run_log import RunLog
+from .counting import InputCount, count_input
 from .ending import Ending, Keep, RunInterrupted
 from .events import Begun, Note, Observer, unobserved
 from .experiences import Experiences
@@ -94,7 +95,7 @@ class Engine:
         self.registry = registry or registry_for(settings)
         self._clock = clock
         self._rng = rng or random.SystemRandom()
-        self._monotonic = monotonic
+        self.monotonic = self._monotonic = monotonic
         self._paces = Paces(simulated=settings.simulate, clock=clock, monotonic=monotonic)
         calibration = settings.calibration
         self._detector = ConfidenceDetector(
@@ -156,6 +157,14 @@ class Engine:
         """The plan of a run that is to be executed. Raises an OrchError if nothing could be called."""
         options = with_strategy_meant(options, self.registry)
         return self._plan(prompt, options, await self._observing.observed_in_thread(options))
+
+    async def count_input(self, planned: Planned) -> InputCount:
+        """The tokens of input of a plan's first call: as its provider counts them if the options say so."""
+        opened = await self._lifetime.take()
+        try:
+            return await count_input(planned, self.registry, opened.connections)
+        finally:
+            await self._lifetime.give_back(opened)
 
     def stream(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> AnswerStream:
         """As `run`, but gives the answer piece by piece: `async for piece in engine.stream(prompt, options)`."""
@@ -310,7 +319,7 @@ class Engine:
             environ={} if options.verify is None else self._for_commands(),
             free_tier=settings.free_tier,
             token_budget=None if options.max_tokens_total is None else TokenBudget(options.max_tokens_total),
-            cache=self._cache(opened, options, run.run_id, log.observe) if options.cache_s else None,
+            cache=self._cache(opened, planned, run.run_id, log.observe),
         )
         return Execution(
             planned.reading,
@@ -325,10 +334,12 @@ class Engine:
             experience=experience,
         )
 
-    def _cache(self, opened: Opened, options: RunOptions, run_id: str, observe: Observer) -> RunCache | None:
+    def _cache(self, opened: Opened, planned: Planned, run_id: str, observe: Observer) -> RunCache | None:
+        if not (planned.options.cache_s or planned.options.semantic_cache):
+            return None
         from .caching import run_cache  # heavy
 
-        return run_cache(opened.answers, options, self.settings, run_id, observe, self._clock)
+        return run_cache(opened.answers, planned, self.registry, self.settings, run_id, observe, self._clock)
 
     def _for_commands(self) -> dict[str, str]:
         return for_commands({**os.environ, **self.settings.environ}, self.settings.pass_variables)
