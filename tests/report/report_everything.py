@@ -90,11 +90,14 @@ def _call(chance: random.Random, *, may_be_open: bool) -> dict[str, object]:
             UNPRICED,
             unsettled(70) if may_be_open else {},
             {"cost_nanousd": chance.randrange(10**9)},
-            {"status": CallStatus.FAILED},
+            {"status": CallStatus.FAILED, "error_code": "overloaded"},
         ]
     )
     counts = {"input_tokens": chance.randrange(99), "latency_ms": chance.choice([None, chance.randrange(999)])}
-    where = {"provider": "acme" if model != "huge" else "other", "role": chance.choice([None, "judge"])}
+    where: dict[str, object] = {
+        "provider": "acme" if model != "huge" else "other",
+        "role": chance.choice([None, "judge"]),
+    }
     where |= {"price": PRICE, "cached_tokens": chance.choice([0, 7])}
     where["step"] = chance.choice([None, "draft"])
     return {"model": model, "confidence": chance.choice([None, 0.5]), **where, **counts, **ends}
