@@ -149,6 +149,13 @@ _OF_KEPT_ANSWERS = (
     *ADD_CACHE_SUMS,
 )
 
+# How similar the prompt was whose answer the semantic cache gave.
+_OF_SIMILARITY = (
+    "PRAGMA writable_schema = ON",
+    with_columns("call_rows", "similarity REAL"),
+    "PRAGMA writable_schema = RESET",
+)
+
 # One tuple of statements a version; the ledger's `user_version` counts how many have been carried out.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     *(*RELEASED, VERSION_9, _VERSION_10, OF_CONVERSATIONS, OF_PRUNING),
@@ -156,6 +163,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     OF_BATCHES,
     OF_LEASES,
     OF_SUMS,
+    _OF_SIMILARITY,
 )
 _FIRST_WITH_VIEWS = 10
 

@@ -34,6 +34,9 @@ class BatchFlags(RunFlags):
     which: Annotated[
         str | None, typer.Option(metavar="[BATCH]", help="For show, cancel and retry-failed: the batch, or last.")
     ] = None
+    lease: Annotated[
+        str | None, typer.Option(metavar="[LEASE]", help="For leases release and leases settle: the lease, or a batch.")
+    ] = None
     out: Annotated[
         str | None,
         typer.Option(
@@ -61,6 +64,18 @@ class BatchFlags(RunFlags):
         str | None, typer.Option("--max-cost", "-c", metavar="DOLLARS", help="Most that all lines may spend.")
     ] = None
     max_cost_each: Annotated[str | None, typer.Option(metavar="DOLLARS", help="Most that one line may spend.")] = None
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--engine",
+            metavar="ADDRESS",
+            help="Have Dask workers ask: those of a scheduler, tcp://HOST:8786, or local ones (local:4 for 4).",
+            show_default="this process",
+        ),
+    ] = None
+    at_least_once: Annotated[
+        bool, typer.Option("--at-least-once", help="Ask again what a worker that was lost may have sent.")
+    ] = False
     concurrency: Annotated[
         int | None,
         typer.Option(min=1, max=10_000, help="Most lines at a time.", show_default="what rate limits let through"),
@@ -99,7 +114,7 @@ _STAYS = ("concurrency", "max_errors")
 
 _OF_INPUT = ("form", "template", "system", "model", "max_time", "max_wait", "max_cost_each", *_ROWS)
 _OF_FILES = (*REGISTRY_FILES, "scenario")
-_OF_PASS = ("max_cost", "deadline", "verbose", *_STAYS)
+_OF_PASS = ("max_cost", "deadline", "verbose", "engine", "at_least_once", *_STAYS)
 # What each thing that the command does makes use of, beside the ledger and the config file.
 USES = {
     "orch batch": (*_OF_INPUT, *_OF_FILES, *_OF_PASS, "unordered", "full", "resume", "out"),
@@ -107,6 +122,7 @@ USES = {
     "orch batch list": ("out",),
     "orch batch show": ("out", "which"),
     "orch batch cancel": ("which",),
+    "orch batch leases": ("out", "which", "lease"),
     "orch batch retry-failed": ("which", *_OF_FILES, *_OF_PASS),
 }
 

@@ -12,6 +12,7 @@ from ...ledger.batches import Job, ask_again, cancel_job, find_job, is_worked_on
 from ...ledger.store import Ledger
 from .. import render
 from ..batching.flags import NOT_OF_BATCHES, USES, BatchFlags
+from ..batching.leased import leases
 from ..batching.listing import list_jobs, show_job
 from ..batching.working import estimate, work
 from ..options import command
@@ -23,7 +24,7 @@ from .ledgers import open_ledger
 _LAST = "last"
 
 
-@command(BatchFlags, argument=("what", "which"), omit=NOT_OF_BATCHES)
+@command(BatchFlags, argument=("what", "which", "lease"), omit=NOT_OF_BATCHES)
 def batch(flags: BatchFlags) -> int:
     """orch batch prompts.jsonl -o answers.jsonl; orch batch list; orch batch retry-failed last.
 
@@ -86,6 +87,7 @@ def _named(flags: BatchFlags, ledger: Ledger) -> Job:
 
 
 _ACTIONS: dict[str, Callable[[BatchFlags, Settings], int]] = {
+    "leases": leases,
     "list": _list,
     "show": _show,
     "cancel": _cancel,
