@@ -32,7 +32,10 @@ class Level(StrEnum):
     @property
     def rank(self) -> int:
         """The place among the levels, from 0."""
-        return list(Level).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {level: rank for rank, level in enumerate(Level)}
 
 
 class Task(StrEnum):
@@ -132,7 +135,9 @@ class Caching:
 class Request:
     """One completion to ask of one provider. `model` is the provider's own id. `timeout_s` covers the whole call.
 
-    What a model does not take is left out before. `effort` is passed on by its name, and `thinking_tokens` to models
+    What a model does not take is left out before. One that `embeds` asks for the embedding of its message, with so many
+    `dimensions`, instead of an answer. `top_logprobs`: with the logprobs, those of so many tokens that the
+    model held for likely in each place. `effort` is passed on by its name, and `thinking_tokens` to models
     that take a number instead. `tool_choice` is `auto`, `none`, `required`, or the name of a tool after `=`.
     """
 
@@ -150,8 +155,11 @@ class Request:
     tool_choice: str = "auto"
     response_format: ResponseFormat | None = None
     logprobs: bool = False
+    top_logprobs: int = 0
     caching: Caching | None = None
     timeout_s: float = 600.0
+    embeds: bool = False
+    dimensions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +181,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """Natural logarithm of the chance that the model gave the token it wrote."""
+    """Natural logarithm of the chance that the model gave the token it wrote, and the likeliest tokens in its place."""
 
     token: str
     logprob: float
+    top: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +202,7 @@ class Completion:
     `ttft_ms`, the time to the first token, is known only for a streamed call. `thoughts` is what the reply has of the
     model's thoughts, kept apart from `text`; `thought` says that the server had a field for them, which may hold less
     than is billed as output. `disbelieved` is what the provider counted if that cannot be; `usage` is None then.
+    `embedding` is what a request that `embeds` asked for.
     """
 
     text: str
@@ -207,6 +217,7 @@ class Completion:
     thoughts: str = ""
     thought: bool = False
     disbelieved: Usage | None = None
+    embedding: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from ..expressions import expression
 from ..reading.answer import AnswerForm
 from ..reading.prose import Prose
 from ..types import FinishReason, Task
-from .answers import SHORT_WORDS, AnswerKind, FinalAnswer, numbers_in
 from .asked import Asked
+from .final import SHORT_WORDS, AnswerKind, FinalAnswer
+from .numerals import numbers_in
 
 OPEN_WORDS = 60
 MOST_SHARED = 6.0  # logits, either way, of the sum that a share is taken of

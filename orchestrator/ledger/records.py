@@ -10,6 +10,7 @@ from ..billing import CostSource as CostSource
 from ..deferred import dataclass
 
 NOT_BELIEVED = "not_believed"  # the key of a call's usage under which it stands if it cannot be
+EMBEDDING = "embedding"  # the role of a call that asks for the embedding of a prompt
 TOOL_CALLS = "tool_calls"  # the key of a run's metadata under which the ledger keeps them
 
 
@@ -85,7 +86,7 @@ class CallRecord:
     """One attempt at one completion. `reserved_nanousd` is its worst case; `price` and `usage` are JSON objects.
 
     `from_run` is set if nothing was sent, as that run's answer to the same request was kept; `saved_nanousd` is what it
-    had cost, None if that is unknown.
+    had cost, None if that is unknown. `similarity`, 0 to 1, is set if that was asked in other words.
     """
 
     call_id: str
@@ -125,6 +126,7 @@ class CallRecord:
     error_message: str | None = None
     from_run: str | None = None
     saved_nanousd: int | None = None
+    similarity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

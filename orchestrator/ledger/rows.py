@@ -28,9 +28,19 @@ _KEPT = {
     CallRecord: frozenset({"call_id", "run_id", "created_at", "day", "provider", "model", "simulated"}),
 }
 _CHANGING = {record: tuple(name for name in names if name not in _KEPT[record]) for record, names in _NAMES.items()}
-_AS_IT_IS = frozenset({str, int, float, bool, type(None)})
+_AS_IT_IS = frozenset({str, int, float, type(None)})
 
 Record = TypeVar("Record", RunRecord, CallRecord)
+
+
+def names_of(record: type[RunRecord | CallRecord]) -> tuple[str, ...]:
+    """The columns of a record's table that the record has, in order."""
+    return _NAMES[record]
+
+
+def changing_names(record: type[RunRecord | CallRecord]) -> tuple[str, ...]:
+    """Those of them that may change once the row is there."""
+    return _CHANGING[record]
 
 
 def to_micros(when: datetime) -> int:
@@ -57,13 +67,13 @@ def to_sql(value: Any) -> Any:
         return json.dumps(value, ensure_ascii=False) if value else "[]"
     if isinstance(value, StrEnum):
         return str.__str__(value)
-    return value
+    return int(value) if isinstance(value, bool) else value
 
 
 def insert(connection: sqlite3.Connection, table: str, record: RunRecord | CallRecord) -> None:
     """Insert a record as a row of `runs` or `calls`."""
     names = _NAMES[type(record)]
-    insert_row(connection, table, names, _values(record, names), record.run_id)
+    insert_row(connection, table, names, stored_values(record, names), record.run_id)
 
 
 def insert_row(
@@ -77,7 +87,7 @@ def insert_row(
 def rewrite(connection: sqlite3.Connection, table: str, key: str, record: RunRecord | CallRecord) -> None:
     """Replace a row by its record. Raises ValueError if there is no such row."""
     names = _CHANGING[type(record)]
-    change_row(connection, table, key, getattr(record, key), names, _values(record, names), record.run_id)
+    change_row(connection, table, key, getattr(record, key), names, stored_values(record, names), record.run_id)
 
 
 def update(connection: sqlite3.Connection, table: str, key: str, value: str, columns: Mapping[str, Any]) -> None:
@@ -100,7 +110,8 @@ def change_row(
         raise ValueError(f"{table} has no row {value}")
 
 
-def _values(record: RunRecord | CallRecord, names: tuple[str, ...]) -> list[Any]:
+def stored_values(record: RunRecord | CallRecord, names: tuple[str, ...]) -> list[Any]:
+    """The values of some of a record's columns, as SQLite stores them."""
     return [value if type(value) in _AS_IT_IS else to_sql(value) for value in _getter(names)(record)]
 
 

@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar, cast
 from urllib.parse import quote
 
@@ -30,7 +30,7 @@ from .base import Capabilities, Endpoint, Piece
 from .endings import ending
 from .http import Client, checked_address, checked_key, silence_sdk_logging, trusting_nobody
 from .payload import arguments_object, arguments_text, tool_names
-from .reply import Draft, ErrorInReply, dig, items_at, text_at
+from .reply import Draft, ErrorInReply, dig, items_at, numbers_at, text_at
 from .sdk import Kind, SdkProvider
 
 BASE_URL = "https://generativelanguage.googleapis.com"
@@ -103,8 +103,8 @@ class GoogleProvider(SdkProvider):
 
     async def _send(self, request: Request) -> None:
         headers = (*_SDK_HEADERS, ("x-server-timeout", str(math.ceil(request.timeout_s))))
-        url = _address(self._root, request.model)
-        await self._http.post_json(url, headers, _body(request), request.timeout_s)
+        verb, body = ("embedContent", _embedding) if request.embeds else ("generateContent", _body)
+        await self._http.post_json(_address(self._root, request.model, verb), headers, body(request), request.timeout_s)
 
     async def _ask_count(self, request: Request, timeout_s: float) -> bool:
         url = _address(self._root, request.model, "countTokens")
@@ -149,6 +149,7 @@ class GoogleProvider(SdkProvider):
         yield from draft.report(dig(event, "usageMetadata"))
         if blocked := text_at(event, "promptFeedback", "blockReason"):
             draft.finish, draft.note = FinishReason.REFUSED, blocked
+        draft.embedding = numbers_at(event, "embedding", "values")
         candidate = dig(event, "candidates", 0)
         draft.learn(web_searches=len(items_at(candidate, "groundingMetadata", "webSearchQueries")) or None)
         for part in items_at(candidate, "content", "parts"):
@@ -165,7 +166,11 @@ class GoogleProvider(SdkProvider):
                 yield from draft.add_thought(text_at(part, "text"))
             else:
                 yield from draft.add_text(text_at(part, "text"))
-        draft.add_logprobs(items_at(candidate, "logprobsResult", "chosenCandidates"), "logProbability")
+        scored = dig(candidate, "logprobsResult")
+        others = partial(items_at, scored, "topCandidates")
+        draft.add_logprobs(
+            items_at(scored, "chosenCandidates"), "logProbability", lambda place: others(place, "candidates")
+        )
         if reason := text_at(candidate, "finishReason"):
             draft.finish, draft.note = ending(reason), reason
             if draft.finish is FinishReason.STOP and draft.calls:
@@ -203,6 +208,13 @@ def _resource(model: str) -> str:
     return model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
 
 
+def _embedding(request: Request) -> dict[str, Any]:
+    """The request for the embedding of a text."""
+    content = {"parts": [{"text": request.messages[0].content}]}
+    body: dict[str, Any] = {"model": _resource(request.model), "content": content, "taskType": "SEMANTIC_SIMILARITY"}
+    return body | ({"outputDimensionality": request.dimensions} if request.dimensions else {})
+
+
 def _body(request: Request) -> dict[str, Any]:
     """The request as the SDK sends it. It takes the same names, and sends one as it is in Python."""
     limits: dict[str, Any] = {"maxOutputTokens": request.max_tokens}
@@ -220,6 +232,8 @@ def _body(request: Request) -> dict[str, Any]:
         limits["stopSequences"] = list(request.stop)
     if request.logprobs:
         limits["responseLogprobs"] = True
+        if request.top_logprobs:
+            limits["logprobs"] = request.top_logprobs
     if request.response_format is not None:
         limits["responseMimeType"] = "application/json"
         if request.response_format.schema is not None:
@@ -265,7 +279,10 @@ def _contents(messages: tuple[Message, ...], model: str) -> list[dict[str, Any]]
             turns.append(("user", [{"text": f"<system>\n{message.content}\n</system>"}]))
             continue
         parts = [_part(part) for part in message.in_parts if part] or ([] if message.tool_calls else [{"text": ""}])
-        parts += [_function_call(call, model) for call in message.tool_calls]
+        unsigned = _NOT_ITS_OWN if _SIGNING.search(model) else None
+        for call in message.tool_calls:  # the signature of the first one is that of them all
+            parts.append(_function_call(call, call.signature or unsigned))
+            unsigned = None
         turns.append(("model" if message.role == "assistant" else "user", parts))
     return [{"role": role, "parts": parts} for role, parts in turns]
 
@@ -279,9 +296,8 @@ def _part(part: Part) -> dict[str, Any]:
     return {"fileData": {"fileUri": part.url} | kind}
 
 
-def _function_call(call: ToolCall, model: str) -> dict[str, Any]:
-    """A call as the model made it, with the signature of its thoughts. From Gemini 3 on a call without one is refused,
-    unless it is said to be another model's: https://ai.google.dev/gemini-api/docs/thought-signatures"""
+def _function_call(call: ToolCall, signature: str | None) -> dict[str, Any]:
+    """A call as the model made it, with the signature of its thoughts. From Gemini 3 on the calls of a turn are refused
+    without one, unless they are said to be another model's: https://ai.google.dev/gemini-api/docs/thought-signatures"""
     part: dict[str, Any] = {"functionCall": {"name": call.name, "args": dict(arguments_object(call))}}
-    signature = call.signature or (_NOT_ITS_OWN if _SIGNING.search(model) else None)
     return part if signature is None else part | {"thoughtSignature": signature}

@@ -19,7 +19,7 @@ from .endings import ending
 from .http import Client, checked_address, checked_key, ignore_custom_headers, silence_sdk_logging
 from .network import BILLED_TO, header_value
 from .payload import arguments_text, is_strict, json_instruction
-from .reply import CallKey, Draft, ErrorInReply, dig, items_at, text_at
+from .reply import CallKey, Draft, ErrorInReply, dig, items_at, numbers_at, text_at
 from .sdk import Kind, SdkProvider, sse_events
 
 BASE_URL = "https://api.openai.com/v1"
@@ -87,7 +87,10 @@ class OpenAIProvider(SdkProvider):
         return Capabilities(streaming=True, tools=True, json_schema=self._dialect.json_schema, logprobs=True, stop=True)
 
     async def _send(self, request: Request) -> None:
-        await self._post(self._client, "chat/completions", _parameters(request, self._dialect), request.timeout_s)
+        path, body = "chat/completions", _parameters
+        if request.embeds:
+            path, body = "embeddings", _embedding
+        await self._post(self._client, path, body(request, self._dialect), request.timeout_s)
 
     async def _ask_count(self, request: Request, timeout_s: float) -> bool:
         if self._dialect.counts:
@@ -117,6 +120,7 @@ class OpenAIProvider(SdkProvider):
         """A whole reply or one chunk of it: they differ in what holds the answer."""
         draft.model = text_at(body, "model") or draft.model
         draft.request_id = draft.request_id or text_at(body, "id") or None
+        draft.embedding = numbers_at(body, "data", 0, "embedding")
         choice = dig(body, "choices", 0)
         answer = dig(choice, part)
         gateway = dig(body, "provider_metadata", "gateway")
@@ -133,7 +137,8 @@ class OpenAIProvider(SdkProvider):
             draft.add_refusal(refusal)
         draft.note_thought(*(dig(answer, name) for name in _THOUGHTS))
         _take_calls(answer, draft, whole=part == "message")
-        draft.add_logprobs(items_at(choice, "logprobs", "content"), "logprob")
+        scored = items_at(choice, "logprobs", "content")
+        draft.add_logprobs(scored, "logprob", lambda place: items_at(scored[place], "top_logprobs"))
         if reason := text_at(choice, "finish_reason"):
             draft.finish, draft.note = ending(reason), reason
         if draft.finish is FinishReason.STOP and draft.calls:
@@ -225,6 +230,12 @@ def _input_part(part: Part) -> dict[str, Any]:
     return {"type": "input_file", "filename": part.name or "document.pdf", "file_data": part.address}
 
 
+def _embedding(request: Request, dialect: Dialect) -> dict[str, Any]:
+    """The request for the embedding of a text. Servers that are only compatible may take no number of dimensions."""
+    body: dict[str, Any] = {"model": request.model, "input": request.messages[0].content, "encoding_format": "float"}
+    return body | ({"dimensions": request.dimensions} if request.dimensions and dialect.keyed else {})
+
+
 def _parameters(request: Request, dialect: Dialect) -> dict[str, Any]:
     system = request.system or ""
     parameters: dict[str, Any] = {"model": request.model, dialect.output_limit: request.max_tokens}
@@ -252,6 +263,8 @@ def _parameters(request: Request, dialect: Dialect) -> dict[str, Any]:
         parameters["stop"] = list(request.stop)
     if request.logprobs:
         parameters["logprobs"] = True
+        if request.top_logprobs:
+            parameters["top_logprobs"] = request.top_logprobs
     if request.tools:
         parameters["tools"] = [
             {

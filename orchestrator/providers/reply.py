@@ -6,6 +6,7 @@ The adapters read decoded JSON, not the SDKs' models: a server that leaves a fie
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
@@ -56,6 +57,21 @@ def items_at(node: object, *path: str | int) -> Sequence[object]:
     return value if isinstance(value, list) else ()
 
 
+def numbers_at(node: object, *path: str | int) -> tuple[float, ...]:
+    """The list of finite numbers at a path, or an empty one."""
+    found = items_at(node, *path)
+    numbers = tuple(float(each) for each in found if isinstance(each, int | float) and math.isfinite(each))
+    return numbers if len(numbers) == len(found) else ()
+
+
+def _scored(entry: object, value: str) -> tuple[str, float] | None:
+    """A token and its logprob, which is called `value`."""
+    number = dig(entry, value)
+    if not isinstance(number, int | float) or isinstance(number, bool):
+        return None
+    return scrub(text_at(entry, "token")), float(number)
+
+
 CallKey = tuple[object, int]  # where a wire has a tool call, and which one of those there
 
 
@@ -92,6 +108,7 @@ class Draft:
     note: str = ""
     model: str = ""
     request_id: str | None = None
+    embedding: tuple[float, ...] = ()
     _told_output: bool = False  # a count of output is in the latest event
     _thoughts: list[str] = field(default_factory=list)  # from that field
     _thought_room: int = _MOST_THOUGHT
@@ -184,13 +201,16 @@ class Draft:
         self._take_room(len(piece))
         self.refusal.append(piece)
 
-    def add_logprobs(self, entries: Sequence[object], value: str) -> None:
-        """Takes a provider's list of tokens, whose logprob is called `value`; entries without a number are left out."""
-        for entry in entries:
-            number = dig(entry, value)
-            if isinstance(number, int | float) and not isinstance(number, bool):
-                self._take_room(_LEAST)
-                self.logprobs.append(TokenLogprob(scrub(text_at(entry, "token")), float(number)))
+    def add_logprobs(
+        self, entries: Sequence[object], value: str, others: Callable[[int], Sequence[object]] = lambda _: ()
+    ) -> None:
+        """Takes a provider's list of tokens, whose logprob is called `value`; entries without a number are left out.
+        `others` has the likeliest tokens in the place of each, in the same form."""
+        for place, entry in enumerate(entries):
+            if (scored := _scored(entry, value)) is not None:
+                top = tuple(each for other in others(place) if (each := _scored(other, value)) is not None)
+                self._take_room(_LEAST * (1 + len(top)))
+                self.logprobs.append(TokenLogprob(*scored, top))
 
     def _take_room(self, characters: int) -> None:
         """Raises ReplyTooLongError where there is not so much room."""
@@ -288,6 +308,7 @@ class Draft:
             thoughts=clean("".join([*self._thoughts, *self._split.thoughts])),
             thought=self.thought,
             disbelieved=self.disbelieved,
+            embedding=self.embedding,
         )
 
     def partial(self) -> Completion | None:
@@ -312,7 +333,7 @@ class Draft:
             if self.begun:
                 raise self._error(IncompleteError, "the reply was cut off", FinishReason.INCOMPLETE)
             raise self._error(BadReplyError, "the reply ended before it began", FinishReason.INCOMPLETE)
-        if not self.begun and finish is not FinishReason.LENGTH:
+        if not self.begun and not self.embedding and finish is not FinishReason.LENGTH:
             raise self._error(EmptyReplyError, "an empty reply", finish)
         return self.completion(finish)
 

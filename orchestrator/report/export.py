@@ -67,6 +67,7 @@ _CALL_COLUMNS = {
     "role": "calls.role",
     "from_run": "calls.from_run",
     "saved_nanousd": "calls.saved_nanousd",
+    "similarity": "calls.similarity",
 }
 _CALL_TEXT = {"system": "runs.system", "prompt": "runs.prompt", "response": "calls.response"}
 

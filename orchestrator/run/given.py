@@ -46,6 +46,23 @@ def options_of(settings: Settings, *, strategy: str | None = None, **given: Unpa
     return asked
 
 
+def options_over(options: RunOptions, given: Mapping[str, Any]) -> RunOptions:
+    """The options with others over them, by their Python names and `strategy`. Raises UsageError as `options_of` does.
+
+    Another strategy, or one that is implied, need not take what was given for the first one.
+    """
+    fields, names = _python_names()
+    values = {fields.get(name, name): _given(name, value) for name, value in given.items()}
+    asked = asked_for(options, values, names)
+    if asked.strategy != options.strategy:
+        return asked
+    return replace(asked, given={**options.given, **asked.given})
+
+
+def _given(name: str, value: Any) -> Any:
+    return value if name == "strategy" else _read(OPTIONS[_python_names()[0][name]], value)
+
+
 @cache
 def _python_names() -> tuple[dict[str, str], dict[str, str]]:
     """The field of each Python parameter, and the parameter of each field."""
@@ -63,7 +80,7 @@ def _read(option: Option, value: Any) -> Any:
         case Kind.NAMES | Kind.TEXTS | Kind.TOOLS:
             return tuple(value)
         case Kind.DOLLARS:
-            return _nanousd(option.python_name, value)
+            return nanousd_of(option.python_name, value)
         case Kind.AGE:
             return _age(option.python_name, value)
         case Kind.SCHEMA:
@@ -82,10 +99,11 @@ def prompt_given(
 ) -> Prompt:
     """The prompt with a text or with files as its context; or a conversation."""
     if messages is not None:
-        if text is not None or context:
-            raise UsageError("messages are given, and with them all that is asked: leave out prompt and context")
+        if text is not None or not isinstance(context or "", str):
+            raise UsageError("messages are given, and with them all that is asked: leave out prompt and files")
         said = from_openai(messages)
-        return said if system is None else replace(said, system=joined_system(system, said.system))
+        said = said if system is None else replace(said, system=joined_system(system, said.system))
+        return _with_context(said, str(context or ""))
     if text is None:
         raise UsageError("there is no prompt and there are no messages")
     if isinstance(context, str):
@@ -93,6 +111,14 @@ def prompt_given(
     if not context:
         return Prompt(text, system)
     return attach(text, system, read_attachments(context, stdin=None, window=registry.largest_window).text)
+
+
+def _with_context(said: Prompt, context: str) -> Prompt:
+    """The conversation with a text behind its question."""
+    if not context.strip():
+        return said
+    parts = (*said.parts, f"\n{context}") if said.parts else ()
+    return replace(said, text=f"{said.text}\n\n{context}", parts=parts, context=context)
 
 
 async def with_attached(prompt: Prompt, named: Sequence[str], *, simulate: bool) -> Prompt:
@@ -117,7 +143,8 @@ def _age(name: str, value: Any) -> float:
         raise UsageError(f"{name}: {error}") from error
 
 
-def _nanousd(name: str, dollars: Dollars) -> int:
+def nanousd_of(name: str, dollars: Dollars) -> int:
+    """An amount in dollars as nano-dollars; `name` is the parameter's. Raises UsageError."""
     try:
         return dollars_to_nanousd(dollars)
     except (ArithmeticError, ValueError) as error:

@@ -95,7 +95,7 @@ class OrchestrationResult:
             "calls": [_call_dict(call) for call in self.calls],
             "metadata": dict(self.metadata),
             "timestamp": rfc3339(self.timestamp),
-            "error": None if self.error is None else asdict(self.error),
+            "error": None if self.error is None else error_dict(self.error),
         }
 
 
@@ -168,6 +168,11 @@ def refused_result(error: OrchError, *, strategy: str | None, simulated: bool, w
     )
 
 
+def error_dict(error: ErrorInfo) -> dict[str, Any]:
+    """Why a run failed, as JSON."""
+    return asdict(error)
+
+
 def tool_call_dict(call: ToolCall) -> dict[str, Any]:
     """A tool call as JSON. `arguments` is an object, or the model's text if that is not a JSON object."""
     try:
@@ -200,6 +205,7 @@ def _call_dict(call: CallRecord) -> dict[str, Any]:
         "cost_source": call.cost_source and call.cost_source.value,
         "from_run": call.from_run,
         "saved_nanousd": call.saved_nanousd,
+        "similarity": _rounded(call.similarity),
         "latency_ms": call.latency_ms,
         "ttft_ms": call.ttft_ms,
         "confidence": _rounded(call.confidence),

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 from starlette.exceptions import HTTPException
 from starlette.routing import Route, Router
 
-from ..choose.loads import prompt_load
 from ..clock import local_now
 from ..deferred import dataclass
 from ..distribution import version
-from ..plan import calls
 from .answering import Answering, with_orch
 from .exchange import Exchange, Receive, Scope, Send
 from .gate import EXCHANGE, App
@@ -49,7 +47,8 @@ class Routes:
 
     def app(self, answering: Callable[[Any], Answering]) -> App:
         """The ASGI app. `answering` makes the endpoint of a wire."""
-        routes = [Route(path, answering(wire), methods=["POST"]) for path, wire in ANSWERING.items()]
+        answers = {path: answering(wire) for path, wire in ANSWERING.items()}
+        routes = [Route(path, answer, methods=["POST"]) for path, answer in answers.items()]
         routes += [
             Route(COUNTING, _Endpoint(self._count), methods=["POST"]),
             Route(MODELS, _Endpoint(self._models), methods=["GET"]),
@@ -58,7 +57,7 @@ class Routes:
             Route(METRICS, _Endpoint(self._figures), methods=["GET"]),
             Route(REPORT, _Endpoint(self._report), methods=["GET"]),
         ]
-        return _Paths(Router(routes, redirect_slashes=False))
+        return _Paths(answers, Router(routes, redirect_slashes=False))
 
     async def _health(self, exchange: Exchange) -> None:
         await exchange.respond(200, {"status": "ok", "version": version()})
@@ -87,22 +86,28 @@ class Routes:
         await exchange.respond(200, described_for_anthropic(name) if anthropic else described(self.runs.engine, name))
 
     async def _count(self, exchange: Exchange) -> None:
-        """How many tokens the input is, as far as is known without asking: for the model that would be asked first."""
+        """How many tokens the input is for the model that would be asked first."""
         document = await exchange.document(self.most_bytes)
         asked = with_orch(messages.read_for_count(document), document, exchange)
         planned = await self.runs.plan(asked, exchange.key)
-        spec = self.runs.engine.registry.model(next(calls(planned.plan)).model)
-        load = prompt_load(planned.reading, planned.options, spec)
-        await exchange.respond(200, {"input_tokens": load.input_tokens})
+        counted = await self.runs.engine.count_input(planned)
+        orch = {"model": counted.model, "exact": counted.exact}
+        await exchange.respond(200, {"input_tokens": counted.tokens, "orch": orch})
 
 
 @dataclass(frozen=True, slots=True)
 class _Paths:
-    """An ASGI app: Starlette's router, without the pages of its own that `Starlette` would answer errors with."""
+    """An ASGI app: `answers` by path, which take nearly every request, else Starlette's router, without the pages of
+    its own that `Starlette` would answer errors with."""
 
+    answers: Mapping[str, App]
     router: Router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = self.answers.get(scope["path"])
+        if answer is not None and scope["method"] == "POST":
+            await answer(scope, receive, send)
+            return
         scope["app"] = self  # then it raises for what it cannot route
         try:
             await self.router(scope, receive, send)

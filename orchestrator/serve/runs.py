@@ -14,7 +14,6 @@ from ..ledger.keys import Key
 from ..plan import models
 from ..registry.model import Registry
 from ..run.engine import Engine
-from ..run.events import Observer
 from ..run.result import OrchestrationResult
 from ..types import FinishReason, Message
 from .asked import Asked
@@ -43,14 +42,11 @@ class Runs:
         if asked.stay and options.tools:
             began = await self.conversations.model_of(prompt, _owner(key))
             options = _with(options, stay_with=began)
+        prompt = self.conversations.signed(prompt, _owner(key))
         planned = await self.engine.prepare(prompt, options)
         if key is not None:
             _check_allowed(key, asked, planned, self.engine.registry)
         return planned
-
-    async def execute(self, planned: Planned, observe: Observer) -> OrchestrationResult:
-        """Carry out a plan. As `Engine.execute`."""
-        return await self.engine.execute(planned, observe)
 
     def reply(self, asked: Asked, key: Key | None, result: OrchestrationResult, warnings: list[str]) -> Reply:
         """What a run came to, as a reply. Raises Refused for one without an answer."""
@@ -82,7 +78,8 @@ class Runs:
             strategy = EXPERIMENT
         tags = [*(key.tags if key is not None else ()), *given.pop("tags", ())]
         options = options_of(self.engine.settings, strategy=strategy, **given, tags=tags or None)
-        served = Served(None if key is None else key.name, None, asked.logprobs, asked.tool_choice)
+        owner = None if key is None else key.name
+        served = Served(owner, None, asked.logprobs, asked.top_logprobs, asked.tool_choice)
         return replace(options, stream=asked.stream, served=served)
 
 

@@ -2,30 +2,40 @@
 account that it is from.
 
 A run comes over with all that hangs on it, or not at all: whatever stops a merge, the next one goes on. What is under
-way there stays, and so do its budgets and keys. Runs that were pruned or forgotten here do not come back; what is left
-of those that were pruned there are sums, which nothing tells apart from sums that were merged before, so they stay too.
+way there stays, and so do its budgets and keys. Runs that were pruned or forgotten here do not come back. Of those that
+were pruned there the sums come, a day at a time, if none of the day's runs is known here, as a row or as pruned.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ..deferred import dataclass
+from ..clock import local_now
+from ..deferred import dataclass, replace
 from ..errors import UsageError
 from ..ledger import progress
-from ..ledger.rows import change_row, insert_row
+from ..ledger.bringing import bring, is_known
 from ..ledger.schema import MIGRATIONS, version_of
 from ..ledger.store import Ledger, is_there
+from ..ledger.sum_tables import ALL, SUMS
+from ..ledger.summing import sum_days
 from ..ledger.transaction import as_ledger_errors, transaction
 
 _BATCH = 200  # runs a transaction
 _NEW = """
     SELECT rowid, run_id, source, source_key FROM other.run_rows
     WHERE rowid > ? AND status <> 'running' ORDER BY rowid LIMIT ?
+"""
+_SUMMED = "SELECT day FROM other.run_sums WHERE pruned AND grain = '' GROUP BY day"
+_PRUNED_OF_DAY = """
+    SELECT count(*), sum(
+        EXISTS (SELECT 1 FROM main.run_rows WHERE run_rows.run_id = theirs.run_id)
+        OR EXISTS (SELECT 1 FROM main.pruned_runs WHERE pruned_runs.run_id = theirs.run_id)
+    ) FROM other.pruned_runs AS theirs WHERE day = ?
 """
 _HANGS_ON_IT = (
     "INSERT OR IGNORE INTO main.ratings (run_id, rating, rated_at, note)"
@@ -52,7 +62,8 @@ class Merged:
     runs: int = 0
     calls: int = 0
     known: int = 0
-    pruned_days: int = 0
+    summed_days: int = 0  # whose sums of pruned runs were brought
+    pruned_days: int = 0  # whose sums of pruned runs stay there
 
 
 def merge(ledger: Ledger, other: Path, *, host: str | None, user: str | None) -> Merged:
@@ -66,25 +77,51 @@ def merge(ledger: Ledger, other: Path, *, host: str | None, user: str | None) ->
         raise UsageError(f"{other} is the ledger itself: it has all of its runs")
     with as_ledger_errors(other), _current(other) as path, ledger.apart() as connection:
         connection.execute("ATTACH ? AS other", (f"{path.absolute().as_uri()}?mode=ro",))
-        return _merge(connection, host, user)
+        merged = _merge(connection, host, user)
+        days = [_bring_sums(connection, day[0], host, user) for day in connection.execute(_SUMMED).fetchall()]
+        merged = replace(merged, summed_days=days.count(True), pruned_days=days.count(False))
+    sum_days(ledger, local_now().date())
+    return merged
 
 
 def _merge(connection: sqlite3.Connection, host: str | None, user: str | None) -> Merged:
     (of,) = connection.execute("SELECT coalesce(max(rowid), 0) FROM other.run_rows").fetchone()
-    (pruned,) = connection.execute("SELECT count(DISTINCT day) FROM other.run_sums WHERE pruned").fetchone()
     runs = calls = known = last = 0
     while True:
         with transaction(connection):
             rows = connection.execute(_NEW, (last, _BATCH)).fetchall()
-            for rowid, run_id, source, source_key in rows:
-                last = rowid
-                if _is_known(connection, run_id, source, source_key):
+            for row in rows:
+                last, run_id = row["rowid"], row["run_id"]
+                if is_known(connection, row):
                     known += 1
                     continue
                 runs, calls = runs + 1, calls + _bring(connection, run_id, host, user)
         if not rows:
-            return Merged(runs, calls, known, pruned)
+            return Merged(runs, calls, known)
         progress.show("merging runs", last, of)
+
+
+def _bring_sums(connection: sqlite3.Connection, day: str, host: str | None, user: str | None) -> bool | None:
+    """The sums of the runs of a day that were pruned there. Returns whether they came; None if they had come before."""
+    with transaction(connection):
+        theirs, known = connection.execute(_PRUNED_OF_DAY, (day,)).fetchone()
+        if theirs and theirs == known:
+            return None
+        if not theirs or known:
+            return False
+        for table in SUMS:
+            names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            values = {name: name for name in names} | {
+                name: f"CASE WHEN grain = '{ALL}' OR grain LIKE '%C%' THEN coalesce({name}, ?) END"
+                for name in ("host", "user")
+            }
+            connection.execute(
+                f"INSERT INTO main.{table} ({', '.join(names)}) SELECT {', '.join(values.values())}"
+                f" FROM other.{table} WHERE day = ? AND pruned",
+                (*(said for name, said in {"host": host, "user": user}.items() if name in names), day),
+            )
+        connection.execute("INSERT INTO main.pruned_runs SELECT * FROM other.pruned_runs WHERE day = ?", (day,))
+        return True
 
 
 @contextmanager
@@ -101,33 +138,12 @@ def _current(other: Path) -> Iterator[Path]:
         yield other if is_current else copy
 
 
-def _is_known(connection: sqlite3.Connection, run_id: str, source: str | None, source_key: str | None) -> bool:
-    row = connection.execute(
-        "SELECT 1 FROM main.run_rows WHERE run_id = ? UNION ALL SELECT 1 FROM main.pruned_runs WHERE run_id = ?"
-        " UNION ALL SELECT 1 FROM main.run_rows WHERE source = ? AND source_key = ?",
-        (run_id, run_id, source, source_key),
-    ).fetchone()
-    return row is not None
-
-
 def _bring(connection: sqlite3.Connection, run_id: str, host: str | None, user: str | None) -> int:
     """Within a transaction: one run with its calls and all that hangs on it. Returns the number of calls."""
     run = dict(connection.execute("SELECT * FROM other.runs WHERE run_id = ?", (run_id,)).fetchone())
     run |= {"host": run["host"] or host, "user": run["user"] or user}
-    # The answer comes last, as the calls' are looked up for it.
-    answer = run.pop("response")
-    _insert(connection, "runs", run)
     calls = connection.execute("SELECT * FROM other.calls WHERE run_id = ? ORDER BY rowid", (run_id,)).fetchall()
-    for call in calls:
-        _insert(connection, "calls", dict(call))
-    if answer is not None:
-        change_row(connection, "runs", "run_id", run_id, ("response",), [answer], run_id)
+    bring(connection, run, [dict(call) for call in calls])
     for statement in _HANGS_ON_IT:
         connection.execute(statement, (run_id,))
     return len(calls)
-
-
-def _insert(connection: sqlite3.Connection, table: str, row: dict[str, object]) -> None:
-    del row["rowid"]
-    values: Sequence[object] = list(row.values())
-    insert_row(connection, table, tuple(row), list(values), str(row["run_id"]))

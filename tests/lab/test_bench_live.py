@@ -23,10 +23,10 @@ from orchestrator.errors import BudgetError, LedgerError, OverloadedError, Usage
 from orchestrator.lab.live import Gathered, Gathering, LiveOptions
 from orchestrator.lab.reading import read_items, read_prompts
 from orchestrator.lab.records import Asked, Item, RecordedOutcome
-from orchestrator.lab.spending import SpendingLimit, SpentError
 from orchestrator.lab.writing import RecordFile, line_of
 from orchestrator.ledger.store import Ledger
 from orchestrator.registry import load_registry
+from orchestrator.run.spending import SpendingLimit, SpentError
 from orchestrator.types import Completion, Request
 
 SMALL, LARGE, JUDGE = "claude-haiku-5-5", "claude-opus-5-5", "gpt-6-luna"
@@ -207,7 +207,7 @@ def test_an_interrupt_keeps_what_had_come_of_a_prompt(bench: Bench) -> None:
             async with asyncio.timeout(60):
                 await bench.script.hanging.wait()
                 await judged.wait()
-                while not gathering._limit.spent_nanousd:  # noqa: ASYNC110  # a purse has no event
+                while not gathering.gathered.judging_nanousd:  # noqa: ASYNC110  # figures have no event
                     await asyncio.sleep(0.01)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):

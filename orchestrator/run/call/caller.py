@@ -17,8 +17,8 @@ from dataclasses import field
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
+from typing import TYPE_CHECKING
 
-import stamina
 from ulid import ULID
 
 from ...choose.quote import REASONING, affordable_output, price_for, prices_for, worst_case
@@ -27,9 +27,9 @@ from ...config import RetryPolicy, RunOptions
 from ...deferred import dataclass, replace
 from ...errors import Billed, BudgetError, LedgerError, ProviderError
 from ...ledger.entries import left_nanousd
+from ...ledger.posting import AtOnce
 from ...ledger.records import CallRecord, CallStatus
 from ...ledger.store import Ledger
-from ...ledger.transaction import Work
 from ...money import Price
 from ...plan.load import MESSAGE_OVERHEAD, Load
 from ...providers.base import Provider
@@ -41,14 +41,17 @@ from ..events import CallEnded, CallStarted, Event, Note, Observer, TextArrived,
 from .admission import Admission, HeldUpError
 from .allowance import Allowance, CostShare, TokenBudget
 from .attempt import Answered, Attempt
-from .cache import RunCache, Send
-from .cache_key import Hit
 from .connections import Connections
+from .embedding import embedded
 from .patience import Patience
 from .permit import Permit
 from .retry import Backoff
 from .run_log import RunLog
 from .settlement import Terms, from_cache, price_json
+
+if TYPE_CHECKING:
+    from .cache import RunCache, Send
+    from .cache_key import Hit
 
 _WORTH_COUNTING = 1_000  # tokens: what is shorter is bounded closely enough for any cap
 _COUNTED_WITHIN = 100  # a hundredth on top: Anthropic calls its count an estimate that may be off by a small amount
@@ -184,6 +187,8 @@ class Caller:
         def on_wait(seconds: float, error: ProviderError) -> None:
             order.observe(Waiting(spec.name, seconds, error.message))
 
+        import stamina  # heavy
+
         backoff = Backoff(self._retry, lambda: order.waits_until - self._monotonic(), self._rng, on_wait)
         async for attempt in stamina.retry_context(on=backoff, attempts=None, timeout=None):
             with attempt:
@@ -210,7 +215,8 @@ class Caller:
         if order.cache is None or key is None:
             return await send()
         until = min(order.deadline, order.patience.started(self._monotonic()).until)
-        found = await order.cache.answer(key, send, lambda: until - self._monotonic())
+        embed = partial(embedded, self, order)
+        found = await order.cache.answer(key, send, lambda: until - self._monotonic(), embed)
         if isinstance(found, Answered):
             answered = found
         else:
@@ -328,7 +334,7 @@ class Caller:
             role=role,
         )
 
-    async def reserve(self, drafts: Sequence[Draft], confirm: Work[None] | None = None) -> None:
+    async def reserve(self, drafts: Sequence[Draft], at_once: AtOnce | None = None) -> None:
         """Reserve the worst cases of the calls: of all of them or of none. Raises BudgetError."""
         exempt = [draft.record.call_id for draft in drafts if draft.exempt]
         held: dict[Allowance, dict[str, int]] = {}
@@ -341,7 +347,7 @@ class Caller:
         try:
             for holder, calls in held.items():
                 holder.hold(calls, self.log.calls)
-            await self.log.reserve([draft.record for draft in drafts], exempt, confirm)
+            await self.log.reserve([draft.record for draft in drafts], exempt, at_once)
         except (BudgetError, HeldUpError):
             for holder, calls in held.items():
                 holder.release(calls)
@@ -352,7 +358,7 @@ class Caller:
     ) -> Answered:
         provider = self._connections.get(spec.provider)
 
-        async def send(permit: Permit, confirm: Work[None] | None = None) -> Answered:
+        async def send(permit: Permit, at_once: AtOnce | None = None) -> Answered:
             async with permit:
                 # Nothing lies between: it is reserved and marked as sent in one transaction.
                 draft = await self.draft(
@@ -360,12 +366,12 @@ class Caller:
                 )
                 attempt = self._attempt(draft, order, provider)
                 try:
-                    await self.reserve([draft], confirm)
+                    await self.reserve([draft], at_once)
                     with suppress(LedgerError):
                         await self._admission.note_late(permit)
                 except BaseException as error:
                     if draft.record.call_id not in self.log.calls:
-                        if confirm is not None:
+                        if at_once is not None:
                             permit.slot = None  # it was not taken either: that is one transaction
                     elif isinstance(error, asyncio.CancelledError):
                         await attempt.withdraw()
@@ -374,9 +380,9 @@ class Caller:
 
         permit = self._admission.at_once(spec, deadline=order.deadline)
         if permit is not None:
-            confirm = partial(self._admission.confirm, permit=permit, tokens=_expected_tokens(order))
+            at_once = self._admission.confirmation(permit, _expected_tokens(order))
             with suppress(HeldUpError):
-                return await send(permit, confirm)
+                return await send(permit, at_once)
         return await send(await self._admitted(spec, order))
 
     async def _send_reserved(self, draft: Draft, order: Order) -> Answered:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,16 +20,17 @@ from typing import Any, TypeVar
 
 from ...deferred import replace
 from ...errors import LedgerError
-from ...ledger import entries
+from ...ledger import entries, posting
 from ...ledger.budgets import Alert
 from ...ledger.conversations import KeptTurn
+from ...ledger.posting import AtOnce
 from ...ledger.records import CallRecord, CallStatus, RunRecord
 from ...ledger.spool import spool
 from ...ledger.store import Ledger
-from ...ledger.transaction import Work
-from ..events import BudgetAlerted, CallEnded, Note, Observer, unobserved
+from ..events import BudgetAlerted, Bystander, CallEnded, Note, Observer, unobserved
 
 T = TypeVar("T")
+Also = Callable[[sqlite3.Connection, tuple[CallRecord, ...]], None]
 
 
 class RunLog:
@@ -61,18 +62,18 @@ class RunLog:
     def start(self) -> None:
         """Write the run's row, once. If that fails, the next reservation or the end of the run raises the error."""
         if self._begun is None and self._run is not None:
-            begin = partial(entries.start_run, run=self._run, said=self._said)
-            self._begun = self._hand_in(self._ledger.submit(begin))
+            self._begun = self._hand_in(self._ledger.submit(posting.start_run(self._run, self._said)))
 
     async def reserve(
-        self, calls: Sequence[CallRecord], exempt: Collection[str], confirm: Work[None] | None = None
+        self, calls: Sequence[CallRecord], exempt: Collection[str], at_once: AtOnce | None = None
     ) -> None:
         """Insert calls: all of them or none. Raises BudgetError, and LedgerError if the run could not be written.
 
-        `confirm` is called first, in the same transaction; whatever it raises is raised, and no call is inserted.
+        A call that is sent `at_once` takes its slot first, in the same transaction; if it gets none, that error is
+        raised, and no call is inserted.
         """
         self.start()
-        reserved = self._ledger.submit(partial(_reserve, calls=calls, exempt=exempt, confirm=confirm))
+        reserved = self._ledger.submit(posting.reserve(calls, exempt, at_once))
         try:
             await reserved
         except LedgerError:
@@ -97,38 +98,47 @@ class RunLog:
         """Write how a call ended; `outcome` is that in words. The row is written even if the task is cancelled
         meanwhile.
 
-        If the run has an observer, this waits until the row is written, so that events come in order.
+        If the run has an observer, this waits until the row is written, so that events come in order; a bystander
+        hears of it later.
         """
         self.calls[call.call_id] = call
         self._settling.add(call.call_id)
-        settled = self._hand_in(self._ledger.submit(partial(self._write, call_id=call.call_id)))
+        settled = self._hand_in(self._ledger.submit(posting.settle(partial(self._settling_call, call.call_id))))
         settled.add_done_callback(partial(self._settled, call.call_id))
         if self.observe is unobserved:
             return
+        ended = CallEnded(call.call_id, call.model, outcome, call.latency_ms, call.cost_nanousd)
+        if isinstance(self.observe, Bystander):
+            settled.add_done_callback(partial(self._tell, ended))
+            return
         await asyncio.wait({settled})
+        if settled.exception() is not None:
+            self.observe(Note(await self._spooling[call.call_id], loud=True))
+        self._tell(ended, settled)
+
+    def _tell(self, ended: CallEnded, settled: asyncio.Future[tuple[Alert, ...]]) -> None:
+        """Tell the observer of a call's end, and of the alerts that its cost raised."""
         if settled.exception() is None:
             for alert in settled.result():
                 self.observe(BudgetAlerted(alert))
-        else:
-            self.observe(Note(await self._spooling[call.call_id], loud=True))
-        self.observe(CallEnded(call.call_id, call.model, outcome, call.latency_ms, call.cost_nanousd))
+        self.observe(ended)
 
     def judge(self, call_id: str, confidence: float, verdict: str) -> None:
         """Write the verdict on an answer, a JSON object. A failure to write it does not fail the run."""
         self.calls[call_id] = replace(self.calls[call_id], confidence=confidence, verdict=verdict)
         if call_id not in self._settling:  # else it goes with the settlement
-            change = partial(entries.judge, call_id=call_id, confidence=confidence, verdict=verdict)
-            self._hand_in(self._ledger.submit(change))
+            self._hand_in(self._ledger.submit(posting.judge(call_id, confidence, verdict)))
 
-    async def finish(self, run: RunRecord) -> bool:
-        """Write the run's end. Returns when all rows of the run are durable or in the spool, and says whether the task
-        was cancelled meanwhile.
+    async def finish(self, run: RunRecord, also: Also | None = None) -> bool:
+        """Write the run's end, and in the same transaction what `also` writes, which gets the run's calls. Returns when
+        all rows of the run are durable or in the spool, and says whether the task was cancelled meanwhile.
 
         Raises LedgerError if the run's row could not be written at the start: then the ledger has nothing of it, and
         nothing was sent.
         """
         self.start()
-        finished = self._hand_in(self._ledger.submit(partial(entries.finish_run, run=run)))
+        end = posting.finish_run(run) if also is None else partial(self._end, run=run, also=also)
+        finished = self._hand_in(self._ledger.submit(end))
         cancelled = await self._all_written()
         if self._begun is not None and (error := self._begun.exception()) is not None:
             raise error
@@ -140,16 +150,24 @@ class RunLog:
             self.observe(Note(f"{error}; the end of the run is not in it: {where}", loud=True))
         return cancelled
 
-    def _write(self, connection: sqlite3.Connection, call_id: str) -> tuple[Alert, ...]:
-        """Within the transaction: write the row as it stands now, with its verdict if there is one."""
+    def _settling_call(self, call_id: str) -> CallRecord:
+        """Within the transaction: the row as it stands now, with its verdict if there is one."""
         self._settling.discard(call_id)
-        return entries.settle(connection, self.calls[call_id])
+        return self.calls[call_id]
+
+    def _end(self, connection: sqlite3.Connection, run: RunRecord, also: Also) -> tuple[CallRecord, ...]:
+        """Within the transaction: write the run's end. Returns the calls that were still open."""
+        interrupted = entries.finish_run(connection, run)
+        also(connection, tuple((self.calls | {call.call_id: call for call in interrupted}).values()))
+        return interrupted
 
     def _settled(self, call_id: str, written: asyncio.Future[tuple[Alert, ...]]) -> None:
         if (error := written.exception()) is None:
             self.alerts += written.result()
         else:
-            self._spooling[call_id] = self._hand_in(asyncio.ensure_future(self._spool(call_id, error)))
+            spooling = self._spooling[call_id] = self._hand_in(asyncio.ensure_future(self._spool(call_id, error)))
+            if isinstance(self.observe, Bystander):
+                spooling.add_done_callback(lambda kept: self.observe(Note(kept.result(), loud=True)))
 
     async def _spool(self, call_id: str, error: BaseException) -> str:
         """Put a row into the spool, with a warning."""
@@ -186,11 +204,3 @@ class RunLog:
             except asyncio.CancelledError:
                 cancelled = True
         return cancelled
-
-
-def _reserve(
-    connection: sqlite3.Connection, calls: Sequence[CallRecord], exempt: Collection[str], confirm: Work[None] | None
-) -> None:
-    if confirm is not None:
-        confirm(connection)
-    entries.reserve(connection, calls, exempt)

@@ -30,8 +30,7 @@ from ...types import Caching, FinishReason, Message, Request, ResponseFormat, To
 from ..call.attempt import Answered
 from ..call.caller import Caller, Draft, Order
 from .judgement import Judgement, read_judgement
-from .outcome import Outcome
-from .reducing import is_no_answer
+from .outcome import Outcome, is_no_answer
 
 _BY_NOBODY = Served()
 Decide = Callable[..., None]  # (text, *, loud=False)
@@ -135,7 +134,12 @@ class Asker:
         record = answered.record
         if record.from_run is not None:
             cost = "" if record.saved_nanousd is None else f", which paid {format_nanousd(record.saved_nanousd)}"
-            self.decide(f"{spec.name}'s answer is from the cache: that of run {record.from_run}{cost}")
+            alike = (
+                "" if record.similarity is None else f", asked the same in other words ({record.similarity:.2f} alike)"
+            )
+            self.decide(f"{spec.name}'s answer is from the cache: that of run {record.from_run}{cost}{alike}")
+        elif order.cache is not None and key is not None and (passed := order.cache.passed_over(key)):
+            self.decide(f"{spec.name}: {passed}")
         return answered
 
     async def _counted(self, spec: ModelSpec, request: Request, order: Order) -> tuple[Request, Order]:
@@ -169,6 +173,7 @@ class Asker:
             stop=() if material.judging else passed.stop,
             response_format=self._format(call, spec, material, order),
             logprobs=(order.logprobs or wanted.logprobs) and Feature.LOGPROBS in spec.supports and not material.judging,
+            top_logprobs=wanted.top_logprobs,
             tools=tools,
             tool_choice=wanted.tool_choice,
             caching=self._caching(composed, tools, order),

@@ -29,8 +29,6 @@ from ..call.caller import Draft, Order
 from .context import Context, Given, all_failed, broke_off, called, given_by, was_shown
 from .evidence import examined, self_checked
 from .outcome import Outcome, opinion
-from .panel import run_panel
-from .reducing import borne_out
 
 
 @dataclass(slots=True)
@@ -65,6 +63,8 @@ class Execution(Context):
                 case Cascade():
                     outcome = await self._cascade(node, given, order)
                 case Panel():
+                    from .panel import run_panel  # heavy
+
                     outcome = await run_panel(self, node, given, order, self._carry_out)
                 case Sequence():
                     outcome = await self._sequence(node, given, order)
@@ -102,24 +102,14 @@ class Execution(Context):
             except OrchError as error:
                 failures.append(error)
                 self.best = seen or before
-                if was_shown(error) or (not isinstance(error, ProviderError) and error.disposition is Disposition.STOP):
-                    raise
-                stop = self.stops(error) and not leg.optional
-                if isinstance(error, BudgetError) and (legs or seen is not None):  # else it is the run's error
-                    self.tell_of(error, f"left out {called(leg)}")
-                else:
-                    self.went_on(error, last=stop or not legs)
-                if stop:
+                if self._ends_with(error, leg, legs, is_needed=seen is None):
                     break
-                if isinstance(error, ContextTooLongError):
-                    room = self._room_of(leg)
-                    legs.sort(key=lambda other: self._room_of(other) <= room)
                 continue
             if self.accepts(outcome, threshold):
                 order.fresh.update(one.fresh)
                 return outcome
             fresh[outcome.call_id] = one.fresh
-            same = borne_out(answers, outcome, self.asked.wanted, self.detector)
+            same = self._borne_out(answers, outcome)
             answers.append(outcome)
             if same is not None and same.confidence > outcome.confidence:
                 self.decide(f"{outcome.spec.name} answers the same as {same.spec.name}")
@@ -135,6 +125,29 @@ class Execution(Context):
             raise all_failed(failures)
         self.decide(f"no answer reached {threshold:g}: the best seen is {seen.spec.name}'s")
         return seen
+
+    def _ends_with(self, error: OrchError, leg: Node, legs: list[Node], *, is_needed: bool) -> bool:
+        """Whether a cascade ends with a leg that failed: `legs` are those after it, in the order that they have from
+        now on; the leg `is_needed` if there is no answer yet. Raises the error if it is the run's."""
+        if was_shown(error) or (not isinstance(error, ProviderError) and error.disposition is Disposition.STOP):
+            raise error
+        stop = self.stops(error) and not leg.optional
+        if isinstance(error, BudgetError) and (legs or not is_needed):  # else it is the run's error
+            self.tell_of(error, f"left out {called(leg)}")
+        else:
+            self.went_on(error, last=stop or not legs)
+        if isinstance(error, ContextTooLongError) and not stop:
+            room = self._room_of(leg)
+            legs.sort(key=lambda other: self._room_of(other) <= room)
+        return stop
+
+    def _borne_out(self, earlier: list[Outcome], outcome: Outcome) -> Outcome | None:
+        """The earlier answer of a cascade that this one says again, with that as evidence for it, if there is one."""
+        if not earlier:
+            return None
+        from .reducing import borne_out  # heavy
+
+        return borne_out(earlier, outcome, self.asked.wanted, self.detector)
 
     async def _sequence(self, node: Sequence, given: Given, order: Order) -> Outcome:
         last: Outcome | None = None
