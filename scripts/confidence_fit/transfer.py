@@ -41,7 +41,7 @@ def by_pair(title: str, sample: Sequence[Reply], logits: Array, *, each: bool = 
     for (source, model), members in pairs.items():
         figures, chances = held(logits[members], [sample[i] for i in members]), sigmoid(logits[members])
         errors.append(figures["ece"])
-        floors += [_error(chances, rng.random(len(chances)) < chances) for _ in range(DRAWS)]
+        floors += [_error(chances, _drawn(chances, rng)) for _ in range(DRAWS)]
         if each:
             print(f"  {f'{source} {model}':36}", *(f"{key} {value:<6}" for key, value in figures.items()))
     print(
@@ -49,7 +49,9 @@ def by_pair(title: str, sample: Sequence[Reply], logits: Array, *, each: bool = 
         f" if all were true {np.mean(floors):.3f}"
     )
     for count in RATINGS:
-        found = [_rated(sample, logits, rng.permutation(m), count) for m in pairs.values() for _ in range(DRAWS)]
+        found = [
+            _rated(sample, logits, rng.permutation(m).tolist(), count) for m in pairs.values() for _ in range(DRAWS)
+        ]
         error, floor = np.mean(found, axis=0)
         print(f"  with {count} ratings of the pair {error:.3f}; if all were true {floor:.3f}")
 
@@ -61,9 +63,13 @@ def _rated(sample: Sequence[Reply], logits: Array, order: Sequence[int], count: 
     learnt = learn(RatedAnswer("", "", grade, logit) for grade, logit in zip(grades[:count], own[:count], strict=True))
     shared = (learnt.share("", "") - 1) * np.clip(own[count:], -MOST_SHARED, MOST_SHARED)
     chances = sigmoid(own[count:] + learnt.logit("", "") + shared)
-    drawn = np.random.default_rng(SEED).random(len(chances)) < chances
-    return _error(chances, grades[count:]), _error(chances, drawn)
+    return _error(chances, grades[count:]), _error(chances, _drawn(chances, np.random.default_rng(SEED)))
+
+
+def _drawn(chances: Array, rng: np.random.Generator) -> Array:
+    """Outcomes that come with these chances."""
+    return (rng.random(len(chances)) < chances).astype(float)
 
 
 def _error(chances: Array, right: Array) -> float:
-    return Confidence(chances.tolist(), right.astype(float).tolist()).ece() or 0.0
+    return Confidence(chances.tolist(), right.tolist()).ece() or 0.0
