@@ -18,6 +18,7 @@
         │   ├── OutcomeUnknownError   read timeout, reset after sending: may be billed (next*)
         │   ├── BadReplyError         not the JSON, chunking or shape that was promised
         │   ├── EmptyReplyError       status 200 with nothing in it
+        │   ├── BatchEndedError       the batch was cancelled, or out of time, before its turn: not billed
         │   └── SetAsideError         it kept failing and is left alone for a while; nothing was sent (next)
         ├── QuotaExhaustedError    6  out of credit, or a daily quota                      next
         ├── DeadlineError          6  the run's time is up                                 stop
@@ -244,6 +245,13 @@ class EmptyReplyError(TemporaryError):
 
     code = "empty_reply"
     default_billed = Billed.YES
+
+
+class BatchEndedError(TemporaryError):
+    """A batch at the provider was cancelled, or its time was up, before this request of it was answered. It is not
+    billed."""
+
+    code = "batch_ended"
 
 
 class SetAsideError(TemporaryError):

@@ -27,6 +27,11 @@ _VERSIONS = ("v1", "v1beta", "api")  # how a path begins that names no provider:
 _GEMINI_CALL = expression(r"/models/(?P<model>.+):(?P<verb>generateContent|streamGenerateContent|countTokens)$")
 _MODELS = expression(r"/models(?:/(?P<model>.+))?$")
 
+_BATCHES = expression(
+    r"/(?:files|batches|messages/batches)(?:/[\w-]+)?(?:/content|/cancel|/results|:cancel|:download)?$"
+    r"|:batchGenerateContent$"
+)
+
 
 class Operation(Enum):
     """What a request asks for."""
@@ -34,6 +39,7 @@ class Operation(Enum):
     GENERATE = auto()
     COUNT = auto()
     MODELS = auto()
+    BATCHES = auto()
     JOURNAL = auto()
     UNKNOWN = auto()
 
@@ -42,7 +48,7 @@ class Operation(Enum):
 class Route:
     """`provider` is empty where the address does not say; `certain` is False where it is only likely.
 
-    `model`, `stream` and `sse` are what a Gemini path says of its request.
+    `model`, `stream` and `sse` are what a Gemini path says of its request. `path`: what follows the provider's name.
     """
 
     operation: Operation
@@ -52,6 +58,7 @@ class Route:
     model: str | None = None
     stream: bool = False
     sse: bool = True
+    path: str = ""
 
 
 def route(scope: Scope) -> Route:
@@ -61,6 +68,9 @@ def route(scope: Scope) -> Route:
         return Route(Operation.JOURNAL)
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     provider, certain, path = _provider(headers.get("host", ""), path)
+    if _BATCHES.search(path):
+        wire = wire_of(provider) if provider else _wire_of_key(headers)
+        return Route(Operation.BATCHES, wire, provider, certain, path=path)
     if method == "POST":
         return _generation(provider, certain, path, scope)
     listing = _MODELS.search(path)
