@@ -6,6 +6,7 @@
     ├── BudgetError                5  refused by a budget; nothing was sent                next
     ├── LedgerError               11  the ledger cannot be written; nothing was sent       stop
     ├── NotAcceptedError       8  the user's own schema or command does not take the answer stop
+    ├── NotAskedError         10  one of many, and all were stopped before it              stop
     ├── Interrupted          130/143  Ctrl-C, SIGTERM                                      stop
     ├── PluginError            1  a plugin failed at what it was asked to do               stop
     └── ProviderError                 a call failed, or could not be made
@@ -43,6 +44,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from .types import Completion
+
+EXIT_PARTLY_FAILED = 10  # some of many prompts have no answer
 
 
 class Disposition(StrEnum):
@@ -111,13 +114,15 @@ class ConfigError(OrchError):
 class BudgetError(_InOwnWords):
     """A budget does not allow a call's worst case. Nothing was sent.
 
-    `calls`: the ids of the calls that do not fit, of several; empty if it is all of them.
+    `calls`: the ids of the calls that do not fit, of several; empty if it is all of them. `shared`: it is a budget of
+    the ledger, which other runs use up and give back; not the run's own cap.
     """
 
     code = "budget"
     exit_code = 5
     disposition = Disposition.NEXT
     calls: frozenset[str] = frozenset()
+    shared: bool = False
 
 
 class LedgerError(_InOwnWords):
@@ -125,6 +130,13 @@ class LedgerError(_InOwnWords):
 
     code = "ledger"
     exit_code = 11
+
+
+class NotAskedError(_InOwnWords):
+    """One of many prompts, which was not asked since all of them were stopped before. Nothing was sent for it."""
+
+    code = "not_asked"
+    exit_code = EXIT_PARTLY_FAILED
 
 
 class NotAcceptedError(OrchError):

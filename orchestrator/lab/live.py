@@ -23,11 +23,11 @@ from ..registry.model import Chain, Registry
 from ..run.engine import Engine, RunInterrupted
 from ..run.events import CallStarted, Event, TextArrived
 from ..run.result import OrchestrationResult
+from ..run.spending import Bill, SpendingLimit
 from ..run.walk.judgement import read_judgement
 from ..types import Completion, FinishReason, Prompt, digest_of
 from .records import Asked, Item, RecordedOutcome
 from .replay import Progress, unwatched
-from .spending import Bill, SpendingLimit
 from .writing import RecordFile
 
 CATEGORY = "bench"
@@ -81,7 +81,7 @@ class Gathering:
     def __post_init__(self) -> None:
         self._chains = self._plans()
         self.engine = Engine(self.settings, replace(self.registry, chains=self._chains), connect=self.connect)
-        self._limit = SpendingLimit(self.options.max_cost_nanousd)
+        self._limit = SpendingLimit(self.options.max_cost_nanousd, whole=True)
 
     async def gather(self, prompts: Sequence[Asked]) -> Gathered:
         """Ask what is missing, some prompts at a time. Raises an OrchError if the first prompt could not be asked,

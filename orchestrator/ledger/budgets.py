@@ -165,11 +165,13 @@ def check_budgets(connection: sqlite3.Connection, calls: Sequence[CallRecord]) -
             )
         worst = sum(call.reserved_nanousd or 0 for call in counted)
         if worst > budget.limit_nanousd - state.committed_nanousd:
-            raise BudgetError(
+            refusal = BudgetError(
                 f"the budget of {budget} has {format_nanousd(state.left_nanousd)} left, and "
                 f"{' and '.join(call.model for call in counted)} could cost {format_nanousd(worst)}",
                 hint="nothing was sent for it; see: orch budget show",
             )
+            refusal.shared = True
+            raise refusal
 
 
 def left_nanousd(connection: sqlite3.Connection, call: CallRecord) -> int | None:

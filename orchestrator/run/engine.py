@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from ..choose.choosing import with_strategy_meant
 from ..choose.making import Planned, make_plan
@@ -57,7 +58,7 @@ from .call.cache import AnswerCache
 from .call.caller import Caller, Order
 from .call.commands import for_commands
 from .call.connections import Connections
-from .call.run_log import RunLog
+from .call.run_log import Also, RunLog
 from .events import Begun, Note, Observer, unobserved
 from .experiences import Experiences
 from .lifetime import Lifetime, Opened
@@ -66,7 +67,12 @@ from .result import ErrorInfo, OrchestrationResult, build_result
 from .streaming import AnswerStream
 from .walk import Execution, Outcome
 
+if TYPE_CHECKING:
+    from .given import Dollars
+    from .many import Many, Questions
+
 T = TypeVar("T")
+Keep = Callable[[sqlite3.Connection, OrchestrationResult], None]  # what else is written when a run ends
 
 _TOO_SHORT = "raise --max-tokens: models that think before they write spend them on that too"
 
@@ -197,15 +203,43 @@ class Engine:
         asked = replace(options, stream=True)
         return AnswerStream(lambda watch: self.run(prompt, asked, watch), observe)
 
+    def run_many(
+        self,
+        questions: Questions,
+        options: RunOptions | None = None,
+        *,
+        concurrency: int | None = None,
+        max_cost: Dollars | None = None,
+        deadline: float | None = None,
+        max_errors: int | None = None,
+        ordered: bool = False,
+        observe: Observer = unobserved,
+    ) -> Many:
+        """Answer many prompts, some at a time: `async for each in engine.run_many(prompts, max_cost=1)`.
+
+        `questions` are texts, prompts, lists of messages or `ToAsk`s, from any iterable, which is read as far as there
+        is room. `concurrency` is how many are in flight, by default what rate limits let through. `max_cost` is for all
+        together, in dollars; `deadline` in seconds. After `max_errors` failures no other is asked. Each gives a
+        `ManyResult`, as it comes or `ordered` as asked; the error of one is in its result.
+        """
+        from .many import many_of  # few ask many
+
+        bounds = {"concurrency": concurrency, "max_errors": max_errors, "ordered": ordered}
+        return many_of(self, questions, options, max_cost=max_cost, deadline=deadline, observe=observe, **bounds)
+
     async def execute(
         self,
         planned: Planned,
         observe: Observer = unobserved,
         *,
         answered: Callable[[OrchestrationResult], None] | None = None,
+        run_id: str | None = None,
+        kept: Keep | None = None,
     ) -> OrchestrationResult:
         """Execute a plan. A failure after the run has begun is in the result's `error`. `answered` gets the result as
-        soon as it is in the ledger: what follows, such as alert commands, can take some seconds.
+        soon as it is in the ledger: what follows, such as alert commands, can take some seconds. `run_id` is a new
+        ULID; by default one is made. `kept` is called with the result in the transaction that ends the run, so that
+        what it writes is durable together with the run's end.
 
         Raises LedgerError, before anything is sent, if the ledger cannot be written, and RunInterrupted if cancelled.
         """
@@ -216,7 +250,7 @@ class Engine:
                 observe(Note(self._lifetime.warnings.pop(0), loud=True))
             for reason in planned.reasons:
                 observe(Note(reason, loud=reason in planned.warnings))
-            return await self._execute(planned, opened, observe, answered)
+            return await self._execute(planned, opened, observe, answered, run_id, kept)
         finally:
             await self._lifetime.give_back(opened)
 
@@ -226,11 +260,13 @@ class Engine:
         opened: Opened,
         observe: Observer,
         answered: Callable[[OrchestrationResult], None] | None,
+        run_id: str | None,
+        kept: Keep | None,
     ) -> OrchestrationResult:
         log, result, interrupted = RunLog(opened.ledger, observe), None, None
         try:
             try:
-                result = await self._carry_out(planned, opened, log)
+                result = await self._carry_out(planned, opened, log, run_id, kept)
             except RunInterrupted as error:
                 interrupted, result = error, error.result
             if answered is not None:
@@ -247,7 +283,9 @@ class Engine:
             raise interrupted
         return result
 
-    async def _carry_out(self, planned: Planned, opened: Opened, log: RunLog) -> OrchestrationResult:
+    async def _carry_out(
+        self, planned: Planned, opened: Opened, log: RunLog, run_id: str | None, kept: Keep | None
+    ) -> OrchestrationResult:
         started, settings, connecting = self._monotonic(), self.settings, opened.connections.seconds
         called = models(planned.plan)  # one alone is waited for as long as the run lasts
         pace = await self._paces.of(called, opened.ledger) if len(called) > 1 else {}
@@ -258,6 +296,7 @@ class Engine:
             simulated=settings.simulate,
             with_text=settings.log_text,
             environ=settings.environ,
+            run_id=run_id,
         )
         log.begin(run, recording.said(planned, with_text=settings.log_text))
         log.observe(Begun(run.run_id))
@@ -280,16 +319,18 @@ class Engine:
                 metadata=metadata,
                 with_text=settings.log_text,
             )
-            cancelled = await log.finish(row)
-            result = build_result(
-                Recorded(row, tuple(log.calls.values())),
-                metadata,
+            result_of = partial(
+                build_result,
+                metadata=metadata,
                 response=text,
                 error=None if error is None else ErrorInfo.of(error),
                 exception=error,
                 tool_calls=() if outcome is None else outcome.completion.tool_calls,
                 completion=None if outcome is None else outcome.completion,
             )
+            also: Also | None = None if kept is None else lambda db, calls: kept(db, result_of(Recorded(row, calls)))
+            cancelled = await log.finish(row, also)
+            result = result_of(Recorded(row, tuple(log.calls.values())))
             if cancelled and status is not RunStatus.INTERRUPTED:
                 raise RunInterrupted(result)
             return result
@@ -307,8 +348,8 @@ class Engine:
             raise
         except OrchError as error:
             text = _partial_text(error)
-            partial = bool(text) and isinstance(error, IncompleteError)
-            return await finish(RunStatus.INCOMPLETE if partial else RunStatus.FAILED, text, error=error)
+            is_partial = bool(text) and isinstance(error, IncompleteError)
+            return await finish(RunStatus.INCOMPLETE if is_partial else RunStatus.FAILED, text, error=error)
         except Exception as error:
             await finish(RunStatus.FAILED, error=OrchError(f"unexpected {type(error).__name__}: {error}"))
             raise

@@ -85,3 +85,14 @@ Observer = Callable[[Event], None]
 
 def unobserved(_: Event) -> None:
     """An observer that ignores all events."""
+
+
+class Bystander:
+    """An observer of many runs at a time, for whom none of them waits: the end of a call reaches it when its row is
+    written, perhaps after events that followed it."""
+
+    def __init__(self, observe: Observer) -> None:
+        self._observe = observe
+
+    def __call__(self, event: Event) -> None:
+        self._observe(event)

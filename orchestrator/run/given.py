@@ -63,7 +63,7 @@ def _read(option: Option, value: Any) -> Any:
         case Kind.NAMES | Kind.TEXTS | Kind.TOOLS:
             return tuple(value)
         case Kind.DOLLARS:
-            return _nanousd(option.python_name, value)
+            return nanousd_of(option.python_name, value)
         case Kind.AGE:
             return _age(option.python_name, value)
         case Kind.SCHEMA:
@@ -117,7 +117,8 @@ def _age(name: str, value: Any) -> float:
         raise UsageError(f"{name}: {error}") from error
 
 
-def _nanousd(name: str, dollars: Dollars) -> int:
+def nanousd_of(name: str, dollars: Dollars) -> int:
+    """An amount in dollars as nano-dollars; `name` is the parameter's. Raises UsageError."""
     try:
         return dollars_to_nanousd(dollars)
     except (ArithmeticError, ValueError) as error:

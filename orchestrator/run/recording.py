@@ -32,12 +32,14 @@ def begun(
     simulated: bool,
     with_text: bool,
     environ: Mapping[str, str],
+    run_id: str | None = None,
 ) -> RunRecord:
-    """The row of a new run. `with_text` stores the prompt itself and not only its hash; `environ` may name the user."""
+    """The row of a new run. `with_text` stores the prompt itself and not only its hash; `environ` may name the user.
+    Without a `run_id`, one is made."""
     prompt, options, analysis = planned.prompt, planned.options, planned.analysis
     assigned = planned.assigned if planned.assigned is not None and planned.assigned.counts else None
     return RunRecord(
-        run_id=str(ULID.from_datetime(now)),
+        run_id=run_id or str(ULID.from_datetime(now)),
         created_at=now,
         day=now.date().isoformat(),
         process=process,

@@ -23,10 +23,10 @@ from orchestrator.errors import BudgetError, LedgerError, OverloadedError, Usage
 from orchestrator.lab.live import Gathered, Gathering, LiveOptions
 from orchestrator.lab.reading import read_items, read_prompts
 from orchestrator.lab.records import Asked, Item, RecordedOutcome
-from orchestrator.lab.spending import SpendingLimit, SpentError
 from orchestrator.lab.writing import RecordFile, line_of
 from orchestrator.ledger.store import Ledger
 from orchestrator.registry import load_registry
+from orchestrator.run.spending import SpendingLimit, SpentError
 from orchestrator.types import Completion, Request
 
 SMALL, LARGE, JUDGE = "claude-haiku-5-5", "claude-opus-5-5", "gpt-6-luna"

@@ -11,7 +11,7 @@ import typer
 from ...config import Settings
 from ...config.options import asked_for
 from ...deferred import dataclass, replace
-from ...errors import UsageError
+from ...errors import EXIT_PARTLY_FAILED, UsageError
 from ...lab.live import Gathered, Gathering, LiveOptions
 from ...lab.reading import read_prompts
 from ...lab.records import Asked, Item
@@ -24,7 +24,6 @@ from ..interrupts import Signals
 from ..options import SimulateFlag
 from ..setup import cost_from
 
-EXIT_PARTLY_FAILED = 10
 _SHOWN_FAILURES = 5
 
 

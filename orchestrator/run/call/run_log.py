@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -27,9 +27,10 @@ from ...ledger.records import CallRecord, CallStatus, RunRecord
 from ...ledger.spool import spool
 from ...ledger.store import Ledger
 from ...ledger.transaction import Work
-from ..events import BudgetAlerted, CallEnded, Note, Observer, unobserved
+from ..events import BudgetAlerted, Bystander, CallEnded, Note, Observer, unobserved
 
 T = TypeVar("T")
+Also = Callable[[sqlite3.Connection, tuple[CallRecord, ...]], None]
 
 
 class RunLog:
@@ -97,7 +98,8 @@ class RunLog:
         """Write how a call ended; `outcome` is that in words. The row is written even if the task is cancelled
         meanwhile.
 
-        If the run has an observer, this waits until the row is written, so that events come in order.
+        If the run has an observer, this waits until the row is written, so that events come in order; a bystander
+        hears of it later.
         """
         self.calls[call.call_id] = call
         self._settling.add(call.call_id)
@@ -105,6 +107,12 @@ class RunLog:
         settled.add_done_callback(partial(self._settled, call.call_id))
         if self.observe is unobserved:
             return
+        if isinstance(self.observe, Bystander):
+            self._hand_in(asyncio.ensure_future(self._tell(settled, call, outcome)))
+        else:
+            await self._tell(settled, call, outcome)
+
+    async def _tell(self, settled: asyncio.Future[tuple[Alert, ...]], call: CallRecord, outcome: str) -> None:
         await asyncio.wait({settled})
         if settled.exception() is None:
             for alert in settled.result():
@@ -120,15 +128,15 @@ class RunLog:
             change = partial(entries.judge, call_id=call_id, confidence=confidence, verdict=verdict)
             self._hand_in(self._ledger.submit(change))
 
-    async def finish(self, run: RunRecord) -> bool:
-        """Write the run's end. Returns when all rows of the run are durable or in the spool, and says whether the task
-        was cancelled meanwhile.
+    async def finish(self, run: RunRecord, also: Also | None = None) -> bool:
+        """Write the run's end, and in the same transaction what `also` writes, which gets the run's calls. Returns when
+        all rows of the run are durable or in the spool, and says whether the task was cancelled meanwhile.
 
         Raises LedgerError if the run's row could not be written at the start: then the ledger has nothing of it, and
         nothing was sent.
         """
         self.start()
-        finished = self._hand_in(self._ledger.submit(partial(entries.finish_run, run=run)))
+        finished = self._hand_in(self._ledger.submit(partial(self._end, run=run, also=also)))
         cancelled = await self._all_written()
         if self._begun is not None and (error := self._begun.exception()) is not None:
             raise error
@@ -144,6 +152,13 @@ class RunLog:
         """Within the transaction: write the row as it stands now, with its verdict if there is one."""
         self._settling.discard(call_id)
         return entries.settle(connection, self.calls[call_id])
+
+    def _end(self, connection: sqlite3.Connection, run: RunRecord, also: Also | None) -> tuple[CallRecord, ...]:
+        """Within the transaction: write the run's end. Returns the calls that were still open."""
+        interrupted = entries.finish_run(connection, run)
+        if also is not None:
+            also(connection, tuple((self.calls | {call.call_id: call for call in interrupted}).values()))
+        return interrupted
 
     def _settled(self, call_id: str, written: asyncio.Future[tuple[Alert, ...]]) -> None:
         if (error := written.exception()) is None:
