@@ -13,13 +13,15 @@ from datetime import datetime
 
 from .rows import to_micros
 
+AWAY = "at a provider"  # in the place of a process: the run goes on in whatever process fetches what it waits for
 _WHY = "it ended before the call was settled"
 
 
 def running_processes(connection: sqlite3.Connection) -> list[str | None]:
     """The names of all processes with a run that is not finished; None stands for rows from before processes had
     names."""
-    return [name for (name,) in connection.execute("SELECT DISTINCT process FROM run_rows WHERE status = 'running'")]
+    query = "SELECT DISTINCT process FROM run_rows WHERE status = 'running' AND process IS NOT ?"
+    return [name for (name,) in connection.execute(query, (AWAY,))]
 
 
 def interrupt_orphans(connection: sqlite3.Connection, gone: Sequence[str | None], at: datetime) -> None:

@@ -84,6 +84,8 @@ class RunRecord:
 class CallRecord:
     """One attempt at one completion. `reserved_nanousd` is its worst case; `price` and `usage` are JSON objects.
 
+    `submission` is set if it was made by a provider's batch API: which of the `provider_submissions` it was in;
+    `batch_saved_nanousd` is what a live call would have cost more.
     `from_run` is set if nothing was sent, as that run's answer to the same request was kept; `saved_nanousd` is what it
     had cost, None if that is unknown.
     """
@@ -125,6 +127,8 @@ class CallRecord:
     error_message: str | None = None
     from_run: str | None = None
     saved_nanousd: int | None = None
+    submission: str | None = None
+    batch_saved_nanousd: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

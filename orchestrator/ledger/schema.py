@@ -19,7 +19,8 @@ from .released import RELEASED
 from .schema_of_conversations import OF_CONVERSATIONS
 from .schema_of_keys import VERSION_9
 from .schema_of_pruning import OF_PRUNING
-from .sum_tables import ADD_CACHE_SUMS, CREATE_SUMS, RUN_DIMENSIONS
+from .schema_of_submissions import BATCH_COLUMNS, OF_SUBMISSIONS
+from .sum_tables import ADD_BATCH_SUMS, ADD_CACHE_SUMS, CREATE_SUMS, RUN_DIMENSIONS
 from .views import remake_views
 
 # What the calls of a run cost, as an expression over them: null if one is unpriced; one that is not settled yet counts
@@ -164,10 +165,20 @@ _OF_KEPT_ANSWERS = (
     *ADD_CACHE_SUMS,
 )
 
+# The providers' batch APIs.
+_OF_SUBMISSIONS = (
+    "PRAGMA writable_schema = ON",
+    _with_columns("call_rows", BATCH_COLUMNS),
+    "PRAGMA writable_schema = RESET",
+    *OF_SUBMISSIONS,
+    *ADD_BATCH_SUMS,
+)
+
 # One tuple of statements a version; the ledger's `user_version` counts how many have been carried out.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     *(*RELEASED, VERSION_9, _VERSION_10, OF_CONVERSATIONS, OF_PRUNING),
     _OF_KEPT_ANSWERS,
+    _OF_SUBMISSIONS,
 )
 _FIRST_WITH_VIEWS = 10
 

@@ -52,8 +52,13 @@ CALL_SUMS = {
     # Answers from the response cache, and what those had cost.
     "cache_hits": "sum(calls.cost_source IS 'cache')",
     "saved_nanousd": "coalesce(sum(calls.saved_nanousd), 0)",
+    # Calls by the providers' batch APIs, and what live ones would have cost more.
+    "batch_calls": "count(calls.submission)",
+    "batch_saved_nanousd": "coalesce(sum(calls.batch_saved_nanousd), 0)",
 }
-_LATER = ("cache_hits", "saved_nanousd")  # columns that a later migration adds
+_OF_CACHE = ("cache_hits", "saved_nanousd")
+_OF_BATCHES = ("batch_calls", "batch_saved_nanousd")
+_LATER = (*_OF_CACHE, *_OF_BATCHES)  # columns that later migrations add
 CALL_LATENCIES = "group_concat(CASE WHEN calls.status = 'completed' THEN calls.latency_ms END)"
 RUN_SUMS = {
     "runs": "count(*)",
@@ -95,4 +100,10 @@ CREATE_SUMS = (
     "CREATE INDEX call_sums_by_day ON call_sums (grain, day)",
     "CREATE INDEX run_sums_by_day ON run_sums (grain, day)",
 )
-ADD_CACHE_SUMS = tuple(f"ALTER TABLE call_sums ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0" for name in _LATER)
+
+
+def _added(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"ALTER TABLE call_sums ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0" for name in names)
+
+
+ADD_CACHE_SUMS, ADD_BATCH_SUMS = _added(_OF_CACHE), _added(_OF_BATCHES)

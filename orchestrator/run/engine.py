@@ -54,6 +54,7 @@ from .caching import run_cache
 from .call.admission import Admission
 from .call.alerts import tell
 from .call.allowance import TokenBudget
+from .call.by_batch import ByBatch
 from .call.cache import AnswerCache
 from .call.caller import Caller, Order
 from .call.commands import for_commands
@@ -83,6 +84,10 @@ class RunInterrupted(asyncio.CancelledError):
     def __init__(self, result: OrchestrationResult) -> None:
         super().__init__("interrupted")
         self.result = result
+
+
+class RunPostponed(asyncio.CancelledError):
+    """A run by batch was given up for now. The ledger has what it takes to go on with it."""
 
 
 class Engine:
@@ -235,22 +240,25 @@ class Engine:
         answered: Callable[[OrchestrationResult], None] | None = None,
         run_id: str | None = None,
         kept: Keep | None = None,
+        by_batch: ByBatch | None = None,
     ) -> OrchestrationResult:
         """Execute a plan. A failure after the run has begun is in the result's `error`. `answered` gets the result as
         soon as it is in the ledger: what follows, such as alert commands, can take some seconds. `run_id` is a new
         ULID; by default one is made. `kept` is called with the result in the transaction that ends the run, so that
-        what it writes is durable together with the run's end.
+        what it writes is durable together with the run's end. `by_batch`: its calls go through the providers' batch
+        APIs; if it is cancelled, it goes on another time, and RunPostponed is raised.
 
         Raises LedgerError, before anything is sent, if the ledger cannot be written, and RunInterrupted if cancelled.
         """
         opened = await self._lifetime.take()
         try:
-            planned = await self._in_turn(planned, opened.ledger)
+            if by_batch is None or by_batch.begun is None:  # else it took its turn when it was begun
+                planned = await self._in_turn(planned, opened.ledger)
             while self._lifetime.warnings:
                 observe(Note(self._lifetime.warnings.pop(0), loud=True))
             for reason in planned.reasons:
                 observe(Note(reason, loud=reason in planned.warnings))
-            return await self._execute(planned, opened, observe, answered, run_id, kept)
+            return await self._execute(planned, opened, observe, answered, run_id, kept, by_batch)
         finally:
             await self._lifetime.give_back(opened)
 
@@ -262,11 +270,12 @@ class Engine:
         answered: Callable[[OrchestrationResult], None] | None,
         run_id: str | None,
         kept: Keep | None,
+        by_batch: ByBatch | None,
     ) -> OrchestrationResult:
         log, result, interrupted = RunLog(opened.ledger, observe), None, None
         try:
             try:
-                result = await self._carry_out(planned, opened, log, run_id, kept)
+                result = await self._carry_out(planned, opened, log, run_id, kept, by_batch)
             except RunInterrupted as error:
                 interrupted, result = error, error.result
             if answered is not None:
@@ -284,7 +293,13 @@ class Engine:
         return result
 
     async def _carry_out(
-        self, planned: Planned, opened: Opened, log: RunLog, run_id: str | None, kept: Keep | None
+        self,
+        planned: Planned,
+        opened: Opened,
+        log: RunLog,
+        run_id: str | None,
+        kept: Keep | None,
+        by_batch: ByBatch | None,
     ) -> OrchestrationResult:
         started, settings, connecting = self._monotonic(), self.settings, opened.connections.seconds
         called = models(planned.plan)  # one alone is waited for as long as the run lasts
@@ -298,11 +313,20 @@ class Engine:
             environ=settings.environ,
             run_id=run_id,
         )
-        log.begin(run, recording.said(planned, with_text=settings.log_text))
+        if by_batch is not None and by_batch.begun is not None:
+            run = by_batch.begun
+            log.go_on(run, by_batch.calls)
+        else:
+            log.begin(run, recording.said(planned, with_text=settings.log_text))
         log.observe(Begun(run.run_id))
         experience = await self._experiences.of(opened.ledger)
-        execution = self._execution(run, planned, log, opened, started, pace, experience)
+        execution = self._execution(run, planned, log, opened, started, pace, experience, by_batch)
         cache = execution.order.cache
+
+        def took_ms() -> int:
+            if by_batch is not None:  # most of it was in no process at all
+                return round(1000 * (self._clock() - run.created_at).total_seconds())
+            return round(1000 * (self._monotonic() - started - (opened.connections.seconds - connecting)))
 
         async def finish(
             status: RunStatus, text: str = "", outcome: Outcome | None = None, error: OrchError | None = None
@@ -312,7 +336,7 @@ class Engine:
                 run,
                 status,
                 at=self._clock(),
-                latency_ms=round(1000 * (self._monotonic() - started - (opened.connections.seconds - connecting))),
+                latency_ms=took_ms(),
                 text=text,
                 outcome=outcome,
                 error=error,
@@ -338,6 +362,9 @@ class Engine:
         try:
             outcome = await execution.run(planned.plan)
         except asyncio.CancelledError:
+            if by_batch is not None:
+                await log.written()
+                raise RunPostponed from None
             # What has been shown of an answer, or one that a cascade had put by while it asked for a better one.
             best = None if log.shown else execution.best
             text = log.shown if best is None else best.completion.text
@@ -376,6 +403,7 @@ class Engine:
         started: float,
         pace: Mapping[str, Pace],
         experience: Experience,
+        by_batch: ByBatch | None,
     ) -> Execution:
         options, settings = planned.options, self.settings
         caller = Caller(
@@ -401,6 +429,7 @@ class Engine:
             free_tier=settings.free_tier,
             token_budget=None if options.max_tokens_total is None else TokenBudget(options.max_tokens_total),
             cache=run_cache(opened.answers, options, settings, run.run_id, log.observe, self._clock),
+            by_batch=by_batch,
         )
         return Execution(
             planned.reading,

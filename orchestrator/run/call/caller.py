@@ -41,6 +41,7 @@ from ..events import CallEnded, CallStarted, Event, Note, Observer, TextArrived,
 from .admission import Admission, HeldUpError
 from .allowance import Allowance, CostShare, TokenBudget
 from .attempt import Answered, Attempt
+from .by_batch import ByBatch, price_by_batch
 from .cache import RunCache, Send
 from .cache_key import Hit
 from .connections import Connections
@@ -70,6 +71,7 @@ class Order:
 
     `cache`: the run's response cache, if it uses one. `place`: that of the call among members of panels that may ask
     the same. `fresh` collects the keys of the answers that the node has come by, as long as they are accepted.
+    `by_batch`: the run's calls go through the providers' batch APIs.
     """
 
     run_id: str
@@ -95,6 +97,7 @@ class Order:
     cache: RunCache | None = None
     place: tuple[int, ...] = ()
     fresh: dict[str, str] = field(default_factory=dict)
+    by_batch: ByBatch | None = None
 
     @property
     def waits_until(self) -> float:
@@ -142,7 +145,7 @@ class Caller:
         self._ledger = ledger
         self._connections = connections
         self._admission = admission
-        self._retry = retry
+        self.retry = retry
         self._registry = registry
         self._clock = clock
         self._rng = rng
@@ -163,7 +166,27 @@ class Caller:
         `request.max_tokens` is lowered to what the run's cap and the budgets can pay for, unless the user set it.
         `reserved` is a draft that was reserved before: the first attempt sends it.
         """
+        if order.by_batch is None:
+            return await self._call_live(spec, request, order, step, role, reserved)
+        answered = await order.by_batch.answer(self, spec, request, order, step, role)
+        if answered is None:
+            answered = await self._call_live(spec, request, replace(order, by_batch=None), step, role, None)
+            await order.by_batch.keep_live(self, spec, request, order, answered)
+        return answered
 
+    async def keep(self, change: Work[None]) -> None:
+        """Write something else of the run, and wait until it is durable."""
+        await self._ledger.submit(change)
+
+    async def _call_live(
+        self,
+        spec: ModelSpec,
+        request: Request,
+        order: Order,
+        step: str | None,
+        role: str | None,
+        reserved: Draft | None,
+    ) -> Answered:
         try:
             self._connections.get(spec.provider)  # a connection made for the first time takes none of the call's time
             order = replace(order, patience=order.patience.started(self._monotonic()))
@@ -184,7 +207,7 @@ class Caller:
         def on_wait(seconds: float, error: ProviderError) -> None:
             order.observe(Waiting(spec.name, seconds, error.message))
 
-        backoff = Backoff(self._retry, lambda: order.waits_until - self._monotonic(), self._rng, on_wait)
+        backoff = Backoff(self.retry, lambda: order.waits_until - self._monotonic(), self._rng, on_wait)
         async for attempt in stamina.retry_context(on=backoff, attempts=None, timeout=None):
             with attempt:
                 if attempt.num == 1:
@@ -270,6 +293,8 @@ class Caller:
         now = self._clock()
         latest = now + timedelta(seconds=min(max(order.deadline - self._monotonic(), 0), _LONGEST_WAIT_S))
         prices = prices_for(spec, now, latest, order.free_tier)  # it is sent at some time until then
+        if order.by_batch is not None:
+            prices = tuple(map(price_by_batch, prices))
         price = prices[0]
         record = self._record(spec, order, now=now, number=number, step=step, role=role)
         record = replace(record, price=None if price is None else price_json(price))

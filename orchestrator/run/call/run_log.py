@@ -59,6 +59,17 @@ class RunLog:
         self._run = run
         self._said = said
 
+    def go_on(self, run: RunRecord, calls: Sequence[CallRecord]) -> None:
+        """Go on with a run whose rows are in the ledger."""
+        self._run = run
+        self.calls |= {call.call_id: call for call in calls}
+        self._begun = asyncio.get_running_loop().create_future()
+        self._begun.set_result(None)
+
+    async def written(self) -> None:
+        """Wait for everything that was handed in, as far as the task is not cancelled meanwhile."""
+        await self._all_written()
+
     def start(self) -> None:
         """Write the run's row, once. If that fails, the next reservation or the end of the run raises the error."""
         if self._begun is None and self._run is not None:
