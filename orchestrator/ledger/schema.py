@@ -16,6 +16,7 @@ from __future__ import annotations
 import sqlite3
 
 from .released import RELEASED
+from .schema_of_batches import OF_BATCHES
 from .schema_of_conversations import OF_CONVERSATIONS
 from .schema_of_keys import VERSION_9
 from .schema_of_pruning import OF_PRUNING
@@ -178,6 +179,7 @@ _OF_SUBMISSIONS = (
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     *(*RELEASED, VERSION_9, _VERSION_10, OF_CONVERSATIONS, OF_PRUNING),
     _OF_KEPT_ANSWERS,
+    OF_BATCHES,
     _OF_SUBMISSIONS,
 )
 _FIRST_WITH_VIEWS = 10

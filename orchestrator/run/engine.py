@@ -43,6 +43,7 @@ from ..ledger.rotation import advance_rotation, rotation_counts
 from ..ledger.store import Ledger
 from ..plan import calls, models
 from ..providers.base import Provider
+from ..providers.batches import BatchClient, batches_of
 from ..providers.catalog import connect, endpoint
 from ..reading.prompt import Reading
 from ..registry.loading import registry_for
@@ -198,10 +199,26 @@ class Engine:
         cancelled."""
         return await self.execute(await self.prepare(prompt, options), observe)
 
-    async def prepare(self, prompt: Prompt, options: RunOptions) -> Planned:
-        """The plan of a run that is to be executed. Raises an OrchError if nothing could be called."""
+    async def prepare(
+        self, prompt: Prompt, options: RunOptions, *, left_out: Mapping[tuple[str, str | None], str] | None = None
+    ) -> Planned:
+        """The plan of a run that is to be executed, without the models that are `left_out` for the reasons given, by
+        provider and name; those that the options name stay. Raises an OrchError if nothing could be called."""
         options = with_strategy_meant(options, self.registry)
-        return self._plan(prompt, options, await self._observed_from_here(options))
+        observed = await self._observed_from_here(options)
+        if left_out:
+            observed = replace(observed, set_aside={**observed.set_aside, **left_out})
+        return self._plan(prompt, options, observed)
+
+    async def batches(self, provider: str) -> BatchClient | None:
+        """The batch API of a provider, over the connection that live calls use; None if it has none that orch speaks.
+
+        Raises AuthenticationError without a key."""
+        opened = await self._lifetime.take()
+        try:
+            return batches_of(opened.connections.get(provider))
+        finally:
+            await self._lifetime.give_back(opened)
 
     def stream(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> AnswerStream:
         """As `run`, but gives the answer piece by piece: `async for piece in engine.stream(prompt, options)`."""

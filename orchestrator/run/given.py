@@ -46,6 +46,23 @@ def options_of(settings: Settings, *, strategy: str | None = None, **given: Unpa
     return asked
 
 
+def options_over(options: RunOptions, given: Mapping[str, Any]) -> RunOptions:
+    """The options with others over them, by their Python names and `strategy`. Raises UsageError as `options_of` does.
+
+    Another strategy, or one that is implied, need not take what was given for the first one.
+    """
+    fields, names = _python_names()
+    values = {fields.get(name, name): _given(name, value) for name, value in given.items()}
+    asked = asked_for(options, values, names)
+    if asked.strategy != options.strategy:
+        return asked
+    return replace(asked, given={**options.given, **asked.given})
+
+
+def _given(name: str, value: Any) -> Any:
+    return value if name == "strategy" else _read(OPTIONS[_python_names()[0][name]], value)
+
+
 @cache
 def _python_names() -> tuple[dict[str, str], dict[str, str]]:
     """The field of each Python parameter, and the parameter of each field."""

@@ -41,12 +41,13 @@ AHEAD = 1_000  # results that may be ready before the one that is due, and nobod
 class ToAsk:
     """One of many runs.
 
-    `options`: None takes those of all. `planned` is its plan, if it was made before. `next_run_id` gives the id of each
-    attempt, by default a new one; `kept` is as for `Engine.execute`. `mark` is the caller's own.
+    `options`: None takes those of all; a function gives them when it is their turn. `planned` is its plan, if it was
+    made before. `next_run_id` gives the id of each attempt, by default a new one; `kept` is as for `Engine.execute`.
+    `mark` is the caller's own.
     """
 
     prompt: Prompt
-    options: RunOptions | None = None
+    options: RunOptions | Callable[[], RunOptions] | None = None
     planned: Planned | None = None
     next_run_id: Callable[[], str] | None = None
     kept: Keep | None = None
@@ -176,7 +177,7 @@ class Many:
                 try:
                     to_ask, entered = _to_ask(question), None
                 except OrchError as error:
-                    refused = self._refused(ToAsk(Prompt("")), error)
+                    refused = self._refused(error)
                     self._count(refused)
                     ready.put_nowait(ManyResult(index, ToAsk(Prompt("")), refused))
                     index += 1
@@ -214,12 +215,11 @@ class Many:
 
     def _unasked(self, index: int, question: ToAsk) -> ManyResult:
         assert self.stopped is not None
-        return ManyResult(index, question, self._refused(question, self.stopped), asked=False)
+        return ManyResult(index, question, self._refused(self.stopped), asked=False)
 
-    def _refused(self, question: ToAsk, error: OrchError) -> OrchestrationResult:
-        options = question.options or self._options
+    def _refused(self, error: OrchError) -> OrchestrationResult:
         simulated = self._engine.settings.simulate
-        return refused_result(error, strategy=options.strategy, simulated=simulated, when=local_now())
+        return refused_result(error, strategy=self._options.strategy, simulated=simulated, when=local_now())
 
     async def _ask(
         self, index: int, question: ToAsk, entered: Pass, ready: asyncio.Queue[ManyResult | BaseException | None]
@@ -245,7 +245,7 @@ class Many:
                 self.stop(error)
                 return self._unasked(index, question)
             except OrchError as error:
-                result = self._refused(question, error)
+                result = self._refused(error)
             if isinstance(result.exception, LedgerError):
                 self.stop(result.exception)
             if not is_unasked(result):
@@ -259,7 +259,7 @@ class Many:
 
     async def _run(self, question: ToAsk, entered: Pass) -> OrchestrationResult:
         """One run, within what is left of the money and of the time. Raises an OrchError if it could not begin."""
-        planned = question.planned or await self._engine.prepare(question.prompt, question.options or self._options)
+        planned = question.planned or await self._engine.prepare(question.prompt, self._options_of(question))
         if self._until is not None:
             left_s = min(planned.options.timeout_s, max(self._until - self._monotonic(), 0.001))
             planned = replace(planned, options=replace(planned.options, timeout_s=left_s))
@@ -278,6 +278,10 @@ class Many:
             self.money.spent_nanousd += result.cost_nanousd or 0
             return result
         return await self.money.spend(planned, carried_out)
+
+    def _options_of(self, question: ToAsk) -> RunOptions:
+        options = question.options
+        return self._options if options is None else options if isinstance(options, RunOptions) else options()
 
     def _count(self, result: OrchestrationResult) -> None:
         if result.exception is None:

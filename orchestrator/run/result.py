@@ -95,7 +95,7 @@ class OrchestrationResult:
             "calls": [_call_dict(call) for call in self.calls],
             "metadata": dict(self.metadata),
             "timestamp": rfc3339(self.timestamp),
-            "error": None if self.error is None else asdict(self.error),
+            "error": None if self.error is None else error_dict(self.error),
         }
 
 
@@ -166,6 +166,11 @@ def refused_result(error: OrchError, *, strategy: str | None, simulated: bool, w
         error=ErrorInfo.of(error),
         exception=error,
     )
+
+
+def error_dict(error: ErrorInfo) -> dict[str, Any]:
+    """Why a run failed, as JSON."""
+    return asdict(error)
 
 
 def tool_call_dict(call: ToolCall) -> dict[str, Any]:

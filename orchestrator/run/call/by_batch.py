@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
 from datetime import datetime
@@ -24,7 +24,7 @@ from ...billing import bill
 from ...choose.quote import REASONING, price_for
 from ...config import RetryPolicy
 from ...deferred import dataclass, replace
-from ...errors import BatchEndedError, Billed, Disposition, OrchError, ProviderError, UnsupportedError
+from ...errors import Billed, Disposition, OrchError, ProviderError, UnsupportedError
 from ...ledger.records import CallRecord, RunRecord
 from ...ledger.submissions import BatchRequest, add_request
 from ...money import Price
@@ -47,14 +47,11 @@ _TURNS = 3  # of the event loop, in which a run that goes on would have shown it
 class ByBatch:
     """One run's calls by batch, on one of its ways through the run.
 
-    `begun` is its row, with its `calls`, if it was begun before; `requests` are those that were put down. `client`
-    gives the batch API of a provider, None if it has none. `may_reserve` is asked before an amount is reserved, and
-    raises BudgetError. `live`: what was not put down is asked live.
+    `begun` is its row, with its `calls`, if it was begun before; `requests` are those that were put down. `live`: what
+    was not put down is asked live. `put_down` counts what this way put down.
     """
 
     job: int
-    client: Callable[[str], BatchClient | None]
-    may_reserve: Callable[[int], None] = lambda _: None
     begun: RunRecord | None = None
     calls: tuple[CallRecord, ...] = ()
     requests: Sequence[BatchRequest] = ()
@@ -139,11 +136,10 @@ class ByBatch:
         place: str,
     ) -> None:
         """Reserve the call and put it down to be submitted."""
-        client = self.client(spec.provider)
+        client = caller.batches(spec.provider)
         draft = await caller.draft(spec, request, order, step=step, role=role, number=number)
         if client is None or draft.terms.price is None:
             raise _not_by_batch(spec, "its provider has no batch API that orch speaks" if client is None else "")
-        self.may_reserve(draft.record.reserved_nanousd or 0)
         load = draft.terms.load
         row = BatchRequest(
             draft.record.call_id,
@@ -172,7 +168,7 @@ class ByBatch:
         assert known.result is not None
         if known.submission == LIVE:
             return Answered(record, from_json(known.result))
-        client = self.client(spec.provider)
+        client = caller.batches(spec.provider)
         if client is None:
             raise _not_by_batch(spec, "its provider has no batch API that orch speaks")
         return Answered(record, read_result(client, known, spec.id))
@@ -209,8 +205,7 @@ def goes_again(error: ProviderError, number: int, retry: RetryPolicy) -> bool:
     """Whether a request that ended in an error is submitted once more, after `number` attempts."""
     if number > retry.max_retries:
         return False
-    temporary = error.disposition is Disposition.RETRY and error.code in retry.kinds
-    return isinstance(error, BatchEndedError) or (temporary and error.billed is not Billed.YES)
+    return error.disposition is Disposition.RETRY and error.code in retry.kinds and error.billed is not Billed.YES
 
 
 def _not_by_batch(spec: ModelSpec, why: str) -> UnsupportedError:

@@ -33,6 +33,7 @@ from ...ledger.transaction import Work
 from ...money import Price
 from ...plan.load import MESSAGE_OVERHEAD, Load
 from ...providers.base import Provider
+from ...providers.batches import BatchClient, batches_of
 from ...providers.reply_room import reply_room
 from ...registry.model import ModelSpec, Registry
 from ...registry.providers import PROVIDERS
@@ -173,6 +174,11 @@ class Caller:
             answered = await self._call_live(spec, request, replace(order, by_batch=None), step, role, None)
             await order.by_batch.keep_live(self, spec, request, order, answered)
         return answered
+
+    def batches(self, provider: str) -> BatchClient | None:
+        """The batch API of a provider; None if it has none that orch speaks. Raises AuthenticationError without a
+        key."""
+        return batches_of(self._connections.get(provider))
 
     async def keep(self, change: Work[None]) -> None:
         """Write something else of the run, and wait until it is durable."""

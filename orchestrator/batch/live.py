@@ -1,0 +1,102 @@
+"""The lines of a batch asked by this process, many at a time through one engine."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from contextlib import aclosing
+from functools import partial
+
+from ..deferred import dataclass
+from ..errors import BudgetError, OrchError
+from ..ledger.batches import keep_lines
+from ..run.engine import Engine
+from ..run.events import Observer, unobserved
+from ..run.given import options_over
+from ..run.many import Bounds, Many, ManyResult, ToAsk
+from ..run.result import OrchestrationResult
+from ..run.spending import SpendingLimit
+from .backend import Attempt, Standing, Task
+from .lines import Line
+from .outcomes import Outcome, not_asked, outcome_of
+
+_AHEAD = 1_000
+
+
+@dataclass(slots=True)
+class Live:
+    """Asks lines through an engine, which stays open meanwhile."""
+
+    engine: Engine
+    observe: Observer = unobserved
+    _many: Many | None = None
+
+    @property
+    def standing(self) -> Standing:
+        """As `Backend.standing`."""
+        if self._many is None:
+            return Standing()
+        throttle, waiting = self._many.throttle, self._many.throttle.waits_for
+        reason = None if waiting is None else f"{waiting.model}: {waiting.reason}"
+        return Standing(throttle.in_flight, self._many.money.spent_nanousd, reason)
+
+    async def work(self, lines: AsyncIterable[Attempt], task: Task) -> AsyncGenerator[Outcome, None]:
+        """As `Backend.work`."""
+        bounds = Bounds(
+            concurrency=task.concurrency, deadline_s=task.deadline_s, max_errors=task.max_errors, ahead=_AHEAD
+        )
+        money = SpendingLimit(task.max_cost_nanousd, task.spent_nanousd)
+        questions = self._questions(lines, task)
+        self._many = Many(self.engine, questions, task.options, bounds, money, observe=self.observe)
+        async with aclosing(aiter(self._many)) as results:
+            async for each in results:
+                yield _outcome(each, task)
+
+    def stop(self, why: OrchError) -> None:
+        """As `Backend.stop`."""
+        if self._many is not None:
+            self._many.stop(why)
+
+    async def _questions(self, lines: AsyncIterable[Attempt], task: Task) -> AsyncIterator[ToAsk]:
+        async for attempt in lines:
+            line = attempt.line
+            assert line.prompt is not None, "a line that cannot be read is not asked"
+            yield ToAsk(
+                line.prompt,
+                partial(options_over, task.options, line.given) if line.given else None,
+                next_run_id=_run_ids(attempt, task),
+                kept=partial(_keep, line=line, task=task),
+                mark=line,
+            )
+
+
+def _run_ids(attempt: Attempt, task: Task) -> Callable[[], str]:
+    number = attempt.number - 1
+
+    def next_run_id() -> str:
+        nonlocal number
+        number += 1
+        return task.job.run_id(attempt.line.number, number)
+
+    return next_run_id
+
+
+def _keep(connection: sqlite3.Connection, result: OrchestrationResult, line: Line, task: Task) -> None:
+    """In the transaction that ends a run: write what came of its line, so that neither is there without the other."""
+    if _is_kept(result):
+        keep_lines(connection, task.job, [outcome_of(line, result, full=task.full).to_keep()])
+
+
+def _is_kept(result: OrchestrationResult) -> bool:
+    """Whether it is sure, when a run ends, that it is what came of the line: what a budget has refused may be asked
+    again."""
+    return result.status != "interrupted" and not isinstance(result.exception, BudgetError)
+
+
+def _outcome(each: ManyResult, task: Task) -> Outcome:
+    line: Line = each.question.mark
+    if not each.asked:
+        assert each.error is not None
+        return not_asked(line, each.error)
+    kept = each.result.run_id is not None and _is_kept(each.result)
+    return outcome_of(line, each.result, full=task.full, kept=kept)

@@ -1,0 +1,84 @@
+"""What came of a line, as the JSON object that stands in the output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..deferred import dataclass
+from ..errors import OrchError
+from ..ledger.batches import Kept
+from ..run.result import ErrorInfo, OrchestrationResult, error_dict
+from .lines import Line
+
+NOT_ASKED, INVALID = "not_asked", "invalid"
+_FIELDS = (
+    *("run_id", "status", "response", "tool_calls", "model_used", "strategy", "confidence", "cost", "cost_nanousd"),
+    *("cost_source", "latency", "input_tokens", "output_tokens", "simulated", "error"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a line.
+
+    `status` is that of its run, `invalid` for a line that cannot be read, or `not_asked` if all was stopped before it.
+    `document` is its object in the output. `kept`: its rows are written already, with the end of its run.
+    `error` is what stopped all.
+    `cost_nanousd` is that of this run alone, None if it was unpriced.
+    """
+
+    line: Line
+    status: str
+    document: Mapping[str, Any]
+    code: str | None = None
+    cost_nanousd: int | None = 0
+    kept: bool = False
+    error: OrchError | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether there is an answer or a failure; otherwise the line is asked when the job goes on."""
+        return self.status not in (NOT_ASKED, "interrupted")
+
+    def to_keep(self) -> Kept:
+        """Its rows."""
+        return Kept(self.line.number, self.line.digest, self.status, self.code, as_line(self.document))
+
+
+def outcome_of(line: Line, result: OrchestrationResult, *, full: bool, kept: bool = False) -> Outcome:
+    """The outcome of a line that was asked. `full`: all that `orch run --output json` has."""
+    code = None if result.error is None else result.error.code
+    return Outcome(line, result.status, _document(line, result, full), code, result.cost_nanousd, kept)
+
+
+def invalid(line: Line) -> Outcome:
+    """The outcome of a line that cannot be read."""
+    assert line.error is not None
+    return Outcome(line, INVALID, _without_run(line, INVALID, line.error), line.error.code)
+
+
+def not_asked(line: Line, why: OrchError) -> Outcome:
+    """The outcome of a line that was not asked, since all was stopped before it."""
+    return Outcome(line, NOT_ASKED, _without_run(line, NOT_ASKED, why), why.code, error=why)
+
+
+def as_line(document: Mapping[str, Any]) -> str:
+    """A JSON object on one line, as UTF-8 can hold it."""
+    text = json.dumps(document, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(document)
+    return text
+
+
+def _document(line: Line, result: OrchestrationResult, full: bool) -> dict[str, Any]:
+    whole = result.to_dict()
+    fields = whole if full else {name: whole[name] for name in _FIELDS if name != "tool_calls" or whole[name]}
+    return {"line": line.number, "id": line.id, **fields}
+
+
+def _without_run(line: Line, status: str, error: OrchError) -> dict[str, Any]:
+    return {"line": line.number, "id": line.id, "status": status, "error": error_dict(ErrorInfo.of(error))}
