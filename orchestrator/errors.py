@@ -7,6 +7,7 @@
     ├── LedgerError               11  the ledger cannot be written; nothing was sent       stop
     ├── NotAcceptedError       8  the user's own schema or command does not take the answer stop
     ├── NotAskedError         10  one of many, and all were stopped before it              stop
+    ├── SubmittedError         0  one of many, and a provider's batch API is at work on it  stop
     ├── Interrupted          130/143  Ctrl-C, SIGTERM                                      stop
     ├── PluginError            1  a plugin failed at what it was asked to do               stop
     └── ProviderError                 a call failed, or could not be made
@@ -137,6 +138,13 @@ class NotAskedError(_InOwnWords):
 
     code = "not_asked"
     exit_code = EXIT_PARTLY_FAILED
+
+
+class SubmittedError(_InOwnWords):
+    """One of many prompts that a provider's batch API is at work on: it can be fetched later."""
+
+    code = "submitted"
+    exit_code = 0
 
 
 class NotAcceptedError(OrchError):

@@ -23,7 +23,7 @@ from ..ledger.batches import JobStatus, end_job, keep_lines, mark_written, note_
 from .backend import Backend, Task
 from .feed import Feed
 from .lines import Line
-from .outcomes import NOT_ASKED, Outcome, as_line
+from .outcomes import NOT_ASKED, SUBMITTED, Outcome, as_line
 from .output import Sink
 from .progress import Progress
 from .replacing import put_in_place
@@ -42,13 +42,22 @@ class Flow:
     """
 
     def __init__(
-        self, task: Task, lines: Iterator[Line], sink: Sink, backend: Backend, *, ordered: bool, clock: Clock
+        self,
+        task: Task,
+        lines: Iterator[Line],
+        sink: Sink,
+        backend: Backend,
+        *,
+        ordered: bool,
+        clock: Clock,
+        window: int = WINDOW,
     ) -> None:
         self._task = task
         self._sink = sink
         self._backend = backend
         self._ordered = ordered
         self._clock = clock
+        self._window = window
         self._open: OrderedDict[int, None] = OrderedDict()  # lines whose results belong at the end of the output
         self._ready: OrderedDict[int, None] = OrderedDict()  # of these, those whose results are in the ledger
         self._unasked: dict[int, Outcome] = {}
@@ -114,7 +123,7 @@ class Flow:
 
     async def room(self) -> None:
         """Wait until more lines can be taken."""
-        while len(self._open) >= WINDOW and not self._quiet:
+        while len(self._open) >= self._window and not self._quiet:
             self._moved.clear()
             await self._moved.wait()
 
@@ -122,7 +131,7 @@ class Flow:
 
     def _note(self, outcome: Outcome) -> None:
         self.progress.add(outcome)
-        if outcome.status == NOT_ASKED:
+        if outcome.status in (NOT_ASKED, SUBMITTED):
             self.stopped = self.stopped or outcome.error
             if not self._quiet and outcome.line.number in self._open:
                 self._unasked[outcome.line.number] = outcome

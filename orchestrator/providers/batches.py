@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from ..deferred import dataclass
-from ..errors import BatchEndedError, Billed, ProviderError
+from ..errors import BatchEndedError, Billed, OutcomeUnknownError, ProviderError
 from ..types import Completion, Request
 from .base import Provider
 
@@ -60,6 +60,7 @@ class Ending(StrEnum):
     REPLIED = "replied"  # with an answer, or an error
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+    LOST = "lost"  # it should have a result, and has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +150,12 @@ class BatchClient(Protocol):
         """A result as a completion, its usage marked as by batch. Raises ProviderErrors as the live call would."""
 
 
-def ended_early(provider: str, model: str, ending: Ending) -> BatchEndedError:
-    """The error of a request that its batch ended without: it was not carried out, and is not billed."""
+def ended_early(provider: str, model: str, ending: Ending) -> ProviderError:
+    """The error of a request that its batch ended without: it was not carried out and is not billed, unless its result
+    alone was lost."""
+    if ending is Ending.LOST:
+        lost = f"{provider} {model}: its result is not among those of its batch, and it may have been billed"
+        return OutcomeUnknownError(lost, provider=provider, model=model)
     why = "the batch ran out of time before it was answered" if ending is Ending.EXPIRED else "its batch was cancelled"
     return BatchEndedError(
         f"{provider} {model}: {why}",

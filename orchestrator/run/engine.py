@@ -539,7 +539,9 @@ class Engine:
         if self.settings.simulate:
             from ..simulator.connect import simulated_connections  # heavy
 
-            return simulated_connections(self.registry.models, self.settings.scenario)
+            ledger = self.settings.ledger
+            folder = ledger.with_name(f"{ledger.name}.batches")  # what a provider would keep
+            return simulated_connections(self.registry.models, self.settings.scenario, folder)
         return lambda provider: connect(endpoint(provider, self.settings.environ))
 
 

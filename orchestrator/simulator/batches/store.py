@@ -23,8 +23,7 @@ class BatchStore:
         self._folder = folder
         self._batches: dict[str, Batch] = {}
         self._files: dict[str, bytes] = {}
-        if folder is not None:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder is not None and folder.is_dir():
             self._load(folder)
 
     def __len__(self) -> int:
@@ -33,6 +32,7 @@ class BatchStore:
     def add(self, batch: Batch) -> None:
         """Keep a new batch."""
         self._batches[batch.id] = batch
+        self._make_folder()
         self.keep(batch)
 
     def keep(self, batch: Batch) -> None:
@@ -53,6 +53,7 @@ class BatchStore:
     def add_file(self, file_id: str, content: bytes) -> None:
         """Keep a file."""
         self._files[file_id] = content
+        self._make_folder()
         if self._folder is not None:
             (self._folder / f"{file_id}.file").write_bytes(content)
 
@@ -66,6 +67,10 @@ class BatchStore:
         if self._folder is not None:
             with (self._folder / _ENTRIES).open("a", encoding="utf-8") as file:
                 file.writelines(json.dumps(entry.as_json()) + "\n" for entry in entries)
+
+    def _make_folder(self) -> None:
+        if self._folder is not None:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def _load(self, folder: Path) -> None:
         known = [Batch.from_json(json.loads(path.read_text("utf-8"))) for path in folder.glob("*.json")]
