@@ -169,6 +169,8 @@ class _Work:
                 return
             moved |= bool(await self._submitter.flush())
             if not self.parked and taking.done():
+                if self.held and moved:  # what has ended gave money back
+                    continue
                 return
             fetched = await self._submitter.refresh()
             await self._look_up()
