@@ -132,6 +132,8 @@ class Prompt:
     @property
     def media(self) -> tuple[Media, ...]:
         """The images and documents of all turns, in order."""
+        if self.is_alone:
+            return ()
         return (*_media_of(self.before), *media_in(self.parts), *_media_of(self.after))
 
     @property

@@ -156,7 +156,17 @@ def telling(way: Callable[[str], None]) -> Iterator[None]:
 def installed(group: str) -> tuple[Plugin, ...]:
     """The plugins of a group, in the order of Python's path; without those in the current directory, which may be
     anybody's. Imports none of them."""
-    return _installed(_current_directory(), tuple(sys.path)).get(group, ())
+    path = tuple(sys.path)
+    return _installed(_current_directory(), path).get(group, ()) if _may_offer(path) else ()
+
+
+@cache
+def _may_offer(path: tuple[str, ...]) -> bool:
+    """Whether a package on Python's path has a plugin, wherever the current directory is. If none has, nobody has to
+    ask for that directory, which takes a call of the system for each run."""
+    folders = [folder for folder in path if folder]
+    described = (each for folder in folders for each in _descriptions(folder))
+    return not all(map(os.path.isabs, folders)) or any(map(_offers, described))
 
 
 @cache
@@ -169,11 +179,7 @@ def _installed(here: str, path: tuple[str, ...]) -> dict[str, tuple[Plugin, ...]
 
 def _in_folder(folder: str) -> Iterator[Plugin]:
     for described in sorted(_descriptions(folder)):
-        try:
-            offers = _MARK in Path(described, "entry_points.txt").read_bytes()
-        except OSError:  # it has none
-            continue
-        if offers:
+        if _offers(described):
             from importlib.metadata import PathDistribution  # heavy
 
             package = Path(described).name.rpartition(".")[0].replace("-", " ")
@@ -185,6 +191,13 @@ def _in_folder(folder: str) -> Iterator[Plugin]:
             for point in points:
                 if point.group.startswith("orch."):
                     yield Plugin(point.group, point.name, point.value, package)
+
+
+def _offers(described: str) -> bool:
+    try:
+        return _MARK in Path(described, "entry_points.txt").read_bytes()
+    except OSError:  # it has none
+        return False
 
 
 def _descriptions(folder: str) -> list[str]:

@@ -19,6 +19,7 @@ SPINE = [
     "plan",
     "registry",
     "confidence",
+    "paraphrase",
     "providers",
     "choose",
     "ledger",

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from datetime import datetime
 from functools import partial
@@ -37,6 +37,7 @@ _MOST_UNKEPT = 100
 
 class Flow:
     """One pass over a job's input. `progress` tells how far it is; `ordered`: the output is in the input's order.
+    `heard` is called with what comes of each line, as it comes.
 
     `stopped` is what stopped it before the end, if anything did.
     """
@@ -51,6 +52,7 @@ class Flow:
         ordered: bool,
         clock: Clock,
         window: int = WINDOW,
+        heard: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
         self._task = task
         self._sink = sink
@@ -58,6 +60,7 @@ class Flow:
         self._ordered = ordered
         self._clock = clock
         self._window = window
+        self._heard = heard
         self._open: OrderedDict[int, None] = OrderedDict()  # lines whose results belong at the end of the output
         self._ready: OrderedDict[int, None] = OrderedDict()  # of these, those whose results are in the ledger
         self._unasked: dict[int, Outcome] = {}
@@ -120,6 +123,7 @@ class Flow:
     def settle(self, outcome: Outcome) -> None:
         """A line that is settled without being asked; the ledger has it."""
         self.progress.add(outcome)
+        self._heard(outcome)
 
     async def room(self) -> None:
         """Wait until more lines can be taken."""
@@ -131,6 +135,7 @@ class Flow:
 
     def _note(self, outcome: Outcome) -> None:
         self.progress.add(outcome)
+        self._heard(outcome)
         if outcome.status in (NOT_ASKED, SUBMITTED):
             self.stopped = self.stopped or outcome.error
             if not self._quiet and outcome.line.number in self._open:

@@ -55,6 +55,7 @@ COMMANDS: Table[Command] = Table(
         "chat": Command(
             "chat", "Talk with models in the terminal: each question in the light of what was said before."
         ),
+        "batch": Command("batch", "Ask all the prompts of a file, each once, and go on where it was stopped."),
         "plan": Command("plan", "Show which models a run would call, at what cost, and why. Calls nothing."),
         "compare": Command("compare", "Ask several models the same, or hold past runs side by side."),
         "models": Command("models", "List the models with prices, levels and limits, and whether they are set up."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
 from ..deferred import dataclass
@@ -19,9 +19,11 @@ if hasattr(signal, "SIGHUP"):
 
 @dataclass(slots=True)
 class Signals(Generic[T]):
-    """Runs one coroutine; `exit_code` is set once a signal has asked it to stop."""
+    """Runs one coroutine; `exit_code` is set once a signal has asked it to stop. `first` is what the first Ctrl-C does,
+    instead of cancelling it."""
 
     exit_code: int | None = None
+    first: Callable[[], None] | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """The coroutine's result, or its exception. Raises Interrupted if it was cancelled and had nothing to say."""
@@ -37,7 +39,11 @@ class Signals(Generic[T]):
 
         def stop(number: int) -> None:
             self.exit_code = 128 + number  # as shells have it
-            task.cancel()
+            if number == signal.SIGINT and self.first is not None:
+                first, self.first = self.first, None
+                first()
+            else:
+                task.cancel()
 
         for number in _SIGNALS:
             try:

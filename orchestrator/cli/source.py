@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _OPTION = "--context"
 _CONTINUE = "--continue"
 _CACHE, _NO_CACHE, _ON = "--cache", "--no-cache", "on"
+_RESUME, _SAME = "--resume", "same"
 _LAST = "last"  # as `ledger.queries.LAST`, which would load the ledger for every command
 _RUN = expression(r"last|0[0-9a-hjkmnp-tv-z]{3,25}", re.IGNORECASE)  # a run's id or the beginning of one
 _USUAL_FILES = {"report": {"--html": "orch-report.html"}}
@@ -111,6 +112,8 @@ def with_usual_words(argv: Sequence[str]) -> list[str]:
         following = argv[place + 1] if place + 1 < len(argv) else ""
         if word == _CONTINUE and not _RUN.fullmatch(following):
             named.append(_LAST)
+        if word == _RESUME and not _RUN.fullmatch(following):  # a batch's id is a ULID too
+            named.append(_SAME)
         if word == _CACHE and not is_age(following):
             named.append(_ON)
     return named

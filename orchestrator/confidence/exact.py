@@ -142,6 +142,8 @@ def _without_marks(text: str) -> str:
     """LaTeX and signs of mathematics in the notation of a programming language."""
     text = text.replace("−", "-").replace("×", "*").replace("·", "*").replace("÷", "/").replace("π", "pi")
     text = text.replace("∞", "inf").replace("\\infty", "inf")
+    if not any(mark in text for mark in "\\^√,"):  # as in most answers
+        return unlatex(text).strip()
     for _ in range(4):  # from the inside out
         text = re.sub(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"((\1)/(\2))", text)
         text = re.sub(r"\\sqrt\s*\{([^{}]*)\}", r"sqrt(\1)", text)

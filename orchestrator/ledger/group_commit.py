@@ -3,6 +3,9 @@
     event loops ── submit ──► queue ──► one thread:  BEGIN IMMEDIATE, change, change ..., COMMIT
                     futures ◄── results ────────────
 
+A group of changes of the usual kinds is made by one statement (posting.py), as long as nothing about them is out of the
+ordinary. If it fails, or there are others among them, they are made one by one, as follows.
+
 A change that fails leaves nothing behind; the others go on. Most fail before they have written anything. If one fails
 later, the transaction is rolled back and made again with each change in a savepoint: SAVEPOINT, change, RELEASE (or
 ROLLBACK TO). Savepoints for all would double the statements of a group, and each statement hands the interpreter over
@@ -26,9 +29,12 @@ from typing import Any, TypeVar
 
 from ..deferred import dataclass
 from ..errors import LedgerError
-from .transaction import Work, as_ledger_errors, transaction
+from .haste import hurry, relax
+from .posting import Postable, make_inbox, post, rows_of
+from .transaction import Work, as_ledger_errors, is_busy, transaction
 
 T = TypeVar("T")
+_MOST_SKIPPED = 63  # groups that are not posted, if those before could not be
 
 
 class Written(asyncio.Future[T]):
@@ -76,6 +82,10 @@ class GroupCommit:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._has_inbox = False
+        self._posts = False  # whether the last group was posted
+        self._not_posted = 0  # groups of this many are not posted, as the last one could not be
+        self._skipped = 0
 
     def submit(self, work: Work[T], *, reads: bool = False) -> Written[T]:
         """Submit a change. The future is done when the change is durable. The change is made even if nobody waits for
@@ -112,11 +122,14 @@ class GroupCommit:
                 if self._thread is None and not self._closed:
                     self._thread = threading.Thread(target=self._work, name="orch-ledger", daemon=True)
                     self._thread.start()
+        if self._posts:
+            hurry(id(self))
         self._signals.put(True)
 
     def _work(self) -> None:
         while self._signals.get():
             self._carry_out_all()
+            relax(id(self))
 
     def _carry_out_all(self) -> None:
         while group := self._take():
@@ -137,11 +150,41 @@ class GroupCommit:
                 self._try(change)
             return
         with as_ledger_errors(self._path):
-            if not self._made_together(group):
+            self._posts = self._posted(group)
+            if not self._posts and not self._made_together(group):
                 with transaction(self._connection):
                     for change in group:
                         self._try_in_savepoint(change)
         self._check()
+
+    def _posted(self, group: Sequence[_Change]) -> bool:
+        """Make the changes by one statement (posting.py). False, with nothing changed, if something about them is out
+        of the ordinary. What only reads is done afterwards."""
+        if self._skipped < self._not_posted:
+            self._skipped += 1
+            return False
+        works = [change.work for change in group if isinstance(change.work, Postable)]
+        reading = [change for change in group if change.reads]
+        rows = rows_of(works) if len(works) + len(reading) == len(group) else None
+        if rows is None:
+            return False
+        try:
+            if not self._has_inbox:
+                make_inbox(self._connection)
+                self._has_inbox = True
+            post(self._connection, rows)
+        except (sqlite3.Error, ValueError, OverflowError) as error:
+            if is_busy(error):
+                raise
+            self._not_posted, self._skipped = min(2 * self._not_posted + 1, _MOST_SKIPPED), 0
+            return False
+        self._not_posted = 0
+        for change in group:
+            if isinstance(change.work, Postable):
+                change.result = change.work.usual
+        for change in reading:
+            self._try(change)
+        return True
 
     def _made_together(self, group: Sequence[_Change]) -> bool:
         """Commit all changes, without those that failed before they wrote anything. False, with nothing changed, if one

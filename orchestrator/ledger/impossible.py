@@ -11,6 +11,7 @@ import sqlite3
 from ..money import MOST_NANOUSD, MOST_TOKENS
 from .records import NOT_BELIEVED
 from .schema import COMMITTED, SETTLED
+from .schema_of_leases import HELD_BY_LEASES
 
 _TOKENS = ("input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
 _AMOUNTS = ("cost_nanousd", "reserved_nanousd", *_TOKENS)
@@ -46,8 +47,9 @@ _REBUILDING = f"""
            sum({COMMITTED}), sum({SETTLED})
     FROM call_rows AS calls JOIN ({_SCOPED}) AS scoped USING (call_id) GROUP BY 1, 2, 3, 4
 """
-_PRUNED = """
-    INSERT INTO spending SELECT * FROM pruned_spending WHERE true
+_OTHERS = f"""
+    INSERT INTO spending SELECT * FROM pruned_spending
+    UNION ALL SELECT simulated, scope, name, day, held, 0 FROM ({HELD_BY_LEASES}) WHERE true
     ON CONFLICT DO UPDATE SET committed_nanousd = committed_nanousd + excluded.committed_nanousd,
                               settled_nanousd = settled_nanousd + excluded.settled_nanousd
 """
@@ -70,7 +72,7 @@ def correct_impossible(connection: sqlite3.Connection) -> int:
     if corrected:
         connection.execute("DELETE FROM spending")
         connection.execute(_REBUILDING)
-        connection.execute(_PRUNED)
+        connection.execute(_OTHERS)
         connection.execute("DELETE FROM summed_days")
     for _, sql in triggers:
         connection.execute(sql)

@@ -16,6 +16,7 @@ from enum import Enum, auto
 
 from ..deferred import dataclass, replace
 from ..registry.model import RateLimits, lower
+from .rate_shares import limits_here
 
 Key = tuple[bool, str]
 
@@ -111,7 +112,8 @@ def take_slot(connection: sqlite3.Connection, wanted: Wanted, window: Window) ->
     connection.execute("DELETE FROM rate_slots WHERE simulated = ? AND model = ? AND at < ?", (*key, now - window.span))
     since = None
     if wanted.limits.rpd is not None or wanted.limits.tpd is not None:
-        free_at = _day_is_free_at(connection, wanted)
+        here = replace(wanted, limits=limits_here(connection, key, wanted.limits, now))
+        free_at = now + _DAY if 0 in (here.limits.rpd, here.limits.tpd) else _day_is_free_at(connection, here)
         if free_at > now:
             return Full(free_at, Cause.DAY)
         since = now - now % _BUCKET
@@ -186,6 +188,11 @@ def note_limits(connection: sqlite3.Connection, key: Key, heard: Learned) -> Non
     )
 
 
+def count_elsewhere(connection: sqlite3.Connection, key: Key, now: int, requests: int, tokens: int) -> None:
+    """Within a transaction: count calls that were made on other machines in what the model's day has."""
+    _count_in_day(connection, key, now - now % _BUCKET, requests, tokens)
+
+
 def is_news(heard: Learned, known: Learned | None) -> bool:
     """Whether reported limits differ enough from the stored ones to be written."""
     if known is None or heard.noted_at - known.noted_at > _LEARNED_FOR // 2:
@@ -225,11 +232,14 @@ def _earliest(connection: sqlite3.Connection, wanted: Wanted, window: Window, be
     """The earliest time for a request behind the slots numbered below `before`, and what it waits for until then."""
     learned = learned_limits(connection, wanted.key, wanted.now)
     limits = wanted.limits if learned is None else learned.tighten(wanted.limits)
+    limits = limits_here(connection, wanted.key, limits, wanted.now)
     where, scope = "simulated = ? AND model = ? AND slot_id < ?", (*wanted.key, before)
     (last,) = connection.execute(
         f"SELECT at FROM rate_slots WHERE {where} ORDER BY at DESC LIMIT 1", scope
     ).fetchone() or (0,)
     at, cause = max(wanted.now, last), Cause.MINUTE
+    if 0 in (limits.rpm, limits.tpm):  # others have all of it
+        return at + 2 * window.span, cause
     if limits.rpm is not None:
         row = connection.execute(
             f"SELECT at FROM rate_slots WHERE {where} ORDER BY at DESC LIMIT 1 OFFSET ?", (*scope, limits.rpm - 1)

@@ -18,14 +18,18 @@ _WHY = "it ended before the call was settled"
 
 
 def running_processes(connection: sqlite3.Connection) -> list[str | None]:
-    """The names of all processes with a run that is not finished; None stands for rows from before processes had
-    names."""
-    query = "SELECT DISTINCT process FROM run_rows WHERE status = 'running' AND process IS NOT ?"
+    """The names of all processes with a run that is not finished, or with workers that have a lease; None stands for
+    rows from before processes had names."""
+    query = (
+        "SELECT process FROM run_rows WHERE status = 'running' AND process IS NOT ?"
+        " UNION SELECT process FROM leases WHERE status = 'held'"
+    )
     return [name for (name,) in connection.execute(query, (AWAY,))]
 
 
 def interrupt_orphans(connection: sqlite3.Connection, gone: Sequence[str | None], at: datetime) -> None:
-    """Within a transaction: settle the runs and calls of processes that are gone."""
+    """Within a transaction: settle the runs and calls of processes that are gone. What they lent to workers stays set
+    aside, as those may be at work."""
     for name in gone:
         runs = "run_id IN (SELECT run_id FROM run_rows WHERE status = 'running' AND process IS ?)"
         interrupt_calls(connection, runs, (name,), at)
@@ -34,6 +38,7 @@ def interrupt_orphans(connection: sqlite3.Connection, gone: Sequence[str | None]
             " WHERE status = 'running' AND process IS ?",
             (to_micros(at), _WHY, name),
         )
+        connection.execute("UPDATE leases SET status = 'lost' WHERE status = 'held' AND process IS ?", (name,))
 
 
 def interrupt_calls(

@@ -33,6 +33,16 @@ _AS_IT_IS = frozenset({str, int, float, bool, type(None)})
 Record = TypeVar("Record", RunRecord, CallRecord)
 
 
+def names_of(record: type[RunRecord | CallRecord]) -> tuple[str, ...]:
+    """The columns of a record's table that the record has, in order."""
+    return _NAMES[record]
+
+
+def changing_names(record: type[RunRecord | CallRecord]) -> tuple[str, ...]:
+    """Those of them that may change once the row is there."""
+    return _CHANGING[record]
+
+
 def to_micros(when: datetime) -> int:
     """Microseconds since 1970, exact."""
     return (when - _EPOCH) // _EPOCH.resolution
@@ -63,7 +73,7 @@ def to_sql(value: Any) -> Any:
 def insert(connection: sqlite3.Connection, table: str, record: RunRecord | CallRecord) -> None:
     """Insert a record as a row of `runs` or `calls`."""
     names = _NAMES[type(record)]
-    insert_row(connection, table, names, _values(record, names), record.run_id)
+    insert_row(connection, table, names, stored_values(record, names), record.run_id)
 
 
 def insert_row(
@@ -77,7 +87,7 @@ def insert_row(
 def rewrite(connection: sqlite3.Connection, table: str, key: str, record: RunRecord | CallRecord) -> None:
     """Replace a row by its record. Raises ValueError if there is no such row."""
     names = _CHANGING[type(record)]
-    change_row(connection, table, key, getattr(record, key), names, _values(record, names), record.run_id)
+    change_row(connection, table, key, getattr(record, key), names, stored_values(record, names), record.run_id)
 
 
 def update(connection: sqlite3.Connection, table: str, key: str, value: str, columns: Mapping[str, Any]) -> None:
@@ -100,7 +110,8 @@ def change_row(
         raise ValueError(f"{table} has no row {value}")
 
 
-def _values(record: RunRecord | CallRecord, names: tuple[str, ...]) -> list[Any]:
+def stored_values(record: RunRecord | CallRecord, names: tuple[str, ...]) -> list[Any]:
+    """The values of some of a record's columns, as SQLite stores them."""
     return [value if type(value) in _AS_IT_IS else to_sql(value) for value in _getter(names)(record)]
 
 

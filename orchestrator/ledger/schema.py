@@ -19,6 +19,7 @@ from .released import RELEASED
 from .schema_of_batches import OF_BATCHES
 from .schema_of_conversations import OF_CONVERSATIONS
 from .schema_of_keys import VERSION_9
+from .schema_of_leases import OF_LEASES
 from .schema_of_pruning import OF_PRUNING
 from .schema_of_submissions import BATCH_COLUMNS, OF_SUBMISSIONS
 from .sum_tables import ADD_BATCH_SUMS, ADD_CACHE_SUMS, CREATE_SUMS, RUN_DIMENSIONS
@@ -180,6 +181,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     *(*RELEASED, VERSION_9, _VERSION_10, OF_CONVERSATIONS, OF_PRUNING),
     _OF_KEPT_ANSWERS,
     OF_BATCHES,
+    OF_LEASES,
     _OF_SUBMISSIONS,
 )
 _FIRST_WITH_VIEWS = 10

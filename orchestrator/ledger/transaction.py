@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..errors import LedgerError
 
@@ -34,7 +34,7 @@ def as_ledger_errors(path: Path) -> Iterator[None]:
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     """A `BEGIN IMMEDIATE` transaction: all changes inside become durable, or none."""
-    _begin(connection)
+    when_free(connection, "BEGIN IMMEDIATE")
     try:
         yield
         connection.execute("COMMIT")
@@ -44,8 +44,13 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _begin(connection: sqlite3.Connection) -> None:
-    """`BEGIN IMMEDIATE`, waiting up to the busy timeout for other writers.
+def is_busy(error: Exception) -> bool:
+    """Whether an error says that another process has the lock."""
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+
+
+def when_free(connection: sqlite3.Connection, statement: str, parameters: Sequence[Any] = ()) -> None:
+    """Execute a statement that takes the lock for writing, waiting up to the busy timeout for other writers.
 
     SQLite's own waits grow to 100 ms. A transaction here takes well under a millisecond, so asking again soon lets many
     processes write one after the other with hardly a pause.
@@ -55,10 +60,10 @@ def _begin(connection: sqlite3.Connection) -> None:
     try:
         while True:
             try:
-                connection.execute("BEGIN IMMEDIATE")
+                connection.execute(statement, parameters)
                 return
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                if not is_busy(error) or time.monotonic() > deadline:
                     raise
             time.sleep(random.uniform(_SHORTEST_WAIT_S, wait_s))
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)

@@ -9,7 +9,6 @@ random forests", 2014), so that the baseline and the credits add up to the logit
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -41,7 +40,7 @@ class Weights(NamedTuple):
     def credits(self, values: Mapping[str, float]) -> dict[str, float]:
         """The logits of each feature. With the baseline they are the family's logit without the prior."""
         row = list(map(values.get, self.names, repeat(0.0)))
-        shares = dict.fromkeys(range(len(row)), 0.0) if self.slopes else defaultdict[int, float](float)
+        shares = [0.0] * len(row)
         for place, weight, mean, least, most in self.slopes:
             shares[place] = weight * (min(max(row[place], least), most) - mean)
         for node in _roots(self.trees):
@@ -53,7 +52,7 @@ class Weights(NamedTuple):
                 else:
                     shares[place] += high
                     node = above
-        return {self.names[place]: logits for place, logits in sorted(shares.items()) if logits}
+        return {name: logits for name, logits in zip(self.names, shares, strict=True) if logits}
 
 
 # A place, a threshold, the logits of a step to the low and to the high side, and what stands there.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..choose.making import Planned
 from ..deferred import dataclass, replace
 from ..errors import Interrupted, OrchError
 from ..ledger.store import Ledger
-from ..run.events import Event, Observer
+from ..run.events import Bystander, Event, Observer
 from ..run.result import OrchestrationResult
 from .asked import Asked
 from .exchange import Exchange, Receive, Scope, Send
@@ -50,19 +51,18 @@ class Answering:
         if asked.previous is not None:
             asked = await asyncio.to_thread(with_previous, asked, self.ledger, exchange.key)
         planned = await self.runs.plan(asked, exchange.key)
-        watched = Watched(partial(self._run, partial(self.runs.execute, planned)), exchange.until_gone)
+        watched = Watched(partial(self._run, planned), exchange.until_gone)
         if asked.stream:
             await self._streamed(asked, watched, exchange)
         else:
             await self._whole(asked, watched, exchange)
 
-    async def _run(self, execute: Callable[[Observer], Any], observe: Observer) -> OrchestrationResult:
+    def _run(self, planned: Planned, observe: Observer) -> Awaitable[OrchestrationResult]:
         def observed(event: Event) -> None:
             observe(event)
             self.metrics.observe(event)
 
-        result: OrchestrationResult = await execute(observed)
-        return result
+        return self.runs.engine.execute(planned, Bystander(observed))
 
     async def _whole(self, asked: Asked, watched: Watched, exchange: Exchange) -> None:
         result = await watched.result()

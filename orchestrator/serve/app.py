@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeAlias
 
 from starlette.exceptions import HTTPException
@@ -49,7 +49,8 @@ class Routes:
 
     def app(self, answering: Callable[[Any], Answering]) -> App:
         """The ASGI app. `answering` makes the endpoint of a wire."""
-        routes = [Route(path, answering(wire), methods=["POST"]) for path, wire in ANSWERING.items()]
+        answers = {path: answering(wire) for path, wire in ANSWERING.items()}
+        routes = [Route(path, answer, methods=["POST"]) for path, answer in answers.items()]
         routes += [
             Route(COUNTING, _Endpoint(self._count), methods=["POST"]),
             Route(MODELS, _Endpoint(self._models), methods=["GET"]),
@@ -58,7 +59,7 @@ class Routes:
             Route(METRICS, _Endpoint(self._figures), methods=["GET"]),
             Route(REPORT, _Endpoint(self._report), methods=["GET"]),
         ]
-        return _Paths(Router(routes, redirect_slashes=False))
+        return _Paths(answers, Router(routes, redirect_slashes=False))
 
     async def _health(self, exchange: Exchange) -> None:
         await exchange.respond(200, {"status": "ok", "version": version()})
@@ -98,11 +99,17 @@ class Routes:
 
 @dataclass(frozen=True, slots=True)
 class _Paths:
-    """An ASGI app: Starlette's router, without the pages of its own that `Starlette` would answer errors with."""
+    """An ASGI app: `answers` by path, which take nearly every request, else Starlette's router, without the pages of
+    its own that `Starlette` would answer errors with."""
 
+    answers: Mapping[str, App]
     router: Router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = self.answers.get(scope["path"])
+        if answer is not None and scope["method"] == "POST":
+            await answer(scope, receive, send)
+            return
         scope["app"] = self  # then it raises for what it cannot route
         try:
             await self.router(scope, receive, send)

@@ -75,7 +75,7 @@ class Gate:
         try:
             self._origins.check(exchange)
             if exchange.path not in OPEN_PATHS:
-                exchange.key = self._keys.admit(exchange)
+                exchange.key = await self._keys.admit(exchange)
                 if exchange.key is not None and scope["method"] == "POST":
                     self._keys.count(exchange.key)
             await self._app(scope, receive, send)

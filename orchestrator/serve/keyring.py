@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 
@@ -22,22 +23,24 @@ class KeyRing:
         self._required = required
         self._monotonic = monotonic
         self._keys: Mapping[str, Key] = {}
-        self._read_at = float("-inf")
+        self._read_at = self._asked_at = float("-inf")
+        self._reading: asyncio.Future[dict[str, Key]] | None = None
         self._used: defaultdict[str, deque[float]] = defaultdict(deque)
 
-    def admit(self, exchange: Exchange) -> Key | None:
+    async def admit(self, exchange: Exchange) -> Key | None:
         """The key that a request came with; None if none is needed. Raises Refused.
 
         Where none is needed, a key that is not one of orch's is whatever the client's program insists on sending.
         """
         secret = _secret_in(exchange)
-        key = None if secret is None else self._find(hash_of(secret))
-        if key is None or key.revoked_at is not None:
-            if self._required or (secret is not None and secret.startswith(PREFIX)):
-                what = "no API key was given" if secret is None else "the API key is not known here, or was revoked"
-                raise refused(UNAUTHORIZED, "invalid_api_key", f"{what}; orch keys add NAME makes one")
-            return None
-        return key
+        own = secret is not None and secret.startswith(PREFIX)
+        key = await self._find(hash_of(secret)) if secret is not None and own else None
+        if key is not None and key.revoked_at is None:
+            return key
+        if self._required or own:
+            what = "no API key was given" if secret is None else "the API key is not known here, or was revoked"
+            raise refused(UNAUTHORIZED, "invalid_api_key", f"{what}; orch keys add NAME makes one")
+        return None
 
     def count(self, key: Key) -> None:
         """Count one request. Raises Refused if the key has had its requests of this minute."""
@@ -52,10 +55,13 @@ class KeyRing:
             raise refused(TOO_MANY, "rate_limited", message, retry_after_s=wait_s)
         used.append(now)
 
-    def _find(self, hashed: str) -> Key | None:
+    async def _find(self, hashed: str) -> Key | None:
         now = self._monotonic()
         if now - self._read_at >= (_FRESH_S if hashed in self._keys else _OF_UNKNOWN_S):
-            self._keys, self._read_at = self._ledger.read(all_keys), now
+            if self._reading is None or self._reading.done():  # else what the others wait for will do
+                self._reading, self._asked_at = self._ledger.submit(all_keys, reads=True), now
+            self._keys = await self._reading
+            self._read_at = self._asked_at
         return self._keys.get(hashed)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -44,6 +45,8 @@ class Metrics:
         )
         self._tokens = Counter("orch_tokens", "Tokens of calls.", ["model", "kind"], registry=registry)
         self._cost = Counter("orch_cost_dollars", "What calls cost.", ["model", "key"], registry=registry)
+        # A metric looks for its child under a lock, which takes longer than to count.
+        self._of = cache(lambda metric, *labels: metric.labels(*labels))
         self.queue = Gauge("orch_queue", "Runs that wait for a model's rate limit or a retry.", registry=registry)
         registry.register(_Breakers(ledger, clock))
 
@@ -54,18 +57,18 @@ class Metrics:
     def answered(self, exchange: Exchange, seconds: float) -> None:
         """Count a request that has been answered."""
         path = exchange.path if exchange.path in self._paths else _OTHER
-        self._requests.labels(path, str(exchange.status or "gone")).inc()
-        self._latency.labels(path).observe(seconds)
+        self._of(self._requests, path, str(exchange.status or "gone")).inc()
+        self._of(self._latency, path).observe(seconds)
 
     def observe(self, event: Event) -> None:
         """Count what happens in a run."""
         match event:
             case Waiting(model=model):
-                self._waits.labels(model).inc()
+                self._of(self._waits, model).inc()
             case CallEnded(model=model, outcome=outcome, latency_ms=latency_ms):
-                self._calls.labels(model, outcome.replace(" ", "_")[:40]).inc()
+                self._of(self._calls, model, outcome.replace(" ", "_")[:40]).inc()
                 if latency_ms is not None:
-                    self._call_time.labels(model).observe(latency_ms / 1000)
+                    self._of(self._call_time, model).observe(latency_ms / 1000)
 
     def ended(self, result: OrchestrationResult, key: str | None) -> None:
         """Count what a run took."""
@@ -78,9 +81,9 @@ class Metrics:
             }
             for kind, tokens in kinds.items():
                 if tokens:
-                    self._tokens.labels(call.model, kind).inc(tokens)
+                    self._of(self._tokens, call.model, kind).inc(tokens)
             if call.cost_nanousd:
-                self._cost.labels(call.model, key or "").inc(call.cost_nanousd / NANO_PER_DOLLAR)
+                self._of(self._cost, call.model, key or "").inc(call.cost_nanousd / NANO_PER_DOLLAR)
 
 
 class _Breakers(Collector):

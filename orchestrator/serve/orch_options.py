@@ -15,7 +15,7 @@ from ..config.strict_json import parse_json
 from ..errors import UsageError
 
 STRATEGY, STAY = "strategy", "stay"
-_HEADER = "x-orch-"
+_HEADER = b"x-orch-"
 _NOT_FOR_CLIENTS = {
     name: f"a client cannot give this: {why}"
     for name, why in {
@@ -36,10 +36,10 @@ def from_body(document: Mapping[str, Any]) -> dict[str, Any]:
 def from_headers(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, Any]:
     """The options in `X-Orch-*` headers. Raises UsageError."""
     found: dict[str, Any] = {}
-    for raw, value in headers:
-        name = raw.decode("latin-1").lower()
-        if name.startswith(_HEADER):
-            key = name.removeprefix(_HEADER).replace("-", "_")
+    for raw, value in headers:  # ASGI has their names in lower case
+        if raw.startswith(_HEADER):
+            name = raw.decode("latin-1")
+            key = name[len(_HEADER) :].replace("-", "_")
             written = value.decode("utf-8", "replace").strip()
             found.update([_option(key, _read(key, written, name), name)])
     return found

@@ -3,6 +3,8 @@ with its keys: by its address (`Origin`), or by a name that was made to lead her
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ..deferred import dataclass
 from ..loopback import host_in, is_loopback
 from .exchange import Exchange
@@ -27,5 +29,9 @@ class Origins:
             raise refused(FORBIDDEN, "forbidden", "a web page of another server cannot use this one (Origin)")
 
     def _is_ours(self, host: str) -> bool:
-        named = host_in(host)
-        return is_loopback(named) or (self.name is not None and named == self.name.lower())
+        return _is_this_machine(host) or (self.name is not None and host_in(host) == self.name.lower())
+
+
+@lru_cache(64)  # clients give the same again and again
+def _is_this_machine(host: str) -> bool:
+    return is_loopback(host_in(host))

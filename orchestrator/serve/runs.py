@@ -14,7 +14,6 @@ from ..ledger.keys import Key
 from ..plan import models
 from ..registry.model import Registry
 from ..run.engine import Engine
-from ..run.events import Observer
 from ..run.result import OrchestrationResult
 from ..types import FinishReason, Message
 from .asked import Asked
@@ -47,10 +46,6 @@ class Runs:
         if key is not None:
             _check_allowed(key, asked, planned, self.engine.registry)
         return planned
-
-    async def execute(self, planned: Planned, observe: Observer) -> OrchestrationResult:
-        """Carry out a plan. As `Engine.execute`."""
-        return await self.engine.execute(planned, observe)
 
     def reply(self, asked: Asked, key: Key | None, result: OrchestrationResult, warnings: list[str]) -> Reply:
         """What a run came to, as a reply. Raises Refused for one without an answer."""

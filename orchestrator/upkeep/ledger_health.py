@@ -16,8 +16,10 @@ from pathlib import Path
 from ..deferred import dataclass
 from ..errors import LedgerError
 from ..ledger.breakers import breaker_states
+from ..ledger.leases import LeaseStatus, leases_of
 from ..ledger.rows import to_micros
 from ..ledger.schema import COMMITTED, MIGRATIONS, SETTLED
+from ..ledger.schema_of_leases import HELD_BY_LEASES
 from ..ledger.spool import put_aside, spooled
 from ..ledger.store import Ledger
 from ..money import format_nanousd
@@ -226,6 +228,7 @@ def _contents(path: Path, now: datetime, *, full: bool) -> Iterator[Check]:
             yield schema
             if schema.status is CheckStatus.OK:
                 yield _open_calls(connection, now)
+                yield from _leases(connection)
                 if full:
                     yield _counters(connection)
     except sqlite3.Error as error:
@@ -275,6 +278,21 @@ def _open_calls(connection: sqlite3.Connection, now: datetime) -> Check:
     return Check("open calls", CheckStatus.WARNING, f"{detail}; the oldest is more than an hour old")
 
 
+def _leases(connection: sqlite3.Connection) -> Iterator[Check]:
+    """What workers on other machines have of the budgets, if any has something."""
+    out = leases_of(connection, out=True)
+    if not out:
+        return
+    held = format_nanousd(sum(lease.hold.left for lease in out))
+    lost = [lease.lease_id for lease in out if lease.status is LeaseStatus.LOST]
+    detail = f"{len(out)} workers have leases, {held} set aside for them"
+    if not lost:
+        yield Check("leases", CheckStatus.OK, detail)
+    else:
+        detail += f"; of {len(lost)} it is not known what they sent: see orch batch leases"
+        yield Check("leases", CheckStatus.WARNING, detail)
+
+
 def _counters(connection: sqlite3.Connection) -> Check:
     """The counters that budgets are checked by, held against the rows that they count."""
     summed, counted = (
@@ -283,6 +301,7 @@ def _counters(connection: sqlite3.Connection) -> Check:
             f"SELECT simulated, day, sum(committed), sum(settled) FROM ("
             f" SELECT simulated, day, {COMMITTED} AS committed, {SETTLED} AS settled FROM call_rows AS calls"
             " UNION ALL SELECT simulated, day, committed_nanousd, settled_nanousd FROM pruned_spending"
+            f" WHERE scope = 'all' UNION ALL SELECT simulated, day, held, 0 FROM ({HELD_BY_LEASES})"
             " WHERE scope = 'all') GROUP BY 1, 2",
             "SELECT simulated, day, committed_nanousd, settled_nanousd FROM spending WHERE scope = 'all'",
         )

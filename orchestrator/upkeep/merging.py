@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ..deferred import dataclass
 from ..errors import UsageError
 from ..ledger import progress
-from ..ledger.rows import change_row, insert_row
+from ..ledger.bringing import bring, is_known
 from ..ledger.schema import MIGRATIONS, version_of
 from ..ledger.store import Ledger, is_there
 from ..ledger.transaction import as_ledger_errors, transaction
@@ -76,9 +76,9 @@ def _merge(connection: sqlite3.Connection, host: str | None, user: str | None) -
     while True:
         with transaction(connection):
             rows = connection.execute(_NEW, (last, _BATCH)).fetchall()
-            for rowid, run_id, source, source_key in rows:
-                last = rowid
-                if _is_known(connection, run_id, source, source_key):
+            for row in rows:
+                last, run_id = row["rowid"], row["run_id"]
+                if is_known(connection, row):
                     known += 1
                     continue
                 runs, calls = runs + 1, calls + _bring(connection, run_id, host, user)
@@ -101,33 +101,12 @@ def _current(other: Path) -> Iterator[Path]:
         yield other if is_current else copy
 
 
-def _is_known(connection: sqlite3.Connection, run_id: str, source: str | None, source_key: str | None) -> bool:
-    row = connection.execute(
-        "SELECT 1 FROM main.run_rows WHERE run_id = ? UNION ALL SELECT 1 FROM main.pruned_runs WHERE run_id = ?"
-        " UNION ALL SELECT 1 FROM main.run_rows WHERE source = ? AND source_key = ?",
-        (run_id, run_id, source, source_key),
-    ).fetchone()
-    return row is not None
-
-
 def _bring(connection: sqlite3.Connection, run_id: str, host: str | None, user: str | None) -> int:
     """Within a transaction: one run with its calls and all that hangs on it. Returns the number of calls."""
     run = dict(connection.execute("SELECT * FROM other.runs WHERE run_id = ?", (run_id,)).fetchone())
     run |= {"host": run["host"] or host, "user": run["user"] or user}
-    # The answer comes last, as the calls' are looked up for it.
-    answer = run.pop("response")
-    _insert(connection, "runs", run)
     calls = connection.execute("SELECT * FROM other.calls WHERE run_id = ? ORDER BY rowid", (run_id,)).fetchall()
-    for call in calls:
-        _insert(connection, "calls", dict(call))
-    if answer is not None:
-        change_row(connection, "runs", "run_id", run_id, ("response",), [answer], run_id)
+    bring(connection, run, [dict(call) for call in calls])
     for statement in _HANGS_ON_IT:
         connection.execute(statement, (run_id,))
     return len(calls)
-
-
-def _insert(connection: sqlite3.Connection, table: str, row: dict[str, object]) -> None:
-    del row["rowid"]
-    values: Sequence[object] = list(row.values())
-    insert_row(connection, table, tuple(row), list(values), str(row["run_id"]))

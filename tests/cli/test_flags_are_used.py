@@ -51,6 +51,10 @@ WAYS = [
     Way("plan", {"prompt": "Why?", "given": {"max_latency_s": 30.0}}),
     Way("compare", {"asked": "Why?", "model": ["haiku", "gpt-6-luna"]}),
     Way("compare", {"asked": "last", "others": ["last"]}),
+    Way("batch", {"what": "asked.jsonl"}),
+    Way("batch", {"what": "asked.jsonl", "dry_run": True, "given": {"max_latency_s": 30.0}}),
+    Way("batch", {"what": "list"}),
+    *(Way("batch", {"what": action, "which": "last"}) for action in ("show", "cancel", "retry-failed")),
     Way("models"),
     Way("models", {"action": "bench", "names": ["haiku"]}),
     Way("models", {"action": "show", "names": ["haiku"]}),
@@ -188,6 +192,8 @@ def place(orch: Orch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     prompt = {"id": "1", "task": "question", "prompt": "What is the capital of France?", "expected": "Paris"}
     outcomes = {name: {"score": 1.0, "text": "Paris.", "cost": 0.001} for name in ("gpt-4o", "gpt-4o-mini")}
     Path("prompts.jsonl").write_text(json.dumps(prompt) + "\n")
+    Path("asked.jsonl").write_text(json.dumps({"prompt": "What is the capital of France?"}) + "\n")
+    assert orch("batch", "asked.jsonl", "-o", "answered.jsonl", "--simulate").returncode == 0
     Path("recorded.jsonl").write_text(json.dumps({**prompt, "outcomes": outcomes}) + "\n")
     Path("export.csv").write_text("day,model,input_tokens,output_tokens,cached_tokens,cost\n")
     Path("chains.yaml").write_text("two: [haiku, gpt-4o]\n")

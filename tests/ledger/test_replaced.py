@@ -16,7 +16,7 @@ from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.records import Recorded
 from orchestrator.ledger.spool import spooled
 from orchestrator.ledger.store import Ledger
-from orchestrator.run.events import Event, Note, unobserved
+from orchestrator.run.events import Bystander, CallEnded, Event, Note, Observer, unobserved
 from orchestrator.types import Completion, Request
 
 CHAIN = "gpt-6-luna,claude-haiku-5-5"
@@ -56,12 +56,12 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
     return Stage(tmp_path, Script({"gpt-6-luna": [reply(SURE)], "claude-haiku-5-5": [reply(SURE)]}))
 
 
-@pytest.mark.parametrize("watched", [True, False], ids=["watched", "unwatched"])
+@pytest.mark.parametrize("watched", ["in order", "by a bystander", "not"])
 @pytest.mark.parametrize(
     "losing", [delete, replace_by_a_copy, restore_another], ids=["deleted", "replaced", "written over"]
 )
 def test_what_was_paid_for_is_in_whatever_ledger_is_there_next(
-    stage: Stage, losing: Callable[[Path], None], watched: bool
+    stage: Stage, losing: Callable[[Path], None], watched: str
 ) -> None:
     def answer(_: Request) -> Completion:
         losing(stage.ledger)
@@ -69,12 +69,14 @@ def test_what_was_paid_for_is_in_whatever_ledger_is_there_next(
 
     said: list[Event] = []
     stage.script.acts["gpt-6-luna"] = [answer]
-    result = stage.run(chain=CHAIN, observe=said.append if watched else unobserved)
+    ways: dict[str, Observer] = {"in order": said.append, "by a bystander": Bystander(said.append), "not": unobserved}
+    result = stage.run(chain=CHAIN, observe=ways[watched])
     assert (result.status, result.response) == ("complete", SURE)
     assert spooled(stage.ledger)
     told = [event.text for event in said if isinstance(event, Note) and event.loud]
     noticed = [("deleted or replaced" in text or "has no row" in text) and "it is kept in" in text for text in told]
-    assert noticed == [True] * (2 * watched)
+    assert noticed == [True] * (0 if watched == "not" else 2)
+    assert sum(isinstance(event, CallEnded) for event in said) == (watched != "not")
     found = look_up(stage.ledger, result.run_id)
     assert found.run.status.value == "complete"
     assert [(call.status.value, call.cost_nanousd) for call in found.calls] == [("completed", result.cost_nanousd)]

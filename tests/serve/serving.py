@@ -84,7 +84,7 @@ class Served:
         self, method: str, path: str, data: bytes, headers: Mapping[str, str], leaves_after: int | None = None
     ) -> Answer:
         """`leaves_after` so many pieces of the reply, the client closes the connection; 0: while it waits."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = {name.replace("_", "-").lower(): value for name, value in headers.items()}
         sent = {"host": "127.0.0.1:4141", "content-length": str(len(data))} | named
         scope = {
             "type": "http", "method": method, "path": path, "query_string": b"", "client": ("127.0.0.1", 1),

@@ -29,7 +29,6 @@ from ...errors import Billed, BudgetError, LedgerError, ProviderError
 from ...ledger.entries import left_nanousd
 from ...ledger.records import CallRecord, CallStatus
 from ...ledger.store import Ledger
-from ...ledger.transaction import Work
 from ...money import Price
 from ...plan.load import MESSAGE_OVERHEAD, Load
 from ...providers.base import Provider
@@ -49,7 +48,7 @@ from .connections import Connections
 from .patience import Patience
 from .permit import Permit
 from .retry import Backoff
-from .run_log import RunLog
+from .run_log import Confirmation, RunLog
 from .settlement import Terms, from_cache, price_json
 
 _WORTH_COUNTING = 1_000  # tokens: what is shorter is bounded closely enough for any cap
@@ -359,7 +358,7 @@ class Caller:
             role=role,
         )
 
-    async def reserve(self, drafts: Sequence[Draft], confirm: Work[None] | None = None) -> None:
+    async def reserve(self, drafts: Sequence[Draft], confirm: Confirmation | None = None) -> None:
         """Reserve the worst cases of the calls: of all of them or of none. Raises BudgetError."""
         exempt = [draft.record.call_id for draft in drafts if draft.exempt]
         held: dict[Allowance, dict[str, int]] = {}
@@ -383,7 +382,7 @@ class Caller:
     ) -> Answered:
         provider = self._connections.get(spec.provider)
 
-        async def send(permit: Permit, confirm: Work[None] | None = None) -> Answered:
+        async def send(permit: Permit, confirm: Confirmation | None = None) -> Answered:
             async with permit:
                 # Nothing lies between: it is reserved and marked as sent in one transaction.
                 draft = await self.draft(
@@ -405,7 +404,8 @@ class Caller:
 
         permit = self._admission.at_once(spec, deadline=order.deadline)
         if permit is not None:
-            confirm = partial(self._admission.confirm, permit=permit, tokens=_expected_tokens(order))
+            look = partial(self._admission.confirm, permit=permit, tokens=_expected_tokens(order))
+            confirm = Confirmation(look, limited=permit.is_limited)
             with suppress(HeldUpError):
                 return await send(permit, confirm)
         return await send(await self._admitted(spec, order))

@@ -18,9 +18,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...deferred import replace
+from ...deferred import dataclass, replace
 from ...errors import LedgerError
-from ...ledger import entries
+from ...ledger import entries, posting
 from ...ledger.budgets import Alert
 from ...ledger.conversations import KeptTurn
 from ...ledger.records import CallRecord, CallStatus, RunRecord
@@ -31,6 +31,15 @@ from ..events import BudgetAlerted, Bystander, CallEnded, Note, Observer, unobse
 
 T = TypeVar("T")
 Also = Callable[[sqlite3.Connection, tuple[CallRecord, ...]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What is looked at in the transaction that reserves a call; whatever `look` raises refuses it. `limited`: whether
+    the call takes a slot under rate limits."""
+
+    look: Work[None]
+    limited: bool
 
 
 class RunLog:
@@ -73,18 +82,22 @@ class RunLog:
     def start(self) -> None:
         """Write the run's row, once. If that fails, the next reservation or the end of the run raises the error."""
         if self._begun is None and self._run is not None:
-            begin = partial(entries.start_run, run=self._run, said=self._said)
-            self._begun = self._hand_in(self._ledger.submit(begin))
+            self._begun = self._hand_in(self._ledger.submit(posting.start_run(self._run, self._said)))
 
     async def reserve(
-        self, calls: Sequence[CallRecord], exempt: Collection[str], confirm: Work[None] | None = None
+        self, calls: Sequence[CallRecord], exempt: Collection[str], confirm: Confirmation | None = None
     ) -> None:
         """Insert calls: all of them or none. Raises BudgetError, and LedgerError if the run could not be written.
 
-        `confirm` is called first, in the same transaction; whatever it raises is raised, and no call is inserted.
+        `confirm` is looked at first, in the same transaction; whatever that raises is raised, and no call is inserted.
         """
         self.start()
-        reserved = self._ledger.submit(partial(_reserve, calls=calls, exempt=exempt, confirm=confirm))
+        change: Work[None]
+        if confirm is not None and confirm.limited:
+            change = partial(_reserve, calls=calls, exempt=exempt, confirm=confirm)
+        else:
+            change = posting.reserve(calls, exempt, None if confirm is None else confirm.look)
+        reserved = self._ledger.submit(change)
         try:
             await reserved
         except LedgerError:
@@ -114,30 +127,31 @@ class RunLog:
         """
         self.calls[call.call_id] = call
         self._settling.add(call.call_id)
-        settled = self._hand_in(self._ledger.submit(partial(self._write, call_id=call.call_id)))
+        settled = self._hand_in(self._ledger.submit(posting.settle(partial(self._settling_call, call.call_id))))
         settled.add_done_callback(partial(self._settled, call.call_id))
         if self.observe is unobserved:
             return
+        ended = CallEnded(call.call_id, call.model, outcome, call.latency_ms, call.cost_nanousd)
         if isinstance(self.observe, Bystander):
-            self._hand_in(asyncio.ensure_future(self._tell(settled, call, outcome)))
-        else:
-            await self._tell(settled, call, outcome)
-
-    async def _tell(self, settled: asyncio.Future[tuple[Alert, ...]], call: CallRecord, outcome: str) -> None:
+            settled.add_done_callback(partial(self._tell, ended))
+            return
         await asyncio.wait({settled})
+        if settled.exception() is not None:
+            self.observe(Note(await self._spooling[call.call_id], loud=True))
+        self._tell(ended, settled)
+
+    def _tell(self, ended: CallEnded, settled: asyncio.Future[tuple[Alert, ...]]) -> None:
+        """Tell the observer of a call's end, and of the alerts that its cost raised."""
         if settled.exception() is None:
             for alert in settled.result():
                 self.observe(BudgetAlerted(alert))
-        else:
-            self.observe(Note(await self._spooling[call.call_id], loud=True))
-        self.observe(CallEnded(call.call_id, call.model, outcome, call.latency_ms, call.cost_nanousd))
+        self.observe(ended)
 
     def judge(self, call_id: str, confidence: float, verdict: str) -> None:
         """Write the verdict on an answer, a JSON object. A failure to write it does not fail the run."""
         self.calls[call_id] = replace(self.calls[call_id], confidence=confidence, verdict=verdict)
         if call_id not in self._settling:  # else it goes with the settlement
-            change = partial(entries.judge, call_id=call_id, confidence=confidence, verdict=verdict)
-            self._hand_in(self._ledger.submit(change))
+            self._hand_in(self._ledger.submit(posting.judge(call_id, confidence, verdict)))
 
     async def finish(self, run: RunRecord, also: Also | None = None) -> bool:
         """Write the run's end, and in the same transaction what `also` writes, which gets the run's calls. Returns when
@@ -147,7 +161,8 @@ class RunLog:
         nothing was sent.
         """
         self.start()
-        finished = self._hand_in(self._ledger.submit(partial(self._end, run=run, also=also)))
+        end = posting.finish_run(run) if also is None else partial(self._end, run=run, also=also)
+        finished = self._hand_in(self._ledger.submit(end))
         cancelled = await self._all_written()
         if self._begun is not None and (error := self._begun.exception()) is not None:
             raise error
@@ -159,23 +174,24 @@ class RunLog:
             self.observe(Note(f"{error}; the end of the run is not in it: {where}", loud=True))
         return cancelled
 
-    def _write(self, connection: sqlite3.Connection, call_id: str) -> tuple[Alert, ...]:
-        """Within the transaction: write the row as it stands now, with its verdict if there is one."""
+    def _settling_call(self, call_id: str) -> CallRecord:
+        """Within the transaction: the row as it stands now, with its verdict if there is one."""
         self._settling.discard(call_id)
-        return entries.settle(connection, self.calls[call_id])
+        return self.calls[call_id]
 
-    def _end(self, connection: sqlite3.Connection, run: RunRecord, also: Also | None) -> tuple[CallRecord, ...]:
+    def _end(self, connection: sqlite3.Connection, run: RunRecord, also: Also) -> tuple[CallRecord, ...]:
         """Within the transaction: write the run's end. Returns the calls that were still open."""
         interrupted = entries.finish_run(connection, run)
-        if also is not None:
-            also(connection, tuple((self.calls | {call.call_id: call for call in interrupted}).values()))
+        also(connection, tuple((self.calls | {call.call_id: call for call in interrupted}).values()))
         return interrupted
 
     def _settled(self, call_id: str, written: asyncio.Future[tuple[Alert, ...]]) -> None:
         if (error := written.exception()) is None:
             self.alerts += written.result()
         else:
-            self._spooling[call_id] = self._hand_in(asyncio.ensure_future(self._spool(call_id, error)))
+            spooling = self._spooling[call_id] = self._hand_in(asyncio.ensure_future(self._spool(call_id, error)))
+            if isinstance(self.observe, Bystander):
+                spooling.add_done_callback(lambda kept: self.observe(Note(kept.result(), loud=True)))
 
     async def _spool(self, call_id: str, error: BaseException) -> str:
         """Put a row into the spool, with a warning."""
@@ -215,8 +231,8 @@ class RunLog:
 
 
 def _reserve(
-    connection: sqlite3.Connection, calls: Sequence[CallRecord], exempt: Collection[str], confirm: Work[None] | None
+    connection: sqlite3.Connection, calls: Sequence[CallRecord], exempt: Collection[str], confirm: Confirmation | None
 ) -> None:
     if confirm is not None:
-        confirm(connection)
+        confirm.look(connection)
     entries.reserve(connection, calls, exempt)

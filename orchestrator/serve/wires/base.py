@@ -18,6 +18,7 @@ from ..reply import Reply
 Json = dict[str, Any]
 COMMENT = b": at work\n\n"
 DONE = b"data: [DONE]\n\n"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 # What a client may say of a tool that is not passed on, and changes at most how well it is called.
 _OF_TOOLS = ("strict", "cache_control", "eager_input_streaming", "defer_loading", "allowed_callers", "input_examples")
 
@@ -60,7 +61,7 @@ class Wire(Protocol):
 def encoded(document: object) -> bytes:
     """Compact JSON in UTF-8; escaped where it holds a lone surrogate, which UTF-8 cannot."""
     try:
-        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        return _ENCODER.encode(document).encode()
     except UnicodeEncodeError:
         return json.dumps(document, separators=(",", ":")).encode()
 

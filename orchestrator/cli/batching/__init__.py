@@ -1,0 +1,1 @@
+"""What `orch batch` is made of."""

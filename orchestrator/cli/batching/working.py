@@ -1,0 +1,196 @@
+"""One pass over a batch, watched, and its end in one line; and what it would cost."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from functools import partial
+from itertools import chain
+from typing import BinaryIO
+
+from ...batch.backend import Backend, Task
+from ...batch.estimate import estimate_of
+from ...batch.flow import Flow
+from ...batch.lines import Line
+from ...batch.output import STDOUT
+from ...batch.reading import Input
+from ...clock import local_now
+from ...config import RetryPolicy, RunOptions, Settings
+from ...deferred import replace
+from ...errors import (
+    EXIT_PARTLY_FAILED,
+    AuthenticationError,
+    ConfigError,
+    Interrupted,
+    OrchError,
+    UsageError,
+)
+from ...ledger.batches import Counts, Job, JobStatus, counts_of, end_job
+from ...ledger.store import Ledger
+from ...money import format_nanousd
+from ...run.engine import Engine
+from .. import render
+from ..commands.ledgers import open_ledger
+from ..interrupts import Signals
+from ..output import Output
+from .backends import Watch, backend_of
+from .flags import BatchFlags
+from .shown import Shown
+from .starting import Begun, begin, common_of, deadline_s, options_of_lines, sink_of
+
+_PATIENT_S = 600.0  # a batch rather waits for a model than asks a dearer one
+_CANNOT_BE_ASKED = (AuthenticationError, ConfigError, UsageError)
+
+
+def work(flags: BatchFlags, settings: Settings, *, resume: str | None = None) -> int:
+    """Go through a batch, or on with one; returns the exit code."""
+    given = flags.what if resume is None else None
+    if settings.retry.max_wait_s == RetryPolicy().max_wait_s:
+        settings = replace(settings, retry=replace(settings.retry, max_wait_s=_PATIENT_S))
+    deadline_s(flags)
+    options_of_lines(flags, settings)
+    common_of(flags)
+    if given is not None:
+        Input(given, _stdin()).close()  # nothing is begun for a file that is not there
+    with open_ledger(settings.ledger) as ledger:
+        begun = begin(flags, given, resume or flags.resume, settings, ledger, local_now)
+        try:
+            return _go_through(begun, given, settings, ledger, flags)
+        except OrchError as error:
+            stopped = partial(end_job, job=begun.job, status=JobStatus.STOPPED, at=local_now())
+            with suppress(OrchError):
+                ledger.write(partial(stopped, code=error.code, message=error.message))
+            raise
+
+
+def estimate(flags: BatchFlags, settings: Settings) -> int:
+    """Say what a batch would cost. Asks nothing; returns the exit code."""
+    output = Output.parse(flags.out if flags.out in ("text", "json") else "text")
+    if flags.what is None:
+        raise UsageError("--dry-run needs the input")
+    engine = Engine(settings)
+    with closing(Input(flags.what, _stdin())) as source, render.Progress() as progress:
+        lines = source.lines(common_of(flags), flags.form)
+        found = estimate_of(
+            lines, engine, options_of_lines(flags, settings), local_now(), partial(_tell, progress, source)
+        )
+    output.emit(found.to_dict())
+    if not output.json:
+        for line in found.said():
+            render.line(line)
+    return 0
+
+
+def _tell(progress: render.Progress, source: Input, lines: int) -> None:
+    progress(f"{lines:,} lines", source.position, source.size or source.position + 1)
+
+
+def _go_through(begun: Begun, given: str | None, settings: Settings, ledger: Ledger, now: BatchFlags) -> int:
+    job, flags = begun.job, begun.flags
+    options, engine = options_of_lines(flags, settings), Engine(settings, ledger=ledger)
+    source = Input(given or job.input, _stdin())
+    lines = _checked(source.lines(common_of(flags), flags.form), source, engine, options)
+    counts = ledger.read(partial(counts_of, job=job))
+    task = Task(
+        job,
+        ledger,
+        options,
+        spent_nanousd=counts.cost_nanousd or 0,
+        max_cost_nanousd=job.max_cost_nanousd,
+        concurrency=flags.concurrency,
+        deadline_s=deadline_s(now),
+        max_errors=flags.max_errors,
+        full=flags.full,
+    )
+    if begun.goes_on:
+        cost = format_nanousd(counts.cost_nanousd)
+        render.say(f"batch {job.job_id} goes on: {counts.done:,} answered, {counts.failed:,} failed, {cost} so far")
+    sink = sink_of(job)
+    backend: Backend = backend_of(engine, watch := Watch())
+    flow = Flow(task, lines, sink, backend, ordered=not flags.unordered, clock=local_now, heard=watch.hear)
+    flow.progress.begin_with(counts)
+    flow.progress.reading = lambda: (flow.feed.read, _share(flow, source))
+    shown = Shown(flow.progress, job.job_id)
+    watch.shown = shown
+    shown.verbose = now.verbose > 0
+    signals: Signals[None] = Signals(first=partial(_let_end, flow, shown))
+    try:
+        signals.run(_watched(flow, shown))
+    except Interrupted:
+        pass
+    finally:
+        sink.close()
+        source.close()
+    return _told(flow, job, ledger.read(partial(counts_of, job=job)), signals.exit_code)
+
+
+async def _watched(flow: Flow, shown: Shown) -> None:
+    showing = asyncio.create_task(shown.show())
+    try:
+        await flow.run()
+    finally:
+        showing.cancel()
+        await asyncio.wait({showing})
+
+
+def _let_end(flow: Flow, shown: Shown) -> None:
+    flow.interrupt()
+    shown.draining = f"{flow.progress.standing().in_flight} in flight are awaited; Ctrl-C again cancels them"
+    if not render.is_terminal(sys.stderr):
+        shown.say(f"interrupted: {shown.draining}")
+
+
+def _share(flow: Flow, source: Input) -> float | None:
+    if flow.feed.at_end:
+        return 1.0
+    return source.position / source.size if source.size and source.position else None
+
+
+def _checked(lines: Iterator[Line], source: Input, engine: Engine, options: RunOptions) -> Iterator[Line]:
+    """The lines. Raises UsageError if there is none, and what would keep every line from being asked."""
+    before: list[Line] = []
+    for line in lines:
+        before.append(line)
+        if line.prompt is not None and not line.given:
+            try:
+                engine.plan(line.prompt, options, shown=False)
+            except _CANNOT_BE_ASKED:
+                raise
+            except OrchError:
+                pass  # it is this line's
+            break
+        if len(before) == 100:
+            break
+    if not before:
+        hint = 'each line is an object such as {"prompt": "Why?"}, a row of a table, or a prompt'
+        raise UsageError(f"{source.name}: there is nothing in it", hint=hint)
+    return chain(before, lines)
+
+
+def _told(flow: Flow, job: Job, counts: Counts, interrupted: int | None) -> int:
+    """Say how it stands; gives the exit code."""
+    why, not_asked = flow.stopped, flow.progress.not_asked
+    parts = [f"{counts.done:,} answered"]
+    parts += [f"{counts.failed:,} failed"] if counts.failed else []
+    parts += [f"{not_asked:,} not asked"] if not_asked else []
+    parts += [format_nanousd(counts.cost_nanousd)]
+    where = "" if job.output == STDOUT else f"; {job.output}"
+    render.say(f"batch {job.job_id}: {', '.join(parts)}{where}")
+    if why is not None and not isinstance(why, Interrupted):
+        render.error(why)
+    if why is not None:
+        render.say(f"      orch batch --resume {job.job_id} goes on with it")
+    elif counts.failed:
+        render.say(f"      orch batch retry-failed {job.job_id} asks those again that failed")
+    render.flush()
+    if interrupted is not None and why is not None:
+        return interrupted
+    if why is not None and not counts.done:
+        return why.exit_code
+    return EXIT_PARTLY_FAILED if why is not None or counts.failed else 0
+
+
+def _stdin() -> BinaryIO | None:
+    return None if sys.stdin is None else sys.stdin.buffer

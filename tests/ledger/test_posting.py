@@ -1,0 +1,234 @@
+"""Changes that one statement makes for a whole group leave what their functions leave, or are made by these."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.deferred import replace
+from orchestrator.errors import BudgetError, LedgerError
+from orchestrator.ledger import posting
+from orchestrator.ledger.budgets import Budget, Scope, set_budgets
+from orchestrator.ledger.posting import Postable
+from orchestrator.ledger.records import CallRecord, CallStatus, CostSource, RunRecord, RunStatus
+from orchestrator.ledger.store import Ledger
+from orchestrator.period import Period
+
+NOW = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
+ODD = 'naïve "text" \u2028 \U0001f600 \0 it\'s'  # in a text of every row
+RUN = RunRecord(
+    run_id="R",
+    created_at=NOW,
+    day="2026-03-04",
+    strategy="fallback",
+    prompt_sha256="a" * 64,
+    simulated=False,
+    tags=("x", "ü"),
+    category="c",
+    score=0.1 + 0.2,
+    prompt=ODD,
+    max_cost_nanousd=1000,
+)
+CALL = CallRecord(
+    call_id="C",
+    run_id="R",
+    created_at=NOW,
+    day="2026-03-04",
+    provider="openai",
+    model="m",
+    provider_model="m-1",
+    attempt=1,
+    simulated=False,
+    status=CallStatus.SENT,
+    sent_at=NOW,
+    reserved_nanousd=600,
+)
+
+
+def looks(_: sqlite3.Connection) -> None:
+    """Finds nothing that holds a call up."""
+
+
+def reserved(call: CallRecord) -> Postable[Any]:
+    return posting.reserve([call], (), looks)
+
+
+def settled(call: CallRecord) -> Postable[Any]:
+    return posting.settle(lambda: call)
+
+
+def judged(call: CallRecord) -> Postable[Any]:
+    return posting.judge(call.call_id, 1 / 3, '{"signals": {}}')
+
+
+def whole(name: str, **of_run: Any) -> list[Postable[Any]]:
+    """The changes of one run with one call."""
+    run = replace(RUN, run_id=f"R{name}", **of_run)
+    call = replace(CALL, call_id=f"C{name}", run_id=run.run_id)
+    answered = replace(
+        call,
+        status=CallStatus.COMPLETED,
+        ended_at=NOW + timedelta(microseconds=1),
+        cost_nanousd=7,
+        cost_source=CostSource.USAGE,
+        response=ODD,
+    )
+    done = replace(run, status=RunStatus.COMPLETE, response=ODD, confidence=2 / 3, metadata='{"a": 1}')
+    return [posting.start_run(run, ()), reserved(call), settled(answered), judged(call), posting.finish_run(done)]
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(tmp_path / "ledger.db") as opened:
+        yield opened
+
+
+def rows(ledger: Ledger) -> dict[str, list[tuple[object, ...]]]:
+    """What is in every table that runs write."""
+    tables = ("run_rows", "call_rows", "texts", "spending", "budget_alerts", "summed_days")
+    with closing(sqlite3.connect(ledger.path)) as connection:
+        return {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
+
+
+def made(ledger: Ledger, *changes: Postable[Any]) -> tuple[list[Any], list[str]]:
+    """Submit changes in one turn of a loop. Returns their results or errors, and the statements."""
+    heard: list[str] = []
+
+    async def together() -> list[Any]:
+        return await asyncio.gather(*map(ledger.submit, changes), return_exceptions=True)
+
+    ledger.read(lambda db: db.set_trace_callback(heard.append))
+    results = asyncio.run(together())
+    ledger.read(lambda db: db.set_trace_callback(None))
+    return results, [statement for statement in heard if not statement.startswith("--")]
+
+
+def test_they_leave_what_the_functions_leave(ledger: Ledger, tmp_path: Path) -> None:
+    changes = [change for number in range(7) for change in whole(f"{number}")]
+    with Ledger.open(tmp_path / "other.db") as other:
+        expected = [other.write(change) for change in changes]
+        found, statements = made(ledger, *changes)
+        assert found == expected
+        assert rows(ledger) == rows(other)
+        assert len(rows(ledger)["call_rows"]) == 7
+    distinct = {statement.partition("(")[0] for statement in statements}
+    assert {each for each in distinct if not each.startswith(("PRAGMA", "CREATE"))} == {"INSERT INTO inbox VALUES "}
+
+
+def long_answer(db: Ledger) -> list[Postable[Any]]:
+    call = replace(CALL, call_id="CA", run_id="RA", response="word " * 500)
+    return [settled(call), posting.finish_run(replace(RUN, run_id="RA", response=call.response))]
+
+
+def over_the_cap(_: Ledger) -> list[Postable[Any]]:
+    return [reserved(replace(CALL, call_id="over", run_id="RA", reserved_nanousd=1000))]
+
+
+def unpriced_under_a_cap(_: Ledger) -> list[Postable[Any]]:
+    return [reserved(replace(CALL, call_id="over", run_id="RA", reserved_nanousd=None))]
+
+
+def of_no_run(_: Ledger) -> list[Postable[Any]]:
+    return [reserved(replace(CALL, run_id="none")), settled(CALL), judged(CALL), posting.finish_run(RUN)]
+
+
+def there_already(_: Ledger) -> list[Postable[Any]]:
+    return [posting.start_run(replace(RUN, run_id="RA"), ())]
+
+
+def impossible(_: Ledger) -> list[Postable[Any]]:
+    return [
+        settled(replace(CALL, call_id="CA", run_id="RA", cost_nanousd=-1)),
+        posting.start_run(replace(RUN, prompt="\ud800"), ()),
+    ]
+
+
+def with_a_budget(ledger: Ledger) -> list[Postable[Any]]:
+    ledger.write(lambda db: set_budgets(db, [Budget(Period.DAY, Scope.ALL, "", 300)]))
+    return [reserved(replace(CALL, call_id="over", run_id="RA"))]
+
+
+def with_a_call_open(_: Ledger) -> list[Postable[Any]]:
+    return [
+        reserved(replace(CALL, call_id="open", run_id="RA", reserved_nanousd=5)),
+        posting.finish_run(replace(RUN, run_id="RA")),
+    ]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        long_answer,
+        over_the_cap,
+        unpriced_under_a_cap,
+        of_no_run,
+        there_already,
+        impossible,
+        with_a_budget,
+        with_a_call_open,
+    ],
+    ids=lambda odd: odd.__name__,
+)
+def test_what_is_out_of_the_ordinary_is_made_by_the_functions(
+    odd: Callable[[Ledger], list[Postable[Any]]], ledger: Ledger, tmp_path: Path
+) -> None:
+    """Each change fails or succeeds as it does alone, and does not sink the others."""
+    with Ledger.open(tmp_path / "other.db") as other:
+        expected: list[object] = []
+        for each in (ledger, other):
+            for change in whole("A"):
+                each.write(change)
+        changes = [*whole("B"), *odd(other), *whole("C")]
+        for change in changes:
+            try:
+                expected.append(other.write(change))
+            except (BudgetError, LedgerError) as error:
+                expected.append(error.message.replace("other.db", "ledger.db"))
+        odd(ledger)
+        found, _ = made(ledger, *changes)
+        assert [each.message if isinstance(each, BudgetError | LedgerError) else each for each in found] == expected
+        assert rows(ledger) == rows(other)
+
+
+def test_a_breaker_or_a_limit_of_the_model_leaves_a_call_to_its_function(ledger: Ledger) -> None:
+    ledger.write(lambda db: db.execute("INSERT INTO learned_limits VALUES (0, 'm', 0, 1, NULL, 0)"))
+    _, statements = made(ledger, *whole("A"))
+    assert "BEGIN IMMEDIATE" in statements
+    _, statements = made(ledger, *whole("B"))
+    assert not [each for each in statements if each.startswith("INSERT INTO inbox")]  # not tried each time
+    assert len(rows(ledger)["call_rows"]) == 2
+
+
+def test_it_waits_for_another_process_that_writes(ledger: Ledger) -> None:
+    with closing(sqlite3.connect(ledger.path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        tried: list[str] = []
+
+        def heard(statement: str) -> None:
+            if statement.startswith("INSERT INTO inbox"):
+                tried.append(statement)
+                if len(tried) == 3:
+                    other.execute("COMMIT")
+
+        async def together() -> list[Any]:
+            return await asyncio.gather(*map(ledger.submit, whole("A")))
+
+        ledger.read(lambda db: db.set_trace_callback(heard))
+        assert asyncio.run(together()) == [None, None, (), None, ()]
+        assert len(tried) >= 3
+
+
+def test_pythons_lock_is_handed_over_as_slowly_as_before_once_nothing_waits(ledger: Ledger) -> None:
+    usual = sys.getswitchinterval()
+    for name in "ABC":
+        made(ledger, *whole(name))
+    ledger.close()
+    assert sys.getswitchinterval() == usual
