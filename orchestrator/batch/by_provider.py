@@ -13,9 +13,10 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import field
+from datetime import datetime
 from functools import partial
 
 from ..choose.making import Planned, cost_by_batch
@@ -24,8 +25,9 @@ from ..config import RunOptions
 from ..config.yaml_document import parse
 from ..deferred import dataclass, replace
 from ..errors import BudgetError, ConfigError, LedgerError, NotAskedError, OrchError, SubmittedError
-from ..ledger.batches import keep_lines
-from ..ledger.submissions import forget_run, requests_of, run_with_calls, runs_under_way, settle_live_calls
+from ..ledger.batches import Job, keep_lines
+from ..ledger.store import Ledger
+from ..ledger.submissions import durations_s, forget_run, requests_of, run_with_calls, runs_under_way, settle_live_calls
 from ..plan import Node, to_dict
 from ..registry.plans import PlanReader
 from ..run.call.by_batch import ByBatch
@@ -37,7 +39,7 @@ from ..run.result import OrchestrationResult, refused_result
 from ..run.spending import SpentError
 from .backend import Attempt, Standing, Task
 from .caps import Caps
-from .eligible import left_out
+from .eligible import WITH_BATCHES, Ways, left_out
 from .outcomes import Outcome, not_asked, outcome_of, submitted
 from .submitting import GRACE_S, Submitter
 
@@ -45,6 +47,7 @@ WINDOW = 100_000  # lines that may be under way
 _AT_ONCE = 32  # runs that are carried out at the same time
 _STILL_S = 0.3  # after which the source of lines is taken to wait for results
 _WAITS_S = (5.0, 10.0, 20.0, 40.0, 60.0)  # between two looks at a provider
+_PATIENCE = 0.9  # of the time that there is
 _AT_A_PROVIDER = "the batch is at its provider"
 
 
@@ -53,8 +56,8 @@ class ByProvider:
     """Asks lines through the providers' batch APIs.
 
     With `wait` it stays until all of it is answered; without, it submits what there is to submit, fetches what is
-    there, and gives the rest as submitted. `live_after_s`: when so many seconds have passed, what is not answered is
-    taken back and asked live.
+    there, and gives the rest as submitted. `auto`: what cannot go by batch, or not within the deadline, is asked live;
+    and when a tenth of the time is left, what is not answered is taken back and asked live.
     """
 
     engine: Engine
@@ -63,7 +66,7 @@ class ByProvider:
     clock: Clock = local_now
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     grace_s: float = GRACE_S
-    live_after_s: float | None = None
+    auto: bool = False
     _work: _Work | None = None
 
     @property
@@ -71,20 +74,35 @@ class ByProvider:
         """As `Backend.standing`."""
         return Standing() if self._work is None else self._work.standing
 
-    async def work(self, lines: AsyncIterable[Attempt], task: Task) -> AsyncIterator[Outcome]:
+    async def work(self, lines: AsyncIterable[Attempt], task: Task) -> AsyncGenerator[Outcome, None]:
         """As `Backend.work`."""
         self._work = work = _Work(self, task)
-        driving = asyncio.create_task(work.drive(lines))
-        driving.add_done_callback(lambda _: work.outcomes.put_nowait(None))
-        try:
-            while (outcome := await work.outcomes.get()) is not None:
-                yield outcome
-            await driving
-        finally:
-            driving.cancel()
-            await asyncio.wait({driving})
-            with suppress(asyncio.CancelledError):
-                driving.exception()
+        async with self.engine:  # a run may be carried out only long after the one before
+            driving = asyncio.create_task(work.drive(lines))
+            driving.add_done_callback(lambda _: work.outcomes.put_nowait(None))
+            try:
+                while (outcome := await work.outcomes.get()) is not None:
+                    yield outcome
+                await driving
+            finally:
+                driving.cancel()
+                await asyncio.wait({driving})
+                with suppress(asyncio.CancelledError):
+                    driving.exception()
+
+    def submitter(self, job: Job, ledger: Ledger) -> Submitter:
+        """What sends and fetches the submissions of a job."""
+        engine = self.engine
+        return Submitter(
+            job,
+            ledger,
+            engine.registry,
+            engine.settings,
+            engine.batches,
+            self.clock,
+            self.observe,
+            self.grace_s,
+        )
 
     def stop(self, why: OrchError) -> None:
         """As `Backend.stop`: what is at a provider stays there, and can be fetched."""
@@ -105,6 +123,7 @@ class _Work:
     live: bool = False
     failed: int = 0
     _under_way: dict[str, int] = field(default_factory=dict)  # requests of runs without a result, by the run's id
+    _ways: Ways | None = None
     _left_out: Mapping[tuple[str, str | None], str] = field(default_factory=dict)
     _taken: int = 0
     _walking: int = 0
@@ -114,18 +133,11 @@ class _Work:
     _submitter: Submitter = field(init=False)
 
     def __post_init__(self) -> None:
-        engine, task = self.backend.engine, self.task
+        task = self.task
         self._caps = Caps(task.max_cost_nanousd)
-        self._submitter = Submitter(
-            task.job,
-            task.ledger,
-            engine.registry,
-            engine.settings,
-            engine.batches,
-            self.backend.clock,
-            self.backend.observe,
-            self.backend.grace_s,
-        )
+        self._submitter = self.backend.submitter(task.job, task.ledger)
+        if task.concurrency is not None:
+            self._room = asyncio.Semaphore(task.concurrency)
 
     @property
     def standing(self) -> Standing:
@@ -139,7 +151,10 @@ class _Work:
     async def drive(self, lines: AsyncIterable[Attempt]) -> None:
         """Carry out everything. Each line's outcome is put into `outcomes`."""
         engine, ledger = self.backend.engine, self.task.ledger
-        self._left_out = left_out(engine.registry, engine.settings.free_tier, self.backend.clock())
+        if self.backend.auto:
+            self._ways = await ledger.submit(self._ways_by, reads=True)
+        else:
+            self._left_out = left_out(engine.registry, engine.settings.free_tier, self.backend.clock())
         await ledger.submit(partial(self._caps.load, job=self.task.job), reads=True)
         await self._submitter.refresh()
         await self._look_up()
@@ -179,9 +194,7 @@ class _Work:
                 continue
             if not self.backend.wait and not moved:
                 return
-            after_s = self.backend.live_after_s
-            if after_s is not None and (self.backend.clock() - started).total_seconds() >= after_s:
-                await self._go_live()
+            await self._mind_the_time((self.backend.clock() - started).total_seconds())
             await self._pause(_WAITS_S[min(looks, len(_WAITS_S) - 1)])
             looks += 1
 
@@ -208,10 +221,24 @@ class _Work:
         query = partial(runs_under_way, job=self.task.job.job)
         self._under_way = await self.task.ledger.submit(query, reads=True)
 
-    async def _go_live(self) -> None:
-        """Take back what is at a provider, and ask live from now on."""
-        self.live = True
-        await self._submitter.cancel()
+    async def _mind_the_time(self, passed_s: float) -> None:
+        """Near the deadline, take back what is at a provider, to ask it live; or leave it there."""
+        deadline_s = self.task.deadline_s
+        if deadline_s is None:
+            return
+        if self.backend.auto and not self.live and passed_s >= _PATIENCE * deadline_s:
+            self.live = True
+            await self._submitter.cancel()
+        elif passed_s >= deadline_s:
+            hint = "orch batch fetch fetches what a provider answers later"
+            self.stop(NotAskedError("the deadline has passed", hint=hint))
+
+    def _ways_by(self, connection: sqlite3.Connection) -> Ways:
+        """How lines go, by what the ledger knows of earlier batches."""
+        engine = self.backend.engine
+        simulated = engine.settings.simulate
+        durations = {name: durations_s(connection, name, simulated=simulated) for name in WITH_BATCHES}
+        return Ways(engine.registry, engine.settings.free_tier, self.task.deadline_s, durations)
 
     # -- lines ---------------------------------------------------------------------------------------------------
 
@@ -312,7 +339,8 @@ class _Work:
         if by_batch.begun is not None:
             planned = replace(planned, plan=_plan_of(by_batch.begun.plan, planned, engine))
         else:
-            planned = self._capped(planned, run_id)
+            by_batch.live = self.live or (self._ways is not None and self._ways.goes_live(planned.plan, self._now()))
+            planned = self._capped(planned, run_id, live=by_batch.live)
 
         def keep(connection: sqlite3.Connection, result: OrchestrationResult) -> None:
             forget_run(connection, run_id)
@@ -359,12 +387,16 @@ class _Work:
 
         return await self.task.ledger.submit(load)
 
-    def _capped(self, planned: Planned, run_id: str) -> Planned:
+    def _now(self) -> datetime:
+        return self.backend.clock()
+
+    def _capped(self, planned: Planned, run_id: str, *, live: bool) -> Planned:
         """The plan within what is left for the job. Raises SpentError."""
         if self.task.max_cost_nanousd is None:
             return planned
-        engine = self.backend.engine
-        cost = cost_by_batch(planned, registry=engine.registry, settings=engine.settings, when=self.backend.clock())
+        engine, cost = self.backend.engine, planned.cost
+        if not live:
+            cost = cost_by_batch(planned, registry=engine.registry, settings=engine.settings, when=self._now())
         most = self._caps.take(run_id, cost, planned.options.max_cost_nanousd)
         return replace(planned, options=replace(planned.options, max_cost_nanousd=most))
 

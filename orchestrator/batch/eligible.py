@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from ..choose.quote import price_for
+from ..deferred import dataclass
 from ..plan import Call, Cascade, Loop, Node, Panel, Sequence, models
 from ..providers.batches import PROMISED_S
 from ..registry.model import ModelSpec, Registry
@@ -54,6 +55,30 @@ def round_s(durations_s: list[float]) -> float:
     if len(durations_s) < _MEASURED:
         return PROMISED_S
     return min(max(durations_s) * _MARGIN, PROMISED_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Decides which way a line goes: by batch, which costs half, wherever that is possible and in time.
+
+    `deadline_s` are the seconds that there are, None for as long as it takes; `durations_s` are those of earlier
+    submissions, by provider.
+    """
+
+    registry: Registry
+    free_tier: Collection[str]
+    deadline_s: float | None
+    durations_s: Mapping[str, list[float]]
+
+    def goes_live(self, plan: Node, when: datetime) -> bool:
+        """Whether a plan is carried out live."""
+        if not can_go_by_batch(plan, self.registry, self.free_tier, when):
+            return True
+        if self.deadline_s is None:
+            return False
+        providers = {self.registry.model(name).provider for name in models(plan)}
+        one_round = max(round_s(self.durations_s.get(provider, [])) for provider in providers)
+        return rounds(plan) * one_round > self.deadline_s
 
 
 def can_go_by_batch(plan: Node, registry: Registry, free_tier: Collection[str], when: datetime) -> bool:

@@ -309,5 +309,6 @@ def _known(submission: Submission, status: BatchStatus, begun: Submission) -> Su
 
 def _refused(call: str, error: ProviderError) -> BatchResult:
     """A request whose whole submission was refused, as if it had been answered with that."""
-    body = {"error": {"code": error.provider_code, "type": error.provider_code, "message": error.reason}}
+    why = error.reason.rpartition(" batch: ")[2]
+    body = {"error": {"code": error.provider_code, "type": error.provider_code, "message": why}}
     return BatchResult(call, status=error.status or 400, body=body)

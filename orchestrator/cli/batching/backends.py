@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ...batch import flow
 from ...batch.backend import Backend
 from ...batch.live import Live
 from ...batch.outcomes import Outcome
 from ...deferred import dataclass
 from ...run.engine import Engine
 from ...run.events import Event
+from .flags import Via
 from .shown import Shown
 
 
@@ -27,6 +29,10 @@ class Watch:
             self.shown.hear(outcome)
 
 
-def backend_of(engine: Engine, watch: Watch) -> Backend:
-    """The backend that asks."""
-    return Live(engine, watch)
+def backend_of(engine: Engine, watch: Watch, via: Via | None, *, wait: bool) -> tuple[Backend, int]:
+    """The backend that asks, and how many lines may be under way for it."""
+    if via in (None, Via.LIVE):
+        return Live(engine, watch), flow.WINDOW
+    from ...batch import by_provider  # few batches go this way
+
+    return by_provider.ByProvider(engine, wait, watch, auto=via is Via.AUTO), by_provider.WINDOW

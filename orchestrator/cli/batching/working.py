@@ -10,7 +10,7 @@ from functools import partial
 from itertools import chain
 from typing import BinaryIO
 
-from ...batch.backend import Backend, Task
+from ...batch.backend import Task
 from ...batch.estimate import estimate_of
 from ...batch.flow import Flow
 from ...batch.lines import Line
@@ -25,6 +25,7 @@ from ...errors import (
     ConfigError,
     Interrupted,
     OrchError,
+    SubmittedError,
     UsageError,
 )
 from ...ledger.batches import Counts, Job, JobStatus, counts_of, end_job
@@ -44,9 +45,11 @@ _PATIENT_S = 600.0  # a batch rather waits for a model than asks a dearer one
 _CANNOT_BE_ASKED = (AuthenticationError, ConfigError, UsageError)
 
 
-def work(flags: BatchFlags, settings: Settings, *, resume: str | None = None) -> int:
-    """Go through a batch, or on with one; returns the exit code."""
-    given = flags.what if resume is None else None
+def work(
+    flags: BatchFlags, settings: Settings, *, given: str | None = None, resume: str | None = None, wait: bool = True
+) -> int:
+    """Go through a batch of the input `given`, or on with one; returns the exit code. Without `wait`, what is at a
+    provider stays there."""
     if settings.retry.max_wait_s == RetryPolicy().max_wait_s:
         settings = replace(settings, retry=replace(settings.retry, max_wait_s=_PATIENT_S))
     deadline_s(flags)
@@ -57,7 +60,7 @@ def work(flags: BatchFlags, settings: Settings, *, resume: str | None = None) ->
     with open_ledger(settings.ledger) as ledger:
         begun = begin(flags, given, resume or flags.resume, settings, ledger, local_now)
         try:
-            return _go_through(begun, given, settings, ledger, flags)
+            return _go_through(begun, given, settings, ledger, flags, wait=wait)
         except OrchError as error:
             stopped = partial(end_job, job=begun.job, status=JobStatus.STOPPED, at=local_now())
             with suppress(OrchError):
@@ -87,7 +90,9 @@ def _tell(progress: render.Progress, source: Input, lines: int) -> None:
     progress(f"{lines:,} lines", source.position, source.size or source.position + 1)
 
 
-def _go_through(begun: Begun, given: str | None, settings: Settings, ledger: Ledger, now: BatchFlags) -> int:
+def _go_through(
+    begun: Begun, given: str | None, settings: Settings, ledger: Ledger, now: BatchFlags, *, wait: bool
+) -> int:
     job, flags = begun.job, begun.flags
     options, engine = options_of_lines(flags, settings), Engine(settings, ledger=ledger)
     source = Input(given or job.input, _stdin())
@@ -108,8 +113,9 @@ def _go_through(begun: Begun, given: str | None, settings: Settings, ledger: Led
         cost = format_nanousd(counts.cost_nanousd)
         render.say(f"batch {job.job_id} goes on: {counts.done:,} answered, {counts.failed:,} failed, {cost} so far")
     sink = sink_of(job)
-    backend: Backend = backend_of(engine, watch := Watch())
-    flow = Flow(task, lines, sink, backend, ordered=not flags.unordered, clock=local_now, heard=watch.hear)
+    backend, window = backend_of(engine, watch := Watch(), flags.via, wait=wait)
+    ordered = not flags.unordered
+    flow = Flow(task, lines, sink, backend, ordered=ordered, clock=local_now, heard=watch.hear, window=window)
     flow.progress.begin_with(counts)
     flow.progress.reading = lambda: (flow.feed.read, _share(flow, source))
     shown = Shown(flow.progress, job.job_id)
@@ -175,18 +181,23 @@ def _told(flow: Flow, job: Job, counts: Counts, interrupted: int | None) -> int:
     parts = [f"{counts.done:,} answered"]
     parts += [f"{counts.failed:,} failed"] if counts.failed else []
     parts += [f"{not_asked:,} not asked"] if not_asked else []
+    parts += [f"{flow.progress.submitted:,} at a provider"] if flow.progress.submitted else []
     parts += [format_nanousd(counts.cost_nanousd)]
     where = "" if job.output == STDOUT else f"; {job.output}"
     render.say(f"batch {job.job_id}: {', '.join(parts)}{where}")
-    if why is not None and not isinstance(why, Interrupted):
+    if why is not None and not isinstance(why, Interrupted | SubmittedError):
         render.error(why)
-    if why is not None:
+    if flow.progress.submitted:
+        render.say(f"      orch batch status {job.job_id} tells how far it is, orch batch fetch {job.job_id} goes on")
+    elif why is not None:
         render.say(f"      orch batch --resume {job.job_id} goes on with it")
     elif counts.failed:
         render.say(f"      orch batch retry-failed {job.job_id} asks those again that failed")
     render.flush()
     if interrupted is not None and why is not None:
         return interrupted
+    if isinstance(why, SubmittedError):
+        return EXIT_PARTLY_FAILED if counts.failed else 0
     if why is not None and not counts.done:
         return why.exit_code
     return EXIT_PARTLY_FAILED if why is not None or counts.failed else 0

@@ -34,6 +34,7 @@ from ...registry.model import ModelSpec, Registry
 from ...types import Completion, Request
 from .attempt import Answered
 from .cache_key import from_json, key_of, to_json
+from .run_log import Confirmation
 from .settlement import Ended, Terms, bill_of, completed, failed
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class ByBatch:
         def confirm(connection: sqlite3.Connection) -> None:
             add_request(connection, row)
 
-        await caller.reserve([draft], confirm)
+        await caller.reserve([draft], Confirmation(confirm, limited=True))
         self.put_down += 1
 
     def _answered(self, caller: Caller, known: BatchRequest, spec: ModelSpec) -> Answered:

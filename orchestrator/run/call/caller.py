@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -179,7 +180,7 @@ class Caller:
         key."""
         return batches_of(self._connections.get(provider))
 
-    async def keep(self, change: Work[None]) -> None:
+    async def keep(self, change: Callable[[sqlite3.Connection], None]) -> None:
         """Write something else of the run, and wait until it is durable."""
         await self._ledger.submit(change)
 
