@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from ..deferred import dataclass
 from .orphans import AWAY, interrupt_calls
-from .records import CallRecord, CallStatus, RunRecord
+from .records import CallRecord, RunRecord
 from .rows import from_micros, from_row, to_micros
 
 
@@ -112,11 +112,6 @@ def add_request(connection: sqlite3.Connection, request: BatchRequest) -> None:
     connection.execute("UPDATE run_rows SET process = ? WHERE run_id = ?", (AWAY, request.run_id))
 
 
-def add_answered(connection: sqlite3.Connection, request: BatchRequest) -> None:
-    """Write a call that was answered live in the midst of a run by batch, so that the run can go on from it."""
-    add_request(connection, request)
-
-
 def requests_of(connection: sqlite3.Connection, run_id: str) -> list[BatchRequest]:
     """The requests of a run."""
     rows = connection.execute(f"SELECT {_REQUEST} FROM provider_requests WHERE run_id = ?", (run_id,))
@@ -133,7 +128,9 @@ def run_with_calls(connection: sqlite3.Connection, run_id: str) -> tuple[RunReco
 
 
 def settle_live_calls(connection: sqlite3.Connection, run_id: str, at: datetime) -> None:
-    """Settle calls of a run that no batch has: a process that ended had sent them itself."""
+    """Settle calls of a run that no batch has: a process that ended had sent them itself. Those that the response cache
+    answered are deleted: it is asked again."""
+    connection.execute("DELETE FROM call_rows WHERE run_id = ? AND cost_source = 'cache'", (run_id,))
     which = "run_id = ? AND call_id NOT IN (SELECT call_id FROM provider_requests WHERE run_id = ?)"
     interrupt_calls(connection, which, (run_id, run_id), at)
 
@@ -289,11 +286,6 @@ def keep_result(connection: sqlite3.Connection, call_id: str, result: str) -> No
     connection.execute(
         "UPDATE provider_requests SET state = 'answered', body = NULL, result = ? WHERE call_id = ?", (result, call_id)
     )
-
-
-def is_settled(call: CallRecord) -> bool:
-    """Whether the cost of a call is known."""
-    return call.status not in (CallStatus.RESERVED, CallStatus.SENT)
 
 
 def _values(submission: Submission) -> dict[str, object]:

@@ -14,7 +14,7 @@ import httpx2
 from ..deferred import replace
 from ..types import Caching, Message, Part, Request
 from .base import Capabilities, Endpoint, Piece
-from .batches import BatchClient
+from .batches import BatchClient, connected
 from .endings import ending
 from .http import Client, checked_address, checked_key, ignore_custom_headers, silence_sdk_logging
 from .payload import arguments_object, arguments_text, json_instruction
@@ -59,9 +59,7 @@ class AnthropicProvider(SdkProvider):
         return Capabilities(streaming=True, tools=True, json_schema=True, logprobs=False, stop=True)
 
     def batches(self) -> BatchClient:
-        from .anthropic_batches import AnthropicBatches  # most calls are live
-
-        return AnthropicBatches(self, self._client)
+        return connected("anthropic_batches", self, self._client)
 
     async def _send(self, request: Request) -> None:
         await self._post(self._client, "v1/messages", parameters(request), request.timeout_s)

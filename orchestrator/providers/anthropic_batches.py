@@ -14,13 +14,12 @@ from ..types import Request
 from .anthropic import parameters
 from .batches import BatchItem, BatchLimits, BatchResult, BatchState, BatchStatus, BrokenLineError, Ending
 from .reply import dig, items_at, text_at
-from .sdk import decode
+from .sdk import SdkProvider, decode
 from .sdk_batches import FILE_TIMEOUT_S, SdkBatches, identified, moment, number
 
 if TYPE_CHECKING:
     import anthropic
 
-    from .anthropic import AnthropicProvider
 
 _PAGE = 100
 _STATES: Mapping[str, BatchState] = {
@@ -31,12 +30,17 @@ _STATES: Mapping[str, BatchState] = {
 _ENDINGS: Mapping[str, Ending] = {"expired": Ending.EXPIRED, "canceled": Ending.CANCELLED}
 
 
+def connect(provider: SdkProvider, client: anthropic.AsyncAnthropic) -> AnthropicBatches:
+    """The batch API over an adapter and its SDK's client."""
+    return AnthropicBatches(provider, client)
+
+
 class AnthropicBatches(SdkBatches):
     """The batches of Anthropic's Messages API."""
 
     limits = BatchLimits(requests=100_000, bytes=256_000_000)
 
-    def __init__(self, provider: AnthropicProvider, client: anthropic.AsyncAnthropic) -> None:
+    def __init__(self, provider: SdkProvider, client: anthropic.AsyncAnthropic) -> None:
         super().__init__(provider)
         self._batches = client.messages.batches
 

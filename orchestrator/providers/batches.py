@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import datetime
 from enum import StrEnum
+from importlib import import_module
 from typing import Protocol
 
 from ..deferred import dataclass
@@ -183,6 +184,13 @@ class LineReader(ABC):
                 yield self._result(json.loads(line))
             except (ValueError, RecursionError):
                 yield BrokenLineError(f"line {number} of the results cannot be read")
+
+
+def connected(module: str, provider: Provider, client: object) -> BatchClient:
+    """The batch API in a module of this package, over an adapter and its SDK's client. It is imported now: most calls
+    are live."""
+    found: BatchClient = import_module(f"{__package__}.{module}").connect(provider, client)
+    return found
 
 
 def batches_of(provider: Provider) -> BatchClient | None:

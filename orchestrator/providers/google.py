@@ -27,7 +27,7 @@ from ..expressions import expression
 from ..registry.providers import setting
 from ..types import FinishReason, Message, Part, Request, ToolCall
 from .base import Capabilities, Endpoint, Piece
-from .batches import BatchClient
+from .batches import BatchClient, connected
 from .endings import ending
 from .http import Client, checked_address, checked_key, silence_sdk_logging, trusting_nobody
 from .payload import arguments_object, arguments_text, tool_names
@@ -108,9 +108,7 @@ class GoogleProvider(SdkProvider):
         return Capabilities(streaming=True, tools=True, json_schema=True, logprobs=True, stop=True)
 
     def batches(self) -> BatchClient:
-        from .google_batches import GoogleBatches  # most calls are live
-
-        return GoogleBatches(self, self._client)
+        return connected("google_batches", self, self._client)
 
     async def _send(self, request: Request) -> None:
         headers = (*_SDK_HEADERS, ("x-server-timeout", str(math.ceil(request.timeout_s))))

@@ -20,13 +20,12 @@ from .batches import BatchItem, BatchLimits, BatchResult, BatchState, BatchStatu
 from .failures import error_for, read_signal
 from .google import body_of, resource
 from .reply import dig, items_at, text_at
-from .sdk import decode
+from .sdk import SdkProvider, decode
 from .sdk_batches import FILE_TIMEOUT_S, SdkBatches, as_mapping, identified, moment, number
 
 if TYPE_CHECKING:
     from google import genai
 
-    from .google import GoogleProvider
 
 _PAGE = 100
 _INLINE_REQUESTS, _INLINE_BYTES = 100, 1 << 20  # in the submission itself; the API takes up to 20 MB
@@ -58,12 +57,17 @@ _STATUSES: Mapping[int, int] = {
 }
 
 
+def connect(provider: SdkProvider, client: genai.Client) -> GoogleBatches:
+    """The batch API over an adapter and its SDK's client."""
+    return GoogleBatches(provider, client)
+
+
 class GoogleBatches(SdkBatches):
     """The batches of Google's Gemini API."""
 
     limits = BatchLimits(requests=100_000, bytes=2_000_000_000)
 
-    def __init__(self, provider: GoogleProvider, client: genai.Client) -> None:
+    def __init__(self, provider: SdkProvider, client: genai.Client) -> None:
         super().__init__(provider)
         self._client = client.aio
 

@@ -15,7 +15,7 @@ import openai
 from ..deferred import dataclass
 from ..types import FinishReason, Media, Message, Part, Request, ToolCall
 from .base import Capabilities, Endpoint, Piece
-from .batches import BatchClient
+from .batches import BatchClient, connected
 from .endings import ending
 from .http import Client, checked_address, checked_key, ignore_custom_headers, silence_sdk_logging
 from .network import BILLED_TO, header_value
@@ -93,9 +93,7 @@ class OpenAIProvider(SdkProvider):
     def batches(self) -> BatchClient | None:
         if not self._dialect.batches:
             return None
-        from .openai_batches import OpenAIBatches  # most calls are live
-
-        return OpenAIBatches(self, self._client)
+        return connected("openai_batches", self, self._client)
 
     async def _send(self, request: Request) -> None:
         await self._post(self._client, "chat/completions", _parameters(request, self._dialect), request.timeout_s)

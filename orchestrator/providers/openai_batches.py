@@ -17,14 +17,13 @@ from .batches import BatchItem, BatchLimits, BatchResult, BatchState, BatchStatu
 from .failures import error_for, read_signal
 from .openai import chat_parameters
 from .reply import dig, items_at, text_at
-from .sdk import decode
+from .sdk import SdkProvider, decode
 from .sdk_batches import FILE_TIMEOUT_S, SdkBatches, as_mapping, identified, moment, number
 
 if TYPE_CHECKING:
     import openai
 
     from ..errors import ProviderError
-    from .openai import OpenAIProvider
 
 _PAGE = 100
 _URL: Final = "/v1/chat/completions"
@@ -43,12 +42,17 @@ _ENDINGS: Mapping[str, Ending] = {
 _RESTS: Mapping[str, Ending] = {"expired": Ending.EXPIRED, "cancelled": Ending.CANCELLED}
 
 
+def connect(provider: SdkProvider, client: openai.AsyncOpenAI) -> OpenAIBatches:
+    """The batch API over an adapter and its SDK's client."""
+    return OpenAIBatches(provider, client)
+
+
 class OpenAIBatches(SdkBatches):
     """The batches of OpenAI's Chat Completions API."""
 
     limits = BatchLimits(requests=50_000, bytes=200_000_000)
 
-    def __init__(self, provider: OpenAIProvider, client: openai.AsyncOpenAI) -> None:
+    def __init__(self, provider: SdkProvider, client: openai.AsyncOpenAI) -> None:
         super().__init__(provider)
         self._client = client
 
