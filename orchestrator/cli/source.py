@@ -37,11 +37,11 @@ def prompt_of(flags: PlanFlags) -> str | None:
     return flags.prompt if flags.asked is None else flags.asked
 
 
-def read_prompt(given: str | None, system: str | None, context: Sequence[str], window: int) -> Prompt:
+def read_prompt(given: str | None, system: str | None, context: Sequence[str], registry: Registry) -> Prompt:
     """The prompt. `-`, or none given, takes it from standard input; piped input beside a prompt is added as context.
 
-    `context` names files, folders, globs and `-`; `window` is the largest context window there is, in tokens. Raises
-    UsageError if there is no prompt or if what is read is not UTF-8, and ContextTooLongError for far too much of it.
+    `context` names files, folders, globs and `-`. Raises UsageError if there is no prompt or if what is read is not
+    UTF-8, and ContextTooLongError for far more of it than the largest context window in the registry holds.
     """
     asked_on_stdin = given is None or given == STDIN
     if asked_on_stdin and STDIN in context:
@@ -50,17 +50,17 @@ def read_prompt(given: str | None, system: str | None, context: Sequence[str], w
         if sys.stdin is None or (given is None and sys.stdin.isatty()):
             raise UsageError("no prompt: write it in quotes, before --context if there is one, or pipe it in")
         given = _read_stdin()
-        return _with_files(given, system, context, "", window) if context else Prompt(given, system)
+        return _with_files(given, system, context, "", registry) if context else Prompt(given, system)
     piped = "" if sys.stdin is None or (sys.stdin.isatty() and STDIN not in context) else _read_stdin()
     if context:
-        return _with_files(given, system, context, piped, window)
+        return _with_files(given, system, context, piped, registry)
     return Prompt(f"{given}\n\n{piped}", system, context=piped) if piped.strip() else Prompt(given, system)
 
 
 def asked_of(flags: PlanFlags, settings: Settings, registry: Registry) -> Prompt:
     """All that the command line asks: the prompt with its files, images and documents, after the run that it goes on
     from. Raises UsageError, and ContextTooLongError as `read_prompt` does."""
-    prompt = read_prompt(prompt_of(flags), flags.system, flags.context or (), registry.largest_window)
+    prompt = read_prompt(prompt_of(flags), flags.system, flags.context or (), registry)
     if flags.attach:
         from ..reading.media import with_media  # few prompts have any
 
@@ -130,9 +130,9 @@ def with_file_names(argv: Sequence[str]) -> list[str]:
     return words
 
 
-def _with_files(question: str, system: str | None, context: Sequence[str], piped: str, window: int) -> Prompt:
+def _with_files(question: str, system: str | None, context: Sequence[str], piped: str, registry: Registry) -> Prompt:
     named = [*context, *([STDIN] if piped.strip() and STDIN not in context else [])]
-    attached = read_attachments(named, stdin=lambda: piped, window=window)
+    attached = read_attachments(named, stdin=lambda: piped, window=registry.largest_window)
     if (note := left_out_note(attached)) is not None:
         render.warn(note)
     return attach(question, system, attached.text)

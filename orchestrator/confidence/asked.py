@@ -13,8 +13,9 @@ from ..reading.answer import AnswerForm, items_asked_for
 from ..reading.parsing import ParsedPrompt, parse_prompt
 from ..reading.prose import EDGE_CHARS, count_words
 from ..types import Task
-from .answers import Wanted, numbers_in, options_in
 from .cues import cue_counts, share_of_long
+from .numerals import numbers_in
+from .wanted import Wanted, options_in
 
 _WORD = r"\w+"
 

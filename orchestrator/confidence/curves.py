@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from ..deferred import dataclass
-from .answers import AnswerKind
+from .final import AnswerKind
 from .signal import Measure, Signal
 
 WEIGHTS = Path(__file__).with_name("weights.json")

@@ -27,9 +27,9 @@ from ..plugins import Plugin, Table, said
 from ..reading.answer import AnswerForm
 from ..reading.prose import EDGE_CHARS, count_words, read_prose
 from ..types import FinishReason, Task, Verdict
-from .answers import final_answer
 from .asked import Asked
 from .curves import weigh_measures, weights
+from .final import final_answer
 from .signal import Answer, AnswerSignal, Hedge, Measure, Signal
 from .signals.arithmetic import arithmetic
 from .signals.completeness import completeness

@@ -13,8 +13,9 @@ from ..expressions import expression
 from ..reading.answer import AnswerForm
 from ..reading.prose import Prose
 from ..types import FinishReason, Task
-from .answers import SHORT_WORDS, AnswerKind, FinalAnswer, numbers_in
 from .asked import Asked
+from .final import SHORT_WORDS, AnswerKind, FinalAnswer
+from .numerals import numbers_in
 
 OPEN_WORDS = 60
 _WORKED = expression(r"\\boxed|####")

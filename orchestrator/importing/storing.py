@@ -17,10 +17,12 @@ from typing import Any
 from ulid import ULID
 
 from ..billing import CostSource, bill
+from ..clock import local_now
 from ..deferred import dataclass, replace
 from ..ledger.records import CallRecord, CallStatus, RunRecord, RunStatus
 from ..ledger.rows import insert, update
 from ..ledger.store import Ledger
+from ..ledger.summing import sum_days
 from ..registry.model import Registry
 from ..registry.model_names import ModelNames
 from ..types import Usage
@@ -78,6 +80,7 @@ class Store:
             for kind in kept:
                 setattr(done, kind, getattr(done, kind) + 1)
         self.ledger.read(lambda db: self._sum(db, done))
+        sum_days(self.ledger, local_now().date())
         return done
 
     def _sum(self, db: sqlite3.Connection, done: Stored) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .rows import change_row, insert_row
+from .views import ROWS, worked_out
 
 Row = Mapping[str, Any]
 
@@ -26,6 +27,8 @@ def bring(connection: sqlite3.Connection, run: Row, calls: Sequence[Row]) -> Non
     columns = dict(run)
     # The answer comes last, as the calls' are looked up for it.
     answer = columns.pop("response")
+    for name in worked_out(connection, ROWS["runs"]):
+        columns.pop(name, None)
     _insert(connection, "runs", columns)
     for call in calls:
         _insert(connection, "calls", dict(call))

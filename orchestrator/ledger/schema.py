@@ -18,11 +18,14 @@ import sqlite3
 from .released import RELEASED
 from .schema_of_batches import OF_BATCHES
 from .schema_of_conversations import OF_CONVERSATIONS
+from .schema_of_first_sums import ADD_CACHE_SUMS, CREATE_FIRST_SUMS, FIRST_DIMENSIONS
 from .schema_of_keys import VERSION_9
 from .schema_of_leases import OF_LEASES
 from .schema_of_pruning import OF_PRUNING
 from .schema_of_submissions import BATCH_COLUMNS, OF_SUBMISSIONS
-from .sum_tables import ADD_BATCH_SUMS, ADD_CACHE_SUMS, CREATE_SUMS, RUN_DIMENSIONS
+from .schema_of_sums import OF_SUMS
+from .schema_statements import DAY_OF_RUN, OF_BOTH, ends_sums, with_columns
+from .sum_tables import ADD_BATCH_SUMS
 from .views import remake_views
 
 # What the calls of a run cost, as an expression over them: null if one is unpriced; one that is not settled yet counts
@@ -54,37 +57,18 @@ def _scopes_of(row: str) -> str:
     """
 
 
-def _with_columns(table: str, columns: str) -> str:
-    """Adds columns at the end of a STRICT table, as ALTER TABLE does, but without its check of all rows."""
-    end, written = ") STRICT", "rtrim(sql, ' ' || char(10))"
-    return (
-        f"UPDATE sqlite_master SET sql = substr({written}, 1, length({written}) - {len(end)}) || ', {columns}{end}'"
-        f" WHERE type = 'table' AND name = '{table}' AND {written} LIKE '%{end}'"
-    )
-
-
-def _ends_sums(event: str, table: str, day: str) -> str:
-    """After a change, the sums of the day are no longer those of its rows."""
-    name, row = f"{table}_{event.split()[0].lower()}_ends_sums", "OLD" if event == "DELETE" else "NEW"
-    of_day = f"day = {day.format(row=row)}"
-    return f"CREATE TRIGGER {name} AFTER {event} ON {table} BEGIN DELETE FROM summed_days WHERE {of_day}; END"
-
-
-_DAY_OF_RUN = "(SELECT day FROM run_rows WHERE run_id = {row}.run_id)"
-_OF_BOTH = "status, latency_ms, confidence"
-
 _VERSION_10 = (
     "ALTER TABLE runs RENAME TO run_rows",
     "ALTER TABLE calls RENAME TO call_rows",
     # Who asked, from where, and whether another tool's log is where the run comes from: `source_key` is its mark there.
     # Columns that end in _text have the number of a text that is too long for the row.
     "PRAGMA writable_schema = ON",
-    _with_columns(
+    with_columns(
         "run_rows",
         "host TEXT, user TEXT, source TEXT, source_key TEXT,"
         " system_text INTEGER, prompt_text INTEGER, response_text INTEGER",
     ),
-    _with_columns("call_rows", "response_text INTEGER"),
+    with_columns("call_rows", "response_text INTEGER"),
     "PRAGMA writable_schema = RESET",
     "CREATE UNIQUE INDEX runs_by_source ON run_rows (source, source_key) WHERE source_key IS NOT NULL",
     # `digest` (SHA-256, hex) is set where a text is long enough to be looked for before it is stored again.
@@ -94,17 +78,17 @@ _VERSION_10 = (
     # last one.
     "CREATE TABLE unfinished (work TEXT PRIMARY KEY, done INTEGER NOT NULL, last INTEGER NOT NULL) STRICT",
     "INSERT INTO unfinished SELECT 'texts', 0, rowid FROM run_rows ORDER BY rowid DESC LIMIT 1",
-    *CREATE_SUMS,
+    *CREATE_FIRST_SUMS,
     "CREATE TABLE summed_days (day TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
-    _ends_sums("INSERT", "run_rows", "{row}.day"),
-    _ends_sums(f"UPDATE OF {', '.join(RUN_DIMENSIONS)}, model_used, {_OF_BOTH}", "run_rows", "{row}.day"),
-    _ends_sums("DELETE", "run_rows", "{row}.day"),
-    _ends_sums("INSERT", "call_rows", _DAY_OF_RUN),
-    _ends_sums(f"UPDATE OF cost_nanousd, cost_source, {_OF_BOTH}", "call_rows", _DAY_OF_RUN),
-    _ends_sums("DELETE", "call_rows", _DAY_OF_RUN),
-    _ends_sums("INSERT", "ratings", _DAY_OF_RUN),
-    _ends_sums("UPDATE", "ratings", _DAY_OF_RUN),
-    _ends_sums("DELETE", "ratings", _DAY_OF_RUN),
+    ends_sums("INSERT", "run_rows", "{row}.day"),
+    ends_sums(f"UPDATE OF {', '.join(FIRST_DIMENSIONS)}, model_used, {OF_BOTH}", "run_rows", "{row}.day"),
+    ends_sums("DELETE", "run_rows", "{row}.day"),
+    ends_sums("INSERT", "call_rows", DAY_OF_RUN),
+    ends_sums(f"UPDATE OF cost_nanousd, cost_source, {OF_BOTH}", "call_rows", DAY_OF_RUN),
+    ends_sums("DELETE", "call_rows", DAY_OF_RUN),
+    ends_sums("INSERT", "ratings", DAY_OF_RUN),
+    ends_sums("UPDATE", "ratings", DAY_OF_RUN),
+    ends_sums("DELETE", "ratings", DAY_OF_RUN),
     # What pruned calls count for in `spending`.
     """
     CREATE TABLE pruned_spending (
@@ -162,7 +146,7 @@ _VERSION_10 = (
 # Answers from the response cache: the run that paid for one, and what it had cost.
 _OF_KEPT_ANSWERS = (
     "PRAGMA writable_schema = ON",
-    _with_columns("call_rows", "from_run TEXT, saved_nanousd INTEGER"),
+    with_columns("call_rows", "from_run TEXT, saved_nanousd INTEGER"),
     "PRAGMA writable_schema = RESET",
     *ADD_CACHE_SUMS,
 )
@@ -170,7 +154,7 @@ _OF_KEPT_ANSWERS = (
 # The providers' batch APIs.
 _OF_SUBMISSIONS = (
     "PRAGMA writable_schema = ON",
-    _with_columns("call_rows", BATCH_COLUMNS),
+    with_columns("call_rows", BATCH_COLUMNS),
     "PRAGMA writable_schema = RESET",
     *OF_SUBMISSIONS,
     *ADD_BATCH_SUMS,
@@ -182,6 +166,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _OF_KEPT_ANSWERS,
     OF_BATCHES,
     OF_LEASES,
+    OF_SUMS,
     _OF_SUBMISSIONS,
 )
 _FIRST_WITH_VIEWS = 10
@@ -200,8 +185,9 @@ def version_of(connection: sqlite3.Connection) -> int:
     return version
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Migrate an open database to the newest version, each step in its own transaction. The caller holds the lock.
+def migrate(connection: sqlite3.Connection) -> bool:
+    """Migrate an open database to the newest version, each step in its own transaction. Returns whether there was
+    anything to do. The caller holds the lock.
 
     Raises ValueError as `version_of` does.
     """
@@ -218,3 +204,4 @@ def migrate(connection: sqlite3.Connection) -> None:
         except BaseException:
             connection.execute("ROLLBACK")
             raise
+    return version < len(MIGRATIONS)

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from ..clock import local_now
 from ..errors import LedgerError
 from . import entries, progress
 from .budgets import Alert
@@ -74,7 +75,7 @@ class Ledger:
                     (journal_mode,) = connection.execute("PRAGMA journal_mode").fetchone()
                     if journal_mode != "wal":
                         connection.execute("PRAGMA journal_mode = WAL")
-                    migrate(connection)
+                    migrated = migrate(connection)
                     warnings = _tidy(connection, path)
                     presence = Presence.announce(path)
                 except BaseException:
@@ -87,6 +88,10 @@ class Ledger:
                 with moving_lock(path) as held:
                     if held:  # otherwise another process is at it, and the ledger can be used meanwhile
                         move_texts(connection, progress.show)
+        if migrated:
+            from .sums import days_to_sum, sum_each  # rarely needed
+
+            sum_each(ledger.read(lambda db: days_to_sum(db, local_now().date())), ledger.write)
         return ledger
 
     @classmethod

@@ -1,34 +1,38 @@
-"""Keeps sums of whole days, so that a report reads some hundred rows and not a million.
+"""Keeps sums of whole days, so that a report reads some thousand rows and not a million.
 
 They are made when a report is asked for, not when a call is written: a write costs nothing more. A day is summed when
-it is over and nothing of it is under way; a trigger ends its sums with any change to its rows. A
+it is over, no run of it is under way and every call is settled; a trigger ends its sums with any change to its rows. A
 report adds up the sums of the summed days and the rows of the others, so it is right at any moment.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
+from typing import Any
 
-from ..errors import LedgerError
 from . import progress
-from .store import Ledger
+from .latencies import add_packing
 from .sum_tables import (
     ALL,
     ALWAYS,
     ANSWER,
+    ANSWERING,
     CALL_DIMENSIONS,
-    CALL_LATENCIES,
+    CALL_LATENCY,
     CALL_SUMS,
     GRAINS,
-    NONE,
-    QUARTER,
+    HOUR,
+    LONG_INPUT,
+    RATED,
     RUN_DIMENSIONS,
-    RUN_LATENCIES,
+    RUN_LATENCY,
     RUN_SUMS,
+    RUNS_BY,
+    SUMS,
     TIME,
-    TIMED,
+    TOKENS,
 )
 
 FEWEST_CALLS = 20_000  # below it the rows themselves are read in no time
@@ -46,102 +50,162 @@ _DAYS_TO_SUM = """
 """
 
 
-def sum_days(ledger: Ledger, today: date) -> None:
-    """Sum the days before today that are not summed yet, each in a transaction. A ledger that cannot be written, or is
-    busy, stays as it is: its reports read the rows."""
-    days = ledger.read(lambda db: _days_to_sum(db, today))
-    try:
-        for number, day in enumerate(days, start=1):
-            ledger.maintain(lambda db, day=day: sum_day(db, day))  # type: ignore[misc]
-            progress.show("summing up the days of the ledger", number, len(days))
-    except LedgerError:
-        return
-
-
-def _days_to_sum(connection: sqlite3.Connection, today: date) -> list[str]:
+def days_to_sum(connection: sqlite3.Connection, today: date) -> list[str]:
+    """The days before today that are over and not summed yet; none in a small ledger."""
     (calls,) = connection.execute("SELECT coalesce(max(rowid), 0) FROM call_rows").fetchone()
     if calls < FEWEST_CALLS:
         return []
     return [row[0] for row in connection.execute(_DAYS_TO_SUM, {"today": today.isoformat()})]
 
 
+def sum_each(days: Sequence[str], write: Callable[[Callable[[sqlite3.Connection], None]], None]) -> None:
+    """Sum these days, each in a transaction of its own: `write` carries out a change in one."""
+    for number, day in enumerate(days, start=1):
+        write(lambda db, day=day: sum_day(db, day))  # type: ignore[misc]
+        progress.show("summing up the days of the ledger", number, len(days))
+
+
 def sum_day(connection: sqlite3.Connection, day: str) -> None:
     """Within a transaction: make the sums of a day anew from its rows."""
-    for table in _MADE_OF:
-        connection.execute(f"DELETE FROM {table} WHERE {_OF_DAY}", (*_EVERY_GRAIN, day))
-    for statement in (*_FROM_ROWS, *_FROM_FINER):
-        connection.execute(statement, (day,))
+    _end(connection, day)
+    _look_at(connection, "runs.day = ?", day)
+    # Triggers leave alone what happens to a run under way and to an open call: neither may be in the sums.
+    running = connection.execute("SELECT 1 FROM run_rows WHERE status = 'running' AND day = ?", (day,)).fetchone()
+    if running or connection.execute("SELECT 1 FROM temp.of_call_sums WHERE unsettled_calls").fetchone():
+        return
+    _keep(connection, pruned=False)
+    connection.execute(_ANSWERS)
+    _put_away(connection)
     connection.execute("INSERT OR IGNORE INTO summed_days VALUES (?)", (day,))
 
 
 def keep_sums_of_day(connection: sqlite3.Connection, day: str) -> None:
     """Within a transaction, before the rows of a day are deleted: let its sums stay."""
-    sum_day(connection, day)
-    for table in _MADE_OF:
-        connection.execute(f"UPDATE {table} SET pruned = 1 WHERE {_OF_DAY}", (*_EVERY_GRAIN, day))
-    connection.execute("DELETE FROM summed_days WHERE day = ?", (day,))
+    _end(connection, day)
+    _look_at(connection, "runs.day = ?", day)
+    _keep(connection, pruned=True)
+    _put_away(connection)
 
 
 def keep_sums_of_run(connection: sqlite3.Connection, run_id: str) -> None:
     """Within a transaction, before a run is deleted: let its sums stay."""
-    for grain in _EVERY_GRAIN:
-        for table in _MADE_OF:
-            connection.execute(_of_rows(table, grain, _dimensions(grain), "runs.run_id = ?", pruned=True), (run_id,))
+    _look_at(connection, "runs.run_id = ?", run_id)
+    _keep(connection, pruned=True)
+    _put_away(connection)
 
 
-_EVERY_GRAIN = (ALL, NONE, TIME, *GRAINS)
+def _end(connection: sqlite3.Connection, day: str) -> None:
+    """Delete the sums of a day's rows."""
+    for table in SUMS:
+        connection.execute(f"DELETE FROM {table} WHERE {_OF_DAY}", (*GRAINS, day))
+    for table in ("answer_sums", "page_days", "summed_days"):
+        connection.execute(f"DELETE FROM {table} WHERE day = ?", (day,))
+
+
 # Each grain is named, so that the index by grain and day finds the rows.
-_OF_DAY = f"grain IN ({', '.join('?' * len(_EVERY_GRAIN))}) AND day = ? AND NOT pruned"
+_OF_DAY = f"grain IN ({', '.join('?' * len(GRAINS))}) AND day = ? AND NOT pruned"
 
-
-def _dimensions(grain: str) -> dict[str, str]:
-    """What a grain is summed by, with what that is in SQL."""
-    always = {name: f"runs.{name}" for name in ALWAYS}
-    if grain == ALL:
-        return {name: f"runs.{name}" for name in RUN_DIMENSIONS} | {name: f"calls.{name}" for name in CALL_DIMENSIONS}
-    if grain == TIME:
-        return always | {TIME: QUARTER} | {name: f"calls.{name}" for name in TIMED}
-    return always | ({grain: f"{'calls' if grain in CALL_DIMENSIONS else 'runs'}.{grain}"} if grain else {})
-
-
-def _of_rows(
-    table: str, grain: str, dimensions: Mapping[str, str], which: str = "runs.day = ?", *, pruned: bool = False
-) -> str:
-    """Sums from the rows themselves, by dimensions with what they are in SQL."""
-    sums, latencies, rows = _MADE_OF[table]
-    groups = ", ".join(str(3 + place) for place in range(len(dimensions)))
-    return f"""
-        INSERT INTO {table} (grain, pruned, {", ".join([*dimensions, *sums])}, latencies)
-        SELECT '{grain}', {int(pruned)}, {", ".join([*dimensions.values(), *sums.values(), latencies])}
-        FROM {rows} WHERE {which} GROUP BY {groups}
-    """
-
-
-def _coarser(table: str, grain: str) -> str:
-    """Sums by one dimension or none, from those by all."""
-    dimensions = (*ALWAYS, grain) if grain else ALWAYS
-    values = {name: f"sum({name})" for name in _MADE_OF[table][0]}
-    if table == "call_sums" and grain in CALL_DIMENSIONS:
-        values["runs"] = f"sum({grain}_runs)"  # each run once
-    return f"""
-        INSERT INTO {table} (grain, pruned, {", ".join([*dimensions, *values])}, latencies)
-        SELECT '{grain}', 0, {", ".join([*dimensions, *values.values()])}, group_concat(latencies)
-        FROM {table} WHERE grain = '{ALL}' AND day = ? AND NOT pruned
-        GROUP BY {", ".join(dimensions)}
-    """
-
-
-_MADE_OF = {
+_REPEATED = f"CREATE TEMP TABLE repeated (call INTEGER PRIMARY KEY, {', '.join(RUNS_BY.values())})"
+_OF_SEVERAL_CALLS = f"""
+    SELECT calls.run_id, calls.rowid, {", ".join(CALL_DIMENSIONS)} FROM call_rows AS calls WHERE calls.run_id IN (
+        SELECT runs.run_id FROM run_rows AS runs JOIN call_rows AS calls ON calls.run_id = runs.run_id
+        WHERE {{which}} GROUP BY 1 HAVING count(*) > 1
+    ) ORDER BY 1, 2
+"""
+_PLACES = [[CALL_DIMENSIONS.index(name) for name in names] for names in RUNS_BY]
+# What is asked of a call beside the sums: whether it gave its run's answer, and by which price.
+_OF_ANSWERS = {
+    "answered": "runs.model_used IS NOT NULL AND calls.status = 'completed'"
+    f" AND (repeated.call IS NULL OR calls.rowid = {ANSWERING})",
+    "utc_day": "calls.created_at / 86400000000",
+    "long_input": f"CASE WHEN calls.input_tokens > {LONG_INPUT} THEN calls.rowid END",
+}
+_ANSWERED_BY = (*ALWAYS, "category", "tags", "utc_day", "long_input")
+_ANSWERS = f"""
+    INSERT INTO answer_sums ({", ".join([*_ANSWERED_BY, "answers", *TOKENS])})
+    SELECT {", ".join([*_ANSWERED_BY, "count(*)", *(f"sum({name})" for name in TOKENS)])}
+    FROM temp.of_call_sums WHERE answered GROUP BY {", ".join(reversed(_ANSWERED_BY[1:]))}
+"""
+_DIMENSIONS = {
+    **{name: f"runs.{name}" for name in RUN_DIMENSIONS},
+    **{name: f"calls.{name}" for name in CALL_DIMENSIONS},
+    TIME: HOUR,
+}
+# What each call and each run adds to the sums.
+_ADDS = {
     "call_sums": (
-        CALL_SUMS,
-        CALL_LATENCIES,
-        "run_rows AS runs JOIN call_rows AS calls ON calls.run_id = runs.run_id",
+        {**{name: f"coalesce(repeated.{name}, 1)" for name in RUNS_BY.values()}, **CALL_SUMS},
+        CALL_LATENCY,
+        "run_rows AS runs JOIN call_rows AS calls ON calls.run_id = runs.run_id"
+        " LEFT JOIN temp.repeated ON repeated.call = calls.rowid",
     ),
     "run_sums": (
-        RUN_SUMS,
-        RUN_LATENCIES,
+        {**RUN_SUMS, **RATED},
+        RUN_LATENCY,
         f"run_rows AS runs LEFT JOIN ratings ON ratings.run_id = runs.run_id {ANSWER}",
     ),
 }
-_FROM_ROWS = [_of_rows(table, grain, _dimensions(grain)) for grain in (ALL, TIME) for table in _MADE_OF]
-_FROM_FINER = [_coarser(table, grain) for grain in (NONE, *GRAINS) for table in _MADE_OF]
+
+
+def _look_at(connection: sqlite3.Connection, which: str, value: str) -> None:
+    """Make temporary tables of what the runs of a condition and their calls add to the sums: a row for each."""
+    add_packing(connection)
+    _put_away(connection)
+    connection.execute(_REPEATED)
+    marks = f"INSERT INTO temp.repeated VALUES ({', '.join('?' * (1 + len(RUNS_BY)))})"
+    connection.executemany(marks, _firsts(connection.execute(_OF_SEVERAL_CALLS.format(which=which), (value,))))
+    for table, (adds, latency, rows) in _ADDS.items():
+        columns = {**_DIMENSIONS, **adds, "latencies": latency, **(_OF_ANSWERS if table == "call_sums" else {})}
+        connection.execute(
+            f"CREATE TEMP TABLE of_{table} AS SELECT {', '.join(f'{sql} AS {name}' for name, sql in columns.items())}"
+            f" FROM {rows} WHERE {which}",
+            (value,),
+        )
+
+
+def _firsts(calls: Iterable[Sequence[Any]]) -> Iterator[tuple[int, ...]]:
+    """A run of several calls counts for a model, role or step with the first of the calls that have it: for each of
+    `RUNS_BY`, whether that is this call. The calls come run by run."""
+    of, seen = None, [set[tuple[Any, ...]]() for _ in _PLACES]
+    for run_id, call, *values in calls:
+        if run_id != of:
+            of, seen = run_id, [set() for _ in _PLACES]
+        row = [call]
+        for known, places in zip(seen, _PLACES, strict=True):
+            what = tuple([values[place] for place in places])
+            row.append(what not in known)
+            known.add(what)
+        yield tuple(row)
+
+
+def _put_away(connection: sqlite3.Connection) -> None:
+    for table in ("repeated", *(f"{kind}_{table}" for table in SUMS for kind in ("of", "all_of"))):
+        connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
+
+
+def _keep(connection: sqlite3.Connection, *, pruned: bool) -> None:
+    """Add up what was looked at, at every grain."""
+    for table, names in SUMS.items():
+        largest = ", ".join(f"max({name})" for name in names)
+        row = connection.execute(f"SELECT {largest} FROM temp.of_{table}").fetchone()
+        there = [name for name, most in zip(names, row, strict=True) if most]  # the others are 0, as they begin
+        by_all = _added(f"of_{table}", (*ALWAYS, *GRAINS[ALL]), there)
+        connection.execute(f"CREATE TEMP TABLE all_of_{table} AS {by_all}")
+        for grain, columns in GRAINS.items():
+            dimensions = (*ALWAYS, *columns)
+            of_calls = set(columns) & set(CALL_DIMENSIONS)
+            kept = [name for name in there if of_calls or name not in RUNS_BY.values()]
+            added = _added(f"of_{table}" if TIME in columns else f"all_of_{table}", dimensions, kept)
+            connection.execute(
+                f"INSERT INTO {table} (grain, pruned, {', '.join([*dimensions, *kept])}, latencies)"
+                f" SELECT '{grain}', {int(pruned)}, * FROM {f'temp.all_of_{table}' if grain == ALL else f'({added})'}"
+            )
+
+
+def _added(source: str, dimensions: Sequence[str], names: Sequence[str]) -> str:
+    sums = [f"sum({name}) AS {name}" for name in names]
+    # All of it is of one day; what tells groups apart comes first, for the sorting.
+    return (
+        f"SELECT {', '.join([*dimensions, *sums])}, packed(latencies) AS latencies FROM temp.{source}"
+        f" GROUP BY {', '.join(reversed(dimensions[1:]))}"
+    )

@@ -29,21 +29,30 @@ def remake_views(connection: sqlite3.Connection) -> None:
     for view in ROWS:
         names = [row[1] for row in connection.execute(f"PRAGMA table_info({ROWS[view]})")]
         numbers = {number_of(text) for text in TEXTS[view]}
-        for statement in _view(view, [name for name in names if name not in numbers]):
+        for statement in _view(
+            view, [name for name in names if name not in numbers], worked_out(connection, ROWS[view])
+        ):
             connection.execute(statement)
     connection.execute(_RUN_TOTALS)
+    there = {row[1] for row in connection.execute("PRAGMA table_info(runs)")}
     for view, query in _FOR_PEOPLE.items():
-        connection.execute(f"CREATE VIEW {view} AS {query}")
+        later = "" if _LATER in there else f"{_LATER}, "
+        connection.execute(f"CREATE VIEW {view} AS {query.replace(later, '')}")
 
 
-def _view(view: str, names: Sequence[str]) -> Iterator[str]:
+def worked_out(connection: sqlite3.Connection, table: str, schema: str = "main") -> list[str]:
+    """The columns of a table that SQLite works out from others when they are read: nobody writes them."""
+    return [row[1] for row in connection.execute(f"PRAGMA {schema}.table_xinfo({table})") if row[6]]
+
+
+def _view(view: str, names: Sequence[str], read_only: Sequence[str]) -> Iterator[str]:
     """A view of a table with its texts, and the triggers by which it can be written like a table."""
     table, texts = ROWS[view], TEXTS[view]
     short = [name for name in names if name not in texts]
     whole = [
         f"coalesce({name}, (SELECT text FROM texts WHERE text_id = {number_of(name)})) AS {name}" for name in texts
     ]
-    yield f"CREATE VIEW {view} AS SELECT rowid AS rowid, {', '.join([*short, *whole])} FROM {table}"
+    yield f"CREATE VIEW {view} AS SELECT rowid AS rowid, {', '.join([*short, *whole, *read_only])} FROM {table}"
     values = ", ".join(f"NEW.{name}" for name in names)
     yield f"""
         CREATE TRIGGER {view}_insert INSTEAD OF INSERT ON {view} BEGIN
@@ -96,10 +105,11 @@ _COST_OF_RUN = """(
     FROM call_rows AS calls WHERE calls.run_id = runs.run_id
 )"""
 
+_LATER = "tier"  # a column that older versions on the way to this one do not have yet
 _FOR_PEOPLE = {
     "v_runs": f"""
         SELECT run_id, {_time("created_at")}, {_time("ended_at")}, day, status, strategy, pattern, category, tags, task,
-               level, model_used, confidence, {_dollars(_COST_OF_RUN, "cost_dollars")},
+               level, tier, model_used, confidence, {_dollars(_COST_OF_RUN, "cost_dollars")},
                {_dollars("max_cost_nanousd", "max_cost_dollars")}, latency_ms / 1000.0 AS latency_s,
                (SELECT rating FROM ratings WHERE ratings.run_id = runs.run_id) AS rating,
                experiment, arm, host, user, key, source, simulated, error_code, error_message, system, prompt, response

@@ -5,14 +5,14 @@ The user's files add entries, or replace whole entries of the same name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
 from ..config import Settings
 from ..config.options import STRATEGY_NAMES
-from ..config.strict_yaml import Table, day, mapping_of, read, record, text
+from ..config.strict_yaml import Reader, Table, day, mapping_of, read, record, text
 from ..config.yaml_files import read_document
 from ..config.yaml_value import Value
 from ..deferred import dataclass, replace
@@ -50,14 +50,16 @@ def load_registry(
     A file that is named must exist. Otherwise `models.yaml`, `chains.yaml` and `routing.yaml` in `config_dir` are read
     if they exist. `keep_in` is the cache directory. Raises ConfigError, with file, line and key, for the first mistake.
     """
-    entries = _read_entries(shipped("models.yaml"), keep_in)
-    if not entries:
+    listed = _entries_of(shipped("models.yaml"), keep_in)
+    if not listed.places:
         raise ConfigError(f"{shipped('models.yaml')}: holds no models; orch is not installed properly")
     models_file = models_file or _if_there(config_dir / "models.yaml")
-    if models_file is not None:
-        entries = _over(entries, _read_entries(models_file, keep_in))
-    _check_aliases(entries)
-    models = Models({name: entry.spec for name, entry in entries.items()})
+    if models_file is None:  # the shipped entries are right: each is read when its model is first looked up
+        models = Models(listed, listed.aliases())
+    else:
+        entries = _over(_all(listed), _all(_entries_of(models_file, keep_in)))
+        _check_aliases(entries)
+        models = Models({name: entry.spec for name, entry in entries.items()})
 
     chains_file = chains_file or _if_there(config_dir / "chains.yaml")
     files = [shipped("chains.yaml"), *([] if chains_file is None else [chains_file])]
@@ -85,7 +87,7 @@ def names_in(chains_file: Path) -> dict[str, list[str]]:
 
 def read_models(path: Path) -> dict[str, ModelSpec]:
     """The models of a single file. Raises ConfigError."""
-    entries = _read_entries(path, None)
+    entries = _all(_entries_of(path, None))
     _check_aliases(entries)
     return {name: entry.spec for name, entry in entries.items()}
 
@@ -110,16 +112,46 @@ def _over(lower: Mapping[str, T], upper: Mapping[str, T]) -> dict[str, T]:
     return {name: value for name, value in lower.items() if name not in upper} | dict(upper)
 
 
-def _read_entries(path: Path, keep_in: Path | None) -> dict[str, _Entry]:
-    def build(table: Table) -> dict[str, _Entry]:
+class _Listed(Mapping[str, ModelSpec]):
+    """The models of a file by name, each of which is read when it is first looked up: ConfigError if it is wrong."""
+
+    def __init__(self, places: Mapping[str, Value], read_model: Reader[ModelSpec]) -> None:
+        self.places = places
+        self._read_model = read_model
+        self._specs: dict[str, ModelSpec] = {}
+
+    def __getitem__(self, name: str) -> ModelSpec:
+        if name not in self._specs:
+            self._specs[name] = self._read_model(self.places[name])
+        return self._specs[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def aliases(self) -> dict[str, str]:
+        """The model's name of each alias."""
+        return {alias: name for name, place in self.places.items() for alias in records.aliases_of(place)}
+
+
+def _entries_of(path: Path, keep_in: Path | None) -> _Listed:
+    def build(table: Table) -> _Listed:
         provenance = records.Provenance(
             source=table.optional("source", text, path.name),
             checked=table.optional("checked", day, None),
         )
-        read_model = records.model(provenance)
-        return table.optional("models", mapping_of(lambda value: _Entry(read_model(value), value)), {})
+        return _Listed(table.optional("models", mapping_of(lambda value: value), {}), records.model(provenance))
 
     return read(path, record(build), keep_in)
+
+
+def _all(listed: _Listed) -> dict[str, _Entry]:
+    return {name: _Entry(listed[name], place) for name, place in listed.places.items()}
 
 
 def _check_aliases(entries: Mapping[str, _Entry]) -> None:

@@ -51,6 +51,12 @@ def model(provenance: Provenance) -> Reader[ModelSpec]:
     return read
 
 
+def aliases_of(value: Value) -> tuple[str, ...]:
+    """The aliases of an entry that is not read otherwise."""
+    aliases = value.content.get("aliases") if isinstance(value.content, dict) else None
+    return () if aliases is None else list_of(_name)(aliases)
+
+
 def name_of(value: Value) -> str:
     """The key of a value, as the name of a model or chain."""
     if not _NAME.fullmatch(value.key):

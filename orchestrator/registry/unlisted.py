@@ -39,20 +39,33 @@ _SCORES = Scores(0.5, 0.5, 0.5, 0.5)
 
 class Models(Mapping[str, ModelSpec]):
     """The models that files list, by name. A lookup takes an alias and a provider in front as well, and gives a model
-    of a known provider that no file lists: without a price, and tagged as `UNLISTED`. Only listed ones are counted."""
+    of a known provider that no file lists: without a price, and tagged as `UNLISTED`. Only listed ones are counted.
 
-    def __init__(self, listed: Mapping[str, ModelSpec]) -> None:
-        self._listed = dict(listed)
-        self._others = {alias: spec for spec in listed.values() for alias in spec.aliases}
+    `listed` may read a model when it is looked up; then `aliases` has the model's name of each alias.
+    """
+
+    def __init__(self, listed: Mapping[str, ModelSpec], aliases: Mapping[str, str] | None = None) -> None:
+        self._listed = listed
+        if aliases is None:
+            aliases = {alias: name for name, spec in listed.items() for alias in spec.aliases}
+        self._aliases = aliases
+        self._found: dict[str, ModelSpec] = {}
 
     def __getitem__(self, name: str) -> ModelSpec:
-        found = self._listed.get(name) or self._others.get(name)
+        found = self._found.get(name)
         if found is None:
-            found = _fine_tuned(name, self._listed) or self._with_provider(name)
+            found = self._named(name) or _fine_tuned(name, self._listed) or self._with_provider(name)
             if found is None:
                 raise KeyError(name)
-            self._others[name] = found
+            self._found[name] = found
         return found
+
+    def name_of(self, name: str) -> str:
+        """The model's own name. Raises KeyError."""
+        return name if name in self._listed else self._aliases.get(name) or self[name].name
+
+    def _named(self, name: str) -> ModelSpec | None:
+        return self._listed.get(self._aliases.get(name, name))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._listed)
@@ -84,7 +97,8 @@ class Models(Mapping[str, ModelSpec]):
                 return spec
         own = f"{provider}/{rest}"
         return (
-            self._others.get(own)
+            self._found.get(own)
+            or self._named(own)
             or _fine_tuned(rest, self._listed, provider)
             or _unlisted(own, provider, rest, self._listed.values())
         )
@@ -97,7 +111,7 @@ class CanonicalNames(Mapping[str, str]):
         self._models = models if isinstance(models, Models) else Models(models)
 
     def __getitem__(self, name: str) -> str:
-        return self._models[name].name
+        return self._models.name_of(name)
 
     def __iter__(self) -> Iterator[str]:
         for spec in self._models.values():

@@ -7,49 +7,47 @@ rather than wrap around, above nine thousand million dollars.
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter, defaultdict
+from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..clock import local_now
 from ..deferred import replace
-from ..ledger.pace import nearest_rank
 from ..ledger.store import Ledger
-from ..ledger.sum_tables import ANSWER, CALL_SUMS, RATED, RUN_SUMS, RUNS_BY_ONE
-from ..ledger.sums import sum_days
+from ..ledger.sum_tables import ANSWER, CALL_LATENCY, CALL_SUMS, RUN_LATENCY, RUN_SUMS
+from ..ledger.summing import sum_days
 from .dimensions import By, Grouping, grouping, in_words
 from .model import Group, Report
 from .selection import Selection, in_one_snapshot
-from .summed import call_sums, latencies_of, run_sums, whole_days
+from .spread import Spread, spread
+from .summed import call_sums, run_sums, whole_days
 
 _CALL_SUMS = f"""
-    SELECT {{keys}}, {", ".join(f"{sql} AS {name}" for name, sql in CALL_SUMS.items() if name not in RUNS_BY_ONE)}
+    SELECT {{keys}}, count(DISTINCT calls.run_id) AS runs,
+           {", ".join(f"sum({sql}) AS {name}" for name, sql in CALL_SUMS.items())}
     FROM run_rows AS runs {{joined}} JOIN call_rows AS calls ON calls.run_id = runs.run_id
     WHERE {{where}}
     GROUP BY {{groups}}
 """
 
 _RUN_SUMS = f"""
-    SELECT {{keys}}, {", ".join(f"{sql} AS {name}" for name, sql in RUN_SUMS.items() if name not in RATED)}
+    SELECT {{keys}}, {", ".join(f"sum({sql}) AS {name}" for name, sql in RUN_SUMS.items())}
     FROM run_rows AS runs {{joined}}
     WHERE {{where}}
     GROUP BY {{groups}}
 """
 
-# How often each latency occurs: exact percentiles in memory that does not grow with the number of calls.
-_LATENCIES = """
-    SELECT {keys}, calls.latency_ms AS latency_ms, count(*) AS times
-    FROM run_rows AS runs {joined} JOIN call_rows AS calls ON calls.run_id = runs.run_id
-    WHERE calls.status = 'completed' AND calls.latency_ms IS NOT NULL AND {where}
-    GROUP BY {groups}, calls.latency_ms
+_LATENCIES = f"""
+    SELECT {{keys}}, {CALL_LATENCY} AS latency_ms
+    FROM run_rows AS runs {{joined}} JOIN call_rows AS calls ON calls.run_id = runs.run_id
+    WHERE {CALL_LATENCY} IS NOT NULL AND {{where}}
 """
 
 # What the user waited for: a run is as long as its calls, one after the other, and the waits between them.
-_RUN_LATENCIES = """
-    SELECT {keys}, runs.latency_ms AS latency_ms, count(*) AS times
-    FROM run_rows AS runs {joined}
-    WHERE runs.status = 'complete' AND runs.latency_ms IS NOT NULL AND {where}
-    GROUP BY {groups}, runs.latency_ms
+_RUN_LATENCIES = f"""
+    SELECT {{keys}}, {RUN_LATENCY} AS latency_ms FROM run_rows AS runs {{joined}}
+    WHERE {RUN_LATENCY} IS NOT NULL AND {{where}}
 """
 
 # A rating is of the run's answer, so it counts for the call that gave it.
@@ -90,8 +88,8 @@ class _Sums(NamedTuple):
 
     runs: dict[_Key, _Row]
     calls: dict[_Key, _Row]
-    latencies: dict[_Key, Counter[int]]
-    run_latencies: dict[_Key, Counter[int]]
+    latencies: dict[_Key, array[int]]  # milliseconds, in no order
+    run_latencies: dict[_Key, array[int]]
     ratings: dict[_Key, _Row]
 
 
@@ -153,17 +151,18 @@ def _sums(connection: sqlite3.Connection, selection: Selection, grouped: Groupin
     found = _of_rows(connection, whole.rows_where, whole.rows_parameters, grouped)
     for key, row in call_sums(connection, selection, whole, grouped):
         _add(found.calls, key, row)
-        found.latencies.setdefault(key, Counter()).update(latencies_of(row))
+        _extend(found.latencies, key, row["latencies"])
     runs = _ALL_OF_THEM if grouped.is_of_calls else grouped
     rated = False
     for key, row in run_sums(connection, selection, whole, runs):
         rated = rated or row["rated_runs"] > 0
         _add(found.runs, key, row)
         if not grouped.is_of_calls:
-            found.run_latencies.setdefault(key, Counter()).update(latencies_of(row))
+            _extend(found.run_latencies, key, row["latencies"])
     if rated:
         for key, row in run_sums(connection, selection, whole, grouped):
-            _add(found.ratings, key, row)
+            if row["rated_runs"]:
+                _add(found.ratings, key, row)
     return found
 
 
@@ -173,43 +172,52 @@ def _add(sums: dict[_Key, _Row], key: _Key, row: _Row) -> None:
     sums[key] = row if there is None else {name: value + row[name] for name, value in there.items() if name in row}
 
 
+def _extend(latencies: dict[_Key, array[int]], key: _Key, more: array[int]) -> None:
+    there = latencies.setdefault(key, more)
+    if there is not more:
+        there.extend(more)
+
+
 def _of_rows(connection: sqlite3.Connection, where: str, parameters: Sequence[str | int], grouped: Grouping) -> _Sums:
-    def rows(sql: str, *, of_calls: bool = True) -> Iterator[tuple[_Key, dict[str, Any]]]:
-        keys = ("NULL",) if grouped.is_of_calls and not of_calls else grouped.keys or ("NULL",)
-        query = sql.format(
+    def query(sql: str, keys: Sequence[str] = grouped.keys or ("NULL",)) -> tuple[str, Sequence[str | int]]:
+        asked = sql.format(
             keys=", ".join(keys),
             groups=", ".join(str(number) for number in range(1, len(keys) + 1)),
             joined=grouped.joined,
             where=where,
             answering=ANSWER if grouped.is_of_calls else "",
         )
-        for row in connection.execute(query, parameters):
+        return asked, parameters
+
+    def rows(sql: str, *, of_calls: bool = True) -> Iterator[tuple[_Key, dict[str, Any]]]:
+        keys = ("NULL",) if grouped.is_of_calls and not of_calls else grouped.keys or ("NULL",)
+        for row in connection.execute(*query(sql, keys)):
             yield tuple(row[: len(keys)]), dict(zip(row.keys()[len(keys) :], row[len(keys) :], strict=True))
 
-    def histograms(sql: str) -> dict[_Key, Counter[int]]:
-        counters: dict[_Key, Counter[int]] = defaultdict(Counter)
-        for key, row in rows(sql):
-            counters[key][row["latency_ms"]] = row["times"]
-        return counters
+    def latencies(sql: str) -> dict[_Key, array[int]]:
+        found: dict[_Key, array[int]] = defaultdict(lambda: array("I"))
+        for *key, latency in connection.execute(*query(sql)):
+            found[tuple(key)].append(latency)
+        return found
 
     return _Sums(
         runs=dict(rows(_RUN_SUMS, of_calls=False)),
         calls=dict(rows(_CALL_SUMS)),
-        latencies=histograms(_LATENCIES),
-        run_latencies={} if grouped.is_of_calls else histograms(_RUN_LATENCIES),
+        latencies=latencies(_LATENCIES),
+        run_latencies={} if grouped.is_of_calls else latencies(_RUN_LATENCIES),
         ratings=dict(rows(_RATINGS)),
     )
 
 
 def _group(sums: _Sums, key: _Key, grouped: Grouping) -> Group:
-    calls, latencies = sums.calls.get(key, {}), sums.latencies.get(key, Counter())
+    calls, latencies = sums.calls.get(key, {}), spread(sums.latencies.get(key))
     rated = [sums.ratings[key]] if key in sums.ratings else []
     if grouped.is_of_calls:
         unknown = dict.fromkeys(_RUN_COUNTS) | {"runs": calls["runs"]}
         return _figures(key, unknown, calls, latencies, judged=[calls], rated=rated)
     runs = sums.runs[key]
     figures = _figures(key, runs, calls, latencies, judged=[runs], rated=rated)
-    return _with_run_latencies(figures, sums.run_latencies.get(key, Counter()))
+    return _with_run_latencies(figures, spread(sums.run_latencies.get(key)))
 
 
 def _total(sums: _Sums, grouped: Grouping) -> Group:
@@ -218,27 +226,26 @@ def _total(sums: _Sums, grouped: Grouping) -> Group:
         (),
         {column: sum(row[column] for row in sums.runs.values()) for column in _RUN_COUNTS},
         {column: sum(row[column] for row in sums.calls.values()) for column in _CALL_COUNTS},
-        _all(sums.latencies),
+        spread(_all(sums.latencies)),
         judged=(sums.calls if grouped.is_of_calls else sums.runs).values(),
         rated=sums.ratings.values(),
     )
-    return _with_run_latencies(figures, _all(sums.run_latencies))
+    return _with_run_latencies(figures, spread(_all(sums.run_latencies)))
 
 
-def _all(histograms: Mapping[_Key, Counter[int]]) -> Counter[int]:
-    together: Counter[int] = Counter()
-    for histogram in histograms.values():
-        together.update(histogram)
+def _all(latencies: Mapping[_Key, array[int]]) -> array[int]:
+    together = array("I")
+    for part in latencies.values():
+        together.extend(part)
     return together
 
 
-def _with_run_latencies(group: Group, latencies: Counter[int]) -> Group:
-    p50, p95 = nearest_rank(latencies, 50), nearest_rank(latencies, 95)
-    return replace(group, p50_run_latency_ms=p50, p95_run_latency_ms=p95)
+def _with_run_latencies(group: Group, latencies: Spread) -> Group:
+    return replace(group, p50_run_latency_ms=latencies.p50, p95_run_latency_ms=latencies.p95)
 
 
 def _figures(
-    keys: _Key, runs: _Row, calls: _Row, latencies: Counter[int], *, judged: Iterable[_Row], rated: Iterable[_Row]
+    keys: _Key, runs: _Row, calls: _Row, latencies: Spread, *, judged: Iterable[_Row], rated: Iterable[_Row]
 ) -> Group:
     counts: dict[str, Any] = {column: runs[column] for column in _RUN_COUNTS}
     counts |= {column: calls.get(column, 0) for column in _CALL_COUNTS}
@@ -247,9 +254,9 @@ def _figures(
         key=in_words(keys),
         keys=keys,
         **counts,
-        mean_latency_ms=_mean_latency(latencies),
-        p50_latency_ms=nearest_rank(latencies, 50),
-        p95_latency_ms=nearest_rank(latencies, 95),
+        mean_latency_ms=latencies.mean,
+        p50_latency_ms=latencies.p50,
+        p95_latency_ms=latencies.p95,
         mean_confidence=confidence,
         rated_runs=ratings,
         mean_rating=rating,
@@ -261,9 +268,3 @@ def _mean(rows: Iterable[_Row], total: str, count: str) -> tuple[float | None, i
     pairs = list(rows)
     number = sum(row[count] for row in pairs)
     return (sum(row[total] for row in pairs) / number if number else None), number
-
-
-def _mean_latency(histogram: Mapping[int, int]) -> float | None:
-    """Of a histogram, a latency in milliseconds and how many calls took exactly that long; None without calls."""
-    calls = sum(histogram.values())
-    return sum(ms * count for ms, count in histogram.items()) / calls if calls else None

@@ -63,12 +63,6 @@ class Dimension(NamedTuple):
     joined: str = ""
 
 
-# A run's tier stands in the first of its decisions: `tier EXEC: it requires implementation`.
-_DECISION = "json_extract(runs.metadata, '$.decisions[0]')"
-TIER = (
-    f"CASE WHEN runs.strategy = 'tiers' AND {_DECISION} LIKE 'tier %:%'"
-    f" THEN substr({_DECISION}, 6, instr({_DECISION}, ':') - 6) END"
-)
 DIMENSIONS = {
     By.MODEL: Dimension("calls.model", of_calls=True),
     By.PROVIDER: Dimension("calls.provider", of_calls=True),
@@ -80,7 +74,7 @@ DIMENSIONS = {
     By.TAG: Dimension("tag.value", joined="LEFT JOIN json_each(runs.tags) AS tag"),
     By.ROLE: Dimension("calls.role", of_calls=True),
     By.STEP: Dimension("calls.step", of_calls=True),
-    By.TIER: Dimension(TIER),
+    By.TIER: Dimension("runs.tier"),
     By.EXPERIMENT: Dimension("runs.experiment"),
     By.KEY: Dimension("runs.key"),
     By.HOST: Dimension("runs.host"),

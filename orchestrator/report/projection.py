@@ -3,29 +3,29 @@
 A day's cost is that of the runs started on it; days without runs count. Today, which is not over, does not.
 
 With everything on one model, each run is one call: the one that gave the answer, with the tokens that the ledger has of
-it, by the model's price at that time. What went before it in a cascade, and what was weighed against it in an ensemble,
-would not have been called. Another model would have counted, and written, other tokens; nobody knows which.
+it, by the model's price at that time. Days that are summed are priced by their sums: a nano-dollar less for a run at
+most. What went before it in a cascade, and what was weighed against it in an ensemble, would not have been called.
+Another model would have counted, and written, other tokens; nobody knows which.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from statistics import fmean
 from typing import Any
 
 from ..deferred import dataclass, replace
 from ..errors import UsageError
-from ..ledger.rows import from_micros
 from ..ledger.store import Ledger
 from ..money import NANO_PER_DOLLAR, cost_nanousd
 from ..registry.model import ModelSpec, Registry
 from ..types import Usage
 from .estimate import LEAST_DAYS, Estimate, estimate
+from .known_days import Answers, KnownDays, is_priced_by_the_day, known_days, whole_days
 from .selection import Selection, in_one_snapshot
 from .significance import LEVEL
 
@@ -93,26 +93,6 @@ class Projection:
         return document | {"level": LEVEL, "cost": dollars, "saved_share": self.saved_share}
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """The call that gave a run's answer."""
-
-    day: str
-    at: datetime
-    usage: Usage
-
-
-@dataclass(slots=True)
-class _Days:
-    """What the ledger has of the days: figures by day, and of all of them."""
-
-    spent: dict[str, int]
-    runs: int
-    unpriced: int
-    answers: Sequence[_Answer]
-    models: Sequence[tuple[str, str]]  # the models that were called, and their providers
-
-
 def project(
     ledger: Ledger | None,
     selection: Selection,
@@ -133,7 +113,7 @@ def project(
     spec = None if against is None else _priced_by_tokens(registry.model(against))
     if ledger is None:
         return Projection(horizon, 0)
-    span = ledger.read(lambda db: _whole_days(db, selection, now))
+    span = ledger.read(lambda db: whole_days(db, selection, now))
     if span is None:
         today = {now.date().isoformat(): idle_on(now.date())}
         so_far = in_one_snapshot(ledger, lambda db: _project(db, selection, registry, horizon, spec, today))
@@ -156,8 +136,10 @@ def _project(
 ) -> Projection:
     """A projection from the days of `idle`, which has what machines cost on each beyond their calls."""
     days = list(idle)
-    days_seen = _days(db, selection, days[0], days[-1])
+    days_seen = known_days(db, selection, days[0], days[-1])
     spec = spec or _dearest(days_seen, registry)
+    if spec is not None and not is_priced_by_the_day(spec):
+        days_seen = known_days(db, selection, days[0], days[-1], by_sums=False)
     spent = [days_seen.spent.get(day, 0) + idle[day] for day in days]
     known = Projection(
         horizon,
@@ -165,7 +147,7 @@ def _project(
         first_day=date.fromisoformat(days[0]),
         last_day=date.fromisoformat(days[-1]),
         runs=days_seen.runs,
-        unanswered_runs=days_seen.runs - len(days_seen.answers),
+        unanswered_runs=days_seen.runs - sum(answers.number for answers in days_seen.answers),
         unpriced_calls=days_seen.unpriced,
         known_nanousd=sum(spent),
         idle_nanousd=sum(idle.values()),
@@ -184,68 +166,6 @@ def _project(
     )
 
 
-# -- what the ledger has ---------------------------------------------------------------------------------------------
-
-_CALLS = """
-    SELECT runs.day AS day, coalesce(sum(calls.cost_nanousd), 0) AS spent,
-           coalesce(sum(calls.cost_source IS 'unpriced'), 0) AS unpriced, count(DISTINCT runs.run_id) AS runs
-    FROM run_rows AS runs LEFT JOIN call_rows AS calls ON calls.run_id = runs.run_id
-    WHERE runs.day BETWEEN ? AND ? AND {where}
-    GROUP BY 1
-"""
-# Several calls of a run may have completed: the answer's is the one whose text it is, else the last one of its model.
-_ANSWERS = """
-    SELECT runs.day AS day, answer.created_at, answer.input_tokens, answer.output_tokens, answer.cached_tokens,
-           answer.cache_write_tokens, answer.reasoning_tokens
-    FROM run_rows AS runs JOIN call_rows AS answer ON answer.rowid = (
-        SELECT max(((calls.response_sha256 IS runs.response_sha256) << 61)
-                   | ((calls.model IS runs.model_used) << 60) | calls.rowid) & ((1 << 60) - 1)
-        FROM call_rows AS calls WHERE calls.run_id = runs.run_id AND calls.status = 'completed'
-    )
-    WHERE runs.model_used IS NOT NULL AND runs.day BETWEEN ? AND ? AND {where}
-"""
-_MODELS = """
-    SELECT DISTINCT calls.model, calls.provider
-    FROM run_rows AS runs JOIN call_rows AS calls ON calls.run_id = runs.run_id
-    WHERE runs.day BETWEEN ? AND ? AND {where}
-"""
-
-
-def _whole_days(db: sqlite3.Connection, selection: Selection, now: datetime) -> tuple[date, date] | None:
-    """The first and the last day of the selection that are known whole; None if there is none."""
-    within = selection.within
-    kind = Selection(selection.simulated, source=selection.source)
-    anything = kind if within.first_day or within.since else selection  # a bound that was asked for counts from there
-    where, parameters = anything.where()
-    (day,) = db.execute(f"SELECT min(runs.day) FROM runs WHERE {where}", parameters).fetchone()
-    if day is None:
-        return None
-    starts = [date.fromisoformat(day), *([within.first_day] if within.first_day else [])]
-    ends = [now.date() - _DAY, *([within.last_day] if within.last_day else [])]
-    if within.since is not None:
-        starts.append(within.since.astimezone(now.tzinfo).date() + _DAY)
-    if within.until is not None:
-        ends.append(within.until.astimezone(now.tzinfo).date() - _DAY)
-    first, last = max(starts), min(ends)
-    return (first, last) if first <= last else None
-
-
-def _days(db: sqlite3.Connection, selection: Selection, first: str, last: str) -> _Days:
-    where, parameters = selection.where()
-
-    def rows(sql: str) -> Iterable[sqlite3.Row]:
-        return db.execute(sql.format(where=where), (first, last, *parameters))
-
-    by_day = {row["day"]: row for row in rows(_CALLS)}
-    return _Days(
-        spent={day: row["spent"] for day, row in by_day.items()},
-        runs=sum(row["runs"] for row in by_day.values()),
-        unpriced=sum(row["unpriced"] for row in by_day.values()),
-        answers=[_Answer(row[0], from_micros(row[1]), Usage(*row[2:])) for row in rows(_ANSWERS)],
-        models=[(row[0], row[1]) for row in rows(_MODELS)],
-    )
-
-
 # -- the other model -------------------------------------------------------------------------------------------------
 
 
@@ -259,16 +179,15 @@ def _priced_by_tokens(spec: ModelSpec) -> ModelSpec:
     return spec
 
 
-def _dearest(days_seen: _Days, registry: Registry) -> ModelSpec | None:
+def _dearest(days_seen: KnownDays, registry: Registry) -> ModelSpec | None:
     """Of the models that were called, the one on which an average answer costs most, by the prices of the last answer's
     time; None if there is none that had a price per token at every answer's: all of them are to be priced on it."""
     if not days_seen.answers:
         return None
-    means = [
-        round(fmean(counts)) for counts in zip(*(_counts(answer.usage) for answer in days_seen.answers), strict=True)
-    ]
-    mean = Usage(means[0], means[1], means[2], means[3], means[4])
-    at = max(answer.at for answer in days_seen.answers)
+    number = sum(answers.number for answers in days_seen.answers)
+    counts = zip(*(_counts(answers.usage) for answers in days_seen.answers), strict=True)
+    mean = Usage(*(round(sum(each) / number) for each in counts))
+    at = max(answers.at for answers in days_seen.answers)
     costs: list[tuple[int, str, ModelSpec]] = []
     for name, provider in days_seen.models:
         spec = registry.find(name)
@@ -279,7 +198,7 @@ def _dearest(days_seen: _Days, registry: Registry) -> ModelSpec | None:
             costs.append((-cost_nanousd(price, mean), spec.name, spec))
     # Every answer is looked at for the dearest alone, and for the next one only if that had no price some time.
     dearest_first = (spec for _, _, spec in sorted(costs, key=lambda each: each[:2]))
-    return next((s for s in dearest_first if all(_has_rates(s, answer.at) for answer in days_seen.answers)), None)
+    return next((s for s in dearest_first if all(_has_rates(s, answers.at) for answers in days_seen.answers)), None)
 
 
 def _has_rates(spec: ModelSpec, when: datetime) -> bool:
@@ -287,14 +206,15 @@ def _has_rates(spec: ModelSpec, when: datetime) -> bool:
     return price is not None and price.rates is not None
 
 
-def _costs_on(spec: ModelSpec, answers: Iterable[_Answer]) -> Mapping[str, int]:
-    """What the answers would have cost on a model, by day: each by the price of its time, rounded up as a call is."""
+def _costs_on(spec: ModelSpec, answers: Iterable[Answers]) -> Mapping[str, int]:
+    """What the answers would have cost on a model, by day: each by the price of its time, rounded up as a call is. Of a
+    sum of several, the sum is rounded."""
     by_day: dict[str, int] = defaultdict(int)
-    for answer in answers:
-        price = spec.price_at(answer.at)
+    for each in answers:
+        price = spec.price_at(each.at)
         if price is None:
-            raise UsageError(f"--against {spec.name}: it has no known price for {answer.day}")
-        by_day[answer.day] += cost_nanousd(price, answer.usage)
+            raise UsageError(f"--against {spec.name}: it has no known price for {each.day}")
+        by_day[each.day] += cost_nanousd(price if each.number == 1 else replace(price, tiers=()), each.usage)
     return by_day
 
 

@@ -17,19 +17,18 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from ..deferred import dataclass
-from .dimensions import TIER
 from .idle import Idle
 from .selection import Selection
 
 MONTH = 30  # days
 
-_SUMS = f"""
-    SELECT {TIER} AS tier, count(DISTINCT runs.run_id) AS runs,
+_SUMS = """
+    SELECT runs.tier AS tier, count(DISTINCT runs.run_id) AS runs,
            coalesce(sum(coalesce(calls.cost_nanousd, calls.reserved_nanousd))
                     FILTER (WHERE json_extract(calls.price, '$.gpu_hour') IS NULL), 0) AS provider_nanousd,
            coalesce(sum(coalesce(calls.cost_nanousd, calls.reserved_nanousd))
                     FILTER (WHERE json_extract(calls.price, '$.gpu_hour') IS NOT NULL), 0) AS hosted_nanousd
-    FROM runs LEFT JOIN calls ON calls.run_id = runs.run_id WHERE {{where}} GROUP BY 1
+    FROM runs LEFT JOIN calls ON calls.run_id = runs.run_id WHERE {where} GROUP BY 1
 """
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..deferred import replace
 from ..ledger.store import Ledger
-from ..ledger.sums import sum_days
+from ..ledger.summing import sum_days
 from ..period import Period
 from .aggregate import calls_by, overall
 from .dimensions import By

@@ -1,28 +1,29 @@
 """Where a report reads sums of days, and which days' rows are left to read.
 
-The sums have every dimension but the time of day. Days that are not summed, or lie only in part within what was asked
-for, are read row by row; what is left of pruned runs stands in the sums alone.
+A report reads the smallest grain that has all dimensions that it needs. Days that are not summed, or lie only in part
+within what was asked for, are read row by row; what is left of pruned runs stands in the sums alone.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ..expressions import expression
+from ..ledger.latencies import add_packing, unpacked
 from ..ledger.sum_tables import (
     ALL,
     ALWAYS,
     CALL_DIMENSIONS,
     CALL_SUMS,
     GRAINS,
-    NONE,
+    RATED,
     RUN_DIMENSIONS,
     RUN_SUMS,
+    RUNS_BY,
     TIME,
-    TIMED,
 )
 from .dimensions import Grouping
 from .selection import Selection
@@ -59,7 +60,7 @@ def whole_days(connection: sqlite3.Connection, selection: Selection, grouped: Gr
         return None
     where, parameters = selection.where()
     whole, values = selection.whole_days()
-    if not _is_told_by_sums(selection, grouped):
+    if not _grains(selection, grouped):
         return Whole(f"{whole} AND sums.pruned", values, where, parameters, pruned_only=True)
     (asked, of_asked), (inside, of_inside) = selection.days_within(whole=False), selection.days_within()
     rest = f"{_DAYS} AND {asked} AND day NOT IN (SELECT day FROM summed_days WHERE {inside})"
@@ -77,63 +78,65 @@ def call_sums(
     connection: sqlite3.Connection, selection: Selection, whole: Whole, grouped: Grouping
 ) -> Iterator[tuple[Key, Mapping[str, Any]]]:
     """The sums over the calls of whole days, by key."""
-    of_calls = [name for name in CALL_DIMENSIONS if name in _columns(grouped)]
-    grain = _grain(selection, grouped, whole)
-    runs = "runs" if grain not in (ALL, TIME) or not of_calls or whole.pruned_only else f"{_narrowest(of_calls)}_runs"
-    return _read(connection, "call_sums", {**dict.fromkeys(CALL_SUMS), "runs": runs}, whole, grain, grouped)
+    # A run asks a model of one provider.
+    of_calls = frozenset(CALL_DIMENSIONS) & _columns(grouped)
+    runs = RUNS_BY.get(of_calls - {"provider"} if "model" in of_calls else of_calls, "0")
+    return _read(
+        connection, "call_sums", {"runs": runs, **{name: name for name in CALL_SUMS}}, selection, whole, grouped
+    )
 
 
 def run_sums(
     connection: sqlite3.Connection, selection: Selection, whole: Whole, grouped: Grouping
 ) -> Iterator[tuple[Key, Mapping[str, Any]]]:
-    """The sums over the runs of whole days, by key: by a dimension of the calls, it is that of the answering call."""
-    return _read(connection, "run_sums", dict.fromkeys(RUN_SUMS), whole, _grain(selection, grouped, whole), grouped)
-
-
-def latencies_of(row: Mapping[str, Any]) -> Counter[int]:
-    """How often each latency in milliseconds occurs."""
-    counted = Counter((row["latencies"] or "").split(","))
-    counted.pop("", None)
-    return Counter({int(ms): times for ms, times in counted.items()})
+    """The sums over the runs of whole days, by key: by a dimension of the calls, it is that of the answering call of
+    runs that were rated."""
+    names = {name: name for name in (*RUN_SUMS, *RATED)}
+    return _read(connection, "run_sums", names, selection, whole, grouped)
 
 
 def _read(
     connection: sqlite3.Connection,
     table: str,
-    names: Mapping[str, str | None],
+    sums: Mapping[str, str],
+    selection: Selection,
     whole: Whole,
-    grain: str,
     grouped: Grouping,
 ) -> Iterator[tuple[Key, Mapping[str, Any]]]:
+    """By key the sums, each by its name and the column that it adds up, and the latencies."""
+    add_packing(connection)
     keys = [_in_sums(key) if _is_summed(key) else "NULL" for key in grouped.keys] or ["NULL"]
-    sums = ", ".join(f"sum(sums.{column or name}) AS {name}" for name, column in names.items())
     query = f"""
-        SELECT {", ".join(keys)}, {sums}, group_concat(sums.latencies) AS latencies
+        SELECT packed(latencies), {", ".join(f"sum({column})" for column in sums.values())}, {", ".join(keys)}
         FROM {table} AS sums {_in_sums(grouped.joined)} WHERE sums.grain = ? AND {whole.where}
-        GROUP BY {", ".join(str(number) for number in range(1, len(keys) + 1))}
+        GROUP BY {", ".join(str(number) for number in range(2 + len(sums), 2 + len(sums) + len(keys)))}
     """
-    for row in connection.execute(query, (grain, *whole.parameters)):
-        yield tuple(row[: len(keys)]), dict(zip(row.keys()[len(keys) :], row[len(keys) :], strict=True))
+    grain = ALL if whole.pruned_only else _grain(connection, table, selection, grouped)
+    for latencies, *row in connection.execute(query, (grain, *whole.parameters)):
+        found: dict[str, Any] = dict(zip(sums, row, strict=False))
+        yield tuple(row[len(sums) :]), found | {"latencies": unpacked(latencies)}
 
 
-def _grain(selection: Selection, grouped: Grouping, whole: Whole) -> str:
-    if whole.pruned_only:
-        return ALL
+def _grain(connection: sqlite3.Connection, table: str, selection: Selection, grouped: Grouping) -> str:
+    """The grain with the fewest rows among those that have what is asked for."""
+    grains = _grains(selection, grouped)
+    if len(grains) == 1 or "" in grains:
+        return grains[0]
+    counting = " UNION ALL ".join(f"SELECT count(*), ? FROM {table} WHERE grain = ?" for _ in grains)
+    rows = connection.execute(f"{counting} ORDER BY 1 LIMIT 1", [grain for each in grains for grain in (each, each)])
+    return str(rows.fetchone()[1])
+
+
+def _grains(selection: Selection, grouped: Grouping) -> list[str]:
     needed = (_columns(grouped) | selection.columns()) - {*ALWAYS}
-    if not needed:
-        return NONE
-    if TIME in needed:
-        return TIME
-    return next(iter(needed)) if len(needed) == 1 and needed <= {*GRAINS} else ALL
+    if TIME in needed and not _has_whole_hours():
+        return []
+    return [grain for grain, columns in GRAINS.items() if needed <= {*columns}]
 
 
-def _is_told_by_sums(selection: Selection, grouped: Grouping) -> bool:
-    """Whether the sums have the dimensions, and can tell how many runs there are in each group."""
-    needed = (_columns(grouped) | selection.columns()) - {*ALWAYS}
-    if TIME in needed and not needed <= {TIME, *TIMED}:
-        return False
-    of_calls = _columns(grouped) & {*CALL_DIMENSIONS}
-    return all(map(_is_summed, grouped.keys)) and (len(of_calls) <= 1 or of_calls == {"model", "provider"})
+def _has_whole_hours() -> bool:
+    """Whether the hours of the local time zone are those of UTC, which the sums have."""
+    return time.timezone % 3600 == 0 and time.altzone % 3600 == 0
 
 
 def _is_summed(key: str) -> bool:
@@ -142,11 +145,6 @@ def _is_summed(key: str) -> bool:
 
 def _columns(grouped: Grouping) -> set[str]:
     return {*_COLUMN.findall(" ".join([*grouped.keys, grouped.joined]))}
-
-
-def _narrowest(of_calls: Sequence[str]) -> str:
-    """Of a model and its provider, the model: a run asks a model of one provider."""
-    return "model" if "model" in of_calls else of_calls[0]
 
 
 def _in_sums(sql: str) -> str:

@@ -39,6 +39,11 @@ _WORDS = {
 }
 
 
+def any_set(targets: Targets) -> bool:
+    """Whether there is a target to hold anything against."""
+    return any(getattr(targets, name) is not None for name in _WORDS)
+
+
 class Came(NamedTuple):
     """What came: milliseconds of a run, nano-dollars of this month, and shares of 0 to 1."""
 

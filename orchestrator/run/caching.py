@@ -14,9 +14,7 @@ from .events import Note, Observer
 def run_cache(
     answers: AnswerCache, options: RunOptions, settings: Settings, run_id: str, observe: Observer, clock: Clock
 ) -> RunCache | None:
-    """What a run has of the response cache; None if it does not ask for it, or no texts may be kept."""
-    if not options.cache_s:
-        return None
+    """What a run that asks for the response cache has of it; None if no texts may be kept."""
     if not settings.log_text:
         text = "no answer is taken from the cache or kept in it: texts are not to be kept (ORCH_LOG_TEXT, log_text)"
         observe(Note(text, loud=True))

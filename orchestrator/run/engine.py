@@ -43,7 +43,6 @@ from ..ledger.rotation import advance_rotation, rotation_counts
 from ..ledger.store import Ledger
 from ..plan import calls, models
 from ..providers.base import Provider
-from ..providers.batches import BatchClient, batches_of
 from ..providers.catalog import connect, endpoint
 from ..reading.prompt import Reading
 from ..registry.loading import registry_for
@@ -51,12 +50,9 @@ from ..registry.model import Registry
 from ..registry.providers import PROVIDERS
 from ..types import FinishReason, Prompt
 from . import recording
-from .caching import run_cache
 from .call.admission import Admission
 from .call.alerts import tell
 from .call.allowance import TokenBudget
-from .call.by_batch import ByBatch
-from .call.cache import AnswerCache
 from .call.caller import Caller, Order
 from .call.commands import for_commands
 from .call.connections import Connections
@@ -70,6 +66,9 @@ from .streaming import AnswerStream
 from .walk import Execution, Outcome
 
 if TYPE_CHECKING:
+    from ..providers.batches import BatchClient
+    from .call.by_batch import ByBatch
+    from .call.cache import RunCache
     from .given import Dollars
     from .many import Many, Questions
 
@@ -129,8 +128,9 @@ class Engine:
         )
         self._experiences = Experiences(calibration, simulated=settings.simulate, monotonic=monotonic)
         connections = partial(Connections, connect or self._default_connect(), monotonic)
-        answers = partial(AnswerCache, limit_bytes=settings.cache_bytes)
-        self._lifetime = Lifetime(self._admission, connections, answers, settings.ledger, ledger)
+        self._lifetime = Lifetime(
+            self._admission, connections, settings.ledger, ledger, cache_bytes=settings.cache_bytes
+        )
 
     async def __aenter__(self) -> Self:
         """Open the engine. Raises LedgerError, with nothing left open, if the ledger cannot be opened."""
@@ -214,6 +214,8 @@ class Engine:
         """The batch API of a provider, over the connection that live calls use; None if it has none that orch speaks.
 
         Raises AuthenticationError without a key."""
+        from ..providers.batches import batches_of  # few
+
         opened = await self._lifetime.take()
         try:
             return batches_of(opened.connections.get(provider))
@@ -445,7 +447,7 @@ class Engine:
             environ={} if options.verify is None else self._for_commands(),
             free_tier=settings.free_tier,
             token_budget=None if options.max_tokens_total is None else TokenBudget(options.max_tokens_total),
-            cache=run_cache(opened.answers, options, settings, run.run_id, log.observe, self._clock),
+            cache=self._cache(opened, options, run.run_id, log.observe) if options.cache_s else None,
             by_batch=by_batch,
         )
         return Execution(
@@ -460,6 +462,11 @@ class Engine:
             pace=pace,
             experience=experience,
         )
+
+    def _cache(self, opened: Opened, options: RunOptions, run_id: str, observe: Observer) -> RunCache | None:
+        from .caching import run_cache  # heavy
+
+        return run_cache(opened.answers, options, self.settings, run_id, observe, self._clock)
 
     def _for_commands(self) -> dict[str, str]:
         return for_commands({**os.environ, **self.settings.environ}, self.settings.pass_variables)

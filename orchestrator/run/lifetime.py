@@ -10,13 +10,17 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..deferred import dataclass
 from ..ledger.store import Ledger
 from .call.admission import Admission
-from .call.cache import AnswerCache
 from .call.connections import Connections
+
+if TYPE_CHECKING:
+    from .call.cache import AnswerCache
 
 # What was open when a process was forked: closing it in the child could take the parent's locks away.
 # https://sqlite.org/howtocorrupt.html, 2.6
@@ -30,29 +34,48 @@ class Opened:
     ledger: Ledger
     admission: Admission
     connections: Connections
-    answers: AnswerCache
+    cache_bytes: int
     runs: int = 0
+    _answers: AnswerCache | None = None
+    _making: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def answers(self) -> AnswerCache:
+        """The response cache of the ledger, made for the first run that uses one."""
+        with self._making:
+            if self._answers is None:
+                from .call.cache import AnswerCache  # heavy
+
+                self._answers = AnswerCache(self.ledger.path, self.cache_bytes)
+            return self._answers
+
+    def close_answers(self) -> None:
+        """Close the response cache, if a run used it."""
+        with self._making:
+            if self._answers is not None:
+                self._answers.close()
 
 
 class Lifetime:
     """Opens what runs need, and closes it after the last one. Safe to use from several threads and event loops.
 
-    `admission` and `answers` make those of a ledger, `connections` those to providers. `ledger` is one that its owner
-    keeps open; without it, the ledger at `path` is opened, and again when the file is replaced. `warnings` come from
-    opening, for whoever can tell the user.
+    `admission` makes that of a ledger, `connections` those to providers. `ledger` is one that its owner keeps open;
+    without it, the ledger at `path` is opened, and again when the file is replaced. `cache_bytes` is the most that the
+    response cache may take. `warnings` come from opening, for whoever can tell the user.
     """
 
     def __init__(
         self,
         admission: Callable[[Ledger], Admission],
         connections: Callable[[], Connections],
-        answers: Callable[[Path], AnswerCache],
         path: Path,
         ledger: Ledger | None,
+        *,
+        cache_bytes: int,
     ) -> None:
         self._admission = admission
         self._connections = connections
-        self._answers = answers
+        self._cache_bytes = cache_bytes
         self._path = path
         self._ledger = ledger
         self.warnings: list[str] = []
@@ -114,10 +137,10 @@ class Lifetime:
             with self._lock:
                 replaced = self._opened
                 connections = self._connections() if replaced is None else replaced.connections
-                opened = Opened(ledger, self._admission(ledger), connections, self._answers(ledger.path), runs=1)
+                opened = Opened(ledger, self._admission(ledger), connections, self._cache_bytes, runs=1)
                 self._opened = opened
             if replaced is not None and not replaced.runs:
-                replaced.answers.close()
+                replaced.close_answers()
                 replaced.ledger.close()
             return opened
 
@@ -132,7 +155,7 @@ class Lifetime:
     async def _close(self, opened: Opened) -> None:
         if self._opened is None or self._opened.connections is not opened.connections:
             await opened.connections.aclose()
-        opened.answers.close()
+        opened.close_answers()
         if opened.ledger is not self._ledger:
             try:
                 await asyncio.to_thread(opened.ledger.close)

@@ -25,9 +25,9 @@ def back_up(ledger: Path, file: Path, *, force: bool) -> int:
         raise UsageError(f"there is no folder {file.parent}")
     unfinished = file.with_name(f".{file.name}.{os.getpid()}.unfinished")
     try:
-        with as_ledger_errors(ledger), closing(sqlite3.connect(f"{ledger.as_uri()}?mode=ro", uri=True)) as connection:
-            os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            connection.execute("VACUUM INTO ?", (str(unfinished),))
+        os.close(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        with as_ledger_errors(ledger):
+            _copy(ledger, unfinished)
         with unfinished.open("rb+") as copy:
             os.fsync(copy.fileno())
         unfinished.replace(file)
@@ -36,3 +36,15 @@ def back_up(ledger: Path, file: Path, *, force: bool) -> int:
     finally:
         unfinished.unlink(missing_ok=True)
     return file.stat().st_size
+
+
+def _copy(ledger: Path, copy: Path) -> None:
+    """Compact, where the ledger can be written: SQLite vacuums no table that has a column which is worked out through
+    a connection that only reads (3.40)."""
+    mode = "rw" if os.access(ledger, os.W_OK) else "ro"
+    with closing(sqlite3.connect(f"{ledger.as_uri()}?mode={mode}", uri=True)) as connection:
+        if mode == "rw":
+            connection.execute("VACUUM INTO ?", (str(copy),))
+            return
+        with closing(sqlite3.connect(copy)) as target:
+            connection.backup(target)

@@ -2,8 +2,8 @@
 account that it is from.
 
 A run comes over with all that hangs on it, or not at all: whatever stops a merge, the next one goes on. What is under
-way there stays, and so do its budgets and keys. Runs that were pruned or forgotten here do not come back; what is left
-of those that were pruned there are sums, which nothing tells apart from sums that were merged before, so they stay too.
+way there stays, and so do its budgets and keys. Runs that were pruned or forgotten here do not come back. Of those that
+were pruned there the sums come, a day at a time, if none of the day's runs is known here, as a row or as pruned.
 """
 
 from __future__ import annotations
@@ -14,18 +14,28 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ..deferred import dataclass
+from ..clock import local_now
+from ..deferred import dataclass, replace
 from ..errors import UsageError
 from ..ledger import progress
 from ..ledger.bringing import bring, is_known
 from ..ledger.schema import MIGRATIONS, version_of
 from ..ledger.store import Ledger, is_there
+from ..ledger.sum_tables import ALL, SUMS
+from ..ledger.summing import sum_days
 from ..ledger.transaction import as_ledger_errors, transaction
 
 _BATCH = 200  # runs a transaction
 _NEW = """
     SELECT rowid, run_id, source, source_key FROM other.run_rows
     WHERE rowid > ? AND status <> 'running' ORDER BY rowid LIMIT ?
+"""
+_SUMMED = "SELECT day FROM other.run_sums WHERE pruned AND grain = '' GROUP BY day"
+_PRUNED_OF_DAY = """
+    SELECT count(*), sum(
+        EXISTS (SELECT 1 FROM main.run_rows WHERE run_rows.run_id = theirs.run_id)
+        OR EXISTS (SELECT 1 FROM main.pruned_runs WHERE pruned_runs.run_id = theirs.run_id)
+    ) FROM other.pruned_runs AS theirs WHERE day = ?
 """
 _HANGS_ON_IT = (
     "INSERT OR IGNORE INTO main.ratings (run_id, rating, rated_at, note)"
@@ -52,7 +62,8 @@ class Merged:
     runs: int = 0
     calls: int = 0
     known: int = 0
-    pruned_days: int = 0
+    summed_days: int = 0  # whose sums of pruned runs were brought
+    pruned_days: int = 0  # whose sums of pruned runs stay there
 
 
 def merge(ledger: Ledger, other: Path, *, host: str | None, user: str | None) -> Merged:
@@ -66,12 +77,15 @@ def merge(ledger: Ledger, other: Path, *, host: str | None, user: str | None) ->
         raise UsageError(f"{other} is the ledger itself: it has all of its runs")
     with as_ledger_errors(other), _current(other) as path, ledger.apart() as connection:
         connection.execute("ATTACH ? AS other", (f"{path.absolute().as_uri()}?mode=ro",))
-        return _merge(connection, host, user)
+        merged = _merge(connection, host, user)
+        days = [_bring_sums(connection, day[0], host, user) for day in connection.execute(_SUMMED).fetchall()]
+        merged = replace(merged, summed_days=days.count(True), pruned_days=days.count(False))
+    sum_days(ledger, local_now().date())
+    return merged
 
 
 def _merge(connection: sqlite3.Connection, host: str | None, user: str | None) -> Merged:
     (of,) = connection.execute("SELECT coalesce(max(rowid), 0) FROM other.run_rows").fetchone()
-    (pruned,) = connection.execute("SELECT count(DISTINCT day) FROM other.run_sums WHERE pruned").fetchone()
     runs = calls = known = last = 0
     while True:
         with transaction(connection):
@@ -83,8 +97,31 @@ def _merge(connection: sqlite3.Connection, host: str | None, user: str | None) -
                     continue
                 runs, calls = runs + 1, calls + _bring(connection, run_id, host, user)
         if not rows:
-            return Merged(runs, calls, known, pruned)
+            return Merged(runs, calls, known)
         progress.show("merging runs", last, of)
+
+
+def _bring_sums(connection: sqlite3.Connection, day: str, host: str | None, user: str | None) -> bool | None:
+    """The sums of the runs of a day that were pruned there. Returns whether they came; None if they had come before."""
+    with transaction(connection):
+        theirs, known = connection.execute(_PRUNED_OF_DAY, (day,)).fetchone()
+        if theirs and theirs == known:
+            return None
+        if not theirs or known:
+            return False
+        for table in SUMS:
+            names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            values = {name: name for name in names} | {
+                name: f"CASE WHEN grain = '{ALL}' OR grain LIKE '%C%' THEN coalesce({name}, ?) END"
+                for name in ("host", "user")
+            }
+            connection.execute(
+                f"INSERT INTO main.{table} ({', '.join(names)}) SELECT {', '.join(values.values())}"
+                f" FROM other.{table} WHERE day = ? AND pruned",
+                (*(said for name, said in {"host": host, "user": user}.items() if name in names), day),
+            )
+        connection.execute("INSERT INTO main.pruned_runs SELECT * FROM other.pruned_runs WHERE day = ?", (day,))
+        return True
 
 
 @contextmanager

@@ -128,8 +128,8 @@ def _remove(connection: sqlite3.Connection, which: str, value: str) -> tuple[int
     """Within a transaction: delete runs and all that hangs on them. Returns how many runs and calls there were."""
     connection.execute("DROP TABLE IF EXISTS temp.removed")
     connection.execute("DROP TABLE IF EXISTS temp.spent")
-    connection.execute("CREATE TEMP TABLE removed (run_id TEXT PRIMARY KEY) WITHOUT ROWID")
-    connection.execute(f"INSERT INTO removed SELECT run_id FROM run_rows WHERE {which}", (value,))
+    connection.execute("CREATE TEMP TABLE removed (run_id TEXT PRIMARY KEY, day TEXT) WITHOUT ROWID")
+    connection.execute(f"INSERT INTO removed SELECT run_id, day FROM run_rows WHERE {which}", (value,))
     connection.execute(f"CREATE TEMP TABLE spent AS {_COUNTED}")
     texts = numbers_of(connection, _OF_REMOVED)
     connection.execute(f"DELETE FROM repricings WHERE call_id IN (SELECT call_id FROM call_rows WHERE {_OF_REMOVED})")
@@ -140,5 +140,5 @@ def _remove(connection: sqlite3.Connection, which: str, value: str) -> tuple[int
     connection.executemany("DELETE FROM texts WHERE text_id = ?", texts)
     for table in ("spending", "pruned_spending"):
         connection.execute(_ADDING.format(table=table))
-    connection.execute("INSERT OR IGNORE INTO pruned_runs SELECT run_id FROM removed")
+    connection.execute("INSERT OR IGNORE INTO pruned_runs (run_id, day) SELECT run_id, day FROM removed")
     return runs, calls

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -13,10 +15,16 @@ from orchestrator.ledger import progress, texts
 from orchestrator.ledger.queries import find_run
 from orchestrator.ledger.schema import MIGRATIONS
 from orchestrator.ledger.store import Ledger
-from orchestrator.ledger.texts import IN_ROW, SHARED
+from orchestrator.ledger.sum_tables import ALL
+from orchestrator.ledger.texts import IN_ROW, SHARED, Kept
+from orchestrator.ledger.views import remake_views
+from orchestrator.report.aggregate import summarise
+from orchestrator.report.dimensions import By
+from orchestrator.report.selection import Selection
 
 SHORT, LONG, SHARED_TEXT = "nul \0 and ü", "ä long answer " * (IN_ROW // 10), "a system prompt " * SHARED
 RUNS, BATCH = 60, 20
+BEFORE_GRAINS = 15  # the last schema with sums by one dimension each
 OWN_TEXTS = 10  # the first schema with texts in a table of their own
 _RUN = (
     "INSERT INTO runs (run_id, created_at, day, simulated, status, strategy, tags, prompt_sha256, plan, metadata,"
@@ -37,6 +45,8 @@ def old_ledger(path: Path, version: int) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         for statement in (statement for statements in MIGRATIONS[:version] for statement in statements):
             db.execute(statement)
+        if version >= OWN_TEXTS:
+            remake_views(db)
         db.execute(f"PRAGMA user_version = {version}")
         db.execute("BEGIN")
         for number in range(RUNS):
@@ -47,16 +57,18 @@ def old_ledger(path: Path, version: int) -> list[tuple[object, ...]]:
         return db.execute(_TEXTS).fetchall()
 
 
-def stop_after(batches: int) -> Callable[[str, int, int], None]:
-    """Progress that is interrupted."""
-    left = [batches]
+def killed_within_a_batch(path: Path, texts_before: int) -> None:
+    """Open a ledger in a process that is killed while it moves a text, in the middle of a transaction."""
+    left, keep = [texts_before], texts.keep
 
-    def show(what: str, done: int, of: int) -> None:
+    def keep_or_die(connection: sqlite3.Connection, text: str | None) -> Kept:
         left[0] -= 1
         if not left[0]:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGKILL)
+        return keep(connection, text)
 
-    return show
+    texts.keep = keep_or_die
+    Ledger.open(path)
 
 
 @pytest.mark.parametrize("version", range(1, OWN_TEXTS))
@@ -66,9 +78,10 @@ def test_a_ledger_of_an_earlier_schema_keeps_everything(
     path = tmp_path / "ledger.db"
     before = old_ledger(path, version)
     monkeypatch.setattr(texts, "_BATCH", BATCH)
-    monkeypatch.setattr(progress, "show", stop_after(2))
-    with pytest.raises(KeyboardInterrupt):
-        Ledger.open(path)
+    child = get_context("fork").Process(target=killed_within_a_batch, args=(path, 130))
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
     with closing(sqlite3.connect(path)) as db:
         assert db.execute(_TEXTS).fetchall() == before, "it can be read midway"
         assert db.execute("SELECT done FROM unfinished").fetchone()[0] == 2 * BATCH
@@ -88,6 +101,29 @@ def test_a_ledger_of_an_earlier_schema_keeps_everything(
         )
         assert spent[0] == 70 * RUNS
         assert find_run(ledger, "last").run.run_id == f"R{RUNS - 1:04}"
+
+
+@pytest.mark.parametrize("by", [By.MODEL, By.TAG, By.TIER, By.HOUR, By.ROLE], ids=str)
+def test_what_was_pruned_under_an_earlier_schema_stays_in_reports(tmp_path: Path, by: By) -> None:
+    path = tmp_path / "ledger.db"
+    old_ledger(path, BEFORE_GRAINS)
+    dimensions = "day, simulated, strategy, tags, model, provider"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for table, of_table in (
+            ("call_sums", "calls, cost_nanousd, runs, model_runs"),
+            ("run_sums", "runs, complete_runs"),
+        ):
+            sums = dict.fromkeys((row[1] for row in db.execute(f"PRAGMA table_info({table})") if row[3]), 0)
+            sums |= dict.fromkeys(of_table.split(", "), 2) | {"pruned": 1}
+            names = ", ".join([*sums, dimensions, "latencies"])
+            of_day = ("2026-11-20", 0, "fallback", '["t"]', "m", "openai", "30,10")
+            for grain in (ALL, ""):
+                values = (*(sums | {"grain": grain}).values(), *of_day)
+                db.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join('?' * len(values))})", values)
+    with Ledger.open(path) as ledger:
+        total = summarise(ledger, Selection(simulated=False), by=by).total
+    assert (total.calls, total.runs, total.cost_nanousd) == (RUNS + 2, RUNS + 2, 70 * RUNS + 2)
+    assert total.p95_latency_ms == 30
 
 
 def test_runs_and_calls_can_be_written_like_tables(tmp_path: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from report_recording import NOON, UNPRICED, Recorder, unsettled
 
@@ -19,7 +21,12 @@ from orchestrator.report.selection import Selection
 
 DAYS = 6
 TODAY = NOON + timedelta(days=DAYS)
-GROUPINGS = [*([by] for by in By), [By.MODEL, By.DAY], [By.PROVIDER, By.MODEL], [By.TASK, By.MODEL], [By.HOUR, By.TASK]]
+PAIRS = [
+    *([By.MODEL, By.DAY], [By.PROVIDER, By.MODEL], [By.TASK, By.MODEL], [By.HOUR, By.TASK], [By.ROLE, By.STEP]),
+    *([By.ROLE, By.MODEL], [By.TAG, By.TIER], [By.KEY, By.PROVIDER], [By.EXPERIMENT, By.LEVEL], [By.USER, By.TAG]),
+    [By.HOUR, By.HOST],
+]
+GROUPINGS = [*([by] for by in By), *PAIRS, [By.TASK, By.TAG, By.ROLE], [By.HOUR, By.TASK, By.MODEL]]
 FIRST = NOON.date()
 SELECTIONS = {
     "all": Selection(simulated=False),
@@ -40,11 +47,11 @@ def runs_of_every_kind(tmp_path: Path) -> Iterator[Recorder]:
         recorder.ledger.read(lambda db: db.execute("PRAGMA synchronous = OFF"))
         for number in range(160):
             at = NOON + timedelta(days=number % (DAYS + 1), minutes=chance.randrange(300))
-            calls = [_call(chance) for _ in range(chance.randrange(4))]
+            # A day with an open call is not summed: only the last one has some.
+            calls = [_call(chance, may_be_open=at.date() == TODAY.date()) for _ in range(chance.randrange(4))]
             run_id = recorder.run(
                 *calls,
                 at=at,
-                strategy=chance.choice(["fallback", "ensemble"]),
                 status=chance.choice([RunStatus.COMPLETE, RunStatus.COMPLETE, RunStatus.FAILED]),
                 category=chance.choice([None, "batch"]),
                 tags=chance.choice([(), ("a",), ("a", "b")]),
@@ -54,6 +61,7 @@ def runs_of_every_kind(tmp_path: Path) -> Iterator[Recorder]:
                 confidence=chance.choice([None, 0.25, 0.5]),
                 experiment=chance.choice([None, "trial"]),
                 arm="a",
+                **{"strategy": chance.choice(["fallback", "ensemble"]), **_whose(chance)},
                 simulated=number % 9 == 0,
             )
             if number % 5 == 0:
@@ -61,19 +69,43 @@ def runs_of_every_kind(tmp_path: Path) -> Iterator[Recorder]:
         yield recorder
 
 
-def _call(chance: random.Random) -> dict[str, object]:
+def _whose(chance: random.Random) -> dict[str, Any]:
+    tier = chance.choice([None, "EXEC", "ARCH"])
+    return {
+        "level": chance.choice(["basic", "expert"]),
+        "pattern": chance.choice([None, "thrifty"]),
+        "key": chance.choice([None, "mobile"]),
+        "host": chance.choice([None, "desk"]),
+        "user": chance.choice(["ada", "bob"]),
+        "metadata": json.dumps({"decisions": [f"tier {tier}: it is so"]} if tier else {}),
+    } | ({"strategy": "tiers"} if tier else {})
+
+
+def _call(chance: random.Random, *, may_be_open: bool) -> dict[str, object]:
     model = chance.choice(["small", "large", "huge"])
     ends = chance.choice(
-        [UNPRICED, unsettled(70), {"cost_nanousd": chance.randrange(10**9)}, {"status": CallStatus.FAILED}]
+        [
+            UNPRICED,
+            unsettled(70) if may_be_open else {},
+            {"cost_nanousd": chance.randrange(10**9)},
+            {"status": CallStatus.FAILED},
+        ]
     )
     counts = {"input_tokens": chance.randrange(99), "latency_ms": chance.choice([None, chance.randrange(999)])}
     where = {"provider": "acme" if model != "huge" else "other", "role": chance.choice([None, "judge"])}
+    where["step"] = chance.choice([None, "draft"])
     return {"model": model, "confidence": chance.choice([None, 0.5]), **where, **counts, **ends}
 
 
-def every_report(recorder: Recorder) -> dict[tuple[object, ...], Report]:
+def every_report(recorder: Recorder, step: int = 1) -> dict[tuple[Any, ...], Report]:
+    """By the grouping; with a `step` only one of so many groupings."""
     return {
         (name, *by): summarise(recorder.ledger, selection, by=by)
         for name, selection in SELECTIONS.items()
-        for by in GROUPINGS
+        for by in GROUPINGS[::step]
     }
+
+
+def stays_when_pruned(name: str, *by: By) -> bool:
+    """Whether the sums of whole days tell all of a report: of the hour, with one more dimension or filter."""
+    return name != "moments" and (By.HOUR not in by or len(by) + (name in ("category", "tag")) <= 2)

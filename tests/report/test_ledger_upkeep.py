@@ -15,7 +15,7 @@ from subprocess import CompletedProcess
 from typing import Any, cast
 
 import pytest
-from report_everything import DAYS, FIRST, SELECTIONS, TODAY, every_report, runs_of_every_kind
+from report_everything import DAYS, FIRST, SELECTIONS, TODAY, every_report, runs_of_every_kind, stays_when_pruned
 from report_recording import Recorder
 
 from orchestrator.errors import UsageError
@@ -82,7 +82,7 @@ def expect_sound(path: Path) -> None:
 
 def test_pruned_runs_are_gone_and_no_report_and_no_budget_tells(recorder: Recorder) -> None:
     ledger, before = recorder.ledger, every_report(recorder)
-    moments = {key: report for key, report in before.items() if key[0] != "moments" and By.HOUR not in key}
+    moments = {key: report for key, report in before.items() if stays_when_pruned(*key)}
     spent, cut = budgets(ledger), FIRST.replace(day=FIRST.day + 3)
     would = prunable(ledger, cut)
     assert prune(ledger, cut, keep_sums=True) == would
@@ -260,6 +260,23 @@ def test_what_is_killed_loses_nothing_and_can_be_run_again(
     expect_sound(path)
 
 
+def test_a_merge_brings_the_sums_of_what_was_pruned_there_once(recorder: Recorder, tmp_path: Path) -> None:
+    before, there = every_report(recorder), tmp_path / "there.db"
+    back_up(recorder.ledger.path, there, force=False)
+    cut = FIRST.replace(day=FIRST.day + 3)
+    with Ledger.open(there) as other, Ledger.open(tmp_path / "here.db") as here:
+        prune(other, cut, keep_sums=True)
+        for days in (3, 0):
+            assert merge(here, there, host=None, user=None).summed_days == days
+            for key, report in before.items():
+                if stays_when_pruned(*key):
+                    assert summarise(here, SELECTIONS[key[0]], by=key[1:]) == report
+        # What is here as rows does not come as sums too.
+        merged = merge(recorder.ledger, there, host=None, user=None)
+        assert (merged.summed_days, merged.pruned_days) == (0, 0)
+        assert summarise(recorder.ledger, ALL, by=By.MODEL) == before["all", By.MODEL]
+
+
 # -- by hand ---------------------------------------------------------------------------------------------------------
 
 
@@ -301,7 +318,8 @@ def test_the_commands_say_what_they_did(orch: Callable[..., CompletedProcess[byt
     assert {check["status"] for check in told("check")["checks"]} <= {"ok", "warning"}
     assert told("forget", "last")["calls"] == 1
     assert told("redact", "--all")["runs"] == 1
-    assert told("merge", copy)["merged"] == [{"file": copy, "runs": 0, "calls": 0, "known_runs": 2, "pruned_days": 0}]
+    days = {"summed_days": 0, "pruned_days": 0}
+    assert told("merge", copy)["merged"] == [{"file": copy, "runs": 0, "calls": 0, "known_runs": 2} | days]
     assert told("prune", "--older-than", "2100-01-01", "--dry-run")["runs"] == 1
     assert told("prune", "--older-than", "2100-01-01", "--keep-sums", "--vacuum")["runs"] == 1
     answered = orch("ledger", "query", "SELECT sum(calls) AS calls FROM v_daily", *at, "-o", "csv")

@@ -10,6 +10,7 @@ from report_recording import Recorder
 
 from orchestrator.ledger import sums
 from orchestrator.ledger.records import RunStatus
+from orchestrator.ledger.summing import sum_days
 from orchestrator.report.stats import stats
 
 recorder = pytest.fixture(runs_of_every_kind)
@@ -22,7 +23,7 @@ def summed_days(recorder: Recorder) -> int:
 def test_a_report_says_the_same_with_sums_and_without(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     of_rows, at_a_glance = every_report(recorder), stats(recorder.ledger, SELECTIONS["all"], now=TODAY)
     monkeypatch.setattr(sums, "FEWEST_CALLS", 0)
-    sums.sum_days(recorder.ledger, TODAY.date())
+    sum_days(recorder.ledger, TODAY.date())
     assert summed_days(recorder) == DAYS
     assert every_report(recorder) == of_rows
     assert stats(recorder.ledger, SELECTIONS["all"], now=TODAY) == at_a_glance
@@ -31,6 +32,7 @@ def test_a_report_says_the_same_with_sums_and_without(recorder: Recorder, monkey
 @pytest.mark.parametrize(
     "change",
     [
+        "UPDATE runs SET metadata = '{\"decisions\": [\"tier OWN: x\"]}', strategy = 'tiers' WHERE rowid = 1",
         "UPDATE calls SET cost_nanousd = 5 WHERE run_id = (SELECT run_id FROM runs WHERE day = '2026-11-19' LIMIT 1)",
         "UPDATE runs SET latency_ms = 7, task = 'other' WHERE run_id = (SELECT min(run_id) FROM runs)",
         "UPDATE ratings SET rating = 1 WHERE run_id = (SELECT min(run_id) FROM ratings)",
@@ -39,18 +41,18 @@ def test_a_report_says_the_same_with_sums_and_without(recorder: Recorder, monkey
 )
 def test_a_change_of_a_day_ends_its_sums(recorder: Recorder, change: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sums, "FEWEST_CALLS", 0)
-    sums.sum_days(recorder.ledger, TODAY.date())
+    sum_days(recorder.ledger, TODAY.date())
     recorder.ledger.write(lambda db: db.execute(change))
     assert summed_days(recorder) == DAYS - 1
-    changed = every_report(recorder)
+    changed = every_report(recorder, 5)
     recorder.ledger.write(lambda db: (db.execute("DELETE FROM summed_days"), db.execute("DELETE FROM call_sums")))
     recorder.ledger.write(lambda db: db.execute("DELETE FROM run_sums"))
     monkeypatch.setattr(sums, "FEWEST_CALLS", 10**9)
-    assert every_report(recorder) == changed
+    assert every_report(recorder, 5) == changed
 
 
 def test_a_day_with_a_run_under_way_is_not_summed(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sums, "FEWEST_CALLS", 0)
     recorder.run(at=datetime(2026, 11, 19, 8, tzinfo=UTC), status=RunStatus.RUNNING)
-    sums.sum_days(recorder.ledger, date(2026, 11, 24))
+    sum_days(recorder.ledger, date(2026, 11, 24))
     assert summed_days(recorder) == DAYS - 1

@@ -163,13 +163,16 @@ def _merge(flags: _LedgerCommandFlags, settings: Settings) -> int:
         for other in others:
             brought = merge(opened, Path(other), host=flags.host, user=flags.user)
             known = f"; {brought.known:,} were known" if brought.known else ""
-            said.append(f"{other}: {brought.runs:,} runs and {brought.calls:,} calls added{known}")
+            sums = f", and the sums of {brought.summed_days:,} pruned days" if brought.summed_days else ""
+            said.append(f"{other}: {brought.runs:,} runs and {brought.calls:,} calls added{sums}{known}")
             if brought.pruned_days:
                 said.append(
-                    f"{other}: the sums of runs that were pruned there ({brought.pruned_days:,} days) stay there"
+                    f"{other}: the sums of runs that were pruned there ({brought.pruned_days:,} days) stay there, as "
+                    "some of these runs are known here"
                 )
             figures = {"runs": brought.runs, "calls": brought.calls, "known_runs": brought.known}
-            merged.append({"file": other, **figures, "pruned_days": brought.pruned_days})
+            days = {"summed_days": brought.summed_days, "pruned_days": brought.pruned_days}
+            merged.append({"file": other, **figures, **days})
     return _tell(flags, settings, "\n".join(said), merged=merged)
 
 

@@ -16,7 +16,7 @@ from ...report.idle import Idle
 from ...report.period import Range, calendar
 from ...report.projection import Horizon, project
 from ...report.selection import Selection
-from ...report.targets import Came, Held, held
+from ...report.targets import Came, Held, any_set, held
 
 EXIT_NOT_MET = 12
 
@@ -33,6 +33,8 @@ def held_targets(
     Raises LedgerError.
     """
     targets = settings.targets
+    if not any_set(targets):
+        return []
     if ledger is None:
         return list(held(targets, Came(None, 0, None, None, None)))
     month = replace(selection, within=calendar(Period.MONTH, now.date()))
@@ -57,6 +59,6 @@ def held_targets(
 
 def check_any(settings: Settings) -> None:
     """Raises ConfigError if there is no target to check."""
-    if all(getattr(settings.targets, name) is None for name in ("p95", "month", "success_rate", "savings", "quality")):
+    if not any_set(settings.targets):
         hint = "for example: targets: {month: 180, success_rate: 0.95, p95: 20}"
         raise ConfigError("--check: the config file has no targets", hint=hint)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from ...expressions import expression
-from ..answers import AnswerKind, boxes_in
 from ..code_form import parses
 from ..exact import exact_form
+from ..final import AnswerKind, boxes_in
 from ..signal import Answer, Measure
 
 _ENDING = 40  # characters

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from ...expressions import expression
 from ...reading.answer import AnswerForm
-from ..answers import AnswerKind
 from ..code_form import parses
+from ..final import AnswerKind
 from ..signal import Answer, Signal
 
 WRONG_FORM = -1.4

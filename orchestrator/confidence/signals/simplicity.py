@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...reading.answer import AnswerForm
-from ..answers import AnswerKind
+from ..final import AnswerKind
 from ..signal import Answer, Signal
 from .fit import lists_enough
 

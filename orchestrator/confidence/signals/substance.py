@@ -15,7 +15,7 @@ from ...expressions import expression
 from ...reading.answer import AnswerForm
 from ...reading.prose import EDGE_CHARS
 from ...types import Task
-from ..answers import SHORT_WORDS
+from ..final import SHORT_WORDS
 from ..keypoints import STOP_WORDS
 from ..signal import Answer, Measure
 

@@ -18,8 +18,8 @@ from dataclasses import field
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import partial
+from typing import TYPE_CHECKING
 
-import stamina
 from ulid import ULID
 
 from ...choose.quote import REASONING, affordable_output, price_for, prices_for, worst_case
@@ -33,7 +33,6 @@ from ...ledger.store import Ledger
 from ...money import Price
 from ...plan.load import MESSAGE_OVERHEAD, Load
 from ...providers.base import Provider
-from ...providers.batches import BatchClient, batches_of
 from ...providers.reply_room import reply_room
 from ...registry.model import ModelSpec, Registry
 from ...registry.providers import PROVIDERS
@@ -42,15 +41,18 @@ from ..events import CallEnded, CallStarted, Event, Note, Observer, TextArrived,
 from .admission import Admission, HeldUpError
 from .allowance import Allowance, CostShare, TokenBudget
 from .attempt import Answered, Attempt
-from .by_batch import ByBatch, price_by_batch
-from .cache import RunCache, Send
-from .cache_key import Hit
 from .connections import Connections
 from .patience import Patience
 from .permit import Permit
 from .retry import Backoff
 from .run_log import Confirmation, RunLog
 from .settlement import Terms, from_cache, price_json
+
+if TYPE_CHECKING:
+    from ...providers.batches import BatchClient
+    from .by_batch import ByBatch
+    from .cache import RunCache, Send
+    from .cache_key import Hit
 
 _WORTH_COUNTING = 1_000  # tokens: what is shorter is bounded closely enough for any cap
 _COUNTED_WITHIN = 100  # a hundredth on top: Anthropic calls its count an estimate that may be off by a small amount
@@ -178,6 +180,8 @@ class Caller:
     def batches(self, provider: str) -> BatchClient | None:
         """The batch API of a provider; None if it has none that orch speaks. Raises AuthenticationError without a
         key."""
+        from ...providers.batches import batches_of  # few
+
         return batches_of(self._connections.get(provider))
 
     async def keep(self, change: Callable[[sqlite3.Connection], None]) -> None:
@@ -212,6 +216,8 @@ class Caller:
 
         def on_wait(seconds: float, error: ProviderError) -> None:
             order.observe(Waiting(spec.name, seconds, error.message))
+
+        import stamina  # heavy
 
         backoff = Backoff(self.retry, lambda: order.waits_until - self._monotonic(), self._rng, on_wait)
         async for attempt in stamina.retry_context(on=backoff, attempts=None, timeout=None):
@@ -300,7 +306,7 @@ class Caller:
         latest = now + timedelta(seconds=min(max(order.deadline - self._monotonic(), 0), _LONGEST_WAIT_S))
         prices = prices_for(spec, now, latest, order.free_tier)  # it is sent at some time until then
         if order.by_batch is not None:
-            prices = tuple(map(price_by_batch, prices))
+            prices = tuple(None if price is None else price.for_batches() for price in prices)
         price = prices[0]
         record = self._record(spec, order, now=now, number=number, step=step, role=role)
         record = replace(record, price=None if price is None else price_json(price))

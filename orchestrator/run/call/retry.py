@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-
-from stamina import instrumentation
-from stamina.instrumentation import RetryDetails, RetryHook
+from typing import TYPE_CHECKING
 
 from ...config import RetryPolicy
 from ...deferred import dataclass
 from ...errors import ConnectionFailedError, EmptyReplyError, OrchError, ProviderError
+
+if TYPE_CHECKING:
+    from stamina.instrumentation import RetryDetails, RetryHook
 
 # Fewer retries than the policy's where more would not help, or would be paid for.
 _AT_MOST: dict[type[ProviderError], int] = {EmptyReplyError: 1}
@@ -30,6 +31,8 @@ class _OfOthers:
 def _keep_quiet() -> None:
     """Stop stamina from logging the retries of calls, which Python would print: the run's observer is told of them
     instead."""
+    from stamina import instrumentation  # heavy
+
     hooks = instrumentation.get_on_retry_hooks()
     if not all(isinstance(hook, _OfOthers) for hook in hooks):
         instrumentation.set_on_retry_hooks([_OfOthers(hook) for hook in hooks])

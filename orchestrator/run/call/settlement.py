@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...billing import Bill, CostSource, bill, stated_cost
 from ...deferred import dataclass, replace
@@ -25,7 +25,9 @@ from ...once import once_for_each
 from ...plan.load import Load
 from ...reading.tokens import upper_bound_tokens
 from ...types import Completion, FinishReason, Usage, digest_of
-from .cache_key import Hit
+
+if TYPE_CHECKING:
+    from .cache_key import Hit
 
 Changes = dict[str, Any]  # to a row, by column
 

@@ -30,8 +30,7 @@ from ...types import Caching, FinishReason, Message, Request, ResponseFormat, To
 from ..call.attempt import Answered
 from ..call.caller import Caller, Draft, Order
 from .judgement import Judgement, read_judgement
-from .outcome import Outcome
-from .reducing import is_no_answer
+from .outcome import Outcome, is_no_answer
 
 _BY_NOBODY = Served()
 Decide = Callable[..., None]  # (text, *, loud=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ...confidence.detector import ConfidenceDetector
 from ...confidence.signal import Signal
 from ...confidence.synthesis import Candidate, Weighed, capability
@@ -12,6 +14,10 @@ from ...types import Completion, Verdict
 # Logits for what others say of an answer: from -2 for nothing good to +2 for nothing bad. Set by hand, since no
 # recorded outcomes have it: +2 lifts an answer of 0.73 to 0.95, -2 takes it to 0.27.
 _OPINION_RANGE = 4.0
+
+# The signals of an answer that is none, and the logits from which it is: a refusal, or doubt of the whole of it. That
+# another one says the same speaks for neither.
+_OF_NO_ANSWER, _NO_ANSWER = ("hedging", "refusal"), -1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +66,8 @@ class Outcome:
 def opinion(name: str, value: float, reason: str) -> Signal:
     """Agreement of others with an answer, `value` 0 to 1, as a signal."""
     return Signal(name, _OPINION_RANGE * (value - 0.5), reason)
+
+
+def is_no_answer(verdict: Verdict) -> bool:
+    """Whether what a model wrote is hardly an answer: a refusal, or that it does not know."""
+    return math.fsum(verdict.signals.get(name, 0.0) for name in _OF_NO_ANSWER) <= _NO_ANSWER

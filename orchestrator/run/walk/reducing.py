@@ -12,12 +12,7 @@ from ...confidence.strength import NAME as MODEL
 from ...confidence.strength import stands_above
 from ...confidence.synthesis import weigh
 from ...deferred import dataclass, replace
-from ...types import Verdict
-from .outcome import Outcome, opinion
-
-# The signals of an answer that is none, and the logits from which it is: a refusal, or doubt of the whole of it. That
-# another one says the same speaks for neither.
-_OF_NO_ANSWER, _NO_ANSWER = ("hedging", "refusal"), -1.5
+from .outcome import Outcome, is_no_answer, opinion
 
 # What no agreement makes good, and from how many logits on; and from when on two answers of a cascade are the same.
 _AGAINST, _TOO_MUCH = ("hedging", "refusal", "asks back", "finish", "form", "self-check"), -0.5
@@ -127,8 +122,3 @@ def _is_flawed(outcome: Outcome) -> bool:
     signals = outcome.verdict.signals
     against = math.fsum(signals.get(name, 0.0) for name in _AGAINST)
     return outcome.accepted is False or "agreement" in signals or against <= _TOO_MUCH
-
-
-def is_no_answer(verdict: Verdict) -> bool:
-    """Whether what a model wrote is hardly an answer: a refusal, or that it does not know."""
-    return math.fsum(verdict.signals.get(name, 0.0) for name in _OF_NO_ANSWER) <= _NO_ANSWER

@@ -29,8 +29,6 @@ from ..call.caller import Draft, Order
 from .context import Context, Given, all_failed, broke_off, called, given_by, was_shown
 from .evidence import examined, self_checked
 from .outcome import Outcome, opinion
-from .panel import run_panel
-from .reducing import borne_out
 
 
 @dataclass(slots=True)
@@ -65,6 +63,8 @@ class Execution(Context):
                 case Cascade():
                     outcome = await self._cascade(node, given, order)
                 case Panel():
+                    from .panel import run_panel  # heavy
+
                     outcome = await run_panel(self, node, given, order, self._carry_out)
                 case Sequence():
                     outcome = await self._sequence(node, given, order)
@@ -119,7 +119,7 @@ class Execution(Context):
                 order.fresh.update(one.fresh)
                 return outcome
             fresh[outcome.call_id] = one.fresh
-            same = borne_out(answers, outcome, self.asked.wanted, self.detector)
+            same = self._borne_out(answers, outcome)
             answers.append(outcome)
             if same is not None and same.confidence > outcome.confidence:
                 self.decide(f"{outcome.spec.name} answers the same as {same.spec.name}")
@@ -135,6 +135,14 @@ class Execution(Context):
             raise all_failed(failures)
         self.decide(f"no answer reached {threshold:g}: the best seen is {seen.spec.name}'s")
         return seen
+
+    def _borne_out(self, earlier: list[Outcome], outcome: Outcome) -> Outcome | None:
+        """The earlier answer of a cascade that this one says again, with that as evidence for it, if there is one."""
+        if not earlier:
+            return None
+        from .reducing import borne_out  # heavy
+
+        return borne_out(earlier, outcome, self.asked.wanted, self.detector)
 
     async def _sequence(self, node: Sequence, given: Given, order: Order) -> Outcome:
         last: Outcome | None = None
