@@ -148,7 +148,7 @@ class Submitter:
         )
         self._tell(error.message)
         if error.disposition is Disposition.RETRY and len(earlier) < len(_WAITS_S):
-            wait_s = max(_WAITS_S[len(earlier)], error.retry_after_s or 0)
+            wait_s = 0 if self.settings.simulate else max(_WAITS_S[len(earlier)], error.retry_after_s or 0)
             not_before = self.clock() + timedelta(seconds=wait_s)
             await self.ledger.submit(partial(rows.take_back, submission=over, not_before=not_before))
             return
