@@ -135,7 +135,8 @@ class Caching:
 class Request:
     """One completion to ask of one provider. `model` is the provider's own id. `timeout_s` covers the whole call.
 
-    What a model does not take is left out before. `effort` is passed on by its name, and `thinking_tokens` to models
+    What a model does not take is left out before. `top_logprobs`: with the logprobs, those of so many tokens that the
+    model held for likely in each place. `effort` is passed on by its name, and `thinking_tokens` to models
     that take a number instead. `tool_choice` is `auto`, `none`, `required`, or the name of a tool after `=`.
     """
 
@@ -153,6 +154,7 @@ class Request:
     tool_choice: str = "auto"
     response_format: ResponseFormat | None = None
     logprobs: bool = False
+    top_logprobs: int = 0
     caching: Caching | None = None
     timeout_s: float = 600.0
 
@@ -176,10 +178,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """Natural logarithm of the chance that the model gave the token it wrote."""
+    """Natural logarithm of the chance that the model gave the token it wrote, and the likeliest tokens in its place."""
 
     token: str
     logprob: float
+    top: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

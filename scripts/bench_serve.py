@@ -1,10 +1,12 @@
 """What `orch serve` costs: clients of the openai SDK that ask it, beside the same clients that ask its upstream.
 
-    .venv/bin/python scripts/bench_serve.py [--requests 2000] [--in-flight 64] [--delay-ms 50] [--long 5000]
+    .venv/bin/python scripts/bench_serve.py [--requests 2000] [--in-flight 64] [--delay-ms 50 500] [--long 5000]
 
 A server on this machine answers each call after a delay; `orch serve` and the clients are processes of their own,
-warmed up before they are timed. Machines differ and are busy with other things: read the ratios within a run. `median`
-is the time that a request takes; `RSS` is the server's memory after so many requests.
+warmed up before they are timed. Where the delay is short, they ask for as much as the machine can do, so that a request
+waits for the others; where it is as long as a model's, they show what a request takes. Machines differ, and are busy
+with other things: read the ratios within a run. `median` is the time that a request takes; `RSS` is the server's
+memory after so many requests.
 """
 
 from __future__ import annotations
@@ -110,29 +112,38 @@ def main() -> int:
     if given.client is not None:
         asyncio.run(ask(given.client, given.requests, given.in_flight))
         return 0
-    print(f"{given.requests} requests, {given.in_flight} in flight, answered after {given.delay_ms} ms")
-    with upstream(given.delay_ms) as behind, serving(behind) as (address, process):
-        for _ in range(given.rounds):
-            alone = timed(behind, given.requests, given.in_flight)
-            before = _cpu_s(process)
-            served = timed(address, given.requests, given.in_flight)
-            cpu_ms = 1000 * (_cpu_s(process) - before) / (given.requests + 2 * given.in_flight)
-            for name, each in (("SDK", alone), ("orch serve", served)):
-                print(
-                    f"{name:10} {each['rate']:6.0f}/s  median {each['median_ms']:6.1f} ms  p95 {each['p95_ms']:6.1f} ms"
-                    f"  client's CPU {each['cpu_ms']:.2f} ms"
-                )
-            more = served["median_ms"] - alone["median_ms"]
-            ratio = served["rate"] / alone["rate"]
-            print(f"ratio {ratio:.2f}, median {more:+.1f} ms, the server's CPU {cpu_ms:.2f} ms a request", flush=True)
-        if given.long:
-            memory = []
-            for _ in range(5):
-                timed(address, given.long // 5, given.in_flight)
-                memory.append(_rss_kb(process))
-            grown = ", ".join(f"{each / 1024:.0f} MB" for each in memory)
-            print(f"RSS after each fifth of {given.long} requests: {grown}")
+    for delay_ms in given.delay_ms:
+        print(f"{given.requests} requests, {given.in_flight} in flight, answered after {delay_ms} ms")
+        with upstream(delay_ms) as behind, serving(behind) as (address, process):
+            for _ in range(given.rounds):
+                _compare(behind, address, process, given)
+            if given.long and delay_ms == given.delay_ms[0]:
+                _watch_memory(address, process, given)
     return 0
+
+
+def _compare(behind: str, address: str, process: int, given: argparse.Namespace) -> None:
+    alone = timed(behind, given.requests, given.in_flight)
+    before = _cpu_s(process)
+    served = timed(address, given.requests, given.in_flight)
+    cpu_ms = 1000 * (_cpu_s(process) - before) / (given.requests + 2 * given.in_flight)
+    for name, each in (("SDK", alone), ("orch serve", served)):
+        print(
+            f"{name:10} {each['rate']:6.0f}/s  median {each['median_ms']:6.1f} ms  p95 {each['p95_ms']:6.1f} ms"
+            f"  client's CPU {each['cpu_ms']:.2f} ms"
+        )
+    more = served["median_ms"] - alone["median_ms"]
+    ratio = served["rate"] / alone["rate"]
+    print(f"ratio {ratio:.2f}, median {more:+.1f} ms, the server's CPU {cpu_ms:.2f} ms a request", flush=True)
+
+
+def _watch_memory(address: str, process: int, given: argparse.Namespace) -> None:
+    memory = []
+    for _ in range(5):
+        timed(address, given.long // 5, given.in_flight)
+        memory.append(_rss_kb(process))
+    grown = ", ".join(f"{each / 1024:.0f} MB" for each in memory)
+    print(f"RSS after each fifth of {given.long} requests: {grown}")
 
 
 def _arguments() -> argparse.Namespace:
@@ -140,7 +151,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--in-flight", type=int, default=64)
-    parser.add_argument("--delay-ms", type=int, default=50)
+    parser.add_argument("--delay-ms", type=int, nargs="+", default=[50, 500])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--long", type=int, default=0, metavar="REQUESTS", help="watch memory over so many more")
     parser.add_argument("--client", help=argparse.SUPPRESS)

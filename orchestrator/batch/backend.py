@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from typing import Protocol
 
 from ..config import RunOptions
 from ..deferred import dataclass
 from ..errors import OrchError
-from ..ledger.batches import Job
+from ..ledger.batches import Job, place_of
 from ..ledger.store import Ledger
 from .lines import Line
 from .outcomes import Outcome
@@ -70,3 +70,8 @@ class Attempt:
 
     line: Line
     number: int = 0
+
+    def after(self, run_ids: Iterable[str]) -> Attempt:
+        """The attempt that follows those that runs of these ids were, as far as they are of this line."""
+        places = [place_of(run_id) for run_id in run_ids]
+        return Attempt(self.line, max([self.number, *(n + 1 for line, n in places if line == self.line.number)]))

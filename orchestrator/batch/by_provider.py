@@ -31,7 +31,8 @@ from ..ledger.submissions import durations_s, forget_run, requests_of, run_with_
 from ..plan import Node, to_dict
 from ..registry.plans import PlanReader
 from ..run.call.by_batch import ByBatch
-from ..run.engine import Engine, RunInterrupted, RunPostponed
+from ..run.ending import RunInterrupted, RunPostponed
+from ..run.engine import Engine
 from ..run.events import Bystander, Observer, unobserved
 from ..run.given import options_over
 from ..run.many import is_unasked

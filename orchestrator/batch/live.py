@@ -25,10 +25,12 @@ _AHEAD = 1_000
 
 @dataclass(slots=True)
 class Live:
-    """Asks lines through an engine, which stays open meanwhile."""
+    """Asks lines through an engine, which stays open meanwhile. `money` is what it may spend, where that is not what
+    the task says: on a worker it is what a lease grants."""
 
     engine: Engine
     observe: Observer = unobserved
+    money: SpendingLimit | None = None
     _many: Many | None = None
 
     @property
@@ -40,12 +42,22 @@ class Live:
         reason = None if waiting is None else f"{waiting.model}: {waiting.reason}"
         return Standing(throttle.in_flight, self._many.money.spent_nanousd, reason)
 
+    @property
+    def limit(self) -> int:
+        """How many lines may be in flight now."""
+        return 1 if self._many is None else self._many.throttle.limit
+
+    @property
+    def stopped(self) -> OrchError | None:
+        """Why it asks nothing more, if it does not."""
+        return None if self._many is None else self._many.stopped
+
     async def work(self, lines: AsyncIterable[Attempt], task: Task) -> AsyncGenerator[Outcome, None]:
         """As `Backend.work`."""
         bounds = Bounds(
             concurrency=task.concurrency, deadline_s=task.deadline_s, max_errors=task.max_errors, ahead=_AHEAD
         )
-        money = SpendingLimit(task.max_cost_nanousd, task.spent_nanousd)
+        money = self.money or SpendingLimit(task.max_cost_nanousd, task.spent_nanousd)
         questions = self._questions(lines, task)
         self._many = Many(self.engine, questions, task.options, bounds, money, observe=self.observe)
         async with aclosing(aiter(self._many)) as results:

@@ -53,6 +53,12 @@ def outcome_of(line: Line, result: OrchestrationResult, *, full: bool, kept: boo
     return Outcome(line, result.status, _document(line, result, full), code, result.cost_nanousd, kept)
 
 
+def outcome_kept(line: Line, kept: Kept) -> Outcome:
+    """The outcome of a line whose rows are in the ledger."""
+    document = json.loads(kept.result)
+    return Outcome(line, kept.status, document, kept.code, document.get("cost_nanousd"), kept=True)
+
+
 def invalid(line: Line) -> Outcome:
     """The outcome of a line that cannot be read."""
     assert line.error is not None

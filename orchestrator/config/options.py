@@ -129,13 +129,14 @@ class Served:
     """What a client of `orch serve` wants of a run that is no option of its own.
 
     `key` is the name of the client's key. `stay_with` is the model that began a conversation with tools: it goes on,
-    and the others stand in for it. `logprobs`: the reply's are wanted, whatever they are used for. `tool_choice` is
-    `auto`, `none`, `required`, or the name of a tool after `=`.
+    and the others stand in for it. `logprobs`: the reply's are wanted, whatever they are used for, with those of
+    `top_logprobs` tokens in each place. `tool_choice` is `auto`, `none`, `required`, or the name of a tool after `=`.
     """
 
     key: str | None = None
     stay_with: str | None = None
     logprobs: bool = False
+    top_logprobs: int = 0
     tool_choice: str = "auto"
 
 

@@ -62,6 +62,10 @@ class Job:
         """The id of a run for a line, a ULID."""
         return run_id_of(self.job_id, number, attempt)
 
+    def run_ids(self, number: int) -> tuple[str, str]:
+        """The first and the last id that a run for a line can have."""
+        return self.run_id(number, 0), self.run_id(number, _ATTEMPTS - 1)
+
 
 class Kept(NamedTuple):
     """What came of a line: its row, and its result as a JSON text."""

@@ -3,7 +3,7 @@
     event loops ── submit ──► queue ──► one thread:  BEGIN IMMEDIATE, change, change ..., COMMIT
                     futures ◄── results ────────────
 
-A group of changes of the usual kinds is made by one statement (posting.py), as long as nothing about them is out of the
+A group of changes of the usual kinds is made by one statement (inbox.py), as long as nothing about them is out of the
 ordinary. If it fails, or there are others among them, they are made one by one, as follows.
 
 A change that fails leaves nothing behind; the others go on. Most fail before they have written anything. If one fails
@@ -30,7 +30,8 @@ from typing import Any, TypeVar
 from ..deferred import dataclass
 from ..errors import LedgerError
 from .haste import hurry, relax
-from .posting import Postable, make_inbox, post, rows_of
+from .inbox import MOST, make_inbox, post
+from .posting import Postable, rows_of
 from .transaction import Work, as_ledger_errors, is_busy, transaction
 
 T = TypeVar("T")
@@ -142,7 +143,7 @@ class GroupCommit:
             _deliver(group)
 
     def _take(self) -> list[_Change]:
-        return [self._waiting.popleft() for _ in range(len(self._waiting))]
+        return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST))]
 
     def _carry_out(self, group: Sequence[_Change]) -> None:
         if all(change.reads for change in group):
@@ -158,7 +159,7 @@ class GroupCommit:
         self._check()
 
     def _posted(self, group: Sequence[_Change]) -> bool:
-        """Make the changes by one statement (posting.py). False, with nothing changed, if something about them is out
+        """Make the changes by one statement (inbox.py). False, with nothing changed, if something about them is out
         of the ordinary. What only reads is done afterwards."""
         if self._skipped < self._not_posted:
             self._skipped += 1
@@ -172,7 +173,7 @@ class GroupCommit:
             if not self._has_inbox:
                 make_inbox(self._connection)
                 self._has_inbox = True
-            post(self._connection, rows)
+            taken = post(self._connection, rows)
         except (sqlite3.Error, ValueError, OverflowError) as error:
             if is_busy(error):
                 raise
@@ -182,6 +183,8 @@ class GroupCommit:
         for change in group:
             if isinstance(change.work, Postable):
                 change.result = change.work.usual
+                if change.work.posted is not None:
+                    change.work.posted(taken)
         for change in reading:
             self._try(change)
         return True

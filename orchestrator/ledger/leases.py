@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import field
 from datetime import date, datetime
 from enum import StrEnum
@@ -194,8 +194,43 @@ def note_spent(connection: sqlite3.Connection, lease_id: str, run: Mapping[str, 
     count_days(connection, lease_id, calls)
 
 
+def set_ledger(connection: sqlite3.Connection, lease_id: str, path: str) -> None:
+    """Note where the worker's own ledger is, on its machine."""
+    connection.execute("UPDATE leases SET ledger = ? WHERE lease_id = ?", (path, lease_id))
+
+
+def take_back(connection: sqlite3.Connection, lease_id: str) -> None:
+    """Take back all that a lease holds and has not spent. Its worker must have nothing to do: what it may spend is
+    told to it with its next piece."""
+    connection.execute(
+        "UPDATE lease_holds SET granted_nanousd = spent_nanousd WHERE lease_id = ? AND granted_nanousd > spent_nanousd",
+        (lease_id,),
+    )
+
+
+def give_piece(connection: sqlite3.Connection, lease_id: str, piece: int, lines: Sequence[tuple[int, int]]) -> None:
+    """Note that a worker is given these lines, as numbers and attempts: from now on they may have been sent."""
+    connection.execute("INSERT INTO lease_pieces VALUES (?, ?, ?)", (lease_id, piece, json.dumps(lines)))
+
+
+def end_piece(connection: sqlite3.Connection, lease_id: str, piece: int) -> None:
+    """Note that all is known of a piece."""
+    connection.execute("DELETE FROM lease_pieces WHERE lease_id = ? AND piece = ?", (lease_id, piece))
+
+
+def lines_out(connection: sqlite3.Connection, job: str, lease_id: str | None = None) -> dict[int, int]:
+    """The lines of a job that workers may have sent and that nothing is known of, with their last attempts; those of
+    one lease, or of all that are out."""
+    query = (
+        "SELECT value ->> 0, max(value ->> 1) FROM lease_pieces JOIN leases USING (lease_id), json_each(lines)"
+        " WHERE job = ? AND lease_id = coalesce(?, lease_id) GROUP BY 1"
+    )
+    return dict(connection.execute(query, (job, lease_id)).fetchall())
+
+
 def close(connection: sqlite3.Connection, lease_id: str, now: datetime) -> None:
     """Give back what a lease still holds: everything that its worker sent is in the ledger."""
+    connection.execute("DELETE FROM lease_pieces WHERE lease_id = ?", (lease_id,))
     connection.execute("DELETE FROM lease_holds WHERE lease_id = ?", (lease_id,))
     end_rates(connection, lease_id, to_micros(now))
     _set_status(connection, lease_id, LeaseStatus.CLOSED, now)
@@ -221,6 +256,7 @@ def settle_at_worst(connection: sqlite3.Connection, lease_id: str, now: datetime
     entries.start_run(connection, run)
     connection.execute("DELETE FROM lease_holds WHERE lease_id = ? AND scope = 'all'", (lease_id,))
     insert(connection, "calls", call)
+    connection.execute("DELETE FROM lease_pieces WHERE lease_id = ?", (lease_id,))
     end_rates(connection, lease_id, to_micros(now))
     _set_status(connection, lease_id, LeaseStatus.SETTLED, now)
     return lease

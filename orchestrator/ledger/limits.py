@@ -23,8 +23,8 @@ Key = tuple[bool, str]
 SECOND = 1_000_000
 _DAY = 86_400 * SECOND
 _BUCKET = 600 * SECOND  # a day's use is counted in these: at worst a daily limit is kept over ten minutes too much
-_CLOCK_TOLERANCE = 5 * SECOND  # clocks are corrected by less than this all the time
-_LEARNED_FOR = 3_600 * SECOND  # an account's limits seldom change, and every reply renews them
+CLOCK_TOLERANCE = 5 * SECOND  # clocks are corrected by less than this all the time
+LEARNED_FOR = 3_600 * SECOND  # an account's limits seldom change, and every reply renews them
 _EVERYBODY = 2**63 - 1
 
 
@@ -168,7 +168,7 @@ def learned_limits(connection: sqlite3.Connection, key: Key, now: int) -> Learne
     row = connection.execute(
         "SELECT noted_at, rpm, tpm, blocked_until FROM learned_limits WHERE simulated = ? AND model = ?", key
     ).fetchone()
-    if row is None or not now - _LEARNED_FOR < row[0] <= now + _CLOCK_TOLERANCE:
+    if row is None or not now - LEARNED_FOR < row[0] <= now + CLOCK_TOLERANCE:
         return None
     return Learned(*row)
 
@@ -195,7 +195,7 @@ def count_elsewhere(connection: sqlite3.Connection, key: Key, now: int, requests
 
 def is_news(heard: Learned, known: Learned | None) -> bool:
     """Whether reported limits differ enough from the stored ones to be written."""
-    if known is None or heard.noted_at - known.noted_at > _LEARNED_FOR // 2:
+    if known is None or heard.noted_at - known.noted_at > LEARNED_FOR // 2:
         return bool(heard.rpm or heard.tpm or heard.blocked_until)
     return (
         heard.rpm not in (None, known.rpm)
@@ -282,7 +282,7 @@ def _undo_clock_change(connection: sqlite3.Connection, key: Key, now: int) -> No
     row = connection.execute(
         "SELECT taken_at FROM rate_slots WHERE simulated = ? AND model = ? ORDER BY at DESC, slot_id DESC LIMIT 1", key
     ).fetchone()
-    if row is not None and row[0] > now + _CLOCK_TOLERANCE:
+    if row is not None and row[0] > now + CLOCK_TOLERANCE:
         back = row[0] - now
         connection.execute(
             "UPDATE rate_slots SET at = at - ?, taken_at = taken_at - ? WHERE simulated = ? AND model = ?",

@@ -97,6 +97,13 @@ def remove_dead(ledger: Path) -> None:
         is_gone(ledger, path.name.removeprefix(f"{ledger.name}.").removesuffix(_SUFFIX))
 
 
+def others_at_work(ledger: Path) -> bool:
+    """Whether any process that writes to a ledger is alive."""
+    found = [path.name for path in ledger.parent.glob(f"{glob.escape(ledger.name)}.*{_SUFFIX}")]
+    names = [name.removeprefix(f"{ledger.name}.").removesuffix(_SUFFIX) for name in found]
+    return any(not is_gone(ledger, name) for name in names)
+
+
 def is_gone(ledger: Path, name: str) -> bool:
     """Whether the process of this name has ended. If so, its lock file is removed."""
     path = _path(ledger, name)

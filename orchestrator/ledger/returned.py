@@ -6,7 +6,7 @@ worker's ledger ── returned_runs ──► JSON ── take_in_returned ─�
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..deferred import dataclass
@@ -38,12 +38,12 @@ class ReturnedRun:
         return sum(_committed(call) for call in self.calls)
 
 
-def returned_runs(connection: sqlite3.Connection, but: Collection[str] = ()) -> list[ReturnedRun]:
-    """The runs of a worker's ledger that have ended, in order, but for those that have been returned before."""
+def returned_runs(connection: sqlite3.Connection, first: str, last: str) -> list[ReturnedRun]:
+    """The runs of a worker's ledger with ids in this range that have ended, in order."""
     found = []
-    for row in connection.execute("SELECT * FROM runs WHERE status <> 'running' ORDER BY rowid").fetchall():
-        if (run_id := row["run_id"]) in but:
-            continue
+    query = "SELECT * FROM runs WHERE run_id BETWEEN ? AND ? AND status <> 'running' ORDER BY run_id"
+    for row in connection.execute(query, (first, last)).fetchall():
+        run_id = row["run_id"]
         calls = connection.execute("SELECT * FROM calls WHERE run_id = ? ORDER BY rowid", (run_id,)).fetchall()
         said = connection.execute("SELECT last_turn FROM conversations WHERE run_id = ?", (run_id,)).fetchone()
         turns = [] if said is None else connection.execute(_TURNS, (run_id,)).fetchall()

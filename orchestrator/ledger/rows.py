@@ -28,7 +28,7 @@ _KEPT = {
     CallRecord: frozenset({"call_id", "run_id", "created_at", "day", "provider", "model", "simulated"}),
 }
 _CHANGING = {record: tuple(name for name in names if name not in _KEPT[record]) for record, names in _NAMES.items()}
-_AS_IT_IS = frozenset({str, int, float, bool, type(None)})
+_AS_IT_IS = frozenset({str, int, float, type(None)})
 
 Record = TypeVar("Record", RunRecord, CallRecord)
 
@@ -67,7 +67,7 @@ def to_sql(value: Any) -> Any:
         return json.dumps(value, ensure_ascii=False) if value else "[]"
     if isinstance(value, StrEnum):
         return str.__str__(value)
-    return value
+    return int(value) if isinstance(value, bool) else value
 
 
 def insert(connection: sqlite3.Connection, table: str, record: RunRecord | CallRecord) -> None:

@@ -2,6 +2,7 @@
 
 leases        one a worker: who has it, for which job, and whether it is held, lost, settled or closed
 lease_holds   what it may spend of everything and of each budget; what is not spent yet counts in `spending`
+lease_pieces  the lines of its job that it has been given, and that may have been sent
 lease_rates   the requests and tokens that it may take of a model's limits
 rate_shares   in a worker's own ledger: the share of each model's limits that it has
 """
@@ -62,6 +63,15 @@ OF_LEASES = (
         used_requests  INTEGER NOT NULL DEFAULT 0,
         used_tokens    INTEGER NOT NULL DEFAULT 0,
         PRIMARY KEY (lease_id, model)
+    ) STRICT, WITHOUT ROWID
+    """,
+    # Lines of a job that a worker may be asking: `lines` is a JSON list of their numbers and attempts.
+    """
+    CREATE TABLE lease_pieces (
+        lease_id  TEXT NOT NULL REFERENCES leases (lease_id),
+        piece     INTEGER NOT NULL,
+        lines     TEXT NOT NULL CHECK (json_valid(lines)),
+        PRIMARY KEY (lease_id, piece)
     ) STRICT, WITHOUT ROWID
     """,
     """

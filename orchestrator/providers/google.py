@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar, cast
 from urllib.parse import quote
 
@@ -174,7 +174,11 @@ class GoogleProvider(SdkProvider):
                 yield from draft.add_thought(text_at(part, "text"))
             else:
                 yield from draft.add_text(text_at(part, "text"))
-        draft.add_logprobs(items_at(candidate, "logprobsResult", "chosenCandidates"), "logProbability")
+        scored = dig(candidate, "logprobsResult")
+        others = partial(items_at, scored, "topCandidates")
+        draft.add_logprobs(
+            items_at(scored, "chosenCandidates"), "logProbability", lambda place: others(place, "candidates")
+        )
         if reason := text_at(candidate, "finishReason"):
             draft.finish, draft.note = ending(reason), reason
             if draft.finish is FinishReason.STOP and draft.calls:
@@ -230,6 +234,8 @@ def body_of(request: Request) -> dict[str, Any]:
         limits["stopSequences"] = list(request.stop)
     if request.logprobs:
         limits["responseLogprobs"] = True
+        if request.top_logprobs:
+            limits["logprobs"] = request.top_logprobs
     if request.response_format is not None:
         limits["responseMimeType"] = "application/json"
         if request.response_format.schema is not None:
@@ -275,7 +281,10 @@ def _contents(messages: tuple[Message, ...], model: str) -> list[dict[str, Any]]
             turns.append(("user", [{"text": f"<system>\n{message.content}\n</system>"}]))
             continue
         parts = [_part(part) for part in message.in_parts if part] or ([] if message.tool_calls else [{"text": ""}])
-        parts += [_function_call(call, model) for call in message.tool_calls]
+        unsigned = _NOT_ITS_OWN if _SIGNING.search(model) else None
+        for call in message.tool_calls:  # the signature of the first one is that of them all
+            parts.append(_function_call(call, call.signature or unsigned))
+            unsigned = None
         turns.append(("model" if message.role == "assistant" else "user", parts))
     return [{"role": role, "parts": parts} for role, parts in turns]
 
@@ -289,9 +298,8 @@ def _part(part: Part) -> dict[str, Any]:
     return {"fileData": {"fileUri": part.url} | kind}
 
 
-def _function_call(call: ToolCall, model: str) -> dict[str, Any]:
-    """A call as the model made it, with the signature of its thoughts. From Gemini 3 on a call without one is refused,
-    unless it is said to be another model's: https://ai.google.dev/gemini-api/docs/thought-signatures"""
+def _function_call(call: ToolCall, signature: str | None) -> dict[str, Any]:
+    """A call as the model made it, with the signature of its thoughts. From Gemini 3 on the calls of a turn are refused
+    without one, unless they are said to be another model's: https://ai.google.dev/gemini-api/docs/thought-signatures"""
     part: dict[str, Any] = {"functionCall": {"name": call.name, "args": dict(arguments_object(call))}}
-    signature = call.signature or (_NOT_ITS_OWN if _SIGNING.search(model) else None)
     return part if signature is None else part | {"thoughtSignature": signature}

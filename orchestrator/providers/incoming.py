@@ -37,12 +37,13 @@ class ReplyTooLongError(httpx2.StreamError):
 def most_bytes(request: Request, *, streamed: bool) -> int:
     """How long a reply to the request can be, in bytes as they are unpacked, generously."""
     base, each = _STREAMED if streamed else _WHOLE
-    return base + (each + (_LOGPROBS if request.logprobs else 0)) * request.max_tokens
+    scored = _LOGPROBS * (1 + request.top_logprobs) if request.logprobs else 0
+    return base + (each + scored) * request.max_tokens
 
 
 def most_characters(request: Request) -> int:
     """How long the answer in a reply to the request can be, generously."""
-    return most_characters_of(request.max_tokens)
+    return most_characters_of((1 + request.top_logprobs) * request.max_tokens)
 
 
 def most_characters_of(max_tokens: int) -> int:

@@ -142,7 +142,8 @@ class OpenAIProvider(SdkProvider):
             draft.add_refusal(refusal)
         draft.note_thought(*(dig(answer, name) for name in _THOUGHTS))
         _take_calls(answer, draft, whole=part == "message")
-        draft.add_logprobs(items_at(choice, "logprobs", "content"), "logprob")
+        scored = items_at(choice, "logprobs", "content")
+        draft.add_logprobs(scored, "logprob", lambda place: items_at(scored[place], "top_logprobs"))
         if reason := text_at(choice, "finish_reason"):
             draft.finish, draft.note = ending(reason), reason
         if draft.finish is FinishReason.STOP and draft.calls:
@@ -266,6 +267,8 @@ def _parameters(request: Request, dialect: Dialect) -> dict[str, Any]:
         parameters["stop"] = list(request.stop)
     if request.logprobs:
         parameters["logprobs"] = True
+        if request.top_logprobs:
+            parameters["top_logprobs"] = request.top_logprobs
     if request.tools:
         parameters["tools"] = [
             {

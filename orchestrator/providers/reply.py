@@ -56,6 +56,14 @@ def items_at(node: object, *path: str | int) -> Sequence[object]:
     return value if isinstance(value, list) else ()
 
 
+def _scored(entry: object, value: str) -> tuple[str, float] | None:
+    """A token and its logprob, which is called `value`."""
+    number = dig(entry, value)
+    if not isinstance(number, int | float) or isinstance(number, bool):
+        return None
+    return scrub(text_at(entry, "token")), float(number)
+
+
 CallKey = tuple[object, int]  # where a wire has a tool call, and which one of those there
 
 
@@ -184,13 +192,16 @@ class Draft:
         self._take_room(len(piece))
         self.refusal.append(piece)
 
-    def add_logprobs(self, entries: Sequence[object], value: str) -> None:
-        """Takes a provider's list of tokens, whose logprob is called `value`; entries without a number are left out."""
-        for entry in entries:
-            number = dig(entry, value)
-            if isinstance(number, int | float) and not isinstance(number, bool):
-                self._take_room(_LEAST)
-                self.logprobs.append(TokenLogprob(scrub(text_at(entry, "token")), float(number)))
+    def add_logprobs(
+        self, entries: Sequence[object], value: str, others: Callable[[int], Sequence[object]] = lambda _: ()
+    ) -> None:
+        """Takes a provider's list of tokens, whose logprob is called `value`; entries without a number are left out.
+        `others` has the likeliest tokens in the place of each, in the same form."""
+        for place, entry in enumerate(entries):
+            if (scored := _scored(entry, value)) is not None:
+                top = tuple(each for other in others(place) if (each := _scored(other, value)) is not None)
+                self._take_room(_LEAST * (1 + len(top)))
+                self.logprobs.append(TokenLogprob(*scored, top))
 
     def _take_room(self, characters: int) -> None:
         """Raises ReplyTooLongError where there is not so much room."""

@@ -208,13 +208,14 @@ def _written(turn: Message) -> dict[str, Any]:
     content: Any = [_written_part(part) for part in turn.parts] if turn.parts else turn.content
     written: dict[str, Any] = {"role": turn.role, "content": content}
     if turn.tool_calls:
-        written["tool_calls"] = [_written_call(call) for call in turn.tool_calls]
+        written["tool_calls"] = [written_call(call) for call in turn.tool_calls]
     if turn.tool_call_id is not None:
         written["tool_call_id"] = turn.tool_call_id
     return written
 
 
-def _written_call(call: ToolCall) -> dict[str, Any]:
+def written_call(call: ToolCall) -> dict[str, Any]:
+    """A call of a tool in this form."""
     written: dict[str, Any] = {
         "id": call.id,
         "type": "function",

@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self
 
 from ..choose.choosing import with_strategy_meant
 from ..choose.making import Planned, make_plan
@@ -23,32 +22,22 @@ from ..clock import Clock, local_now
 from ..confidence.detector import SIGNALS, ConfidenceDetector
 from ..confidence.experience import Experience
 from ..config import RunOptions, Settings
-from ..config.options import EXPERIMENT, ROUND_ROBIN
 from ..deferred import replace
 from ..errors import (
     ConfigError,
-    IncompleteError,
-    Interrupted,
-    LedgerError,
-    NotAcceptedError,
-    OrchError,
-    ProviderError,
     did_you_mean,
 )
-from ..ledger.breakers import OPEN, breaker_states
-from ..ledger.experiments import stops
-from ..ledger.pace import accepted_shares, measured_p95
-from ..ledger.records import Recorded, RunRecord, RunStatus
-from ..ledger.rotation import advance_rotation, rotation_counts
+from ..ledger.records import RunRecord
+from ..ledger.rotation import advance_rotation
 from ..ledger.store import Ledger
-from ..plan import calls, models
+from ..plan import models
 from ..providers.base import Provider
 from ..providers.catalog import connect, endpoint
 from ..reading.prompt import Reading
 from ..registry.loading import registry_for
 from ..registry.model import Registry
 from ..registry.providers import PROVIDERS
-from ..types import FinishReason, Prompt
+from ..types import Prompt
 from . import recording
 from .call.admission import Admission
 from .call.alerts import tell
@@ -56,14 +45,17 @@ from .call.allowance import TokenBudget
 from .call.caller import Caller, Order
 from .call.commands import for_commands
 from .call.connections import Connections
-from .call.run_log import Also, RunLog
+from .call.run_log import RunLog
+from .counting import InputCount, count_input
+from .ending import Ending, Keep, RunInterrupted
 from .events import Begun, Note, Observer, unobserved
 from .experiences import Experiences
 from .lifetime import Lifetime, Opened
+from .observing import Observing
 from .paces import Paces
-from .result import ErrorInfo, OrchestrationResult, build_result
+from .result import OrchestrationResult
 from .streaming import AnswerStream
-from .walk import Execution, Outcome
+from .walk import Execution
 
 if TYPE_CHECKING:
     from ..providers.batches import BatchClient
@@ -72,22 +64,7 @@ if TYPE_CHECKING:
     from .given import Dollars
     from .many import Many, Questions
 
-T = TypeVar("T")
-Keep = Callable[[sqlite3.Connection, OrchestrationResult], None]  # what else is written when a run ends
-
-_TOO_SHORT = "raise --max-tokens: models that think before they write spend them on that too"
-
-
-class RunInterrupted(asyncio.CancelledError):
-    """A run was cancelled. The ledger and `result` have everything that is known of it."""
-
-    def __init__(self, result: OrchestrationResult) -> None:
-        super().__init__("interrupted")
-        self.result = result
-
-
-class RunPostponed(asyncio.CancelledError):
-    """A run by batch was given up for now. The ledger has what it takes to go on with it."""
+__all__ = ["Engine", "Keep", "RunInterrupted"]
 
 
 class Engine:
@@ -131,6 +108,7 @@ class Engine:
         self._lifetime = Lifetime(
             self._admission, connections, settings.ledger, ledger, cache_bytes=settings.cache_bytes
         )
+        self._observing = Observing(settings, self.registry, self._lifetime, clock)
 
     async def __aenter__(self) -> Self:
         """Open the engine. Raises LedgerError, with nothing left open, if the ledger cannot be opened."""
@@ -156,32 +134,10 @@ class Engine:
         Expected costs go by how often the ledger's answers were accepted, unless the plan is not `shown`: no decision
         depends on that, and on a large ledger it takes time to look up.
         """
-        observed = self._observed(options)
+        observed = self._observing.observed(options)
         if shown:
-            observed = replace(observed, accepted=self._accepted(options.threshold))
+            observed = replace(observed, accepted=self._observing.accepted(options.threshold))
         return self._plan(prompt, options, observed)
-
-    def _accepted(self, threshold: float) -> dict[str, float]:
-        """How often models' answers reached a threshold, by the ledger."""
-
-        def shares(ledger: Ledger) -> dict[str, float]:
-            return accepted_shares(ledger, threshold, simulated=self.settings.simulate, now=self._clock())
-
-        try:
-            return self._from_ledger(shares, {})
-        except (LedgerError, OSError):
-            return {}
-
-    def _from_ledger(self, read: Callable[[Ledger], T], default: T) -> T:
-        """What `read` makes of the ledger; the default if there is none yet. Raises LedgerError and OSError."""
-        if (opened := self._lifetime.ledger) is not None:
-            return read(opened)
-        ledger = Ledger.open_for_reading(self.settings.ledger)
-        if ledger is None:
-            return default
-        self._lifetime.warnings += ledger.warnings
-        with ledger:
-            return read(ledger)
 
     def _plan(self, prompt: Prompt, options: RunOptions, observed: Observed, reading: Reading | None = None) -> Planned:
         return make_plan(
@@ -205,7 +161,7 @@ class Engine:
         """The plan of a run that is to be executed, without the models that are `left_out` for the reasons given, by
         provider and name; those that the options name stay. Raises an OrchError if nothing could be called."""
         options = with_strategy_meant(options, self.registry)
-        observed = await self._observed_from_here(options)
+        observed = await self._observing.observed_in_thread(options)
         if left_out:
             observed = replace(observed, set_aside={**observed.set_aside, **left_out})
         return self._plan(prompt, options, observed)
@@ -219,6 +175,14 @@ class Engine:
         opened = await self._lifetime.take()
         try:
             return batches_of(opened.connections.get(provider))
+        finally:
+            await self._lifetime.give_back(opened)
+
+    async def count_input(self, planned: Planned) -> InputCount:
+        """The tokens of input of a plan's first call: as its provider counts them if the options say so."""
+        opened = await self._lifetime.take()
+        try:
+            return await count_input(planned, self.registry, opened.connections)
         finally:
             await self._lifetime.give_back(opened)
 
@@ -340,78 +304,28 @@ class Engine:
         log.observe(Begun(run.run_id))
         experience = await self._experiences.of(opened.ledger)
         execution = self._execution(run, planned, log, opened, started, pace, experience, by_batch)
-        cache = execution.order.cache
 
         def took_ms() -> int:
             if by_batch is not None:  # most of it was in no process at all
                 return round(1000 * (self._clock() - run.created_at).total_seconds())
             return round(1000 * (self._monotonic() - started - (opened.connections.seconds - connecting)))
 
-        async def finish(
-            status: RunStatus, text: str = "", outcome: Outcome | None = None, error: OrchError | None = None
-        ) -> OrchestrationResult:
-            metadata = recording.metadata_of(planned, execution.decisions, outcome, with_text=settings.log_text)
-            row = recording.ended(
-                run,
-                status,
-                at=self._clock(),
-                latency_ms=took_ms(),
-                text=text,
-                outcome=outcome,
-                error=error,
-                metadata=metadata,
-                with_text=settings.log_text,
-            )
-            result_of = partial(
-                build_result,
-                metadata=metadata,
-                response=text,
-                error=None if error is None else ErrorInfo.of(error),
-                exception=error,
-                tool_calls=() if outcome is None else outcome.completion.tool_calls,
-                completion=None if outcome is None else outcome.completion,
-            )
-            also: Also | None = None if kept is None else lambda db, calls: kept(db, result_of(Recorded(row, calls)))
-            cancelled = await log.finish(row, also)
-            result = result_of(Recorded(row, tuple(log.calls.values())))
-            if cancelled and status is not RunStatus.INTERRUPTED:
-                raise RunInterrupted(result)
-            return result
-
+        ending = Ending(
+            run,
+            planned,
+            execution,
+            log,
+            self._clock,
+            latency_ms=took_ms,
+            with_text=settings.log_text,
+            kept=kept,
+            goes_on_later=by_batch is not None,
+        )
         try:
-            outcome = await execution.run(planned.plan)
-        except asyncio.CancelledError:
-            if by_batch is not None:
-                await log.written()
-                raise RunPostponed from None
-            # What has been shown of an answer, or one that a cascade had put by while it asked for a better one.
-            best = None if log.shown else execution.best
-            text = log.shown if best is None else best.completion.text
-            raise RunInterrupted(await finish(RunStatus.INTERRUPTED, text, best, Interrupted())) from None
-        except OSError:  # the watcher's: nobody reads the answer any more
-            unread = Interrupted("interrupted: the answer could not be shown")
-            await finish(RunStatus.INTERRUPTED, log.shown, error=unread)
-            raise
-        except OrchError as error:
-            text = _partial_text(error)
-            is_partial = bool(text) and isinstance(error, IncompleteError)
-            return await finish(RunStatus.INCOMPLETE if is_partial else RunStatus.FAILED, text, error=error)
-        except Exception as error:
-            await finish(RunStatus.FAILED, error=OrchError(f"unexpected {type(error).__name__}: {error}"))
-            raise
-        else:
-            failed = _failure_of(outcome)
-            status = RunStatus.COMPLETE if failed is None else RunStatus.INCOMPLETE
-            result = await finish(status, outcome.completion.text if _is_answer(outcome) else "", outcome, failed)
-            if cache is not None and failed is None and outcome.accepted is not False:
-                try:
-                    await cache.keep(execution.order.fresh.values())
-                except asyncio.CancelledError:
-                    raise RunInterrupted(result) from None
-            return result
+            return await ending.of(execution.run(planned.plan))
         finally:
-            if cache is not None:
-                cache.release()
+            if execution.order.cache is not None:
+                execution.order.cache.release()
 
     def _execution(
         self,
@@ -471,56 +385,6 @@ class Engine:
     def _for_commands(self) -> dict[str, str]:
         return for_commands({**os.environ, **self.settings.environ}, self.settings.pass_variables)
 
-    # -- what a decision rests on --------------------------------------------------------------------------------
-
-    async def _observed_from_here(self, options: RunOptions) -> Observed:
-        """`_observed` in a thread, so that it does not block the event loop."""
-        if self._rests_on_nothing(options):
-            return Observed()
-        return await asyncio.to_thread(self._observed, options)
-
-    def _rests_on_nothing(self, options: RunOptions) -> bool:
-        """Whether the models are named, and taken whatever the ledger has seen of them."""
-        return not _must_be_observed(options) and self._names_its_models(options)
-
-    def _observed(self, options: RunOptions) -> Observed:
-        """What the ledger has seen that a decision may use. Raises LedgerError only if the options depend on it; a
-        failing model is found out again when it is called. Nothing is looked up for models that are named."""
-        if self._rests_on_nothing(options):
-            return Observed()
-        try:
-            return self._from_ledger(partial(self._looked_up, options=options), Observed())
-        except (LedgerError, OSError):
-            if _must_be_observed(options):
-                raise
-            return Observed()
-
-    def _names_its_models(self, options: RunOptions) -> bool:
-        """Whether the plan is a chain that names every model, and leaves none to a role, tier or level."""
-        if options.strategy != "fallback" or options.role is not None:
-            return False
-        chain = self.registry.chains.get(options.chain)
-        return chain is None or all(call.model for call in calls(chain.plan))
-
-    def _looked_up(self, ledger: Ledger, options: RunOptions) -> Observed:
-        simulated, in_turn = self.settings.simulate, options.strategy in (ROUND_ROBIN, EXPERIMENT)
-        paces = measured_p95(ledger, simulated=simulated, now=self._clock()) if options.max_latency_s else {}
-        stopped = stops(ledger, simulated=simulated) if in_turn else {}
-        return Observed(
-            turns=rotation_counts(ledger, simulated=simulated) if in_turn else {},
-            pace={model: Pace(p95_ms, calls) for model, (p95_ms, calls) in paces.items()},
-            stopped={name: stop.arm for name, stop in stopped.items()},
-            set_aside=self._set_aside(ledger),
-        )
-
-    def _set_aside(self, ledger: Ledger) -> dict[tuple[str, str | None], str]:
-        """The providers and models whose circuit breaker is open, and why."""
-        return {
-            (breaker.provider, breaker.model): f"set aside until {breaker.open_until.astimezone():%H:%M:%S}"
-            for breaker in breaker_states(ledger, self._clock())
-            if breaker.state == OPEN and breaker.open_until and breaker.simulated == self.settings.simulate
-        }
-
     async def _in_turn(self, planned: Planned, ledger: Ledger) -> Planned:
         """The plan for the turn in the rotation that this run takes: other runs may have taken turns since the plan
         was made."""
@@ -550,30 +414,6 @@ class Engine:
             folder = ledger.with_name(f"{ledger.name}.batches")  # what a provider would keep
             return simulated_connections(self.registry.models, self.settings.scenario, folder)
         return lambda provider: connect(endpoint(provider, self.settings.environ))
-
-
-def _must_be_observed(options: RunOptions) -> bool:
-    return options.max_latency_s is not None or options.strategy in (ROUND_ROBIN, EXPERIMENT)
-
-
-def _is_answer(outcome: Outcome) -> bool:
-    """Whether there is an answer to show: a reply that was cut off before its first word is none."""
-    cut = outcome.completion.finish_reason is FinishReason.LENGTH and not outcome.completion.text.strip()
-    return outcome.unfit is not None or not cut
-
-
-def _failure_of(outcome: Outcome) -> OrchError | None:
-    """Why an outcome is not an acceptable answer; None if it is one."""
-    if outcome.unfit is not None:
-        return NotAcceptedError(f"the answer is not accepted: {outcome.unfit}")
-    if not _is_answer(outcome):
-        return IncompleteError("the answer was cut off before it began", provider=None, hint=_TOO_SHORT)
-    return None
-
-
-def _partial_text(error: OrchError) -> str:
-    partial = error.partial if isinstance(error, ProviderError) else None
-    return "" if partial is None else partial.text
 
 
 def _check_names(settings: Settings) -> None:

@@ -8,11 +8,9 @@ from typing import Any, TypeAlias
 from starlette.exceptions import HTTPException
 from starlette.routing import Route, Router
 
-from ..choose.loads import prompt_load
 from ..clock import local_now
 from ..deferred import dataclass
 from ..distribution import version
-from ..plan import calls
 from .answering import Answering, with_orch
 from .exchange import Exchange, Receive, Scope, Send
 from .gate import EXCHANGE, App
@@ -88,13 +86,13 @@ class Routes:
         await exchange.respond(200, described_for_anthropic(name) if anthropic else described(self.runs.engine, name))
 
     async def _count(self, exchange: Exchange) -> None:
-        """How many tokens the input is, as far as is known without asking: for the model that would be asked first."""
+        """How many tokens the input is for the model that would be asked first."""
         document = await exchange.document(self.most_bytes)
         asked = with_orch(messages.read_for_count(document), document, exchange)
         planned = await self.runs.plan(asked, exchange.key)
-        spec = self.runs.engine.registry.model(next(calls(planned.plan)).model)
-        load = prompt_load(planned.reading, planned.options, spec)
-        await exchange.respond(200, {"input_tokens": load.input_tokens})
+        counted = await self.runs.engine.count_input(planned)
+        orch = {"model": counted.model, "exact": counted.exact}
+        await exchange.respond(200, {"input_tokens": counted.tokens, "orch": orch})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ class Asked:
     """A request that has been read.
 
     `model` is the name that the client gave. `given` are options of the run by their Python names. `tool_choice` is as
-    in `Served`. `logprobs`: those of the reply are wanted. `stay`: a conversation with tools stays with the model that
+    in `Served`, as are `logprobs` and `top_logprobs`. `stay`: a conversation with tools stays with the model that
     began it. `left_out` names the fields that are not passed on. `echo` is what the wire needs to write the reply.
     `previous` is the id of the run whose conversation goes on with `turns`; `prompt` is None until it was looked up.
     """
@@ -26,6 +26,7 @@ class Asked:
     stream: bool = False
     tool_choice: str = "auto"
     logprobs: bool = False
+    top_logprobs: int = 0
     stay: bool = True
     left_out: tuple[str, ...] = ()
     echo: Mapping[str, Any] = field(default_factory=dict)

@@ -1,7 +1,8 @@
 """Which model a conversation with tools was begun by.
 
 A turn is recognised by the ids of its calls of tools, and by the hash of all turns up to it, for clients that write ids
-of their own. The marks are in memory, and in the ledger for when the server starts anew.
+of their own. The marks are in memory, and in the ledger for when the server starts anew. Signatures of thoughts, which
+most clients do not send back with a call, are in memory alone: where there is none, a provider is told so.
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ import asyncio
 import json
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 
 from ..clock import Clock
+from ..deferred import replace
 from ..errors import LedgerError
 from ..ledger.rows import to_micros
 from ..ledger.store import Ledger
 from ..types import Message, Prompt, ToolCall
 
 _IN_MEMORY = 20_000  # marks; a turn of a conversation makes two or three
+_SIGNATURES = 2_000  # in memory; each has some thousand characters
 _KEPT = timedelta(days=30)
 _TIDY_EVERY = 1_000  # marks
 
@@ -33,6 +36,7 @@ class Conversations:
         self._ledger = ledger
         self._clock = clock
         self._marks: OrderedDict[str, str] = OrderedDict()
+        self._signatures: OrderedDict[str, str] = OrderedDict()
         self._made = 0
 
     async def model_of(self, prompt: Prompt, owner: str) -> str | None:
@@ -49,20 +53,39 @@ class Conversations:
         except LedgerError:
             return None
 
+    def signed(self, prompt: Prompt, owner: str) -> Prompt:
+        """The conversation with the signatures that its calls of tools were made with."""
+        if not self._signatures:
+            return prompt
+
+        def restored(call: ToolCall) -> ToolCall:
+            known = self._signatures.get(_of_id(call.id, owner)) if call.signature is None else None
+            return call if known is None else replace(call, signature=known)
+
+        def turn(each: Message) -> Message:
+            return replace(each, tool_calls=tuple(map(restored, each.tool_calls))) if each.tool_calls else each
+
+        return replace(prompt, before=tuple(map(turn, prompt.before)), after=tuple(map(turn, prompt.after)))
+
     def remember(self, prompt: Prompt, answer: Message, model: str, owner: str) -> None:
         """Remember that a model gave this answer."""
         turns = [*_turns(prompt), answer]
         marks = [*(_of_id(call.id, owner) for call in answer.tool_calls), _of_turns(prompt.system, turns, owner)]
-        for mark in marks:
-            self._marks[mark] = model
-        while len(self._marks) > _IN_MEMORY:
-            self._marks.popitem(last=False)
+        _put(self._marks, dict.fromkeys(marks, model), _IN_MEMORY)
+        signed = (call for call in answer.tool_calls if call.signature is not None)
+        _put(self._signatures, {_of_id(call.id, owner): call.signature or "" for call in signed}, _SIGNATURES)
         self._made += len(marks)
         before = None
         if self._made >= _TIDY_EVERY:
             self._made, before = 0, self._clock() - _KEPT
         keeping = self._ledger.submit(partial(_keep, marks=marks, model=model, at=self._clock(), before=before))
         keeping.add_done_callback(_seen)
+
+
+def _put(kept: OrderedDict[str, str], new: Mapping[str, str], most: int) -> None:
+    kept.update(new)
+    while len(kept) > most:
+        kept.popitem(last=False)
 
 
 def _seen(keeping: asyncio.Future[None]) -> None:

@@ -42,6 +42,7 @@ class Runs:
         if asked.stay and options.tools:
             began = await self.conversations.model_of(prompt, _owner(key))
             options = _with(options, stay_with=began)
+        prompt = self.conversations.signed(prompt, _owner(key))
         planned = await self.engine.prepare(prompt, options)
         if key is not None:
             _check_allowed(key, asked, planned, self.engine.registry)
@@ -77,7 +78,8 @@ class Runs:
             strategy = EXPERIMENT
         tags = [*(key.tags if key is not None else ()), *given.pop("tags", ())]
         options = options_of(self.engine.settings, strategy=strategy, **given, tags=tags or None)
-        served = Served(None if key is None else key.name, None, asked.logprobs, asked.tool_choice)
+        owner = None if key is None else key.name
+        served = Served(owner, None, asked.logprobs, asked.top_logprobs, asked.tool_choice)
         return replace(options, stream=asked.stream, served=served)
 
 

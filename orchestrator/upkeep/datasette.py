@@ -8,7 +8,7 @@ _HIDDEN = (
     *("run_rows", "call_rows", "texts", "run_sums", "call_sums", "summed_days", "unfinished", "pruned_runs"),
     *("spending", "pruned_spending", "budget_alerts", "rate_slots", "rate_days", "learned_limits", "breakers", "turns"),
     *("stopped_experiments", "conversation_turns", "conversation_marks", "conversations", "keys", "repricings"),
-    *("leases", "lease_holds", "lease_rates", "rate_shares"),
+    *("leases", "lease_holds", "lease_pieces", "lease_rates", "rate_shares"),
 )
 _MONEY = {"cost_dollars": "What it cost, in dollars; empty if a price is not known"}
 _TIMES = {"created_at": "When it was begun (UTC)", "ended_at": "When it ended (UTC); empty while it is under way"}

@@ -80,7 +80,8 @@ class Worker:
         self.ledger.write(lambda c: set_budgets(c, lease.limits()))
 
     def rows(self) -> list[ReturnedRun]:
-        return self.ledger.read(lambda c: returned_runs(c, self.returned))
+        found = self.ledger.read(partial(returned_runs, first="", last="S"))
+        return [each for each in found if each.run["run_id"] not in self.returned]
 
     def outstanding(self, scope: Scope, name: str) -> int:
         """What it has reserved or spent for a scope that its owner does not know of."""

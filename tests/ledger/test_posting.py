@@ -13,14 +13,20 @@ from typing import Any
 
 import pytest
 
+from orchestrator.config import BreakerPolicy
 from orchestrator.deferred import replace
 from orchestrator.errors import BudgetError, LedgerError
 from orchestrator.ledger import posting
 from orchestrator.ledger.budgets import Budget, Scope, set_budgets
 from orchestrator.ledger.posting import Postable
 from orchestrator.ledger.records import CallRecord, CallStatus, CostSource, RunRecord, RunStatus
+from orchestrator.ledger.rows import to_micros
 from orchestrator.ledger.store import Ledger
 from orchestrator.period import Period
+from orchestrator.registry.model import ModelSpec, RateLimits, Scores
+from orchestrator.run.call.admission import Admission
+from orchestrator.run.call.permit import Permit
+from orchestrator.types import Level
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
 ODD = 'naïve "text" \u2028 \U0001f600 \0 it\'s'  # in a text of every row
@@ -53,12 +59,8 @@ CALL = CallRecord(
 )
 
 
-def looks(_: sqlite3.Connection) -> None:
-    """Finds nothing that holds a call up."""
-
-
 def reserved(call: CallRecord) -> Postable[Any]:
-    return posting.reserve([call], (), looks)
+    return posting.reserve([call], (), None)
 
 
 def settled(call: CallRecord) -> Postable[Any]:
@@ -69,7 +71,7 @@ def judged(call: CallRecord) -> Postable[Any]:
     return posting.judge(call.call_id, 1 / 3, '{"signals": {}}')
 
 
-def whole(name: str, **of_run: Any) -> list[Postable[Any]]:
+def whole(name: str, answer: str | None = ODD, **of_run: Any) -> list[Postable[Any]]:
     """The changes of one run with one call."""
     run = replace(RUN, run_id=f"R{name}", **of_run)
     call = replace(CALL, call_id=f"C{name}", run_id=run.run_id)
@@ -79,9 +81,9 @@ def whole(name: str, **of_run: Any) -> list[Postable[Any]]:
         ended_at=NOW + timedelta(microseconds=1),
         cost_nanousd=7,
         cost_source=CostSource.USAGE,
-        response=ODD,
+        response=answer,
     )
-    done = replace(run, status=RunStatus.COMPLETE, response=ODD, confidence=2 / 3, metadata='{"a": 1}')
+    done = replace(run, status=RunStatus.COMPLETE, response=answer, confidence=2 / 3, metadata='{"a": 1}')
     return [posting.start_run(run, ()), reserved(call), settled(answered), judged(call), posting.finish_run(done)]
 
 
@@ -112,7 +114,17 @@ def made(ledger: Ledger, *changes: Postable[Any]) -> tuple[list[Any], list[str]]
 
 
 def test_they_leave_what_the_functions_leave(ledger: Ledger, tmp_path: Path) -> None:
-    changes = [change for number in range(7) for change in whole(f"{number}")]
+    long, very_long = ODD * 100, ODD * 200
+    texts: list[dict[str, Any]] = [
+        {},
+        {"answer": long},
+        {"answer": long, "prompt": very_long},
+        {"answer": very_long, "system": very_long},
+        {"answer": very_long, "prompt": long, "system": very_long},
+        {"answer": None, "prompt": None},
+        {"answer": "", "tags": ()},
+    ]
+    changes = [change for number, of_run in enumerate(texts) for change in whole(f"{number}", **of_run)]
     with Ledger.open(tmp_path / "other.db") as other:
         expected = [other.write(change) for change in changes]
         found, statements = made(ledger, *changes)
@@ -120,12 +132,8 @@ def test_they_leave_what_the_functions_leave(ledger: Ledger, tmp_path: Path) -> 
         assert rows(ledger) == rows(other)
         assert len(rows(ledger)["call_rows"]) == 7
     distinct = {statement.partition("(")[0] for statement in statements}
-    assert {each for each in distinct if not each.startswith(("PRAGMA", "CREATE"))} == {"INSERT INTO inbox VALUES "}
-
-
-def long_answer(db: Ledger) -> list[Postable[Any]]:
-    call = replace(CALL, call_id="CA", run_id="RA", response="word " * 500)
-    return [settled(call), posting.finish_run(replace(RUN, run_id="RA", response=call.response))]
+    of_group = {each for each in distinct if not each.startswith(("PRAGMA", "CREATE"))}
+    assert of_group == {"INSERT INTO inbox VALUES ", "SELECT * FROM taken"}
 
 
 def over_the_cap(_: Ledger) -> list[Postable[Any]]:
@@ -166,7 +174,6 @@ def with_a_call_open(_: Ledger) -> list[Postable[Any]]:
 @pytest.mark.parametrize(
     "odd",
     [
-        long_answer,
         over_the_cap,
         unpriced_under_a_cap,
         of_no_run,
@@ -198,13 +205,84 @@ def test_what_is_out_of_the_ordinary_is_made_by_the_functions(
         assert rows(ledger) == rows(other)
 
 
-def test_a_breaker_or_a_limit_of_the_model_leaves_a_call_to_its_function(ledger: Ledger) -> None:
-    ledger.write(lambda db: db.execute("INSERT INTO learned_limits VALUES (0, 'm', 0, 1, NULL, 0)"))
-    _, statements = made(ledger, *whole("A"))
-    assert "BEGIN IMMEDIATE" in statements
-    _, statements = made(ledger, *whole("B"))
-    assert not [each for each in statements if each.startswith("INSERT INTO inbox")]  # not tried each time
-    assert len(rows(ledger)["call_rows"]) == 2
+def learned(rpm: str, tpm: str, *, at: int = to_micros(NOW), until: int = 0) -> str:
+    return f"INSERT INTO learned_limits VALUES (0, 'm', {at}, {rpm}, {tpm}, {until})"
+
+
+WAITS = f"INSERT INTO rate_slots VALUES (1, 0, 'm', {to_micros(NOW)}, {to_micros(NOW) + 1}, 1)"
+FAILED = f"INSERT INTO breakers VALUES (0, 'openai', '', 1, 0, {to_micros(NOW)}, NULL, NULL, 'x')"
+
+
+class Asked:
+    """Runs with a call each that is sent at once, to a model with rate limits."""
+
+    def __init__(self, ledger: Ledger, limits: RateLimits) -> None:
+        self.ledger = ledger
+        self.admission = Admission(
+            ledger,
+            simulated=False,
+            max_wait_s=0,
+            breaker=BreakerPolicy(),
+            free_tier=(),
+            clock=lambda: NOW,
+            monotonic=lambda: 0.0,
+        )
+        scores = Scores(0.5, 0.5, 0.5, 0.5)
+        self.spec = ModelSpec("m", "openai", "m-1", (), 1_000, 100, (Level.BASIC,), scores, limits=limits)
+
+    def of(self, number: int) -> tuple[Permit, list[Postable[Any]]]:
+        permit = self.admission.at_once(self.spec, deadline=1.0)
+        assert permit is not None
+        run = replace(RUN, run_id=f"R{number}")
+        call = replace(CALL, call_id=f"C{number}", run_id=run.run_id)
+        confirmation = self.admission.confirmation(permit, tokens=100)
+        return permit, [posting.start_run(run, ()), posting.reserve([call], (), confirmation)]
+
+
+@pytest.mark.parametrize(
+    ("limits", "before", "posts"),
+    [
+        pytest.param(RateLimits(), "", True, id="none"),
+        pytest.param(RateLimits(rpm=3), "", True, id="requests, enough"),
+        pytest.param(RateLimits(rpm=2), "", False, id="requests, too few"),
+        pytest.param(RateLimits(tpm=300), "", True, id="tokens, enough"),
+        pytest.param(RateLimits(tpm=299), "", False, id="tokens, too few"),
+        pytest.param(RateLimits(tpm=50), "", False, id="tokens, fewer than one call takes"),
+        pytest.param(RateLimits(rpd=10), "", False, id="a day's requests"),
+        pytest.param(RateLimits(), learned("3", "300"), True, id="learned, enough"),
+        pytest.param(RateLimits(rpm=9), learned("2", "NULL"), False, id="learned, too few requests"),
+        pytest.param(RateLimits(), learned("NULL", "299"), False, id="learned, too few tokens"),
+        pytest.param(RateLimits(), learned("1", "1", at=0), False, id="learned long ago"),
+        pytest.param(RateLimits(), learned("9", "NULL", until=2**60), False, id="the provider's pause"),
+        pytest.param(RateLimits(rpm=9), WAITS, False, id="somebody who waits"),
+        pytest.param(RateLimits(), FAILED, False, id="a breaker of the provider"),
+    ],
+)
+def test_slots_are_taken_as_the_functions_take_them(
+    limits: RateLimits, before: str, posts: bool, ledger: Ledger, tmp_path: Path
+) -> None:
+    with Ledger.open(tmp_path / "other.db") as other:
+        found: list[tuple[list[Any], ...]] = []
+        for each in (ledger, other):
+            each.write(lambda db: db.execute(before))
+            permits, changes = zip(*map(Asked(each, limits).of, range(3)), strict=True)
+            if each is ledger:
+                results, statements = made(each, *(change for pair in changes for change in pair))
+            else:
+                results = [result for pair in changes for change in pair for result in made(each, change)[0]]
+            slots = each.read(lambda db: db.execute("SELECT * FROM rate_slots ORDER BY slot_id").fetchall())
+            calls = each.read(lambda db: db.execute("SELECT call_id FROM call_rows").fetchall())
+            errors = [type(result) for result in results]
+            taken = [(permit.slot, permit.learned, permit.breakers, permit.budgets) for permit in permits]
+            found.append((errors, taken, [tuple(row) for row in slots], [tuple(row) for row in calls]))
+    assert found[0] == found[1]
+    assert ("BEGIN IMMEDIATE" not in statements) == posts
+
+
+def test_what_cannot_be_posted_is_not_tried_each_time(ledger: Ledger) -> None:
+    ledger.write(lambda db: set_budgets(db, [Budget(Period.DAY, Scope.ALL, "", 10_000)]))
+    tried = [any(each.startswith("INSERT INTO inbox") for each in made(ledger, *whole(name))[1]) for name in "ABCDEFG"]
+    assert tried == [True, False, True, False, False, False, True]
 
 
 def test_it_waits_for_another_process_that_writes(ledger: Ledger) -> None:

@@ -156,7 +156,7 @@ class OpenAIWire(Wire):
         choice: dict[str, Any] = {"index": 0, "message": message, "a_field_of_the_future": 1}
         if answer.finish:
             choice["finish_reason"] = self.finishes[answer.finish]
-        choice["logprobs"] = {"content": [{"token": "Hello", "logprob": -0.25}, {"token": "!", "logprob": None}]}
+        choice["logprobs"] = {"content": [TOKEN | {"top_logprobs": [TOKEN, OTHER]}, {"token": "!", "logprob": None}]}
         body = {"id": "chatcmpl-1", "model": "served-model", "choices": [choice]}
         return body | ({"usage": self._usage(answer)} if answer.usage else {})
 
@@ -220,8 +220,9 @@ class GoogleWire(Wire):
         parts: list[dict[str, Any]] = [{"text": "hmm", "thought": True}]
         parts += [{"text": "".join(answer.pieces)}] if answer.pieces else []
         body = self._chunk(parts + self._call_parts(answer), answer, True)
-        chosen = [{"token": "Hello", "logProbability": -0.25}]
-        body["candidates"][0]["logprobsResult"] = {"chosenCandidates": chosen}
+        token, other = ({"token": each["token"], "logProbability": each["logprob"]} for each in (TOKEN, OTHER))
+        scored = {"chosenCandidates": [token], "topCandidates": [{"candidates": [token, other]}]}
+        body["candidates"][0]["logprobsResult"] = scored
         return body
 
     def events(self, answer: Answer) -> list[dict[str, Any]]:
@@ -232,6 +233,10 @@ class GoogleWire(Wire):
     def fault(self, kind: str, message: str) -> bytes:
         code, status = {"overloaded": (503, "UNAVAILABLE"), "rate_limited": (429, "RESOURCE_EXHAUSTED")}[kind]
         return self.encode({"error": {"code": code, "message": message, "status": status}})
+
+
+TOKEN: dict[str, Any] = {"token": "Hello", "logprob": -0.25}
+OTHER: dict[str, Any] = {"token": "Hi", "logprob": -1.5}
 
 
 @dataclass(frozen=True)

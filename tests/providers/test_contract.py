@@ -441,7 +441,8 @@ def test_logprobs_are_read_where_the_wire_has_them(target: Target) -> None:
     provider_has_them, _ = use(target, json_reply({}), lambda p: asyncio.sleep(0, p.capabilities().logprobs))
     completion = complete(target, json_reply(target.wire.whole(Answer())), replace(REQUEST, logprobs=True))
 
-    assert completion.logprobs == ((TokenLogprob("Hello", -0.25),) if provider_has_them else None)
+    hello = TokenLogprob("Hello", -0.25, (("Hello", -0.25), ("Hi", -1.5)))
+    assert completion.logprobs == ((hello,) if provider_has_them else None)
 
 
 @every_adapter

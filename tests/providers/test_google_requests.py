@@ -18,6 +18,14 @@ REPLY = {"candidates": [{"content": {"parts": [{"text": "Paris"}]}, "finishReaso
 ASKED = (Message("user", "Où?"),)
 LOOK_UP = Tool("look_up", "Looks it up.", {"type": "object", "properties": {"word": {"type": "string"}}})
 CALL = ToolCall("call_1", "look_up", '{"word": "é"}')
+SIGNED = ToolCall("call_2", "look_up", "{}", "c2lnbmVk")
+CALLED = (
+    *ASKED,
+    Message("assistant", "", tool_calls=(SIGNED, CALL)),
+    *(Message("tool", "[1]", tool_call_id=call.id) for call in (SIGNED, CALL)),
+    Message("assistant", "", tool_calls=(CALL,)),
+    Message("tool", "[1]", tool_call_id="call_1"),
+)
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 
 
@@ -53,7 +61,7 @@ def sent_for(request: Request, base_url: str | None, *, streamed: bool) -> httpx
         Request(
             "tunedModels/mine-1", (*ASKED, Message("assistant", "b"), Message("user", "c")), 100, system="Be brief."
         ),
-        Request("gemini-x", ASKED, 100, temperature=0.5, stop=("x",), logprobs=True),
+        Request("gemini-x", ASKED, 100, temperature=0.5, stop=("x",), logprobs=True, top_logprobs=2),
         Request("gemini-x", ASKED, 100, response_format=ResponseFormat()),
         Request("gemini-x", ASKED, 100, response_format=ResponseFormat(SCHEMA)),
         Request(
@@ -62,8 +70,9 @@ def sent_for(request: Request, base_url: str | None, *, streamed: bool) -> httpx
             100,
             tools=(LOOK_UP,),
         ),
+        Request("gemini-3-x", CALLED, 100, tools=(LOOK_UP,)),
     ],
-    ids=["plain", "model with its collection", "turns and system", "sampling", "json", "schema", "tools"],
+    ids=["plain", "model with its collection", "turns and system", "sampling", "json", "schema", "tools", "signed"],
 )
 @pytest.mark.parametrize("base_url", [None, "https://proxy.test/google/"], ids=["google", "proxy"])
 def test_a_whole_reply_is_asked_for_as_the_sdk_asks_for_a_stream(request_: Request, base_url: str | None) -> None:
@@ -80,3 +89,10 @@ def test_a_whole_reply_is_asked_for_as_the_sdk_asks_for_a_stream(request_: Reque
 def test_a_model_whose_id_leads_elsewhere_is_not_asked(streamed: bool) -> None:
     with pytest.raises(RequestRejectedError):
         sent_for(Request("../../elsewhere", ASKED, 100), None, streamed=streamed)
+
+
+def test_the_first_call_of_a_turn_has_the_signature_of_its_thoughts_or_says_that_they_were_another_models() -> None:
+    body = json.loads(sent_for(Request("gemini-3-x", CALLED, 100, tools=(LOOK_UP,)), None, streamed=False).content)
+    called = [part for turn in body["contents"] for part in turn["parts"] if "functionCall" in part]
+    signed = [part.get("thoughtSignature") for part in called]
+    assert signed == ["c2lnbmVk", None, "skip_thought_signature_validator"]

@@ -58,9 +58,11 @@ def test_openai_chat(tmp_path: Path) -> None:
         assert chunks[-1].usage is not None
         parsed = await chat.parse(model="gpt-6-luna", messages=messages, response_format=City)
         assert isinstance(parsed.choices[0].message.parsed, City)
-        logprobs = (await chat.create(model="gpt-4o-mini", messages=messages, logprobs=True)).choices[0].logprobs
-        assert logprobs is not None
-        assert logprobs.content
+        sure = await chat.create(model="gpt-4o-mini", messages=messages, logprobs=True, top_logprobs=3)
+        assert sure.choices[0].logprobs is not None
+        content = sure.choices[0].logprobs.content or []
+        assert "".join(each.token for each in content) == sure.choices[0].message.content
+        assert all([each.token, 3] == [each.top_logprobs[0].token, len(each.top_logprobs)] for each in content)
 
     with_server(tmp_path, use)
 
@@ -146,8 +148,11 @@ def test_anthropic_messages(tmp_path: Path) -> None:
             model="claude-haiku-4-5", max_tokens=900, messages=messages, output_format=City
         )
         assert isinstance(parsed.parsed_output, City)
-        counted = await client.messages.count_tokens(model="claude-haiku-4-5", messages=messages)
-        assert counted.input_tokens > 4
+        for how in ("bound", "exact"):
+            counted: Any = await client.messages.count_tokens(
+                model="claude-haiku-4-5", messages=messages, extra_body={"orch": {"count": how}}
+            )
+            assert (counted.input_tokens > 4, counted.orch["exact"]) == (True, how == "exact")
         assert "cheapest" in [model.id async for model in client.models.list()]
         with pytest.raises(anthropic.NotFoundError):
             await client.messages.create(model="no-such-model", max_tokens=9, messages=messages)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from scripted import NOW, SURE, UNSURE, Hang, Script, Stage, reply
-from serving import CHAT, MESSAGES, RESPONSES, Served, scripted, served, simulated
+from serving import CHAT, MESSAGES, RESPONSES, Answer, Served, scripted, served, simulated
 
 from orchestrator.errors import OverloadedError, RefusedError, UsageError
 from orchestrator.ledger.keys import Key, add_key, new_secret, revoke_key
@@ -22,7 +22,7 @@ from orchestrator.reading.messages import from_openai
 from orchestrator.run.engine import Engine
 from orchestrator.serve.conversations import Conversations
 from orchestrator.serve.server import Serving, check_may_listen
-from orchestrator.types import FinishReason, ToolCall
+from orchestrator.types import Completion, FinishReason, Request, ToolCall
 
 WIRES = pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES], ids=["chat", "responses", "messages"])
 HELLO = "Which one is it?"
@@ -161,6 +161,37 @@ def test_a_conversation_with_tools_stays_with_its_model_until_that_fails(tmp_pat
 
     acts = {"gpt-6-luna": [asks, reply(SURE), reply(SURE), OverloadedError("busy", provider="openai")]}
     with_server(scripted(tmp_path, **acts, **{"gpt-4o-mini": reply(SURE)}), use)
+
+
+def test_the_signature_of_a_call_comes_back_to_its_model_whether_the_client_keeps_it_or_not(tmp_path: Path) -> None:
+    tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
+    made = ToolCall("call_1", "look", "{}", "c2lnbmVk")
+    asks = replace(reply(""), tool_calls=(made,), finish_reason=FinishReason.TOOL_CALLS)
+    question, result = (
+        {"role": "user", "content": HELLO},
+        {"role": "tool", "tool_call_id": "call_1", "content": "a cat"},
+    )
+    seen: list[str | None] = []
+
+    def answer(request: Request) -> Completion:
+        seen.extend(call.signature for turn in request.messages for call in turn.tool_calls)
+        return reply(SURE)
+
+    async def use(server: Served) -> None:
+        async def ask(*messages: Any, stream: bool = False) -> Answer:
+            asked = {"model": "gpt-6-luna", "messages": messages, "tools": [tool], "stream": stream}
+            return await server.post(CHAT, asked)
+
+        streamed = next(event for event in (await ask(question, stream=True)).events if "extra_content" in str(event))
+        said = (await ask(question)).json["choices"][0]["message"]
+        for call in (*said["tool_calls"], *streamed["choices"][0]["delta"]["tool_calls"]):
+            assert call["extra_content"] == {"google": {"thought_signature": "c2lnbmVk"}}
+        bare = {**said, "tool_calls": [{**said["tool_calls"][0], "extra_content": None}]}
+        for kept in (said, bare):
+            assert (await ask(question, kept, result)).status == 200
+
+    with_server(scripted(tmp_path, **{"gpt-6-luna": [asks, asks, answer, answer]}), use)
+    assert seen == ["c2lnbmVk", "c2lnbmVk"]
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------

@@ -23,6 +23,11 @@ class Watch:
         if self.shown is not None:
             self.shown(event)
 
+    def say(self, text: str) -> None:
+        """Something that the user should know."""
+        if self.shown is not None:
+            self.shown.say(text)
+
     def hear(self, outcome: Outcome) -> None:
         """What came of a line."""
         if self.shown is not None:

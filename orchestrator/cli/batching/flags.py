@@ -43,6 +43,9 @@ class BatchFlags(RunFlags):
     which: Annotated[
         str | None, typer.Option(metavar="[BATCH]", help="After submit, the input; else the batch, or last.")
     ] = None
+    lease: Annotated[
+        str | None, typer.Option(metavar="[LEASE]", help="For leases release and leases settle: the lease, or a batch.")
+    ] = None
     out: Annotated[
         str | None,
         typer.Option(
@@ -79,6 +82,18 @@ class BatchFlags(RunFlags):
             show_default="live",
         ),
     ] = None
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--engine",
+            metavar="ADDRESS",
+            help="Have Dask workers ask: those of a scheduler, tcp://HOST:8786, or local ones (local:4 for 4).",
+            show_default="this process",
+        ),
+    ] = None
+    at_least_once: Annotated[
+        bool, typer.Option("--at-least-once", help="Ask again what a worker that was lost may have sent.")
+    ] = False
     concurrency: Annotated[
         int | None,
         typer.Option(min=1, max=10_000, help="Most lines at a time.", show_default="what rate limits let through"),
@@ -117,7 +132,7 @@ _STAYS = ("via", "concurrency", "max_errors")
 
 _OF_INPUT = ("form", "template", "system", "model", "max_time", "max_wait", "max_cost_each", *_ROWS)
 _OF_FILES = (*REGISTRY_FILES, "scenario")
-_OF_PASS = ("max_cost", "deadline", "verbose", *_STAYS)
+_OF_PASS = ("max_cost", "deadline", "verbose", "engine", "at_least_once", *_STAYS)
 # What each thing that the command does makes use of, beside the ledger and the config file.
 USES = {
     "orch batch": (*_OF_INPUT, *_OF_FILES, *_OF_PASS, "unordered", "full", "resume", "out"),
@@ -128,6 +143,7 @@ USES = {
     "orch batch status": ("out", "which", *_OF_FILES),
     "orch batch fetch": ("which", *_OF_FILES, *_OF_PASS),
     "orch batch cancel": ("which", *_OF_FILES),
+    "orch batch leases": ("out", "which", "lease"),
     "orch batch retry-failed": ("which", *_OF_FILES, *_OF_PASS),
 }
 

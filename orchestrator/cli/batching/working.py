@@ -37,6 +37,7 @@ from ..commands.ledgers import open_ledger
 from ..interrupts import Signals
 from ..output import Output
 from .backends import Watch, backend_of
+from .elsewhere import check_engine, on_workers
 from .flags import BatchFlags
 from .shown import Shown
 from .starting import Begun, begin, common_of, deadline_s, options_of_lines, sink_of
@@ -53,6 +54,7 @@ def work(
     if settings.retry.max_wait_s == RetryPolicy().max_wait_s:
         settings = replace(settings, retry=replace(settings.retry, max_wait_s=_PATIENT_S))
     deadline_s(flags)
+    check_engine(flags)
     options_of_lines(flags, settings)
     common_of(flags)
     if given is not None:
@@ -96,7 +98,7 @@ def _go_through(
     job, flags = begun.job, begun.flags
     options, engine = options_of_lines(flags, settings), Engine(settings, ledger=ledger)
     source = Input(given or job.input, _stdin())
-    lines = _checked(source.lines(common_of(flags), flags.form), source, engine, options)
+    lines = _checked(source.lines(common_of(flags), flags.form), source, engine, options, keys_here=now.engine is None)
     counts = ledger.read(partial(counts_of, job=job))
     task = Task(
         job,
@@ -114,6 +116,7 @@ def _go_through(
         render.say(f"batch {job.job_id} goes on: {counts.done:,} answered, {counts.failed:,} failed, {cost} so far")
     sink = sink_of(job)
     backend, window = backend_of(engine, watch := Watch(), flags.via, wait=wait)
+    backend = on_workers(backend, now, settings, ledger, job, watch)
     ordered = not flags.unordered
     flow = Flow(task, lines, sink, backend, ordered=ordered, clock=local_now, heard=watch.hear, window=window)
     flow.progress.begin_with(counts)
@@ -154,16 +157,20 @@ def _share(flow: Flow, source: Input) -> float | None:
     return source.position / source.size if source.size and source.position else None
 
 
-def _checked(lines: Iterator[Line], source: Input, engine: Engine, options: RunOptions) -> Iterator[Line]:
-    """The lines. Raises UsageError if there is none, and what would keep every line from being asked."""
+def _checked(
+    lines: Iterator[Line], source: Input, engine: Engine, options: RunOptions, *, keys_here: bool
+) -> Iterator[Line]:
+    """The lines. Raises UsageError if there is none, and what would keep every line from being asked; keys that this
+    machine does not have count if it is the one that asks."""
     before: list[Line] = []
     for line in lines:
         before.append(line)
         if line.prompt is not None and not line.given:
             try:
                 engine.plan(line.prompt, options, shown=False)
-            except _CANNOT_BE_ASKED:
-                raise
+            except _CANNOT_BE_ASKED as error:
+                if keys_here or not isinstance(error, AuthenticationError):
+                    raise
             except OrchError:
                 pass  # it is this line's
             break

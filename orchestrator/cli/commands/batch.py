@@ -13,6 +13,7 @@ from ...ledger.batches import Job, ask_again, cancel_job, find_job, is_worked_on
 from ...ledger.store import Ledger
 from .. import render
 from ..batching.flags import NOT_OF_BATCHES, USES, BatchFlags, Via
+from ..batching.leased import leases
 from ..batching.listing import list_jobs, show_job
 from ..batching.submitted import cancel_submitted, show_submitted
 from ..batching.working import estimate, work
@@ -25,7 +26,7 @@ from .ledgers import open_ledger
 _LAST = "last"
 
 
-@command(BatchFlags, argument=("what", "which"), omit=NOT_OF_BATCHES)
+@command(BatchFlags, argument=("what", "which", "lease"), omit=NOT_OF_BATCHES)
 def batch(flags: BatchFlags) -> int:
     """orch batch prompts.jsonl -o answers.jsonl; orch batch list; orch batch retry-failed last.
 
@@ -105,6 +106,7 @@ def _fetch(flags: BatchFlags, settings: Settings) -> int:
 
 
 _ACTIONS: dict[str, Callable[[BatchFlags, Settings], int]] = {
+    "leases": leases,
     "list": _list,
     "show": _show,
     "cancel": _cancel,

@@ -2,8 +2,8 @@
 
     enter ─► breaker open? ─► a slot in the queue (one transaction) ─► wait ─► Permit: send, record the outcome
 
-A call that nothing holds up does not wait: `at_once` gives it a permit, and `confirm` takes its slot in the transaction
-that reserves the call.
+A call that nothing holds up does not wait: `at_once` gives it a permit, and `confirmation` takes its slot in the
+transaction that reserves the call.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 
 from ...choose.quote import limits_for
 from ...clock import Clock
@@ -20,6 +21,7 @@ from ...deferred import replace
 from ...errors import Billed, DeadlineError, QuotaExhaustedError
 from ...ledger.breakers import Circuit, breakers_of, claim_probe
 from ...ledger.budgets import any_budget
+from ...ledger.inbox import Taken
 from ...ledger.limits import (
     SECOND,
     Cause,
@@ -32,6 +34,7 @@ from ...ledger.limits import (
     move_slot,
     take_slot,
 )
+from ...ledger.posting import AtOnce
 from ...ledger.rows import from_micros, to_micros
 from ...ledger.store import Ledger
 from ...registry.model import ModelSpec
@@ -90,7 +93,7 @@ class Admission:
     def at_once(self, spec: ModelSpec, *, deadline: float) -> Permit | None:
         """A permit for a call that probably nothing holds up; None if it has to `enter`.
 
-        `confirm` it in the transaction that reserves the call, before anything is sent.
+        Its `confirmation` is made in the transaction that reserves the call, before anything is sent.
         """
         if spec.name in self._held_up or deadline <= self._monotonic():
             return None
@@ -98,11 +101,26 @@ class Admission:
         permit.budgets = False
         return permit
 
-    def confirm(self, connection: sqlite3.Connection, permit: Permit, tokens: int) -> None:
-        """Take the slot of a permit that was given `at_once`. It is taken only if the transaction is committed.
+    def confirmation(self, permit: Permit, tokens: int) -> AtOnce:
+        """Takes the slot of a permit that was given `at_once`, if the transaction is committed.
 
-        Raises HeldUpError if the model's breaker, its limits or a budget hold the call up.
+        It raises HeldUpError if the model's breaker, its limits or a budget hold the call up.
         """
+
+        def wanted() -> Wanted | None:
+            if permit.limits.rpd is not None or permit.limits.tpd is not None:
+                return None
+            now, permit.entered = to_micros(self._clock()), self._monotonic()
+            return Wanted(permit.key, permit.limits, tokens, now, now)
+
+        def took(taken: Taken) -> None:
+            at = taken.at
+            permit.learned = taken.learned
+            permit.slot = Slot(taken.slot_id, permit.key, permit.limits, at, at, tokens, None, Cause.MINUTE)
+
+        return AtOnce(partial(self._confirm, permit=permit, tokens=tokens), wanted, self._window.span, took)
+
+    def _confirm(self, connection: sqlite3.Connection, permit: Permit, tokens: int) -> None:
         self._look(connection, permit)
         held_up = permit.breakers or permit.budgets or self._take_slot(connection, permit, tokens, 0.0)
         if held_up:

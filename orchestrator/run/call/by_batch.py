@@ -12,7 +12,6 @@ run is held in memory for the hours that a batch takes, and nothing is lost with
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -34,7 +33,6 @@ from ...registry.model import ModelSpec, Registry
 from ...types import Completion, Request
 from .attempt import Answered
 from .cache_key import from_json, key_of, to_json
-from .run_log import Confirmation
 from .settlement import Ended, Terms, bill_of, completed, failed
 
 if TYPE_CHECKING:
@@ -157,10 +155,7 @@ class ByBatch:
             draft.request.logprobs,
         )
 
-        def confirm(connection: sqlite3.Connection) -> None:
-            add_request(connection, row)
-
-        await caller.reserve([draft], Confirmation(confirm, limited=True))
+        await caller.reserve([draft], beside=lambda connection: add_request(connection, row))
         self.put_down += 1
 
     def _answered(self, caller: Caller, known: BatchRequest, spec: ModelSpec) -> Answered:

@@ -43,7 +43,7 @@ def key_of(request: Request, **beside: Any) -> str:
         "sampling": [request.temperature, request.top_p, request.seed],
         "thinking": [request.effort, request.thinking_tokens],
         "limits": [request.max_tokens, request.stop],
-        "logprobs": request.logprobs,
+        "logprobs": request.top_logprobs or request.logprobs,
     }
     return sha256(json.dumps(asked, default=dict).encode()).hexdigest()
 
@@ -63,7 +63,7 @@ def to_json(completion: Completion) -> str:
         "usage": None if usage is None else asdict(usage),
         "model": completion.model,
         "tool_calls": [asdict(call) for call in completion.tool_calls],
-        "logprobs": completion.logprobs and [[each.token, each.logprob] for each in completion.logprobs],
+        "logprobs": completion.logprobs and [[each.token, each.logprob, each.top] for each in completion.logprobs],
         "thoughts": completion.thoughts,
         "thought": completion.thought,
     }
@@ -82,10 +82,15 @@ def from_json(text: str) -> Completion:
         latency_ms=0,
         model=kept["model"],
         tool_calls=tuple(ToolCall(**call) for call in kept["tool_calls"]),
-        logprobs=None if logprobs is None else tuple(TokenLogprob(*each) for each in logprobs),
+        logprobs=None if logprobs is None else tuple(map(_scored, logprobs)),
         thoughts=kept["thoughts"],
         thought=kept["thought"],
     )
+
+
+def _scored(kept: list[Any]) -> TokenLogprob:
+    token, logprob, top = kept
+    return TokenLogprob(token, logprob, tuple((other, number) for other, number in top))
 
 
 def _turn(message: Message) -> list[Any]:

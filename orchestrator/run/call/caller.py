@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-import sqlite3
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
@@ -28,6 +27,7 @@ from ...config import RetryPolicy, RunOptions
 from ...deferred import dataclass, replace
 from ...errors import Billed, BudgetError, LedgerError, ProviderError
 from ...ledger.entries import left_nanousd
+from ...ledger.posting import AtOnce
 from ...ledger.records import CallRecord, CallStatus
 from ...ledger.store import Ledger
 from ...money import Price
@@ -45,7 +45,7 @@ from .connections import Connections
 from .patience import Patience
 from .permit import Permit
 from .retry import Backoff
-from .run_log import Confirmation, RunLog
+from .run_log import Beside, RunLog
 from .settlement import Terms, from_cache, price_json
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Caller:
 
         return batches_of(self._connections.get(provider))
 
-    async def keep(self, change: Callable[[sqlite3.Connection], None]) -> None:
+    async def keep(self, change: Beside) -> None:
         """Write something else of the run, and wait until it is durable."""
         await self._ledger.submit(change)
 
@@ -365,8 +365,11 @@ class Caller:
             role=role,
         )
 
-    async def reserve(self, drafts: Sequence[Draft], confirm: Confirmation | None = None) -> None:
-        """Reserve the worst cases of the calls: of all of them or of none. Raises BudgetError."""
+    async def reserve(
+        self, drafts: Sequence[Draft], at_once: AtOnce | None = None, beside: Beside | None = None
+    ) -> None:
+        """Reserve the worst cases of the calls: of all of them or of none; `beside` writes something else with them.
+        Raises BudgetError."""
         exempt = [draft.record.call_id for draft in drafts if draft.exempt]
         held: dict[Allowance, dict[str, int]] = {}
         for draft in drafts:
@@ -378,7 +381,7 @@ class Caller:
         try:
             for holder, calls in held.items():
                 holder.hold(calls, self.log.calls)
-            await self.log.reserve([draft.record for draft in drafts], exempt, confirm)
+            await self.log.reserve([draft.record for draft in drafts], exempt, at_once, beside)
         except (BudgetError, HeldUpError):
             for holder, calls in held.items():
                 holder.release(calls)
@@ -389,7 +392,7 @@ class Caller:
     ) -> Answered:
         provider = self._connections.get(spec.provider)
 
-        async def send(permit: Permit, confirm: Confirmation | None = None) -> Answered:
+        async def send(permit: Permit, at_once: AtOnce | None = None) -> Answered:
             async with permit:
                 # Nothing lies between: it is reserved and marked as sent in one transaction.
                 draft = await self.draft(
@@ -397,12 +400,12 @@ class Caller:
                 )
                 attempt = self._attempt(draft, order, provider)
                 try:
-                    await self.reserve([draft], confirm)
+                    await self.reserve([draft], at_once)
                     with suppress(LedgerError):
                         await self._admission.note_late(permit)
                 except BaseException as error:
                     if draft.record.call_id not in self.log.calls:
-                        if confirm is not None:
+                        if at_once is not None:
                             permit.slot = None  # it was not taken either: that is one transaction
                     elif isinstance(error, asyncio.CancelledError):
                         await attempt.withdraw()
@@ -411,10 +414,9 @@ class Caller:
 
         permit = self._admission.at_once(spec, deadline=order.deadline)
         if permit is not None:
-            look = partial(self._admission.confirm, permit=permit, tokens=_expected_tokens(order))
-            confirm = Confirmation(look, limited=permit.is_limited)
+            at_once = self._admission.confirmation(permit, _expected_tokens(order))
             with suppress(HeldUpError):
-                return await send(permit, confirm)
+                return await send(permit, at_once)
         return await send(await self._admitted(spec, order))
 
     async def _send_reserved(self, draft: Draft, order: Order) -> Answered:

@@ -15,7 +15,8 @@ from ...config import BreakerPolicy
 from ...deferred import dataclass, replace
 from ...errors import Billed, ProviderError, RateLimitedError
 from ...ledger.breakers import EVERY_MODEL, Breaker, Circuit, end_probe, note_answer, note_failure, set_aside
-from ...ledger.limits import SECOND, Learned, Slot, is_news, note_limits, release_slot, settle_tokens
+from ...ledger.limits import SECOND, Learned, Slot, is_news, note_limits, release_slot
+from ...ledger.posting import spend
 from ...ledger.rows import to_micros
 from ...ledger.store import Ledger
 from ...providers.base import RateLimitStatus
@@ -133,7 +134,7 @@ class Permit:
             for change in changes:
                 change(connection)
 
-        written = self.state.ledger.submit(all_of_them)
+        written = self.state.ledger.submit(changes[0] if len(changes) == 1 else all_of_them)
         written.add_done_callback(asyncio.Future.exception)  # else asyncio would log that nobody looked at it
         return written
 
@@ -146,8 +147,7 @@ class Permit:
             tokens = self._tokens
         counts_tokens = self.limits.tpm or self.limits.tpd or (self.learned and self.learned.tpm)
         if slot is not None and counts_tokens and tokens is not None and tokens != slot.tokens:
-            settled = tokens
-            changes.append(lambda db: settle_tokens(db, slot, settled))
+            changes.append(spend(slot, tokens))
         status = provider.rate_limit_status()
         if status is self._status_before or self._mixed:
             status = RateLimitStatus()

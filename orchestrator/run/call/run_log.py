@@ -18,28 +18,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...deferred import dataclass, replace
+from ...deferred import replace
 from ...errors import LedgerError
 from ...ledger import entries, posting
 from ...ledger.budgets import Alert
 from ...ledger.conversations import KeptTurn
+from ...ledger.posting import AtOnce
 from ...ledger.records import CallRecord, CallStatus, RunRecord
 from ...ledger.spool import spool
 from ...ledger.store import Ledger
-from ...ledger.transaction import Work
 from ..events import BudgetAlerted, Bystander, CallEnded, Note, Observer, unobserved
 
 T = TypeVar("T")
+Beside = Callable[[sqlite3.Connection], None]
 Also = Callable[[sqlite3.Connection, tuple[CallRecord, ...]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmation:
-    """What is looked at in the transaction that reserves a call; whatever `look` raises refuses it. `limited`: whether
-    the call takes a slot under rate limits."""
-
-    look: Work[None]
-    limited: bool
 
 
 class RunLog:
@@ -85,19 +77,22 @@ class RunLog:
             self._begun = self._hand_in(self._ledger.submit(posting.start_run(self._run, self._said)))
 
     async def reserve(
-        self, calls: Sequence[CallRecord], exempt: Collection[str], confirm: Confirmation | None = None
+        self,
+        calls: Sequence[CallRecord],
+        exempt: Collection[str],
+        at_once: AtOnce | None = None,
+        beside: Beside | None = None,
     ) -> None:
         """Insert calls: all of them or none. Raises BudgetError, and LedgerError if the run could not be written.
 
-        `confirm` is looked at first, in the same transaction; whatever that raises is raised, and no call is inserted.
+        A call that is sent `at_once` takes its slot first, in the same transaction; if it gets none, that error is
+        raised, and no call is inserted. `beside` writes something else in the same transaction.
         """
         self.start()
-        change: Work[None]
-        if confirm is not None and confirm.limited:
-            change = partial(_reserve, calls=calls, exempt=exempt, confirm=confirm)
+        if beside is None:
+            reserved = self._ledger.submit(posting.reserve(calls, exempt, at_once))
         else:
-            change = posting.reserve(calls, exempt, None if confirm is None else confirm.look)
-        reserved = self._ledger.submit(change)
+            reserved = self._ledger.submit(partial(_reserve, calls=calls, exempt=exempt, beside=beside))
         try:
             await reserved
         except LedgerError:
@@ -231,8 +226,7 @@ class RunLog:
 
 
 def _reserve(
-    connection: sqlite3.Connection, calls: Sequence[CallRecord], exempt: Collection[str], confirm: Confirmation | None
+    connection: sqlite3.Connection, calls: Sequence[CallRecord], exempt: Collection[str], beside: Beside
 ) -> None:
-    if confirm is not None:
-        confirm.look(connection)
     entries.reserve(connection, calls, exempt)
+    beside(connection)

@@ -168,6 +168,7 @@ class Asker:
             stop=() if material.judging else passed.stop,
             response_format=self._format(call, spec, material, order),
             logprobs=(order.logprobs or wanted.logprobs) and Feature.LOGPROBS in spec.supports and not material.judging,
+            top_logprobs=wanted.top_logprobs,
             tools=tools,
             tool_choice=wanted.tool_choice,
             caching=self._caching(composed, tools, order),

@@ -102,18 +102,8 @@ class Execution(Context):
             except OrchError as error:
                 failures.append(error)
                 self.best = seen or before
-                if was_shown(error) or (not isinstance(error, ProviderError) and error.disposition is Disposition.STOP):
-                    raise
-                stop = self.stops(error) and not leg.optional
-                if isinstance(error, BudgetError) and (legs or seen is not None):  # else it is the run's error
-                    self.tell_of(error, f"left out {called(leg)}")
-                else:
-                    self.went_on(error, last=stop or not legs)
-                if stop:
+                if self._ends_with(error, leg, legs, is_needed=seen is None):
                     break
-                if isinstance(error, ContextTooLongError):
-                    room = self._room_of(leg)
-                    legs.sort(key=lambda other: self._room_of(other) <= room)
                 continue
             if self.accepts(outcome, threshold):
                 order.fresh.update(one.fresh)
@@ -135,6 +125,21 @@ class Execution(Context):
             raise all_failed(failures)
         self.decide(f"no answer reached {threshold:g}: the best seen is {seen.spec.name}'s")
         return seen
+
+    def _ends_with(self, error: OrchError, leg: Node, legs: list[Node], *, is_needed: bool) -> bool:
+        """Whether a cascade ends with a leg that failed: `legs` are those after it, in the order that they have from
+        now on; the leg `is_needed` if there is no answer yet. Raises the error if it is the run's."""
+        if was_shown(error) or (not isinstance(error, ProviderError) and error.disposition is Disposition.STOP):
+            raise error
+        stop = self.stops(error) and not leg.optional
+        if isinstance(error, BudgetError) and (legs or not is_needed):  # else it is the run's error
+            self.tell_of(error, f"left out {called(leg)}")
+        else:
+            self.went_on(error, last=stop or not legs)
+        if isinstance(error, ContextTooLongError) and not stop:
+            room = self._room_of(leg)
+            legs.sort(key=lambda other: self._room_of(other) <= room)
+        return stop
 
     def _borne_out(self, earlier: list[Outcome], outcome: Outcome) -> Outcome | None:
         """The earlier answer of a cascade that this one says again, with that as evidence for it, if there is one."""

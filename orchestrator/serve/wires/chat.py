@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from ...deferred import replace
 from ...errors import UsageError
-from ...reading.messages import from_openai
+from ...reading.messages import from_openai, written_call
 from ...types import FinishReason, Tool
 from ..asked import Asked
 from ..fields import Fields
@@ -34,6 +35,7 @@ _FINISH = {
     FinishReason.REFUSED: "content_filter",
     FinishReason.INCOMPLETE: "length",
 }
+_MOST_TOP = 20  # https://platform.openai.com/docs/api-reference/chat/create, and as many at Google
 _NO_DIFFERENCE = (
     "user",
     "metadata",
@@ -64,7 +66,8 @@ def read(document: Mapping[str, Any]) -> Asked:
     choice = check_choice(choice_in(fields.any("tool_choice")), tools, "tool_choice")
     options = fields.table("stream_options")
     logprobs = fields.flag("logprobs")
-    if fields.integer("top_logprobs") and not logprobs:
+    top_logprobs = top_in(fields)
+    if top_logprobs and not logprobs:
         raise UsageError("top_logprobs: goes with logprobs")
     wanted = given(
         max_tokens=fields.integer("max_completion_tokens") or fields.integer("max_tokens"),
@@ -83,9 +86,18 @@ def read(document: Mapping[str, Any]) -> Asked:
         stream=fields.flag("stream"),
         tool_choice=choice,
         logprobs=logprobs,
+        top_logprobs=top_logprobs,
         left_out=_left_out(fields),
         echo={"usage": options is not None and options.flag("include_usage")},
     )
+
+
+def top_in(fields: Fields) -> int:
+    """How many tokens are wanted in each place. Raises UsageError for more than any provider gives."""
+    wanted = fields.integer("top_logprobs") or 0
+    if not 0 <= wanted <= _MOST_TOP:
+        raise UsageError(f"top_logprobs: from 0 to {_MOST_TOP}, not {wanted}")
+    return wanted
 
 
 def _check_possible(fields: Fields) -> None:
@@ -199,10 +211,7 @@ def tool_of(tool: Tool) -> Json:
 
 
 def _calls(reply: Reply) -> list[Json]:
-    return [
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
-        for call in reply.tool_calls
-    ]
+    return [written_call(replace(call, arguments=call.arguments or "{}")) for call in reply.tool_calls]
 
 
 def _usage(reply: Reply) -> Json:
@@ -217,16 +226,15 @@ def _usage(reply: Reply) -> Json:
 
 
 def logprobs_of(reply: Reply) -> list[Json]:
-    """The log-probabilities of a reply's tokens, without those of the tokens that were not taken."""
+    """The log-probabilities of a reply's tokens, and of those that were likely in their places."""
     return [
-        {
-            "token": each.token,
-            "logprob": each.logprob,
-            "bytes": list(each.token.encode("utf-8", "replace")),
-            "top_logprobs": [],
-        }
+        {**_scored(each.token, each.logprob), "top_logprobs": [_scored(*other) for other in each.top]}
         for each in reply.logprobs
     ]
+
+
+def _scored(token: str, logprob: float) -> Json:
+    return {"token": token, "logprob": logprob, "bytes": list(token.encode("utf-8", "replace"))}
 
 
 def _logprobs(reply: Reply) -> Json | None:

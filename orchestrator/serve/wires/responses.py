@@ -53,11 +53,11 @@ def read(document: Mapping[str, Any]) -> Asked:
         schema=schema_in(text and text.table("format")),
         tools=tools or None,
     )
-    include = fields.items("include")
+    include, top_logprobs = fields.items("include"), chat.top_in(fields)
     choice = check_choice(chat.choice_in(fields.any("tool_choice")), tools, "tool_choice")
-    neutral = {"top_logprobs"} | ({"parallel_tool_calls"} if fields.any("parallel_tool_calls") is not False else set())
+    neutral = {"parallel_tool_calls"} if fields.any("parallel_tool_calls") is not False else set()
     neutral |= {"truncation"} if fields.any("truncation") in (None, "disabled") else set()
-    fields.ignore("store", "top_logprobs")
+    fields.ignore("store")
     told = tuple(name for name in ("parallel_tool_calls", "truncation") if name not in neutral)
     echo = {name: document.get(name) for name in _ECHOED} | {
         "store": document.get("store") is not False,
@@ -75,7 +75,8 @@ def read(document: Mapping[str, Any]) -> Asked:
         wanted,
         stream=fields.flag("stream"),
         tool_choice=choice,
-        logprobs="message.output_text.logprobs" in include,
+        logprobs=bool(top_logprobs) or "message.output_text.logprobs" in include,
+        top_logprobs=top_logprobs,
         left_out=(*fields.unread(), *told),
         echo=echo,
         previous=None if previous is None else run_of(previous),

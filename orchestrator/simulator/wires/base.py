@@ -7,6 +7,7 @@ request body ─► Ask ─► Reply ─► one body, or the frames of a stream
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
@@ -56,6 +57,7 @@ class Ask:
     thinking: bool = False  # the request turns reasoning on
     blocks: tuple[Block, ...] | None = None  # of a wire that caches only what is marked
     logprobs: bool = False
+    top_logprobs: int = 0
     max_tokens_name: str = "max_tokens"
 
     @property
@@ -73,6 +75,14 @@ class Ask:
         same answer."""
         text = next((turn.text for turn in reversed(self.turns) if turn.role == "user"), "")
         return _MARKER.sub(r"[\1 \2]", text)
+
+
+def likeliest(piece: str, logprob: float, ask: Ask) -> list[tuple[str, float]]:
+    """The tokens that the model holds for likely in the place of one: itself, then others that share what is left."""
+    others = max(ask.top_logprobs - 1, 1)
+    left = math.log(max(-math.expm1(logprob), 1e-9) / (others + 1))
+    listed = [(piece, logprob), *((f"{piece}{number}", min(left, logprob)) for number in range(2, others + 2))]
+    return listed[: ask.top_logprobs]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
+from ...expressions import expression
 from ...registry.model import ModelSpec
 from ...types import FinishReason, Media, Tool
 from .base import (
@@ -27,6 +30,7 @@ from .base import (
     encode,
     event,
     joined,
+    likeliest,
     media_from,
     media_in,
     offered,
@@ -40,6 +44,9 @@ _FINISH_REASONS = {
     FinishReason.TOOL_CALLS: "STOP",  # a function call has no reason of its own
     FinishReason.REFUSED: "SAFETY",
 }
+# From these on a call of a function comes with a signature of the thoughts that led to it, which has to come back.
+_SIGNING = expression(r"(?:^|/)gemini-(?:[3-9]|[1-9]\d)")
+_NOT_ITS_OWN = "skip_thought_signature_validator"  # in the place of a signature, for the calls of other models
 _MODES = {"AUTO": "auto", "ANY": "required", "NONE": "none"}
 _TYPE = "type.googleapis.com/google.rpc."
 
@@ -94,6 +101,8 @@ def parse(body: Json, *, model: str | None, stream: bool) -> Ask:
         missing="* GenerateContentRequest.{path}: must be specified",
         mistyped="Invalid value at '{path}' ({kind})",
     )
+    if model is not None and _SIGNING.search(model):
+        _check_signatures(fields.tables("contents"))
     turns = tuple(turn for content in fields.tables("contents") for turn in _turns(content))
     if not turns:
         raise Rejected(Problem.BAD_REQUEST, "* GenerateContentRequest.contents: contents is not specified")
@@ -116,7 +125,29 @@ def parse(body: Json, *, model: str | None, stream: bool) -> Ask:
         schema=config.table("responseJsonSchema").content or config.table("responseSchema").content or None,
         stream=stream,
         logprobs=config.flag("responseLogprobs"),
+        top_logprobs=config.integer("logprobs") or 0,
     )
+
+
+def _check_signatures(contents: Sequence[Fields]) -> None:
+    """Raises Rejected for a turn whose first call has not the signature that it came with.
+
+    https://ai.google.dev/gemini-api/docs/thought-signatures
+    """
+    for content in contents:
+        part = next((part for part in content.tables("parts") if "functionCall" in part.content), None)
+        if part is None:
+            continue
+        call, signature = part.content["functionCall"], part.content.get("thoughtSignature")
+        if signature is None:
+            message = f"Function call is missing a thought_signature in functionCall parts: {part.path}"
+            raise Rejected(Problem.BAD_REQUEST, message)
+        if signature != _NOT_ITS_OWN and signature != _signature(call.get("name"), call.get("args")):
+            raise Rejected(Problem.BAD_REQUEST, "Corrupted thought signature.")
+
+
+def _signature(name: object, arguments: object) -> str:
+    return urlsafe_b64encode(sha256(json.dumps([name, arguments or {}], sort_keys=True).encode()).digest()).decode()
 
 
 def _turns(content: Fields) -> Iterator[Turn]:
@@ -170,10 +201,13 @@ def _usage(reply: Reply, output_tokens: int) -> Json:
     return counted
 
 
-def _parts(reply: Reply) -> list[Json]:
+def _parts(reply: Reply, envelope: Envelope) -> list[Json]:
     parts: list[Json] = [{"text": reply.text}] if reply.text else []
-    for call in reply.tool_calls:
-        parts.append({"functionCall": {"id": call.id, "name": call.name, "args": json.loads(call.arguments)}})
+    for number, call in enumerate(reply.tool_calls):
+        part: Json = {"functionCall": {"id": call.id, "name": call.name, "args": json.loads(call.arguments)}}
+        if number == 0 and _SIGNING.search(envelope.model):
+            part["thoughtSignature"] = _signature(call.name, part["functionCall"]["args"])
+        parts.append(part)
     return parts
 
 
@@ -195,26 +229,31 @@ def _candidate(parts: list[Json], reason: str | None = None) -> Json:
     return candidate if reason is None else candidate | {"finishReason": reason}
 
 
-def _logprobs(reply: Reply) -> Json:
+def _logprobs(reply: Reply, ask: Ask) -> Json:
     if not reply.logprobs:
         return {}
-    scored = zip(reply.pieces, reply.logprobs, strict=True)
-    chosen = [{"token": piece, "logProbability": logprob} for piece, logprob in scored]
-    average = sum(reply.logprobs) / len(reply.logprobs)
-    return {"avgLogprobs": average, "logprobsResult": {"chosenCandidates": chosen}}
+
+    def scored(token: str, logprob: float) -> Json:
+        return {"token": token, "logProbability": logprob}
+
+    pairs = list(zip(reply.pieces, reply.logprobs, strict=True))
+    found: Json = {"chosenCandidates": [scored(*pair) for pair in pairs]}
+    if ask.top_logprobs:
+        found["topCandidates"] = [{"candidates": [scored(*each) for each in likeliest(*pair, ask)]} for pair in pairs]
+    return {"avgLogprobs": sum(reply.logprobs) / len(reply.logprobs), "logprobsResult": found}
 
 
 def body(reply: Reply, ask: Ask, envelope: Envelope) -> Json:
     """A whole reply."""
     if reply.refused_at_prompt:
         return _blocked(reply, envelope)
-    candidate = _candidate(_parts(reply), _FINISH_REASONS[reply.finish]) | _logprobs(reply)
+    candidate = _candidate(_parts(reply, envelope), _FINISH_REASONS[reply.finish]) | _logprobs(reply, ask)
     return _response(envelope, [candidate], _usage(reply, reply.usage.output_tokens))
 
 
 def frames(reply: Reply, ask: Ask, envelope: Envelope) -> Iterator[Frame]:
     """The chunks of a streamed reply."""
-    chunks = _chunks(reply, envelope)
+    chunks = _chunks(reply, ask, envelope)
     if ask.sse:
         for chunk, tokens, stage in chunks:
             yield Frame(event(chunk), tokens, stage)
@@ -226,7 +265,7 @@ def frames(reply: Reply, ask: Ask, envelope: Envelope) -> Iterator[Frame]:
     yield Frame(b"]", reply.usage.output_tokens, Stage.MARKER)
 
 
-def _chunks(reply: Reply, envelope: Envelope) -> Iterator[tuple[Json, int, Stage]]:
+def _chunks(reply: Reply, ask: Ask, envelope: Envelope) -> Iterator[tuple[Json, int, Stage]]:
     generated, total = reply.usage.reasoning_tokens, reply.usage.output_tokens
     if reply.refused_at_prompt:
         yield _blocked(reply, envelope), 0, Stage.FINISH
@@ -235,10 +274,10 @@ def _chunks(reply: Reply, envelope: Envelope) -> Iterator[tuple[Json, int, Stage
         generated += 1
         chunk = _response(envelope, [_candidate([{"text": piece}])], _usage(reply, generated))
         yield chunk, generated, Stage.TEXT
-    calls = _parts(reply)[1 if reply.text else 0 :]
+    calls = _parts(reply, envelope)[1 if reply.text else 0 :]
     if calls:
         yield _response(envelope, [_candidate(calls)], _usage(reply, total)), total, Stage.TEXT
-    last = _candidate([{"text": ""}] if reply.text else [], _FINISH_REASONS[reply.finish]) | _logprobs(reply)
+    last = _candidate([{"text": ""}] if reply.text else [], _FINISH_REASONS[reply.finish]) | _logprobs(reply, ask)
     yield _response(envelope, [last], _usage(reply, total)), total, Stage.FINISH
 
 

@@ -31,6 +31,7 @@ from .base import (
     Turn,
     event,
     joined,
+    likeliest,
     media_from,
     media_in,
     offered,
@@ -133,6 +134,7 @@ def parse(body: Json, *, model: str | None, stream: bool) -> Ask:
         stream=fields.flag("stream"),
         stream_usage=fields.table("stream_options").flag("include_usage"),
         logprobs=fields.flag("logprobs"),
+        top_logprobs=fields.integer("top_logprobs") or 0,
     )
 
 
@@ -200,13 +202,11 @@ def _finish_reason(reply: Reply) -> str:
     return "stop" if reply.refused_at_prompt else _FINISH_REASONS[reply.finish]
 
 
-def _logprob(piece: str, logprob: float) -> Json:
-    return {
-        "token": piece,
-        "logprob": logprob,
-        "bytes": list(piece.encode(errors="surrogatepass")),
-        "top_logprobs": [],
-    }
+def _logprob(piece: str, logprob: float, ask: Ask) -> Json:
+    def scored(token: str, number: float) -> Json:
+        return {"token": token, "logprob": number, "bytes": list(token.encode(errors="surrogatepass"))}
+
+    return scored(piece, logprob) | {"top_logprobs": [scored(*each) for each in likeliest(piece, logprob, ask)]}
 
 
 def _calls(reply: Reply) -> list[Json]:
@@ -226,7 +226,7 @@ def body(reply: Reply, ask: Ask, envelope: Envelope) -> Json:
     logprobs = None
     if reply.logprobs:
         scored = zip(reply.pieces, reply.logprobs, strict=True)
-        logprobs = {"content": [_logprob(piece, logprob) for piece, logprob in scored], "refusal": None}
+        logprobs = {"content": [_logprob(piece, logprob, ask) for piece, logprob in scored], "refusal": None}
     choice = {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": _finish_reason(reply)}
     return _head(envelope, "chat.completion") | {"choices": [choice], "usage": _usage(reply, envelope)}
 
@@ -245,7 +245,7 @@ def frames(reply: Reply, ask: Ask, envelope: Envelope) -> Iterator[Frame]:
         yield Frame(chunk({"refusal": "I'm sorry, but I can't assist with that request."}), generated, Stage.TEXT)
     for index, piece in enumerate(reply.pieces):
         generated += 1
-        logprobs = {"content": [_logprob(piece, reply.logprobs[index])]} if reply.logprobs else None
+        logprobs = {"content": [_logprob(piece, reply.logprobs[index], ask)]} if reply.logprobs else None
         yield Frame(chunk({"content": piece}, logprobs=logprobs), generated, Stage.TEXT)
     total = reply.usage.output_tokens
     for index, call in enumerate(_calls(reply)):

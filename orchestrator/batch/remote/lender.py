@@ -1,0 +1,135 @@
+"""What the owner of a ledger does with its workers' leases: each step is one transaction.
+
+take ─► give (a piece, with what it may cost) ─► take_in (what came of it) ─► ... ─► end
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+
+from ...choose.quote import limits_for
+from ...clock import Clock
+from ...config import RunOptions, Settings
+from ...deferred import dataclass
+from ...ledger.batches import Job, keep_lines
+from ...ledger.budgets import Scope
+from ...ledger.leases import (
+    Holder,
+    Lease,
+    ScopeName,
+    Wanted,
+    close,
+    end_piece,
+    give_piece,
+    lend,
+    mark_lost,
+    set_ledger,
+    take_back,
+    top_up,
+)
+from ...ledger.lent_rates import lend_rates
+from ...ledger.returned import take_in_returned
+from ...ledger.rows import to_micros
+from ...ledger.store import Ledger
+from ...registry.loading import registry_for
+from ...registry.model import RateLimits
+from ..backend import Attempt
+from .wire import Grant, Returned
+
+
+@dataclass(slots=True)
+class Lender:
+    """Lends to the workers of one job. `spent_nanousd` is what the job has cost so far, by rows that are here;
+    `sharers` is how many workers share the rate limits."""
+
+    job: Job
+    ledger: Ledger
+    settings: Settings
+    clock: Clock
+    max_cost_nanousd: int | None
+    spent_nanousd: int
+    sharers: int = 1
+    _limits: dict[str, RateLimits] | None = None
+    _grants: int = 0
+
+    async def take(self, lease_of: Holder) -> Lease:
+        """A lease that holds nothing yet."""
+        now = self.clock()
+        wanted = Wanted(0, now.date().isoformat())
+        return await self.ledger.submit(partial(lend, holder=lease_of, wanted=wanted, now=now))
+
+    async def give(
+        self, lease_id: str, piece: int, attempts: Sequence[Attempt], options: RunOptions, held: int, least: int
+    ) -> tuple[Grant | None, str]:
+        """Have a lease hold this much, and note that its worker gets these lines. None, and why, if it would hold less
+        than `least`: then nothing was given."""
+        now = self.clock()
+        left = None if self.max_cost_nanousd is None else max(0, self.max_cost_nanousd - self.spent_nanousd)
+        scopes = {scope for attempt in attempts for scope in _scopes_of(options, attempt)}
+        wanted = Wanted(held, now.date().isoformat(), scopes, left)
+        self._grants += 1
+        number, limits = self._grants, self._rate_limits()
+
+        def change(connection: sqlite3.Connection) -> tuple[Grant | None, str]:
+            lease = top_up(connection, lease_id, wanted, now)
+            if lease.hold.left < least or not scopes <= lease.holds.keys():
+                return None, lease.short_of
+            shares = lend_rates(
+                connection,
+                lease_id,
+                limits,
+                simulated=self.settings.simulate,
+                sharers=self.sharers,
+                now=to_micros(now),
+            )
+            give_piece(connection, lease_id, piece, [(each.line.number, each.number) for each in attempts])
+            return Grant(number, tuple(lease.limits()), shares), lease.short_of
+
+        return await self.ledger.submit(change)
+
+    async def take_in(self, lease_id: str, piece: int | None, returned: Returned, numbers: Iterable[int]) -> None:
+        """Write what came of a piece: rows, costs and outcomes, of these lines alone."""
+        wanted = frozenset(numbers)
+
+        def change(connection: sqlite3.Connection) -> int:
+            cost = take_in_returned(connection, lease_id, returned.runs)
+            keep_lines(connection, self.job, [kept for kept in returned.kept if kept.number in wanted])
+            if piece is not None:
+                end_piece(connection, lease_id, piece)
+            return cost
+
+        self.spent_nanousd += await self.ledger.submit(change)
+
+    async def note_ledger(self, lease_id: str, path: str) -> None:
+        """Note where the worker's own ledger is, on its machine."""
+        await self.ledger.submit(partial(set_ledger, lease_id=lease_id, path=path))
+
+    async def rest(self, lease_id: str) -> None:
+        """The worker has nothing to do: take back what its lease holds."""
+        await self.ledger.submit(partial(take_back, lease_id=lease_id))
+
+    async def end(self, lease_id: str) -> None:
+        """All is known of a lease."""
+        await self.ledger.submit(partial(close, lease_id=lease_id, now=self.clock()))
+
+    async def lose(self, lease_id: str) -> None:
+        """The worker is gone, and what it sent is not known."""
+        await self.ledger.submit(partial(mark_lost, lease_id=lease_id, now=self.clock()))
+
+    def _rate_limits(self) -> Mapping[str, RateLimits]:
+        if self._limits is None:
+            models = registry_for(self.settings).models
+            self._limits = {name: limits_for(spec, self.settings.free_tier) for name, spec in models.items()}
+        return self._limits
+
+
+def _scopes_of(options: RunOptions, attempt: Attempt) -> Iterable[ScopeName]:
+    """The category and the tags that a line's runs count towards."""
+    given = attempt.line.given
+    category = given.get("category", options.category)
+    tags = given.get("tags", given.get("tag", options.tags))
+    yield from ((Scope.TAG, tag) for tag in ([tags] if isinstance(tags, str) else tags or ()))
+    if category is not None:
+        yield Scope.CATEGORY, category
