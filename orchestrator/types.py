@@ -135,7 +135,8 @@ class Caching:
 class Request:
     """One completion to ask of one provider. `model` is the provider's own id. `timeout_s` covers the whole call.
 
-    What a model does not take is left out before. `top_logprobs`: with the logprobs, those of so many tokens that the
+    What a model does not take is left out before. One that `embeds` asks for the embedding of its message, with so many
+    `dimensions`, instead of an answer. `top_logprobs`: with the logprobs, those of so many tokens that the
     model held for likely in each place. `effort` is passed on by its name, and `thinking_tokens` to models
     that take a number instead. `tool_choice` is `auto`, `none`, `required`, or the name of a tool after `=`.
     """
@@ -157,6 +158,8 @@ class Request:
     top_logprobs: int = 0
     caching: Caching | None = None
     timeout_s: float = 600.0
+    embeds: bool = False
+    dimensions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +202,7 @@ class Completion:
     `ttft_ms`, the time to the first token, is known only for a streamed call. `thoughts` is what the reply has of the
     model's thoughts, kept apart from `text`; `thought` says that the server had a field for them, which may hold less
     than is billed as output. `disbelieved` is what the provider counted if that cannot be; `usage` is None then.
+    `embedding` is what a request that `embeds` asked for.
     """
 
     text: str
@@ -213,6 +217,7 @@ class Completion:
     thoughts: str = ""
     thought: bool = False
     disbelieved: Usage | None = None
+    embedding: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,10 @@ def make_plan(
     """
     check_prompt(prompt)
     check_options(options)
+    if options.semantic_cache or "embedding" in options.given:
+        from .semantic import check_semantic  # few runs ask for it
+
+        check_semantic(options, registry)
     observed = observed or Observed()
     if options.self_check is not None:
         options = replace(options, self_check=registry.model(options.self_check).name)

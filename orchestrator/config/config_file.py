@@ -62,7 +62,7 @@ def _reader(option: Option) -> Reader[Any]:
             return lambda value: dollars_to_nanousd(dollars(value))
         case Kind.SWITCH | Kind.YES_NO:
             return boolean
-        case Kind.TEXTS:
+        case Kind.TEXTS | Kind.NAMES:
             return list_of(text if option.choices is None else one_of(option.choices))
         case Kind.LIMITS:
             return _limits_by_task

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..deferred import dataclass, replace
 from ..errors import UsageError
-from ..types import AcceptRule, CountBy, Effort, Tool
+from ..types import AcceptRule, CountBy, Effort, Task, Tool
 
 DAY_S = 86_400
 _SHORTEST_S = 0.001
@@ -436,6 +436,26 @@ class RunOptions:
         metavar="[TTL]",
         config=True,
         shown="off",
+        of_runs=True,
+    )
+    semantic_cache: tuple[str, ...] = option(
+        (),
+        Kind.NAMES,
+        "Kinds of task, such as explanation,question: for these the response cache answers what was asked before in "
+        "other words, too. Implies --cache 1d.",
+        metavar="TASKS",
+        config=True,
+        choices=Task,
+        shown="none",
+        of_runs=True,
+    )
+    embedding: str = option(
+        "local",
+        Kind.TEXT,
+        "What tells the semantic cache how near two prompts are: local, which needs orch-llm[embed], or an embedding "
+        "model such as text-embedding-3-small.",
+        metavar="MODEL",
+        config=True,
         of_runs=True,
     )
     category: str = option(

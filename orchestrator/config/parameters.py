@@ -48,6 +48,8 @@ class RunParameters(TypedDict, total=False):
     leg_timeout: float | None
     provider_cache: bool | None
     cache: bool | float | str | None
+    semantic_cache: Sequence[str] | None
+    embedding: str | None
     category: str | None
     tags: Sequence[str] | None
     next_on: Sequence[str] | None

@@ -1,6 +1,7 @@
 """Answers that are kept for the response cache, in a file of their own beside the ledger.
 
-It can be deleted at any time. It has no prompts: an answer is found by the hash of all that was asked. A write survives
+It can be deleted at any time. An answer is found by the hash of all that was asked; prompts are in the file only for
+runs that use the semantic cache (`kept_prompts.py`). A write survives
 the end of the process, and may be lost with the machine's power; the file is usable after either. Where it is larger
 than its limit, the answers that were longest of no use go first.
 """
@@ -57,7 +58,7 @@ _INSERT = """
 
 class KeptAnswer(NamedTuple):
     """An answer under the key of what was asked. `answer` is a JSON object, `run_id` the run that paid for it, and
-    `cost_nanousd` what it paid; None is unknown."""
+    `cost_nanousd` what it paid; None is unknown. `beside`: bytes that are kept for it besides."""
 
     key: str
     answer: str
@@ -65,11 +66,12 @@ class KeptAnswer(NamedTuple):
     cost_nanousd: int | None
     created_at: datetime
     expires_at: datetime
+    beside: int = 0
 
     @property
     def bytes(self) -> int:
         """What it counts for in the file's size."""
-        return len(self.answer.encode()) + _PER_ANSWER
+        return len(self.answer.encode()) + _PER_ANSWER + self.beside
 
 
 class Kept(NamedTuple):
@@ -96,7 +98,7 @@ class KeptAnswers:
 
     def find(self, key: str, now: datetime, ttl_s: float) -> KeptAnswer | None:
         """The answer under a key, if it is not older than `ttl_s` seconds."""
-        with self._opened(create=False) as connection:
+        with self.opened(create=False) as connection:
             if connection is None:
                 return None
             row = connection.execute(
@@ -115,7 +117,7 @@ class KeptAnswers:
         rows = [_row(each, now) for each in answers if each.bytes <= self.limit_bytes]
         if not rows:
             return
-        with self._opened(create=True) as connection:
+        with self.opened(create=True) as connection:
             assert connection is not None
             with transaction(connection):
                 connection.executemany(_INSERT, rows)
@@ -125,7 +127,7 @@ class KeptAnswers:
 
     def prune(self, now: datetime) -> int:
         """Remove what is out of date, and what is beyond the limit. Returns how many answers that were."""
-        with self._opened(create=False) as connection:
+        with self.opened(create=False) as connection:
             if connection is None:
                 return 0
             with transaction(connection):
@@ -135,13 +137,13 @@ class KeptAnswers:
 
     def runs(self) -> list[str]:
         """The runs that paid for what is kept."""
-        with self._opened(create=False) as connection:
+        with self.opened(create=False) as connection:
             rows = () if connection is None else connection.execute("SELECT DISTINCT run_id FROM answers")
             return [row[0] for row in rows]
 
     def forget(self, runs: Sequence[str]) -> None:
         """Remove the answers of these runs."""
-        with self._opened(create=False) as connection:
+        with self.opened(create=False) as connection:
             if connection is not None and runs:
                 with transaction(connection):
                     connection.executemany("DELETE FROM answers WHERE run_id = ?", [(run,) for run in runs])
@@ -150,7 +152,7 @@ class KeptAnswers:
     def clear(self) -> int:
         """Remove all answers; a file that cannot be read is deleted. Returns how many answers that were."""
         try:
-            with self._opened(create=False) as connection:
+            with self.opened(create=False) as connection:
                 if connection is None:
                     return 0
                 with transaction(connection):
@@ -168,7 +170,7 @@ class KeptAnswers:
 
     def kept(self) -> Kept:
         """What is in the file."""
-        with self._opened(create=False) as connection:
+        with self.opened(create=False) as connection:
             if connection is None:
                 return Kept()
             count, size, oldest, newest = connection.execute(
@@ -184,7 +186,7 @@ class KeptAnswers:
             connection.close()
 
     @contextmanager
-    def _opened(self, *, create: bool) -> Iterator[sqlite3.Connection | None]:
+    def opened(self, *, create: bool) -> Iterator[sqlite3.Connection | None]:
         """The connection, for one thread at a time; None if there is no file and none is to be made."""
         try:
             with self._lock:

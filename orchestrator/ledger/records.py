@@ -10,6 +10,7 @@ from ..billing import CostSource as CostSource
 from ..deferred import dataclass
 
 NOT_BELIEVED = "not_believed"  # the key of a call's usage under which it stands if it cannot be
+EMBEDDING = "embedding"  # the role of a call that asks for the embedding of a prompt
 TOOL_CALLS = "tool_calls"  # the key of a run's metadata under which the ledger keeps them
 
 
@@ -87,7 +88,7 @@ class CallRecord:
     `submission` is set if it was made by a provider's batch API: which of the `provider_submissions` it was in;
     `batch_saved_nanousd` is what a live call would have cost more.
     `from_run` is set if nothing was sent, as that run's answer to the same request was kept; `saved_nanousd` is what it
-    had cost, None if that is unknown.
+    had cost, None if that is unknown. `similarity`, 0 to 1, is set if that was asked in other words.
     """
 
     call_id: str
@@ -127,6 +128,7 @@ class CallRecord:
     error_message: str | None = None
     from_run: str | None = None
     saved_nanousd: int | None = None
+    similarity: float | None = None
     submission: str | None = None
     batch_saved_nanousd: int | None = None
 

@@ -151,6 +151,13 @@ _OF_KEPT_ANSWERS = (
     *ADD_CACHE_SUMS,
 )
 
+# How similar the prompt was whose answer the semantic cache gave.
+_OF_SIMILARITY = (
+    "PRAGMA writable_schema = ON",
+    with_columns("call_rows", "similarity REAL"),
+    "PRAGMA writable_schema = RESET",
+)
+
 # The providers' batch APIs.
 _OF_SUBMISSIONS = (
     "PRAGMA writable_schema = ON",
@@ -167,6 +174,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     OF_BATCHES,
     OF_LEASES,
     OF_SUMS,
+    _OF_SIMILARITY,
     _OF_SUBMISSIONS,
 )
 _FIRST_WITH_VIEWS = 10

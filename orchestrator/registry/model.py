@@ -125,6 +125,21 @@ class ModelSpec:
         return max(self.levels, key=lambda level: level.rank)
 
 
+# From which similarity prompts are compared word by word. It is low on purpose: what parts prompts that are not the
+# same is the comparison, whatever the source (docs/caching.md has the figures).
+USUAL_THRESHOLD = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingModel:
+    """A model that gives embeddings. `dimensions` are asked for where a provider takes a number; None is its own.
+    `threshold`: the least cosine similarity, 0 to 1, of prompts that may ask the same."""
+
+    spec: ModelSpec
+    dimensions: int | None = None
+    threshold: float = USUAL_THRESHOLD
+
+
 @dataclass(frozen=True, slots=True)
 class Chain:
     """A named plan: mostly models in order. `name` is what was asked for."""
@@ -167,7 +182,7 @@ class Registry:
     """Models, chains, roles and tiers by name. Aliases are resolved by the lookups.
 
     A tier is a list of models in order of preference. `tier_plans`: the names of the chains that are tiers' plans.
-    `routing`: the rules of the routers.
+    `routing`: the rules of the routers. `embeddings`: the embedding models, which are never chosen.
     """
 
     models: Mapping[str, ModelSpec]
@@ -176,6 +191,7 @@ class Registry:
     tiers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     routing: Routing = field(default_factory=Routing)
     tier_plans: Mapping[str, str] = field(default_factory=dict)
+    embeddings: Mapping[str, EmbeddingModel] = field(default_factory=dict)
 
     @property
     def largest_window(self) -> int:

@@ -67,7 +67,7 @@ def name_of(value: Value) -> str:
 def _model(table: Table, name: str, provenance: Provenance) -> ModelSpec:
     spec = ModelSpec(
         name=name,
-        provider=table.required("provider", _provider),
+        provider=table.required("provider", provider),
         id=table.optional("id", text, name),
         status=table.optional("status", one_of(Status), Status.CURRENT),
         retires=table.optional("retires", day, None),
@@ -81,7 +81,7 @@ def _model(table: Table, name: str, provenance: Provenance) -> ModelSpec:
         tags=table.optional("tags", _words(text), frozenset()),
         aliases=table.optional("aliases", list_of(_name), ()),
         tokens_per_second=table.optional("tokens_per_second", _positive, None),
-        prices=table.required("prices", _prices(provenance)),
+        prices=table.required("prices", prices(provenance)),
     )
     if spec.output_limit > spec.context_window:
         raise table.value.error(f"output_limit {spec.output_limit:,} is above context_window {spec.context_window:,}")
@@ -92,7 +92,8 @@ def _model(table: Table, name: str, provenance: Provenance) -> ModelSpec:
     return spec
 
 
-def _provider(value: Value) -> str:
+def provider(value: Value) -> str:
+    """The name of a provider that there is."""
     name = text(value)
     if name not in PROVIDERS:
         suggestion = did_you_mean(name, PROVIDERS) or f"known: {', '.join(PROVIDERS)}"
@@ -161,7 +162,7 @@ def _free_quota(table: Table) -> FreeQuota:
     )
 
 
-def _prices(provenance: Provenance) -> Reader[tuple[Price, ...]]:
+def prices(provenance: Provenance) -> Reader[tuple[Price, ...]]:
     """A list of dated prices, oldest first, or the word `unpriced` for an unknown price."""
 
     def read(value: Value) -> tuple[Price, ...]:

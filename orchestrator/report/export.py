@@ -67,6 +67,7 @@ _CALL_COLUMNS = {
     "role": "calls.role",
     "from_run": "calls.from_run",
     "saved_nanousd": "calls.saved_nanousd",
+    "similarity": "calls.similarity",
     "submission": "calls.submission",
     "batch_saved_nanousd": "calls.batch_saved_nanousd",
 }

@@ -1,27 +1,68 @@
-"""Whether a run uses the response cache, and what decides its answers besides what is asked."""
+"""Whether a run uses the response cache, and the semantic one, and what decides its answers besides what is asked."""
 
 from __future__ import annotations
 
 from functools import partial
 
+from ..choose.making import Planned
 from ..clock import Clock
 from ..config import RunOptions, Settings
+from ..config.ages import USUAL_S
+from ..registry.model import USUAL_THRESHOLD, Registry
 from ..registry.providers import PROVIDERS, setting
 from .call.cache import AnswerCache, RunCache
+from .call.semantic import Semantic
 from .events import Note, Observer
 
 
 def run_cache(
-    answers: AnswerCache, options: RunOptions, settings: Settings, run_id: str, observe: Observer, clock: Clock
+    answers: AnswerCache,
+    planned: Planned,
+    registry: Registry,
+    settings: Settings,
+    run_id: str,
+    observe: Observer,
+    clock: Clock,
 ) -> RunCache | None:
-    """What a run that asks for the response cache has of it; None if no texts may be kept."""
+    """What a run has of the response cache; None if it does not ask for it, or no texts may be kept."""
+    options = planned.options
+    ttl_s = _age_s(options)
+    if not ttl_s:
+        return None
     if not settings.log_text:
         text = "no answer is taken from the cache or kept in it: texts are not to be kept (ORCH_LOG_TEXT, log_text)"
         observe(Note(text, loud=True))
         return None
     client = None if options.served is None else options.served.key
     beside = partial(_answers_from, settings, client)
-    return RunCache(answers, ttl_s=options.cache_s, run_id=run_id, beside=beside, observe=observe, clock=clock)
+    cache = RunCache(answers, ttl_s=ttl_s, run_id=run_id, beside=beside, observe=observe, clock=clock)
+    if options.semantic_cache:
+        cache.semantic = _semantic(answers, planned, registry)
+    return cache
+
+
+def _age_s(options: RunOptions) -> float:
+    """How old an answer may be, in seconds. The semantic cache alone means a day; what was turned off is off."""
+    if options.cache_s or not options.semantic_cache or "cache_s" in options.given:
+        return options.cache_s
+    return USUAL_S
+
+
+def _semantic(answers: AnswerCache, planned: Planned, registry: Registry) -> Semantic | None:
+    """The semantic cache for a question that stands alone, is of a kind that it was asked for, and is no long text."""
+    from ..paraphrase.agreement import MOST_CHARS  # few runs need any of it
+    from ..reading.embedding import LOCAL, LocalEmbedder
+    from ..registry.embeddings import find_embedding
+
+    prompt, options = planned.prompt, planned.options
+    suits = prompt.is_alone and not options.tools and planned.analysis.task in options.semantic_cache
+    if not suits or len(prompt.asked) > MOST_CHARS:
+        return None
+    if options.embedding == LOCAL:
+        return Semantic(prompt.asked, LocalEmbedder.name, USUAL_THRESHOLD, None, answers.search)
+    model = find_embedding(registry.embeddings, options.embedding)
+    source = f"{model.spec.provider}/{model.spec.id}/{model.dimensions or ''}"
+    return Semantic(prompt.asked, source, model.threshold, model, answers.search)
 
 
 def _answers_from(settings: Settings, client: str | None, provider: str) -> list[str | None]:

@@ -93,6 +93,8 @@ class Ending:
         self, status: RunStatus, text: str = "", outcome: Outcome | None = None, error: OrchError | None = None
     ) -> OrchestrationResult:
         metadata = recording.metadata_of(self.planned, self.execution.decisions, outcome, with_text=self.with_text)
+        if (cache := self.execution.order.cache) is not None:
+            metadata |= cache.metadata()
         row = recording.ended(
             self.run,
             status,

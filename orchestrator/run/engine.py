@@ -361,7 +361,7 @@ class Engine:
             environ={} if options.verify is None else self._for_commands(),
             free_tier=settings.free_tier,
             token_budget=None if options.max_tokens_total is None else TokenBudget(options.max_tokens_total),
-            cache=self._cache(opened, options, run.run_id, log.observe) if options.cache_s else None,
+            cache=self._cache(opened, planned, run.run_id, log.observe),
             by_batch=by_batch,
         )
         return Execution(
@@ -377,10 +377,12 @@ class Engine:
             experience=experience,
         )
 
-    def _cache(self, opened: Opened, options: RunOptions, run_id: str, observe: Observer) -> RunCache | None:
+    def _cache(self, opened: Opened, planned: Planned, run_id: str, observe: Observer) -> RunCache | None:
+        if not (planned.options.cache_s or planned.options.semantic_cache):
+            return None
         from .caching import run_cache  # heavy
 
-        return run_cache(opened.answers, options, self.settings, run_id, observe, self._clock)
+        return run_cache(opened.answers, planned, self.registry, self.settings, run_id, observe, self._clock)
 
     def _for_commands(self) -> dict[str, str]:
         return for_commands({**os.environ, **self.settings.environ}, self.settings.pass_variables)

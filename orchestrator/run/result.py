@@ -205,6 +205,7 @@ def _call_dict(call: CallRecord) -> dict[str, Any]:
         "cost_source": call.cost_source and call.cost_source.value,
         "from_run": call.from_run,
         "saved_nanousd": call.saved_nanousd,
+        "similarity": _rounded(call.similarity),
         "submission": call.submission,
         "batch_saved_nanousd": call.batch_saved_nanousd,
         "latency_ms": call.latency_ms,

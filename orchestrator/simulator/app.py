@@ -14,6 +14,7 @@ from types import MappingProxyType
 from ..deferred import dataclass, replace
 from ..registry.model import ModelSpec
 from ..types import Usage
+from . import embedding
 from .answers.compose import compose
 from .batches.records import Batch
 from .batches.running import Batches, Replied
@@ -103,7 +104,7 @@ class App:
         body = await connection.read_body()
         if body is None:
             return
-        if where.operation is Operation.GENERATE:
+        if where.operation in (Operation.GENERATE, Operation.EMBED):
             await self._generate(where, body, connection)
         elif where.operation is Operation.BATCHES:
             await self._answer_batches(where, body, connection)
@@ -189,7 +190,10 @@ class App:
     def _script(self, where: Route, body: bytes, entry: Entry) -> Script:
         wire = WIRES[where.wire]
         try:
-            ask = replace(wire.parse(_json(body), model=where.model, stream=where.stream), sse=where.sse)
+            if where.operation is Operation.EMBED:
+                ask = embedding.parse(_json(body), where.wire, where.model)
+            else:
+                ask = replace(wire.parse(_json(body), model=where.model, stream=where.stream), sse=where.sse)
         except Rejected as rejected:
             envelope = self._envelope(where, where.model or "")
             return of_error(wire.error(rejected.complaint, envelope), wire.headers(envelope, None))
@@ -218,6 +222,8 @@ class App:
         for fault in received.faults:
             if instead := _instead(fault, received):
                 return instead
+        if received.route.operation is Operation.EMBED:
+            return embedding.answered(ask, received.route.wire, wire.headers(envelope, None))
         spec = self._catalogue.find(
             ask.model, wire=received.route.wire, provider=received.route.provider, certain=received.route.certain
         )

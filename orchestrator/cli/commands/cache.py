@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from typing import Annotated
 
@@ -12,6 +13,8 @@ from ...config import Settings
 from ...deferred import dataclass
 from ...errors import UsageError, did_you_mean
 from ...ledger.kept_answers import KeptAnswers
+from ...ledger.kept_prompts import KeptPrompts
+from ...ledger.records import EMBEDDING
 from ...ledger.store import Ledger
 from ...money import NANO_PER_DOLLAR, format_nanousd
 from .. import render
@@ -20,7 +23,12 @@ from ..output import Output
 from ..setup import settings_from
 from .ledgers import read_ledger
 
-_HITS = "SELECT count(*), coalesce(sum(saved_nanousd), 0) FROM call_rows WHERE cost_source = 'cache' AND simulated = ?"
+_HITS = """
+    SELECT count(*), coalesce(sum(saved_nanousd), 0), count(similarity),
+           coalesce(sum(CASE WHEN similarity IS NOT NULL THEN saved_nanousd END), 0)
+    FROM call_rows WHERE cost_source = 'cache' AND simulated = ?
+"""
+_EMBEDDINGS = "SELECT count(*), coalesce(sum(cost_nanousd), 0) FROM call_rows WHERE role = ? AND simulated = ?"
 _MEGABYTE = 1_000_000
 
 
@@ -54,7 +62,8 @@ commands = {"cache": cache}
 
 def _stats(file: KeptAnswers, output: Output, settings: Settings) -> int:
     kept = file.kept()
-    hits, saved = _hits(read_ledger(settings.ledger), simulated=settings.simulate)
+    hits, saved, alike, saved_alike, embeddings, paid = _hits(read_ledger(settings.ledger), simulated=settings.simulate)
+    prompts = KeptPrompts(file).count()
     output.emit(
         {
             "schema_version": 1,
@@ -68,6 +77,13 @@ def _stats(file: KeptAnswers, output: Output, settings: Settings) -> int:
             "hits": hits,
             "saved_nanousd": saved,
             "saved": saved / NANO_PER_DOLLAR,
+            "semantic": {
+                "prompts": prompts,
+                "hits": alike,
+                "saved_nanousd": saved_alike,
+                "embeddings": embeddings,
+                "embeddings_nanousd": paid,
+            },
         }
     )
     if not output.json:
@@ -75,15 +91,25 @@ def _stats(file: KeptAnswers, output: Output, settings: Settings) -> int:
         size, limit = kept.bytes / _MEGABYTE, file.limit_bytes // _MEGABYTE
         render.line(f"answers kept: {kept.answers:,}{since}; {size:,.1f} of at most {limit:,} MB in {file.path}")
         render.line(f"calls answered by the cache: {hits:,}, which saved {format_nanousd(saved)}")
+        if prompts or alike or embeddings:
+            spent = f"; {embeddings:,} embeddings cost {format_nanousd(paid)}" if embeddings else ""
+            told = f"{alike:,}, which saved {format_nanousd(saved_alike)}{spent}"
+            render.line(f"of these by the semantic cache, which has {prompts:,} prompts: {told}")
     return 0
 
 
-def _hits(ledger: Ledger | None, *, simulated: bool) -> tuple[int, int]:
+def _hits(ledger: Ledger | None, *, simulated: bool) -> tuple[int, ...]:
+    """How many calls the cache answered and what that saved, the same for the semantic cache, and how many embeddings
+    were asked for and what they cost."""
     if ledger is None:
-        return 0, 0
+        return (0,) * 6
+
+    def read(connection: sqlite3.Connection) -> tuple[int, ...]:
+        hits = connection.execute(_HITS, (int(simulated),)).fetchone()
+        return (*hits, *connection.execute(_EMBEDDINGS, (EMBEDDING, int(simulated))).fetchone())
+
     with ledger:
-        row = ledger.read(lambda connection: connection.execute(_HITS, (int(simulated),)).fetchone())
-    return row[0], row[1]
+        return ledger.read(read)
 
 
 def _prune(file: KeptAnswers, output: Output, settings: Settings) -> int:

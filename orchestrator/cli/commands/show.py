@@ -23,6 +23,7 @@ from ..output import Output
 from ..setup import settings_from
 from .ledgers import find_recorded, read_existing_ledger
 from .rate import rating_document, rating_words
+from .semantic import looked_at, looked_lines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +60,11 @@ def show(flags: _ShowFlags) -> int:
 @command(_WhyFlags, argument="run")
 def why(flags: _WhyFlags) -> int:
     """RUN is the id of a run, the start of an id if no other begins the same, or last."""
-    (recorded, *_), output = _find(flags)
-    run, metadata = recorded.run, json.loads(recorded.run.metadata)
+    output, settings = Output.parse(flags.output), settings_from(flags)
+    with read_existing_ledger(settings) as ledger:
+        recorded = find_recorded(ledger, settings, flags.run)
+        run, metadata = recorded.run, json.loads(recorded.run.metadata)
+        looked = looked_at(ledger, run, metadata)
     output.emit(
         {
             "schema_version": 1,
@@ -70,10 +74,11 @@ def why(flags: _WhyFlags) -> int:
             "task": run.task,
             "decisions": metadata.get("decisions", []),
             "calls": [_judged(call) for call in recorded.calls],
+            "semantic_cache": looked,
         }
     )
     if not output.json:
-        for text in _why_lines(recorded):
+        for text in (*_why_lines(recorded), *looked_lines(looked)):
             render.line(text)
     return 0
 

@@ -2,6 +2,7 @@
 
     request ─► key ─┬─► another run is asking it right now: its answer, when it is there
                     ├─► kept in the file beside the ledger, and young enough: that answer
+                    ├─► asked in other words before, if the run wants the semantic cache: that answer
                     └─► asked; the answer is kept when the run that asked has accepted it
 
 An `AnswerCache` belongs to an open engine, a `RunCache` to one of its runs.
@@ -14,16 +15,20 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...clock import Clock
-from ...deferred import dataclass
-from ...errors import LedgerError
+from ...deferred import dataclass, replace
+from ...errors import LedgerError, OrchError
 from ...ledger.kept_answers import KeptAnswer, KeptAnswers
 from ...types import Request
 from ..events import Note, Observer
 from .attempt import Answered
 from .cache_key import Hit, from_json, is_complete, key_of, to_json
+
+if TYPE_CHECKING:
+    from .prompt_search import PromptSearch
+    from .semantic import Embed, Semantic
 
 Flight = tuple[asyncio.AbstractEventLoop, str]  # a request under way: its event loop, its key
 Send = Callable[[], Awaitable[Answered]]
@@ -39,6 +44,17 @@ class AnswerCache:
     def __init__(self, ledger: Path, limit_bytes: int) -> None:
         self.file = KeptAnswers(ledger, limit_bytes)
         self.flights: dict[Flight, asyncio.Future[Hit | None]] = {}
+        self._search: PromptSearch | None = None
+
+    @property
+    def search(self) -> PromptSearch:
+        """Finds the prompts of the answers in the file."""
+        from ...ledger.kept_prompts import KeptPrompts  # few runs have any
+        from .prompt_search import PromptSearch
+
+        if self._search is None:
+            self._search = PromptSearch(KeptPrompts(self.file))
+        return self._search
 
     def close(self) -> None:
         """Close the file."""
@@ -51,7 +67,7 @@ class RunCache:
 
     `ttl_s`: the age in seconds up to which an answer is taken. `beside` tells of a provider's name what decides an
     answer besides the request. `_times`: how often each request was answered in this run: one that a run makes again
-    wants another answer, and has a key of its own.
+    wants another answer, and has a key of its own. `semantic`: what it has of the semantic cache, if it uses that.
     """
 
     cache: AnswerCache
@@ -60,6 +76,7 @@ class RunCache:
     beside: Callable[[str], Any]
     observe: Observer
     clock: Clock
+    semantic: Semantic | None = None
     _times: dict[str, int] = field(default_factory=dict)
     _own: dict[str, Flight] = field(default_factory=dict)
     _broken: bool = False
@@ -69,15 +86,17 @@ class RunCache:
         the same at the same time."""
         key = key_of(request, provider=self.beside(provider), place=place)
         times = self._times.get(key, 0)
+        if not times and self.semantic is not None:
+            self.semantic.note(key, request, provider=self.beside(provider), place=place)
         return f"{key}-{times}" if times else key
 
     async def has(self, key: str) -> bool:
         """Whether there is an answer to be had without asking for it, as far as can be told."""
         return (asyncio.get_running_loop(), key) in self.cache.flights or await self._find(key) is not None
 
-    async def answer(self, key: str, send: Send, wait_s: Callable[[], float]) -> Answered | Hit:
+    async def answer(self, key: str, send: Send, wait_s: Callable[[], float], embed: Embed) -> Answered | Hit:
         """The answer under a key: a hit, or what `send` gives, whose errors are raised. For others that ask the same
-        this waits `wait_s()` seconds at most."""
+        this waits `wait_s()` seconds at most. `embed` asks a provider for an embedding."""
         flight = asyncio.get_running_loop(), key
         while (others := self.cache.flights.get(flight)) is not None:
             await asyncio.wait({others}, timeout=max(wait_s(), 0))
@@ -90,7 +109,9 @@ class RunCache:
         asked = self.cache.flights[flight] = flight[0].create_future()
         given: Hit | None = None
         try:
-            if (given := await self._find(key)) is not None:
+            if (given := await self._find(key)) is not None or (
+                given := await self._find_alike(key, embed)
+            ) is not None:
                 return given
             answered = await send()
             if is_complete(answered.completion):
@@ -103,6 +124,18 @@ class RunCache:
             else:
                 self._answered(key)
 
+    def passed_over(self, key: str) -> str:
+        """Why the nearest prompt of the semantic cache was not taken for the question, in words that quote no prompt;
+        empty if none was looked at."""
+        looked = None if self.semantic is None else self.semantic.looked.get(key)
+        return "" if looked is None else looked.passed_over
+
+    def metadata(self) -> dict[str, Any]:
+        """What the semantic cache looked at, for the run's record. It quotes no prompt."""
+        looked = () if self.semantic is None else self.semantic.looked.values()
+        rows = [each.to_dict() for each in looked if each.run_id is not None]
+        return {"semantic_cache": rows} if rows else {}
+
     async def keep(self, accepted: Iterable[str]) -> None:
         """Keep the answers of this run that were accepted, by their keys."""
         now, paid = self.clock(), dict[str, Hit]()
@@ -110,6 +143,7 @@ class RunCache:
             hit = self.cache.flights[self._own[key]].result() if key in self._own else None
             if hit is not None and hit.run_id == self.run_id:
                 paid[key] = hit
+        prompts = {} if self.semantic is None else self.semantic.to_keep(paid)
         rows = [
             KeptAnswer(
                 key=key,
@@ -118,12 +152,15 @@ class RunCache:
                 cost_nanousd=hit.cost_nanousd,
                 created_at=now,
                 expires_at=now + timedelta(seconds=self.ttl_s),
+                beside=prompts[key].bytes if key in prompts else 0,
             )
             for key, hit in paid.items()
         ]
         if rows and not self._broken:
             try:
                 await asyncio.to_thread(self.cache.file.keep, rows, now)
+                if prompts:
+                    await asyncio.to_thread(self.cache.search.prompts.keep, list(prompts.values()))
             except LedgerError as error:
                 self._does_without(error)
 
@@ -142,6 +179,25 @@ class RunCache:
             self._does_without(error)
         except (ValueError, KeyError, TypeError):  # it was written by another program
             pass
+        return None
+
+    async def _find_alike(self, key: str, embed: Embed) -> Hit | None:
+        """The answer to the same question in other words, if the run wants the semantic cache."""
+        if self.semantic is None or self._broken:
+            return None
+        try:
+            for looked in await self.semantic.nearest(key, embed):
+                if (kept := await self._find(looked.near.key)) is not None:
+                    self.semantic.looked[key] = replace(looked, run_id=kept.run_id)
+                    if looked.is_same:
+                        return replace(kept, similarity=looked.near.similarity)
+                    self.observe(Note(f"{looked.near.text[:200]!r} is not the same: {'; '.join(looked.differs)}"))
+                    break
+        except LedgerError as error:
+            self._does_without(error)
+        except OrchError as error:
+            self.observe(Note(f"asked without the semantic cache: {error.message}", loud=True))
+            self.semantic = None
         return None
 
     def _does_without(self, error: LedgerError) -> None:

@@ -18,11 +18,13 @@ _FORMAT = 1  # of what is hashed, and of what is kept: another one finds nothing
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An answer that was paid for before: by which run, and what that paid in nano-dollars, None if it is unknown."""
+    """An answer that was paid for before: by which run, and what that paid in nano-dollars, None if it is unknown.
+    `similarity` is set if that was asked in other words."""
 
     completion: Completion
     run_id: str
     cost_nanousd: int | None
+    similarity: float | None = None
 
 
 def key_of(request: Request, **beside: Any) -> str:

@@ -42,6 +42,7 @@ from .admission import Admission, HeldUpError
 from .allowance import Allowance, CostShare, TokenBudget
 from .attempt import Answered, Attempt
 from .connections import Connections
+from .embedding import embedded
 from .patience import Patience
 from .permit import Permit
 from .retry import Backoff
@@ -169,8 +170,8 @@ class Caller:
         `request.max_tokens` is lowered to what the run's cap and the budgets can pay for, unless the user set it.
         `reserved` is a draft that was reserved before: the first attempt sends it.
         """
-        if order.by_batch is None:
-            return await self._call_live(spec, request, order, step, role, reserved)
+        if order.by_batch is None or request.embeds:  # an embedding is looked up at once, or does not help
+            return await self._call_live(spec, request, replace(order, by_batch=None), step, role, reserved)
         answered = await order.by_batch.answer(self, spec, request, order, step, role)
         if answered is None:
             answered = await self._call_live(spec, request, replace(order, by_batch=None), step, role, None)
@@ -245,7 +246,8 @@ class Caller:
         if order.cache is None or key is None:
             return await send()
         until = min(order.deadline, order.patience.started(self._monotonic()).until)
-        found = await order.cache.answer(key, send, lambda: until - self._monotonic())
+        embed = partial(embedded, self, order)
+        found = await order.cache.answer(key, send, lambda: until - self._monotonic(), embed)
         if isinstance(found, Answered):
             answered = found
         else:

@@ -144,6 +144,7 @@ def from_cache(record: CallRecord, hit: Hit, at: datetime, *, log_text: bool) ->
         response_sha256=digest_of(completion.text),
         from_run=hit.run_id,
         saved_nanousd=hit.cost_nanousd,
+        similarity=hit.similarity,
     )
 
 

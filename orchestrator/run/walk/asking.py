@@ -134,7 +134,12 @@ class Asker:
         record = answered.record
         if record.from_run is not None:
             cost = "" if record.saved_nanousd is None else f", which paid {format_nanousd(record.saved_nanousd)}"
-            self.decide(f"{spec.name}'s answer is from the cache: that of run {record.from_run}{cost}")
+            alike = (
+                "" if record.similarity is None else f", asked the same in other words ({record.similarity:.2f} alike)"
+            )
+            self.decide(f"{spec.name}'s answer is from the cache: that of run {record.from_run}{cost}{alike}")
+        elif order.cache is not None and key is not None and (passed := order.cache.passed_over(key)):
+            self.decide(f"{spec.name}: {passed}")
         return answered
 
     async def _counted(self, spec: ModelSpec, request: Request, order: Order) -> tuple[Request, Order]:
