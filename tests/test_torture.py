@@ -28,6 +28,7 @@ SHORT = {
     "pricing": 4_000,
     "reports": 48,
     "upkeep": 4,
+    "batch": 2,
 }
 
 

@@ -44,7 +44,6 @@ from .eligible import WITH_BATCHES, Ways, left_out
 from .outcomes import Outcome, not_asked, outcome_of, submitted
 from .submitting import GRACE_S, Submitter
 
-WINDOW = 100_000  # lines that may be under way
 _AT_ONCE = 32  # runs that are carried out at the same time
 _STILL_S = 0.3  # after which the source of lines is taken to wait for results
 _WAITS_S = (5.0, 10.0, 20.0, 40.0, 60.0)  # between two looks at a provider

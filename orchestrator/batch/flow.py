@@ -13,7 +13,7 @@ import asyncio
 import sqlite3
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import datetime
 from functools import partial
 
@@ -67,7 +67,7 @@ class Flow:
         self._to_keep: list[Outcome] = []
         self._tail = self._tail_begun = False  # what is written from now on is provisional
         self._quiet = False  # no more lines are read: the user does not want to wait
-        self._moved = asyncio.Event()
+        self._moved, self._over = asyncio.Event(), asyncio.Event()
         self._writing = asyncio.Lock()
         self._failure: OrchError | None = None
         self.stopped: OrchError | None = None
@@ -92,7 +92,7 @@ class Flow:
             self._quiet, self.stopped = True, self.stopped or Interrupted()
             raise
         finally:
-            ticking.cancel()
+            self._over.set()  # what is being written is written to its end
             await asyncio.wait({ticking})
             await self._finish()
         if self._failure is not None:
@@ -162,8 +162,9 @@ class Flow:
     async def _tick(self) -> None:
         looks = 0
         try:
-            while True:
-                await asyncio.sleep(_EVERY_S)
+            while not self._over.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._over.wait(), _EVERY_S)
                 await self._flush()
                 looks += 1
                 if looks % _LOOK_EVERY == 0:

@@ -7,8 +7,8 @@ answer between fences, and replies with a score by a schema; nothing but that re
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import field
 
 from ..choose.making import Planned
@@ -20,10 +20,11 @@ from ..ledger.records import CallRecord, CallStatus
 from ..plan import Call, Check, Loop, Node
 from ..providers.base import Provider
 from ..registry.model import Chain, Registry
-from ..run.engine import Engine, RunInterrupted
-from ..run.events import CallStarted, Event, TextArrived
+from ..run.engine import Engine
+from ..run.events import Event, TextArrived
+from ..run.many import Bounds, Many, ManyResult, ToAsk
 from ..run.result import OrchestrationResult
-from ..run.spending import Bill, SpendingLimit
+from ..run.spending import SpendingLimit
 from ..run.walk.judgement import read_judgement
 from ..types import Completion, FinishReason, Prompt, digest_of
 from .records import Asked, Item, RecordedOutcome
@@ -75,13 +76,11 @@ class Gathering:
     connect: Callable[[str], Provider] | None = None
     engine: Engine = field(init=False)
     gathered: Gathered = field(default_factory=Gathered)
-    _limit: SpendingLimit = field(init=False)
     _chains: dict[str, Chain] = field(init=False)
 
     def __post_init__(self) -> None:
         self._chains = self._plans()
         self.engine = Engine(self.settings, replace(self.registry, chains=self._chains), connect=self.connect)
-        self._limit = SpendingLimit(self.options.max_cost_nanousd, whole=True)
 
     async def gather(self, prompts: Sequence[Asked]) -> Gathered:
         """Ask what is missing, some prompts at a time. Raises an OrchError if the first prompt could not be asked,
@@ -91,78 +90,67 @@ class Gathering:
         waiting = [asked for asked in prompts if self._missing(asked)]
         for way in self._missing(waiting[0]) if waiting else ():
             self._plan(waiting[0], way)
-        done = len(prompts) - len(waiting)
-        queue = iter(waiting)
-
-        async def work() -> None:
-            nonlocal done
-            for asked in queue:
-                if self.gathered.stopped is not None:
-                    return
-                self.progress("asking", done, len(prompts))
-                await self._ask_all(asked)
-                done += 1
-
-        self.engine.keep_open()
+        money = SpendingLimit(self.options.max_cost_nanousd, whole=True)
+        bounds = Bounds(concurrency=_AT_ONCE * len(self._ways))
+        asking = Many(self.engine, self._questions(waiting, len(prompts)), self.options.run, bounds, money)
+        gathered: dict[str, dict[_Way, RecordedOutcome]] = {}
+        left = {asked.id: len(self._missing(asked)) for asked in waiting}
         try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(_AT_ONCE):
-                    group.create_task(work())
-        except BaseExceptionGroup as several:
-            raise several.exceptions[0] from None
-        finally:
-            self.gathered.spent_nanousd = self._limit.spent_nanousd
-            await self.engine.aclose()
+            async with aclosing(aiter(asking)) as results:
+                async for each in results:
+                    question: _Question = each.question.mark
+                    self._take(question, each, gathered.setdefault(question.asked.id, {}))
+                    left[question.asked.id] -= 1
+                    if not left[question.asked.id]:
+                        self._keep(question.asked, gathered.pop(question.asked.id))
+        finally:  # what has come by the time of an interrupt is kept
+            self.gathered.spent_nanousd = money.spent_nanousd
+            by_id = {asked.id: asked for asked in waiting}
+            for name, outcomes in gathered.items():
+                self._keep(by_id[name], outcomes)
         return self.gathered
 
-    async def _ask_all(self, asked: Asked) -> None:
-        """All that is missing of a prompt, at the same time; what has come by the time of an interrupt is kept."""
-        gathered: dict[_Way, RecordedOutcome] = {}
+    def _questions(self, waiting: Sequence[Asked], of: int) -> Iterator[ToAsk]:
+        """What is missing of each prompt, with its plan."""
+        done = of - len(waiting)
+        for asked in waiting:
+            self.progress("asking", done, of)
+            done += 1
+            for way in self._missing(asked):
+                if self.gathered.stopped is not None:
+                    return
+                mark = _Question(asked, way)
+                try:
+                    planned = self._plan(asked, way)
+                    if planned.cost.maximum is None and self.options.max_cost_nanousd is not None:
+                        raise BudgetError(
+                            f"{way.name} or the judge has no known price, so no budget can hold it",
+                            hint="give it a price in your models.yaml",
+                        )
+                except (BudgetError, LedgerError) as error:  # they would meet every further run too
+                    self.gathered.stopped = error
+                    return
+                except OrchError as error:
+                    self.gathered.failures.append(f"{asked.id}, {way.name}: {error.message}")
+                    continue
+                yield ToAsk(planned.prompt, planned=planned, observe=mark.heard, mark=mark)
 
-        async def ask(way: _Way) -> None:
-            try:
-                gathered[way] = await self._ask(asked, way)
-            except (BudgetError, LedgerError) as error:  # they would meet every further run too
-                self.gathered.stopped = self.gathered.stopped or error
-            except OrchError as error:
-                self.gathered.failures.append(f"{asked.id}, {way.name}: {error.message}")
-
-        try:
-            await asyncio.gather(*(ask(way) for way in self._missing(asked)))
-        finally:
-            if gathered:
-                self._keep(asked, gathered)
-
-    async def _ask(self, asked: Asked, way: _Way) -> RecordedOutcome:
-        """A graded outcome. Raises BudgetError or LedgerError, with nothing sent, or what the run ended in."""
-        planned = self._plan(asked, way)
-        if planned.cost.maximum is None and self.options.max_cost_nanousd is not None:
-            raise BudgetError(
-                f"{way.name} or the judge has no known price, so no budget can hold it",
-                hint="give it a price in your models.yaml",
-            )
-        capped = replace(planned, options=replace(planned.options, max_cost_nanousd=planned.cost.maximum))
-        heard = _Heard()
-        async with self._limit.set_aside(planned.cost.maximum or 0) as bill:
-            try:
-                result = await self.engine.execute(capped, heard)
-            except RunInterrupted as interrupted:
-                self._settle(bill, interrupted.result)
-                raise
-            except LedgerError:
-                if not heard.started:  # nothing was sent; otherwise the worst case counts, for lack of a better figure
-                    bill.nanousd = 0
-                raise
-            self._settle(bill, result)
-        if result.exception is None:
-            return self._graded(asked, result, heard, is_plan=way.is_plan)
-        if isinstance(result.exception, BudgetError) and any(call.sent_at for call in result.calls):
-            raise OrchError(result.exception.message)  # this run's own cap, after a call that nobody knows the bill of
-        raise result.exception
-
-    def _settle(self, bill: Bill, result: OrchestrationResult) -> None:
-        bill.nanousd = result.cost_nanousd
+    def _take(self, question: _Question, each: ManyResult, outcomes: dict[_Way, RecordedOutcome]) -> None:
+        """What came of one way to answer a prompt: graded, or why there is nothing."""
+        result, error = each.result, each.error
+        if not each.asked:
+            self.gathered.stopped = self.gathered.stopped or error
+            return
         self.gathered.judging_nanousd += sum(call.cost_nanousd or 0 for call in result.calls if call.step == _JUDGE)
+        if isinstance(error, LedgerError):
+            self.gathered.stopped = self.gathered.stopped or error
+            return
+        try:
+            if error is not None:
+                raise error
+            outcomes[question.way] = self._graded(question.asked, result, question.heard, is_plan=question.way.is_plan)
+        except OrchError as failure:
+            self.gathered.failures.append(f"{question.asked.id}, {question.way.name}: {failure.message}")
 
     def _graded(self, asked: Asked, result: OrchestrationResult, heard: _Heard, *, is_plan: bool) -> RecordedOutcome:
         judging = [call for call in result.calls if call.step == _JUDGE]
@@ -247,6 +235,8 @@ class Gathering:
             )
 
     def _keep(self, asked: Asked, gathered: Mapping[_Way, RecordedOutcome]) -> None:
+        if not gathered:
+            return
         item = self.file.items.get(asked.id)
         item = item or Item(asked.id, asked.task, asked.prompt, {}, simulated=self.settings.simulate)
         models = {way.name: outcome for way, outcome in gathered.items() if not way.is_plan}
@@ -265,14 +255,11 @@ class _Way:
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """Which calls of a run were sent, and what they wrote, as it came: the ledger may be told to keep no text."""
+    """What the calls of a run wrote, as it came: the ledger may be told to keep no text."""
 
-    started: set[str] = field(default_factory=set)
     texts: dict[str, list[str]] = field(default_factory=dict)
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, CallStarted):
-            self.started.add(event.call_id)
         if isinstance(event, TextArrived):
             self.texts.setdefault(event.call_id, []).append(event.text)
 
@@ -284,6 +271,15 @@ class _Heard:
                 judgement = read_judgement(Completion(text, FinishReason(call.finish_reason), None, 0, call.model))
                 return None if judgement is None else judgement.score
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A prompt that is answered in one way."""
+
+    asked: Asked
+    way: _Way
+    heard: _Heard = field(default_factory=_Heard)
 
 
 def _no_verdict(judge: str | None, judging: Sequence[CallRecord]) -> str:

@@ -97,7 +97,7 @@ class Engine:
         self.registry = registry or registry_for(settings)
         self._clock = clock
         self._rng = rng or random.SystemRandom()
-        self._monotonic = monotonic
+        self.monotonic = self._monotonic = monotonic
         self._paces = Paces(simulated=settings.simulate, clock=clock, monotonic=monotonic)
         calibration = settings.calibration
         self._detector = ConfidenceDetector(

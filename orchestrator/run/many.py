@@ -12,7 +12,6 @@ error, unasked.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -107,14 +106,13 @@ class Many:
         money: SpendingLimit,
         *,
         observe: Observer = unobserved,
-        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
         self._questions = questions
         self._options = options
         self._bounds = bounds
         self._observe = observe
-        self._monotonic = monotonic
+        self._monotonic = monotonic = engine.monotonic
         self._until = None if bounds.deadline_s is None else monotonic() + bounds.deadline_s
         self._errors = 0
         self._results: AsyncGenerator[ManyResult, None] | None = None
@@ -274,7 +272,12 @@ class Many:
             return await self._engine.execute(plan, Bystander(observe), run_id=run_id, kept=question.kept)
 
         if self.money.total_nanousd is None:
-            result = await carried_out(planned)
+            try:
+                result = await carried_out(planned)
+            except asyncio.CancelledError as cancelled:
+                interrupted: OrchestrationResult | None = getattr(cancelled, "result", None)
+                self.money.spent_nanousd += 0 if interrupted is None else interrupted.cost_nanousd or 0
+                raise
             self.money.spent_nanousd += result.cost_nanousd or 0
             return result
         return await self.money.spend(planned, carried_out)

@@ -60,7 +60,7 @@ class SpendingLimit:
         async with self._changed:
             while (most := self._amount(worst_nanousd, expected_nanousd, least_nanousd)) is None:
                 if not self._aside:
-                    raise self.spent(worst_nanousd if expected_nanousd is None else max(least_nanousd, 1))
+                    raise self._spent(worst_nanousd if expected_nanousd is None else None)
                 await self._changed.wait()
             self._aside += most
         bill = Bill(most)
@@ -105,14 +105,15 @@ class SpendingLimit:
             if bill.most == worst or not _too_little(result):
                 return result
             if not self._aside:
-                raise self.spent(bill.most + 1)
+                raise self._spent(None)
             expected, least = worst, bill.most + 1  # another time, with more
 
-    def spent(self, wanted_nanousd: int) -> SpentError:
-        """The error for a run that needs more than is left."""
+    def _spent(self, wanted_nanousd: int | None) -> SpentError:
+        """The error for a run that needs more than is left; None for what is expected of it."""
         left = f"{format_nanousd(self._left())} of {format_nanousd(self.total_nanousd)} is left"
+        could = "is expected to cost more" if wanted_nanousd is None else f"could cost {format_nanousd(wanted_nanousd)}"
         return SpentError(
-            f"the next run could cost {format_nanousd(wanted_nanousd)}, and {left}",
+            f"the next run {could}, and {left}",
             hint="raise --max-cost, or lower --max-tokens; what was answered is kept",
         )
 

@@ -16,7 +16,7 @@ from .events import CallEnded, CallStarted, Event, Waiting
 
 MOST = 256  # where the caller says nothing
 _FIRST = 16  # runs that are started before it is known what the limits let through
-_UNHEARD = 64  # runs that were started and have told nothing yet
+_UNHEARD = 256  # runs that were started and have told nothing yet
 _HALVED_EVERY_S = 1.0  # refusals that come together are one
 _REFUSED = frozenset({RateLimitedError.code, OverloadedError.code})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    batch,
     budget,
     calendars,
     faults,
@@ -40,5 +41,6 @@ CHECKS: dict[str, Check] = {
         pricing.CHECK,
         reports.CHECK,
         upkeep.CHECK,
+        batch.CHECK,
     )
 }

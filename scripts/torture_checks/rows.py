@@ -12,7 +12,9 @@ from .check import Findings
 Row = sqlite3.Row
 
 OPEN = ("reserved", "sent")
-_CALLS = "SELECT calls.*, runs.prompt FROM calls JOIN runs USING (run_id) ORDER BY calls.rowid"
+_CALLS = (
+    "SELECT calls.*, runs.prompt, runs.status AS run_status FROM calls JOIN runs USING (run_id) ORDER BY calls.rowid"
+)
 # What the counters must hold, from the rows themselves.
 _SUMS = """
     SELECT simulated, scope, name, day, sum(committed_nanousd) AS committed_nanousd,

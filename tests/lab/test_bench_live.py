@@ -207,7 +207,7 @@ def test_an_interrupt_keeps_what_had_come_of_a_prompt(bench: Bench) -> None:
             async with asyncio.timeout(60):
                 await bench.script.hanging.wait()
                 await judged.wait()
-                while not gathering._limit.spent_nanousd:  # noqa: ASYNC110  # a purse has no event
+                while not gathering.gathered.judging_nanousd:  # noqa: ASYNC110  # figures have no event
                     await asyncio.sleep(0.01)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ...batch.outcomes import Outcome
@@ -24,16 +22,16 @@ _MOST_WARNINGS = 10  # different ones
 
 
 class Shown:
-    """Shows the progress of a job until it is cancelled, and warnings of its runs, each once."""
+    """Shows the progress of a job until it is cancelled, and warnings of its runs, each once; if `verbose`, what came
+    of each line."""
 
-    def __init__(self, progress: Progress, name: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, progress: Progress, name: str, *, verbose: bool = False) -> None:
         self._progress = progress
         self._name = name
-        self._monotonic = monotonic
+        self._verbose = verbose
         self._warned: set[str] = set()
         self._bar: Bar | None = None
         self.draining: str | None = None
-        self.verbose = False
 
     def __call__(self, event: Event) -> None:
         """Warn of what users should know."""
@@ -44,7 +42,7 @@ class Shown:
 
     def hear(self, outcome: Outcome) -> None:
         """What came of a line, which is told if that is wanted."""
-        if not self.verbose:
+        if not self._verbose:
             return
         document = outcome.document
         model, error = document.get("model_used"), document.get("error")

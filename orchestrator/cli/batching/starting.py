@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from ...batch.lines import Common
 from ...batch.output import STDOUT, FileSink, Sink, StreamSink, check_free
 from ...batch.reading import STDIN
 from ...batch.replacing import settled
-from ...clock import Clock
 from ...config import RunOptions, Settings
 from ...config.ages import age_s
 from ...deferred import dataclass, replace
@@ -29,12 +29,12 @@ _UNFINISHED = (JobStatus.RUNNING, JobStatus.STOPPED)
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """A job that this process works on, with the flags that hold for it. `goes_on`: it was begun before."""
+class Wanted:
+    """What a command line asks for: a job that goes on, or None for a new one; its input, and the flags that hold."""
 
-    job: Job
+    job: Job | None
+    input: str
     flags: BatchFlags
-    goes_on: bool
 
 
 def options_of_lines(flags: BatchFlags, settings: Settings) -> RunOptions:
@@ -63,38 +63,39 @@ def deadline_s(flags: BatchFlags) -> float | None:
     return seconds
 
 
-def begin(
-    flags: BatchFlags, given: str | None, resume: str | None, settings: Settings, ledger: Ledger, clock: Clock
-) -> Begun:
-    """The job that the flags ask for, of the input that was given: one that goes on, or a new one. Raises UsageError.
-
-    `resume` is the id of a batch, or `same`.
-    """
-    cap = None if flags.max_cost is None else cost_from(flags.max_cost)
+def wanted(flags: BatchFlags, given: str | None, resume: str | None, settings: Settings, ledger: Ledger) -> Wanted:
+    """What the flags ask for, of the input that was given. `resume` is the id of a batch, or `same`. Raises
+    UsageError."""
     job = _to_resume(flags, given, resume, settings, ledger)
     if job is not None:
-        flags = _flags_of(flags, job)
-        if cap is not None:
-            job = replace(job, max_cost_nanousd=cap)
-        job = settled(job, ledger)
-        taken = ledger.write(partial(take_up, job=job, process=ledger.process, ledger=ledger))
-        return Begun(replace(taken, written_bytes=job.written_bytes), flags, goes_on=True)
+        return Wanted(settled(job, ledger), given or job.input, _flags_of(flags, job))
     source, output = _absolute(given or STDIN), _absolute(flags.out or STDOUT)
-    _check_output(source, output, [job for job in jobs_of(ledger, simulated=settings.simulate) if job.output == output])
-    now = clock()
+    earlier = [job for job in jobs_of(ledger, simulated=settings.simulate) if job.output == output]
+    _check_output(source, output, earlier)
+    return Wanted(None, given or STDIN, flags)
+
+
+def begin(asked: Wanted, cap: int | None, settings: Settings, ledger: Ledger, now: datetime) -> Job:
+    """The job, which this process works on from now on; `cap` is a new one in nano-dollars. Raises UsageError if
+    another process works on it."""
+    flags = asked.flags
+    if asked.job is not None:
+        job = asked.job if cap is None else replace(asked.job, max_cost_nanousd=cap)
+        taken = ledger.write(partial(take_up, job=job, process=ledger.process, ledger=ledger))
+        return replace(taken, written_bytes=job.written_bytes)
     job = Job(
         job=0,
         job_id=str(ULID.from_datetime(now)),
         created_at=now,
         simulated=settings.simulate,
         status=JobStatus.RUNNING,
-        input=source,
-        output=output,
+        input=_absolute(asked.input),
+        output=_absolute(flags.out or STDOUT),
         settings=settings_of(flags),
         process=ledger.process,
         max_cost_nanousd=cap,
     )
-    return Begun(ledger.write(partial(add_job, job=job)), flags, goes_on=False)
+    return ledger.write(partial(add_job, job=job))
 
 
 def sink_of(job: Job) -> Sink:

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import chain
 from typing import BinaryIO
 
-from ...batch.backend import Task
+from ...batch.backend import Backend, Task
 from ...batch.estimate import estimate_of
 from ...batch.flow import Flow
 from ...batch.lines import Line
@@ -36,11 +36,12 @@ from .. import render
 from ..commands.ledgers import open_ledger
 from ..interrupts import Signals
 from ..output import Output
-from .backends import Watch, backend_of
+from ..setup import cost_from
+from .backends import Watch, backend_of, window_of
 from .elsewhere import check_engine, on_workers
 from .flags import BatchFlags
 from .shown import Shown
-from .starting import Begun, begin, common_of, deadline_s, options_of_lines, sink_of
+from .starting import begin, common_of, deadline_s, options_of_lines, sink_of, wanted
 
 _PATIENT_S = 600.0  # a batch rather waits for a model than asks a dearer one
 _CANNOT_BE_ASKED = (AuthenticationError, ConfigError, UsageError)
@@ -53,21 +54,30 @@ def work(
     provider stays there."""
     if settings.retry.max_wait_s == RetryPolicy().max_wait_s:
         settings = replace(settings, retry=replace(settings.retry, max_wait_s=_PATIENT_S))
-    deadline_s(flags)
     check_engine(flags)
-    options_of_lines(flags, settings)
-    common_of(flags)
+    limits = deadline_s(flags), None if flags.max_cost is None else cost_from(flags.max_cost)
     if given is not None:
         Input(given, _stdin()).close()  # nothing is begun for a file that is not there
     with open_ledger(settings.ledger) as ledger:
-        begun = begin(flags, given, resume or flags.resume, settings, ledger, local_now)
-        try:
-            return _go_through(begun, given, settings, ledger, flags, wait=wait)
-        except OrchError as error:
-            stopped = partial(end_job, job=begun.job, status=JobStatus.STOPPED, at=local_now())
-            with suppress(OrchError):
-                ledger.write(partial(stopped, code=error.code, message=error.message))
-            raise
+        asked = wanted(flags, given, resume or flags.resume, settings, ledger)
+        options, common = options_of_lines(asked.flags, settings), common_of(asked.flags)
+        with closing(Input(asked.input, _stdin())) as source:
+            engine = Engine(settings, ledger=ledger)
+            written = source.lines(common, asked.flags.form)
+            lines = _checked(written, source, engine, options, keys_here=flags.engine is None)
+            job = begin(asked, limits[1], settings, ledger, local_now())
+            task = _task(job, ledger, options, asked.flags, limits[0])
+            try:
+                asking = backend_of(engine, watch := Watch(), asked.flags.via, wait=wait)
+                backend = on_workers(asking, flags, settings, ledger, job, watch)
+                if asked.job is not None:
+                    _say_how_far(job, ledger)
+                return _go_through(task, lines, source, backend, watch, asked.flags, verbose=flags.verbose > 0)
+            except OrchError as error:
+                stopped = partial(end_job, job=job, status=JobStatus.STOPPED, at=local_now())
+                with suppress(OrchError):
+                    ledger.write(partial(stopped, code=error.code, message=error.message))
+                raise
 
 
 def estimate(flags: BatchFlags, settings: Settings) -> int:
@@ -92,46 +102,55 @@ def _tell(progress: render.Progress, source: Input, lines: int) -> None:
     progress(f"{lines:,} lines", source.position, source.size or source.position + 1)
 
 
-def _go_through(
-    begun: Begun, given: str | None, settings: Settings, ledger: Ledger, now: BatchFlags, *, wait: bool
-) -> int:
-    job, flags = begun.job, begun.flags
-    options, engine = options_of_lines(flags, settings), Engine(settings, ledger=ledger)
-    source = Input(given or job.input, _stdin())
-    lines = _checked(source.lines(common_of(flags), flags.form), source, engine, options, keys_here=now.engine is None)
+def _task(job: Job, ledger: Ledger, options: RunOptions, flags: BatchFlags, deadline: float | None) -> Task:
     counts = ledger.read(partial(counts_of, job=job))
-    task = Task(
+    return Task(
         job,
         ledger,
         options,
         spent_nanousd=counts.cost_nanousd or 0,
         max_cost_nanousd=job.max_cost_nanousd,
         concurrency=flags.concurrency,
-        deadline_s=deadline_s(now),
+        deadline_s=deadline,
         max_errors=flags.max_errors,
         full=flags.full,
     )
-    if begun.goes_on:
-        cost = format_nanousd(counts.cost_nanousd)
-        render.say(f"batch {job.job_id} goes on: {counts.done:,} answered, {counts.failed:,} failed, {cost} so far")
-    sink = sink_of(job)
-    backend, window = backend_of(engine, watch := Watch(), flags.via, wait=wait)
-    backend = on_workers(backend, now, settings, ledger, job, watch)
-    ordered = not flags.unordered
-    flow = Flow(task, lines, sink, backend, ordered=ordered, clock=local_now, heard=watch.hear, window=window)
-    flow.progress.begin_with(counts)
-    flow.progress.reading = lambda: (flow.feed.read, _share(flow, source))
-    shown = Shown(flow.progress, job.job_id)
-    watch.shown = shown
-    shown.verbose = now.verbose > 0
-    signals: Signals[None] = Signals(first=partial(_let_end, flow, shown))
-    try:
-        signals.run(_watched(flow, shown))
-    except Interrupted:
-        pass
-    finally:
-        sink.close()
-        source.close()
+
+
+def _say_how_far(job: Job, ledger: Ledger) -> None:
+    counts = ledger.read(partial(counts_of, job=job))
+    cost = format_nanousd(counts.cost_nanousd)
+    render.say(f"batch {job.job_id} goes on: {counts.done:,} answered, {counts.failed:,} failed, {cost} so far")
+
+
+def _go_through(
+    task: Task,
+    lines: Iterator[Line],
+    source: Input,
+    backend: Backend,
+    watch: Watch,
+    flags: BatchFlags,
+    *,
+    verbose: bool,
+) -> int:
+    job, ledger = task.job, task.ledger
+    with closing(sink_of(job)) as sink:
+        flow = Flow(
+            task,
+            lines,
+            sink,
+            backend,
+            ordered=not flags.unordered,
+            clock=local_now,
+            heard=watch.hear,
+            window=window_of(flags.via),
+        )
+        flow.progress.begin_with(ledger.read(partial(counts_of, job=job)))
+        flow.progress.reading = lambda: (flow.feed.read, _share(flow, source))
+        shown = watch.shown = Shown(flow.progress, job.job_id, verbose=verbose)
+        signals: Signals[None] = Signals(first=partial(_let_end, flow, shown))
+        with suppress(Interrupted):
+            signals.run(_watched(flow, shown))
     return _told(flow, job, ledger.read(partial(counts_of, job=job)), signals.exit_code)
 
 

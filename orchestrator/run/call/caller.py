@@ -171,7 +171,8 @@ class Caller:
         `reserved` is a draft that was reserved before: the first attempt sends it.
         """
         if order.by_batch is None or request.embeds:  # an embedding is looked up at once, or does not help
-            return await self._call_live(spec, request, replace(order, by_batch=None), step, role, reserved)
+            live = order if order.by_batch is None else replace(order, by_batch=None)
+            return await self._call_live(spec, request, live, step, role, reserved)
         answered = await order.by_batch.answer(self, spec, request, order, step, role)
         if answered is None:
             answered = await self._call_live(spec, request, replace(order, by_batch=None), step, role, None)
