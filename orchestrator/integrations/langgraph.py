@@ -18,15 +18,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ..api import orchestrate, waited_for
-from ..config import load_settings
+from ..config import RunOptions, load_settings
 from ..distribution import with_extra
 from ..errors import ConfigError, UsageError, did_you_mean
 from ..reading.complexity import ComplexityAnalyzer, analyzer_for
+from ..reading.messages import from_openai
 from ..reading.needs import Need, needs_of
-from ..reading.parsing import parse_prompt
+from ..reading.prompt import read_prompt
 from ..run.engine import Engine
 from ..run.result import OrchestrationResult
-from ..types import Analysis, Level, Task
+from ..types import Analysis, Level, Prompt, Task
+from .messages import NOT_SAID, conversation
 
 if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
@@ -41,9 +43,6 @@ WRITES: Mapping[str, Write] = MappingProxyType(
 
 _USER = ("human", "user")
 _ROLES = (*_USER, "ai", "assistant", "system", "developer", "tool")
-# Parts of a message in LangChain's and the providers' words.
-_NOT_ASKED = ("reasoning", "thinking", "redacted_thinking", "tool_use", "tool_call", "tool_call_chunk", "function_call")
-
 _RULES = (*(task.value for task in Task), *(level.value for level in Level), *(need.value for need in Need))
 
 
@@ -59,13 +58,13 @@ def plan_node(
     """A node that runs a plan of chains.yaml, or a strategy, on what the state holds; for `invoke` and `ainvoke`.
 
     `prompt` and `context` name keys of the state, or are functions of it. Either value may be text, a message or a
-    document of LangChain, or a list: of a prompt's, the last item counts, and in a state of messages the last one of
-    the user's; of a context's, all do. A context that the state does not have is none. `writes` maps keys of the state
-    to fields of the `OrchestrationResult`, or to functions of it; `cost` is in dollars, None if a call was unpriced.
-    `engine` has settings and models of its own; without one they are the user's, read at each run. Other `options` are
-    those of `orchestrate`.
+    document of LangChain, or a list. In a state of messages the user's last one asks, in the light of those before it;
+    of another list of a prompt's the last item counts; of a context's, all do. A context that the state does not have
+    is none. `writes` maps keys of the state to fields of the `OrchestrationResult`, or to functions of it; `cost` is in
+    dollars, None if a call was unpriced. `engine` has settings and models of its own; without one they are the user's,
+    read at each run. Other `options` are those of `orchestrate`.
 
-    The node raises UsageError for what cannot be sent as text, such as an image in a message, and the `OrchError` that
+    The node raises UsageError for what cannot be sent, such as a sound in a message, and the `OrchError` that
     a run ended in: a `TemporaryError` may be retried, `retryable` says so of any.
     plan_node itself raises ConfigError if LangGraph is not installed, and UsageError for a field that no result has.
     """
@@ -73,7 +72,8 @@ def plan_node(
 
     async def run(state: Any) -> dict[str, Any]:
         given = "" if context is None else _as_text(_read(state, context, optional=True))
-        result = await orchestrate(_as_prompt(_read(state, prompt)), plan, context=given, engine=engine, **options)
+        asked = _asked(_read(state, prompt))
+        result = await orchestrate(strategy=plan, **asked, context=given, engine=engine, **options)
         return {key: read(result) for key, read in readers.items()}
 
     def run_and_wait(state: Any) -> dict[str, Any]:
@@ -117,11 +117,13 @@ class AnalysisEdge:
         self.destinations = list(dict.fromkeys([*destinations, *([] if default is None else [default])]))
 
     def __call__(self, state: Any) -> str:
-        prompt = parse_prompt(_as_prompt(_read(state, self._prompt)))
-        analysis = self._analyzer.analyze(prompt)
+        asked = _asked(_read(state, self._prompt))
+        prompt = from_openai(asked["messages"]) if "messages" in asked else Prompt(asked["prompt"])
+        reading = read_prompt(prompt, RunOptions(), self._analyzer)
+        analysis = reading.analysis
         if not isinstance(self._rules, Mapping):
             return self._rules(analysis)
-        said = (analysis.task, analysis.level, *needs_of(prompt, analysis).kinds)
+        said = (analysis.task, analysis.level, *needs_of(reading.parsed, analysis).kinds)
         fitting = (node for rule, node in self._rules.items() if rule in said)
         target = next(fitting, self._default)
         if target is None:
@@ -161,17 +163,18 @@ def _read(state: Any, wanted: Read, *, optional: bool = False) -> Any:
         raise UsageError(f"the graph's state has no {wanted!r}") from None
 
 
-def _as_prompt(value: Any) -> str:
-    """The text of a prompt: of messages, the last one that is the user's own; of other lists, the last item."""
-    if not isinstance(value, list | tuple):
-        return _as_text(value)
-    asked = [item for item in value if _role_of(item) in (None, *_USER)]
-    if value and not asked:
+def _asked(value: Any) -> dict[str, Any]:
+    """What is asked, as `orchestrate` takes it: messages are a conversation, of other lists the last item counts."""
+    items = list(value) if isinstance(value, list | tuple) and _role_of(value) is None else [value]
+    roles = [_role_of(item) for item in items]
+    if None in roles or not items or (items[0] is value and roles[0] not in _USER):
+        return {"prompt": _as_text(items[-1]) if items else ""}
+    if not set(roles) & set(_USER):
         raise UsageError(
             "the graph's state holds no message of a user's, and an answer is no prompt",
             hint="say which one is the prompt: prompt=lambda state: state['messages'][-1]",
         )
-    return _as_prompt(asked[-1]) if asked else ""
+    return {"messages": conversation(items)}
 
 
 def _as_text(value: Any) -> str:
@@ -192,7 +195,7 @@ def _block(block: Any) -> str:
     if isinstance(block, str):
         return block
     kind = block.get("type") if isinstance(block, Mapping) else type(block).__name__
-    if kind in _NOT_ASKED:
+    if kind in NOT_SAID:
         return ""
     if isinstance(block, Mapping) and isinstance(text := block.get("text"), str):
         return text

@@ -27,7 +27,7 @@ from ulid import ULID
 from ..clock import rfc3339
 from ..deferred import dataclass, replace
 from ..errors import LedgerError
-from ..money import format_nanousd
+from ..money import MOST_NANOUSD, format_nanousd
 from ..period import Period
 from ..types import digest_of
 from . import entries
@@ -175,6 +175,13 @@ def top_up(connection: sqlite3.Connection, lease_id: str, wanted: Wanted, now: d
     )
     connection.execute("UPDATE leases SET renewed_at = ? WHERE lease_id = ?", (to_micros(now), lease_id))
     return _short(connection, lease_id, short_of)
+
+
+def room_for(connection: sqlite3.Connection, lease_id: str, wanted: Wanted) -> int:
+    """The most that `top_up` could have a lease hold now, whatever is wanted; at most a million dollars."""
+    lease = lease_of(connection, lease_id)
+    states = budget_states(connection, date.fromisoformat(wanted.day), simulated=lease.holder.simulated)
+    return lease.hold.left + _grant(connection, lease, replace(wanted, held=MOST_NANOUSD), states)[0]
 
 
 def note_spent(connection: sqlite3.Connection, lease_id: str, run: Mapping[str, Any], calls: Iterable[Any]) -> None:

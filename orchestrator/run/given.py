@@ -99,10 +99,11 @@ def prompt_given(
 ) -> Prompt:
     """The prompt with a text or with files as its context; or a conversation."""
     if messages is not None:
-        if text is not None or context:
-            raise UsageError("messages are given, and with them all that is asked: leave out prompt and context")
+        if text is not None or not isinstance(context or "", str):
+            raise UsageError("messages are given, and with them all that is asked: leave out prompt and files")
         said = from_openai(messages)
-        return said if system is None else replace(said, system=joined_system(system, said.system))
+        said = said if system is None else replace(said, system=joined_system(system, said.system))
+        return _with_context(said, str(context or ""))
     if text is None:
         raise UsageError("there is no prompt and there are no messages")
     if isinstance(context, str):
@@ -110,6 +111,14 @@ def prompt_given(
     if not context:
         return Prompt(text, system)
     return attach(text, system, read_attachments(context, stdin=None, window=registry.largest_window).text)
+
+
+def _with_context(said: Prompt, context: str) -> Prompt:
+    """The conversation with a text behind its question."""
+    if not context.strip():
+        return said
+    parts = (*said.parts, f"\n{context}") if said.parts else ()
+    return replace(said, text=f"{said.text}\n\n{context}", parts=parts, context=context)
 
 
 async def with_attached(prompt: Prompt, named: Sequence[str], *, simulate: bool) -> Prompt:

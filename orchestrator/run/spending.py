@@ -22,6 +22,11 @@ _PART = 4  # a run gets at most this part of what is left
 _OF_EXPECTED = 8  # or so many times what it is expected to cost
 
 
+def usual_cap(worst_nanousd: int, expected_nanousd: int) -> int:
+    """The cap of a run where money is short."""
+    return min(worst_nanousd, _OF_EXPECTED * expected_nanousd)
+
+
 class SpentError(BudgetError):
     """What is left does not pay for the next run. Nothing of it was sent."""
 

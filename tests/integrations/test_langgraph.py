@@ -118,11 +118,40 @@ def test_a_state_of_messages_is_asked_by_its_last_one_and_gets_another(tmp_path:
         engine=stage.engine(),
     )
     state = graph_of(MessagesState, node).invoke({"messages": [AIMessage("Ask me."), HumanMessage("Which one is it?")]})
-    assert stage.script.sent[0].messages[0].content == "Which one is it?"
+    assert said_in(stage) == [("assistant", "Ask me."), ("user", "Which one is it?")]
     assert [message.text for message in state["messages"]] == ["Ask me.", "Which one is it?", SURE]
 
 
-IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+def said_in(stage: Stage) -> list[tuple[str, str]]:
+    return [(turn.role, turn.content) for turn in stage.script.sent[0].messages]
+
+
+def test_a_conversation_goes_on_with_its_system_prompt_its_images_its_tools_and_the_context(tmp_path: Path) -> None:
+    stage = scripted(tmp_path)
+    node = plan_node(chain="claude-sonnet-5-5", prompt="messages", context=lambda _: "A note.", engine=stage.engine())
+    node.invoke(
+        {
+            "messages": [
+                SystemMessage("Be brief."),
+                ("user", "A cat?"),
+                AIMessage([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "Yes."}]),
+                HumanMessage([{"type": "text", "text": "And this?"}, IMAGE]),
+                AIMessage("", tool_calls=[CALL]),
+                ToolMessage("a dog", tool_call_id="1"),
+                AIMessage("I have answered since."),
+            ]
+        }
+    )
+    (sent,) = stage.script.sent
+    assert sent.system == "Be brief."
+    told = [("assistant", "[called look_up with {}]"), ("user", "[result of look_up]\na dog")]
+    asked = ("user", "And this?\n\nA note.")
+    assert said_in(stage) == [("user", "A cat?"), ("assistant", "Yes."), asked, *told]
+    assert [media.media_type for media in sent.messages[2].media] == ["image/png"]
+
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="  # 1 by 1
+IMAGE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
 
 
 @pytest.mark.parametrize(
@@ -168,15 +197,17 @@ def test_an_answer_is_no_prompt(tmp_path: Path, messages: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "block", [IMAGE, {"type": "image", "source": {}}, {"type": "input_audio"}, {"type": "file", "file_id": "f"}]
+    ("place", "kind"),
+    [(place, kind) for kind in ("image", "input_audio", "file") for place in ("prompt", "context")],
 )
-@pytest.mark.parametrize("place", ["prompt", "context"])
-def test_what_is_no_text_is_not_left_out_in_silence(tmp_path: Path, block: dict[str, Any], place: str) -> None:
+def test_what_cannot_be_sent_is_not_left_out_in_silence(tmp_path: Path, kind: str, place: str) -> None:
     stage = scripted(tmp_path)
-    state = {"prompt": "Which?", "context": ""} | {place: [HumanMessage([{"type": "text", "text": "See:"}, block])]}
-    with pytest.raises(UsageError, match=block["type"]):
+    state = {"prompt": "Which?", "context": ""} | {
+        place: [HumanMessage([{"type": "text", "text": "See:"}, {"type": kind}])]
+    }
+    with pytest.raises(UsageError, match=kind):
         plan_node(context="context", engine=stage.engine()).invoke(state)
-    with pytest.raises(UsageError, match=block["type"]):
+    with pytest.raises(UsageError, match=kind):
         AnalysisEdge({}, default="x", prompt=place)(state)
     assert not stage.script.sent
 

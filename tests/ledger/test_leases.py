@@ -262,7 +262,7 @@ class Play:
         return [self.worker(self.rng.choice(found))] if found else []
 
 
-@pytest.mark.parametrize("seed", [100, 101, 104])
+@pytest.mark.parametrize("seed", [100, 101])
 def test_no_budget_is_overspent_whoever_spends_dies_or_comes_back(seed: int) -> None:
     owner = Ledger.in_memory()
     with closing(owner):

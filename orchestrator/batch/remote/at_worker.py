@@ -22,7 +22,7 @@ from ...registry.providers import PROVIDERS
 from ...run.portal import Portal
 from ...run.whereabouts import host_name
 from .desk import LEDGER, Desk, found_of
-from .wire import About, Hello, Piece, Returned, Trouble
+from .wire import About, Hello, LineCost, Piece, Returned, Trouble
 
 FOLDER = "ORCH_WORKER_DIR"  # the variable that names where workers' ledgers are
 ALIVE, GONE = "alive", "gone"
@@ -47,15 +47,15 @@ def look() -> About:
     return About(len(MIGRATIONS), host_name() or "", keys)
 
 
-async def open_desk(hello: Hello) -> tuple[str, int] | Trouble:
-    """Make a desk. Returns where its ledger is, and what the line that it planned may cost at most."""
+async def open_desk(hello: Hello) -> tuple[str, LineCost] | Trouble:
+    """Make a desk. Returns where its ledger is, and what the line that it planned may cost."""
     try:
         desk = Desk(hello, dict(os.environ), folder_of(hello.lease_id))
-        worst = await _carry_out(desk.open())
+        cost = await _carry_out(desk.open())
     except OrchError as error:
         return Trouble.of(error)
     _DESKS[hello.lease_id] = desk
-    return str(desk.folder / LEDGER), worst
+    return str(desk.folder / LEDGER), cost
 
 
 def work(piece: Piece) -> Returned | Trouble:

@@ -14,7 +14,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
 from contextlib import suppress
-from functools import partial
+from functools import partial, reduce
 
 from ...clock import Clock, local_now
 from ...config import Settings
@@ -29,7 +29,7 @@ from .lender import Lender
 from .recovery import anyway, recover_job, recover_lease, uncertain
 from .seats import Seat, Usher, host_of
 from .source import Source
-from .wire import Piece, Returned, Trouble
+from .wire import LineCost, Piece, Returned, Trouble
 
 _LOOK_EVERY_S = 1.0  # whether all workers are there
 _LOOKS = 15  # so often for what a lost worker has left, and for a scheduler that does not answer
@@ -71,6 +71,8 @@ class Workers:
         self._look_due = False
         self._waiting: deque[Attempt] = deque()  # lines to be asked, before those that are read
         self._out: deque[Outcome] = deque()
+        self._held: dict[int, int] = {}  # what leases held when they got each piece
+        self._least: dict[int, int] = {}  # what a lease has to hold for a line that came back unasked
         self._number = self._failed = self._silent = 0
         self._lender: Lender | None = None
 
@@ -90,7 +92,7 @@ class Workers:
         """As `Backend.work`."""
         cluster = await Cluster.open(self._engine)
         self._lender = lender = Lender(
-            task.job, task.ledger, self._settings, self._clock, task.max_cost_nanousd, task.spent_nanousd
+            task.job, task.ledger, self._settings, task.options, self._clock, task.max_cost_nanousd, task.spent_nanousd
         )
         usher = source = None
         looking = asyncio.create_task(self._look_now_and_then())
@@ -192,20 +194,21 @@ class Workers:
         return tuple(attempts)
 
     async def _give(self, usher: Usher, seat: Seat, attempts: tuple[Attempt, ...]) -> bool:
-        """Give a worker a piece, if its lease can hold what one of its lines may cost at most. If it cannot, and nobody
-        has anything that may come back, all is stopped."""
+        """Give a worker a piece, if its lease can hold enough for one of its lines. If it cannot, and nobody has
+        anything that may come back, all is stopped."""
         self._number += 1
-        worst = max(each.worst_nanousd for each in self._seats)
-        held = (seat.lines + len(attempts)) * worst
-        grant, short_of = await usher.lender.give(
-            seat.lease_id, self._number, attempts, usher.task.options, held, worst
-        )
-        if grant is None:
-            if not any(other.pieces for other in self._seats):
-                problem = f"the next line could cost more than is left: {short_of}"
+        cost = reduce(LineCost.or_more, (each.cost for each in self._seats))
+        alone = not any(other.pieces for other in self._seats)
+        least = max(cost.needed if alone else cost.usual, *(self._least.get(each.line.number, 0) for each in attempts))
+        lines = seat.lines + len(attempts)
+        given = await usher.lender.give(seat.lease_id, attempts, self._number, lines, cost, least)
+        if (grant := given.grant) is None:
+            if alone:
+                problem = f"the next line could cost more than is left: {given.short_of}"
                 self.stop(BudgetError(problem, hint="raise --max-cost or the budget; what was answered is kept"))
             return False
         seat.pieces[self._number] = attempts
+        self._held[self._number] = given.left
         piece = Piece(seat.lease_id, self._number, grant, attempts)
         seat.calls[self._number] = asyncio.create_task(self._await_piece(usher.cluster, seat, piece))
         return True
@@ -234,9 +237,15 @@ class Workers:
         assert self._lender is not None
         await self._lender.take_in(seat.lease_id, came.piece, answer, [each.line.number for each in attempts])
         seat.limit, seat.waits_for = max(1, answer.limit), answer.waits_for
-        seat.worst_nanousd = max(seat.worst_nanousd, answer.worst_nanousd)
+        seat.cost = seat.cost.or_more(answer.cost)
         if not seat.pieces and not seat.gone:
             await self._lender.rest(seat.lease_id)
+        left = self._held.pop(came.piece, 0)
+        for attempt in attempts:
+            if attempt.line.number in answer.unasked:
+                self._least[attempt.line.number] = left + left // 2 + 1  # as it was, it was too little
+            else:
+                self._least.pop(attempt.line.number, None)
         self._sort(attempts, answer, task)
 
     def _sort(self, attempts: tuple[Attempt, ...], returned: Returned, task: Task) -> None:

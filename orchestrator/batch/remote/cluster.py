@@ -58,7 +58,7 @@ class Cluster:
                 local = await LocalCluster(  # type: ignore[no-untyped-call]
                     n_workers=int(number) if number else os.cpu_count() or 1,
                     threads_per_worker=1,
-                    dashboard_address=None,
+                    dashboard_address=":0",
                     asynchronous=True,
                     silence_logs=logging.CRITICAL,
                 )

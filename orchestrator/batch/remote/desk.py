@@ -25,14 +25,15 @@ from ...ledger.budgets import Scope, set_budgets
 from ...ledger.rate_shares import set_shares
 from ...ledger.returned import returned_runs
 from ...ledger.store import Ledger
+from ...plan import needed
 from ...run.engine import Engine
 from ...run.given import options_over
 from ...run.result import OrchestrationResult
-from ...run.spending import SpendingLimit
+from ...run.spending import SpendingLimit, usual_cap
 from ..backend import Attempt, Task
 from ..live import Live
 from ..outcomes import NOT_ASKED, Outcome
-from .wire import Grant, Hello, Piece, Returned, Trouble, with_environment
+from .wire import Grant, Hello, LineCost, Piece, Returned, Trouble, with_environment
 
 LEDGER = "ledger.db"
 _INTERRUPTED = "interrupted"
@@ -40,15 +41,15 @@ _INTERRUPTED = "interrupted"
 
 @dataclass(slots=True)
 class LeasedMoney(SpendingLimit):
-    """What a lease has granted in all. `worst_nanousd` is the most that any line could have cost so far."""
+    """What a lease has granted in all. `cost` is what any line could have cost so far."""
 
-    worst_nanousd: int = 0
+    cost: LineCost = field(default_factory=LineCost)
 
     async def spend(
         self, planned: Planned, carry_out: Callable[[Planned], Awaitable[OrchestrationResult]]
     ) -> OrchestrationResult:
         """As `SpendingLimit.spend`."""
-        self.worst_nanousd = max(self.worst_nanousd, _worst(planned))
+        self.cost = self.cost.or_more(_cost(planned))
         return await SpendingLimit.spend(self, planned, carry_out)
 
 
@@ -70,14 +71,14 @@ class Desk:
         self.folder = folder
         self._hello = hello
         self._settings = with_environment(hello.settings, hello.files, environ, folder, folder / LEDGER)
-        self._money = LeasedMoney(0, whole=True)
+        self._money = LeasedMoney(0)
         self._grant = -1
         self._stream: _Stream | None = None
         self._stopped: OrchError | None = None
 
-    async def open(self) -> int:
-        """Open the engine, and plan the line that was given for it. Returns what that may cost at most, in
-        nano-dollars. Raises what keeps lines from being asked here."""
+    async def open(self) -> LineCost:
+        """Open the engine, and plan the line that was given for it. Returns what that may cost. Raises what keeps lines
+        from being asked here."""
         self._ledger = await asyncio.to_thread(Ledger.open, self._settings.ledger)
         self._engine = Engine(self._settings, ledger=self._ledger)
         self._engine.keep_open()
@@ -93,8 +94,8 @@ class Desk:
         )
         probe = self._hello.probe
         if probe is None or probe.prompt is None:
-            return 0
-        return _worst(await self._engine.prepare(probe.prompt, options_over(self._task.options, probe.given)))
+            return LineCost()
+        return _cost(await self._engine.prepare(probe.prompt, options_over(self._task.options, probe.given)))
 
     async def work(self, piece: Piece) -> Returned:
         """Ask the lines of a piece, within what its grant allows."""
@@ -116,7 +117,7 @@ class Desk:
             found,
             unasked=unasked,
             limit=1 if live is None else live.limit,
-            worst_nanousd=self._money.worst_nanousd,
+            cost=self._money.cost,
             waits_for=None if live is None else live.standing.waits_for,
         )
 
@@ -150,6 +151,7 @@ class Desk:
             return
         self._grant = grant.number
         await self._ledger.submit(partial(_set_limits, grant=grant, simulated=self._settings.simulate))
+        self._money.whole = grant.whole
         self._money.total_nanousd = sum(limit.limit_nanousd for limit in grant.limits if limit.scope is Scope.ALL)
 
     async def _ask(self, attempts: Iterable[Attempt]) -> list[Outcome]:
@@ -216,15 +218,17 @@ def _set_limits(connection: sqlite3.Connection, grant: Grant, simulated: bool) -
     set_shares(connection, grant.shares, simulated=simulated)
 
 
-def _worst(planned: Planned) -> int:
-    """What a run may cost at most. Raises BudgetError if that is unknown: a lease holds an amount."""
+def _cost(planned: Planned) -> LineCost:
+    """What a run may cost. Raises BudgetError if that is unknown: a lease holds an amount."""
     worst, cap = planned.cost.maximum, planned.options.max_cost_nanousd
-    if worst is None:
+    expected, least = planned.cost.expected, needed(planned.plan, planned.costs.__getitem__)
+    if worst is None or expected is None or least is None:
         raise BudgetError(
             "a model of the plan has no known price, so no lease can hold it",
             hint="give it a price in your models.yaml, or leave out --engine",
         )
-    return worst if cap is None else min(worst, cap)
+    worst = worst if cap is None else min(worst, cap)
+    return LineCost(worst, usual_cap(worst, max(expected, least)), min(worst, least))
 
 
 async def _each(lines: asyncio.Queue[Attempt | None]) -> AsyncIterator[Attempt]:

@@ -12,7 +12,7 @@ from functools import partial
 from ...choose.quote import limits_for
 from ...clock import Clock
 from ...config import RunOptions, Settings
-from ...deferred import dataclass
+from ...deferred import dataclass, replace
 from ...ledger.batches import Job, keep_lines
 from ...ledger.budgets import Scope
 from ...ledger.leases import (
@@ -25,6 +25,7 @@ from ...ledger.leases import (
     give_piece,
     lend,
     mark_lost,
+    room_for,
     set_ledger,
     take_back,
     top_up,
@@ -36,7 +37,16 @@ from ...ledger.store import Ledger
 from ...registry.loading import registry_for
 from ...registry.model import RateLimits
 from ..backend import Attempt
-from .wire import Grant, Returned
+from .wire import Grant, LineCost, Returned
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a lease holds after it was asked for a piece; the grant is None if that is too little, for a reason."""
+
+    grant: Grant | None
+    left: int
+    short_of: str
 
 
 @dataclass(slots=True)
@@ -47,6 +57,7 @@ class Lender:
     job: Job
     ledger: Ledger
     settings: Settings
+    options: RunOptions
     clock: Clock
     max_cost_nanousd: int | None
     spent_nanousd: int
@@ -61,21 +72,27 @@ class Lender:
         return await self.ledger.submit(partial(lend, holder=lease_of, wanted=wanted, now=now))
 
     async def give(
-        self, lease_id: str, piece: int, attempts: Sequence[Attempt], options: RunOptions, held: int, least: int
-    ) -> tuple[Grant | None, str]:
-        """Have a lease hold this much, and note that its worker gets these lines. None, and why, if it would hold less
-        than `least`: then nothing was given."""
+        self, lease_id: str, piece: Sequence[Attempt], number: int, lines: int, cost: LineCost, least: int
+    ) -> Given:
+        """Have a lease hold enough for so many lines, and note that its worker gets those of a piece. If it would hold
+        less than `least`, nothing is given.
+
+        Where there is plenty for all workers, it holds what its lines may cost at most; where money is short, what they
+        get as a cap then, and no more than its part.
+        """
         now = self.clock()
         left = None if self.max_cost_nanousd is None else max(0, self.max_cost_nanousd - self.spent_nanousd)
-        scopes = {scope for attempt in attempts for scope in _scopes_of(options, attempt)}
-        wanted = Wanted(held, now.date().isoformat(), scopes, left)
+        scopes = {scope for attempt in piece for scope in _scopes_of(self.options, attempt)}
+        wanted = Wanted(0, now.date().isoformat(), scopes, left)
         self._grants += 1
-        number, limits = self._grants, self._rate_limits()
+        of_grant, limits, most = self._grants, self._rate_limits(), lines * cost.worst
 
-        def change(connection: sqlite3.Connection) -> tuple[Grant | None, str]:
-            lease = top_up(connection, lease_id, wanted, now)
+        def change(connection: sqlite3.Connection) -> Given:
+            room = room_for(connection, lease_id, wanted)
+            part = most if room >= self.sharers * most else min(lines * cost.usual, room // self.sharers)
+            lease = top_up(connection, lease_id, replace(wanted, held=max(part, least)), now)
             if lease.hold.left < least or not scopes <= lease.holds.keys():
-                return None, lease.short_of
+                return Given(None, lease.hold.left, lease.short_of)
             shares = lend_rates(
                 connection,
                 lease_id,
@@ -84,8 +101,9 @@ class Lender:
                 sharers=self.sharers,
                 now=to_micros(now),
             )
-            give_piece(connection, lease_id, piece, [(each.line.number, each.number) for each in attempts])
-            return Grant(number, tuple(lease.limits()), shares), lease.short_of
+            give_piece(connection, lease_id, number, [(each.line.number, each.number) for each in piece])
+            grant = Grant(of_grant, lease.hold.left >= most, tuple(lease.limits()), shares)
+            return Given(grant, lease.hold.left, lease.short_of)
 
         return await self.ledger.submit(change)
 

@@ -15,7 +15,7 @@ from ..backend import Attempt, Task
 from .at_worker import close_desk, forget, open_desk
 from .cluster import Cluster
 from .lender import Lender
-from .wire import Hello, Returned, Trouble, without_environment
+from .wire import Hello, LineCost, Returned, Trouble, without_environment
 
 FIRST = 16  # lines in flight at a worker that has not told yet how many it takes
 _END_WITHIN_S = 15.0  # who has not settled what is in flight by then is lost
@@ -29,7 +29,7 @@ class Seat:
     worker: str
     lease_id: str
     limit: int = FIRST
-    worst_nanousd: int = 0
+    cost: LineCost = field(default_factory=LineCost)
     pieces: dict[int, tuple[Attempt, ...]] = field(default_factory=dict)
     calls: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     waits_for: str | None = None
@@ -95,9 +95,9 @@ class Usher:
         if isinstance(answer, Trouble):
             await self.lender.end(lease.lease_id)  # nothing was sent
             raise answer.as_error(worker)
-        ledger, worst = answer
+        ledger, cost = answer
         await self.lender.note_ledger(lease.lease_id, ledger)
-        return Seat(worker, lease.lease_id, FIRST if concurrency is None else concurrency, worst)
+        return Seat(worker, lease.lease_id, FIRST if concurrency is None else concurrency, cost)
 
     async def let_go(self, seat: Seat) -> None:
         """Have a worker end and settle what it has in flight, and take its lease back."""

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
 
+from platformdirs import PlatformDirs
+
 from ...config import RunOptions, Settings
+from ...config.loading import APP
 from ...deferred import dataclass, replace
 from ...errors import AuthenticationError, ConfigError, OrchError, UsageError
 from ...ledger.batches import Job, Kept
@@ -29,6 +32,20 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
+class LineCost:
+    """What any line that a worker has planned could cost, in nano-dollars: at most; under the cap that it gets where
+    money is short; and what it needs to come to anything."""
+
+    worst: int = 0
+    usual: int = 0
+    needed: int = 0
+
+    def or_more(self, other: LineCost) -> LineCost:
+        """The higher of each."""
+        return LineCost(max(self.worst, other.worst), max(self.usual, other.usual), max(self.needed, other.needed))
+
+
+@dataclass(frozen=True, slots=True)
 class Hello:
     """What a worker needs to know of a job. `settings` have no environment, and name files by their contents in
     `files`. `concurrency` and `deadline_s` are the worker's own. `probe`: a line that it plans, to see whether it
@@ -47,9 +64,13 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a lease allows now, in all since it was taken. Of two grants, the one with the higher number holds."""
+    """What a lease allows now, in all since it was taken. Of two grants, the one with the higher number holds.
+
+    `whole`: it holds what all lines may cost at most, so that no cap shortens an answer; otherwise money is short.
+    """
 
     number: int
+    whole: bool
     limits: tuple[Budget, ...]
     shares: Mapping[str, RateLimits]
 
@@ -94,14 +115,14 @@ class Trouble:
 class Returned:
     """What a worker knows of some lines: what came of them, the rows of their runs, and why others were not asked.
 
-    `limit`: how many lines it has in flight at a time now. `worst_nanousd`: the most that any line could have cost.
+    `limit`: how many lines it has in flight at a time now. `cost`: what any line so far could have cost.
     """
 
     kept: tuple[Kept, ...] = ()
     runs: tuple[ReturnedRun, ...] = ()
     unasked: Mapping[int, Trouble] = field(default_factory=dict)
     limit: int = 1
-    worst_nanousd: int = 0
+    cost: LineCost = LineCost()
     waits_for: str | None = None
 
 
@@ -144,7 +165,8 @@ def with_environment(
         path.write_text(text, encoding="utf-8")
         named["scenario" if name == "scenario" else f"{name}_file"] = path
     bare = replace(settings, environ=environ, ledger=ledger, config_dir=folder, tuned_file=folder / "tuned.yaml")
-    return replace(bare, **named)  # type: ignore[arg-type]  # all of them are paths
+    parsed = PlatformDirs(APP, appauthor=False).user_cache_path / "parsed"
+    return replace(bare, parsed_dir=parsed, **named)  # type: ignore[arg-type]  # all of them are paths
 
 
 def _text(path: Path) -> str:

@@ -41,7 +41,7 @@ def on_workers(
         return Careful(workers, again)
 
     async def recover(task: Task) -> None:
-        lender = Lender(task.job, ledger, settings, local_now, task.max_cost_nanousd, task.spent_nanousd)
+        lender = Lender(task.job, ledger, settings, task.options, local_now, task.max_cost_nanousd, task.spent_nanousd)
         for found in await recover_job(task.job, lender, None, {}):
             watch.say(found.said)
 
