@@ -75,6 +75,15 @@ def ends_a_line(path: Path) -> bool:
     return last.endswith(b"\n")
 
 
+def read_objects(path: Path) -> Iterator[tuple[dict[str, Any], Fail]]:
+    """The objects of a file of JSON lines, each with what fails for its line. Raises as `read_items` does."""
+    with _opened(path) as stream:
+        for value, fail in _json_lines(path, stream):
+            if not isinstance(value, dict):
+                fail("expected an object")
+            yield value, fail
+
+
 def read_prompts(path: Path) -> list[Asked]:
     """Prompts to be asked, from JSON lines; a file with recorded outcomes will do. Raises as `read_items` does."""
     prompts: list[Asked] = []

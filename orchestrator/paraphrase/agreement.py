@@ -80,7 +80,7 @@ def differences(one: str, other: str) -> tuple[str, ...]:
 def _as_written(text: str) -> str:
     """A text with white space that says nothing made one; where it may say something, as in code, as it is."""
     bare = text.strip()
-    return bare if "\n" in bare else _WHITE.sub(" ", bare).rstrip("?!. ")
+    return bare if "\n" in bare else _WHITE.sub(" ", bare).rstrip("?. ")
 
 
 def _parted(listed: list[Word]) -> Iterator[list[Word]]:

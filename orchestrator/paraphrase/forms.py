@@ -19,7 +19,17 @@ from pathlib import Path
 from ..deferred import dataclass
 from ..expressions import expression
 from .lemmas import plain_verb, singular
-from .lexicon import CLOSERS, DETERMINERS, MINE, ONLY_BEFORE_QUESTION, OPENERS, SOFTENERS, SYNONYMS
+from .lexicon import (
+    CLOSERS,
+    DETERMINERS,
+    MINE,
+    ONLY_BEFORE_ORDER,
+    ONLY_BEFORE_QUESTION,
+    OPENERS,
+    ORDERS,
+    SOFTENERS,
+    SYNONYMS,
+)
 
 
 class Form(StrEnum):
@@ -53,6 +63,7 @@ class Sentence:
     words: tuple[str, ...]
 
 
+_ABOUT = (Form.WHAT, Form.WHO)  # of a thing by its name: what article that has can matter
 _OF_TWO = (Form.DIFFERENCE, Form.COMPARISON)  # the order of the two does not count
 # Singular and plural ask the same in these: "how do I delete a file", "how do I delete files".
 _FOLDING = frozenset(
@@ -80,7 +91,9 @@ def sentence_of(words: Sequence[str]) -> Sentence | None:
         sides = [" ".join(_plain(_reordered(side, form), form)[1]) for side in parts]
         sentence = Sentence(form, (), tuple(sorted(sides)))
     else:
-        sentence = Sentence(form, *_plain(_reordered(" ".join(filter(None, parts)), form), form))
+        asked = " ".join(filter(None, parts))
+        ordered = _reordered(asked, form)
+        sentence = Sentence(form, *_plain(ordered, form, _articles(asked, ordered) if form in _ABOUT else ()))
     if not all(sentence.words or ("",)):
         raise ValueError("nothing is left to compare")
     return sentence
@@ -136,6 +149,8 @@ def _without_courtesies(text: str) -> str:
                 rest = text[len(opener) + 1 :].lstrip(" ,")
                 if opener in ONLY_BEFORE_QUESTION and not _QUESTION.match(rest):
                     continue
+                if opener in ONLY_BEFORE_ORDER and rest.partition(" ")[0] not in ORDERS:
+                    continue
                 text, changed = rest, True
                 break
     text = text.rstrip(" ,")
@@ -176,13 +191,14 @@ def _reordered(text: str, form: Form) -> str:
 # -- words ----------------------------------------------------------------------------------------------------------
 
 _FEW = expression(r"\ba (few|little|lot)\b")
+_SHORT = 2  # words
 _LONGEST = max(len(phrase.split()) for phrase in SYNONYMS)
 
 
-def _plain(text: str, form: Form) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _plain(text: str, form: Form, articles: Sequence[str] = ()) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The marks, and the words without those that say nothing, in their plain forms."""
-    rest = [word for word in _FEW.sub(r"some-\1", text).split() if word not in SOFTENERS and word != ","]
-    marks = ["the"] if form is Form.WHAT and rest[:1] == ["the"] and "of" not in rest else []
+    rest = [word for word in _FEW.sub(r"some-\1", text).split() if word not in SOFTENERS]
+    marks = list(articles)
     words: list[str] = []
     for place, word in enumerate(rest):
         last, following = (words[-1:] or [""])[0], (rest[place + 1 : place + 2] or [""])[0]
@@ -190,7 +206,7 @@ def _plain(text: str, form: Form) -> tuple[tuple[str, ...], tuple[str, ...]]:
             words.append(word)  # it may be what is talked about: "a or an", "which or that"
         elif word in _MARKS or (word in _MODALS and form is not Form.TOLD):
             added = _MARKS.get(word, word)
-            if added and set(marks) - {"the"}:
+            if added and set(marks) - {"the", "a"}:
                 words.append(word)  # a second one belongs where it stands
             else:
                 marks += added.split()
@@ -202,6 +218,18 @@ def _plain(text: str, form: Form) -> tuple[tuple[str, ...], tuple[str, ...]]:
             words.append(word)
     same = _with_synonyms(_folded(words, form))
     return tuple(sorted(marks)), tuple(word for word in same if word != "to")
+
+
+def _articles(asked: str, ordered: str) -> list[str]:
+    """The article of what is asked about in a word or two, as far as it tells one question from another: "what is the
+    time", "what is a light". Plurals without one are as good as `a`."""
+    words = [word for word in ordered.split() if word not in DETERMINERS]
+    if not words or len(words) > _SHORT:
+        return []
+    if asked.startswith("the ") and not {"of", "'s"} & set(asked.split()):
+        return ["the"]
+    plural = singular(words[-1]) != words[-1] or words[-1] in ("pros", "cons")
+    return ["a"] if plural or asked.startswith(("a ", "an ")) else []
 
 
 def _folded(words: list[str], form: Form) -> list[str]:

@@ -75,6 +75,10 @@ CAPITALISED = words(
     "unity unreal blender maya sketch figma canvas stripe square block cash robin arrow dash plotly bokeh seaborn"
 )
 
+# What names with `of` in them begin with: there is a Washington University too.
+INSTITUTIONS = words(
+    "university college institute school academy museum bank church museum ministry department bay isle"
+)
 # Names with a capital inside that many write without.
 BRANDS = words(
     "javascript typescript github gitlab youtube iphone ipad macbook postgresql mysql mongodb graphql powershell "
@@ -104,6 +108,16 @@ CLOSERS: tuple[str, ...] = (
     "thank you very much", "if you can", "if you do not mind", "cheers",
 )  # fmt: skip
 # These openers say nothing only before a question word: "tell me a joke" is no "a joke".
+# "Can you swim?" is a question, "can you explain ..." an order.
+ONLY_BEFORE_ORDER = frozenset((
+    "can you", "could you", "would you", "will you", "can you please", "could you please", "would you please",
+    "will you please", "can you kindly", "i want you to", "i need you to", "i would like you to",
+))  # fmt: skip
+ORDERS = words(
+    """explain tell show help give describe write list summarize summarise translate make create generate find fix
+    convert calculate compute suggest recommend compare define name provide check review rewrite draft remind
+    teach please solve outline draft compose implement refactor debug"""
+)
 _ENDING = words("know me understand learn idea wondering wonder say out ask understanding sure curious")
 ONLY_BEFORE_QUESTION = frozenset(
     opener for opener in OPENERS if opener.split()[-1] in _ENDING and not opener.endswith(" you help me")
@@ -130,22 +144,18 @@ show | display
 use | utilize | utilise | make use of
 need | require
 way | method
-advantage | benefit | pro | upside
-disadvantage | drawback | con | downside
-important | significant
+advantage | benefit | pros | upside
+disadvantage | drawback | cons | downside
 typical | usual
 typically | usually
 often | frequently
 approximately | roughly
-create | make | generate
 repository | repo
 database | db
 configuration | config
-application | app
 information | info
 documentation | docs
 directory | folder
-variable | var
 parameter | param
 argument | arg
 javascript | js
@@ -157,18 +167,16 @@ machine learning | ml
 artificial intelligence | ai
 natural language processing | nlp
 united states | usa | US | U.S. | united states of america | america
-united kingdom | uk | britain
+united kingdom | uk
 european union | eu
 second world war | world war ii | world war #2 | ww2 | wwii | #2 world war | world war two
 first world war | world war i | world war #1 | ww1 | wwi | #1th world war
-main | key
 summary | synopsis
 summarize | summarise | sum up
 regex | regular expression | regexp
 exit | quit
 mom | mother | mum
 dad | father
-airplane | aeroplane | plane
 mathematics | math | maths
 author | writer
 color | colour
@@ -180,11 +188,7 @@ recognize | recognise
 center | centre
 favorite | favourite
 program | programme
-difficult | hard
-simple | easy
-error | mistake
 job | occupation
-correct | right
 wrong | incorrect
 sick | ill
 picture | image
@@ -192,7 +196,7 @@ photo | photograph
 bike | bicycle
 phone | telephone
 tv | television
-email | e-mail | mail
+email | e-mail
 website | web site
 frontend | front end
 backend | back end
@@ -201,19 +205,16 @@ filename | file name
 username | user name
 covid | covid #19 | covid-19 | coronavirus
 cpu | processor
-approach | strategy
 select | choose | pick
 attempt | try
 assist | help
 reply | respond
-end | finish
 fix | repair
 solve | resolve
 remove | get rid of | eliminate
 locate | find
-increase | raise
-decrease | reduce | lower
-prevent | avoid | stop from
+decrease | reduce
+prevent | stop from
 infant | baby
 capital | capital city
 location | located | situated
@@ -232,6 +233,7 @@ has have | does do | goes go | analyses analysis | crises crisis | hypotheses hy
 IRREGULAR: dict[str, str] = dict(pair.split() for pair in _IRREGULAR.strip(" |").split(" | "))
 # Words in -s that are no plural, or whose singular means something else.
 NO_PLURALS = words(
+    "pros cons "
     "is was this his its us as yes news series species means physics mathematics maths economics politics ethics "
     "statistics gas bus plus lens always perhaps across less unless various glasses customs goods arms contents "
     "windows kubernetes redis postgres js css aws dns https ios macos os has does pants clothes stairs thanks sms gps "

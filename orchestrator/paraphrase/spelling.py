@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from ..confidence.numerals import UNITS
 from ..expressions import expression
-from .lexicon import BRANDS, CAPITALISED, CONTRACTIONS, NUMBER_WORDS, ORDINALS, SCALES
+from .lexicon import BRANDS, CAPITALISED, CONTRACTIONS, INSTITUTIONS, NUMBER_WORDS, ORDINALS, SCALES
 
 END = "."  # of a sentence
 _TOKEN = expression(
@@ -26,7 +26,7 @@ _TOKEN = expression(
     |(?P<date>\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?![\w])|\d{1,2}:\d{2}(?::\d{2})?)
     |(?P<number>(?<![\w.])(?:(?<![^\s(])[-−+])?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)*(?:[eE][+-]?\d+)?(?![\w.]*\d))
     |(?P<name>--?[A-Za-z][\w-]+|\w+(?:_\w+)+|\w*\d\w*(?:[-.]\w+)*|[A-Za-z]{1,3}(?:\+\+|\#)|\w+(?:\.\w+)*\(\)|\.[A-Za-z]\w+)
-    |(?P<word>[^\W\d_]+(?:['’][^\W\d_]+)*)
+    |(?P<word>[^\W\d_]+(?:['’-][^\W\d_]+)*)
     |(?P<sign>\S)""",
     re.VERBOSE,
 )
@@ -56,7 +56,8 @@ def words_of(text: str) -> list[Word]:
         begins = kind == "sign" and raw in _SENTENCE_END
     counted = list(_with_numbers(words))
     after = zip([None, *counted], counted, strict=False)
-    return [_as_unit(word) if before is not None and before.kind == "number" else word for before, word in after]
+    units = [_as_unit(word) if before is not None and before.kind == "number" else word for before, word in after]
+    return list(_with_names(units))
 
 
 def is_exact(text: str) -> bool:
@@ -113,6 +114,9 @@ def _worded(raw: str, *, begins: bool, shouted: bool) -> Iterator[Word]:
     if (whole := CONTRACTIONS.get(lowered)) is not None:
         yield from map(Word, whole.split())
         return
+    if "-" in lowered and all(part in NUMBER_WORDS for part in lowered.split("-")):
+        yield from map(Word, lowered.split("-"))
+        return
     of, possessive = (lowered[:-2], True) if lowered.endswith("'s") else (lowered, False)
     written = raw[: len(of)]
     as_name = of in CAPITALISED and not shouted and _stands_out(written, begins=begins)
@@ -137,6 +141,14 @@ def _unit(word: str) -> str:
         return ""
     measures, factor = UNITS[known]
     return f"~{measures}:{factor}"
+
+
+def _with_names(words: list[Word]) -> Iterator[Word]:
+    """A name with `of` in it is no other one: the University of Washington is not Washington University."""
+    for place, word in enumerate(words):
+        around = (*words[max(place - 1, 0) : place], *words[place + 1 : place + 2])
+        in_name = word.text == "of" and len(around) == 2 and around[0].text in INSTITUTIONS and around[1].kind == "name"
+        yield Word("+of", "name") if in_name else word
 
 
 def _as_unit(word: Word) -> Word:

@@ -3,7 +3,8 @@
     embeddings:
       text-embedding-3-small: {provider: openai, input_limit: 8_192, prices: [{input: 0.02, output: 0}]}
 
-They answer nothing, so they are no models that could be chosen.
+They answer nothing, so they are no models that could be chosen. Of `local`, the model on this machine, only the
+`threshold` can be given.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from ..config.strict_yaml import Table, decimal, integer, record, text
 from ..config.yaml_value import Value
 from ..deferred import replace
 from ..errors import UsageError, did_you_mean
+from ..reading.embedding import LOCAL
 from . import records
 from .model import USUAL_THRESHOLD, EmbeddingModel, ModelSpec, Scores
 from .providers import PROVIDERS
@@ -45,6 +47,9 @@ def find_embedding(models: Mapping[str, EmbeddingModel], name: str) -> Embedding
 
 
 def _model(table: Table, name: str, provenance: records.Provenance) -> EmbeddingModel:
+    threshold = float(table.optional("threshold", decimal(minimum=0, maximum=1), USUAL_THRESHOLD))
+    if name == LOCAL:
+        return EmbeddingModel(_spec(LOCAL, LOCAL, LOCAL, _INPUT_OF_UNLISTED), threshold=threshold)
     provider = table.required("provider", records.provider)
     if PROVIDERS[provider].module not in _WIRES:
         raise table.value.error(f"{provider} has no embeddings that orch can ask for")
@@ -57,7 +62,7 @@ def _model(table: Table, name: str, provenance: records.Provenance) -> Embedding
     return EmbeddingModel(
         replace(spec, prices=table.required("prices", records.prices(provenance))),
         table.optional("dimensions", integer(minimum=8, maximum=65_536), None),
-        float(table.optional("threshold", decimal(minimum=0, maximum=1), USUAL_THRESHOLD)),
+        threshold,
     )
 
 

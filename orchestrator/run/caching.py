@@ -59,7 +59,9 @@ def _semantic(answers: AnswerCache, planned: Planned, registry: Registry) -> Sem
     if not suits or len(prompt.asked) > MOST_CHARS:
         return None
     if options.embedding == LOCAL:
-        return Semantic(prompt.asked, LocalEmbedder.name, USUAL_THRESHOLD, None, answers.search)
+        own = registry.embeddings.get(LOCAL)
+        threshold = USUAL_THRESHOLD if own is None else own.threshold
+        return Semantic(prompt.asked, LocalEmbedder.name, threshold, None, answers.search)
     model = find_embedding(registry.embeddings, options.embedding)
     source = f"{model.spec.provider}/{model.spec.id}/{model.dimensions or ''}"
     return Semantic(prompt.asked, source, model.threshold, model, answers.search)

@@ -35,13 +35,14 @@ from ..output import Output
 from ..setup import settings_from
 from ..using import check_used
 from .bench_live import LiveFlags, gather, with_registry_names
+from .bench_semantic import PairsFlags, bench_pairs
 from .ledgers import read_ledger, tell_of_other_runs
 
 _PICTURES = (".svg", ".html")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _BenchFlags(PriceFlags, LiveFlags, OutputFlags, RegistryFlags):
+class _BenchFlags(PriceFlags, LiveFlags, PairsFlags, OutputFlags, RegistryFlags):
     files: Annotated[
         list[Path] | None, typer.Option(help="Recorded outcomes as JSON lines or CSV, also gzipped (docs/bench.md).")
     ] = None
@@ -105,6 +106,8 @@ def bench(flags: _BenchFlags) -> int:
     answers, and both are added to a file of recorded outcomes.
     """
     check_used(flags, _doing(flags), _USES)
+    if flags.semantic_cache is not None:
+        return bench_pairs(flags.semantic_cache, Output.parse(flags.output))
     numpy()  # before anything is worked out, or paid for
     output, settings = Output.parse(flags.output), _settings(flags)
     registry = registry_for(settings)
@@ -134,14 +137,18 @@ def bench(flags: _BenchFlags) -> int:
 
 commands = {"bench": bench}
 
+_OF_FILES = ("files", "strategy", "weak", "strong", "models", "threshold", "saving", "split", "limit", "plot")
 _USES = {
-    "orch bench --live": ("live", "judge", "max_cost", "max_tokens", "write", "ledger_file", "ledger"),
-    "orch bench --ledger": ("ledger", "ledger_file"),
-    "orch bench FILES": (),
+    "orch bench --live": (*_OF_FILES, "live", "judge", "max_cost", "max_tokens", "write", "ledger_file", "ledger"),
+    "orch bench --ledger": (*_OF_FILES, "ledger", "ledger_file"),
+    "orch bench --semantic-cache": ("semantic_cache",),
+    "orch bench FILES": _OF_FILES,
 }
 
 
 def _doing(flags: _BenchFlags) -> str:
+    if flags.semantic_cache is not None:
+        return "orch bench --semantic-cache"
     if flags.live is not None:
         return "orch bench --live"
     return "orch bench --ledger" if flags.ledger else "orch bench FILES"
