@@ -322,7 +322,8 @@ class _Work:
             self._walking -= 1
             self._room.release()
         self._caps.ended(run_id, result.cost_nanousd)
-        if is_unasked(result):  # other runs give back what they do not use
+        if is_unasked(result) or (self.task.max_cost_nanousd is not None and _had_too_little(result)):
+            # other runs give back what they do not use
             self.held.append(replace(attempt, number=attempt.number + 1))
             return
         self.failed += result.exception is not None
@@ -417,6 +418,11 @@ async def _cancelled(walks: set[asyncio.Task[None]]) -> None:
         walk.cancel()
     if walks:
         await asyncio.wait(walks)
+
+
+def _had_too_little(result: OrchestrationResult) -> bool:
+    """Whether a run's own cap let it send nothing."""
+    return isinstance(result.exception, BudgetError) and not any(call.sent_at for call in result.calls)
 
 
 def _is_kept(result: OrchestrationResult) -> bool:
