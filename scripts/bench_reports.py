@@ -135,27 +135,55 @@ def _call(
 
 # -- what is measured ------------------------------------------------------------------------------------------------
 
-_GROUPED = "SELECT {key}, count(*), count(DISTINCT run_id), sum(cost_nanousd), sum(input_tokens), sum(output_tokens)"
-_OF_CALLS = f"{_GROUPED} FROM calls WHERE simulated = 0 GROUP BY 1".format
-_OF_BOTH = f"{_GROUPED} FROM runs JOIN calls USING (run_id) WHERE runs.simulated = 0 GROUP BY 1".format
-_LATENCIES = "SELECT {key}, latency_ms, count(*) FROM calls WHERE simulated = 0 GROUP BY 1, 2".format
+_GROUPED = "SELECT {keys}, count(*), count(DISTINCT run_id), sum(cost_nanousd), sum(input_tokens), sum(output_tokens)"
+_LATENCIES = "SELECT {keys}, {table}.latency_ms, count(*) FROM {tables} WHERE {where} GROUP BY {groups}, {last}"
+_JOINED = "runs JOIN calls USING (run_id)"
+# What a dimension is in SQL.
+_SQL = {
+    **{name: f"calls.{name}" for name in ("model", "provider", "role", "step")},
+    **{name: f"runs.{name}" for name in ("task", "level", "tier", "category", "experiment", "key", "host", "user")},
+    "strategy": "runs.strategy",
+    "plan": "runs.pattern",
+    "tag": "runs.tags",
+    "day": "runs.day",
+    "hour": "runs.created_at / 3600000000",
+    "week": "date(runs.day, 'weekday 0', '-6 days')",
+    "month": "substr(runs.day, 1, 7)",
+    "year": "substr(runs.day, 1, 4)",
+}
+_PAIRS = (
+    *("model,task", "model,day", "task,category", "strategy,tag", "level,tier", "key,model", "host,user", "role,model"),
+    *("experiment,day", "hour,model", "hour,task"),
+)
+
+
+def _grouped(by: str, where: str = "runs.simulated = 0") -> list[str]:
+    """The SQL that gives a report from the rows: its sums, and how often each latency occurs."""
+    keys = [_SQL[name] for name in by.split(",")]
+    groups = ", ".join(str(number) for number in range(1, len(keys) + 1))
+    of_calls = any(key.startswith("calls.") for key in keys)
+    columns = ", ".join(keys)
+    latencies = _LATENCIES.format(
+        keys=columns,
+        table="calls" if of_calls else "runs",
+        tables=_JOINED if of_calls else "runs",
+        where=where,
+        groups=groups,
+        last=len(keys) + 1,
+    )
+    return [f"{_GROUPED.format(keys=columns)} FROM {_JOINED} WHERE {where} GROUP BY {groups}", latencies]
+
+
+_OF_MONTH = "runs.simulated = 0 AND runs.day >= date('now', 'start of month')"
 # The command, and the SQL that gives the same from the rows.
 CASES: dict[str, list[str]] = {
-    "report --period all --by model": [_OF_CALLS(key="model"), _LATENCIES(key="model")],
-    "report --period all --by provider": [_OF_CALLS(key="provider"), _LATENCIES(key="provider")],
-    "report --period all --by day": [_OF_CALLS(key="day"), _LATENCIES(key="day")],
-    "report --period all --by strategy": [_OF_BOTH(key="strategy")],
-    "report --period all --by task": [_OF_BOTH(key="task")],
-    "report --period monthly --by model": [
-        _OF_CALLS(key="model").replace("WHERE", "WHERE day >= date('now', 'start of month') AND")
-    ],
-    "report --period all --by tag": [_OF_BOTH(key="tags")],
-    "report --period all --by hour": [_OF_BOTH(key="runs.created_at / 3600000000")],
-    "report --period all --by model,task": [_OF_BOTH(key="model || task"), _LATENCIES(key="model")],
-    "report --period all --by role": [_OF_CALLS(key="role"), _LATENCIES(key="role")],
-    "report --period all --by category --tag web": [_OF_BOTH(key="category")],
-    "report --project monthly": [_OF_BOTH(key="runs.day"), _LATENCIES(key="day")],
-    "stats": [_OF_CALLS(key="model"), _LATENCIES(key="1")],
+    **{f"report --period all --by {by}": _grouped(by) for by in (*_SQL, *_PAIRS)},
+    "report --period monthly --by model": _grouped("model", _OF_MONTH),
+    "report --period monthly --by task,level": _grouped("task,level", _OF_MONTH),
+    "report --period all --by category --tag web": _grouped("category"),
+    "report --project monthly": [*_grouped("day"), *_grouped("model")],
+    "report --html page.html": [query for by in ("model", "strategy", "day", "day,model") for query in _grouped(by)],
+    "stats": _grouped("model"),
     "budget show": ["SELECT sum(cost_nanousd) FROM calls WHERE day = date('now')"],
     "experiment show trial": [
         "SELECT arm, subject_sha256, avg(cost_nanousd), avg(runs.confidence) FROM runs JOIN calls USING (run_id)"
@@ -163,6 +191,7 @@ CASES: dict[str, list[str]] = {
     ],
     "show last": ["SELECT * FROM runs ORDER BY created_at DESC LIMIT 1"],
     "runs": ["SELECT run_id, created_at, model_used, prompt FROM runs ORDER BY rowid DESC LIMIT 20"],
+    "statusline": ["SELECT sum(cost_nanousd) FROM calls WHERE day = date('now')"],
 }
 
 
@@ -186,9 +215,10 @@ def _raw(path: Path, queries: list[str]) -> float:
 def _command(path: Path, command: str) -> tuple[float, str]:
     environ = {**os.environ, "ORCH_LEDGER": str(path)}
     done: list[subprocess.CompletedProcess[str]] = []
+    beside = path.absolute().parent  # of the ledger, for what a command writes
     argv = [sys.executable, "-m", "orchestrator", *command.split()]
     spent = _cpu(
-        lambda: done.append(subprocess.run(argv, env=environ, capture_output=True, text=True, check=False)),
+        lambda: done.append(subprocess.run(argv, env=environ, cwd=beside, capture_output=True, text=True, check=False)),
         resource.RUSAGE_CHILDREN,
     )
     return spent, "" if done[0].returncode == 0 else f"exit {done[0].returncode}: {done[0].stderr.strip()[:80]}"
@@ -213,12 +243,15 @@ def main() -> None:
         empty = Path(folder) / "empty.db"
         fill(empty, 2, 1, asked.schema)
         Ledger.open(empty).close()
+        failed = False
         print(f"{'command':44} {'first':>6} {'again':>6} {'empty':>6} {'raw SQL':>8} {'ratio':>6}  (CPU, seconds)")
         for command, queries in CASES.items():
             (first, problem), (again, _), (start, _) = (_command(each, command) for each in (path, path, empty))
             raw = _raw(path, queries)
+            failed = failed or bool(problem)
             ratio = (again - start) / raw
             print(f"{command:44} {first:6.2f} {again:6.2f} {start:6.2f} {raw:8.3f} {ratio:6.2f} {problem}", flush=True)
+    sys.exit(failed)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -246,6 +246,17 @@ def ask_again(connection: sqlite3.Connection, job: Job) -> int:
     connection.executemany("DELETE FROM batch_lines WHERE job = ? AND number = ?", unwritten)
     again = connection.execute(f"UPDATE batch_lines SET status = 'again' WHERE {failed}", (job.job,)).rowcount
     return again + len(unwritten)
+
+
+def remove_jobs(connection: sqlite3.Connection, before: date) -> int:
+    """Take out the jobs that ended before a day and have nothing left to be written. Returns how many."""
+    ended = to_micros(datetime.combine(before, time(), tzinfo=UTC))
+    which = "ended_at < ? AND process IS NULL AND job NOT IN (SELECT job FROM batch_results)"
+    jobs = [row[0] for row in connection.execute(f"SELECT job FROM batch_jobs WHERE {which}", (ended,))]
+    for job in jobs:
+        connection.execute("DELETE FROM batch_lines WHERE job = ?", (job,))
+        connection.execute("DELETE FROM batch_jobs WHERE job = ?", (job,))
+    return len(jobs)
 
 
 # -- lines -------------------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from orchestrator.report.selection import Selection
 
 DAYS = 6
 TODAY = NOON + timedelta(days=DAYS)
+PRICE = json.dumps({"rates": {"input": "2", "output": "10", "cache_read": "0.2"}})
 PAIRS = [
     *([By.MODEL, By.DAY], [By.PROVIDER, By.MODEL], [By.TASK, By.MODEL], [By.HOUR, By.TASK], [By.ROLE, By.STEP]),
     *([By.ROLE, By.MODEL], [By.TAG, By.TIER], [By.KEY, By.PROVIDER], [By.EXPERIMENT, By.LEVEL], [By.USER, By.TAG]),
@@ -77,6 +78,7 @@ def _whose(chance: random.Random) -> dict[str, Any]:
         "key": chance.choice([None, "mobile"]),
         "host": chance.choice([None, "desk"]),
         "user": chance.choice(["ada", "bob"]),
+        "plan": chance.choice(['{"cascade": {"legs": []}}', '{"call": {}}']),
         "metadata": json.dumps({"decisions": [f"tier {tier}: it is so"]} if tier else {}),
     } | ({"strategy": "tiers"} if tier else {})
 
@@ -88,11 +90,15 @@ def _call(chance: random.Random, *, may_be_open: bool) -> dict[str, object]:
             UNPRICED,
             unsettled(70) if may_be_open else {},
             {"cost_nanousd": chance.randrange(10**9)},
-            {"status": CallStatus.FAILED},
+            {"status": CallStatus.FAILED, "error_code": "overloaded"},
         ]
     )
     counts = {"input_tokens": chance.randrange(99), "latency_ms": chance.choice([None, chance.randrange(999)])}
-    where = {"provider": "acme" if model != "huge" else "other", "role": chance.choice([None, "judge"])}
+    where: dict[str, object] = {
+        "provider": "acme" if model != "huge" else "other",
+        "role": chance.choice([None, "judge"]),
+    }
+    where |= {"price": PRICE, "cached_tokens": chance.choice([0, 7])}
     where["step"] = chance.choice([None, "draft"])
     return {"model": model, "confidence": chance.choice([None, 0.5]), **where, **counts, **ends}
 

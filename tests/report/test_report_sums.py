@@ -11,6 +11,7 @@ from report_recording import Recorder
 from orchestrator.ledger import sums
 from orchestrator.ledger.records import RunStatus
 from orchestrator.ledger.summing import sum_days
+from orchestrator.report.page.material import Material, gather
 from orchestrator.report.stats import stats
 
 recorder = pytest.fixture(runs_of_every_kind)
@@ -20,13 +21,25 @@ def summed_days(recorder: Recorder) -> int:
     return int(recorder.ledger.read(lambda db: db.execute("SELECT count(*) FROM summed_days").fetchone()[0]))
 
 
+def pages_of(recorder: Recorder) -> list[Material | None]:
+    """What the page shows of each selection."""
+    return [
+        gather(recorder.ledger, selection, now=TODAY, localise=datetime.astimezone) for selection in SELECTIONS.values()
+    ]
+
+
 def test_a_report_says_the_same_with_sums_and_without(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     of_rows, at_a_glance = every_report(recorder), stats(recorder.ledger, SELECTIONS["all"], now=TODAY)
+    pages = pages_of(recorder)
     monkeypatch.setattr(sums, "FEWEST_CALLS", 0)
     sum_days(recorder.ledger, TODAY.date())
     assert summed_days(recorder) == DAYS
     assert every_report(recorder) == of_rows
     assert stats(recorder.ledger, SELECTIONS["all"], now=TODAY) == at_a_glance
+    assert pages_of(recorder) == pages
+    assert (
+        recorder.ledger.read(lambda db: db.execute("SELECT count(DISTINCT day) FROM page_days").fetchone()[0]) == DAYS
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,59 +17,16 @@ from ...period import Period
 from ..model import Group
 from ..selection import Selection
 from ..significance import wilson
+from .parts import BINS, DEAREST, FAILED, read_parts, rows_of
 
-BINS = 10
-GOOD_RATING = 0.5
-DEAREST = 100  # that are listed
-LONG_INPUT = 100_000  # tokens: prices have no tier below
 _MOST_DAYS, _MOST_WEEKS = 92, 106  # so many bars can be told apart on a page
 
-CASCADE = "json_type(runs.plan, '$.cascade') IS NOT NULL"
-# What calls read from a cache, and wrote to it, by the price that they had.
-_CACHED = """
-    SELECT calls.model AS model, calls.price AS price, {one} AS one, max(calls.input_tokens) AS longest,
-           sum(calls.cached_tokens) AS cached, sum(calls.cache_write_tokens) AS written
-    FROM runs JOIN calls ON calls.run_id = runs.run_id
-    WHERE calls.price IS NOT NULL AND calls.cost_nanousd IS NOT NULL
-        AND (calls.cached_tokens > 0 OR calls.cache_write_tokens > 0) AND {where}
-    GROUP BY 1, 2, 3
-"""
-_LONG = f"CASE WHEN calls.input_tokens > {LONG_INPUT} THEN calls.call_id END"  # one by one: its tier is its own
-# A leg is the place of a model among those that a cascade asked, in their order.
-LEGS = """
-    SELECT runs.run_id AS run_id, coalesce(runs.pattern, runs.strategy) AS chain, calls.model AS model,
-           coalesce(sum(calls.cost_nanousd), 0) AS cost_nanousd,
-           row_number() OVER (PARTITION BY runs.run_id ORDER BY min(calls.rowid)) AS leg,
-           runs.model_used IS calls.model AS answered,
-           min(calls.rowid) < max(min(calls.rowid)) OVER (PARTITION BY runs.run_id) AS passed_on
-    FROM runs JOIN calls ON calls.run_id = runs.run_id
-    WHERE {cascade} AND {where} GROUP BY runs.run_id, calls.model
-"""
-_LEGS = f"""
-    SELECT chain, leg, count(*) AS asked, sum(answered) AS answered, sum(passed_on AND NOT answered) AS passed_on,
-           sum(NOT passed_on AND NOT answered) AS unanswered, sum(cost_nanousd) AS cost_nanousd,
-           group_concat(DISTINCT model) AS models, max(run_id) FILTER (WHERE answered) AS one_answered,
-           max(run_id) FILTER (WHERE passed_on AND NOT answered) AS one_passed_on,
-           max(run_id) FILTER (WHERE NOT passed_on AND NOT answered) AS one_unanswered
-    FROM ({LEGS}) GROUP BY 1, 2 ORDER BY 1, 2
-"""
-BIN = f"CAST(min(runs.confidence * {BINS} + 1e-9, {BINS - 1}) AS INTEGER)"
-_CALIBRATION = """
-    SELECT {bin} AS bin, count(*) AS runs, avg(runs.confidence) AS confidence, count(ratings.rating) AS rated,
-           coalesce(sum(ratings.rating >= ?), 0) AS good
-    FROM runs LEFT JOIN ratings ON ratings.run_id = runs.run_id
-    WHERE runs.confidence IS NOT NULL AND {where} GROUP BY 1 ORDER BY 1
-"""
-_DEAREST = """
-    SELECT runs.run_id AS run_id, sum(calls.cost_nanousd) AS cost_nanousd, count(*) AS calls
-    FROM runs JOIN calls ON calls.run_id = runs.run_id WHERE calls.cost_nanousd > 0 AND {where}
-    GROUP BY runs.run_id ORDER BY 2 DESC, 1 LIMIT ?
-"""
+# Driven by the calls that failed, which an index finds.
 _ERRORS = """
     SELECT calls.error_code AS code, calls.model AS model, count(*) AS calls, count(DISTINCT calls.run_id) AS runs,
            coalesce(sum(calls.cost_nanousd), 0) AS cost_nanousd, substr(calls.error_message, 1, 300) AS message,
-           max(calls.rowid)
-    FROM runs JOIN calls ON calls.run_id = runs.run_id
+           max(calls.rowid), calls.run_id AS run_id
+    FROM call_rows AS calls INDEXED BY calls_failed CROSS JOIN run_rows AS runs ON runs.run_id = calls.run_id
     WHERE calls.error_code IS NOT NULL AND {where} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
 """
 
@@ -148,7 +105,7 @@ class Dear(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All of it. `unit` is what a bar stands for; `examples` are runs that stand for the legs and for what is dear."""
+    """All of it. `unit` is what a bar stands for; `examples` are runs that stand for its figures."""
 
     unit: Period
     spans: tuple[Span, ...]
@@ -162,26 +119,65 @@ class Figures:
 
 def read_figures(connection: sqlite3.Connection, selection: Selection, days: Sequence[Group]) -> Figures:
     """Everything that the page draws, of the selected runs. `days` are the report's groups by day and model."""
+    parts = list(read_parts(connection, selection))
     where, parameters = selection.where()
-
-    def rows(sql: str, *before: Any, after: tuple[Any, ...] = (), **parts: str) -> Iterable[sqlite3.Row]:
-        return connection.execute(sql.format(where=where, **parts), (*before, *parameters, *after))
-
+    failures = connection.execute(_ERRORS.format(where=where), parameters).fetchall()
     spans = [_span(group) for group in days]
     unit = unit_of([span.start for span in spans])
-    legs, dearest = list(rows(_LEGS, cascade=CASCADE)), [Dear(*row) for row in rows(_DEAREST, after=(DEAREST,))]
+    legs, of_legs = _legs(rows_of(parts, "legs"))
+    bins, of_bins = _bins(rows_of(parts, "bins"))
+    dearest = sorted(rows_of(parts, "dearest"), key=lambda row: (-row[1], row[0]))[:DEAREST]
+    of_strategies: dict[str, tuple[int, str]] = {}
+    for strategy, number, run in rows_of(parts, "of_strategies"):
+        of_strategies[strategy] = max(of_strategies.get(strategy, (0, "")), (number, run))
+    failed = sorted(rows_of(parts, "failed"), key=lambda row: -row[1])[:FAILED]
     return Figures(
         unit=unit,
         spans=_spans(spans, unit),
-        savings=_savings(rows(_CACHED, one=_LONG)),
-        legs=tuple(Leg(*row[:8]) for row in legs),
-        bins=tuple(
-            Bin(row[0] / BINS, (row[0] + 1) / BINS, *row[1:]) for row in rows(_CALIBRATION, GOOD_RATING, bin=BIN)
+        savings=_savings(rows_of(parts, "cached")),
+        legs=legs,
+        bins=bins,
+        dearest=tuple(Dear(*row) for row in dearest),
+        failures=tuple(Failure(*row[:6]) for row in failures),
+        examples=frozenset(
+            {
+                *(of_legs | of_bins),
+                *(row[0] for row in (*dearest, *failed, *rows_of(parts, "of_models"))),
+                *(run for _, run in of_strategies.values()),
+                *(row["run_id"] for row in failures),
+            }
         ),
-        dearest=tuple(dearest),
-        failures=tuple(Failure(*row[:6]) for row in rows(_ERRORS)),
-        examples=frozenset({run for row in legs for run in row[8:] if run}.union(each.run_id for each in dearest)),
     )
+
+
+def _legs(rows: Iterable[Sequence[Any]]) -> tuple[tuple[Leg, ...], set[str]]:
+    """The legs, and a run for each of what came of them."""
+    sums: dict[tuple[str, int], list[int]] = {}
+    models: dict[tuple[str, int], set[str]] = {}
+    examples: dict[tuple[str, int], list[str]] = {}
+    for row in rows:
+        key, counts = (row[0], row[1]), row[2:7]
+        sums[key] = [a + b for a, b in zip(sums.get(key, [0] * len(counts)), counts, strict=True)]
+        models.setdefault(key, set()).update(json.loads(row[7]))
+        ones = [run or "" for run in row[8:11]]
+        examples[key] = [max(pair) for pair in zip(examples.get(key, ones), ones, strict=True)]
+    legs = tuple(Leg._make((*key, *sums[key], ",".join(sorted(models[key])))) for key in sorted(sums))
+    return legs, {run for ones in examples.values() for run in ones if run}
+
+
+def _bins(rows: Iterable[Sequence[Any]]) -> tuple[tuple[Bin, ...], set[str]]:
+    """The bins of confidence, and the latest run of each."""
+    sums: dict[int, list[Any]] = {}
+    latest: dict[int, tuple[int, str]] = {}
+    for place, runs, confidence, rated, good, run, number in rows:
+        known = sums.setdefault(place, [0, 0.0, 0, 0])
+        sums[place] = [a + b for a, b in zip(known, (runs, confidence, rated, good), strict=True)]
+        latest[place] = max(latest.get(place, (0, "")), (number, run))
+    bins = tuple(
+        Bin(place / BINS, (place + 1) / BINS, runs, confidence / runs, rated, good)
+        for place, (runs, confidence, rated, good) in sorted(sums.items())
+    )
+    return bins, {run for _, run in latest.values()}
 
 
 def unit_of(days: list[str]) -> Period:
@@ -213,22 +209,23 @@ def _spans(days: Iterable[Span], unit: Period) -> tuple[Span, ...]:
     return tuple(sums.values())
 
 
-def _savings(rows: Iterable[sqlite3.Row]) -> tuple[CacheSaving, ...]:
+def _savings(rows: Iterable[Sequence[Any]]) -> tuple[CacheSaving, ...]:
     sums: dict[str, list[Any]] = {}
-    for row in rows:
-        rates = _rates(json.loads(row["price"]), row["longest"])
+    for model, price, longest, cached, written in rows:
+        rates = _rates(price, longest)
         if rates is None:
             continue
         plain, read, write = rates
-        saved = (plain - read) * row["cached"] + (plain - write) * row["written"]
-        known = sums.setdefault(row["model"], [0, 0, Fraction(0)])
-        known[:] = [known[0] + row["cached"], known[1] + row["written"], known[2] + saved]
+        saved = (plain - read) * cached + (plain - write) * written
+        known = sums.setdefault(model, [0, 0, Fraction(0)])
+        known[:] = [known[0] + cached, known[1] + written, known[2] + saved]
     found = [CacheSaving(model, cached, written, floor(saved)) for model, (cached, written, saved) in sums.items()]
     return tuple(sorted(found, key=lambda saving: (-saving.saved_nanousd, saving.model)))
 
 
-def _rates(price: Any, input_tokens: int) -> tuple[Fraction, Fraction, Fraction] | None:
+def _rates(written: str, input_tokens: int) -> tuple[Fraction, Fraction, Fraction] | None:
     """Nano-dollars for a token of plain input, one that is read from the cache, and one that is written to it."""
+    price = json.loads(written)
     tiers = [tier for tier in price.get("tiers") or () if input_tokens > tier["above"]]
     rates = max(tiers, key=lambda tier: tier["above"])["rates"] if tiers else price.get("rates")
     if not rates:

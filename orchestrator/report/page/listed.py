@@ -15,34 +15,14 @@ from ...money import format_nanousd
 from ...period import Period
 from ..plain import one_line
 from ..selection import Selection
-from .figures import BIN, CASCADE, LEGS, Figures, start_of
+from .figures import Figures, start_of
+from .parts import BIN, LEGS
 
-NEWEST, FAILED = 500, 100
+NEWEST = 500
 EXCERPT = 120
 _EXCERPT_BYTES = 2_000
 
-# SQLite gives the other columns of the row that has the maximum (https://sqlite.org/lang_select.html#bareagg).
-_PICKS = (
-    "SELECT run_id FROM runs WHERE {where} ORDER BY runs.rowid DESC LIMIT {newest}",
-    (
-        "SELECT run_id FROM runs WHERE runs.status IN ('failed', 'incomplete', 'interrupted') AND {where} "
-        f"ORDER BY runs.rowid DESC LIMIT {FAILED}"
-    ),
-    (
-        "SELECT run_id FROM (SELECT runs.run_id AS run_id, max(coalesce(calls.cost_nanousd, 0)) FROM runs "
-        "JOIN calls ON calls.run_id = runs.run_id WHERE {where} GROUP BY runs.day, calls.model)"
-    ),
-    (
-        "SELECT run_id FROM (SELECT runs.run_id AS run_id, max(calls.rowid) FROM runs "
-        "JOIN calls ON calls.run_id = runs.run_id WHERE calls.error_code IS NOT NULL AND {where} "
-        "GROUP BY calls.error_code, calls.model)"
-    ),
-    (
-        "SELECT run_id FROM (SELECT runs.run_id AS run_id, max(runs.rowid) FROM runs "
-        f"WHERE runs.confidence IS NOT NULL AND {{where}} GROUP BY {BIN})"
-    ),
-    "SELECT run_id FROM (SELECT run_id, max(runs.rowid) FROM runs WHERE {where} GROUP BY runs.strategy)",
-)
+_LATEST = "SELECT run_id FROM run_rows AS runs WHERE {where} ORDER BY runs.rowid DESC LIMIT ?"
 _RUNS = f"""
     SELECT runs.run_id, runs.created_at, runs.day, runs.status, runs.strategy, runs.task, runs.model_used,
            runs.confidence, {BIN} AS bin, runs.latency_ms, runs.error_code,
@@ -63,9 +43,8 @@ def listed_runs(
     """The runs to list, newest first: what is shown of each, and what it is found by. `newest` is how many of the
     newest there are at least."""
     where, parameters = selection.where()
-    picked = set(figures.examples)
-    for sql in _PICKS:
-        picked.update(row[0] for row in connection.execute(sql.format(where=where, newest=newest), parameters))
+    latest = connection.execute(_LATEST.format(where=where), (*parameters, newest))
+    picked = figures.examples.union(row[0] for row in latest)
     wanted = json.dumps(sorted(picked))
     legs = _legs(connection, wanted)
     calls: dict[str, list[sqlite3.Row]] = {}
@@ -80,7 +59,7 @@ def listed_runs(
 def _legs(connection: sqlite3.Connection, wanted: str) -> dict[str, list[str]]:
     """The legs that each run went through, each as `CHAIN LEG` followed by what came of it."""
     legs: dict[str, list[str]] = {}
-    sql = LEGS.format(where="runs.run_id IN (SELECT value FROM json_each(?))", cascade=CASCADE)
+    sql = LEGS.format(where="runs.run_id IN (SELECT value FROM json_each(?))")
     for row in connection.execute(sql, (wanted,)):
         came_of_it = "answered" if row["answered"] else "passed on" if row["passed_on"] else "unanswered"
         place = leg_name(row["chain"], row["leg"])

@@ -19,6 +19,7 @@ from ..period import Localise
 from ..selection import Selection, in_one_snapshot
 from .figures import Figures, read_figures
 from .listed import listed_runs
+from .parts import keep_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ def gather(
     if not models.total.runs:
         return None
     by_day = summarise(ledger, selection, by=(By.DAY, By.MODEL)).groups
+    keep_parts(ledger)
     figures = in_one_snapshot(ledger, lambda connection: read_figures(connection, selection, by_day))
     states = ledger.read(lambda connection: budget_states(connection, now.date(), simulated=selection.simulated))
     return Material(
