@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .reading.tool_definitions import parse_tools, read_tools
     from .registry.model import ModelSpec as ModelConfig
     from .run.engine import Engine
+    from .run.many import ManyResult, ToAsk
     from .run.rate_limiter import RateLimiter
     from .run.result import OrchestrationResult
     from .types import Analysis, Prompt, Tool, ToolCall, Verdict
@@ -36,12 +37,14 @@ __all__ = [
     "ComplexityAnalyzer",
     "ConfidenceDetector",
     "Engine",
+    "ManyResult",
     "ModelConfig",
     "OrchError",
     "OrchestrationResult",
     "Orchestrator",
     "Prompt",
     "RateLimiter",
+    "ToAsk",
     "Tool",
     "ToolCall",
     "Verdict",
@@ -63,12 +66,14 @@ _EXPORTS: dict[str, tuple[str, str]] = {
     "ComplexityAnalyzer": ("reading.complexity", "ComplexityAnalyzer"),
     "ConfidenceDetector": ("confidence.detector", "ConfidenceDetector"),
     "Engine": ("run.engine", "Engine"),
+    "ManyResult": ("run.many", "ManyResult"),
     "ModelConfig": ("registry.model", "ModelSpec"),
     "OrchError": ("errors", "OrchError"),
     "OrchestrationResult": ("run.result", "OrchestrationResult"),
     "Orchestrator": ("api", "Orchestrator"),
     "Prompt": ("types", "Prompt"),
     "RateLimiter": ("run.rate_limiter", "RateLimiter"),
+    "ToAsk": ("run.many", "ToAsk"),
     "Tool": ("types", "Tool"),
     "ToolCall": ("types", "ToolCall"),
     "Verdict": ("types", "Verdict"),

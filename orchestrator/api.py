@@ -16,7 +16,7 @@ import asyncio
 import inspect
 import os
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from .choose.making import Planned
 from .config import Settings, load_settings
@@ -29,6 +29,9 @@ from .run.result import OrchestrationResult
 from .run.shared import PORTAL, engine_for
 from .run.streaming import AnswerStream
 from .types import Prompt
+
+if TYPE_CHECKING:
+    from .run.many import Many, Questions
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -253,6 +256,36 @@ class Orchestrator:
         """The plan of a run: what it would call and cost, and why. Calls nothing."""
         asked = options_of(self.engine.settings, strategy=_strategy(strategy, options.get("experiment")), **options)
         return self.engine.plan(prompt_given(prompt, messages, None, (), self.engine.registry), asked)
+
+    def run_many(
+        self,
+        questions: Questions,
+        strategy: str = "fallback",
+        *,
+        concurrency: int | None = None,
+        max_cost: Dollars | None = None,
+        max_cost_each: Dollars | None = None,
+        deadline: float | None = None,
+        max_errors: int | None = None,
+        ordered: bool = False,
+        **options: Any,
+    ) -> Many:
+        """Answer many prompts on the running event loop: `async for each in orch.run_many(prompts, max_cost=1)`.
+
+        As `Engine.run_many`, with the other options of `orchestrate` for each run: `max_cost` is for all together,
+        `max_cost_each` for one.
+        """
+        named = _strategy(strategy, options.get("experiment"))
+        asked = options_of(self.engine.settings, strategy=named, max_cost=max_cost_each, **options)
+        return self.engine.run_many(
+            questions,
+            asked,
+            concurrency=concurrency,
+            max_cost=max_cost,
+            deadline=deadline,
+            max_errors=max_errors,
+            ordered=ordered,
+        )
 
     def close(self) -> None:
         """Wait for the runs in flight, then close the ledger and the connections."""

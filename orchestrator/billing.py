@@ -21,6 +21,7 @@ from .money import NANO_PER_DOLLAR, Price, Rates, cost_nanousd, format_nanousd
 from .types import Usage
 
 _NANO_PER_TOKEN = 1_000  # at a rate of 1 $ per million tokens
+_NOTHING, _ONE = Fraction(0), Fraction(1)
 _XAI_TICK = Fraction(1, 10)  # nano-dollars: https://docs.x.ai/docs/api-reference, `cost_in_usd_ticks`
 _MOST_DOLLARS = 10**6  # more was never charged for one call: it is no price
 # A price that a reply states is believed up to ten times the cost by the registry, and 25 cents: gateways charge rates
@@ -133,7 +134,7 @@ def stated_cost(raw: Mapping[str, object]) -> int | None:
 
 def _by_facts(price: Price, usage: Usage) -> Bill:
     raw, doubts = usage.raw, list[str]()
-    factor = Fraction(1)
+    factor = _ONE
     for tier in _tiers(raw):
         other = price.by_service(tier)
         if other is not None:
@@ -210,7 +211,9 @@ def _fees(price: Price, raw: Mapping[str, object], doubts: list[str], disbelieve
     fee = price.fees.get(WEB_SEARCH)
     if searches and fee is None and not free:
         doubts.append(f"{searches} web searches have no fee in the registry")
-    cost = searches * Fraction(fee if fee is not None else Decimal(0) if free else _MOST_FOR_SEARCH)
+    cost = _NOTHING
+    if searches:
+        cost = searches * Fraction(fee if fee is not None else Decimal(0) if free else _MOST_FOR_SEARCH)
     for name in ("server_tool_use", "server_side_tool_usage", "server_side_tool_usage_details"):
         for tool in raw[name] if isinstance(raw.get(name), Mapping) else ():  # type: ignore[attr-defined]
             if tool not in _FREE_TOOLS and not free and (uses := believed(tool, _number(raw, name, tool))):
@@ -221,7 +224,7 @@ def _fees(price: Price, raw: Mapping[str, object], doubts: list[str], disbelieve
     models = {_at(each, "model") for each in iterations} if isinstance(iterations, list) else set()
     if others := sorted(str(model) for model in models if model):
         doubts.append(f"some of its tokens are those of {', '.join(others)}, at this model's rates")
-    return cost * NANO_PER_DOLLAR
+    return cost * NANO_PER_DOLLAR if cost else cost
 
 
 def _tiers(raw: Mapping[str, object]) -> Iterator[str]:

@@ -384,6 +384,8 @@ def test_a_simulated_command_in_a_document_runs(command: Command, shell: pytest.
         assert run(["run", "--simulate", "-p", "What is the capital of France?"]) == 0
     if command.words[1] == "bench":
         Path("prompts.jsonl").write_text('{"prompt": "What is 2 + 2?", "expected": 4}\n')
+    if command.words[1] == "batch":
+        Path("prompts.jsonl").write_text('{"prompt": "What is 2 + 2?"}\n')
     if command.piped:
         shell.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"ERROR: connection refused")))
     for name, value in command.environ.items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -248,6 +248,17 @@ def ask_again(connection: sqlite3.Connection, job: Job) -> int:
     return again + len(unwritten)
 
 
+def remove_jobs(connection: sqlite3.Connection, before: date) -> int:
+    """Take out the jobs that ended before a day and have nothing left to be written. Returns how many."""
+    ended = to_micros(datetime.combine(before, time(), tzinfo=UTC))
+    which = "ended_at < ? AND process IS NULL AND job NOT IN (SELECT job FROM batch_results)"
+    jobs = [row[0] for row in connection.execute(f"SELECT job FROM batch_jobs WHERE {which}", (ended,))]
+    for job in jobs:
+        connection.execute("DELETE FROM batch_lines WHERE job = ?", (job,))
+        connection.execute("DELETE FROM batch_jobs WHERE job = ?", (job,))
+    return len(jobs)
+
+
 # -- lines -------------------------------------------------------------------------------------------------------------
 
 
@@ -320,6 +331,11 @@ def replacing_numbers(connection: sqlite3.Connection, job: Job) -> list[int]:
 def note_replacement(connection: sqlite3.Connection, job: Job, replaced_bytes: int) -> None:
     """Write how long the output will be when the file that is ready takes its place."""
     connection.execute("UPDATE batch_jobs SET replaced_bytes = ? WHERE job = ?", (replaced_bytes, job.job))
+
+
+def run_range(job: Job) -> tuple[str, str]:
+    """The first and the last id that a run of a job can have."""
+    return _range(job, 0, _NUMBERS - 1)
 
 
 def _range(job: Job, first: int, last: int) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from ..deferred import dataclass
 from ..errors import LedgerError
 from ..ledger import progress
+from ..ledger.batches import remove_jobs
 from ..ledger.conversations import sweep_conversations
 from ..ledger.kept_answers import KeptAnswers
 from ..ledger.schema import COMMITTED, SETTLED
@@ -81,6 +82,8 @@ def prune(ledger: Ledger, before: date, *, keep_sums: bool) -> Removed:
                 removed = _remove(connection, "day = ?", day)
             runs, calls = runs + removed[0], calls + removed[1]
             progress.show("pruning days", number, len(days))
+        with transaction(connection):
+            remove_jobs(connection, before)
         tidy(connection, ledger.path)
     return Removed(len(days), runs, calls)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import sqlite3
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from orchestrator import Orchestrator
 
 Orch = Callable[..., subprocess.CompletedProcess[bytes]]
 Object = dict[str, Any]
@@ -206,6 +209,15 @@ def test_without_text_in_the_ledger_results_are_gone_from_it_once_they_are_writt
     assert found["response"]
     for path in user_files.rglob("*.db*"):
         assert found["response"].encode() not in path.read_bytes()
+
+
+def test_python_asks_many_with_the_options_of_a_run() -> None:
+    async def take() -> list[tuple[int, bool, str | None]]:
+        async with Orchestrator(simulate=True) as orch:
+            asking = orch.run_many(["What is 1 + 1?", "Why?"], "cheapest", ordered=True, max_cost=1, max_tokens=90)
+            return [(each.index, each.error is None, each.result.strategy) async for each in asking]
+
+    assert asyncio.run(take()) == [(0, True, "cheapest"), (1, True, "cheapest")]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ..signal import Answer, Measure
 
@@ -18,4 +19,9 @@ def difficulty(answer: Answer) -> Iterator[Measure]:
     yield Measure("prompt: numbers", math.log2(1 + numbers), f"{numbers} numbers in the prompt")
     yield Measure("prompt: options", options, f"{options} options to choose from")
     for name, count in cues.items():
-        yield Measure(f"prompt: {name}", math.log2(1 + count), f"{count} {name} in the prompt")
+        yield _of_cue(name, count)
+
+
+@lru_cache(1000)  # most counts are 0, or a few
+def _of_cue(name: str, count: int) -> Measure:
+    return Measure(f"prompt: {name}", math.log2(1 + count), f"{count} {name} in the prompt")
