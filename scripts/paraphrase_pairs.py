@@ -218,6 +218,142 @@ What foods are rich in iron? | Which foods are rich in iron?
 How do you pronounce 'quinoa'? | How is 'quinoa' pronounced?
 """
 SAID_OTHER = """
+Who loves John? | Who does John love?
+What eats owls? | What do owls eat?
+Who taught Plato? | Who did Plato teach?
+What did the cat break? | What broke the cat?
+A man eating fish: what is it? | A man-eating fish: what is it?
+I saw her duck. What did I see? | I saw her, duck. What did I see?
+Stop, clubbing! | Stop clubbing!
+Is nothing better than tea? | Is anything better than tea?
+Is it not raining? | Is it raining?
+Are you not tired? | Are you tired?
+How can I not cry? | How can I cry?
+Why can't penguins fly? | Why can penguins fly?
+Which animals can't swim? | Which animals can swim?
+What is unbiased data? | What is biased data?
+What is an atypical case? | What is a typical case?
+Is the result reversible? | Is the result irreversible?
+Is honesty overvalued? | Is honesty undervalued?
+How do I disconnect a cable? | How do I connect a cable?
+How do I reconnect a cable? | How do I connect a cable?
+How do I preheat the oven? | How do I reheat the oven?
+How do I mislead a team? | How do I lead a team?
+How do I undress a wound? | How do I dress a wound?
+What is postwar art? | What is prewar art?
+What is inbound traffic? | What is outbound traffic?
+What is upstream? | What is downstream?
+What is the input of a map? | What is the output of a map?
+What is an ascending scale? | What is a descending scale?
+What is a client-side cache? | What is a server-side cache?
+Is light a wave? | Is light a particle?
+Is the sun hot? | Is the sun big?
+How hot is the sun? | How hot is the moon?
+Can a plane land on water? | Can a plane float on water?
+What is a plane? | What is an airplane?
+What is a var? | What is a variable?
+What is the main function? | What is the key function?
+Who is the lead? | What is lead?
+How do I raise a child? | How do I increase a child?
+What is a mean? | What is meant?
+What is the mean? | What does mean mean?
+What is a set in math? | What is a set in tennis?
+What is a pitcher in baseball? | What is a pitcher in the kitchen?
+Is C hard to learn? | Is C# hard to learn?
+Is F# functional? | Is C# functional?
+What is .NET? | What is NET?
+What is Node.js? | What is node?
+What does rm -r do? | What does rm -f do?
+What does ls -la do? | What does ls -l do?
+Explain --force | Explain --force-with-lease
+What is HTTP? | What is HTTPS?
+What is IPv4? | What is IPv6?
+What is a 401? | What is a 403?
+What is port 80? | What is port 8080?
+Is 0.1 + 0.2 == 0.3? | Is 0.1 + 0.2 = 0.3?
+What is 7 mod 3? | What is 7 mod 4?
+What is 3^2? | What is 2^3?
+What is 12/4? | What is 4/12?
+What is (2+3)*4? | What is 2+3*4?
+What is 1,000 + 1? | What is 1.000 + 1?
+What is 10 to the power of 2? | What is 2 to the power of 10?
+What is 20 percent of 50? | What is 50 percent off 20?
+Convert 5 lb to kg | Convert 5 kg to lb
+Convert 100 USD to EUR | Convert 100 EUR to USD
+Is it 5 °C or 5 °F? | Is it 5 °F or 50 °C?
+How far is 5 miles? | How far is 5 nautical miles?
+Meet at 12 noon or midnight? | Meet at 12 midnight?
+How long is two weeks? | How long is two fortnights?
+What day is in 3 days? | What day was 3 days ago?
+When is Easter 2025? | When is Easter 2026?
+Who won in 1998? | Who won in 1989?
+What is chapter 3 about? | What is chapter 13 about?
+Who was Henry VIII? | Who was Henry VII?
+Who was Elizabeth I? | Who was Elizabeth II?
+Where is Georgia, the state? | Where is Georgia, the country?
+Where is Paris, Texas? | Where is Paris, France?
+What is Amazon's size? | What is an amazon's size?
+What is WHO? | Who is who?
+What does IT do? | What does it do?
+Is May warm? | May I warm?
+Who is Bill? | What is a bill?
+What is Python's weight? | What is Python's speed?
+Where is the University of Miami? | Where is Miami University?
+What is the Bank of America? | What is America's bank?
+Who is the king of Spain? | Who was the king of Spain?
+Who is the King? | Who is a king?
+Is this a dagger? | Is that a dagger?
+What are these? | What are those?
+Fix this | Explain this
+Shorten it | Lengthen it
+Continue | Stop
+Yes | No
+Good morning | Good night
+Hello world in C | Hello world in D
+Thank you in Thai? | Goodbye in Thai?
+Tell me a story | Tell me a joke
+Tell me a joke | Tell me two jokes
+Tell me about yourself | Tell me about myself
+Write a song for me | Write a song about me
+Write to me | Write for me
+Give me a hint | Give me the answer
+Give me five names for dogs | Give me five names of dogs
+Give three reasons for war | Give three reasons against war
+Make it shorter | Make it longer
+Should all guns be banned? | Should no guns be banned?
+Should I trust him? | Should I trust her?
+Did she call him? | Did he call her?
+Has anyone called? | Has someone called?
+Will it ever end? | Will it never end?
+Must I go? | Need I go?
+May I go? | Can he go?
+Would you rather fly? | Would you rather walk?
+Had I known, would I go? | Have I known, would I go?
+If only it worked. Why? | It only worked if. Why?
+Cook the rice, then the beans. How? | Cook the beans, then the rice. How?
+First add milk, then tea. Why? | First add tea, then milk. Why?
+Explain A before B | Explain B before A
+Does A imply B? | Does B imply A?
+Is A a subset of B? | Is B a subset of A?
+Is 5 less than 7? | Is 7 less than 5?
+How do I map a network drive? | How do I drive a network map?
+What is a guest list? | What is a list guest?
+What is a house boat? | What is a boat house?
+What is chocolate milk? | What is milk chocolate?
+What is a pocket watch? | What is a watch pocket?
+What is a race horse? | What is a horse race?
+What is a computer science? | What is science of computers for?
+Describe a typical day of a nurse | Describe a nurse of a typical day
+How is the art of war? | How is the war of art?
+What is the theory of a joke? | What is the joke of a theory?
+What is a colony of ants? | What is an ant of colonies?
+Can doctors lie to patients? | Can patients lie to doctors?
+Do parents learn from children? | Do children learn from parents?
+Is Bob taller than Ann? | Is Ann taller than Bob?
+Does 3 divide 12? | Does 12 divide 3?
+Who sold Alaska to the US? | Who sold the US to Alaska?
+How do I import from A into B? | How do I import from B into A?
+How do I go from zero to one? | How do I go from one to zero?
 Is it safe to sleep with contact lenses? | Is it unsafe to sleep with contact lenses?
 Is it safe to mix bleach and ammonia? | Is it safe to mix bleach and water?
 How do I turn on dark mode? | How do I turn off dark mode?

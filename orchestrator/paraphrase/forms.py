@@ -134,7 +134,8 @@ _CLOSED = expression(
     r"(?<!\bpretty)(?<!\bdoes)(?<!\bsaying)(?<!\bfor)(?<!\bof)(?<!^) please$"
 )
 _FOR_ME = expression(
-    r"^((?:explain|describe|show|write|make|create|draft|summarize|list|translate|generate)\b.*) (?:to|for) me$"
+    r"^((?:explain|describe|show) \S.*|(?:write|make|create|draft|summarize|list|translate|generate) \S.*(?= for)) "
+    r"(?:to|for) me$"
 )
 _BY_LENGTH = tuple(sorted(OPENERS, key=len, reverse=True))
 

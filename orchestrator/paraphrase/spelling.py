@@ -120,6 +120,7 @@ def _worded(raw: str, *, begins: bool, shouted: bool) -> Iterator[Word]:
     of, possessive = (lowered[:-2], True) if lowered.endswith("'s") else (lowered, False)
     written = raw[: len(of)]
     as_name = of in CAPITALISED and not shouted and _stands_out(written, begins=begins)
+    as_name = as_name or (not shouted and _is_letter(written, begins=begins))
     if as_name or (_CAMEL.search(written) and of not in BRANDS):
         yield Word(written, "name")
     else:
@@ -132,6 +133,11 @@ def _worded(raw: str, *, begins: bool, shouted: bool) -> Iterator[Word]:
 def _stands_out(written: str, *, begins: bool) -> bool:
     """Whether a word that is also a common one is written as a name: a capital at the beginning says nothing."""
     return (len(written) > 1 and written.isupper()) or (written[:1].isupper() and not begins)
+
+
+def _is_letter(written: str, *, begins: bool) -> bool:
+    """Whether it is a letter that stands for something: `is A a subset of B`."""
+    return len(written) == 1 and written.isupper() and written != "I" and not begins
 
 
 def _unit(word: str) -> str:

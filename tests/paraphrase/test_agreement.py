@@ -63,6 +63,11 @@ def test_paraphrases(one: str, other: str) -> None:
         pytest.param("Should I use a or an?", "Should I use a or the?", "words", id="articles that are meant"),
         pytest.param("How do I say please?", "How do I say thanks?", "words", id="courtesies that are meant"),
         pytest.param("x = 1\ny = 2", "x = 1\n y = 2", "to the letter", id="white space of code"),
+        pytest.param("Is A a subset of B?", "Is B a subset of A?", "order of words", id="letters that are names"),
+        pytest.param("Write to me", "Write for me", "words", id="to me, for me"),
+        pytest.param("What is a light?", "What is light?", "words", id="an article that matters"),
+        pytest.param("Can you swim?", "Would you swim?", "words", id="no courtesy"),
+        pytest.param("Say: no, thanks", "Say: no thanks", "words", id="comma"),
         pytest.param("Is IT hard?", "Is it hard?", "names", id="a name with a capital"),
     ],
 )

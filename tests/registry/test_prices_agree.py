@@ -16,7 +16,7 @@ from genai_prices.data import providers
 
 from orchestrator.money import NANO_PER_DOLLAR, cost_nanousd
 from orchestrator.registry import ModelSpec
-from orchestrator.registry.loading import read_models, shipped
+from orchestrator.registry.loading import load_registry, read_models, shipped
 from orchestrator.types import Usage
 
 SINCE = date(2026, 11, 21)
@@ -69,6 +69,16 @@ def models_file(tmp_path: Path) -> Path:
 
 def test_every_price_agrees_with_the_pinned_package_or_says_why_not(update_prices: ModuleType) -> None:
     assert [str(found) for found in update_prices.differences(MODELS.values(), SINCE)] == []
+
+
+def test_the_prices_of_embeddings_agree_too(tmp_path: Path) -> None:
+    registry = load_registry(models_file=None, chains_file=None, config_dir=tmp_path)
+    assert registry.embeddings
+    for model in registry.embeddings.values():
+        (price,) = model.spec.prices
+        theirs = their_model(model.spec).get_prices(INSTANTS[0]).input_mtok
+        assert price.rates is not None
+        assert price.rates.input == theirs, model.spec.name
 
 
 def their_model(spec: ModelSpec) -> genai.ModelInfo:

@@ -7,9 +7,11 @@ import os
 import subprocess
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from scripted import NOW, SURE, Script, Stage, reply
 from skipping import carry_out
@@ -17,8 +19,9 @@ from skipping import carry_out
 from orchestrator.config import RunOptions
 from orchestrator.config.options import Served
 from orchestrator.errors import ConfigError, OverloadedError, UsageError
-from orchestrator.ledger.kept_answers import KeptAnswers, answers_path
+from orchestrator.ledger.kept_answers import KeptAnswer, KeptAnswers, answers_path
 from orchestrator.ledger.kept_prompts import KeptPrompts
+from orchestrator.run.call.prompt_search import PromptSearch, kept_prompt
 from orchestrator.run.events import Event, Note
 from orchestrator.run.result import OrchestrationResult
 from orchestrator.simulator.embedding import embedding
@@ -121,6 +124,28 @@ def test_prompts_go_with_their_answers(tmp_path: Path) -> None:
         assert prompts.count() == 0
         for path in tmp_path.glob("*.answers*"):
             assert b"rainbows" not in path.read_bytes()
+    finally:
+        file.close()
+
+
+def test_among_many_the_nearest_are_found_and_what_is_gone_is_not(tmp_path: Path) -> None:
+    file = KeptAnswers(tmp_path / "ledger.db", 10**8)
+    try:
+        search, other = PromptSearch(KeptPrompts(file)), PromptSearch(KeptPrompts(file))
+        words = [f"w{number}" for number in range(300)]
+        rows = [np.asarray(embedding(f"{one} {two} alike", 256), np.float32) for one, two in pairwise(words)]
+        keys = [str(number) for number in range(len(rows))]
+        file.keep([KeptAnswer(key, "{}", f"run {key}", 1, NOW, NOW + timedelta(1)) for key in keys], NOW)
+        for part in (slice(0, 100), slice(100, 299)):  # what comes later is found too
+            kept = [kept_prompt(key, "s", "here", key, row) for key, row in zip(keys[part], rows[part], strict=True)]
+            search.prompts.keep(kept)
+            for key, row in zip(keys[part], rows[part], strict=True):
+                found = other.nearest("s", "here", row)[0]
+                assert found.key == key
+                assert found.similarity == pytest.approx(1, abs=0.01)
+        assert other.nearest("s", "elsewhere", rows[0]) == other.nearest("t", "here", rows[0]) == []
+        file.forget(["run 7"])
+        assert other.nearest("s", "here", rows[7])[0].key != "7"
     finally:
         file.close()
 
