@@ -7,6 +7,7 @@
     ├── LedgerError               11  the ledger cannot be written; nothing was sent       stop
     ├── NotAcceptedError       8  the user's own schema or command does not take the answer stop
     ├── NotAskedError         10  one of many, and all were stopped before it              stop
+    ├── SubmittedError         0  one of many, and a provider's batch API is at work on it  stop
     ├── Interrupted          130/143  Ctrl-C, SIGTERM                                      stop
     ├── PluginError            1  a plugin failed at what it was asked to do               stop
     └── ProviderError                 a call failed, or could not be made
@@ -19,6 +20,7 @@
         │   ├── OutcomeUnknownError   read timeout, reset after sending: may be billed (next*)
         │   ├── BadReplyError         not the JSON, chunking or shape that was promised
         │   ├── EmptyReplyError       status 200 with nothing in it
+        │   ├── BatchEndedError       the batch was cancelled, or out of time, before its turn: not billed
         │   └── SetAsideError         it kept failing and is left alone for a while; nothing was sent (next)
         ├── QuotaExhaustedError    6  out of credit, or a daily quota                      next
         ├── DeadlineError          6  the run's time is up                                 stop
@@ -136,6 +138,13 @@ class NotAskedError(_InOwnWords):
 
     code = "not_asked"
     exit_code = EXIT_PARTLY_FAILED
+
+
+class SubmittedError(_InOwnWords):
+    """One of many prompts that a provider's batch API is at work on: it can be fetched later."""
+
+    code = "submitted"
+    exit_code = 0
 
 
 class NotAcceptedError(OrchError):
@@ -256,6 +265,13 @@ class EmptyReplyError(TemporaryError):
 
     code = "empty_reply"
     default_billed = Billed.YES
+
+
+class BatchEndedError(TemporaryError):
+    """A batch at the provider was cancelled, or its time was up, before this request of it was answered. It is not
+    billed."""
+
+    code = "batch_ended"
 
 
 class SetAsideError(TemporaryError):

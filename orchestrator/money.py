@@ -115,6 +115,11 @@ class Price:
         """The price of the same call in a batch, None if unknown."""
         return None if self.batch is None else self._instead(self.batch)
 
+    def for_batches(self) -> Price | None:
+        """As `by_batch`, and it is the same for a reply that says that it came by batch."""
+        by_batch = self.by_batch()
+        return None if by_batch is None else replace(by_batch, batch=self.batch)
+
     def by_service(self, tier: str) -> Price | None:
         """The price of the same call in a service tier, None if unknown."""
         if tier == "batch":

@@ -23,7 +23,7 @@ from ..ledger.batches import JobStatus, end_job, keep_lines, mark_written, note_
 from .backend import Backend, Task
 from .feed import Feed
 from .lines import Line
-from .outcomes import NOT_ASKED, Outcome, as_line
+from .outcomes import NOT_ASKED, SUBMITTED, Outcome, as_line
 from .output import Sink
 from .progress import Progress
 from .replacing import put_in_place
@@ -51,6 +51,7 @@ class Flow:
         *,
         ordered: bool,
         clock: Clock,
+        window: int = WINDOW,
         heard: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
         self._task = task
@@ -58,6 +59,7 @@ class Flow:
         self._backend = backend
         self._ordered = ordered
         self._clock = clock
+        self._window = window
         self._heard = heard
         self._open: OrderedDict[int, None] = OrderedDict()  # lines whose results belong at the end of the output
         self._ready: OrderedDict[int, None] = OrderedDict()  # of these, those whose results are in the ledger
@@ -125,7 +127,7 @@ class Flow:
 
     async def room(self) -> None:
         """Wait until more lines can be taken."""
-        while len(self._open) >= WINDOW and not self._quiet:
+        while len(self._open) >= self._window and not self._quiet:
             self._moved.clear()
             await self._moved.wait()
 
@@ -134,7 +136,7 @@ class Flow:
     def _note(self, outcome: Outcome) -> None:
         self.progress.add(outcome)
         self._heard(outcome)
-        if outcome.status == NOT_ASKED:
+        if outcome.status in (NOT_ASKED, SUBMITTED):
             self.stopped = self.stopped or outcome.error
             if not self._quiet and outcome.line.number in self._open:
                 self._unasked[outcome.line.number] = outcome

@@ -12,7 +12,7 @@ from ..ledger.batches import Kept
 from ..run.result import ErrorInfo, OrchestrationResult, error_dict
 from .lines import Line
 
-NOT_ASKED, INVALID = "not_asked", "invalid"
+NOT_ASKED, INVALID, SUBMITTED = "not_asked", "invalid", "submitted"
 _FIELDS = (
     *("run_id", "status", "response", "tool_calls", "model_used", "strategy", "confidence", "cost", "cost_nanousd"),
     *("cost_source", "latency", "input_tokens", "output_tokens", "simulated", "error"),
@@ -40,7 +40,7 @@ class Outcome:
     @property
     def is_final(self) -> bool:
         """Whether there is an answer or a failure; otherwise the line is asked when the job goes on."""
-        return self.status not in (NOT_ASKED, "interrupted")
+        return self.status not in (NOT_ASKED, SUBMITTED, "interrupted")
 
     def to_keep(self) -> Kept:
         """Its rows."""
@@ -68,6 +68,11 @@ def invalid(line: Line) -> Outcome:
 def not_asked(line: Line, why: OrchError) -> Outcome:
     """The outcome of a line that was not asked, since all was stopped before it."""
     return Outcome(line, NOT_ASKED, _without_run(line, NOT_ASKED, why), why.code, error=why)
+
+
+def submitted(line: Line, why: OrchError) -> Outcome:
+    """The outcome of a line that a provider is at work on, or will be."""
+    return Outcome(line, SUBMITTED, {"line": line.number, "id": line.id, "status": SUBMITTED}, error=why)
 
 
 def as_line(document: Mapping[str, Any]) -> str:

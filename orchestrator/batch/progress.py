@@ -9,7 +9,7 @@ from dataclasses import field
 from ..deferred import dataclass
 from ..ledger.batches import Counts
 from .backend import Standing
-from .outcomes import NOT_ASKED, Outcome
+from .outcomes import NOT_ASKED, SUBMITTED, Outcome
 
 _RECENT_S = 30.0  # over which the rate is taken
 
@@ -19,7 +19,8 @@ class Progress:
     """Counts the lines of a job as they come. `read` is how many were read, `share` how much of the input that is, 0
     to 1, None if it is unknown: `reading` gives both.
 
-    `done` and `failed` are lines of the whole job, `not_asked` of this pass.
+    `done` and `failed` are lines of the whole job, `not_asked` and `submitted`, those that a provider is at work on, of
+    this pass.
     """
 
     standing: Callable[[], Standing]
@@ -28,6 +29,7 @@ class Progress:
     done: int = 0
     failed: int = 0
     not_asked: int = 0
+    submitted: int = 0
     asked: int = 0
     spent_before_nanousd: int = 0
     _began: float = field(init=False)
@@ -47,6 +49,7 @@ class Progress:
         if outcome.status == NOT_ASKED:
             self.not_asked += 1
             return
+        self.submitted += outcome.status == SUBMITTED
         if not outcome.is_final:
             return
         self.asked += 1

@@ -193,8 +193,7 @@ def _situation(
 
 
 def cost_by_batch(planned: Planned, *, registry: Registry, settings: Settings, when: datetime) -> CostRange:
-    """The cost of the same calls through the providers' batch APIs, which orch does not use; unpriced if one of the
-    batch rates is unknown."""
+    """The cost of the same calls through the providers' batch APIs; unpriced if one of the batch rates is unknown."""
 
     def at_batch_rates(name: str) -> ModelSpec:
         spec = registry.model(name)

@@ -68,6 +68,7 @@ class Failure(StrEnum):
     EMPTY_REPLY = "empty_reply"
     TEMPORARY = "temporary"
     SET_ASIDE = "set_aside"
+    BATCH_ENDED = "batch_ended"
     QUOTA_EXHAUSTED = "quota_exhausted"
     REQUEST_REJECTED = "request_rejected"
     CONTEXT_TOO_LONG = "context_too_long"

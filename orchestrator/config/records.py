@@ -22,6 +22,7 @@ class RetryKind(StrEnum):
     CONNECTION_FAILED = "connection_failed"
     BAD_REPLY = "bad_reply"
     EMPTY_REPLY = "empty_reply"
+    BATCH_ENDED = "batch_ended"
     TEMPORARY = "temporary"  # 408, 409, and what names nothing known
 
 

@@ -333,6 +333,11 @@ def note_replacement(connection: sqlite3.Connection, job: Job, replaced_bytes: i
     connection.execute("UPDATE batch_jobs SET replaced_bytes = ? WHERE job = ?", (replaced_bytes, job.job))
 
 
+def run_range(job: Job) -> tuple[str, str]:
+    """The first and the last id that a run of a job can have."""
+    return _range(job, 0, _NUMBERS - 1)
+
+
 def _range(job: Job, first: int, last: int) -> tuple[str, str]:
     return job.run_id(first, 0), job.run_id(last, _ATTEMPTS - 1)
 

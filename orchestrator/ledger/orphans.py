@@ -13,6 +13,7 @@ from datetime import datetime
 
 from .rows import to_micros
 
+AWAY = "at a provider"  # in the place of a process: the run goes on in whatever process fetches what it waits for
 _WHY = "it ended before the call was settled"
 
 
@@ -20,9 +21,10 @@ def running_processes(connection: sqlite3.Connection) -> list[str | None]:
     """The names of all processes with a run that is not finished, or with workers that have a lease; None stands for
     rows from before processes had names."""
     query = (
-        "SELECT process FROM run_rows WHERE status = 'running' UNION SELECT process FROM leases WHERE status = 'held'"
+        "SELECT process FROM run_rows WHERE status = 'running' AND process IS NOT ?"
+        " UNION SELECT process FROM leases WHERE status = 'held'"
     )
-    return [name for (name,) in connection.execute(query)]
+    return [name for (name,) in connection.execute(query, (AWAY,))]
 
 
 def interrupt_orphans(connection: sqlite3.Connection, gone: Sequence[str | None], at: datetime) -> None:

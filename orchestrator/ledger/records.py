@@ -85,6 +85,8 @@ class RunRecord:
 class CallRecord:
     """One attempt at one completion. `reserved_nanousd` is its worst case; `price` and `usage` are JSON objects.
 
+    `submission` is set if it was made by a provider's batch API: which of the `provider_submissions` it was in;
+    `batch_saved_nanousd` is what a live call would have cost more.
     `from_run` is set if nothing was sent, as that run's answer to the same request was kept; `saved_nanousd` is what it
     had cost, None if that is unknown. `similarity`, 0 to 1, is set if that was asked in other words.
     """
@@ -127,6 +129,8 @@ class CallRecord:
     from_run: str | None = None
     saved_nanousd: int | None = None
     similarity: float | None = None
+    submission: str | None = None
+    batch_saved_nanousd: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,10 @@ from .schema_of_first_sums import ADD_CACHE_SUMS, CREATE_FIRST_SUMS, FIRST_DIMEN
 from .schema_of_keys import VERSION_9
 from .schema_of_leases import OF_LEASES
 from .schema_of_pruning import OF_PRUNING
+from .schema_of_submissions import BATCH_COLUMNS, OF_SUBMISSIONS
 from .schema_of_sums import OF_SUMS
 from .schema_statements import DAY_OF_RUN, OF_BOTH, ends_sums, with_columns
+from .sum_tables import ADD_BATCH_SUMS
 from .views import remake_views
 
 # What the calls of a run cost, as an expression over them: null if one is unpriced; one that is not settled yet counts
@@ -156,6 +158,15 @@ _OF_SIMILARITY = (
     "PRAGMA writable_schema = RESET",
 )
 
+# The providers' batch APIs.
+_OF_SUBMISSIONS = (
+    "PRAGMA writable_schema = ON",
+    with_columns("call_rows", BATCH_COLUMNS),
+    "PRAGMA writable_schema = RESET",
+    *OF_SUBMISSIONS,
+    *ADD_BATCH_SUMS,
+)
+
 # One tuple of statements a version; the ledger's `user_version` counts how many have been carried out.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     *(*RELEASED, VERSION_9, _VERSION_10, OF_CONVERSATIONS, OF_PRUNING),
@@ -164,6 +175,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     OF_LEASES,
     OF_SUMS,
     _OF_SIMILARITY,
+    _OF_SUBMISSIONS,
 )
 _FIRST_WITH_VIEWS = 10
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .schema_of_first_sums import FIRST_DIMENSIONS
 from .schema_statements import DAY_OF_RUN, OF_BOTH, ends_sums, with_columns
-from .sum_tables import ALL, ALWAYS, GRAINS, RUN_DIMENSIONS, RUNS_BY, SUMS, TIME, TOKENS, create_sums
+from .sum_tables import ALL, ALWAYS, GRAINS, LATER, RUN_DIMENSIONS, RUNS_BY, SUMS, TIME, TOKENS, create_sums
 
 # A run's tier stands in the first of its decisions: `tier EXEC: it requires implementation`.
 _DECISION = "json_extract(metadata, '$.decisions[0]')"
@@ -27,7 +27,7 @@ def _brought_over(table: str, grain: str) -> str:
     """Sums of pruned runs at a grain, from those at the finest one, which knew neither tiers nor the time of day."""
     known = {*FIRST_DIMENSIONS, "provider", "model", "step", "role"}
     dimensions = [name for name in (*ALWAYS, *GRAINS[grain]) if name in known]
-    sums = {name: f"sum({_AS_IT_WAS.get(name, name)})" for name in SUMS[table]}
+    sums = {name: f"sum({_AS_IT_WAS.get(name, name)})" for name in SUMS[table] if name not in LATER}
     return f"""
         INSERT INTO {table} (grain, pruned, {", ".join([*dimensions, *sums])}, latencies)
         SELECT '{grain}', 1, {", ".join([*dimensions, *sums.values()])}, group_concat(latencies)

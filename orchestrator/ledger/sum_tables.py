@@ -64,7 +64,11 @@ CALL_SUMS = {
     # Answers from the response cache, and what those had cost.
     "cache_hits": "calls.cost_source IS 'cache'",
     "saved_nanousd": "coalesce(calls.saved_nanousd, 0)",
+    # Calls by the providers' batch APIs, and what live ones would have cost more.
+    "batch_calls": "calls.submission IS NOT NULL",
+    "batch_saved_nanousd": "coalesce(calls.batch_saved_nanousd, 0)",
 }
+LATER = ("batch_calls", "batch_saved_nanousd")  # columns that a migration after these tables adds
 _LATENCY = "CASE WHEN {0}.status = '{1}' THEN min(max({0}.latency_ms, 0), 4294967295) END"  # as it is packed
 CALL_LATENCY = _LATENCY.format("calls", "completed")
 # What a run adds to a sum.
@@ -101,9 +105,13 @@ _REAL = ("confidence", "rating")
 def create_sums(table: str) -> tuple[str, str]:
     """The statements that create a table of sums, and the index by which one grain of some days is found."""
     texts = (f"{name} {'INTEGER' if name == 'simulated' else 'TEXT'}" for name in (*RUN_DIMENSIONS, *CALL_DIMENSIONS))
-    sums = (f"{name} {'REAL' if name in _REAL else 'INTEGER'} NOT NULL DEFAULT 0" for name in SUMS[table])
+    first = [name for name in SUMS[table] if name not in LATER]
+    sums = (f"{name} {'REAL' if name in _REAL else 'INTEGER'} NOT NULL DEFAULT 0" for name in first)
     columns = ["grain TEXT NOT NULL", "pruned INTEGER NOT NULL", *texts, f"{TIME} INTEGER", *sums, "latencies ANY"]
     return (
         f"CREATE TABLE {table} ({', '.join(columns)}) STRICT",
         f"CREATE INDEX {table}_by_day ON {table} (grain, day)",
     )
+
+
+ADD_BATCH_SUMS = tuple(f"ALTER TABLE call_sums ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0" for name in LATER)

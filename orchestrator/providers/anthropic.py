@@ -14,6 +14,7 @@ import httpx2
 from ..deferred import replace
 from ..types import Caching, Message, Part, Request
 from .base import Capabilities, Endpoint, Piece
+from .batches import BatchClient, connected
 from .endings import ending
 from .http import Client, checked_address, checked_key, ignore_custom_headers, silence_sdk_logging
 from .payload import arguments_object, arguments_text, json_instruction
@@ -57,21 +58,24 @@ class AnthropicProvider(SdkProvider):
     def capabilities(self) -> Capabilities:
         return Capabilities(streaming=True, tools=True, json_schema=True, logprobs=False, stop=True)
 
+    def batches(self) -> BatchClient:
+        return connected("anthropic_batches", self, self._client)
+
     async def _send(self, request: Request) -> None:
-        await self._post(self._client, "v1/messages", _parameters(request), request.timeout_s)
+        await self._post(self._client, "v1/messages", parameters(request), request.timeout_s)
 
     async def _ask_count(self, request: Request, timeout_s: float) -> bool:
-        parameters = _parameters(request)
-        body = {name: parameters[name] for name in _COUNTED if name in parameters}
+        asked = parameters(request)
+        body = {name: asked[name] for name in _COUNTED if name in asked}
         await self._post(self._client, "v1/messages/count_tokens", body, timeout_s)
         return True
 
     async def _events(self, request: Request) -> AsyncGenerator[object, None]:
-        parameters = _parameters(request)
+        asked = parameters(request)
         # No longer parameters of the SDK's, since the newest models reject them; older ones still take them.
-        extra = {name: parameters.pop(name) for name in ("temperature", "top_p") if name in parameters} or None
+        extra = {name: asked.pop(name) for name in ("temperature", "top_p") if name in asked} or None
         async with self._client.messages.with_streaming_response.create(
-            **parameters, extra_body=extra, stream=True, timeout=request.timeout_s
+            **asked, extra_body=extra, stream=True, timeout=request.timeout_s
         ) as response:
             async for event in sse_events(response, anthropic.AsyncStream[object]):
                 yield event
@@ -140,7 +144,8 @@ def _finish(draft: Draft, node: object) -> None:
         draft.note = text_at(node, "stop_details", "category") or reason
 
 
-def _parameters(request: Request) -> dict[str, Any]:
+def parameters(request: Request) -> dict[str, Any]:
+    """A request as the API takes it."""
     parameters: dict[str, Any] = {
         "model": request.model,
         "messages": list(_messages(_with_files_apart(request))),

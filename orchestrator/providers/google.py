@@ -27,6 +27,7 @@ from ..expressions import expression
 from ..registry.providers import setting
 from ..types import FinishReason, Message, Part, Request, ToolCall
 from .base import Capabilities, Endpoint, Piece
+from .batches import BatchClient, connected
 from .endings import ending
 from .http import Client, checked_address, checked_key, silence_sdk_logging, trusting_nobody
 from .payload import arguments_object, arguments_text, tool_names
@@ -46,6 +47,11 @@ _SDK_HEADERS = (
     ("content-type", "application/json"),
     ("user-agent", _LABEL),
     ("x-goog-api-client", _LABEL),
+)
+# What the SDK says of a file that it uploads.
+_UPLOADING = frozenset(
+    f"x-goog-upload-{name}"
+    for name in ("protocol", "command", "offset", "header-content-length", "header-content-type", "file-name")
 )
 
 
@@ -73,7 +79,7 @@ class GoogleProvider(SdkProvider):
         # A finish reason that is newer than the SDK is none of the user's business.
         warnings.filterwarnings("ignore", message=r".* is not a valid \w+$", module=r"google\.genai\._common")
         key, to = checked_key(target), checked_address(target, BASE_URL, API_VERSIONS)
-        http = Client(to, ("x-goog-api-key", key), transport)
+        http = Client(to, ("x-goog-api-key", key), transport, _UPLOADING)
         super().__init__(target, key, http)
         version = to.version or _api_version()
         self._root = f"{to.base_url.rstrip('/')}/{version}"
@@ -101,19 +107,22 @@ class GoogleProvider(SdkProvider):
     def capabilities(self) -> Capabilities:
         return Capabilities(streaming=True, tools=True, json_schema=True, logprobs=True, stop=True)
 
+    def batches(self) -> BatchClient:
+        return connected("google_batches", self, self._client)
+
     async def _send(self, request: Request) -> None:
         headers = (*_SDK_HEADERS, ("x-server-timeout", str(math.ceil(request.timeout_s))))
-        verb, body = ("embedContent", _embedding) if request.embeds else ("generateContent", _body)
+        verb, body = ("embedContent", _embedding) if request.embeds else ("generateContent", body_of)
         await self._http.post_json(_address(self._root, request.model, verb), headers, body(request), request.timeout_s)
 
     async def _ask_count(self, request: Request, timeout_s: float) -> bool:
         url = _address(self._root, request.model, "countTokens")
-        body = {"generateContentRequest": {"model": _resource(request.model), **_body(request)}}
+        body = {"generateContentRequest": {"model": resource(request.model), **body_of(request)}}
         await self._http.post_json(url, _SDK_HEADERS, body, timeout_s)
         return True
 
     async def _events(self, request: Request) -> AsyncGenerator[object, None]:
-        body = _body(request)
+        body = body_of(request)
         options = {
             **body.pop("generationConfig"),
             "httpOptions": {"timeout": _milliseconds(request.timeout_s)},
@@ -201,21 +210,22 @@ def _address(root: str, model: str, verb: str = "generateContent") -> str:
     """Where the SDK posts to. Raises ValueError for an id of a model that would lead elsewhere."""
     if ".." in model:
         raise ValueError(f"no model has the id {model!r}")
-    return f"{root}/{quote(_resource(model))}:{verb}"
+    return f"{root}/{quote(resource(model))}:{verb}"
 
 
-def _resource(model: str) -> str:
+def resource(model: str) -> str:
+    """A model's id as a resource name."""
     return model if model.startswith(("models/", "tunedModels/")) else f"models/{model}"
 
 
 def _embedding(request: Request) -> dict[str, Any]:
     """The request for the embedding of a text."""
     content = {"parts": [{"text": request.messages[0].content}]}
-    body: dict[str, Any] = {"model": _resource(request.model), "content": content, "taskType": "SEMANTIC_SIMILARITY"}
+    body: dict[str, Any] = {"model": resource(request.model), "content": content, "taskType": "SEMANTIC_SIMILARITY"}
     return body | ({"outputDimensionality": request.dimensions} if request.dimensions else {})
 
 
-def _body(request: Request) -> dict[str, Any]:
+def body_of(request: Request) -> dict[str, Any]:
     """The request as the SDK sends it. It takes the same names, and sends one as it is in Python."""
     limits: dict[str, Any] = {"maxOutputTokens": request.max_tokens}
     if request.temperature is not None:

@@ -90,11 +90,13 @@ _REFUSED_BY_PROXY = expression(r"^407\b|^Invalid username/password|^Requested .*
 @dataclass(slots=True)
 class Exchange:
     """One request and its reply, as the client saw them. `most` limits the reply, in bytes, and `deadline` its time, on
-    the event loop's clock; `tail` is the end of a streamed body."""
+    the event loop's clock; `tail` is the end of a streamed body. `is_file`: the reply holds the results of many
+    requests."""
 
     most: int
     deadline: float
     sent: bool = False
+    is_file: bool = False
     response: httpx2.Response | Reply | None = None
     tail: bytes = b""
     _headers: dict[str, str] | None = None
@@ -257,7 +259,7 @@ class Client(httpx2.AsyncClient):
             # Taken away from httpx2, which would unpack it without a limit.
             packed = response.headers.pop("content-encoding", "").strip().lower()
             streams = response.headers.get("content-type", "").lower().startswith("text/event-stream")
-            most = exchange.most if streams else min(exchange.most, LONGEST_JSON)
+            most = exchange.most if streams or exchange.is_file else min(exchange.most, LONGEST_JSON)
             body = Incoming(response.stream, packed, most, exchange.deadline, exchange.note_tail)
             response.stream = EventStream(body, typed=self._typed_events) if streams else body
 

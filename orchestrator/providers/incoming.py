@@ -43,8 +43,13 @@ def most_bytes(request: Request, *, streamed: bool) -> int:
 
 def most_characters(request: Request) -> int:
     """How long the answer in a reply to the request can be, generously."""
+    return most_characters_of((1 + request.top_logprobs) * request.max_tokens)
+
+
+def most_characters_of(max_tokens: int) -> int:
+    """How long an answer of so many tokens can be, generously."""
     base, each = _CHARACTERS
-    return base + each * (1 + request.top_logprobs) * request.max_tokens
+    return base + each * max_tokens
 
 
 def is_too_long(error: BaseException | None) -> bool:

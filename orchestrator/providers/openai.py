@@ -15,6 +15,7 @@ import openai
 from ..deferred import dataclass
 from ..types import FinishReason, Media, Message, Part, Request, ToolCall
 from .base import Capabilities, Endpoint, Piece
+from .batches import BatchClient, connected
 from .endings import ending
 from .http import Client, checked_address, checked_key, ignore_custom_headers, silence_sdk_logging
 from .network import BILLED_TO, header_value
@@ -28,13 +29,15 @@ BASE_URL = "https://api.openai.com/v1"
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """Where a server's form of the API differs. `headers` are those of the SDK's own that it may be sent;
-    `counts` says that it can be asked how many tokens an input is, `keyed` that it takes a key for what it caches."""
+    `counts` says that it can be asked how many tokens an input is, `keyed` that it takes a key for what it caches,
+    `batches` that it takes batches."""
 
     output_limit: str = "max_tokens"
     json_schema: bool = True
     headers: frozenset[str] = frozenset()
     counts: bool = False
     keyed: bool = False
+    batches: bool = False
 
 
 _COMPATIBLE = Dialect()
@@ -46,6 +49,7 @@ _DIALECTS: Mapping[str, Dialect] = {
         headers=frozenset({"openai-organization", "openai-project"}),
         counts=True,
         keyed=True,
+        batches=True,
     ),
     "deepseek": Dialect(json_schema=False),
 }
@@ -85,6 +89,11 @@ class OpenAIProvider(SdkProvider):
 
     def capabilities(self) -> Capabilities:
         return Capabilities(streaming=True, tools=True, json_schema=self._dialect.json_schema, logprobs=True, stop=True)
+
+    def batches(self) -> BatchClient | None:
+        if not self._dialect.batches:
+            return None
+        return connected("openai_batches", self, self._client)
 
     async def _send(self, request: Request) -> None:
         path, body = "chat/completions", _parameters
@@ -228,6 +237,11 @@ def _input_part(part: Part) -> dict[str, Any]:
     if not part.is_document:
         return {"type": "input_image", "image_url": part.address}
     return {"type": "input_file", "filename": part.name or "document.pdf", "file_data": part.address}
+
+
+def chat_parameters(request: Request, provider: str) -> dict[str, Any]:
+    """A request as the Chat Completions API of a provider takes it."""
+    return _parameters(request, _DIALECTS.get(provider, _COMPATIBLE))
 
 
 def _embedding(request: Request, dialect: Dialect) -> dict[str, Any]:

@@ -34,6 +34,7 @@ from ..errors import (
 from ..money import MOST_TOKENS
 from ..types import Completion, Request
 from .base import AtWork, Capabilities, Endpoint, Health, Piece, RateLimitStatus, StreamEvent
+from .batches import BatchClient
 from .failure_rules import Signal
 from .failures import Source, error_for, message, read_signal
 from .headers import rate_limits, server_time
@@ -131,6 +132,10 @@ class SdkProvider(ABC):
     @abstractmethod
     def capabilities(self) -> Capabilities: ...
 
+    def batches(self) -> BatchClient | None:
+        """The provider's batch API; None where it has none that orch speaks."""
+        return None
+
     @abstractmethod
     async def _send(self, request: Request) -> None:
         """Has the request sent; the reply is left in the exchange, read to its end. An error status may be there."""
@@ -142,6 +147,10 @@ class SdkProvider(ABC):
     @abstractmethod
     def _read(self, body: object, draft: Draft) -> Iterator[Piece]:
         """Reads a whole reply. Raises ErrorInReply."""
+
+    def read_into(self, body: object, draft: Draft) -> Iterator[Piece]:
+        """Read a whole reply that came by another way than a call. Raises ErrorInReply."""
+        return self._read(body, draft)
 
     @abstractmethod
     def _feed(self, event: object, draft: Draft) -> Iterator[Piece]:
@@ -164,27 +173,27 @@ class SdkProvider(ABC):
 
     async def count_input(self, request: Request) -> int | None:
         timeout_s = min(request.timeout_s, COUNT_TIMEOUT_S)
-        source = self._source(request.model)
+        source = self.source(request.model)
         exchange = Exchange(LISTED, asyncio.get_running_loop().time() + timeout_s)
         try:
-            with self._reporting(source, exchange):
+            with self.reporting(source, exchange):
                 async with asyncio.timeout(timeout_s):
                     with exchange.recording():
                         asked = await self._ask_count(request, timeout_s)
-                return _count_in(_decode(exchange)) if asked else None
+                return _count_in(decode(exchange)) if asked else None
         finally:
             await exchange.aclose()
 
     async def complete(self, request: Request) -> Completion:
         deadline = asyncio.get_running_loop().time() + request.timeout_s
-        source, exchange = self._source(request.model), Exchange(most_bytes(request, streamed=False), deadline)
+        source, exchange = self.source(request.model), Exchange(most_bytes(request, streamed=False), deadline)
         draft = Draft(source, self._clock, most_characters(request), whole=True)
         try:
-            with self._reporting(source, exchange, draft):
+            with self.reporting(source, exchange, draft):
                 async with asyncio.timeout_at(deadline):
                     with exchange.recording():
                         await self._send(request)
-                for _ in self._read(_decode(exchange), draft):
+                for _ in self._read(decode(exchange), draft):
                     pass
                 for _ in draft.finish_text():
                     pass
@@ -199,12 +208,12 @@ class SdkProvider(ABC):
 
     async def stream(self, request: Request) -> AsyncGenerator[StreamEvent, None]:
         deadline = asyncio.get_running_loop().time() + request.timeout_s
-        source, exchange = self._source(request.model), Exchange(most_bytes(request, streamed=True), deadline)
+        source, exchange = self.source(request.model), Exchange(most_bytes(request, streamed=True), deadline)
         draft = Draft(source, self._clock, most_characters(request))
         events = self._events(request)
         try:
             while True:
-                with self._reporting(source, exchange, draft, streamed=True):
+                with self.reporting(source, exchange, draft, streamed=True):
                     with exchange.recording():
                         event = await self._next(events, draft, deadline)
                     if event is None:
@@ -259,7 +268,7 @@ class SdkProvider(ABC):
         started, loop = self._clock(), asyncio.get_running_loop()
         exchange = Exchange(LISTED, loop.time() + HEALTH_TIMEOUT_S)
         try:
-            with self._reporting(self._source("health check"), exchange):
+            with self.reporting(self.source("health check"), exchange):
                 async with asyncio.timeout(HEALTH_TIMEOUT_S):
                     with exchange.recording():
                         await self._list_models(HEALTH_TIMEOUT_S)
@@ -278,7 +287,8 @@ class SdkProvider(ABC):
     async def aclose(self) -> None:
         await self._http.aclose()
 
-    def _source(self, model: str) -> Source:
+    def source(self, model: str) -> Source:
+        """Whose failure it is, of a call to this model."""
         proxy = self._http.proxy
         return Source(self.name, model, self._key, None if proxy is None else proxy.variable)
 
@@ -291,7 +301,7 @@ class SdkProvider(ABC):
             self._limits = rate_limits(exchange.headers, self._now())
 
     @contextmanager
-    def _reporting(
+    def reporting(
         self, source: Source, exchange: Exchange, draft: Draft | None = None, *, streamed: bool = False
     ) -> Iterator[None]:
         """The one place where an exception from below becomes one of ours. Cancellation passes through."""
@@ -361,7 +371,7 @@ _TRANSPORT_PHRASES: Mapping[type[ProviderError], str] = {
 }
 
 
-def _decode(exchange: Exchange) -> object:
+def decode(exchange: Exchange) -> object:
     """The JSON of a reply that was read to its end."""
     if exchange.response is None:
         raise ValueError("no reply")

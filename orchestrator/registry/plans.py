@@ -68,6 +68,12 @@ class PlanReader:
         self._check(plan, value)
         return Chain(name, plan, description)
 
+    def plan(self, value: Value) -> Node:
+        """A plan alone, as `plan.to_dict` writes it."""
+        plan = self._node(value)
+        self._check(plan, value)
+        return plan
+
     def _check(self, plan: Node, value: Value) -> None:
         try:
             check_plan(plan)

@@ -74,6 +74,8 @@ _CALL_COUNTS = (
     "reasoning_tokens",
     "cache_hits",
     "saved_nanousd",
+    "batch_calls",
+    "batch_saved_nanousd",
 )
 
 _Key = tuple[str | None, ...]

@@ -68,6 +68,8 @@ _CALL_COLUMNS = {
     "from_run": "calls.from_run",
     "saved_nanousd": "calls.saved_nanousd",
     "similarity": "calls.similarity",
+    "submission": "calls.submission",
+    "batch_saved_nanousd": "calls.batch_saved_nanousd",
 }
 _CALL_TEXT = {"system": "runs.system", "prompt": "runs.prompt", "response": "calls.response"}
 

@@ -279,6 +279,9 @@ def group_notes(total: Group) -> list[str]:
     if total.cache_hits:
         saved = format_short(total.saved_nanousd)
         notes.append(f"{_plural(total.cache_hits, 'call')} answered by the response cache, which saved {saved}")
+    if total.batch_calls:
+        saved = format_short(total.batch_saved_nanousd)
+        notes.append(f"{_plural(total.batch_calls, 'call')} by the providers' batch APIs, which saved {saved}")
     return notes
 
 

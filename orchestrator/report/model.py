@@ -26,7 +26,8 @@ class Group:
     are known: a lower bound where `unpriced_calls` is not 0. `reserved_nanousd` is what `unsettled_calls`, those that
     have neither ended nor been given up, may still cost at most; it is not part of the cost. `estimated_calls` have
     an upper estimate for a cost, as the provider's own counts never came. `cache_hits` are the calls that the response
-    cache answered, and `saved_nanousd` is what those answers had cost.
+    cache answered, and `saved_nanousd` is what those answers had cost. `batch_calls` went through a provider's batch
+    API, and `batch_saved_nanousd` is what live ones would have cost more.
 
     A group of calls is one by model, provider, role or step: a run does not belong to it as a whole. Latencies are
     those of completed calls; percentiles are by nearest rank. Run latencies are those of complete runs, as a run's
@@ -56,6 +57,8 @@ class Group:
     reasoning_tokens: int = 0
     cache_hits: int = 0
     saved_nanousd: int = 0
+    batch_calls: int = 0
+    batch_saved_nanousd: int = 0
     mean_latency_ms: float | None = None
     p50_latency_ms: int | None = None
     p95_latency_ms: int | None = None

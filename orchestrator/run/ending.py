@@ -31,11 +31,16 @@ class RunInterrupted(asyncio.CancelledError):
         self.result = result
 
 
+class RunPostponed(asyncio.CancelledError):
+    """A run by batch was given up for now. The ledger has what it takes to go on with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ending:
     """The end of a run that has begun: `run` is its row as it stands. `latency_ms` is how long it has taken so far.
 
-    `kept` is called with the result in the transaction that ends the run.
+    `kept` is called with the result in the transaction that ends the run. `goes_on_later`: to be cancelled is no end of
+    it.
     """
 
     run: RunRecord
@@ -46,14 +51,19 @@ class Ending:
     latency_ms: Callable[[], int]
     with_text: bool
     kept: Keep | None
+    goes_on_later: bool = False
 
     async def of(self, executed: Awaitable[Outcome]) -> OrchestrationResult:
         """The result of a run whose plan is executed by `executed`; its errors are in the result. Raises
-        RunInterrupted if cancelled, and what is no OrchError, when the run has its end in the ledger."""
+        RunInterrupted if cancelled, or RunPostponed, and what is no OrchError, when the run has its end in the
+        ledger."""
         log = self.log
         try:
             outcome = await executed
         except asyncio.CancelledError:
+            if self.goes_on_later:
+                await log.written()
+                raise RunPostponed from None
             # What has been shown of an answer, or one that a cascade had put by while it asked for a better one.
             best = None if log.shown else self.execution.best
             text = log.shown if best is None else best.completion.text

@@ -58,6 +58,8 @@ from .streaming import AnswerStream
 from .walk import Execution
 
 if TYPE_CHECKING:
+    from ..providers.batches import BatchClient
+    from .call.by_batch import ByBatch
     from .call.cache import RunCache
     from .given import Dollars
     from .many import Many, Questions
@@ -153,10 +155,28 @@ class Engine:
         cancelled."""
         return await self.execute(await self.prepare(prompt, options), observe)
 
-    async def prepare(self, prompt: Prompt, options: RunOptions) -> Planned:
-        """The plan of a run that is to be executed. Raises an OrchError if nothing could be called."""
+    async def prepare(
+        self, prompt: Prompt, options: RunOptions, *, left_out: Mapping[tuple[str, str | None], str] | None = None
+    ) -> Planned:
+        """The plan of a run that is to be executed, without the models that are `left_out` for the reasons given, by
+        provider and name; those that the options name stay. Raises an OrchError if nothing could be called."""
         options = with_strategy_meant(options, self.registry)
-        return self._plan(prompt, options, await self._observing.observed_in_thread(options))
+        observed = await self._observing.observed_in_thread(options)
+        if left_out:
+            observed = replace(observed, set_aside={**observed.set_aside, **left_out})
+        return self._plan(prompt, options, observed)
+
+    async def batches(self, provider: str) -> BatchClient | None:
+        """The batch API of a provider, over the connection that live calls use; None if it has none that orch speaks.
+
+        Raises AuthenticationError without a key."""
+        from ..providers.batches import batches_of  # few
+
+        opened = await self._lifetime.take()
+        try:
+            return batches_of(opened.connections.get(provider))
+        finally:
+            await self._lifetime.give_back(opened)
 
     async def count_input(self, planned: Planned) -> InputCount:
         """The tokens of input of a plan's first call: as its provider counts them if the options say so."""
@@ -203,22 +223,25 @@ class Engine:
         answered: Callable[[OrchestrationResult], None] | None = None,
         run_id: str | None = None,
         kept: Keep | None = None,
+        by_batch: ByBatch | None = None,
     ) -> OrchestrationResult:
         """Execute a plan. A failure after the run has begun is in the result's `error`. `answered` gets the result as
         soon as it is in the ledger: what follows, such as alert commands, can take some seconds. `run_id` is a new
         ULID; by default one is made. `kept` is called with the result in the transaction that ends the run, so that
-        what it writes is durable together with the run's end.
+        what it writes is durable together with the run's end. `by_batch`: its calls go through the providers' batch
+        APIs; if it is cancelled, it goes on another time, and RunPostponed is raised.
 
         Raises LedgerError, before anything is sent, if the ledger cannot be written, and RunInterrupted if cancelled.
         """
         opened = await self._lifetime.take()
         try:
-            planned = await self._in_turn(planned, opened.ledger)
+            if by_batch is None or by_batch.begun is None:  # else it took its turn when it was begun
+                planned = await self._in_turn(planned, opened.ledger)
             while self._lifetime.warnings:
                 observe(Note(self._lifetime.warnings.pop(0), loud=True))
             for reason in planned.reasons:
                 observe(Note(reason, loud=reason in planned.warnings))
-            return await self._execute(planned, opened, observe, answered, run_id, kept)
+            return await self._execute(planned, opened, observe, answered, run_id, kept, by_batch)
         finally:
             await self._lifetime.give_back(opened)
 
@@ -230,11 +253,12 @@ class Engine:
         answered: Callable[[OrchestrationResult], None] | None,
         run_id: str | None,
         kept: Keep | None,
+        by_batch: ByBatch | None,
     ) -> OrchestrationResult:
         log, result, interrupted = RunLog(opened.ledger, observe), None, None
         try:
             try:
-                result = await self._carry_out(planned, opened, log, run_id, kept)
+                result = await self._carry_out(planned, opened, log, run_id, kept, by_batch)
             except RunInterrupted as error:
                 interrupted, result = error, error.result
             if answered is not None:
@@ -252,7 +276,13 @@ class Engine:
         return result
 
     async def _carry_out(
-        self, planned: Planned, opened: Opened, log: RunLog, run_id: str | None, kept: Keep | None
+        self,
+        planned: Planned,
+        opened: Opened,
+        log: RunLog,
+        run_id: str | None,
+        kept: Keep | None,
+        by_batch: ByBatch | None,
     ) -> OrchestrationResult:
         started, settings, connecting = self._monotonic(), self.settings, opened.connections.seconds
         called = models(planned.plan)  # one alone is waited for as long as the run lasts
@@ -266,19 +296,30 @@ class Engine:
             environ=settings.environ,
             run_id=run_id,
         )
-        log.begin(run, recording.said(planned, with_text=settings.log_text))
+        if by_batch is not None and by_batch.begun is not None:
+            run = by_batch.begun
+            log.go_on(run, by_batch.calls)
+        else:
+            log.begin(run, recording.said(planned, with_text=settings.log_text))
         log.observe(Begun(run.run_id))
         experience = await self._experiences.of(opened.ledger)
-        execution = self._execution(run, planned, log, opened, started, pace, experience)
+        execution = self._execution(run, planned, log, opened, started, pace, experience, by_batch)
+
+        def took_ms() -> int:
+            if by_batch is not None:  # most of it was in no process at all
+                return round(1000 * (self._clock() - run.created_at).total_seconds())
+            return round(1000 * (self._monotonic() - started - (opened.connections.seconds - connecting)))
+
         ending = Ending(
             run,
             planned,
             execution,
             log,
             self._clock,
-            latency_ms=lambda: round(1000 * (self._monotonic() - started - (opened.connections.seconds - connecting))),
+            latency_ms=took_ms,
             with_text=settings.log_text,
             kept=kept,
+            goes_on_later=by_batch is not None,
         )
         try:
             return await ending.of(execution.run(planned.plan))
@@ -295,6 +336,7 @@ class Engine:
         started: float,
         pace: Mapping[str, Pace],
         experience: Experience,
+        by_batch: ByBatch | None,
     ) -> Execution:
         options, settings = planned.options, self.settings
         caller = Caller(
@@ -320,6 +362,7 @@ class Engine:
             free_tier=settings.free_tier,
             token_budget=None if options.max_tokens_total is None else TokenBudget(options.max_tokens_total),
             cache=self._cache(opened, planned, run.run_id, log.observe),
+            by_batch=by_batch,
         )
         return Execution(
             planned.reading,
@@ -369,7 +412,9 @@ class Engine:
         if self.settings.simulate:
             from ..simulator.connect import simulated_connections  # heavy
 
-            return simulated_connections(self.registry.models, self.settings.scenario)
+            ledger = self.settings.ledger
+            folder = ledger.with_name(f"{ledger.name}.batches")  # what a provider would keep
+            return simulated_connections(self.registry.models, self.settings.scenario, folder)
         return lambda provider: connect(endpoint(provider, self.settings.environ))
 
 

@@ -206,6 +206,8 @@ def _call_dict(call: CallRecord) -> dict[str, Any]:
         "from_run": call.from_run,
         "saved_nanousd": call.saved_nanousd,
         "similarity": _rounded(call.similarity),
+        "submission": call.submission,
+        "batch_saved_nanousd": call.batch_saved_nanousd,
         "latency_ms": call.latency_ms,
         "ttft_ms": call.ttft_ms,
         "confidence": _rounded(call.confidence),

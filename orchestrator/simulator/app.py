@@ -8,12 +8,17 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from hashlib import blake2b
+from pathlib import Path
 from types import MappingProxyType
 
 from ..deferred import dataclass, replace
 from ..registry.model import ModelSpec
+from ..types import Usage
 from . import embedding
 from .answers.compose import compose
+from .batches.records import Batch
+from .batches.running import Batches, Replied
+from .batches.store import BatchStore
 from .catalogue import Catalogue, Meter
 from .connection import Connection, ConnectionRefused, Receive, Scope, Send
 from .counting import as_generation, counted
@@ -55,6 +60,7 @@ _PROBLEMS = {
     FaultKind.ERROR_IN_200: Problem.OVERLOADED,
     FaultKind.ERROR_IN_STREAM: Problem.OVERLOADED,  # where nothing is streamed, it is the status
 }
+_NOT_FOUND: Json = {"error": {"message": "Not found", "type": "invalid_request_error", "code": None, "param": None}}
 _HTML = b"<html>\r\n<head><title>%d</title></head>\r\n<body><center><h1>%d</h1></center></body>\r\n</html>\r\n"
 
 
@@ -77,7 +83,9 @@ class _Received:
 class App:
     """An ASGI app that stands in for the providers. It keeps a journal, and what it has seen of prompts and limits."""
 
-    def __init__(self, catalogue: Catalogue, scenario: Scenario, clock: Clock, sleep: Sleep) -> None:
+    def __init__(
+        self, catalogue: Catalogue, scenario: Scenario, clock: Clock, sleep: Sleep, folder: Path | None = None
+    ) -> None:
         self.journal = Journal(clock)
         self._catalogue = catalogue
         self._schedule = Schedule(scenario)
@@ -86,6 +94,7 @@ class App:
         self._clock = clock
         self._sleep = sleep
         self._received = 0
+        self._batches = Batches(BatchStore(self.journal, folder), self._schedule, self._carry_out, clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -97,6 +106,8 @@ class App:
             return
         if where.operation in (Operation.GENERATE, Operation.EMBED):
             await self._generate(where, body, connection)
+        elif where.operation is Operation.BATCHES:
+            await self._answer_batches(where, body, connection)
         elif where.operation is Operation.COUNT:
             status, answer = self._count(where, body)
             await connection.respond(status, _JSON, encode(answer))
@@ -137,7 +148,34 @@ class App:
                 return 200, single
             error = wire.error(Complaint(Problem.NOT_FOUND, where.model), self._envelope(where, where.model))
             return error.status, error.body
-        return 404, {"error": {"message": "Not found", "type": "invalid_request_error", "code": None, "param": None}}
+        return 404, _NOT_FOUND
+
+    async def _answer_batches(self, where: Route, body: bytes, connection: Connection) -> None:
+        try:
+            found = self._batches.answer(connection.scope, where.path, where.wire, where.provider, where.certain, body)
+        except Rejected as rejected:
+            error = WIRES[where.wire].error(rejected.complaint, self._envelope(where, ""))
+            await connection.respond(error.status, (*error.headers, *_JSON), encode(error.body))
+            return
+        if found is None:
+            await connection.respond(404, _JSON, encode(_NOT_FOUND))
+        elif found.lost:
+            await connection.cut()
+        else:
+            await connection.respond(found.status, found.headers, found.body)
+
+    def _carry_out(self, batch: Batch, body: Json) -> Replied:
+        """What one request of a batch is answered."""
+        where = Route(Operation.GENERATE, batch.wire, batch.provider or batch.wire, batch.certain, model=batch.model)
+        self._received += 1
+        script = self._script(where, encode(body), Entry(self._clock(), batch.wire))
+        try:
+            reply = json.loads(b"".join(frame.data for frame in script.frames))
+        except ValueError:
+            return Replied(500, {"error": {"message": "The server had an error."}}, Usage())
+        if isinstance(usage := reply.get("usage"), dict) and "service_tier" in usage:
+            usage["service_tier"] = "batch"
+        return Replied(script.status, reply, script.usage if script.billed else Usage())
 
     async def _generate(self, where: Route, body: bytes, connection: Connection) -> None:
         entry = self.journal.open(where.wire)
@@ -227,10 +265,11 @@ def create_app(
     more: Mapping[str, ModelSpec] = MappingProxyType({}),
     clock: Clock = system_clock,
     sleep: Sleep = asyncio.sleep,
+    folder: Path | None = None,
 ) -> App:
     """A simulator of these models, and of `more` by PROVIDER/ID, which it does not list. `clock` gives the present time
-    with a time zone; `sleep` waits for seconds."""
-    return App(Catalogue(models, more), scenario or Scenario(), clock, sleep)
+    with a time zone; `sleep` waits for seconds; in `folder`, if there is one, batches outlive the process."""
+    return App(Catalogue(models, more), scenario or Scenario(), clock, sleep, folder)
 
 
 def _json(body: bytes) -> Json:

@@ -15,6 +15,7 @@ class Entry:
 
     `status` is None as long as no status has been sent. The tokens are those billed: `input_tokens` includes
     `cached_tokens`, `output_tokens` includes reasoning. `delivered` is whether the whole reply was handed over.
+    `batch` and `custom_id` are set for a request of a batch, which is billed at the batch's price.
     """
 
     at: datetime
@@ -25,10 +26,12 @@ class Entry:
     output_tokens: int = 0
     cached_tokens: int = 0
     delivered: bool = False
+    batch: str | None = None
+    custom_id: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The entry as `GET /journal` shows it."""
-        return {
+        entry: dict[str, Any] = {
             "at": self.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "wire": self.wire,
             "model": self.model,
@@ -38,6 +41,15 @@ class Entry:
             "cached_tokens": self.cached_tokens,
             "delivered": self.delivered,
         }
+        if self.batch is not None:
+            entry |= {"batch": self.batch, "custom_id": self.custom_id, "price": "batch"}
+        return entry
+
+    @classmethod
+    def from_json(cls, known: dict[str, Any]) -> Entry:
+        """What `as_json` gave."""
+        facts = {name: value for name, value in known.items() if name != "price"}
+        return cls(**{**facts, "at": datetime.fromisoformat(facts["at"])})
 
 
 class Journal:

@@ -29,6 +29,11 @@ _GEMINI_CALL = expression(
 )
 _MODELS = expression(r"/models(?:/(?P<model>.+))?$")
 
+_BATCHES = expression(
+    r"/(?:files|batches|messages/batches)(?:/[\w-]+)?(?:/content|/cancel|/results|:cancel|:download)?$"
+    r"|:batchGenerateContent$"
+)
+
 
 class Operation(Enum):
     """What a request asks for."""
@@ -37,6 +42,7 @@ class Operation(Enum):
     EMBED = auto()
     COUNT = auto()
     MODELS = auto()
+    BATCHES = auto()
     JOURNAL = auto()
     UNKNOWN = auto()
 
@@ -45,7 +51,7 @@ class Operation(Enum):
 class Route:
     """`provider` is empty where the address does not say; `certain` is False where it is only likely.
 
-    `model`, `stream` and `sse` are what a Gemini path says of its request.
+    `model`, `stream` and `sse` are what a Gemini path says of its request. `path`: what follows the provider's name.
     """
 
     operation: Operation
@@ -55,6 +61,7 @@ class Route:
     model: str | None = None
     stream: bool = False
     sse: bool = True
+    path: str = ""
 
 
 def route(scope: Scope) -> Route:
@@ -64,6 +71,9 @@ def route(scope: Scope) -> Route:
         return Route(Operation.JOURNAL)
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     provider, certain, path = _provider(headers.get("host", ""), path)
+    if _BATCHES.search(path):
+        wire = wire_of(provider) if provider else _wire_of_key(headers)
+        return Route(Operation.BATCHES, wire, provider, certain, path=path)
     if method == "POST":
         return _generation(provider, certain, path, scope)
     listing = _MODELS.search(path)

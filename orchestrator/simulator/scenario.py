@@ -50,6 +50,21 @@ class FaultKind(StrEnum):
     LONE_SURROGATES = "lone_surrogates"
     CONTROL_CHARACTERS = "control_characters"
     THOUGHTS = "thoughts"
+    # Of a batch as a whole; the others happen to single requests of one as well.
+    BATCH_SLOW = "batch_slow"
+    BATCH_EXPIRED = "batch_expired"
+    BATCH_CANCELLED = "batch_cancelled"
+    BATCH_FAILED = "batch_failed"
+    BATCH_UNANSWERED = "batch_unanswered"
+    BATCH_REFUSED = "batch_refused"
+    BATCH_DUPLICATES = "batch_duplicates"
+    BATCH_BROKEN_LINE = "batch_broken_line"
+    BATCH_LOST_LINE = "batch_lost_line"
+
+    @property
+    def is_of_batches(self) -> bool:
+        """Whether it happens to a batch as a whole."""
+        return self.value.startswith("batch_")
 
 
 class RetryAfterForm(StrEnum):
@@ -93,6 +108,9 @@ class Fault:
     max_tokens: int = 16
     opened: bool = True  # thoughts: the mark that opens them is in the text too
     location: str = "http://elsewhere.invalid/"
+    looks: int = 1  # batch_slow: how often it is still found at work
+    share: float = 0.5  # of a batch that was answered before it ended early
+    code: str = "token_limit_exceeded"  # batch_failed: why
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,15 +165,16 @@ class Schedule:
         self._scenario = scenario
         self._seen = [0] * len(scenario.rules)
 
-    def next(self, model: str, wire: str) -> tuple[Fault, ...]:
-        """The faults of the next request: any that slow it down, then at most one of another kind."""
+    def next(self, model: str, wire: str, *, batch: bool = False) -> tuple[Fault, ...]:
+        """The faults of the next request, or of the next batch: any that slow it down, then at most one of another
+        kind."""
         due: list[Fault] = []
         settled = False
         for index, rule in enumerate(self._scenario.rules):
-            if not rule.matches(model, wire):
+            if rule.fault.kind.is_of_batches is not batch or not rule.matches(model, wire):
                 continue
             self._seen[index] += 1
-            slows = rule.fault.kind is FaultKind.SLOW
+            slows = rule.fault.kind in (FaultKind.SLOW, FaultKind.BATCH_SLOW)
             if (slows or not settled) and rule.when.is_due(self._seen[index], self._drawn(index)):
                 due.append(rule.fault)
                 settled = settled or not slows
@@ -179,6 +198,10 @@ def _status(*allowed: int) -> Reader[int]:
 
 def _number(value: Value) -> float:
     return float(decimal(minimum=0)(value))
+
+
+def _share(value: Value) -> float:
+    return float(decimal(minimum=0, maximum=1)(value))
 
 
 _milliseconds = integer(minimum=0)
@@ -211,6 +234,15 @@ _PARAMETERS: dict[FaultKind, dict[str, Reader[Any]]] = {
     FaultKind.LONE_SURROGATES: {},
     FaultKind.CONTROL_CHARACTERS: {},
     FaultKind.THOUGHTS: {"opened": boolean},
+    FaultKind.BATCH_SLOW: {"looks": integer(minimum=1)},
+    FaultKind.BATCH_EXPIRED: {"share": _share},
+    FaultKind.BATCH_CANCELLED: {"share": _share},
+    FaultKind.BATCH_FAILED: {"code": text},
+    FaultKind.BATCH_UNANSWERED: {},
+    FaultKind.BATCH_REFUSED: {"status": _status(400, 401, 429, 500)},
+    FaultKind.BATCH_DUPLICATES: {},
+    FaultKind.BATCH_BROKEN_LINE: {},
+    FaultKind.BATCH_LOST_LINE: {},
 }
 
 

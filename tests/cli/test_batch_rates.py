@@ -35,7 +35,7 @@ def test_a_plan_says_what_the_same_calls_would_cost_by_batch(orch: Orch) -> None
     found = document(orch(*ask, "claude-opus-5-5", "-o", "json"))
     halved = {bound: -(-cost // 2) for bound, cost in found["cost_nanousd"].items()}
     assert found["batch_cost_nanousd"] == halved
-    assert b"by the providers' batch interfaces" in orch(*ask, "claude-opus-5-5", "-v").stdout
+    assert b"by the providers' batch APIs" in orch(*ask, "claude-opus-5-5", "-v").stdout
     unknown = document(orch(*ask, "claude-opus-5-5,deepseek-v4-pro", "-o", "json"))
     assert unknown["batch_cost_nanousd"]["maximum"] is None
     assert b"batch" not in orch(*ask, "claude-opus-5-5,deepseek-v4-pro", "-v").stdout

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from ...batch.backend import Backend
+from ...batch.flow import WINDOW
 from ...batch.live import Live
 from ...batch.outcomes import Outcome
 from ...deferred import dataclass
 from ...run.engine import Engine
 from ...run.events import Event
+from .flags import Via
 from .shown import Shown
+
+MOST_AT_PROVIDERS = 100_000
 
 
 @dataclass(slots=True)
@@ -32,6 +36,15 @@ class Watch:
             self.shown.hear(outcome)
 
 
-def backend_of(engine: Engine, watch: Watch) -> Backend:
-    """The backend that asks."""
-    return Live(engine, watch)
+def backend_of(engine: Engine, watch: Watch, via: Via | None, *, wait: bool) -> Backend:
+    """The backend that asks. Without `wait`, what is at a provider stays there."""
+    if via in (None, Via.LIVE):
+        return Live(engine, watch)
+    from ...batch.by_provider import ByProvider  # few batches go this way
+
+    return ByProvider(engine, wait, watch, auto=via is Via.AUTO)
+
+
+def window_of(via: Via | None) -> int:
+    """How many lines may be under way."""
+    return WINDOW if via in (None, Via.LIVE) else MOST_AT_PROVIDERS

@@ -7,15 +7,18 @@ from functools import partial
 from ...batch.backend import Backend, Task
 from ...clock import local_now
 from ...config import Settings
+from ...errors import UsageError
 from ...ledger.batches import Job
 from ...ledger.leases import lines_out
 from ...ledger.store import Ledger
 from .backends import Watch
-from .flags import BatchFlags
+from .flags import BatchFlags, Via
 
 
 def check_engine(flags: BatchFlags) -> None:
     """Raises UsageError and ConfigError for an `--engine` that cannot be, before anything is begun."""
+    if flags.engine is not None and flags.via not in (None, Via.LIVE):
+        raise UsageError("workers ask live: --engine and --via exclude each other")
     if flags.engine is not None:
         from ...batch.remote.cluster import check_engine  # few batches go there
 

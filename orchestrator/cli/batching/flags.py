@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,16 +24,24 @@ NOT_OF_BATCHES = (
 )
 
 
+class Via(StrEnum):
+    """Which way lines are asked."""
+
+    LIVE = "live"
+    PROVIDER = "provider"
+    AUTO = "auto"
+
+
 @dataclass(frozen=True, kw_only=True)
 class BatchFlags(RunFlags):
     """The flags of `orch batch`."""
 
     what: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="The input, - for standard input; or list, show, cancel or retry-failed."),
+        typer.Option(metavar="FILE", help="The input, - for standard input; or what to do with a batch."),
     ] = None
     which: Annotated[
-        str | None, typer.Option(metavar="[BATCH]", help="For show, cancel and retry-failed: the batch, or last.")
+        str | None, typer.Option(metavar="[BATCH]", help="After submit, the input; else the batch, or last.")
     ] = None
     lease: Annotated[
         str | None, typer.Option(metavar="[LEASE]", help="For leases release and leases settle: the lease, or a batch.")
@@ -64,6 +73,15 @@ class BatchFlags(RunFlags):
         str | None, typer.Option("--max-cost", "-c", metavar="DOLLARS", help="Most that all lines may spend.")
     ] = None
     max_cost_each: Annotated[str | None, typer.Option(metavar="DOLLARS", help="Most that one line may spend.")] = None
+    via: Annotated[
+        Via | None,
+        typer.Option(
+            "--via",
+            help="live; provider: the providers' batch APIs, at half of the price, within a day a round; auto: the "
+            "cheaper way that meets --deadline.",
+            show_default="live",
+        ),
+    ] = None
     engine: Annotated[
         str | None,
         typer.Option(
@@ -110,7 +128,7 @@ class BatchFlags(RunFlags):
 _KEPT = ("model", "system", "template", "form", "max_time", "max_wait", "max_cost_each", "unordered", "full")
 _ROWS = ("given", "given_for_run")
 # What may be another each time.
-_STAYS = ("concurrency", "max_errors")
+_STAYS = ("via", "concurrency", "max_errors")
 
 _OF_INPUT = ("form", "template", "system", "model", "max_time", "max_wait", "max_cost_each", *_ROWS)
 _OF_FILES = (*REGISTRY_FILES, "scenario")
@@ -121,7 +139,10 @@ USES = {
     "orch batch --dry-run": (*_OF_INPUT, *_OF_FILES, "dry_run", "out"),
     "orch batch list": ("out",),
     "orch batch show": ("out", "which"),
-    "orch batch cancel": ("which",),
+    "orch batch submit": (*_OF_INPUT, *_OF_FILES, "max_cost", "verbose", *_STAYS, "unordered", "full", "out", "which"),
+    "orch batch status": ("out", "which", *_OF_FILES),
+    "orch batch fetch": ("which", *_OF_FILES, *_OF_PASS),
+    "orch batch cancel": ("which", *_OF_FILES),
     "orch batch leases": ("out", "which", "lease"),
     "orch batch retry-failed": ("which", *_OF_FILES, *_OF_PASS),
 }
@@ -159,6 +180,8 @@ def with_settings(flags: BatchFlags, settings: str) -> BatchFlags:
     stays: dict[str, Any] = {
         name: begun.get(name) if (given := getattr(flags, name)) is None else given for name in _STAYS
     }
+    if stays["via"] is not None:
+        stays["via"] = Via(stays["via"])
     return replace(flags, **named, **rows, **stays)
 
 

@@ -22,7 +22,7 @@ def list_jobs(settings: Settings, output: Output) -> int:
     ledger = read_ledger(settings.ledger)
     if ledger is not None:
         with ledger:
-            rows = [_described(job, ledger) for job in jobs_of(ledger, simulated=settings.simulate)]
+            rows = [described(job, ledger) for job in jobs_of(ledger, simulated=settings.simulate)]
     output.emit({"schema_version": 1, "simulated": settings.simulate, "batches": rows})
     if not output.json:
         for row in rows:
@@ -41,7 +41,7 @@ def show_job(settings: Settings, output: Output, wanted: str) -> int:
     """Print one batch."""
     with read_existing_ledger(settings) as ledger:
         job = find_job(ledger, wanted)
-        row = _described(job, ledger)
+        row = described(job, ledger)
     output.emit({"schema_version": 1, "simulated": job.simulated, "batch": row})
     if not output.json:
         for line in _said(job, row):
@@ -49,7 +49,8 @@ def show_job(settings: Settings, output: Output, wanted: str) -> int:
     return 0
 
 
-def _described(job: Job, ledger: Ledger) -> dict[str, Any]:
+def described(job: Job, ledger: Ledger) -> dict[str, Any]:
+    """A batch as a JSON object."""
     counts: Counts = ledger.read(partial(counts_of, job=job))
     status = job.status
     if status is JobStatus.RUNNING and (job.process is None or not is_worked_on(job, ledger)):

@@ -25,6 +25,7 @@ from ...errors import (
     ConfigError,
     Interrupted,
     OrchError,
+    SubmittedError,
     UsageError,
 )
 from ...ledger.batches import Counts, Job, JobStatus, counts_of, end_job
@@ -36,7 +37,7 @@ from ..commands.ledgers import open_ledger
 from ..interrupts import Signals
 from ..output import Output
 from ..setup import cost_from
-from .backends import Watch, backend_of
+from .backends import Watch, backend_of, window_of
 from .elsewhere import check_engine, on_workers
 from .flags import BatchFlags
 from .shown import Shown
@@ -46,9 +47,11 @@ _PATIENT_S = 600.0  # a batch rather waits for a model than asks a dearer one
 _CANNOT_BE_ASKED = (AuthenticationError, ConfigError, UsageError)
 
 
-def work(flags: BatchFlags, settings: Settings, *, resume: str | None = None) -> int:
-    """Go through a batch, or on with one; returns the exit code."""
-    given = flags.what if resume is None else None
+def work(
+    flags: BatchFlags, settings: Settings, *, given: str | None = None, resume: str | None = None, wait: bool = True
+) -> int:
+    """Go through a batch of the input `given`, or on with one; returns the exit code. Without `wait`, what is at a
+    provider stays there."""
     if settings.retry.max_wait_s == RetryPolicy().max_wait_s:
         settings = replace(settings, retry=replace(settings.retry, max_wait_s=_PATIENT_S))
     check_engine(flags)
@@ -65,7 +68,8 @@ def work(flags: BatchFlags, settings: Settings, *, resume: str | None = None) ->
             job = begin(asked, limits[1], settings, ledger, local_now())
             task = _task(job, ledger, options, asked.flags, limits[0])
             try:
-                backend = on_workers(backend_of(engine, watch := Watch()), flags, settings, ledger, job, watch)
+                asking = backend_of(engine, watch := Watch(), asked.flags.via, wait=wait)
+                backend = on_workers(asking, flags, settings, ledger, job, watch)
                 if asked.job is not None:
                     _say_how_far(job, ledger)
                 return _go_through(task, lines, source, backend, watch, asked.flags, verbose=flags.verbose > 0)
@@ -139,6 +143,7 @@ def _go_through(
             ordered=not flags.unordered,
             clock=local_now,
             heard=watch.hear,
+            window=window_of(flags.via),
         )
         flow.progress.begin_with(ledger.read(partial(counts_of, job=job)))
         flow.progress.reading = lambda: (flow.feed.read, _share(flow, source))
@@ -202,18 +207,23 @@ def _told(flow: Flow, job: Job, counts: Counts, interrupted: int | None) -> int:
     parts = [f"{counts.done:,} answered"]
     parts += [f"{counts.failed:,} failed"] if counts.failed else []
     parts += [f"{not_asked:,} not asked"] if not_asked and not isinstance(why, Interrupted) else []
+    parts += [f"{flow.progress.submitted:,} at a provider"] if flow.progress.submitted else []
     parts += [format_nanousd(counts.cost_nanousd)]
     where = "" if job.output == STDOUT else f"; {job.output}"
     render.say(f"batch {job.job_id}: {', '.join(parts)}{where}")
-    if why is not None and not isinstance(why, Interrupted):
+    if why is not None and not isinstance(why, Interrupted | SubmittedError):
         render.error(why)
-    if why is not None:
+    if flow.progress.submitted:
+        render.say(f"      orch batch status {job.job_id} tells how far it is, orch batch fetch {job.job_id} goes on")
+    elif why is not None:
         render.say(f"      orch batch --resume {job.job_id} goes on with it")
     elif counts.failed:
         render.say(f"      orch batch retry-failed {job.job_id} asks those again that failed")
     render.flush()
     if interrupted is not None and why is not None:
         return interrupted
+    if isinstance(why, SubmittedError):
+        return EXIT_PARTLY_FAILED if counts.failed else 0
     if why is not None and not counts.done:
         return why.exit_code
     return EXIT_PARTLY_FAILED if why is not None or counts.failed else 0

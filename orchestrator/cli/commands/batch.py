@@ -7,13 +7,15 @@ from functools import partial
 
 from ...clock import local_now
 from ...config import Settings
+from ...deferred import replace
 from ...errors import UsageError
 from ...ledger.batches import Job, ask_again, cancel_job, find_job, is_worked_on
 from ...ledger.store import Ledger
 from .. import render
-from ..batching.flags import NOT_OF_BATCHES, USES, BatchFlags
+from ..batching.flags import NOT_OF_BATCHES, USES, BatchFlags, Via
 from ..batching.leased import leases
 from ..batching.listing import list_jobs, show_job
+from ..batching.submitted import cancel_submitted, show_submitted
 from ..batching.working import estimate, work
 from ..options import command
 from ..output import Output
@@ -34,6 +36,8 @@ def batch(flags: BatchFlags) -> int:
 
     Exit codes: 0 all are answered, 10 some are not; otherwise as orch run.
     """
+    if flags.what == "submit" and flags.which is None:
+        raise UsageError("no input: name a file after submit", hint="orch batch submit prompts.jsonl -o answers.jsonl")
     action = _ACTIONS.get(flags.what or "")
     if action is None and flags.which is not None:
         raise UsageError(f"one input at a time: {flags.what}, and not {flags.which[:60]} too")
@@ -46,7 +50,7 @@ def batch(flags: BatchFlags) -> int:
         raise UsageError(
             "no input: name a file, or - for standard input", hint="orch batch prompts.jsonl -o answers.jsonl"
         )
-    return estimate(flags, settings) if flags.dry_run else work(flags, settings)
+    return estimate(flags, settings) if flags.dry_run else work(flags, settings, given=flags.what)
 
 
 commands = {"batch": batch}
@@ -65,6 +69,8 @@ def _cancel(flags: BatchFlags, settings: Settings) -> int:
         job = _named(flags, ledger)
         ledger.write(partial(cancel_job, job=job, at=local_now()))
         working = is_worked_on(job, ledger)
+        if not working:
+            cancel_submitted(settings, ledger, job)
     meanwhile = "; what is in flight is awaited" if working else ""
     render.say(f"batch {job.job_id} is cancelled{meanwhile}; orch batch --resume {job.job_id} would go on with it")
     return 0
@@ -86,10 +92,26 @@ def _named(flags: BatchFlags, ledger: Ledger) -> Job:
     return find_job(ledger, flags.which)
 
 
+def _submit(flags: BatchFlags, settings: Settings) -> int:
+    via = Via.PROVIDER if flags.via in (None, Via.LIVE) else flags.via
+    return work(replace(flags, via=via), settings, given=flags.which, wait=False)
+
+
+def _status(flags: BatchFlags, settings: Settings) -> int:
+    return show_submitted(settings, Output.parse(flags.out or "text"), flags.which or _LAST)
+
+
+def _fetch(flags: BatchFlags, settings: Settings) -> int:
+    return work(flags, settings, resume=flags.which or _LAST, wait=False)
+
+
 _ACTIONS: dict[str, Callable[[BatchFlags, Settings], int]] = {
     "leases": leases,
     "list": _list,
     "show": _show,
     "cancel": _cancel,
     "retry-failed": _retry_failed,
+    "submit": _submit,
+    "status": _status,
+    "fetch": _fetch,
 }

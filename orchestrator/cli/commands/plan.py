@@ -81,6 +81,6 @@ def _lines(planned: Planned, by_batch: CostRange, *, verbose: bool) -> Iterator[
     yield ""
     yield f"cost: {price_words(planned.cost)}"
     if verbose and by_batch.maximum is not None:
-        yield f"      {price_words(by_batch)} by the providers' batch interfaces, which orch does not use"
+        yield f"      {price_words(by_batch)} by the providers' batch APIs: orch batch --via provider"
     for reason in planned.reasons:
         yield f"· {reason}"

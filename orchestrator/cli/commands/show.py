@@ -134,10 +134,15 @@ def _call_line(call: CallRecord) -> str:
     if call.from_run is not None:
         kept = f"from the cache, as run {call.from_run} had it, saved {format_nanousd(call.saved_nanousd)}"
         return f"{step}{call.model} ({call.provider}){role}: {kept}{confidence}"
+    by_batch = ""
+    if call.submission is not None:
+        saved = call.batch_saved_nanousd
+        by_batch = ", by batch" + ("" if saved is None else f", which saved {format_nanousd(saved)}")
+    took = "" if call.submission is not None else f", {call.latency_ms or 0} ms"
     return (
         f"{step}{call.model} ({call.provider}){role}, attempt {call.attempt}: {call.status}, "
         f"{call.input_tokens:,} tokens in ({call.cached_tokens:,} cached), {call.output_tokens:,} out "
-        f"({call.reasoning_tokens:,} reasoning), {format_nanousd(call.cost_nanousd)}, {call.latency_ms or 0} ms"
+        f"({call.reasoning_tokens:,} reasoning), {format_nanousd(call.cost_nanousd)}{by_batch}{took}"
         f"{confidence}{error}"
     )
 

@@ -21,6 +21,7 @@ from ..setup import settings_from
 @dataclass(frozen=True, kw_only=True)
 class _SimulateFlags(RegistryFlags):
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.", min=0, max=65535)] = 0
+    state: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Keep batches there, for the next time.")] = None
     scenario: Annotated[Path | None, typer.Option(help="File of faults to play (ORCH_SCENARIO).")] = None
 
 
@@ -31,7 +32,8 @@ def simulate(flags: _SimulateFlags) -> int:
     """
     settings = settings_from(flags)
     scenario = None if settings.scenario is None else load_scenario(settings.scenario)
-    serve(create_app(registry_for(settings).models.values(), scenario), flags.port, ready=_announce)
+    app = create_app(registry_for(settings).models.values(), scenario, folder=flags.state)
+    serve(app, flags.port, ready=_announce)
     return 0
 
 

@@ -42,14 +42,15 @@ from .admission import Admission, HeldUpError
 from .allowance import Allowance, CostShare, TokenBudget
 from .attempt import Answered, Attempt
 from .connections import Connections
-from .embedding import embedded
 from .patience import Patience
 from .permit import Permit
 from .retry import Backoff
-from .run_log import RunLog
+from .run_log import Beside, RunLog
 from .settlement import Terms, from_cache, price_json
 
 if TYPE_CHECKING:
+    from ...providers.batches import BatchClient
+    from .by_batch import ByBatch
     from .cache import RunCache, Send
     from .cache_key import Hit
 
@@ -73,6 +74,7 @@ class Order:
 
     `cache`: the run's response cache, if it uses one. `place`: that of the call among members of panels that may ask
     the same. `fresh` collects the keys of the answers that the node has come by, as long as they are accepted.
+    `by_batch`: the run's calls go through the providers' batch APIs.
     """
 
     run_id: str
@@ -98,6 +100,7 @@ class Order:
     cache: RunCache | None = None
     place: tuple[int, ...] = ()
     fresh: dict[str, str] = field(default_factory=dict)
+    by_batch: ByBatch | None = None
 
     @property
     def waits_until(self) -> float:
@@ -145,7 +148,7 @@ class Caller:
         self._ledger = ledger
         self._connections = connections
         self._admission = admission
-        self._retry = retry
+        self.retry = retry
         self._registry = registry
         self._clock = clock
         self._rng = rng
@@ -166,7 +169,35 @@ class Caller:
         `request.max_tokens` is lowered to what the run's cap and the budgets can pay for, unless the user set it.
         `reserved` is a draft that was reserved before: the first attempt sends it.
         """
+        if order.by_batch is None or request.embeds:  # an embedding is looked up at once, or does not help
+            live = order if order.by_batch is None else replace(order, by_batch=None)
+            return await self._call_live(spec, request, live, step, role, reserved)
+        answered = await order.by_batch.answer(self, spec, request, order, step, role)
+        if answered is None:
+            answered = await self._call_live(spec, request, replace(order, by_batch=None), step, role, None)
+            await order.by_batch.keep_live(self, spec, request, order, answered)
+        return answered
 
+    def batches(self, provider: str) -> BatchClient | None:
+        """The batch API of a provider; None if it has none that orch speaks. Raises AuthenticationError without a
+        key."""
+        from ...providers.batches import batches_of  # few
+
+        return batches_of(self._connections.get(provider))
+
+    async def keep(self, change: Beside) -> None:
+        """Write something else of the run, and wait until it is durable."""
+        await self._ledger.submit(change)
+
+    async def _call_live(
+        self,
+        spec: ModelSpec,
+        request: Request,
+        order: Order,
+        step: str | None,
+        role: str | None,
+        reserved: Draft | None,
+    ) -> Answered:
         try:
             self._connections.get(spec.provider)  # a connection made for the first time takes none of the call's time
             order = replace(order, patience=order.patience.started(self._monotonic()))
@@ -189,7 +220,7 @@ class Caller:
 
         import stamina  # heavy
 
-        backoff = Backoff(self._retry, lambda: order.waits_until - self._monotonic(), self._rng, on_wait)
+        backoff = Backoff(self.retry, lambda: order.waits_until - self._monotonic(), self._rng, on_wait)
         async for attempt in stamina.retry_context(on=backoff, attempts=None, timeout=None):
             with attempt:
                 if attempt.num == 1:
@@ -215,6 +246,8 @@ class Caller:
         if order.cache is None or key is None:
             return await send()
         until = min(order.deadline, order.patience.started(self._monotonic()).until)
+        from .embedding import embedded  # few runs use a cache
+
         embed = partial(embedded, self, order)
         found = await order.cache.answer(key, send, lambda: until - self._monotonic(), embed)
         if isinstance(found, Answered):
@@ -276,6 +309,8 @@ class Caller:
         now = self._clock()
         latest = now + timedelta(seconds=min(max(order.deadline - self._monotonic(), 0), _LONGEST_WAIT_S))
         prices = prices_for(spec, now, latest, order.free_tier)  # it is sent at some time until then
+        if order.by_batch is not None:
+            prices = tuple(None if price is None else price.for_batches() for price in prices)
         price = prices[0]
         record = self._record(spec, order, now=now, number=number, step=step, role=role)
         record = replace(record, price=None if price is None else price_json(price))
@@ -334,8 +369,11 @@ class Caller:
             role=role,
         )
 
-    async def reserve(self, drafts: Sequence[Draft], at_once: AtOnce | None = None) -> None:
-        """Reserve the worst cases of the calls: of all of them or of none. Raises BudgetError."""
+    async def reserve(
+        self, drafts: Sequence[Draft], at_once: AtOnce | None = None, beside: Beside | None = None
+    ) -> None:
+        """Reserve the worst cases of the calls: of all of them or of none; `beside` writes something else with them.
+        Raises BudgetError."""
         exempt = [draft.record.call_id for draft in drafts if draft.exempt]
         held: dict[Allowance, dict[str, int]] = {}
         for draft in drafts:
@@ -347,7 +385,7 @@ class Caller:
         try:
             for holder, calls in held.items():
                 holder.hold(calls, self.log.calls)
-            await self.log.reserve([draft.record for draft in drafts], exempt, at_once)
+            await self.log.reserve([draft.record for draft in drafts], exempt, at_once, beside)
         except (BudgetError, HeldUpError):
             for holder, calls in held.items():
                 holder.release(calls)

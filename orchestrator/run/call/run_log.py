@@ -30,6 +30,7 @@ from ...ledger.store import Ledger
 from ..events import BudgetAlerted, Bystander, CallEnded, Note, Observer, unobserved
 
 T = TypeVar("T")
+Beside = Callable[[sqlite3.Connection], None]
 Also = Callable[[sqlite3.Connection, tuple[CallRecord, ...]], None]
 
 
@@ -59,21 +60,39 @@ class RunLog:
         self._run = run
         self._said = said
 
+    def go_on(self, run: RunRecord, calls: Sequence[CallRecord]) -> None:
+        """Go on with a run whose rows are in the ledger."""
+        self._run = run
+        self.calls |= {call.call_id: call for call in calls}
+        self._begun = asyncio.get_running_loop().create_future()
+        self._begun.set_result(None)
+
+    async def written(self) -> None:
+        """Wait for everything that was handed in, as far as the task is not cancelled meanwhile."""
+        await self._all_written()
+
     def start(self) -> None:
         """Write the run's row, once. If that fails, the next reservation or the end of the run raises the error."""
         if self._begun is None and self._run is not None:
             self._begun = self._hand_in(self._ledger.submit(posting.start_run(self._run, self._said)))
 
     async def reserve(
-        self, calls: Sequence[CallRecord], exempt: Collection[str], at_once: AtOnce | None = None
+        self,
+        calls: Sequence[CallRecord],
+        exempt: Collection[str],
+        at_once: AtOnce | None = None,
+        beside: Beside | None = None,
     ) -> None:
         """Insert calls: all of them or none. Raises BudgetError, and LedgerError if the run could not be written.
 
         A call that is sent `at_once` takes its slot first, in the same transaction; if it gets none, that error is
-        raised, and no call is inserted.
+        raised, and no call is inserted. `beside` writes something else in the same transaction.
         """
         self.start()
-        reserved = self._ledger.submit(posting.reserve(calls, exempt, at_once))
+        if beside is None:
+            reserved = self._ledger.submit(posting.reserve(calls, exempt, at_once))
+        else:
+            reserved = self._ledger.submit(partial(_reserve, calls=calls, exempt=exempt, beside=beside))
         try:
             await reserved
         except LedgerError:
@@ -205,3 +224,10 @@ class RunLog:
             if not future.cancelled():
                 future.exception()  # else asyncio would log that nobody looked at it
         return cancelled
+
+
+def _reserve(
+    connection: sqlite3.Connection, calls: Sequence[CallRecord], exempt: Collection[str], beside: Beside
+) -> None:
+    entries.reserve(connection, calls, exempt)
+    beside(connection)

@@ -138,12 +138,14 @@ def _places(node: Panel, order: Order) -> list[tuple[int, ...]]:
 
 
 async def _known(context: Context, node: Panel, given: Given, orders: Sequence[Order]) -> set[int]:
-    """The members that are not to be reserved, by their place: calls that the response cache has the answer of, and
-    what is no call."""
+    """The members that are not to be reserved, by their place: calls that the response cache has the answer of, those
+    that are put down for a batch, and what is no call."""
     return {
         place
         for place, member in enumerate(node.members)
-        if not isinstance(member, Call) or await context.asker.has(member, Material(given), orders[place])
+        if not isinstance(member, Call)
+        or orders[place].by_batch is not None
+        or await context.asker.has(member, Material(given), orders[place])
     }
 
 
