@@ -6,7 +6,7 @@ from typing import Any
 
 _HIDDEN = (
     *("run_rows", "call_rows", "texts", "run_sums", "call_sums", "summed_days", "unfinished", "pruned_runs"),
-    *("answer_sums", "page_days", "batch_jobs", "batch_lines", "batch_results"),
+    *("answer_sums", "page_days", "sqlite_sequence", "batch_jobs", "batch_lines", "batch_results"),
     *("spending", "pruned_spending", "budget_alerts", "rate_slots", "rate_days", "learned_limits", "breakers", "turns"),
     *("stopped_experiments", "conversation_turns", "conversation_marks", "conversations", "keys", "repricings"),
     *("leases", "lease_holds", "lease_pieces", "lease_rates", "rate_shares"),

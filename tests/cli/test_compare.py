@@ -49,6 +49,9 @@ def test_a_dry_run_prices_and_calls_nothing(orch: Orch) -> None:
     models = document(done)["models"]
     assert all(0 < row["minimum_nanousd"] <= row["expected_nanousd"] <= row["maximum_nanousd"] for row in models)
     assert b"expected, at most $0." in orch("compare", PROMPT, *TWO, "--simulate", "--dry-run").stdout
+    page = orch("compare", PROMPT, *TWO, "--simulate", "--dry-run", "-o", "md").stdout
+    assert b"| Model | Obstacle | Lowest |" in page
+    assert b"| gpt-6-luna |" in page
     assert document(orch("runs", "--simulate", "--json"))["runs"] == []
 
 

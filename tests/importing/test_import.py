@@ -238,6 +238,36 @@ def test_a_codex_session_has_a_call_for_each_count_that_is_new(tmp_path: Path) -
     assert ({record.project for record in records}, told.broken) == ({"tool"}, 0)
 
 
+@pytest.mark.parametrize(("has_parent", "expected"), [(True, [(2, 60), (3, 9)]), (False, [(3, 9)])], ids=str)
+def test_the_history_of_a_codex_fork_counts_with_the_session_before(
+    tmp_path: Path, has_parent: bool, expected: list[tuple[int, int]]
+) -> None:
+    def file_of(name: str, after: float, *events: str, **meta: Any) -> Path:
+        head = {
+            "timestamp": stamp(START + timedelta(seconds=after)),
+            "type": "session_meta",
+            "payload": {"id": name, **meta},
+        }
+        (file := tmp_path / "sessions" / f"rollout-{name}.jsonl").parent.mkdir(exist_ok=True)
+        file.write_text("\n".join([json.dumps(head), *events]))
+        return file
+
+    def event(after: float, total: int) -> str:
+        info = {"total_token_usage": codex_counts(total, 0, 0, 0)}
+        told = {"timestamp": stamp(START + timedelta(seconds=after)), "type": "event_msg"}
+        return json.dumps(told | {"payload": {"type": "token_count", "info": info}})
+
+    if has_parent:
+        file_of("mother", 0, event(1, 40), event(2, 90))
+    # The second call of the fork is in the second of its making, and yet its own: the other session knows it not.
+    own_head = json.dumps({"type": "session_meta", "payload": {"id": "mother"}})
+    fork = file_of("child", 60, own_head, event(60.1, 40), event(60.9, 100), event(90, 109), forked_from_id="mother")
+    records = list(codex.read(fork, Told()))
+    assert [(record.key, record.usage and record.usage.input_tokens) for record in records] == [
+        (f"child:{place}", tokens) for place, tokens in expected
+    ]
+
+
 def test_a_gemini_session_counts_thoughts_and_tools_and_what_was_cached(tmp_path: Path) -> None:
     def message(name: str, total: int, **more: Any) -> dict[str, Any]:
         tokens = {"input": 100, "output": 10, "cached": 40, "thoughts": 5, "tool": 2, "total": total}

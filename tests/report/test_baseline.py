@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import re
@@ -189,6 +190,12 @@ def test_the_command_compares_what_came_after(orch: Orch, tmp_path: Path) -> Non
     text = orch(*argv, "--until", "2026-11-30").stdout.decode()
     assert "25 → 2" in text
     assert "Easy enough for a local model, by the baseline: question" in text
+    table = list(csv.DictReader(io.StringIO(orch(*argv, "-o", "csv").stdout.decode())))
+    assert [(row["task"], row["baseline_runs"], row["later_runs"], row["local"]) for row in table] == [
+        ("question", "25", "2", "easy")
+    ]
+    for form in ("md", "html"):
+        assert "Easy enough for a local model" in orch(*argv, "-o", form).stdout.decode()
 
 
 @pytest.mark.parametrize(

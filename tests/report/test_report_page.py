@@ -20,7 +20,7 @@ import pytest
 from chromium import Tab, browser, chromium
 from report_recording import NOON, UNPRICED, Recorder, recording
 
-from orchestrator.ledger.budgets import Budget, BudgetState, Scope, set_budgets
+from orchestrator.ledger.budgets import Budget, BudgetState, Scope, budget_states, set_budgets
 from orchestrator.ledger.ratings import Rating, rate
 from orchestrator.ledger.records import CallStatus, CostSource, RunStatus
 from orchestrator.money import format_nanousd
@@ -172,7 +172,8 @@ def test_every_figure_leads_to_runs_even_where_not_all_are_listed(recorder: Reco
     assert all(any(fits(run, choice) for run in runs) for choice in choices)
     by_day = summarise(recorder.ledger, REAL, by=(By.DAY, By.MODEL)).groups
     figures = recorder.ledger.read(lambda connection: read_figures(connection, REAL, by_day))
-    few = recorder.ledger.read(lambda connection: listed_runs(connection, REAL, figures, newest=0))
+    states = recorder.ledger.read(lambda connection: budget_states(connection, NOW.date(), simulated=False))
+    few = recorder.ledger.read(lambda connection: listed_runs(connection, REAL, figures, states, newest=0))
     assert len({run["run"] for run in few}) == len(few)
     assert all(any(fits(run, choice) for run in few) for choice in choices)
 

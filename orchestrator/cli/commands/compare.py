@@ -19,6 +19,7 @@ from ...money import format_short
 from ...plan import CostRange
 from ...registry.loading import registry_for
 from ...registry.model import Registry
+from ...report.figures import Sheet
 from ...report.side_by_side import SideBySide, side_by_side
 from ...run.engine import Engine, RunInterrupted
 from ...run.result import OrchestrationResult, recorded_result, refused_result
@@ -194,7 +195,14 @@ def _priced(
         for name, each in planned.items()
     ]
     document = {"schema_version": 1, "kind": "compare", "simulated": simulated, "dry_run": True, "models": rows}
-    output.emit(document, rows=lambda: (tuple(rows[0]), rows), tables=list)
+    sheet = Sheet(
+        title="What the comparison would cost",
+        names=("Model", "Obstacle"),
+        figures=("Lowest", "Expected", "Highest"),
+        rows=tuple((model, obstacle, *amounts) for model, *amounts, obstacle in map(_cells, rows)),
+        notes=(_words(list(costs.values())),),
+    )
+    output.emit(document, rows=lambda: (tuple(rows[0]), rows), tables=lambda: [sheet])
     if output.is_text:
         headings = ("model", "lowest", "expected", "highest", "")
         print_table(headings, (_cells(row) for row in rows), right=headings[1:4])

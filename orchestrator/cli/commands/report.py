@@ -25,7 +25,6 @@ from ...report.projection import Horizon, project
 from ...report.stats import stats as statistics
 from .. import render
 from ..options import RegistryFlags, command
-from ..output import Output
 from ..setup import settings_from
 from ..table_output import TableFlags, TableOutput
 from ..using import REGISTRY_FILES, check_used
@@ -204,8 +203,9 @@ def _written_as_page(flags: _ReportFlags, file: Path) -> int:
 
 def _compared(flags: _ReportFlags, written: str) -> int:
     from ...report.baseline import Span, compare  # heavy
+    from ...report.baseline_sheet import comparison_rows, comparison_sheet
 
-    output = Output.parse(flags.output)
+    output = TableOutput.parse(flags.output)
     if (by := _grouping(flags)) not in ((), (By.TASK,)):
         raise UsageError(f"--baseline compares by task, not by {' and '.join(by)}")
     settings = settings_from(flags)
@@ -224,8 +224,12 @@ def _compared(flags: _ReportFlags, written: str) -> int:
             return Span(selection, days, idle(ledger, selection, machines, now=now, localise=datetime.astimezone))
 
         comparison = compare(ledger, span(baseline), span(whole), threshold=settings.run.threshold)
-    output.emit(comparison.to_dict())
-    if not output.json:
+    output.emit(
+        comparison.to_dict(),
+        rows=lambda: comparison_rows(comparison),
+        tables=lambda: [comparison_sheet(comparison)],
+    )
+    if output.is_text:
         from ...report.baseline_table import BaselineTable  # heavy
 
         render.table(BaselineTable(comparison))

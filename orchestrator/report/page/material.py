@@ -59,7 +59,7 @@ def gather(
         strategies=summarise(ledger, selection, by=By.STRATEGY),
         days=summarise(ledger, selection, by=By.DAY),
         figures=figures,
-        listed=ledger.read(lambda connection: listed_runs(connection, selection, figures)),
+        listed=ledger.read(lambda connection: listed_runs(connection, selection, figures, states)),
         budgets=[outlook(state, now, localise) for state in states],
         idle=idle,
         beside=imported_beside(ledger, selection),

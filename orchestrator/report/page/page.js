@@ -41,7 +41,7 @@ function item(run) {
 }
 
 const words = {span: read("unit"), models: "model", model: "model", legs: "leg", bin: "confidence",
-               failures: "error", errors: "error", rated: "rated", run: "run", strategy: "strategy"};
+               failures: "error", errors: "error", rated: "rated", budgets: "budget", run: "run", strategy: "strategy"};
 const tenth = value => `${(value / 10).toFixed(1)} to ${((value + 1) / 10).toFixed(1)}`;
 
 function told(wanted) {

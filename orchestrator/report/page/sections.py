@@ -201,6 +201,7 @@ def _budgets(material: Material) -> Iterator[Part]:
             )
             for each in material.budgets
         ],
+        choices=[{"budgets": [str(each.state.budget)]} for each in material.budgets],
     )
     yield charting.note(
         "Expected: at the pace of the budget's day, week or month so far, whatever period is shown above."

@@ -42,7 +42,6 @@ from .admission import Admission, HeldUpError
 from .allowance import Allowance, CostShare, TokenBudget
 from .attempt import Answered, Attempt
 from .connections import Connections
-from .embedding import embedded
 from .patience import Patience
 from .permit import Permit
 from .retry import Backoff
@@ -247,6 +246,8 @@ class Caller:
         if order.cache is None or key is None:
             return await send()
         until = min(order.deadline, order.patience.started(self._monotonic()).until)
+        from .embedding import embedded  # few runs use a cache
+
         embed = partial(embedded, self, order)
         found = await order.cache.answer(key, send, lambda: until - self._monotonic(), embed)
         if isinstance(found, Answered):
