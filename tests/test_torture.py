@@ -66,6 +66,7 @@ def test_checks_are_listed_with_their_counts() -> None:
         "suspensions",
         "in_flight",
         "kill9_in_flight",
+        "workers",
     }
 
 

@@ -235,11 +235,11 @@ def lines_out(connection: sqlite3.Connection, job: str, lease_id: str | None = N
     return dict(connection.execute(query, (job, lease_id)).fetchall())
 
 
-def close(connection: sqlite3.Connection, lease_id: str, now: datetime) -> None:
-    """Give back what a lease still holds: everything that its worker sent is in the ledger."""
+def close(connection: sqlite3.Connection, lease_id: str, now: datetime, *, known: bool = True) -> None:
+    """Give back what a lease still holds. `known`: everything that its worker sent is in the ledger."""
     connection.execute("DELETE FROM lease_pieces WHERE lease_id = ?", (lease_id,))
     connection.execute("DELETE FROM lease_holds WHERE lease_id = ?", (lease_id,))
-    end_rates(connection, lease_id, to_micros(now))
+    end_rates(connection, lease_id, to_micros(now), known=known)
     _set_status(connection, lease_id, LeaseStatus.CLOSED, now)
 
 
@@ -251,7 +251,7 @@ def mark_lost(connection: sqlite3.Connection, lease_id: str, now: datetime) -> N
 def release(connection: sqlite3.Connection, lease_id: str, now: datetime) -> Lease:
     """Give back a lost lease, on somebody's word that its worker sent nothing more. Raises LedgerError."""
     lease = _lost(connection, lease_id)
-    close(connection, lease_id, now)
+    close(connection, lease_id, now, known=False)
     return lease
 
 
@@ -264,7 +264,7 @@ def settle_at_worst(connection: sqlite3.Connection, lease_id: str, now: datetime
     connection.execute("DELETE FROM lease_holds WHERE lease_id = ? AND scope = 'all'", (lease_id,))
     insert(connection, "calls", call)
     connection.execute("DELETE FROM lease_pieces WHERE lease_id = ?", (lease_id,))
-    end_rates(connection, lease_id, to_micros(now))
+    end_rates(connection, lease_id, to_micros(now), known=False)
     _set_status(connection, lease_id, LeaseStatus.SETTLED, now)
     return lease
 

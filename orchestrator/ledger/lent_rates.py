@@ -69,9 +69,9 @@ def count_days(connection: sqlite3.Connection, lease_id: str, calls: Iterable[Ma
     )
 
 
-def end_rates(connection: sqlite3.Connection, lease_id: str, now: int) -> None:
-    """Within a transaction: give back a lease's shares. Those of a minute are free after a minute; what was used of
-    those of a day counts in the day."""
+def end_rates(connection: sqlite3.Connection, lease_id: str, now: int, *, known: bool) -> None:
+    """Within a transaction: give back a lease's shares. What may have been used of those of a minute is free after a
+    minute: no more than all that was used, if that is `known`. What was used of those of a day counts in the day."""
     rows = connection.execute(
         "SELECT simulated, model, used_requests, used_tokens FROM lease_rates JOIN leases USING (lease_id)"
         " WHERE lease_id = ? AND used_requests AND (rpd IS NOT NULL OR tpd IS NOT NULL)",
@@ -79,7 +79,8 @@ def end_rates(connection: sqlite3.Connection, lease_id: str, now: int) -> None:
     ).fetchall()
     for simulated, model, requests, tokens in rows:
         count_elsewhere(connection, (bool(simulated), model), now, requests, tokens)
-    connection.execute("UPDATE lease_rates SET rpd = NULL, tpd = NULL WHERE lease_id = ?", (lease_id,))
+    used = ", rpm = min(rpm, used_requests), tpm = min(tpm, used_tokens)" if known else ""
+    connection.execute(f"UPDATE lease_rates SET rpd = NULL, tpd = NULL{used} WHERE lease_id = ?", (lease_id,))
     connection.execute("UPDATE leases SET rates_until = ? WHERE lease_id = ?", (now + Window().span, lease_id))
 
 

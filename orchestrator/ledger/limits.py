@@ -139,7 +139,7 @@ def look_again(connection: sqlite3.Connection, slot: Slot, waited: int, window: 
         return replace(slot, at=slot.taken_at + min(waited, slot.at - slot.taken_at))
     taken_at: int = row[0]
     wanted = Wanted(slot.key, slot.limits, slot.tokens, taken_at, _EVERYBODY)
-    at, cause = _earliest(connection, wanted, window, slot.slot_id)
+    at, cause = _earliest(connection, wanted, window, slot.slot_id, waited)
     ahead = _ahead(connection, slot.key, slot.slot_id, taken_at + waited)
     return replace(slot, taken_at=taken_at, at=at, cause=cause, ahead=ahead)
 
@@ -228,8 +228,11 @@ def used_of(connection: sqlite3.Connection, key: Key, now: int) -> Used:
     return Used(*minute, *day)
 
 
-def _earliest(connection: sqlite3.Connection, wanted: Wanted, window: Window, before: int) -> tuple[int, Cause]:
-    """The earliest time for a request behind the slots numbered below `before`, and what it waits for until then."""
+def _earliest(
+    connection: sqlite3.Connection, wanted: Wanted, window: Window, before: int, waited: int = 0
+) -> tuple[int, Cause]:
+    """The earliest time for a request behind the slots numbered below `before`, and what it waits for until then. It
+    has waited for so long."""
     learned = learned_limits(connection, wanted.key, wanted.now)
     limits = wanted.limits if learned is None else learned.tighten(wanted.limits)
     limits = limits_here(connection, wanted.key, limits, wanted.now)
@@ -239,7 +242,7 @@ def _earliest(connection: sqlite3.Connection, wanted: Wanted, window: Window, be
     ).fetchone() or (0,)
     at, cause = max(wanted.now, last), Cause.MINUTE
     if 0 in (limits.rpm, limits.tpm):  # others have all of it
-        return at + 2 * window.span, cause
+        return wanted.now + waited + 2 * window.span, cause  # they may give it back any time
     if limits.rpm is not None:
         row = connection.execute(
             f"SELECT at FROM rate_slots WHERE {where} ORDER BY at DESC LIMIT 1 OFFSET ?", (*scope, limits.rpm - 1)

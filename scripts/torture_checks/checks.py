@@ -18,6 +18,7 @@ from . import (
     retry_after,
     spool,
     upkeep,
+    workers,
 )
 from .check import Check
 
@@ -41,6 +42,7 @@ CHECKS: dict[str, Check] = {
         pricing.CHECK,
         reports.CHECK,
         upkeep.CHECK,
+        workers.CHECK,
         batch.CHECK,
     )
 }

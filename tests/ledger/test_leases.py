@@ -29,7 +29,7 @@ from orchestrator.ledger.leases import (
     settle_at_worst,
     top_up,
 )
-from orchestrator.ledger.lent_rates import lend_rates
+from orchestrator.ledger.lent_rates import count_days, lend_rates
 from orchestrator.ledger.limits import SECOND, Slot, Window, take_slot
 from orchestrator.ledger.limits import Wanted as WantedSlot
 from orchestrator.ledger.orphans import interrupt_orphans
@@ -323,6 +323,8 @@ def test_a_rate_limit_holds_over_the_owner_and_all_workers() -> None:
             ask(ledger, now)
         if second == 200:  # the share of a worker that is done is free when its last requests are a minute old
             gone = workers[0][1].lease_id
+            calls = [{"model": "m", "sent_at": 1, "input_tokens": 5, "output_tokens": 5}] * 3  # as it has told
+            owner.write(partial(count_days, lease_id=gone, calls=calls))
             owner.write(partial(close, lease_id=gone, now=from_micros(now)))
             workers.pop(0)[0].close()
         if second % 50 == 0:

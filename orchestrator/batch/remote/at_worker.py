@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from ...ledger.batches import Job, find_job
 from ...ledger.process import others_at_work
 from ...ledger.schema import MIGRATIONS
 from ...ledger.store import Ledger
+from ...registry.model import RateLimits
 from ...registry.providers import PROVIDERS
 from ...run.portal import Portal
 from ...run.whereabouts import host_name
@@ -70,6 +71,12 @@ def work(piece: Piece) -> Returned | Trouble:
         return _PORTAL.run(desk.work(piece))
     except OrchError as error:
         return Trouble.of(error)
+
+
+async def renew_desk(lease_id: str, shares: Mapping[str, RateLimits]) -> None:
+    """Tell a desk its shares of rate limits."""
+    if (desk := _DESKS.get(lease_id)) is not None:
+        await _carry_out(desk.renew(shares))
 
 
 async def stop_desk(lease_id: str, why: str) -> None:

@@ -23,7 +23,7 @@ from ...errors import BudgetError, ConfigError, NotAskedError, OrchError
 from ...ledger.leases import lease_of
 from ..backend import Attempt, Standing, Task
 from ..outcomes import Outcome, not_asked, outcome_kept
-from .at_worker import stop_desk
+from .at_worker import renew_desk, stop_desk
 from .cluster import Cluster
 from .lender import Lender
 from .recovery import anyway, recover_job, recover_lease, uncertain
@@ -209,6 +209,7 @@ class Workers:
             return False
         seat.pieces[self._number] = attempts
         self._held[self._number] = given.left
+        seat.shares = dict(grant.shares)
         piece = Piece(seat.lease_id, self._number, grant, attempts)
         seat.calls[self._number] = asyncio.create_task(self._await_piece(usher.cluster, seat, piece))
         return True
@@ -236,7 +237,7 @@ class Workers:
         seat.calls.pop(came.piece, None)
         assert self._lender is not None
         await self._lender.take_in(seat.lease_id, came.piece, answer, [each.line.number for each in attempts])
-        seat.limit, seat.waits_for = max(1, answer.limit), answer.waits_for
+        seat.limit, seat.waits_for, seat.heard = max(1, answer.limit), answer.waits_for, True
         seat.cost = seat.cost.or_more(answer.cost)
         if not seat.pieces and not seat.gone:
             await self._lender.rest(seat.lease_id)
@@ -296,6 +297,17 @@ class Workers:
         for seat in self._seats:
             if seat.gone and seat.pieces:
                 await self._recover(usher, seat)
+            elif seat.pieces and not seat.heard:
+                await self._renew(usher, seat)
+            seat.heard = False
+
+    async def _renew(self, usher: Usher, seat: Seat) -> None:
+        """Tell a worker that has given nothing lately what it has of rate limits now: its lines may wait for more."""
+        shares = await usher.lender.renew(seat.lease_id)
+        if shares != seat.shares:
+            seat.shares = shares
+            with suppress(OSError, TimeoutError):
+                await usher.cluster.call(seat.worker, renew_desk, seat.lease_id, shares)
 
     async def _join(self, usher: Usher, worker: str) -> None:
         try:

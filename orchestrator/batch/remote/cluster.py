@@ -61,6 +61,7 @@ class Cluster:
                     dashboard_address=":0",
                     asynchronous=True,
                     silence_logs=logging.CRITICAL,
+                    preload="orchestrator.batch.remote.deaf",
                 )
             client: Any = Client(local or engine, asynchronous=True, timeout=_CONNECT_S, set_as_default=False)  # type: ignore[no-untyped-call]
             client = await client

@@ -26,6 +26,7 @@ from ...ledger.rate_shares import set_shares
 from ...ledger.returned import returned_runs
 from ...ledger.store import Ledger
 from ...plan import needed
+from ...registry.model import RateLimits
 from ...run.engine import Engine
 from ...run.given import options_over
 from ...run.result import OrchestrationResult
@@ -120,6 +121,11 @@ class Desk:
             cost=self._money.cost,
             waits_for=None if live is None else live.standing.waits_for,
         )
+
+    async def renew(self, shares: Mapping[str, RateLimits]) -> None:
+        """Take over other shares of rate limits: runs that wait for theirs look again soon."""
+        change = partial(set_shares, shares=shares, simulated=self._settings.simulate)
+        await self._ledger.submit(change)
 
     async def stop(self, why: str) -> None:
         """Ask nothing more. What is in flight ends as it would."""

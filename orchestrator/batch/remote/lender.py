@@ -65,11 +65,11 @@ class Lender:
     _limits: dict[str, RateLimits] | None = None
     _grants: int = 0
 
-    async def take(self, lease_of: Holder) -> Lease:
+    async def take(self, holder: Holder) -> Lease:
         """A lease that holds nothing yet."""
         now = self.clock()
         wanted = Wanted(0, now.date().isoformat())
-        return await self.ledger.submit(partial(lend, holder=lease_of, wanted=wanted, now=now))
+        return await self.ledger.submit(partial(lend, holder=holder, wanted=wanted, now=now))
 
     async def give(
         self, lease_id: str, piece: Sequence[Attempt], number: int, lines: int, cost: LineCost, least: int
@@ -85,7 +85,7 @@ class Lender:
         scopes = {scope for attempt in piece for scope in _scopes_of(self.options, attempt)}
         wanted = Wanted(0, now.date().isoformat(), scopes, left)
         self._grants += 1
-        of_grant, limits, most = self._grants, self._rate_limits(), lines * cost.worst
+        of_grant, most = self._grants, lines * cost.worst
 
         def change(connection: sqlite3.Connection) -> Given:
             room = room_for(connection, lease_id, wanted)
@@ -93,19 +93,20 @@ class Lender:
             lease = top_up(connection, lease_id, replace(wanted, held=max(part, least)), now)
             if lease.hold.left < least or not scopes <= lease.holds.keys():
                 return Given(None, lease.hold.left, lease.short_of)
-            shares = lend_rates(
-                connection,
-                lease_id,
-                limits,
-                simulated=self.settings.simulate,
-                sharers=self.sharers,
-                now=to_micros(now),
-            )
+            shares = self._shares(connection, lease_id, to_micros(now))
             give_piece(connection, lease_id, number, [(each.line.number, each.number) for each in piece])
             grant = Grant(of_grant, lease.hold.left >= most, tuple(lease.limits()), shares)
             return Given(grant, lease.hold.left, lease.short_of)
 
         return await self.ledger.submit(change)
+
+    async def renew(self, lease_id: str) -> dict[str, RateLimits]:
+        """The shares of rate limits that a lease has now: they grow when others give theirs back."""
+        return await self.ledger.submit(partial(self._shares, lease_id=lease_id, now=to_micros(self.clock())))
+
+    def _shares(self, connection: sqlite3.Connection, lease_id: str, now: int) -> dict[str, RateLimits]:
+        simulated, sharers = self.settings.simulate, self.sharers
+        return lend_rates(connection, lease_id, self._rate_limits(), simulated=simulated, sharers=sharers, now=now)
 
     async def take_in(self, lease_id: str, piece: int | None, returned: Returned, numbers: Iterable[int]) -> None:
         """Write what came of a piece: rows, costs and outcomes, of these lines alone."""

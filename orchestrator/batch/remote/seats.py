@@ -11,6 +11,7 @@ from ...deferred import dataclass
 from ...errors import ConfigError, OrchError
 from ...ledger.leases import Holder
 from ...ledger.schema import MIGRATIONS
+from ...registry.model import RateLimits
 from ..backend import Attempt, Task
 from .at_worker import close_desk, forget, open_desk
 from .cluster import Cluster
@@ -23,8 +24,9 @@ _END_WITHIN_S = 15.0  # who has not settled what is in flight by then is lost
 
 @dataclass(slots=True, eq=False)
 class Seat:
-    """A worker at work: its lease, and the pieces that it has. `limit`: how many lines it takes at a time;
-    `looked`: how often what it has left was looked for."""
+    """A worker at work: its lease, and the pieces that it has. `limit`: how many lines it takes at a time; `shares`: of
+    rate limits, as it was told; `heard`: whether a piece has come back lately; `looked`: how often what it has left was
+    looked for."""
 
     worker: str
     lease_id: str
@@ -33,6 +35,8 @@ class Seat:
     pieces: dict[int, tuple[Attempt, ...]] = field(default_factory=dict)
     calls: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     waits_for: str | None = None
+    shares: dict[str, RateLimits] = field(default_factory=dict)
+    heard: bool = False
     gone: bool = False
     looked: int = 0
 
