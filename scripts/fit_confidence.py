@@ -28,8 +28,9 @@ from confidence_fit import cascades, open_answers  # noqa: E402
 from confidence_fit.additive import CENTER, Fitted, fit  # noqa: E402
 from confidence_fit.agreement import fit_agreement, with_agreement  # noqa: E402
 from confidence_fit.data import Reply, open_replies, replies  # noqa: E402
-from confidence_fit.evaluation import cross_validated, report, unseen_pairs  # noqa: E402
+from confidence_fit.evaluation import cross_validated, report  # noqa: E402
 from confidence_fit.regression import Array  # noqa: E402
+from confidence_fit.transfer import by_pair, left_out  # noqa: E402
 
 from orchestrator.confidence.answers import AnswerKind  # noqa: E402
 from orchestrator.confidence.curves import WEIGHTS  # noqa: E402
@@ -58,8 +59,9 @@ def main() -> int:
         "with agreement, all but the strongest model", with_agreement(agreement, held_out[checked], others), others
     )
     rated, unrated, figures["cascade"] = later_answers(sample, held_out, unknown)
+    by_pair("prompts left out", sample, held_out)
     if arguments.transfer:
-        transfer(sample)
+        left_out(sample)
     if arguments.ablate:
         names = ("by hand", "model", "kind", *MEASURED)
         reads = [
@@ -127,20 +129,6 @@ def later_answers(
         }
         print(f"  {source:10}", figures[source])
     return rated, unrated, figures
-
-
-def transfer(sample: Sequence[Reply]) -> None:
-    """Print what holds on sets, and on models and sets, that the fit did not see."""
-    for source in sorted({reply.source for reply in sample}):
-        unseen = [reply for reply in sample if reply.source == source]
-        fitted = fit([reply for reply in sample if reply.source != source])
-        report(f"{source}, fitted on the others", fitted.logits(unseen), unseen)
-    found = unseen_pairs(sample)
-    print("\neach model on each set, fitted without both")
-    for name, figures in found.items():
-        print(f"  {name:36}", *(f"{key} {value:<6}" for key, value in figures.items()))
-    errors = [figures["ece"] for figures in found.values()]
-    print(f"  mean ece of {len(errors)} pairs {np.mean(errors):.3f}, worst {max(errors):.3f}")
 
 
 def as_text(document: dict[str, Any]) -> str:

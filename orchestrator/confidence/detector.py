@@ -30,7 +30,7 @@ from ..types import FinishReason, Task, Verdict
 from .asked import Asked
 from .curves import weigh_measures, weights
 from .final import final_answer
-from .signal import Answer, AnswerSignal, Hedge, Measure, Signal
+from .signal import MOST_SHARED, Answer, AnswerSignal, Hedge, Measure, Signal
 from .signals.arithmetic import arithmetic
 from .signals.completeness import completeness
 from .signals.conclusion import conclusion
@@ -112,13 +112,19 @@ class ConfidenceDetector:
         return self.verdict(signals)
 
     def verdict(self, signals: Iterable[Signal]) -> Verdict:
-        """Signals put together; those of one name add up."""
+        """Signals put together; those of one name add up. What a share takes off the others is that signal's logit."""
         logits: dict[str, float] = {}
         reasons: list[str] = []
+        shares: dict[str, float] = {}
         for signal in signals:
             logits[signal.name] = logits.get(signal.name, 0.0) + signal.logit
+            if signal.share != 1:
+                shares[signal.name] = signal.share
             if signal.reason:
                 reasons.append(signal.reason)
+        for name, share in shares.items():
+            others = math.fsum(logit for other, logit in logits.items() if other != name)
+            logits[name] += (share - 1) * max(-MOST_SHARED, min(MOST_SHARED, others))
         confidence = self._calibration.confidence(math.fsum(logits.values()))
         return Verdict(confidence, logits, tuple(reasons) or ("complete, without hedging",))
 

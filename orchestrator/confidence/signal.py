@@ -18,6 +18,7 @@ from .final import SHORT_WORDS, AnswerKind, FinalAnswer
 from .numerals import numbers_in
 
 OPEN_WORDS = 60
+MOST_SHARED = 6.0  # logits, either way, of the sum that a share is taken of
 _WORKED = expression(r"\\boxed|####")
 _UNASKED = frozenset((Task.CHAT, Task.WRITING, Task.TRANSLATION, Task.SUMMARY))
 
@@ -87,11 +88,13 @@ class Hedge(NamedTuple):
 
 
 class Signal(NamedTuple):
-    """One piece of evidence: what it adds to the logit of the confidence, and why, in words."""
+    """One piece of evidence: what it adds to the logit of the confidence, and why, in words. `share` is what the sum of
+    all the others counts by beside it, 1 for all of it."""
 
     name: str
     logit: float
     reason: str
+    share: float = 1.0
 
 
 class Measure(NamedTuple):

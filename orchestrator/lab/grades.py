@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..deferred import replace
 from .records import Item, RecordedOutcome, Scale
@@ -29,3 +29,11 @@ def rescaled(item: Item, scale: Scale) -> Item:
         return {name: replace(outcome, score=scale.share(outcome.score)) for name, outcome in outcomes.items()}
 
     return replace(item, outcomes=all_of(item.outcomes), plans=all_of(item.plans), rescaled=scale)
+
+
+def notes_on_grades(items: Sequence[Item]) -> Iterator[str]:
+    """What has to be known of the grades of these prompts before figures are made of them."""
+    if any(item.simulated for item in items):
+        yield "the simulator answered: nothing here says anything of a real model"
+    for scale in dict.fromkeys(item.rescaled for item in items if item.rescaled is not None):
+        yield f"grades from {scale} are rescaled to 0 to 1"

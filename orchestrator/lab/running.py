@@ -13,27 +13,17 @@ from ..config import Settings
 from ..deferred import dataclass
 from ..errors import UsageError
 from ..registry.model import Registry
-from .crossval import cross_validated
-from .figures import Figures, calibration_of, ordering_of, row_of, sweep_row_of, with_frontier
+from .figures import Figures, calibration_of, with_frontier
+from .grades import notes_on_grades
 from .intervals import RESAMPLES
-from .metrics import Confidence
-from .policies import (
-    Column,
-    Policy,
-    Source,
-    alone,
-    coin_flip,
-    column_of,
-    oracle,
-    recorded_plan,
-)
+from .policies import Column, Policy, alone, coin_flip, column_of, recorded_plan
 from .pricing import Prices, RecordedModel, TokenSource, recorded_model, usage_of
 from .records import Item
 from .replay import CASCADE, ENSEMBLE, LABELS, REPLAYABLE, ROUTING, Passes, Progress, Replay, unwatched
 from .report import Calibration, ModelReport, RatesShown, SetReport
 from .selecting import Lineup, choose_models
-from .verdict import verdict_of, worth_of
-from .ways import ways_of
+from .verdict import verdict_of
+from .wanted_figures import Played, acceptable, wanted_figures
 
 _TO_AGREE = 3  # models: two that are held against each other, and one that is asked where they differ
 
@@ -100,22 +90,6 @@ async def bench_set(
         return _report(name, complete, played, options, progress, replay, items, recorded)
 
 
-@dataclass(slots=True)
-class _Replayed:
-    """All that the engine was run for.
-
-    `scores` are of complexity; None where no strategy goes by them. `agreement` is how far the weak model's answers are
-    the strong one's; None without texts. `bonus`: the logits that the strong model's answer has over the weak one's.
-    """
-
-    policies: list[Policy] = field(default_factory=list)
-    scores: list[float] | None = None
-    confidences: dict[str, list[float]] = field(default_factory=dict)
-    agreement: list[float] | None = None
-    notes: list[str] = field(default_factory=list)
-    bonus: float = 0.0
-
-
 def together(sets: Sequence[Answers], options: BenchOptions) -> Calibration | None:
     """What confidence is worth over the answers of several sets; None if there are none."""
     confidences = [value for each in sets for value in each.confidences]
@@ -130,8 +104,8 @@ def together(sets: Sequence[Answers], options: BenchOptions) -> Calibration | No
     return calibration(figures.estimate())
 
 
-async def _play(passes: Passes, options: BenchOptions, settings: Settings) -> _Replayed:
-    replayed = _Replayed(bonus=passes.replay.bonus)
+async def _play(passes: Passes, options: BenchOptions, settings: Settings) -> Played:
+    replayed = Played(bonus=passes.replay.bonus)
     for strategy in options.strategies:
         if strategy == ROUTING:
             own = settings.complexity.cuts
@@ -167,7 +141,7 @@ async def _play(passes: Passes, options: BenchOptions, settings: Settings) -> _R
 def _report(
     name: str,
     items: Sequence[Item],
-    played: _Replayed,
+    played: Played,
     options: BenchOptions,
     progress: Progress,
     replay: Replay,
@@ -182,30 +156,9 @@ def _report(
     )
     plans = [name for name in items[0].plans if all(name in item.plans for item in items)]
     policies = [*_baselines(lineup, columns), *played.policies, *(recorded_plan(name, items) for name in plans)]
-    rows = [row_of(policy, figures) for policy in [*policies, oracle(weak, strong)]]
-    cascades = any(policy.strategy == CASCADE and policy.threshold is not None for policy in played.policies)
-    ways = ways_of(items, lineup, columns, played.scores, played.confidences if cascades else None, played.bonus)
-    orderings = [ordering_of(way.name, way.by, way.routing, figures, turned=way.turned) for way in ways]
-    sweep = [sweep_row_of(way.at(threshold), figures) for way in ways for threshold in options.sweep]
-    tasks = [item.task for item in items]
-    validated = [
-        one for way in ways for one in cross_validated(way.name, way.choices, tasks, figures, asks_above=not way.turned)
-    ]
-    worths = [
-        worth_of(policy.name, policy.quality, policy.cost, figures)
-        for policy in policies
-        if policy.source is Source.ENGINE or policy.strategy is not None
-    ]
-    answers = _answers(items, played.confidences)
-    held = [
-        calibration_of(model, confidences, _acceptable(items, model), figures)
-        for model, confidences in played.confidences.items()
-    ]
-    agreement = None
-    if played.agreement is not None:
-        agreement = figures.add(Confidence(played.agreement, _acceptable(items, lineup.weak)).auc)
+    wanted = wanted_figures(items, played, lineup, columns, policies, options.sweep, figures)
     estimates = figures.estimate()
-    worths_found = [worth(estimates) for worth in worths]
+    worths = [worth(estimates) for worth in wanted.worths]
     report = SetReport(
         name=name,
         prompts=len(items),
@@ -214,24 +167,23 @@ def _report(
         weak=lineup.weak,
         strong=lineup.strong,
         models=[_model_report(replay.models[model], items, replay) for model in lineup.models],
-        rows=with_frontier([row(estimates) for row in rows], by_cost=weak.cost is not None and strong.cost is not None),
-        sweep=[row(estimates) for row in sweep],
-        orderings=[ordering(estimates) for ordering in orderings],
-        confidence=[calibration(estimates) for calibration in held],
-        agreement_auc=None if agreement is None else estimates[agreement],
-        cross_validation=[one(estimates) for one in validated],
-        verdict=verdict_of(worths_found, everything, lineup, recorded, replay.expected_output),
+        rows=with_frontier(
+            [row(estimates) for row in wanted.rows], by_cost=weak.cost is not None and strong.cost is not None
+        ),
+        sweep=[row(estimates) for row in wanted.sweep],
+        orderings=[ordering(estimates) for ordering in wanted.orderings],
+        confidence=[calibration(estimates) for calibration in wanted.confidence],
+        agreement_auc=None if wanted.agreement is None else estimates[wanted.agreement],
+        cross_validation=[one(estimates) for one in wanted.validated],
+        verdict=verdict_of(worths, everything, lineup, recorded, replay.expected_output),
         needs_live=[name for name in options.plans if name not in plans],
         notes=[*played.notes, *_notes(items, lineup, weak, strong)],
     )
-    return report, answers
+    return report, _answers(items, played.confidences)
 
 
 def _notes(items: Sequence[Item], lineup: Lineup, weak: Column, strong: Column) -> Iterator[str]:
-    if any(item.simulated for item in items):
-        yield "the simulator answered: nothing here says anything of a real model"
-    for scale in dict.fromkeys(item.rescaled for item in items if item.rescaled is not None):
-        yield f"grades from {scale} are rescaled to 0 to 1"
+    yield from notes_on_grades(items)
     if weak.cost is not None and strong.cost is not None and sum(weak.cost) > sum(strong.cost):
         yield f"{lineup.weak} costs more than {lineup.strong}: there is nothing to save by it"
 
@@ -251,13 +203,9 @@ def _answers(items: Sequence[Item], confidences: Mapping[str, Sequence[float]]) 
     answers = Answers(len(items))
     for model, values in confidences.items():
         answers.confidences.extend(values)
-        answers.outcomes.extend(_acceptable(items, model))
+        answers.outcomes.extend(acceptable(items, model))
         answers.owners.extend(range(len(items)))
     return answers
-
-
-def _acceptable(items: Sequence[Item], model: str) -> list[float]:
-    return [item.outcomes[model].acceptable for item in items]
 
 
 def _has_texts(items: Sequence[Item], model: str) -> bool:

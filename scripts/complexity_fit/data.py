@@ -91,7 +91,7 @@ class Outcomes:
 
 
 def load(folder: Path) -> Outcomes:
-    """The development files of a folder: the sets of PAIRS, as `.jsonl.gz`."""
+    """The development files of a folder, or of its `routing`: the sets of PAIRS, as `.jsonl.gz`."""
     rows = [(name, json.loads(line)) for name in PAIRS for line in _content(folder, name).splitlines()]
     groups = _GROUPS | {name: _thirds([row for of, row in rows if of == name]) for name in THIRDS}
     read = [_read(row["prompt"]) for _, row in rows]
@@ -143,7 +143,8 @@ def digest(folder: Path) -> str:
 
 
 def _content(folder: Path, name: str) -> bytes:
-    return gzip.decompress((folder / f"{name}.jsonl.gz").read_bytes())
+    within = folder / "routing" if (folder / "routing").is_dir() else folder
+    return gzip.decompress((within / f"{name}.jsonl.gz").read_bytes())
 
 
 def _read(prompt: str) -> tuple[Features, float, str]:

@@ -53,11 +53,18 @@ def report(title: str, logits: Array, sample: Sequence[Reply]) -> dict[str, dict
     return figures
 
 
-def unseen_pairs(sample: Sequence[Reply]) -> dict[str, dict[str, float]]:
-    """The figures of each model on each set, by what was fitted without the set and without the model."""
-    figures = {}
-    for source, model in sorted({(reply.source, reply.model) for reply in sample}):
+def unseen_pairs(sample: Sequence[Reply]) -> Array:
+    """The logits of each model's replies on each set, by what was fitted without the set and without the model."""
+    found = np.zeros(len(sample))
+    for (source, model), members in pairs_of(sample).items():
         fitted = fit([reply for reply in sample if reply.source != source and reply.model != model])
-        unseen = [reply for reply in sample if (reply.source, reply.model) == (source, model)]
-        figures[f"{source} {model}"] = held(fitted.logits(unseen), unseen)
-    return figures
+        found[members] = fitted.logits([sample[i] for i in members])
+    return found
+
+
+def pairs_of(sample: Sequence[Reply]) -> dict[tuple[str, str], list[int]]:
+    """The places of the replies of each model on each set."""
+    places: dict[tuple[str, str], list[int]] = {}
+    for place, reply in enumerate(sample):
+        places.setdefault((reply.source, reply.model), []).append(place)
+    return dict(sorted(places.items()))

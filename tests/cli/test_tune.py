@@ -308,6 +308,15 @@ def test_files_of_two_models_tune_the_threshold_too(orch: Orch, tmp_path: Path, 
     assert tuned.exists() == found["written"]
 
 
+def test_that_grades_of_a_file_were_rescaled_is_said(orch: Orch, tmp_path: Path) -> None:
+    grades = ({"gpt-4o-mini": {"score": 1 + number % 9}, "gpt-4o": {"score": 10}} for number in range(20))
+    rows = [{"id": f"{n}", "task": "t", "prompt": f"What is {n}?", "outcomes": each} for n, each in enumerate(grades)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    note = "grades from 1 to 10 are rescaled to 0 to 1"
+    assert document(orch("tune", str(tmp_path / "a.jsonl"), "-o", "json"))["notes"] == [note]
+    assert note in orch("tune", str(tmp_path / "a.jsonl")).stdout.decode()
+
+
 def test_weights_of_one_s_own_make_such_prompts_look_as_hard_as_they_were(
     orch: Orch, tmp_path: Path, tuned: Path
 ) -> None:

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.confidence.detector import ConfidenceDetector
 from orchestrator.confidence.experience import NOTHING, Experience, RatedAnswer, learn
+from orchestrator.confidence.signal import Signal
 from orchestrator.confidence.strength import family, later_bonus, stands_above, strength
 from orchestrator.config.tuned import Calibration
 from orchestrator.types import Verdict
@@ -71,7 +73,9 @@ def ratings(model: str, kind: str, count: int, good: float, logit: float = 0.0) 
 
 
 def after(learnt: Experience, model: str, kind: str, logit: float = 0.0) -> float:
-    return 1 / (1 + math.exp(-logit - learnt.logit(model, kind)))
+    told = learnt.signal(model, kind)
+    assert told is not None
+    return ConfidenceDetector().verdict([Signal("text", logit, ""), told]).confidence
 
 
 def test_ratings_move_a_confidence_towards_what_they_say_the_more_the_more_there_are() -> None:
@@ -94,6 +98,23 @@ def test_what_was_expected_anyway_changes_nothing() -> None:
     assert after(learnt, "a", "math", 2.0) == pytest.approx(0.88, abs=0.01)
     assert learn([]) is NOTHING
     assert NOTHING.signal("a", "math") is None
+
+
+def test_evidence_that_tells_nothing_of_a_kind_of_prompt_counts_for_less_there_as_it_is_rated() -> None:
+    sure, unsure = (ratings("a", "math", 50, 0.5, logit=logit) for logit in (2.0, -2.0))
+    apart = [
+        after(learnt, "a", "math", 2.0) - after(learnt, "a", "math", -2.0)
+        for learnt in (learn([*sure[:count], *unsure[:count]]) for count in (1, 10, 50))
+    ]
+    assert 0.76 > apart[0] > apart[1] > apart[2]
+    assert apart[2] < 0.3
+    right, wrong = ratings("a", "math", 50, 0.9, logit=2.0), ratings("a", "math", 50, 0.1, logit=-2.0)
+    told = learn([*right, *wrong])
+    assert after(told, "a", "math", 2.0) > 0.85
+    assert told.share("b", "math") == 1.0
+    doubted = learn([*sure, *unsure]).signal("a", "math")
+    assert doubted is not None
+    assert "; the other evidence counts by 0." in doubted.reason
 
 
 ANSWERS = st.lists(

@@ -14,6 +14,7 @@ from ...config import Settings
 from ...config.tuned import Tuned, history, merged, undo, write_tuned
 from ...deferred import dataclass
 from ...errors import UsageError
+from ...lab.grades import notes_on_grades
 from ...lab.pricing import parse_prices, read_prices, recorded_model
 from ...lab.reading import read_items
 from ...lab.selecting import parse_split, recorded_as
@@ -137,7 +138,8 @@ def _in_short(adjustment: dict[str, Any] | None) -> str:
 
 def _tune(flags: _TuneFlags, settings: Settings, output: Output) -> int:
     levels: Mapping[str, Sequence[Level]]
-    cases, levels = _from_files(flags, settings) if flags.files else _from_ledger(flags, settings)
+    notes: list[str] = []
+    cases, levels = _from_files(flags, settings, notes) if flags.files else _from_ledger(flags, settings)
     known = sorted({name for case in cases for name in case.answers})
     weak, strong = (
         None if name is None else recorded_as(name, known, "the file" if flags.files else "the ledger")
@@ -167,6 +169,7 @@ def _tune(flags: _TuneFlags, settings: Settings, output: Output) -> int:
         changed=accepted != Tuned(),
         written=written,
         overridden=tuple(overridden(settings, accepted)),
+        notes=tuple(notes),
     )
     if written:
         write_tuned(path, merged(path, accepted), comment(told, local_now()))
@@ -190,13 +193,16 @@ def _from_ledger(flags: _TuneFlags, settings: Settings) -> tuple[list[Case], Map
     return cases, {name: spec.levels for name, spec in registry_for(settings).models.items()}
 
 
-def _from_files(flags: _TuneFlags, settings: Settings) -> tuple[list[Case], Mapping[str, Sequence[Level]]]:
+def _from_files(
+    flags: _TuneFlags, settings: Settings, notes: list[str]
+) -> tuple[list[Case], Mapping[str, Sequence[Level]]]:
     prices = ({} if flags.prices is None else read_prices(flags.prices)) | parse_prices(flags.price or ())
     chosen = parse_split(flags.split or "0:1")
     registry, now = registry_for(settings), local_now()
     items = [item for path in flags.files or () for item in read_items(path) if chosen(item.prompt)]
     if not items:
         raise UsageError(f"no prompt of these files is in the part {flags.split}")
+    notes += notes_on_grades(items)
     names = {name for item in items for name in item.outcomes}
     models = {name: recorded_model(name, registry, prices, now) for name in sorted(names)}
     cases = cases_of_items(items, models, analyzer_for(settings), with_evidence=flags.weights)

@@ -41,6 +41,7 @@ class Told:
     changed: bool
     written: bool
     overridden: tuple[str, ...]
+    notes: tuple[str, ...] = ()  # on the grades of the files
 
     def to_dict(self) -> dict[str, Any]:
         """The object that docs/json.md describes."""
@@ -60,11 +61,14 @@ class Told:
             "forced": self.forced,
             "written": self.written,
             "overridden": list(self.overridden),
+            "notes": list(self.notes),
         }
 
     def show(self) -> None:
         """Print it."""
         render.line(f"{self._counts()}; figures are held out, with 95 % intervals")
+        for note in self.notes:
+            render.line(note)
         for setting in self.tuning.settings:
             render.line("")
             render.line(f"{setting.name}: {_values(setting)}: {_WORDS[setting.finding]}")
