@@ -219,7 +219,10 @@ class _Work:
 
     async def _look_up(self) -> None:
         query = partial(runs_under_way, job=self.task.job.job)
-        self._under_way = await self.task.ledger.submit(query, reads=True)
+        found = await self.task.ledger.submit(query, reads=True)
+        for run_id in self.parked:  # it may have been put down since the ledger was asked
+            found.setdefault(run_id, self._under_way.get(run_id, 1))
+        self._under_way = found
 
     async def _mind_the_time(self, passed_s: float) -> None:
         """Near the deadline, take back what is at a provider, to ask it live; or leave it there."""
