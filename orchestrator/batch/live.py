@@ -13,7 +13,7 @@ from ..ledger.batches import keep_lines
 from ..run.engine import Engine
 from ..run.events import Observer, unobserved
 from ..run.given import options_over
-from ..run.many import Bounds, Many, ManyResult, ToAsk
+from ..run.many import Bounds, Many, ManyResult, ToAsk, is_held_up
 from ..run.result import OrchestrationResult
 from ..run.spending import SpendingLimit
 from .backend import Attempt, Standing, Task
@@ -21,6 +21,7 @@ from .lines import Line
 from .outcomes import Outcome, not_asked, outcome_of
 
 _AHEAD = 1_000
+_PAUSES_S = (2.0, 8.0, 30.0, 60.0, 120.0, 240.0)  # a provider that is down for minutes costs no line its answer
 
 
 @dataclass(slots=True)
@@ -55,7 +56,11 @@ class Live:
     async def work(self, lines: AsyncIterable[Attempt], task: Task) -> AsyncGenerator[Outcome, None]:
         """As `Backend.work`."""
         bounds = Bounds(
-            concurrency=task.concurrency, deadline_s=task.deadline_s, max_errors=task.max_errors, ahead=_AHEAD
+            concurrency=task.concurrency,
+            deadline_s=task.deadline_s,
+            max_errors=task.max_errors,
+            ahead=_AHEAD,
+            pauses_s=_PAUSES_S,
         )
         money = self.money or SpendingLimit(task.max_cost_nanousd, task.spent_nanousd)
         questions = self._questions(lines, task)
@@ -100,9 +105,10 @@ def _keep(connection: sqlite3.Connection, result: OrchestrationResult, line: Lin
 
 
 def _is_kept(result: OrchestrationResult) -> bool:
-    """Whether it is sure, when a run ends, that it is what came of the line: what a budget has refused may be asked
-    again."""
-    return result.status != "interrupted" and not isinstance(result.exception, BudgetError)
+    """Whether it is sure, when a run ends, that it is what came of the line: what a budget has refused, or a provider
+    that is down, may be asked again."""
+    again = isinstance(result.exception, BudgetError) or is_held_up(result)
+    return result.status != "interrupted" and not again
 
 
 def _outcome(each: ManyResult, task: Task) -> Outcome:

@@ -190,4 +190,7 @@ def _bytes(lines: Sequence[str]) -> bytes:
 
 
 def _unwritable(path: Path, error: OSError) -> OrchError:
-    return UsageError(f"{path} cannot be written: {error.strerror or error}")
+    return UsageError(
+        f"{path} cannot be written: {error.strerror or error}",
+        hint="what was answered is kept in the ledger; once there is room, the same command writes it and goes on",
+    )

@@ -65,6 +65,7 @@ class Input:
             self._raw = self._opened(Path(path))
         self._head = b""
         self._read = 0
+        self._given: int | None = 0
 
     def _opened(self, path: Path) -> BinaryIO:
         try:
@@ -78,8 +79,8 @@ class Input:
 
     @property
     def position(self) -> int:
-        """The bytes that have been read."""
-        return self._read
+        """The bytes of the lines that have been given; of a file that is packed, those that have been read."""
+        return self._read if self._given is None else self._given
 
     @property
     def name(self) -> str:
@@ -114,9 +115,11 @@ class Input:
         counted: io.BufferedReader[Any] = io.BufferedReader(_Counted(self))
         head = counted.peek(4)
         if head.startswith(_GZIP_MAGIC):
+            self._given = None
             counted = io.BufferedReader(gzip.GzipFile(fileobj=counted))
             head = counted.peek(4)
         if is_utf16(head):
+            self._given = None
             yield from _bounded(io.TextIOWrapper(counted, "utf-16", errors="replace", newline=""))
             return
         first = True
@@ -124,6 +127,8 @@ class Input:
             if len(line) > LONGEST_LINE and not line.endswith(b"\n"):
                 _skip_line(counted)
                 line = line[:100] + b"\xff\n"  # too long to be one
+            if self._given is not None:
+                self._given += len(line)
             text = line.decode("utf-8", "surrogateescape")
             yield text.removeprefix(_BOM) if first else text
             first = False

@@ -21,7 +21,17 @@ from ..choose.making import Planned
 from ..clock import local_now
 from ..config import RunOptions
 from ..deferred import dataclass, replace
-from ..errors import BudgetError, LedgerError, NotAskedError, OrchError, UsageError
+from ..errors import (
+    BudgetError,
+    ConnectionFailedError,
+    LedgerError,
+    NotAskedError,
+    OrchError,
+    OverloadedError,
+    RateLimitedError,
+    SetAsideError,
+    UsageError,
+)
 from ..reading.messages import from_openai
 from ..types import Prompt
 from .events import Bystander, Event, Observer, unobserved
@@ -33,6 +43,8 @@ from .throttle import Pass, Throttle
 if TYPE_CHECKING:
     from .engine import Engine, Keep
 
+_HELD_UP = (RateLimitedError, OverloadedError, ConnectionFailedError, SetAsideError)
+_LONGEST_PAUSE_S = 300.0
 AHEAD = 1_000  # results that may be ready before the one that is due, and nobody has taken
 
 
@@ -81,13 +93,15 @@ class ManyResult:
 class Bounds:
     """What bounds all runs together. `concurrency`: how many at a time, None for what rate limits allow. `deadline_s`
     is in seconds from the beginning: none begins later, and none lasts longer. After `max_errors` failures none begins.
-    `ahead`: how many results may wait for one that is due before them."""
+    `ahead`: how many results may wait for one that is due before them. `pauses_s`: a run that met a provider which is
+    down or limits the rate, and was not billed, is made again after each of these; it keeps its place meanwhile."""
 
     concurrency: int | None = None
     deadline_s: float | None = None
     max_errors: int | None = None
     ordered: bool = False
     ahead: int = AHEAD
+    pauses_s: Sequence[float] = ()
 
 
 class Many:
@@ -119,6 +133,7 @@ class Many:
         self._ended: deque[asyncio.Future[None]] = deque()  # runs that a budget refused wait for the end of others
         self.money = money
         self.throttle = Throttle(bounds.concurrency, monotonic)
+        self._halted = asyncio.Event()
         self.stopped: OrchError | None = None
 
     def __aiter__(self) -> AsyncGenerator[ManyResult, None]:
@@ -134,6 +149,7 @@ class Many:
     def stop(self, why: OrchError) -> None:
         """Ask nothing more. The rest of the source is given with this error; what is in flight ends as it would."""
         self.stopped = self.stopped or why
+        self._halted.set()
         self.throttle.wake()
         for waiting in self._ended:
             if not waiting.done():
@@ -236,6 +252,7 @@ class Many:
             self._one_ended()
 
     async def _result(self, index: int, question: ToAsk, entered: Pass) -> ManyResult:
+        pauses = iter(self._bounds.pauses_s)
         while True:
             try:
                 result = await self._run(question, entered)
@@ -246,6 +263,10 @@ class Many:
                 result = self._refused(error)
             if isinstance(result.exception, LedgerError):
                 self.stop(result.exception)
+            if is_held_up(result) and self.stopped is None and (pause_s := next(pauses, None)) is not None:
+                await self._pause(result, pause_s)
+                if self._may_begin():
+                    continue
             if not is_unasked(result):
                 self._count(result)
                 return ManyResult(index, question, result)
@@ -294,6 +315,14 @@ class Many:
             failed = f"{self._errors:,} failed" if self._errors > 1 else "one failed"
             self.stop(NotAskedError(f"not asked: {failed} before it", hint="raise --max-errors, or see what is wrong"))
 
+    async def _pause(self, result: OrchestrationResult, pause_s: float) -> None:
+        """Wait until a provider may be there again; not beyond the deadline, and not when all is stopped."""
+        advised_s = None if result.error is None else result.error.retry_after_s
+        until = self._monotonic() + max(pause_s, min(advised_s or 0.0, _LONGEST_PAUSE_S))
+        until = until if self._until is None else min(until, self._until)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._halted.wait(), max(until - self._monotonic(), 0.0))
+
     async def _others_have_ended(self) -> bool:
         """After a budget has refused a run: wait until another run has ended. False if there is no other, apart from
         those that wait here too."""
@@ -316,6 +345,11 @@ class Many:
             if not waiting.done():
                 waiting.set_result(None)
                 return
+
+
+def is_held_up(result: OrchestrationResult) -> bool:
+    """Whether a run failed since a provider is down or limits the rate, and cost nothing: another time it may work."""
+    return isinstance(result.exception, _HELD_UP) and result.cost_nanousd == 0
 
 
 def is_unasked(result: OrchestrationResult) -> bool:

@@ -13,19 +13,21 @@ import pytest
 from scripted import SURE, Hang, Script, Stage, reply
 from skipping import SkippingClock, carry_out
 
-from orchestrator.config import RunOptions
-from orchestrator.errors import RateLimitedError, RequestRejectedError, UsageError
+from orchestrator.config import BreakerPolicy, RetryPolicy, RunOptions
+from orchestrator.errors import OverloadedError, RateLimitedError, RequestRejectedError, UsageError
 from orchestrator.ledger.batches import place_of, run_id_of
 from orchestrator.ledger.budgets import Budget, Scope, set_budgets
 from orchestrator.ledger.store import Ledger
 from orchestrator.period import Period
 from orchestrator.run.events import CallEnded, CallStarted, Waiting
-from orchestrator.run.many import ManyResult, Questions, ToAsk
+from orchestrator.run.many import Bounds, Many, ManyResult, Questions, ToAsk
+from orchestrator.run.spending import SpendingLimit
 from orchestrator.run.throttle import Throttle
 from orchestrator.types import Prompt
 
 MODEL = "gpt-6-luna"
 OPTIONS = RunOptions(chain=MODEL, max_tokens=20)
+DOWN = OverloadedError("down", provider="openai", model=MODEL)
 REJECTED = RequestRejectedError("rejected", provider="openai", model=MODEL)
 
 
@@ -99,6 +101,18 @@ def test_at_the_deadline_none_begins_and_none_goes_on(tmp_path: Path) -> None:
     found = stage(tmp_path, answer_late)
     results = many(found, map(str, range(6)), concurrency=1, deadline=100)
     assert codes(results) == {"answered": 3, "not_asked": 3}
+
+
+def test_a_provider_that_is_down_for_a_while_costs_no_answer_where_there_is_patience(tmp_path: Path) -> None:
+    found = stage(tmp_path, DOWN, DOWN, DOWN, DOWN, DOWN, DOWN, reply(SURE))
+
+    async def take() -> list[ManyResult]:
+        bounds = Bounds(concurrency=1, pauses_s=(0.01,) * 9)
+        engine = found.engine(retry=RetryPolicy(max_retries=0), breaker=BreakerPolicy(failures=0))
+        return [each async for each in Many(engine, map(str, range(3)), OPTIONS, bounds, SpendingLimit(None))]
+
+    assert codes(carry_out(take(), found.script.clock)) == {"answered": 3}
+    assert len(found.script.sent) == 9
 
 
 def test_leaving_the_loop_cancels_and_settles_what_is_in_flight(tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ def _told(flow: Flow, job: Job, counts: Counts, interrupted: int | None) -> int:
     why, not_asked = flow.stopped, flow.progress.not_asked
     parts = [f"{counts.done:,} answered"]
     parts += [f"{counts.failed:,} failed"] if counts.failed else []
-    parts += [f"{not_asked:,} not asked"] if not_asked else []
+    parts += [f"{not_asked:,} not asked"] if not_asked and not isinstance(why, Interrupted) else []
     parts += [f"{flow.progress.submitted:,} at a provider"] if flow.progress.submitted else []
     parts += [format_nanousd(counts.cost_nanousd)]
     where = "" if job.output == STDOUT else f"; {job.output}"
