@@ -88,6 +88,9 @@ class Flow:
                         await self._keep()
         except OrchError as error:
             self._failure = error
+        except Exception as error:
+            self.stopped = self.stopped or OrchError(f"unexpected {type(error).__name__}: {error}")
+            raise
         except asyncio.CancelledError:
             self._quiet, self.stopped = True, self.stopped or Interrupted()
             raise

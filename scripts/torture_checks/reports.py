@@ -15,6 +15,7 @@ from typing import Any
 from orchestrator.api import Orchestrator
 from orchestrator.config import load_settings
 from orchestrator.errors import OrchError
+from orchestrator.ledger import sums
 from orchestrator.ledger.ratings import Rating, rate
 from orchestrator.ledger.store import Ledger
 from orchestrator.report.aggregate import summarise
@@ -77,10 +78,14 @@ def _run(trial: Trial) -> Findings:
     groupings += [pair for pair in product(By, repeat=2) if pair[0] is not pair[1]]
     rows = _Rows(runs, calls, ratings)
     with Ledger.open(path) as ledger:
-        for by in groupings:
-            report = summarise(ledger, Selection(simulated=True), by=by)
-            findings.expect_none(rows.differences(report), f"by {' and '.join(by)}, a report and the rows differ")
-    findings.figure(f"{len(groupings)} groupings")
+        for read in ("the rows", "sums of days"):
+            for by in groupings:
+                report = summarise(ledger, Selection(simulated=True), by=by)
+                findings.expect_none(rows.differences(report), f"by {' and '.join(by)}, from {read}: the rows differ")
+            sums.FEWEST_CALLS = 0
+        (days,) = ledger.read(lambda db: db.execute("SELECT count(*) FROM summed_days").fetchone())
+        findings.figure(f"{len(groupings)} groupings, from the rows and from the sums of {days} days")
+    findings.expect(days > 1, "no days were summed")
     return findings
 
 

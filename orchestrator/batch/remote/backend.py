@@ -337,7 +337,7 @@ class Workers:
         seat.calls.clear()
         assert self._lender is not None
         await self._lender.lose(seat.lease_id)
-        reason = why.message if isinstance(why, Trouble) else f"{type(why).__name__}: {why}" if why else "it is gone"
+        reason = why.message if isinstance(why, Trouble) else "it does not answer" if why else "it is gone"
         self._say(f"the worker {seat.worker} was lost: {reason}")
 
     async def _recover(self, usher: Usher, seat: Seat) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 from ...errors import ConfigError, UsageError
@@ -35,6 +36,15 @@ def check_engine(engine: str) -> None:
         ) from error
 
 
+@contextmanager
+def _as_os_errors() -> Iterator[None]:
+    """A client that has lost its scheduler says so by errors of many kinds."""
+    try:
+        yield
+    except (RuntimeError, KeyError, AttributeError, TimeoutError) as error:
+        raise OSError(f"the scheduler does not answer: {error or type(error).__name__}") from error
+
+
 class Cluster:
     """An open connection to a scheduler, on the running event loop. `local`: its workers end with it."""
 
@@ -49,8 +59,9 @@ class Cluster:
         check_engine(engine)
         from distributed import Client, LocalCluster  # heavy
 
-        for name in ("distributed", "tornado", "bokeh"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told in this program's words
+        for name in ["tornado", *logging.root.manager.loggerDict]:
+            if name.startswith(("tornado", "distributed")):
+                logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is told in this program's words
         local: Any = None
         try:
             if engine.partition(":")[0] == LOCAL:
@@ -85,13 +96,15 @@ class Cluster:
     async def workers(self) -> dict[str, int]:
         """The addresses of the workers that the scheduler knows now, with their threads. Raises OSError if it does not
         answer."""
-        return dict(await self._client.nthreads())
+        with _as_os_errors():
+            return dict(await asyncio.wait_for(self._client.nthreads(), _CONNECT_S))
 
     async def version_at(self, worker: str) -> str | None:
         """The version of orch that a worker has installed; None if it has none."""
         from importlib.metadata import version
 
-        answer = await self._client.run(version, "orch-llm", workers=[worker], on_error="return")
+        with _as_os_errors():
+            answer = await self._client.run(version, "orch-llm", workers=[worker], on_error="return")
         found = answer[worker]
         return found if isinstance(found, str) else None
 
@@ -103,7 +116,8 @@ class Cluster:
     async def call(self, worker: str, function: Callable[..., Any], *arguments: object) -> Any:
         """Call a function in a worker's process, beside its tasks. Raises what it raises, and OSError if the worker is
         gone."""
-        answer = await self._client.run(function, *arguments, workers=[worker])
+        with _as_os_errors():
+            answer = await self._client.run(function, *arguments, workers=[worker])
         if worker not in answer:
             raise OSError(f"the worker {worker} does not answer")
         return answer[worker]
