@@ -8,6 +8,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field
+from datetime import datetime
 from typing import Literal
 
 from .deferred import dataclass
@@ -110,6 +111,17 @@ def media_in(parts: Iterable[Part]) -> tuple[Media, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """The input that a model was sent for the answer before: how many tokens, how many of them its provider said that
+    it keeps, and when."""
+
+    model: str
+    tokens: int
+    kept: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Prompt:
     """What the user asks, as the last of a conversation: `text` as it is sent, with an optional system prompt.
 
@@ -118,7 +130,7 @@ class Prompt:
 
     `before` are the turns that went before the question, and `after` those that it has led to so far: calls of tools
     and their results. `parts` is the question with its images and documents in order, where it has any; their texts
-    make up `text`.
+    make up `text`. `sent` is what went before it to the model that answered last, where that is known.
     """
 
     text: str
@@ -128,6 +140,7 @@ class Prompt:
     before: tuple[Message, ...] = ()
     parts: tuple[Part, ...] = ()
     after: tuple[Message, ...] = ()
+    sent: Sent | None = None
 
     @property
     def media(self) -> tuple[Media, ...]:

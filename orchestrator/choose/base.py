@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from ..config import RunOptions, Unfamiliar
+from ..conversation import Sent
 from ..deferred import dataclass, replace
 from ..plan import Call, CostRange, Node, models
 from ..plan.compose import sees_context
@@ -17,6 +18,7 @@ from ..reading.needs import Needs
 from ..reading.prompt import OfReading, Reading
 from ..registry.model import Chain, Feature, ModelSpec, Role, Status
 from ..registry.routes import Asked, Routing, TaskTable
+from .kept import likely_kept
 from .observed import Observed
 from .quote import REASONING, REASONING_FACTOR, output_limit, price_for, quote
 
@@ -196,14 +198,17 @@ def survey(
     out_of_reach: Callable[[ModelSpec], Obstacle | None],
     free_tier: Collection[str],
     when: datetime,
+    sent: Sent | None = None,
 ) -> Offers:
-    """An offer for every model, by name. `out_of_reach` says why a provider cannot be called, if so."""
+    """An offer for every model, by name. `out_of_reach` says why a provider cannot be called, if so. `sent`: what went
+    before, in a conversation."""
 
     def offer(spec: ModelSpec) -> Offer:
         load = load_on(spec)
         limit = output_limit(spec, load, options.max_tokens)
         price, timeout_s = price_for(spec, when, free_tier), options.timeout_s
-        cost = quote(spec, price, load, limit=max(limit, 1), timeout_s=timeout_s, effort=options.effort)
+        kept = likely_kept(sent, spec, when, caching=options.provider_cache)
+        cost = quote(spec, price, load, limit=max(limit, 1), timeout_s=timeout_s, effort=options.effort, kept=kept)
         cap = None if cost.expected is None and options.allow_unpriced else options.max_cost_nanousd
         obstacle = _obstacle(limit, cost, cap)
         if options.tools and Feature.TOOLS not in spec.supports:

@@ -22,6 +22,7 @@ from ..plan.pricing import total
 from ..plan.repair import PROBLEM, PROBLEM_TOKENS, REPLY, held_against, repair_call
 from ..reading.prompt import Reading
 from ..registry.model import ModelSpec
+from .kept import likely_kept
 from .loads import Loads
 from .quote import DEFAULT_MAX_TOKENS, output_limit, price_for, quote
 
@@ -134,6 +135,9 @@ class CallCosts:
         limit = output_limit(spec, load, wanted) if exact else self._limit(call, judging=answer is not None)
         timeout_s, effort = self.options.timeout_s, self.options.effort
         price_of = partial(quote, spec, price, limit=max(limit, 1), timeout_s=timeout_s, effort=effort)
+        if exact and call.template is None:  # the conversation as it was sent before
+            kept = likely_kept(prompt.sent, spec, self.when, caching=self.options.provider_cache)
+            return price_of(load, kept=kept)
         of_load = price_of(load)
         return of_load if exact else of_load._replace(minimum=price_of(least).minimum)
 

@@ -11,7 +11,7 @@ from ..config import Rollout, RunOptions, Settings
 from ..deferred import dataclass, replace
 from ..errors import BudgetError, ConfigError, OrchError, UsageError, did_you_mean
 from ..money import format_nanousd
-from ..plan import Call, Cascade, CostRange, Node, calls, needed, nodes
+from ..plan import Call, Cascade, CostRange, Node, calls, models, needed, nodes
 from ..plan.load import Load
 from ..reading.complexity import analyzer_for
 from ..reading.needs import ROUTINE_TASKS
@@ -26,6 +26,7 @@ from .checking import check_options, check_prompt
 from .choosing import Choice, choose, overrides_in, with_strategy_meant
 from .costs import CallCosts
 from .experiment import Assigned
+from .kept import word_of_kept
 from .latency import marked_if_slow, within_latency
 from .loads import Loads, prompt_load, question_load
 from .quality import rated_from
@@ -129,6 +130,8 @@ def make_plan(
         reasons.append(f"replies to a task like this one, {task}, have at most {limited.max_tokens:,} tokens")
     if limited.schema is not None and limited.schema_repair:
         reasons.append("an answer that does not fit the schema is asked for once more: the highest cost includes that")
+    asked = map(registry.model, models(planned.plan))
+    reasons += word_of_kept(prompt.sent, asked, when, caching=limited.provider_cache)
     warnings = tuple(_of_unlisted(planned.plan, registry))
     return replace(
         planned,
@@ -170,7 +173,15 @@ def _situation(
 
     def offers_for(load_of: Callable[[Reading, RunOptions, ModelSpec], Load]) -> Mapping[str, Offer]:
         load_on = Loads(reading, options, load_of).on
-        offers = survey(registry.models, load_on, options, out_of_reach=reach, free_tier=settings.free_tier, when=when)
+        offers = survey(
+            registry.models,
+            load_on,
+            options,
+            out_of_reach=reach,
+            free_tier=settings.free_tier,
+            when=when,
+            sent=reading.prompt.sent,
+        )
         return offers if options.min_quality is None else rated_from(options.min_quality, offers, reading.analysis.task)
 
     return Situation(

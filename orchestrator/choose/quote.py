@@ -95,8 +95,10 @@ def quote(
     limit: int,
     timeout_s: float,
     effort: Effort | None = None,
+    kept: int = 0,
 ) -> CostRange:
-    """The lowest, expected and highest cost in nano-dollars; all None if the model has no price.
+    """The lowest, expected and highest cost in nano-dollars; all None if the model has no price. `kept`: tokens that
+    are likely to be read from the provider's cache; then the rest of the input is written to it.
 
     The lowest is a reply of one token to a prompt of half the estimated length, read from the provider's cache.
     """
@@ -105,7 +107,9 @@ def quote(
     short = load.input_tokens // 2
     least = Usage(input_tokens=short, output_tokens=1, cached_tokens=short)
     output = min(load.output_tokens * thinking_factor(spec, effort), limit)
-    expected = Usage(input_tokens=load.input_tokens, output_tokens=output)
+    read = min(kept, load.input_tokens)
+    written = load.input_tokens - read if read else 0
+    expected = Usage(load.input_tokens, output, cached_tokens=read, cache_write_tokens=written)
     speed = spec.tokens_per_second or 1.0
     busy_ms = math.ceil(1000 * (output + load.input_tokens / _PREFILL_SPEEDUP) / speed)
     return CostRange(

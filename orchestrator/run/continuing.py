@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from ..config import Settings
-from ..conversation import Message, Prompt
+from ..conversation import Message, Prompt, Sent
 from ..deferred import replace
 from ..errors import UsageError
 from ..ledger.conversations import conversation_of
@@ -43,4 +43,13 @@ def after(prompt: Prompt, before: tuple[Message, ...], result: OrchestrationResu
     no results."""
     answered = Message("assistant", result.response, result.tool_calls)
     told = tuple(without_tools((answered,))) if result.response or result.tool_calls else ()
-    return replace(prompt, before=(*before, *told))
+    return replace(prompt, before=(*before, *told), sent=sent_for(result))
+
+
+def sent_for(result: OrchestrationResult) -> Sent | None:
+    """What was sent to the model that answered; None if its provider did not count it."""
+    call = next((each for each in reversed(result.calls) if each.model == result.model_used), None)
+    if call is None or not call.input_tokens:
+        return None
+    kept = call.cached_tokens + call.cache_write_tokens
+    return Sent(call.model, call.input_tokens, kept, call.ended_at or result.timestamp)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import struct
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted import SURE, UNSURE, Hang, Script, Stage, reply
+from scripted import NOW, SURE, UNSURE, Hang, Script, Stage, reply
 
 from orchestrator.config import RunOptions
+from orchestrator.conversation import Sent
 from orchestrator.deferred import replace
 from orchestrator.errors import OrchError, UsageError
 from orchestrator.ledger.store import Ledger
@@ -264,6 +266,8 @@ def test_a_run_is_gone_on_from_with_all_that_was_said(tmp_path: Path) -> None:
     second = asyncio.run(engine.run(going_on(file, str(first.run_id), engine.settings), options))
     third = going_on(Prompt("Why?"), "last", engine.settings)
     assert third.system == "Be brief."
+    assert third.sent is not None
+    assert (third.sent.model, third.sent.tokens) == ("gpt-6.1-sol", 10)
     asyncio.run(engine.run(third, options))
     before, question = script.sent[-1].messages[:-1], script.sent[-1].messages[-1]
     assert [turn.content for turn in before[:2]] == ["What is it?", "Answer 0."]
@@ -279,6 +283,32 @@ def test_a_run_is_gone_on_from_with_all_that_was_said(tmp_path: Path) -> None:
         assert ledger.read(lambda db: db.execute(turns).fetchone()[0]) == 1
     with pytest.raises(UsageError, match="no run"):
         going_on(Prompt("Why?"), str(second.run_id), engine.settings)
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens", "kept", "minutes", "options", "saved"),
+    [
+        pytest.param("gpt-6-luna", 4_000, 0, 1, {}, True, id="kept by itself"),
+        pytest.param("gpt-6-luna", 1_000, 0, 1, {}, False, id="too short"),
+        pytest.param("gpt-6-luna", 4_000, 0, 6, {}, False, id="too long ago"),
+        pytest.param("gpt-6-luna", 4_000, 0, 1, {"provider_cache": False}, False, id="not wanted"),
+        pytest.param("claude-haiku-4-5", 4_000, 0, 1, {}, False, id="not marked"),
+        pytest.param("claude-haiku-4-5", 4_000, 3_900, 1, {}, True, id="marked"),
+    ],
+)
+def test_what_a_provider_is_likely_to_have_is_expected_at_its_price(
+    tmp_path: Path, model: str, tokens: int, kept: int, minutes: int, options: Any, saved: bool
+) -> None:
+    engine = Stage(tmp_path, Script({})).engine()
+    bare = Prompt("Why?", before=(Message("user", "A long story. " * 1_400), Message("assistant", "I see.")))
+    known = replace(bare, sent=Sent(model, tokens, kept, NOW - timedelta(minutes=minutes)))
+    plans = [engine.plan(each, RunOptions(chain=model, max_tokens=50, **options)) for each in (bare, known)]
+    without, likely = (plan.cost for plan in plans)
+    assert (likely.minimum, likely.maximum) == (without.minimum, without.maximum)
+    assert 2 * (likely.expected or 0) < (without.expected or 0) if saved else likely == without
+    assert any("the provider's cache" in reason for reason in plans[1].reasons) == saved
+    other = RunOptions(chain="gpt-4o-mini", max_tokens=50)
+    assert engine.plan(known, other).cost == engine.plan(bare, other).cost
 
 
 def test_without_text_nothing_of_a_conversation_is_kept(tmp_path: Path) -> None:

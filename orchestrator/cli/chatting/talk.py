@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import field
 
 from ...config import RunOptions
-from ...conversation import Media, Message, Prompt
+from ...conversation import Media, Message, Prompt, Sent
 from ...deferred import dataclass, replace
 from ...errors import UsageError
 from ...reading.media import with_media
@@ -20,7 +20,7 @@ from ...run.streaming import AnswerStream
 @dataclass(slots=True)
 class Talk:
     """A conversation with one engine. `said` are its turns; `attached` goes with the next question. `runs` are the
-    results so far, in order, of answers that were taken back too."""
+    results so far, in order, of answers that were taken back too. `sent` is what the last of them was made from."""
 
     engine: Engine
     options: RunOptions
@@ -28,11 +28,12 @@ class Talk:
     said: tuple[Message, ...] = ()
     attached: tuple[Media, ...] = ()
     runs: list[OrchestrationResult] = field(default_factory=list)
+    sent: Sent | None = None
     _last: Prompt | None = None
 
     def ask(self, text: str, observe: Observer) -> AnswerStream:
         """Begin to answer the next question. `keep` ends it."""
-        prompt = with_media(Prompt(text, self.system, before=self.said), self.attached)
+        prompt = with_media(Prompt(text, self.system, before=self.said, sent=self.sent), self.attached)
         self._last, self.attached = prompt, ()
         return self.engine.stream(prompt, self.options, observe)
 
@@ -50,7 +51,8 @@ class Talk:
         self.runs.append(result)
         if self._last is not None and result.response.strip():
             question = Message("user", self._last.text, parts=self._last.parts)
-            self.said = after(self._last, (*self._last.before, question), result).before
+            on = after(self._last, (*self._last.before, question), result)
+            self.said, self.sent = on.before, on.sent
 
     def model(self, names: str) -> None:
         """Ask these models from now on: one, or a chain with commas. Raises UsageError for a name that nobody knows."""
@@ -59,7 +61,7 @@ class Talk:
 
     def begin_anew(self) -> None:
         """Forget what was said."""
-        self.said, self.attached, self._last = (), (), None
+        self.said, self.attached, self.sent, self._last = (), (), None, None
 
     @property
     def cost_nanousd(self) -> int | None:

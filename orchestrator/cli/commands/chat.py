@@ -46,7 +46,7 @@ async def _converse(flags: RunFlags, settings: Settings) -> int:
             from ...run.continuing import going_on
 
             before = going_on(Prompt("", flags.system), flags.continue_, settings)
-            talk.said, talk.system = before.before, before.system
+            talk.said, talk.system, talk.sent = before.before, before.system, before.sent
         if flags.attach:
             from ..source import media_of
 
