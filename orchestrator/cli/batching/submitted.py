@@ -24,9 +24,9 @@ from .listing import described
 def show_submitted(settings: Settings, output: Output, wanted: str) -> int:
     """Ask the providers how far a batch is, settle what has ended, and print it."""
     with open_ledger(settings.ledger) as ledger:
-        job = find_job(ledger, wanted)
+        job, engine = find_job(ledger, wanted), Engine(settings, ledger=ledger)
         if not is_worked_on(job, ledger):
-            _with_providers(settings, ledger, job, Submitter.refresh)
+            _with_providers(engine, ledger, job, Submitter.refresh)
             if job.status is JobStatus.CANCELLED:
                 ledger.write(partial(withdraw_waiting, job=job.job, at=local_now()))
         found = ledger.read(partial(submissions_of, job=job.job))
@@ -43,24 +43,23 @@ def show_submitted(settings: Settings, output: Output, wanted: str) -> int:
     return 0
 
 
-def cancel_submitted(settings: Settings, ledger: Ledger, job: Job) -> None:
+def cancel_submitted(engine: Engine, ledger: Ledger, job: Job) -> None:
     """Take back what a cancelled job has at providers. What they have answered by then is billed, and settled."""
-    if ledger.read(partial(submissions_of, job=job.job, only_open=True)):
-        _with_providers(settings, ledger, job, Submitter.cancel)
-        _with_providers(settings, ledger, job, Submitter.refresh)
+    _with_providers(engine, ledger, job, Submitter.cancel)
+    _with_providers(engine, ledger, job, Submitter.refresh)
     ledger.write(partial(withdraw_waiting, job=job.job, at=local_now()))
     left = ledger.read(partial(submissions_of, job=job.job, only_open=True))
     if left:
         render.say(f"{len(left)} submissions are being cancelled: orch batch status {job.job_id} settles them")
 
 
-def _with_providers(
-    settings: Settings, ledger: Ledger, job: Job, act: Callable[[Submitter], Awaitable[object]]
-) -> None:
+def _with_providers(engine: Engine, ledger: Ledger, job: Job, act: Callable[[Submitter], Awaitable[object]]) -> None:
+    """Do something about what a batch has at providers, if there is anything."""
+
     async def main() -> None:
         from ...batch.by_provider import ByProvider  # few batches go this way
 
-        async with Engine(settings, ledger=ledger) as engine:
+        async with engine:
             await act(ByProvider(engine, observe=Watch()).submitter(job, ledger))
 
     if ledger.read(partial(submissions_of, job=job.job, only_open=True)):

@@ -11,6 +11,7 @@ from ...deferred import replace
 from ...errors import UsageError
 from ...ledger.batches import Job, ask_again, cancel_job, find_job, is_worked_on
 from ...ledger.store import Ledger
+from ...run.engine import Engine
 from .. import render
 from ..batching.flags import NOT_OF_BATCHES, USES, BatchFlags, Via
 from ..batching.leased import leases
@@ -66,11 +67,11 @@ def _show(flags: BatchFlags, settings: Settings) -> int:
 
 def _cancel(flags: BatchFlags, settings: Settings) -> int:
     with open_ledger(settings.ledger) as ledger:
-        job = _named(flags, ledger)
+        job, engine = _named(flags, ledger), Engine(settings, ledger=ledger)
         ledger.write(partial(cancel_job, job=job, at=local_now()))
         working = is_worked_on(job, ledger)
         if not working:
-            cancel_submitted(settings, ledger, job)
+            cancel_submitted(engine, ledger, job)
     meanwhile = "; what is in flight is awaited" if working else ""
     render.say(f"batch {job.job_id} is cancelled{meanwhile}; orch batch --resume {job.job_id} would go on with it")
     return 0

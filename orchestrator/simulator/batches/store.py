@@ -23,7 +23,7 @@ class BatchStore:
         self._folder = folder
         self._batches: dict[str, Batch] = {}
         self._files: dict[str, bytes] = {}
-        if folder is not None and folder.is_dir():
+        if folder is not None and _is_there(folder):
             self._load(folder)
 
     def __len__(self) -> int:
@@ -83,3 +83,10 @@ class BatchStore:
 def is_open(batch: Batch) -> bool:
     """Whether a batch can still be cancelled."""
     return batch.state is State.RUNNING
+
+
+def _is_there(folder: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except OSError:  # no folder can have this name
+        return False
