@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +16,8 @@ import stamina
 from in_process import run_in_process
 from patience import PATIENCE_S
 
+from orchestrator.ledger import store
+from orchestrator.ledger.schema import migrate, version_of
 from orchestrator.registry.providers import variable_prefixes
 
 # The same examples in every run; no time limit for one, since a machine may be busy; no database, since it would be
@@ -22,6 +26,26 @@ hypothesis.settings.register_profile("orch", deadline=None, database=None, deran
 hypothesis.settings.load_profile("orch")
 
 _OURS = variable_prefixes()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def new_ledgers_are_copies() -> Iterator[None]:
+    """A new ledger goes through every migration, 40 ms, which thousands of tests need not repeat: it is made once for a
+    worker and copied. What tests migrations has a ledger with a version, or a process of its own."""
+    made, lock = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False), threading.Lock()
+    migrate(made)
+
+    def copied(connection: sqlite3.Connection) -> bool:
+        if version_of(connection):
+            return migrate(connection)
+        with lock:
+            made.backup(connection)
+        return True
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "migrate", copied)
+        yield
+    made.close()
 
 
 @pytest.fixture(autouse=True)
