@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..types import Request
 from .anthropic import parameters
 from .batches import BatchItem, BatchLimits, BatchResult, BatchState, BatchStatus, BrokenLineError, Ending
+from .payload import body_text
 from .reply import dig, items_at, text_at
 from .sdk import SdkProvider, decode
 from .sdk_batches import FILE_TIMEOUT_S, SdkBatches, identified, moment, number
@@ -46,7 +47,7 @@ class AnthropicBatches(SdkBatches):
 
     def body(self, request: Request) -> str:
         """As `BatchClient.body`."""
-        return json.dumps(parameters(request), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return body_text(parameters(request))
 
     async def submit(self, model: str, mark: str, items: Sequence[BatchItem]) -> BatchStatus:
         """As `BatchClient.submit`."""

@@ -19,6 +19,7 @@ from ..types import Request
 from .batches import BatchItem, BatchLimits, BatchResult, BatchState, BatchStatus, BrokenLineError, Ending
 from .failures import error_for, read_signal
 from .google import body_of, resource
+from .payload import body_text
 from .reply import dig, items_at, text_at
 from .sdk import SdkProvider, decode
 from .sdk_batches import FILE_TIMEOUT_S, SdkBatches, as_mapping, identified, moment, number
@@ -73,7 +74,7 @@ class GoogleBatches(SdkBatches):
 
     def body(self, request: Request) -> str:
         """As `BatchClient.body`."""
-        return json.dumps(body_of(request), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return body_text(body_of(request))
 
     async def submit(self, model: str, mark: str, items: Sequence[BatchItem]) -> BatchStatus:
         """As `BatchClient.submit`."""

@@ -8,7 +8,6 @@ the network (`network.py`) is looked at where no transport is given.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import socket
@@ -39,6 +38,7 @@ from .http1 import Http1Transport, head_of
 from .http1_connection import Reply
 from .incoming import ENCODING, LONGEST_JSON, Incoming, unpacked
 from .network import Address, Proxy, address, certificate_paths, is_sendable, proxy_for, tls_context
+from .payload import body_text
 
 CONNECT_TIMEOUT_S = 10.0
 # How long an idle connection is kept. A provider closes one after a minute or more, a server of the user's own often
@@ -193,7 +193,7 @@ class Client(httpx2.AsyncClient):
 
         The way through an SDK and `send` takes longer than the request itself.
         """
-        content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+        content = body_text(body).encode()
         transport = self._transport
         if isinstance(transport, Http1Transport) and self.proxy is None:
             await self._post_by_hand(transport, url, headers, content, timeout_s)

@@ -16,6 +16,7 @@ from ..types import Request
 from .batches import BatchItem, BatchLimits, BatchResult, BatchState, BatchStatus, BrokenLineError, Ending
 from .failures import error_for, read_signal
 from .openai import chat_parameters
+from .payload import body_text
 from .reply import dig, items_at, text_at
 from .sdk import SdkProvider, decode
 from .sdk_batches import FILE_TIMEOUT_S, SdkBatches, as_mapping, identified, moment, number
@@ -58,8 +59,7 @@ class OpenAIBatches(SdkBatches):
 
     def body(self, request: Request) -> str:
         """As `BatchClient.body`."""
-        found = chat_parameters(request, self._provider.name)
-        return json.dumps(found, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return body_text(chat_parameters(request, self._provider.name))
 
     async def submit(self, model: str, mark: str, items: Sequence[BatchItem]) -> BatchStatus:
         """As `BatchClient.submit`."""

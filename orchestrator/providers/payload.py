@@ -10,6 +10,11 @@ from ..errors import RequestRejectedError
 from ..types import Message, ToolCall
 
 
+def body_text(body: object) -> str:
+    """A request's body as it is sent, live and in a batch. Raises ValueError for a number that JSON does not have."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
 def arguments_object(call: ToolCall) -> Mapping[str, object]:
     """A tool call's arguments as the object that they stand for. Raises RequestRejectedError if they are none."""
     try:
