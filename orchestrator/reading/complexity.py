@@ -25,7 +25,7 @@ from .fitted import load_kinds, load_spreads, load_weights
 from .indicators import find_indicators
 from .kinds import Form, at_share, form_of, kind_of
 from .parsing import ParsedPrompt
-from .prior import believed, indicated, plainly_ordered
+from .prior import ORDERS, believed, indicated, plainly_ordered
 from .prose import Prose
 from .scorer import Scorer, load_scorer, scored
 from .wording import in_words
@@ -42,7 +42,7 @@ UNFAMILIAR = "unfamiliar: hardly any prompt of this kind was recorded, so its sc
 
 def level_of(score: float, cuts: Sequence[float] = CUTS) -> Level:
     """The level that a score from 0 to 1 stands for: how many of the three cuts it has reached."""
-    return list(Level)[sum(score >= cut for cut in cuts)]
+    return _LEVELS[sum([score >= cut for cut in cuts])]
 
 
 def difficulty_of(score: float, cuts: Sequence[float] = CUTS) -> float:
@@ -50,7 +50,10 @@ def difficulty_of(score: float, cuts: Sequence[float] = CUTS) -> float:
     bounds = (0.0, *cuts, 1.0)
     level = level_of(score, cuts).rank
     low, high = bounds[level], bounds[level + 1]
-    return (level + (score - low) / ((high - low) or 1.0)) / len(Level)
+    return (level + (score - low) / ((high - low) or 1.0)) / len(_LEVELS)
+
+
+_LEVELS = tuple(Level)
 
 
 def analyzer_for(settings: Settings) -> ComplexityAnalyzer:
@@ -133,17 +136,15 @@ class ComplexityAnalyzer:
     def _score(self, parsed: ParsedPrompt, features: Features) -> tuple[float, dict[str, float], bool]:
         """The score, what counted, and whether an order names the level."""
         baseline, logits = _logits(features, parsed.prose)
-        ordered = any(name.startswith(_OF_A_LEVEL) for name in logits)
+        ordered = not ORDERS.keys().isdisjoint(logits)
         adjusted, scale = self._adjustment, self._adjustment.scale
-        logits = {name: scale * logit for name, logit in logits.items()}
+        if scale != 1.0:
+            logits = {name: scale * logit for name, logit in logits.items()}
         for weight in adjusted.weights:
             own = weight.logit(features.values.get(weight.feature, 0.0))
             logits[weight.feature] = logits.get(weight.feature, 0.0) + own
         rows = {"baseline": scale * baseline + adjusted.intercept} | in_words(logits, features)
         return logistic(sum(rows.values())), rows, ordered
-
-
-_OF_A_LEVEL = tuple(f"{level}: " for level in Level)  # how the rows of orders begin (`prior.indicated`)
 
 
 class Evidence(NamedTuple):
@@ -167,4 +168,5 @@ def prior_logits(features: Features, prose: Prose) -> dict[str, float]:
     """What is held of an open prompt before any outcome is seen. Orders are not looked for among options."""
     orders = {} if features.option_count else dict(indicated(find_indicators(prose.words), prose))
     logits = dict(believed(features.values)) | orders
-    return logits | dict(plainly_ordered(logits, features.word_count, prose))
+    logits.update(plainly_ordered(logits, orders, features.word_count, prose))
+    return logits

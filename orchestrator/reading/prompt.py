@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import field
-from functools import cached_property
 
 from ..config import RunOptions
 from ..deferred import dataclass, replace
+from ..once import kept_property
 from ..types import Analysis, Prompt, Task
 from .answer import AnswerForm
 from .bounds import Tokenizer
@@ -36,7 +36,7 @@ class Reading:
     def __post_init__(self) -> None:
         self._counts[self.parsed.text] = self.parsed.tokens
 
-    @cached_property
+    @kept_property
     def needs(self) -> Needs:
         """What the user says that the prompt asks for, or what it looks like. Few strategies want to know."""
         return told(self.said) if self.said else needs_of(self.parsed, self.analysis)
