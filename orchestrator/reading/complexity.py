@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..config import Settings
@@ -24,7 +25,7 @@ from .features import Family, Features, feature_names, read_features
 from .fitted import load_kinds, load_spreads, load_weights
 from .indicators import find_indicators
 from .kinds import Form, at_share, form_of, kind_of
-from .parsing import ParsedPrompt
+from .parsing import ParsedPrompt, parse_prompt
 from .prior import ORDERS, believed, indicated, plainly_ordered
 from .prose import Prose
 from .scorer import Scorer, load_scorer, scored
@@ -36,6 +37,8 @@ CUTS: tuple[float, float, float] = (0.134, 0.18, 0.38)
 # shares of the rest that are at most intermediate, and at most advanced.
 SAVING = 0.5
 _UP_TO_INTERMEDIATE, _UP_TO_ADVANCED = 0.4, 0.9
+
+_KEPT, _LONGEST_KEPT = 64, 16_000  # readings, and the characters of a prompt: 10 MB at the most
 
 UNFAMILIAR = "unfamiliar: hardly any prompt of this kind was recorded, so its score may be no better than a coin flip"
 
@@ -95,6 +98,17 @@ class ComplexityAnalyzer:
         # Another version of orch may have had other features.
         weights = tuple(weight for weight in adjustment.weights if weight.feature in known)
         self._adjustment = replace(adjustment, weights=weights)
+        self._read_lately = lru_cache(_KEPT)(self._read)
+
+    def read(self, prompt: str, *, saving: float | None = None) -> tuple[ParsedPrompt, Analysis]:
+        """A prompt parsed, and analysed as by `analyze`. What was read last is kept: a loop of tools, and a program
+        that asks several models, come again with the same words. A scorer of the user's own is asked each time."""
+        kept = self._scorer is None and len(prompt) <= _LONGEST_KEPT
+        return self._read_lately(prompt, saving) if kept else self._read(prompt, saving)
+
+    def _read(self, prompt: str, saving: float | None) -> tuple[ParsedPrompt, Analysis]:
+        parsed = parse_prompt(prompt)
+        return parsed, self.analyze(parsed, saving=saving)
 
     def analyze(self, prompt: str | ParsedPrompt, *, saving: float | None = None) -> Analysis:
         """Analyse any string, or one that is parsed. The cost is bounded: the middle of a very long one is not read.
