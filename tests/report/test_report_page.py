@@ -346,9 +346,12 @@ def _clicked(tab: Tab, recorder: Recorder) -> None:
         "(() => { const bar = document.querySelector('figure .mark-rect path'), at = bar.getBoundingClientRect();"
         "return [bar.getAttribute('aria-label'), at.x + at.width / 2, at.y + at.height / 2]; })()"
     )
+    hidden = "getComputedStyle(document.getElementById('every')).display === 'none'"
+    assert tab.run(hidden)  # all are listed
     tab.run(_AWAIT_CHANGE)
     tab.click(x, y)
     assert tab.run(_LISTED) == _runs_of(recorder, named.split("from: ")[1][:10], named.split("model: ")[1][:5])
+    assert not tab.run(hidden)
     tab.run(f"{_AWAIT_CHANGE}; document.querySelector('td button').click()")
     assert tab.run(_LISTED) == _runs_of(recorder, "%", tab.run("document.querySelector('td button').textContent")[:5])
 
