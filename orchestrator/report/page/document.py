@@ -106,8 +106,8 @@ def _runs(material: Material) -> Iterator[str]:
     yield charting.heading("Runs", "runs")
     if listed < min(runs, NEWEST):
         yield charting.note(
-            f"{listed:,} of {runs:,} runs are listed: the others were taken out (orch ledger prune, forget), and only their "
-            "sums are here."
+            f"{listed:,} of {runs:,} runs are listed: the others were taken out (orch ledger prune, forget), and "
+            "there are only their sums."
         )
     elif listed < runs:
         yield charting.note(
@@ -122,6 +122,7 @@ def _runs(material: Material) -> Iterator[str]:
     )
     yield charting.data(list(material.listed), "listed")
     yield charting.data(charts.UNITS[material.figures.unit], "unit")
+    yield charting.data(" --simulate" if material.models.selection.simulated else "", "flags")
 
 
 def no_charts() -> str:
