@@ -315,7 +315,9 @@ def test_the_commands_say_what_they_did(orch: Callable[..., CompletedProcess[byt
     copy = str(tmp_path / "copy.db")
     assert told("path")["path"] == str(tmp_path / "l.db")
     assert told("backup", copy)["bytes"] > 0
-    assert {check["status"] for check in told("check")["checks"]} <= {"ok", "warning"}
+    checks = told("check")["checks"]
+    assert {check["status"] for check in checks} <= {"ok", "warning"}
+    assert orch("ledger", "check", *at).stdout.count(b"\n") == len(checks)
     assert told("forget", "last")["calls"] == 1
     assert told("redact", "--all")["runs"] == 1
     days = {"summed_days": 0, "pruned_days": 0}
@@ -341,6 +343,7 @@ def test_the_commands_say_what_they_did(orch: Callable[..., CompletedProcess[byt
         (["query"], b"takes one SELECT"),
         (["query", "SELECT 1 AS a, 2 AS a"], b"one name"),
         (["path", "somewhere"], b"takes no name"),
+        (["check", "--full"], b"orch ledger check always reads all of the ledger"),
         (["path", "--vacuum"], b"makes no use of --vacuum"),
         (["query", "SELECT 1", "-o", "pdf"], b"--output takes"),
     ],

@@ -13,7 +13,7 @@ from pathlib import Path
 from ...distribution import with_extra
 from ...ledger.store import Ledger
 from ...money import format_nanousd
-from .. import charting
+from .. import charting, drawing
 from ..figures import group_notes, idle_line, scope
 from ..idle import Idle
 from ..imported import in_words
@@ -34,11 +34,13 @@ def page(
     localise: Localise = datetime.astimezone,
     idle: Sequence[Idle] = (),
     reload_s: int | None = None,
+    keep_in: Path | None = None,
 ) -> str:
     """The page of the selected runs, which fetches nothing and runs no script but its own.
 
     `now` is aware, in the user's zone; `idle` are the machines that were on. With `reload_s` a browser loads it again
-    after so many seconds. Without the extra `charts` it has the tables alone, and says so. Raises LedgerError.
+    after so many seconds. The script that draws the charts is kept in the folder `keep_in`. Without the extra `charts`
+    the page has the tables alone, and says so. Raises LedgerError.
     """
     material = gather(ledger, selection, now=now, localise=localise, idle=idle)
     head = charting.note(f"{scope(selection)}; as of {now:%Y-%m-%d %H:%M}")
@@ -46,7 +48,7 @@ def page(
         return charting.page(
             "orch report", [head, charting.note("No runs in this period.")], drawn=False, reload_s=reload_s
         )
-    drawn = charting.has_library()
+    drawn = drawing.has_library()
     return charting.page(
         "orch report",
         [head, *([] if drawn else [charting.note(no_charts())]), *_parts(material, drawn)],
@@ -54,6 +56,7 @@ def page(
         style=_beside("page.css"),
         script=_beside("page.js"),
         reload_s=reload_s,
+        keep_in=keep_in,
     )
 
 
