@@ -117,8 +117,9 @@ class CallCosts:
         if call.stand_ins:  # each that failed may have been billed
             others = [self._range(replace(alone, model=name), sizes, answers, answer) for name in call.stand_ins]
             cost = cost._replace(maximum=total([cost.maximum, *(each.maximum for each in others)]))
-        earlier = priced.get(call)
-        priced[call] = cost if earlier is None else _widest(earlier, cost)
+        earlier = priced.setdefault(call, cost)
+        if earlier is not cost:
+            priced[call] = _widest(earlier, cost)
 
     def _range(self, call: Call, sizes: Mapping[str, Size], answers: Sequence[Size], answer: Size | None) -> CostRange:
         """What a call of one model costs."""

@@ -27,7 +27,7 @@ from .deciding import check_takes_tools, decide, with_word_of_the_cap
 from .experiment import Assigned
 from .kept import word_of_kept
 from .latency import marked_if_slow
-from .loads import Loads, question_load
+from .loads import Loads
 from .quality import rated_from
 from .quote import Quotes
 from .rollout import RolledOut, roll_out
@@ -156,7 +156,7 @@ class Planner:
             table=course.table,
             overrides=course.overrides,
             observed=observed,
-            question_offers=offers_for(Loads(reading, course.options, question_load).on)
+            question_offers=offers_for(Loads(reading, course.options, of_question=True).on)
             if reading.prompt.context
             else {},
             reserved=frozenset() if rollout is None else frozenset({rollout.model}),
