@@ -115,12 +115,12 @@ _SEPARATORS = _Separators()
 
 @lru_cache(2)  # several tables look through the same text, one after the other
 def _word_heads(words: str) -> tuple[list[int], list[str]]:
-    """Where words begin, and with which three characters; what is hyphenated is one word."""
+    """Where words begin, and with which three letters or one digit; what is hyphenated is one word."""
     places, heads, place = [], [], 0
     for word in words.translate(_SEPARATORS).split(" "):
         if word:
             places.append(place)
-            heads.append(word[:_HEAD])
+            heads.append(word[: _HEAD if word[0] > "9" else 1])
         place += len(word) + 1
     return places, heads
 
