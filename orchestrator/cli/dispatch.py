@@ -202,5 +202,6 @@ def dispatch(argv: Sequence[str]) -> int:
     except Abort:
         raise Interrupted from None
     except TyperException as error:
-        raise UsageError(error.format_message(), hint=_how_to_go_on(error)) from error
+        message = error.format_message().replace(": Value error, ", ": ")  # pydantic's words, in Typer's
+        raise UsageError(message, hint=_how_to_go_on(error)) from error
     return code if isinstance(code, int) else 0

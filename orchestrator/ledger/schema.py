@@ -177,6 +177,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _OF_SIMILARITY,
     _OF_SUBMISSIONS,
     ADD_KINDS_OF_PARTS,
+    (),  # `v_budgets` has what simulated runs spend
 )
 _FIRST_WITH_VIEWS = 10
 

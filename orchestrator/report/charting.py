@@ -151,7 +151,9 @@ _LEFT = ' class="left"'
 def _row(cells: Sequence[str], choice: Mapping[str, Any] | None, left: Collection[int]) -> str:
     written = [_written(cell.strip()) for cell in cells]
     if choice is not None:
-        written[0] = f'<button type="button" data-choice="{escape(json.dumps(choice))}">{written[0]}</button>'
+        written[0] = (
+            f'<button type="button" data-choice="{escape(json.dumps(_drawable(choice)))}">{written[0]}</button>'
+        )
     each = (f"<td{_LEFT if place in left else ''}>{cell}</td>" for place, cell in enumerate(written))
     return f"<tr>{''.join(each)}</tr>"
 

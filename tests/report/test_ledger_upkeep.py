@@ -326,6 +326,9 @@ def test_the_commands_say_what_they_did(orch: Callable[..., CompletedProcess[byt
     assert told("prune", "--older-than", "2100-01-01", "--keep-sums", "--vacuum")["runs"] == 1
     answered = orch("ledger", "query", "SELECT sum(calls) AS calls FROM v_daily", *at, "-o", "csv")
     assert answered.stdout == b"calls\r\n2\r\n"
+    assert orch("budget", "set", "--daily", "5", *at, "--simulate").returncode == 0
+    ask = "SELECT simulated, spent_dollars > 0 AS spent FROM v_budgets"
+    assert orch("ledger", "query", ask, *at, "-o", "csv").stdout == b"simulated,spent\r\n1,1\r\n"
     assert json.loads(orch("ledger", "metadata", *at).stdout)["databases"]["l"]["tables"]["v_runs"]["title"] == "Runs"
 
 

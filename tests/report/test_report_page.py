@@ -25,7 +25,7 @@ from orchestrator.ledger.ratings import Rating, rate
 from orchestrator.ledger.records import CallStatus, CostSource, RunStatus
 from orchestrator.money import format_nanousd
 from orchestrator.period import Period
-from orchestrator.report import drawing
+from orchestrator.report import charting, drawing
 from orchestrator.report.aggregate import summarise
 from orchestrator.report.dimensions import By
 from orchestrator.report.outlook import outlook
@@ -173,8 +173,9 @@ def test_its_figures_are_those_of_sql_to_the_nano_dollar(recorder: Recorder) -> 
     assert read.table("Run")[0][2] == format_nanousd(dearest)
 
 
-def test_every_figure_leads_to_runs_even_where_not_all_are_listed(recorder: Recorder) -> None:
-    written = page(filled(recorder, "third").ledger, REAL, now=NOW)
+@pytest.mark.parametrize("name", ["third", HOSTILE], ids=["plain", "hostile"])
+def test_every_figure_leads_to_runs_even_where_not_all_are_listed(recorder: Recorder, name: str) -> None:
+    written = page(filled(recorder, name).ledger, REAL, now=NOW)
     runs, choices, bars = listed(written), _Page(written).choices, list(_bars(written))
     assert len(runs) == 61
     assert all(bar in choices or any(fits(run, bar) for run in runs) for bar in bars)
@@ -185,6 +186,7 @@ def test_every_figure_leads_to_runs_even_where_not_all_are_listed(recorder: Reco
     figures = recorder.ledger.read(lambda connection: read_figures(connection, REAL, by_day))
     states = recorder.ledger.read(lambda connection: budget_states(connection, NOW.date(), simulated=False))
     few = recorder.ledger.read(lambda connection: listed_runs(connection, REAL, figures, states, newest=0))
+    few = listed(charting.data(few, "listed"))  # as the page writes it
     assert len({run["run"] for run in few}) == len(few)
     assert all(any(fits(run, choice) for run in few) for choice in choices)
 
@@ -344,9 +346,12 @@ def _clicked(tab: Tab, recorder: Recorder) -> None:
         "(() => { const bar = document.querySelector('figure .mark-rect path'), at = bar.getBoundingClientRect();"
         "return [bar.getAttribute('aria-label'), at.x + at.width / 2, at.y + at.height / 2]; })()"
     )
+    hidden = "getComputedStyle(document.getElementById('every')).display === 'none'"
+    assert tab.run(hidden)  # all are listed
     tab.run(_AWAIT_CHANGE)
     tab.click(x, y)
     assert tab.run(_LISTED) == _runs_of(recorder, named.split("from: ")[1][:10], named.split("model: ")[1][:5])
+    assert not tab.run(hidden)
     tab.run(f"{_AWAIT_CHANGE}; document.querySelector('td button').click()")
     assert tab.run(_LISTED) == _runs_of(recorder, "%", tab.run("document.querySelector('td button').textContent")[:5])
 

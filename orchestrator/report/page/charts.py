@@ -107,7 +107,7 @@ def latencies(models: Sequence[Group]) -> Spec:
     }
 
 
-_CAME_OF_IT = {"answered": _GOOD, "passed on": _BETWEEN, "unanswered": _BAD}
+_CAME_OF_IT = {"answered": _GOOD, "passed on": _BETWEEN, "not taken": _BAD}
 
 
 def legs(flow: Sequence[Leg]) -> Spec:
@@ -115,7 +115,7 @@ def legs(flow: Sequence[Leg]) -> Spec:
     values = []
     for leg in flow:
         name = leg_name(leg.chain, leg.leg)
-        for kind, count in zip(_CAME_OF_IT, (leg.answered, leg.passed_on, leg.unanswered), strict=True):
+        for kind, count in zip(_CAME_OF_IT, (leg.answered, leg.passed_on, leg.not_taken), strict=True):
             if count:
                 runs = {"legs": [f"{name}: {kind}"]}
                 values.append({"leg": name, "came of it": kind, "prompts": count, "runs": runs})

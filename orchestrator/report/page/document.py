@@ -20,6 +20,7 @@ from ..imported import in_words
 from ..period import Localise
 from ..selection import Selection
 from . import charts
+from .listed import NEWEST
 from .material import Material, gather
 from .sections import SECTIONS, cost_of, percent, seconds
 
@@ -95,7 +96,7 @@ def _tiles(material: Material) -> list[tuple[str, str]]:
         ("Run, p50", seconds(total.p50_run_latency_ms)),
         ("Run, p95", seconds(total.p95_run_latency_ms)),
         ("Saved by caches", format_nanousd(saved)),
-        ("Rated", f"{rated}{total.rated_runs:,} runs"),
+        ("Rated", f"{rated}{total.rated_runs:,} {'run' if total.rated_runs == 1 else 'runs'}"),
     ]
 
 
@@ -103,7 +104,12 @@ def _runs(material: Material) -> Iterator[str]:
     """The list that the page's script fills."""
     runs, listed = material.models.total.runs, len(material.listed)
     yield charting.heading("Runs", "runs")
-    if listed < runs:
+    if listed < min(runs, NEWEST):
+        yield charting.note(
+            f"{listed:,} of {runs:,} runs are listed: the others were taken out (orch ledger prune, forget), and "
+            "there are only their sums."
+        )
+    elif listed < runs:
         yield charting.note(
             f"{listed:,} of {runs:,} runs are listed: the newest, the most expensive, those that failed, and some for "
             "each figure. orch export has all of them."
@@ -116,6 +122,7 @@ def _runs(material: Material) -> Iterator[str]:
     )
     yield charting.data(list(material.listed), "listed")
     yield charting.data(charts.UNITS[material.figures.unit], "unit")
+    yield charting.data(" --simulate" if material.models.selection.simulated else "", "flags")
 
 
 def no_charts() -> str:

@@ -56,15 +56,15 @@ class CacheSaving(NamedTuple):
 
 
 class Leg(NamedTuple):
-    """What came of the prompts that the leg of a chain was asked. `unanswered` are those that it was the last to be
-    asked, and whose answer it did not give."""
+    """What came of the prompts that the leg of a chain was asked. `not_taken` are those that it was the last to be
+    asked, and whose answer was another leg's, or none."""
 
     chain: str
     leg: int
     asked: int
     answered: int
     passed_on: int
-    unanswered: int
+    not_taken: int
     cost_nanousd: int
     models: str
 

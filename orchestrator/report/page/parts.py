@@ -23,7 +23,7 @@ BIN = f"CAST(min(runs.confidence * {BINS} + 1e-9, {BINS - 1}) AS INTEGER)"
 _JOINED = "FROM run_rows AS runs JOIN call_rows AS calls ON calls.run_id = runs.run_id WHERE {where}"
 # SQLite gives the other columns of the row that has the maximum (https://sqlite.org/lang_select.html#bareagg).
 _QUERIES = {
-    # chain, leg, asked, answered, passed on, unanswered, nano-dollars, models, a run for each of what came of it
+    # chain, leg, asked, answered, passed on, not taken, nano-dollars, models, a run for each of what came of it
     "legs": f"""
         SELECT {", ".join(OF)}, chain, leg, count(*), sum(answered), sum(passed_on AND NOT answered),
                sum(NOT passed_on AND NOT answered), sum(cost_nanousd), json_group_array(DISTINCT model),
