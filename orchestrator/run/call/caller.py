@@ -42,7 +42,7 @@ from .admission import Admission, HeldUpError
 from .allowance import Allowance, CostShare, TokenBudget
 from .attempt import Answered, Attempt
 from .connections import Connections
-from .patience import Patience
+from .patience import ENDLESS, Patience
 from .permit import Permit
 from .retry import Backoff
 from .run_log import Beside, RunLog
@@ -96,7 +96,7 @@ class Order:
     logprobs: bool = False
     spare: bool = False
     begin_by: float = math.inf
-    patience: Patience = Patience()
+    patience: Patience = ENDLESS
     cache: RunCache | None = None
     place: tuple[int, ...] = ()
     fresh: dict[str, str] = field(default_factory=dict)
@@ -200,7 +200,8 @@ class Caller:
     ) -> Answered:
         try:
             self._connections.get(spec.provider)  # a connection made for the first time takes none of the call's time
-            order = replace(order, patience=order.patience.started(self._monotonic()))
+            if (patience := order.patience.started(self._monotonic())) is not order.patience:
+                order = replace(order, patience=patience)
             if reserved is not None:
                 return await self._send_reserved(reserved, order)
             return await self._send(spec, request, order, 1, step, role)
@@ -313,8 +314,7 @@ class Caller:
         if order.by_batch is not None:
             prices = tuple(None if price is None else price.for_batches() for price in prices)
         price = prices[0]
-        record = self._record(spec, order, now=now, number=number, step=step, role=role)
-        record = replace(record, price=None if price is None else price_json(price))
+        record = self._record(spec, order, now=now, number=number, step=step, role=role, price=price)
         hosted_by_user = PROVIDERS[spec.provider].self_hosted
         if order.token_budget is not None and order.options.max_tokens is None:
             request = self._within(order.token_budget, request, record, order)
@@ -325,7 +325,7 @@ class Caller:
                 request = await self._affordable(request, known, record, order)
             limit, timeout_s = request.max_tokens, order.options.timeout_s
             worst = max(worst_case(each, order.load, limit, timeout_s) for each in known)
-        status, sent_at = (CallStatus.SENT, self._clock()) if sending else (CallStatus.RESERVED, None)
+        status, sent_at = (CallStatus.SENT, now) if sending else (CallStatus.RESERVED, None)
         record = replace(record, reserved_nanousd=worst, status=status, sent_at=sent_at)
         exempt = hosted_by_user or (worst is None and order.options.allow_unpriced)
 
@@ -354,6 +354,7 @@ class Caller:
         role: str | None,
         number: int = 1,
         now: datetime | None = None,
+        price: Price | None = None,
     ) -> CallRecord:
         now = now or self._clock()
         return CallRecord(
@@ -368,6 +369,7 @@ class Caller:
             simulated=order.simulated,
             step=step,
             role=role,
+            price=None if price is None else price_json(price),
         )
 
     async def reserve(
@@ -406,8 +408,9 @@ class Caller:
                 attempt = self._attempt(draft, order, provider)
                 try:
                     await self.reserve([draft], at_once)
-                    with suppress(LedgerError):
-                        await self._admission.note_late(permit)
+                    if permit.slot is not None:
+                        with suppress(LedgerError):
+                            await self._admission.note_late(permit)
                 except BaseException as error:
                     if draft.record.call_id not in self.log.calls:
                         if at_once is not None:
