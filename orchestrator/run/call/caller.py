@@ -19,13 +19,12 @@ from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ulid import ULID
-
 from ...choose.quote import REASONING, affordable_output, price_for, prices_for, worst_case
 from ...clock import Clock
 from ...config import RetryPolicy, RunOptions
 from ...deferred import dataclass, replace
 from ...errors import Billed, BudgetError, LedgerError, ProviderError
+from ...ids import new_id
 from ...ledger.entries import left_nanousd
 from ...ledger.posting import AtOnce
 from ...ledger.records import CallRecord, CallStatus
@@ -358,7 +357,7 @@ class Caller:
     ) -> CallRecord:
         now = now or self._clock()
         return CallRecord(
-            call_id=str(ULID.from_datetime(now)),
+            call_id=new_id(now),
             run_id=order.run_id,
             created_at=now,
             day=now.date().isoformat(),

@@ -38,9 +38,7 @@ class Execution(Context):
     async def run(self, plan: Node) -> Outcome:
         """The plan's outcome. Raises the error that it ended in, or IncompleteError with what there is by then."""
         try:
-            # Of an answer that is held against a schema, what is given is known only afterwards.
-            order = replace(self.order, final=True, answers=True, shown=self.order.options.schema is None)
-            outcome = await self._walk(plan, {}, order)
+            outcome = await self._walk(plan, {}, self.order)
             return await examined(self, Accept(), outcome, self.order)
         except (ProviderError, BudgetError) as error:
             if self.best is None or broke_off(error):
