@@ -134,10 +134,13 @@ class Engine:
         Expected costs go by how often the ledger's answers were accepted, unless the plan is not `shown`: no decision
         depends on that, and on a large ledger it takes time to look up.
         """
-        observed = self._observing.observed(options)
-        if shown:
-            observed = replace(observed, accepted=self._observing.accepted(options.threshold))
-        return self._plan(prompt, options, observed)
+        return self._plan(prompt, options, self.observed(options) if shown else self._observing.observed(options))
+
+    def observed(self, options: RunOptions) -> Observed:
+        """What the ledger has seen that a plan which is shown may use. Raises LedgerError if the options depend on
+        it."""
+        accepted = self._observing.accepted(options.threshold)
+        return replace(self._observing.observed(options), accepted=accepted)
 
     def _plan(self, prompt: Prompt, options: RunOptions, observed: Observed, reading: Reading | None = None) -> Planned:
         return make_plan(
