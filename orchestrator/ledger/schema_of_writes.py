@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 _ALLOWED = {
     ("run_rows", "status"): ("running", "complete", "incomplete", "failed", "interrupted"),
     ("call_rows", "status"): ("reserved", "sent", "completed", "failed", "interrupted"),
+    ("batch_lines", "status"): ("complete", "incomplete", "failed", "invalid", "again"),
     ("call_rows", "cost_source"): ("usage", "provider", "estimate", "cache", "imported", "none", "unpriced"),
 }
 _OF_RUN = "SELECT {0} FROM run_rows WHERE run_id = {1}.run_id"
@@ -93,9 +94,7 @@ OF_WRITES = (
         _CHANGES,
         [f"({' OR '.join(f'{_NEW[name]} <> {_OLD[name]}' for name in _AMOUNTS)})"],
     ),
-    *_of_old_calls(
-        "spending_of_a_deleted_call", "DELETE", "OLD", {name: f"- {_OLD[name]}" for name in _AMOUNTS}, []
-    ),
+    *_of_old_calls("spending_of_a_deleted_call", "DELETE", "OLD", {name: f"- {_OLD[name]}" for name in _AMOUNTS}, []),
     # For the budgets of a scope and a name, whatever their period.
     "CREATE INDEX budgets_by_name ON budgets (scope, name)",
 )
