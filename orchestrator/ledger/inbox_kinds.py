@@ -140,12 +140,14 @@ def _check_of_calls() -> str:
     is_full = (
         f"{full(_nullable(_BEFORE['rpm']), _nullable(_BEFORE['tpm']))} OR EXISTS ({_LEARNED} AND {full('rpm', 'tpm')})"
     )
+    held_up = [
+        *(f"EXISTS ({breakers} {model})" for model in (_NEW_CALL["model"], "''")),
+        *(f"EXISTS ({barred})", f"{_ANY_BUDGET} AND NOT {_BEFORE['under_budgets']}"),
+    ]
     return _odd_if(f"""
         NOT EXISTS (SELECT 1 FROM run_rows WHERE {of_run})
         OR {counts} AND (EXISTS ({over_the_cap}) OR {_ANY_BUDGET} AND EXISTS ({over_a_budget}))
-        OR {at_once} AND (
-            EXISTS ({breakers} {_NEW_CALL["model"]}) OR EXISTS ({breakers} '') OR EXISTS ({barred}) OR {_ANY_BUDGET} AND NOT {_BEFORE["under_budgets"]}
-        )
+        OR {at_once} AND ({" OR ".join(held_up)})
         OR {_IS_LIMITED} AND (EXISTS ({later}) OR {is_full})
     """)
 

@@ -173,7 +173,7 @@ def _turns(run_id: str, said: Sequence[KeptTurn]) -> list[Row]:
         return []
     last = said[-_NEW_TURNS:]
     before: list[Row] = [] if last[0].previous is None else [(AFTER_TURN, (last[0].previous,))]
-    turns: list[Row] = [(TURN, [NULL if each is None else each for each in turn]) for turn in last]
+    turns: list[Row] = [(TURN, [NULL if each is None else each for each in turn]) for turn in reversed(last)]
     return [*before, *turns, (LAST_TURN, (run_id, last[-1].turn_id))]
 
 

@@ -121,9 +121,9 @@ class Admission:
             permit.slot = Slot(taken.slot_id, permit.key, permit.limits, at, at, tokens, None, Cause.MINUTE)
 
         def look(connection: sqlite3.Connection) -> None:
-            self._look(connection, permit)
-            if permit.budgets and not under_budgets:
+            if not under_budgets and any_budget(connection):
                 raise HeldUpError
+            self._look(connection, permit)
             if permit.breakers or self._take_slot(connection, permit, tokens, 0.0):
                 self._held_up.add(permit.spec.name)
                 raise HeldUpError
@@ -172,7 +172,7 @@ class Admission:
     async def _admit(self, permit: Permit, tokens: int, left_s: float) -> None:
         """Fills in the permit, so that what was taken is known even if the task is cancelled meanwhile."""
         if not permit.is_limited:
-            await self._ledger.submit(lambda db: self._look(db, permit), reads=True)
+            await self._ledger.submit(lambda db: self._look_in_line(db, permit), reads=True)
         if permit.breakers or permit.is_limited:
             await self._ledger.submit(lambda db: self._take(db, permit, tokens, left_s))
         slot = permit.slot
@@ -187,11 +187,14 @@ class Admission:
         now = to_micros(self._clock())
         permit.breakers = breakers_of(connection, permit.circuit, now)
         permit.learned = learned_limits(connection, permit.key, now)
+
+    def _look_in_line(self, connection: sqlite3.Connection, permit: Permit) -> None:
+        self._look(connection, permit)
         permit.budgets = any_budget(connection)
 
     def _take(self, connection: sqlite3.Connection, permit: Permit, tokens: int, left_s: float) -> None:
         """Within a transaction: take the slot and the probe together, or raise an error and take neither."""
-        self._look(connection, permit)
+        self._look_in_line(connection, permit)
         spec, now = permit.spec, to_micros(self._clock())
         for breaker in permit.breakers:
             if breaker.barred_until(now) is not None:
