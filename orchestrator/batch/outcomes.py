@@ -15,8 +15,9 @@ from .lines import Line
 NOT_ASKED, INVALID, SUBMITTED = "not_asked", "invalid", "submitted"
 _FIELDS = (
     *("run_id", "status", "response", "tool_calls", "model_used", "strategy", "confidence", "cost", "cost_nanousd"),
-    *("cost_source", "latency", "input_tokens", "output_tokens", "simulated", "error"),
+    *("cost_source", "latency", "input_tokens", "output_tokens", "simulated", "error", "explanation"),
 )
+_IF_ANY = ("tool_calls", "explanation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ def as_line(document: Mapping[str, Any]) -> str:
 
 def _document(line: Line, result: OrchestrationResult, full: bool) -> dict[str, Any]:
     whole = result.to_dict()
-    fields = whole if full else {name: whole[name] for name in _FIELDS if name != "tool_calls" or whole[name]}
+    fields = whole if full else {name: whole[name] for name in _FIELDS if whole.get(name) or name not in _IF_ANY}
     return {"line": line.number, "id": line.id, **fields}
 
 

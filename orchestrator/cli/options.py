@@ -287,7 +287,7 @@ def _typed(name: str, row: Option) -> Any:
 
 # Where `--help` shows the options of a run, by their fields; the others stand under `MORE`.
 _PANELS: Mapping[Panel, str] = {
-    Panel.EVERYDAY: "strategy chain ensemble_size max_cost_nanousd",
+    Panel.EVERYDAY: "strategy chain ensemble_size max_cost_nanousd explain",
     Panel.MODELS: "saving role tier critical requires routine models task experiment subject max_latency_s min_quality "
     "allow_unpriced",
     Panel.ACCEPTING: "threshold accept verify schema schema_repair self_check logprobs",

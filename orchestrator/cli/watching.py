@@ -89,3 +89,13 @@ def summary(result: OrchestrationResult) -> None:
         f"{result.model_used or result.status} · {format_short(result.cost_nanousd)}{source} · {result.latency:.2f} s"
         f"{confidence} · run {result.run_id}{kind}"
     )
+
+
+def closing_words(result: OrchestrationResult, *, verbose: int) -> None:
+    """What is said on stderr when a run has ended: its explanation if it has one, and where somebody may be reading, or
+    with `verbose`, its summary."""
+    if result.explanation is not None:
+        for text in result.explanation.lines():
+            say(text)
+    if verbose or is_terminal(sys.stderr):
+        summary(result)

@@ -19,6 +19,14 @@ def is_age(written: str) -> bool:
     return written == OFF or _AGE.fullmatch(written) is not None
 
 
+def in_words(seconds: float) -> str:
+    """An age for people: `90 s`, `15 min`, `1.5 h`, `7 d`."""
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length or seconds == length:
+            return f"{round(seconds / length, 1):g} {unit}"
+    return f"{seconds:.3g} s"
+
+
 def age_s(given: Any) -> float:
     """The seconds of an age: a text, a number of seconds, or yes or no; no, and `off`, are 0. Raises ValueError, which
     says what is expected."""

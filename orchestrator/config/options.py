@@ -458,6 +458,12 @@ class RunOptions:
         config=True,
         of_runs=True,
     )
+    explain: bool = option(
+        False,
+        Kind.SWITCH,
+        "Say on stderr, and in JSON under explanation, why this model answered and why each cache hit or missed.",
+        of_runs=True,
+    )
     category: str = option(
         "orchestration", Kind.TEXT, "Category of the run, for reports and budgets.", config=True, of_runs=True
     )

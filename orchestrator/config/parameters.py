@@ -50,6 +50,7 @@ class RunParameters(TypedDict, total=False):
     cache: bool | float | str | None
     semantic_cache: Sequence[str] | None
     embedding: str | None
+    explain: bool | None
     category: str | None
     tags: Sequence[str] | None
     next_on: Sequence[str] | None

@@ -73,6 +73,10 @@ class KeptAnswer(NamedTuple):
         """What it counts for in the file's size."""
         return len(self.answer.encode()) + _PER_ANSWER + self.beside
 
+    def is_fresh(self, now: datetime, ttl_s: float) -> bool:
+        """Whether it is not older than `ttl_s` seconds, nor from the future."""
+        return 0 <= (now - self.created_at).total_seconds() <= ttl_s
+
 
 class Kept(NamedTuple):
     """What is in the file: how many answers, their bytes, and when the oldest and the newest were given."""
@@ -97,7 +101,7 @@ class KeptAnswers:
         self._connection: sqlite3.Connection | None = None
 
     def find(self, key: str, now: datetime, ttl_s: float) -> KeptAnswer | None:
-        """The answer under a key, if it is not older than `ttl_s` seconds."""
+        """The answer under a key, whatever its age; one that is not older than `ttl_s` seconds counts as used."""
         with self.opened(create=False) as connection:
             if connection is None:
                 return None
@@ -105,12 +109,13 @@ class KeptAnswers:
                 "SELECT key, answer, run_id, cost_nanousd, created_at, expires_at, used_at FROM answers WHERE key = ?",
                 (key,),
             ).fetchone()
-            if row is None or not 0 <= to_micros(now) - row[4] <= ttl_s * 1e6:
+            if row is None:
                 return None
-            if to_micros(now - _USED_AGAIN) > row[6]:
+            found, answer, run_id, cost, created_at, expires_at, used_at = row
+            kept = KeptAnswer(found, answer, run_id, cost, from_micros(created_at), from_micros(expires_at))
+            if kept.is_fresh(now, ttl_s) and to_micros(now - _USED_AGAIN) > used_at:
                 connection.execute("UPDATE answers SET used_at = ? WHERE key = ?", (to_micros(now), key))
-        found, answer, run_id, cost, created_at, expires_at, _ = row
-        return KeptAnswer(found, answer, run_id, cost, from_micros(created_at), from_micros(expires_at))
+        return kept
 
     def keep(self, answers: Sequence[KeptAnswer], now: datetime) -> None:
         """Keep answers, in the place of those that have their keys. One that is larger than the limit is not kept."""

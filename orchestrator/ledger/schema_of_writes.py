@@ -1,4 +1,4 @@
-"""Version 19 of the schema: checks and triggers that write a row without a table of their own, and budgets by name.
+"""Version 21 of the schema: checks and triggers that write a row without a table of their own, and budgets by name.
 
 SQLite makes a table wherever it has to remember something: for `IN` with more than two values, and for a DISTINCT.
 Making and dropping one takes longer than changing a row, and a call had eleven. So the checks of rows say `=` and `OR`,

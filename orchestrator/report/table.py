@@ -3,7 +3,7 @@ rich."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from rich.box import SIMPLE
@@ -34,6 +34,7 @@ _GAP = "  "
 _BAR_WIDTH = 12
 _BARS_FROM_WIDTH = 72
 _PROMPT_FROM_WIDTH = 12
+_NAME_ROOM = 36  # columns for the names of groups before a figure is shown that a wider terminal has room for
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -115,19 +116,25 @@ def _groups_table(
     width: int,
     draw: Draw,
 ) -> Table:
-    """One row a group, with a bar for its cost; for its calls, if nothing cost anything. No column of unknowns. `names`
-    are the columns before the figures: headings and cells."""
+    """One row a group, with a bar for its cost; for its calls, if nothing cost anything. `names` are the columns before
+    the figures: headings and cells."""
     heads = (Column(heading, overflow="fold") for heading, _ in names)
     table = plain_table(*heads, show_footer=total is not None)
     table.columns[0].footer = "Total"
     columns: list[list[Text]] = [[draw.text(cell) for cell in cells] for _, cells in names]
-    for figure in figures:
-        if width >= figure.from_width:
-            cells = [draw.text(figure.show(group)) for group in ([*groups, total] if total else groups)]
-            if any(cell.plain != UNKNOWN for cell in cells):
-                _add_figures(table, figure.header, cells, footer=cells[-1] if total else None)
-                columns.append(cells[: len(groups)])
-    if width >= _BARS_FROM_WIDTH:
+    shown = {
+        figure: [draw.text(figure.show(group)) for group in ([*groups, total] if total else groups)]
+        for figure in figures
+        if width >= figure.from_width
+    }
+    room = width - sum(
+        _room_for(heading, cells, len(names)) for (heading, _), cells in zip(names, columns, strict=True)
+    )
+    wanted, has_bars = _that_fit(shown, room, bars=width >= _BARS_FROM_WIDTH)
+    for figure in wanted:
+        _add_figures(table, figure.header, shown[figure], footer=shown[figure][-1] if total else None)
+        columns.append(shown[figure][: len(groups)])
+    if has_bars:
         lengths = [group.cost_nanousd for group in groups]
         if not any(lengths):
             lengths = [group.calls for group in groups]
@@ -136,6 +143,28 @@ def _groups_table(
     for row in zip(*columns, strict=True):
         table.add_row(*row)
     return table
+
+
+def _room_for(heading: str, cells: Sequence[Text], names: int) -> int:
+    """What a column of names is to have at least, so that few names are broken, with the gap after it."""
+    return min(_width_of(heading, cells), _NAME_ROOM // names) + len(_GAP)
+
+
+def _that_fit(shown: Mapping[Figure, Sequence[Text]], room: int, *, bars: bool) -> tuple[list[Figure], bool]:
+    """The figures that there is room for, in their order, and whether there is room for bars. What a narrower terminal
+    would show goes first; what a group cost is always there. No column of unknowns."""
+    ranked: list[tuple[int, int, Figure | None]] = [
+        (figure.from_width, _width_of(figure.header, cells) + len(_GAP), figure)
+        for figure, cells in shown.items()
+        if any(cell.plain != UNKNOWN for cell in cells)
+    ]
+    ranked += [(_BARS_FROM_WIDTH, _BAR_WIDTH, None)] if bars else []
+    taken: set[Figure | None] = set()
+    for rank, needed, figure in sorted(ranked, key=lambda each: each[0]):
+        if rank == 0 or needed <= room:
+            taken.add(figure)
+            room -= needed
+    return [figure for figure in shown if figure in taken], None in taken
 
 
 def _runs_table(runs: Sequence[RunLine], width: int, draw: Draw) -> Table:
@@ -164,9 +193,12 @@ def _add_figures(
     table: Table, header: str, cells: Sequence[Text], *, footer: Text | None = None, justify: JustifyMethod = "right"
 ) -> int:
     """Add a column of cells that are not broken: names give way to them. Gives its width."""
-    width = max(len(header), *(cell.cell_len for cell in cells))
     table.add_column(header, footer=footer or "", justify=justify, no_wrap=True)
-    return width
+    return _width_of(header, cells)
+
+
+def _width_of(header: str, cells: Sequence[Text]) -> int:
+    return max(len(header), *(cell.cell_len for cell in cells))
 
 
 def plain_table(*columns: Column, show_footer: bool = False) -> Table:

@@ -37,7 +37,8 @@ def run_cache(
     beside = partial(_answers_from, settings, client)
     cache = RunCache(answers, ttl_s=ttl_s, run_id=run_id, beside=beside, observe=observe, clock=clock)
     if options.semantic_cache:
-        cache.semantic = _semantic(answers, planned, registry)
+        cache.unsuited = _unsuited(planned)
+        cache.semantic = None if cache.unsuited else _semantic(answers, planned, registry)
     return cache
 
 
@@ -48,16 +49,26 @@ def _age_s(options: RunOptions) -> float:
     return USUAL_S
 
 
-def _semantic(answers: AnswerCache, planned: Planned, registry: Registry) -> Semantic | None:
-    """The semantic cache for a question that stands alone, is of a kind that it was asked for, and is no long text."""
-    from ..paraphrase.agreement import MOST_CHARS  # few runs need any of it
-    from ..reading.embedding import LOCAL, LocalEmbedder
+def _unsuited(planned: Planned) -> str:
+    """Why the semantic cache is not for a question; empty if it stands alone, is of a kind that was asked for, and is
+    no long text."""
+    from ..paraphrase.agreement import MOST_CHARS  # few runs need it
+
+    prompt, options, task = planned.prompt, planned.options, planned.analysis.task
+    if task not in options.semantic_cache:
+        return f"it is asked for {', '.join(options.semantic_cache)}, and the prompt is taken for {task}"
+    if not prompt.is_alone or options.tools:
+        return "it is for questions that stand alone: no conversation, no images and no tools"
+    if len(prompt.asked) > MOST_CHARS:
+        return f"the prompt has more than {MOST_CHARS:,} characters"
+    return ""
+
+
+def _semantic(answers: AnswerCache, planned: Planned, registry: Registry) -> Semantic:
+    from ..reading.embedding import LOCAL, LocalEmbedder  # few runs need any of it
     from ..registry.embeddings import find_embedding
 
     prompt, options = planned.prompt, planned.options
-    suits = prompt.is_alone and not options.tools and planned.analysis.task in options.semantic_cache
-    if not suits or len(prompt.asked) > MOST_CHARS:
-        return None
     if options.embedding == LOCAL:
         own = registry.embeddings.get(LOCAL)
         threshold = USUAL_THRESHOLD if own is None else own.threshold

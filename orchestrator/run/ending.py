@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from ..choose.making import Planned
 from ..clock import Clock
-from ..deferred import dataclass
+from ..deferred import dataclass, replace
 from ..errors import IncompleteError, Interrupted, NotAcceptedError, OrchError, ProviderError
 from ..ledger.posting import Also, Postable
-from ..ledger.records import Recorded, RunRecord, RunStatus
+from ..ledger.records import CallRecord, Recorded, RunRecord, RunStatus
 from ..types import FinishReason
 from . import recording
 from .call.run_log import RunLog
@@ -115,13 +115,28 @@ class Ending:
             tool_calls=() if outcome is None else outcome.completion.tool_calls,
             completion=None if outcome is None else outcome.completion,
         )
+
+        def result_with(calls: Sequence[CallRecord]) -> OrchestrationResult:
+            return self._explained(result_of(Recorded(row, tuple(calls))))
+
         kept = self.kept
-        also: Also | None = None if kept is None else lambda calls: kept(result_of(Recorded(row, calls)))
+        also: Also | None = None if kept is None else lambda calls: kept(result_with(calls))
         cancelled = await self.log.finish(row, also)
-        result = result_of(Recorded(row, tuple(self.log.calls.values())))
+        result = result_with(tuple(self.log.calls.values()))
         if cancelled and status is not RunStatus.INTERRUPTED:
             raise RunInterrupted(result)
         return result
+
+    def _explained(self, result: OrchestrationResult) -> OrchestrationResult:
+        """The result with its explanation, if the run was asked for one."""
+        if not self.planned.options.explain:
+            return result
+        from .explaining import explanation_of  # few runs are
+
+        cache = self.execution.order.cache
+        looked = [] if cache is None else cache.looked_at()
+        explanation = explanation_of(result.model_used, result.calls, result.metadata, looked)
+        return replace(result, explanation=explanation)
 
     async def _keep_for_others(self) -> None:
         """Keep the answers that were accepted in the response cache, if the run uses it."""

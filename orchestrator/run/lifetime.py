@@ -18,6 +18,7 @@ from ..deferred import dataclass
 from ..ledger.store import Ledger
 from .call.admission import Admission
 from .call.connections import Connections
+from .collecting import collect_as_usual, collect_seldom
 
 if TYPE_CHECKING:
     from .call.cache import AnswerCache
@@ -116,6 +117,8 @@ class Lifetime:
         """Give back what a run took, and close it if nobody needs it."""
         with self._lock:
             opened.runs -= 1
+            if not opened.runs:
+                collect_as_usual(id(opened))
         await self._close_if_unused(opened)
 
     def _take_opened(self) -> Opened | None:
@@ -125,6 +128,8 @@ class Lifetime:
             opened = self._opened
             if opened is None or (opened.ledger is not self._ledger and opened.ledger.is_replaced()):
                 return None
+            if not opened.runs:
+                collect_seldom(id(opened))
             opened.runs += 1
             return opened
 
@@ -139,6 +144,7 @@ class Lifetime:
                 connections = self._connections() if replaced is None else replaced.connections
                 opened = Opened(ledger, self._admission(ledger), connections, self._cache_bytes, runs=1)
                 self._opened = opened
+                collect_seldom(id(opened))
             if replaced is not None and not replaced.runs:
                 replaced.close_answers()
                 replaced.ledger.close()
@@ -166,5 +172,6 @@ class Lifetime:
         """In a forked process: drop what the parent opened, without using or closing it."""
         if self._opened is not None:
             _OF_PARENTS.append(self._opened)
+            collect_as_usual(id(self._opened))
         self._pid, self._opened = os.getpid(), None
         self._lock, self._opening = threading.Lock(), threading.Lock()

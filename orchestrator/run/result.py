@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..clock import rfc3339
 from ..config.strict_json import parse_json
@@ -15,6 +15,9 @@ from ..errors import Interrupted, OrchError, ProviderError
 from ..ledger.records import TOOL_CALLS, CallRecord, CallStatus, CostSource, Recorded, RunStatus
 from ..money import NANO_PER_DOLLAR
 from ..types import Completion, ToolCall
+
+if TYPE_CHECKING:
+    from .explaining import Explanation
 
 SCHEMA_VERSION = 1
 
@@ -45,6 +48,7 @@ class OrchestrationResult:
     `cost` is in dollars, for convenience; `cost_nanousd` is exact. Both are None if a call was unpriced. `tool_calls`
     are the tools that the model asks to call. `latency` is in seconds; token counts are sums over all calls.
     `exception` is the error of a failed run, and `completion` the reply that is the answer, if this process ran it.
+    `explanation` is there if the run was asked for it (`explain`).
     """
 
     run_id: str | None
@@ -67,6 +71,7 @@ class OrchestrationResult:
     tool_calls: tuple[ToolCall, ...] = ()
     exception: OrchError | None = field(default=None, compare=False, repr=False)
     completion: Completion | None = field(default=None, compare=False, repr=False)
+    explanation: Explanation | None = field(default=None, compare=False, repr=False)
 
     @property
     def cost(self) -> float | None:
@@ -75,7 +80,7 @@ class OrchestrationResult:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of the command line, documented in docs/json.md."""
-        return {
+        document = {
             "schema_version": SCHEMA_VERSION,
             "run_id": self.run_id,
             "status": self.status,
@@ -97,6 +102,7 @@ class OrchestrationResult:
             "timestamp": rfc3339(self.timestamp),
             "error": None if self.error is None else error_dict(self.error),
         }
+        return document if self.explanation is None else document | {"explanation": self.explanation.to_dict()}
 
 
 def build_result(

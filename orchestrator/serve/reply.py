@@ -58,6 +58,8 @@ def orch_of(result: OrchestrationResult, left_out: Sequence[str], warnings: Sequ
         "output_tokens": result.output_tokens,
         "simulated": result.simulated,
     }
+    if result.explanation is not None:
+        described["explanation"] = result.explanation.to_dict()
     if left_out:
         described["left_out"] = list(left_out)
     if warnings:

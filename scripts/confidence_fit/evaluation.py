@@ -53,11 +53,14 @@ def report(title: str, logits: Array, sample: Sequence[Reply]) -> dict[str, dict
     return figures
 
 
-def unseen_pairs(sample: Sequence[Reply]) -> Array:
-    """The logits of each model's replies on each set, by what was fitted without the set and without the model."""
+def unseen_pairs(sample: Sequence[Reply], *, each_known: bool = False) -> Array:
+    """The logits of each model's replies on each set, by what was fitted without the set and without the model;
+    `each_known`: without the two together alone."""
     found = np.zeros(len(sample))
     for (source, model), members in pairs_of(sample).items():
-        fitted = fit([reply for reply in sample if reply.source != source and reply.model != model])
+        known = [(reply.source != source, reply.model != model) for reply in sample]
+        kept = any if each_known else all
+        fitted = fit([reply for reply, others in zip(sample, known, strict=True) if kept(others)])
         found[members] = fitted.logits([sample[i] for i in members])
     return found
 

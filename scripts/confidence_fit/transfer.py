@@ -21,8 +21,8 @@ SEED = 5
 
 
 def left_out(sample: Sequence[Reply]) -> None:
-    """Print the figures of each set by what the other sets say; and of each model on each set, by what other models on
-    other sets say."""
+    """Print the figures of each set by what the other sets say; and of each model on each set, by what all the rest
+    says, and by what other models on other sets say."""
     known = np.zeros(len(sample))
     for source in sorted({reply.source for reply in sample}):
         fitted = fit([reply for reply in sample if reply.source != source])
@@ -30,6 +30,7 @@ def left_out(sample: Sequence[Reply]) -> None:
         known[places] = fitted.logits([sample[place] for place in places])
     report("each set, fitted on the others", known, sample)
     by_pair("each set left out", sample, known)
+    by_pair("each pair of set and model left out", sample, unseen_pairs(sample, each_known=True))
     by_pair("each set and each model left out", sample, unseen_pairs(sample), each=True)
 
 

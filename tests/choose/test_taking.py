@@ -85,7 +85,7 @@ ASKED: dict[str, Any] = {
 }
 BESIDE = {"schema_repair": ("schema",)}  # what an option means nothing without
 WITHOUT = frozenset({"strategy", "max_tokens_by_task", "next_on", "stop_on", "count", "provider_cache", "cache_s"})
-WITHOUT |= {"semantic_cache", "embedding"}  # they are about how an answer is come by
+WITHOUT |= {"semantic_cache", "embedding", "explain"}  # they are about how an answer is come by
 
 # A name for a way of answering: what it counts as among the takers of an option, and what is asked for.
 WAYS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -247,15 +247,18 @@ def _sent(ledger: Path) -> bool:
 
 
 def test_show_why_report_stats_and_export_agree_on_a_run(orch: Orch, tmp_path: Path) -> None:
-    answered = one_object(
-        orch("run", "--simulate", "-p", QUESTION, "-s", "fallback", "--category", "api", "--tag", "x", "-o", "json")
-    )
+    argv = ("run", "--simulate", "-p", QUESTION, "-s", "fallback", "--category", "api", "--tag", "x", "-o", "json")
+    asked = orch(*argv, "--explain")
+    answered = one_object(asked)
+    explanation = answered.pop("explanation")
     run_id, cost = str(answered["run_id"]), answered["cost_nanousd"]
     shown = one_object(orch("show", run_id[:20], "--simulate", "-o", "json"))
     assert {key: shown[key] for key in CONTRACT} == answered
     assert (shown["category"], shown["tags"], shown["prompt"]) == ("api", ["x"], QUESTION)
 
     explained = orch("why", "--simulate").stdout.decode()
+    assert explained.startswith(asked.stderr.decode())
+    assert one_object(orch("why", "--simulate", "-o", "json"))["explanation"] == explanation
     assert "hedges" in explained
     assert "accepted" in explained
 

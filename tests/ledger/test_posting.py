@@ -247,7 +247,7 @@ class Asking:
         )
 
     def call(self, number: int) -> CallRecord:
-        ids = {"call_id": f"C{number}", "run_id": f"R{number}"}
+        ids: dict[str, Any] = {"call_id": f"C{number}", "run_id": f"R{number}"}
         return replace(CALL, **ids, model=self.model, day=self.day, reserved_nanousd=self.reserved)
 
     def begun(self, number: int) -> list[Postable[Any]]:

@@ -135,6 +135,20 @@ def test_no_figure_loses_a_digit_at_any_width(recorder: Recorder, width: int) ->
         assert all(len(line) <= width for text in texts for line in text.splitlines())
 
 
+def test_names_are_not_broken_as_long_as_there_are_figures_to_leave_out(recorder: Recorder) -> None:
+    names = ["gpt-6-luna", "gemini-2.5-flash-lite-preview-2026"]
+    for name in names:
+        counts = {"input_tokens": 1_000, "output_tokens": 10, "latency_ms": 5, "confidence": 0.5}
+        recorder.run({"model": name, "cost_nanousd": 123_400_000, **counts})
+    few = "Runs Calls Input Output"
+    heads = {52: "Calls Cost", 60: "Runs Calls Cost", 80: f"{few} Cost", 100: f"{few} Call conf. Cost"}
+    for width, figures in heads.items():
+        text = by(recorder, By.MODEL, width=width)
+        assert " ".join(line_of(text, "Model").split()[1:]) == figures
+        assert [line_of(text, name).split()[0] for name in names] == names
+    assert "█" in line_of(by(recorder, By.MODEL, width=100), names[0])
+
+
 def test_more_room_shows_more_columns(recorder: Recorder) -> None:
     recorder.run({"latency_ms": 1_250, "cost_nanousd": 1}, {"latency_ms": 80, "status": "failed"}, latency_ms=9_000)
     header, row = (line_of(by(recorder, By.STRATEGY, width=200), name) for name in ("Strategy", "fallback"))

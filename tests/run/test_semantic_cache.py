@@ -101,6 +101,40 @@ def test_why_the_nearest_was_not_taken_is_told_without_its_words(tmp_path: Path)
     assert any(isinstance(event, Note) and ASKED in event.text for event in events)
 
 
+def test_an_explanation_says_why_each_cache_hit_or_missed_and_why_this_model(tmp_path: Path) -> None:
+    stage = stage_of(tmp_path)
+
+    def caches(prompt: str, **options: Any) -> list[str]:
+        explanation = asked(stage, prompt, explain=True, **options).explanation
+        assert explanation is not None
+        answered, *lines = explanation.lines()
+        assert (answered, explanation.why[0][:6]) == (f"{GPT} answered:", "chain:")
+        assert GPT in explanation.why[1]
+        return [line.strip() for line in lines[lines.index("Caches:") + 1 :]]
+
+    first = asked(stage, "How do rainbows form in 3 hours?").run_id
+    response, semantic, prompt, *words = caches("How do rainbows not form in 4 hours?")
+    assert response == f"- {GPT}, response cache, miss: no answer to this very request is kept"
+    assert semantic.startswith(f"- {GPT}, semantic cache, miss: the nearest prompt is that of run {first}, 0.")
+    assert semantic.endswith("alike (from 0.70 on it can be a hit)")
+    assert prompt == "How do rainbows form in 3 hours?"
+    assert words == [
+        "differs in numbers (4 / 3)",
+        "differs in negation (not / -)",
+        f"- {GPT}, provider's cache, miss: 10 tokens of input, and what is shorter than 1,024 is not kept",
+    ]
+    _, hit, *_ = caches("How do rainbows form in three hours?")
+    assert hit.startswith(f"- {GPT}, semantic cache, hit: the nearest prompt is that of run {first}, ")
+    again = caches("How do rainbows form in 3 hours?")
+    assert again == [f"- {GPT}, response cache, hit: run {first} asked the same 0 s before"]
+    unlike = f"- {GPT}, semantic cache, miss: "
+    assert f"{unlike}no prompt is kept for this model and these options" in caches(AGAIN, system="Be brief.")
+    assert f"{unlike}it is asked for math, and the prompt is taken for explanation" in caches(
+        AGAIN, semantic_cache=("math",)
+    )
+    assert caches(ASKED, semantic_cache=())[0] == "- response cache, off: --cache would turn it on"
+
+
 def test_it_lasts_as_long_as_the_answers_do(tmp_path: Path) -> None:
     stage = stage_of(tmp_path)
     asked(stage, ASKED, cache_s=60)

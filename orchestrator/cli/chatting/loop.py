@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 
 from ...errors import Interrupted, OrchError
 from ...run.result import tool_call_dict
 from ...run.streaming import AnswerStream
 from .. import render
-from ..watching import Watcher, summary
+from ..watching import Watcher, closing_words
 from .commands import Again, Leave, carried_out
 from .lines import Lines
 from .talk import Talk
@@ -67,8 +66,7 @@ class Loop:
                 self._talk.keep(result)
                 for call in result.tool_calls:
                     render.line(render.as_json(tool_call_dict(call)))
-                if self._verbose or render.is_terminal(sys.stderr):
-                    summary(result)
+                closing_words(result, verbose=self._verbose)
 
     async def _cancellable(self, showing: asyncio.Task[None]) -> None:
         """Wait for an answer. On a terminal, Ctrl-C cancels it and is over with that."""

@@ -24,7 +24,7 @@ from ..output import Output
 from ..setup import options_from, settings_from
 from ..source import asked_of, prompt_of
 from ..using import REGISTRY_FILES, check_used
-from ..watching import Watcher, summary
+from ..watching import Watcher, closing_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,8 +121,7 @@ def answer(flags: RunFlags, strategy: str | None = None) -> int:
             output.emit(result.to_dict())
             if result.exception is not None:
                 render.error(result.exception)
-            if flags.verbose or render.is_terminal(sys.stderr):
-                summary(result)
+            closing_words(result, verbose=flags.verbose)
             render.flush()
 
         return _execute(engine, planned, watcher, show)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...errors import UsageError
 from ...ledger.queries import find_run
 from ...ledger.records import RunRecord
 from ...ledger.store import Ledger
-
-_SHOWN = 300  # characters of a prompt
 
 
 def looked_at(ledger: Ledger, run: RunRecord, metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -30,17 +28,3 @@ def looked_at(ledger: Ledger, run: RunRecord, metadata: Mapping[str, Any]) -> li
         words = None if prompt is None or run.prompt is None else list(differences(run.prompt, prompt))
         found.append({**row, "prompt": prompt, "words": words})
     return found
-
-
-def looked_lines(looked: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """The same for people."""
-    if looked:
-        yield "Semantic cache:"
-    for row in looked:
-        what = "taken" if row["hit"] else "not taken"
-        alike = f"{row['similarity']:.2f} alike (from {row['threshold']:.2f} on)"
-        yield f"  - {what}: the prompt of run {row['run_id']}, {alike}"
-        if row["prompt"] is not None:
-            yield f"    {' '.join(row['prompt'].split())[:_SHOWN]}"
-        for each in row["words"] or row["differs"]:
-            yield f"    differs in {each}"

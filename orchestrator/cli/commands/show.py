@@ -16,6 +16,7 @@ from ...money import format_nanousd
 from ...plan.turns import transcript
 from ...reading.complexity import UNFAMILIAR
 from ...reading.messages import prompt_of_turns, turns_from_openai
+from ...run.explaining import explanation_of
 from ...run.result import recorded_result
 from .. import render
 from ..options import ConfigFlags, LedgerFlags, OutputFlags, command
@@ -23,7 +24,7 @@ from ..output import Output
 from ..setup import settings_from
 from .ledgers import find_recorded, read_existing_ledger
 from .rate import rating_document, rating_words
-from .semantic import looked_at, looked_lines
+from .semantic import looked_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,7 @@ def why(flags: _WhyFlags) -> int:
         recorded = find_recorded(ledger, settings, flags.run)
         run, metadata = recorded.run, json.loads(recorded.run.metadata)
         looked = looked_at(ledger, run, metadata)
+    explanation = explanation_of(run.model_used, recorded.calls, metadata, looked)
     output.emit(
         {
             "schema_version": 1,
@@ -75,10 +77,11 @@ def why(flags: _WhyFlags) -> int:
             "decisions": metadata.get("decisions", []),
             "calls": [_judged(call) for call in recorded.calls],
             "semantic_cache": looked,
+            "explanation": explanation.to_dict(),
         }
     )
     if not output.json:
-        for text in (*_why_lines(recorded), *looked_lines(looked)):
+        for text in (*explanation.lines(), *_why_lines(recorded)):
             render.line(text)
     return 0
 

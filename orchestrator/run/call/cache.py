@@ -11,13 +11,14 @@ An `AnswerCache` belongs to an open engine, a `RunCache` to one of its runs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...clock import Clock
+from ...config.ages import in_words
 from ...deferred import dataclass, replace
 from ...errors import LedgerError, OrchError
 from ...ledger.kept_answers import KeptAnswer, KeptAnswers
@@ -28,8 +29,9 @@ from .cache_key import Hit, from_json, is_complete, key_of, to_json
 
 if TYPE_CHECKING:
     from .prompt_search import PromptSearch
-    from .semantic import Embed, Semantic
+    from .semantic import Embed, Looked, Semantic
 
+_NONE_NEAR = "no prompt is kept for this model and these options"
 Flight = tuple[asyncio.AbstractEventLoop, str]  # a request under way: its event loop, its key
 Send = Callable[[], Awaitable[Answered]]
 
@@ -67,7 +69,9 @@ class RunCache:
 
     `ttl_s`: the age in seconds up to which an answer is taken. `beside` tells of a provider's name what decides an
     answer besides the request. `_times`: how often each request was answered in this run: one that a run makes again
-    wants another answer, and has a key of its own. `semantic`: what it has of the semantic cache, if it uses that.
+    wants another answer, and has a key of its own. `semantic`: what it has of the semantic cache, if it uses that;
+    `unsuited`: why it does not, if it was asked for. `_why`: how looking for a key's answer ended, in words; `_unlike`:
+    why no kept prompt was compared with the question.
     """
 
     cache: AnswerCache
@@ -77,6 +81,10 @@ class RunCache:
     observe: Observer
     clock: Clock
     semantic: Semantic | None = None
+    unsuited: str = ""
+    _why: dict[str, str] = field(default_factory=dict)
+    _unlike: dict[str, str] = field(default_factory=dict)
+    _calls: dict[str, str] = field(default_factory=dict)  # the key of each call that was answered
     _times: dict[str, int] = field(default_factory=dict)
     _own: dict[str, Flight] = field(default_factory=dict)
     _broken: bool = False
@@ -103,6 +111,7 @@ class RunCache:
             if not others.done():
                 return await send()
             if (hit := others.result()) is not None:
+                self._why[key] = f"run {hit.run_id} asked the same at that moment"
                 self._answered(key)
                 return hit
         self._own[key] = flight
@@ -130,11 +139,32 @@ class RunCache:
         looked = None if self.semantic is None else self.semantic.looked.get(key)
         return "" if looked is None else looked.passed_over
 
+    def tell(self, call_id: str, key: str) -> None:
+        """Take down which call has the answer under a key."""
+        self._calls[call_id] = key
+
     def metadata(self) -> dict[str, Any]:
-        """What the semantic cache looked at, for the run's record. It quotes no prompt."""
-        looked = () if self.semantic is None else self.semantic.looked.values()
-        rows = [each.to_dict() for each in looked if each.run_id is not None]
-        return {"semantic_cache": rows} if rows else {}
+        """Why the calls were answered from the cache or not, for the run's record. It quotes no prompt."""
+        exact = [{"call_id": call, "why": self._why[key]} for call, key in self._calls.items()]
+        alike = [each.to_dict() | {"call_id": call} for call, each in self._looked()]
+        unlike = [
+            {"call_id": call, "why": self._unlike[key]} for call, key in self._calls.items() if key in self._unlike
+        ]
+        found = {"response_cache": exact, "semantic_cache": alike, "semantic_cache_unused": unlike}
+        return {name: rows for name, rows in found.items() if rows}
+
+    def looked_at(self) -> list[dict[str, Any]]:
+        """What the semantic cache compared, as in `metadata`, with the prompts and the words that part them."""
+        quoted = (
+            (call, each, {"prompt": each.near.text, "words": list(each.differs)}) for call, each in self._looked()
+        )
+        return [each.to_dict() | {"call_id": call} | words for call, each, words in quoted]
+
+    def _looked(self) -> Iterator[tuple[str, Looked]]:
+        looked = {} if self.semantic is None else self.semantic.looked
+        for call, key in self._calls.items():
+            if (each := looked.get(key)) is not None and each.run_id is not None:
+                yield call, each
 
     async def keep(self, accepted: Iterable[str]) -> None:
         """Keep the answers of this run that were accepted, by their keys."""
@@ -170,11 +200,21 @@ class RunCache:
             self._release(key)
 
     async def _find(self, key: str) -> Hit | None:
+        self._why[key] = "no answer to this very request is kept"
         if self._broken:
             return None
         try:
-            kept = await asyncio.to_thread(self.cache.file.find, key, self.clock(), self.ttl_s)
-            return None if kept is None else Hit(from_json(kept.answer), kept.run_id, kept.cost_nanousd)
+            now = self.clock()
+            kept = await asyncio.to_thread(self.cache.file.find, key, now, self.ttl_s)
+            if kept is None:
+                return None
+            age = in_words((now - kept.created_at).total_seconds())
+            if not kept.is_fresh(now, self.ttl_s):
+                self._why[key] = f"run {kept.run_id} asked the same {age} before, and {in_words(self.ttl_s)} is allowed"
+                return None
+            hit = Hit(from_json(kept.answer), kept.run_id, kept.cost_nanousd)
+            self._why[key] = f"run {kept.run_id} asked the same {age} before"
+            return hit
         except LedgerError as error:
             self._does_without(error)
         except (ValueError, KeyError, TypeError):  # it was written by another program
@@ -184,20 +224,25 @@ class RunCache:
     async def _find_alike(self, key: str, embed: Embed) -> Hit | None:
         """The answer to the same question in other words, if the run wants the semantic cache."""
         if self.semantic is None or self._broken:
+            if self.unsuited:
+                self._unlike[key] = self.unsuited
             return None
         try:
-            for looked in await self.semantic.nearest(key, embed):
+            nearest = await self.semantic.nearest(key, embed)
+            for looked in nearest:
                 if (kept := await self._find(looked.near.key)) is not None:
                     self.semantic.looked[key] = replace(looked, run_id=kept.run_id)
                     if looked.is_same:
                         return replace(kept, similarity=looked.near.similarity)
                     self.observe(Note(f"{looked.near.text[:200]!r} is not the same: {'; '.join(looked.differs)}"))
-                    break
+                    return None
+            self._unlike[key] = "the nearest answers are too old" if nearest else _NONE_NEAR
         except LedgerError as error:
             self._does_without(error)
         except OrchError as error:
             self.observe(Note(f"asked without the semantic cache: {error.message}", loud=True))
-            self.semantic = None
+            self.semantic, self.unsuited = None, error.message
+            self._unlike[key] = self.unsuited
         return None
 
     def _does_without(self, error: LedgerError) -> None:

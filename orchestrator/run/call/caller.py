@@ -256,6 +256,7 @@ class Caller:
             record = self._record(spec, order, step=step, role=role) if reserved is None else reserved.record
             answered = await self._from_cache(found, record, order, is_new=reserved is None)
         order.fresh[answered.record.call_id] = key
+        order.cache.tell(answered.record.call_id, key)
         return answered
 
     async def _from_cache(self, hit: Hit, record: CallRecord, order: Order, *, is_new: bool) -> Answered:
