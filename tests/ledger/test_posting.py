@@ -106,10 +106,11 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def rows(ledger: Ledger) -> dict[str, list[tuple[object, ...]]]:
     """What is in every table that runs write."""
-    return {
-        table: ledger.read(lambda db, name=table: [tuple(row) for row in db.execute(f"SELECT * FROM {name}")])
-        for table in TABLES
-    }
+
+    def all_of(connection: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
+        return {table: [tuple(row) for row in connection.execute(f"SELECT * FROM {table}")] for table in TABLES}
+
+    return ledger.read(all_of)
 
 
 def made(ledger: Ledger, *changes: Postable[Any]) -> tuple[list[Any], list[str]]:
