@@ -359,6 +359,10 @@ class Engine:
             environ={} if options.verify is None else self._for_commands(),
             free_tier=settings.free_tier,
             token_budget=None if options.max_tokens_total is None else TokenBudget(options.max_tokens_total),
+            final=True,
+            answers=True,
+            shown=options.schema
+            is None,  # of an answer that is held against one, what is given is known only afterwards
             cache=self._cache(opened, planned, run.run_id, log.observe),
             by_batch=by_batch,
         )
