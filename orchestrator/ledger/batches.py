@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from ..deferred import dataclass
 from ..errors import UsageError
-from .inbox import LINE, NULL
+from .inbox_rows import LINE, NULL
 from .posting import Postable
 from .process import is_gone
 from .rows import from_micros, to_micros

@@ -31,7 +31,8 @@ from typing import Any, TypeVar
 from ..deferred import dataclass
 from ..errors import LedgerError
 from .haste import hurry, relax
-from .inbox import FEWEST, MOST, Inbox, Row
+from .inbox import FEWEST, MOST, Inbox
+from .inbox_rows import Row
 from .posting import Postable
 from .transaction import Work, as_ledger_errors, is_busy, transaction
 

@@ -20,31 +20,14 @@ from contextlib import nullcontext
 from functools import cache
 from typing import Any, NamedTuple
 
+from .inbox_rows import KINDS_OF_THEIR_OWN, NULL, OTHER, Row, Taken
 from .limits import Learned
 from .transaction import transaction, when_free
 
-# The kinds of rows. Each is of one change of the group, and comes after what it needs.
-RUN, CALL, SETTLED, ENDED, OTHER = "run", "call", "settled", "ended", "other"
-SENT, JUDGED, TOKENS, LINE = "sent", "judged", "tokens", "line"
-AFTER_TURN, TURN, LAST_TURN = "after_turn", "turn", "last_turn"
-_HAVE_TRIGGERS_OF_THEIR_OWN = (RUN, CALL, SETTLED, ENDED)
-# Stands for NULL in a row: to bind None takes Python's module five times as long as to bind a number, since it asks
-# whether somebody has an adapter for it.
-NULL = -(2**63)
 # Numbers of rows for which there are statements: each is compiled once, and filled up with empty rows, a hundredth of a
 # millisecond each. Fewer rows are not worth making the view.
 _SIZES = (4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 FEWEST, MOST = _SIZES[0], _SIZES[-1]
-
-Row = tuple[str, Sequence[Any]]  # its kind, and its values as SQLite stores them, with NULL for None
-
-
-class Taken(NamedTuple):
-    """The slot that a call has taken, by its number, when, and the limits that its model's provider has reported."""
-
-    slot_id: int
-    at: int
-    learned: Learned | None
 
 
 class Posted(NamedTuple):
@@ -52,11 +35,6 @@ class Posted(NamedTuple):
 
     odd: Collection[int]
     taken: Mapping[int, Taken]
-
-
-def kind_of_text(table: str, name: str) -> str:
-    """The kind of a row with a text of `runs` or `calls` that does not stand in their rows; it comes after theirs."""
-    return f"{table}_{name}"
 
 
 class Inbox:
@@ -99,7 +77,7 @@ class Inbox:
         size = next(size for size in _SIZES if size >= len(rows))
         values: list[Any] = []
         for kind, change, of_row in rows:
-            if kind in _HAVE_TRIGGERS_OF_THEIR_OWN:
+            if kind in KINDS_OF_THEIR_OWN:
                 values += (kind, change)
             else:
                 values += (OTHER, change, kind)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from .budgets import ALERT_PERCENTS
-from .inbox import (
+from .inbox_rows import (
     AFTER_TURN,
     CALL,
     ENDED,
@@ -25,7 +25,7 @@ from .inbox import (
     TURN,
     kind_of_text,
 )
-from .inbox import NULL as _NULL
+from .inbox_rows import NULL as _NULL
 from .limits import CLOCK_TOLERANCE, LEARNED_FOR
 from .records import CallRecord, RunRecord
 from .rows import changing_names, first_names, is_optional, names_of

@@ -17,7 +17,7 @@ from ..types import digest_of
 from . import entries
 from .budgets import Alert
 from .conversations import KeptTurn
-from .inbox import (
+from .inbox_rows import (
     AFTER_TURN,
     CALL,
     ENDED,

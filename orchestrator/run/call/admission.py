@@ -20,7 +20,7 @@ from ...deferred import replace
 from ...errors import Billed, DeadlineError, QuotaExhaustedError
 from ...ledger.breakers import Circuit, breakers_of, claim_probe
 from ...ledger.budgets import any_budget
-from ...ledger.inbox import Taken
+from ...ledger.inbox_rows import Taken
 from ...ledger.limits import (
     SECOND,
     Cause,
