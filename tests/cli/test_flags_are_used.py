@@ -158,6 +158,11 @@ def carry_out(way: Way, **more: Any) -> Done:
             read.add(name)
             return super().__getattribute__(name)
 
+        def __replace__(self, **changes: Any) -> Any:
+            copy = super().__replace__(**changes)
+            object.__setattr__(copy, "__class__", type(self))
+            return copy
+
     simulated = {"simulate": True} if "simulate" in offered(way) else {}
     flags = Noting(**simulated | dict(way.given) | more)
     read.clear()
