@@ -15,6 +15,8 @@ from functools import cached_property, partial
 from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .once import kept_property
+
 __all__ = ["dataclass", "replace"]
 
 # method -> what the standard library is asked for, to get that method and few others
@@ -104,7 +106,7 @@ def _replacer(cls: type[Any]) -> Any:
 def _is_no_more_than_its_fields(cls: type[Any]) -> bool:
     """Whether the objects of a class have a `__dict__`, and nothing in it but what `__init__` was given."""
     parts = [part for each in cls.__mro__[:-1] for part in vars(each).values()]
-    kept = any(isinstance(part, cached_property) for part in parts) or hasattr(cls, "__post_init__")
+    kept = any(isinstance(part, cached_property | kept_property) for part in parts) or hasattr(cls, "__post_init__")
     fields = dataclasses.fields(cls)
     slots = any(isinstance(getattr(cls, field.name, None), MemberDescriptorType) for field in fields)
     return cls.__dictoffset__ != 0 and not (kept or slots) and all(field.init for field in fields)
@@ -112,15 +114,16 @@ def _is_no_more_than_its_fields(cls: type[Any]) -> bool:
 
 def _copier(cls: type[Any]) -> Any:
     """For a record of many fields, this takes a fifth of the time of `__init__`."""
-    names, new = frozenset(field.name for field in dataclasses.fields(cls)), object.__new__
+    names, new = {field.name for field in dataclasses.fields(cls)}, object.__new__
     put = next(vars(each)["__dict__"].__set__ for each in cls.__mro__ if "__dict__" in vars(each))
 
     def __replace__(self: Any, /, **changes: Any) -> Any:  # noqa: N807
-        if not changes.keys() <= names:
+        fields = self.__dict__ | changes
+        if len(fields) != len(names):
             unknown = ", ".join(sorted(changes.keys() - names))
             raise TypeError(f"{cls.__name__} has no field {unknown}")
         other = new(cls)
-        put(other, self.__dict__ | changes)
+        put(other, fields)
         return other
 
     return __replace__

@@ -108,6 +108,8 @@ class Price:
 
     def rates_for(self, input_tokens: int) -> Rates | None:
         """The rates of the highest tier that this many input tokens reach."""
+        if not self.tiers:
+            return self.rates
         reached = [tier for tier in self.tiers if input_tokens > tier.above]
         return max(reached, key=lambda tier: tier.above).rates if reached else self.rates
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+__all__ = ["kept_property", "once_for_each"]
 
 K = TypeVar("K")
 T = TypeVar("T")
@@ -29,3 +31,25 @@ def once_for_each(most: int) -> Callable[[Callable[[K], T]], Callable[[K], T]]:
         return of
 
     return decorate
+
+
+if TYPE_CHECKING:
+    from functools import cached_property as kept_property
+else:
+
+    class kept_property:  # noqa: N801  # named as `property` is
+        """As `functools.cached_property`, without the lock that takes most of its time before Python 3.12: threads that
+        ask at once may each work it out."""
+
+        def __init__(self, work: Callable[[Any], Any]) -> None:
+            self._work = work
+            self.__doc__ = work.__doc__
+
+        def __set_name__(self, owner: type, name: str) -> None:
+            self._name = name
+
+        def __get__(self, instance: Any, owner: type | None = None) -> Any:
+            if instance is None:
+                return self
+            worked_out = instance.__dict__[self._name] = self._work(instance)
+            return worked_out

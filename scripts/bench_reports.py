@@ -174,6 +174,7 @@ def _grouped(by: str, where: str = "runs.simulated = 0") -> list[str]:
     return [f"{_GROUPED.format(keys=columns)} FROM {_JOINED} WHERE {where} GROUP BY {groups}", latencies]
 
 
+_FIRST_HALF = f"2026-01-01..{(local_now() - timedelta(days=45)).date()}"
 _OF_MONTH = "runs.simulated = 0 AND runs.day >= date('now', 'start of month')"
 # The command, and the SQL that gives the same from the rows.
 CASES: dict[str, list[str]] = {
@@ -183,11 +184,14 @@ CASES: dict[str, list[str]] = {
     "report --period all --by category --tag web": _grouped("category"),
     "report --project monthly": [*_grouped("day"), *_grouped("model")],
     "report --html page.html": [query for by in ("model", "strategy", "day", "day,model") for query in _grouped(by)],
+    f"report --baseline {_FIRST_HALF} -o json": [_grouped(by)[0] for by in ("task,model", "task,level", "tier")],
     "stats": _grouped("model"),
     "budget show": ["SELECT sum(cost_nanousd) FROM calls WHERE day = date('now')"],
     "experiment show trial": [
-        "SELECT arm, subject_sha256, avg(cost_nanousd), avg(runs.confidence) FROM runs JOIN calls USING (run_id)"
-        " WHERE experiment = 'trial' GROUP BY 1, 2"
+        "SELECT arm, subject_sha256, count(*), avg(complete), avg(cost), avg(latency_ms), avg(confidence), avg(rating)"
+        " FROM (SELECT arm, subject_sha256, status = 'complete' AS complete, latency_ms, confidence, rating,"
+        " (SELECT sum(cost_nanousd) FROM calls WHERE calls.run_id = runs.run_id) AS cost"
+        " FROM runs LEFT JOIN ratings USING (run_id) WHERE experiment = 'trial' AND simulated = 0) GROUP BY 1, 2"
     ],
     "show last": ["SELECT * FROM runs ORDER BY created_at DESC LIMIT 1"],
     "runs": ["SELECT run_id, created_at, model_used, prompt FROM runs ORDER BY rowid DESC LIMIT 20"],

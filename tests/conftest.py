@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import hypothesis
 import pytest
@@ -16,14 +17,18 @@ import stamina
 from in_process import run_in_process
 from patience import PATIENCE_S
 
+from orchestrator.config.yaml_files import read_document
 from orchestrator.ledger import store
 from orchestrator.ledger.schema import migrate, version_of
+from orchestrator.registry import loading
 from orchestrator.registry.providers import variable_prefixes
 
 # The same examples in every run; no time limit for one, since a machine may be busy; no database, since it would be
 # written into the checkout.
 hypothesis.settings.register_profile("orch", deadline=None, database=None, derandomize=True)
 hypothesis.settings.load_profile("orch")
+
+T = TypeVar("T")
 
 _OURS = variable_prefixes()
 
@@ -36,6 +41,7 @@ def new_ledgers_are_copies() -> Iterator[None]:
     migrate(made)
 
     def copied(connection: sqlite3.Connection) -> bool:
+        connection.execute("PRAGMA synchronous = OFF")  # see nothing_waits_for_the_disk
         if version_of(connection):
             return migrate(connection)
         with lock:
@@ -46,6 +52,37 @@ def new_ledgers_are_copies() -> Iterator[None]:
         patch.setattr(store, "migrate", copied)
         yield
     made.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_waits_for_the_disk() -> Iterator[None]:
+    """No test cuts the power: what a process wrote is there for the next one, on the disk or not."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shipped_files_are_read_once() -> Iterator[None]:
+    """A home of its own has no cache of parsed files: each test would read models, chains and routing anew, 60 ms."""
+    shipped = {loading.shipped(name) for name in ("models.yaml", "chains.yaml", "routing.yaml")}
+
+    def once(read: Callable[[Path, Path | None], T]) -> Callable[[Path, Path | None], T]:
+        kept: dict[Path, T] = {}
+
+        def reading(path: Path, keep_in: Path | None = None) -> T:
+            if path not in shipped:
+                return read(path, keep_in)
+            if path not in kept:
+                kept[path] = read(path, None)
+            return kept[path]
+
+        return reading
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "read_document", once(read_document))
+        patch.setattr(loading, "_entries_of", once(loading._entries_of))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -27,7 +27,7 @@ from ..deferred import dataclass, replace
 from ..errors import BudgetError, ConfigError, LedgerError, NotAskedError, OrchError, SubmittedError
 from ..ledger.batches import Job, keep_lines
 from ..ledger.store import Ledger
-from ..ledger.submissions import durations_s, forget_run, requests_of, run_with_calls, runs_under_way, settle_live_calls
+from ..ledger.submissions import forget_run, requests_of, run_with_calls, runs_under_way, settle_live_calls
 from ..plan import Node, to_dict
 from ..registry.plans import PlanReader
 from ..run.call.by_batch import ByBatch
@@ -40,7 +40,7 @@ from ..run.result import OrchestrationResult, refused_result
 from ..run.spending import SpentError
 from .backend import Attempt, Standing, Task
 from .caps import Caps
-from .eligible import WITH_BATCHES, Ways, left_out
+from .eligible import Ways, left_out, ways_of
 from .outcomes import Outcome, not_asked, outcome_of, submitted
 from .submitting import GRACE_S, Submitter
 
@@ -152,7 +152,9 @@ class _Work:
         """Carry out everything. Each line's outcome is put into `outcomes`."""
         engine, ledger = self.backend.engine, self.task.ledger
         if self.backend.auto:
-            self._ways = await ledger.submit(self._ways_by, reads=True)
+            deadline_s = self.task.deadline_s
+            ways = partial(ways_of, registry=engine.registry, settings=engine.settings, deadline_s=deadline_s)
+            self._ways = await ledger.submit(ways, reads=True)
         else:
             self._left_out = left_out(engine.registry, engine.settings.free_tier, self.backend.clock())
         await ledger.submit(partial(self._caps.load, job=self.task.job), reads=True)
@@ -235,13 +237,6 @@ class _Work:
         elif passed_s >= deadline_s:
             hint = "orch batch fetch fetches what a provider answers later"
             self.stop(NotAskedError("the deadline has passed", hint=hint))
-
-    def _ways_by(self, connection: sqlite3.Connection) -> Ways:
-        """How lines go, by what the ledger knows of earlier batches."""
-        engine = self.backend.engine
-        simulated = engine.settings.simulate
-        durations = {name: durations_s(connection, name, simulated=simulated) for name in WITH_BATCHES}
-        return Ways(engine.registry, engine.settings.free_tier, self.task.deadline_s, durations)
 
     # -- lines ---------------------------------------------------------------------------------------------------
 

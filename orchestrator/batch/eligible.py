@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from ..choose.quote import price_for
+from ..config import Settings
 from ..deferred import dataclass
+from ..ledger.submissions import durations_s
 from ..plan import Call, Cascade, Loop, Node, Panel, Sequence, models
 from ..providers.batches import PROMISED_S
 from ..registry.model import ModelSpec, Registry
@@ -79,6 +82,12 @@ class Ways:
         providers = {self.registry.model(name).provider for name in models(plan)}
         one_round = max(round_s(self.durations_s.get(provider, [])) for provider in providers)
         return rounds(plan) * one_round > self.deadline_s
+
+
+def ways_of(connection: sqlite3.Connection, registry: Registry, settings: Settings, deadline_s: float | None) -> Ways:
+    """How lines go, by what the ledger knows of earlier submissions."""
+    durations = {name: durations_s(connection, name, simulated=settings.simulate) for name in WITH_BATCHES}
+    return Ways(registry, settings.free_tier, deadline_s, durations)
 
 
 def can_go_by_batch(plan: Node, registry: Registry, free_tier: Collection[str], when: datetime) -> bool:

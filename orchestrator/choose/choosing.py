@@ -35,11 +35,11 @@ class Choice:
     assigned: Assigned | None = None
 
     def named(self, registry: Registry) -> set[str]:
-        """The models that the user or a file names for the run."""
+        """The models that the options or a file names for the run, beside those of the chain."""
         ring = registry.routing.round_robin if self.strategy is round_robin else ()
         rows = () if self.table is None else self.table.rows
         models = (registry.model(name).name for name in self.options.models)
-        return {*self.chain.models, *models, *ring, *(name for row in rows for name in row.models)}
+        return {*models, *ring, *(name for row in rows for name in row.models)}
 
     @property
     def ranks_all(self) -> bool:

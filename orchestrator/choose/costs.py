@@ -9,7 +9,6 @@ one round.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import field
 from datetime import datetime
 from functools import partial
 
@@ -32,17 +31,22 @@ class CallCosts:
     """Computes the cost of every call of a plan whose models are chosen. `accepted`: the chance that the answer
     of a cascade's leg is accepted, 0 to 1."""
 
-    reading: Reading
-    options: RunOptions
+    loads: Loads
     find: Callable[[str], ModelSpec]
     free_tier: Collection[str]
     when: datetime
     accepted: Callable[[Node], float] = lambda _: 1.0
     _judges: frozenset[Call] = frozenset()
-    _loads: Loads = field(init=False)
 
-    def __post_init__(self) -> None:
-        self._loads = Loads(self.reading, self.options)
+    @property
+    def reading(self) -> Reading:
+        """The reading of the prompt."""
+        return self.loads.reading
+
+    @property
+    def options(self) -> RunOptions:
+        """The options of the run."""
+        return self.loads.options
 
     def of(self, plan: Node) -> dict[Call, CostRange]:
         """The cost range of each call in nano-dollars. Equal calls cost the same wherever they stand."""
@@ -111,34 +115,31 @@ class CallCosts:
         answers: Sequence[Size] = (),
         answer: Size | None = None,
     ) -> None:
-        ranges = [
-            self._range(replace(call, model=name, stand_ins=()) if call.stand_ins else call, sizes, answers, answer)
-            for name in (call.model, *call.stand_ins)
-        ]
-        cost, most = ranges[0], [each.maximum for each in ranges]
-        if len(ranges) > 1:  # each that failed may have been billed
-            cost = cost._replace(maximum=None if None in most else sum(each for each in most if each is not None))
+        alone = replace(call, stand_ins=()) if call.stand_ins else call
+        cost = self._range(alone, sizes, answers, answer)
+        if call.stand_ins:  # each that failed may have been billed
+            others = [self._range(replace(alone, model=name), sizes, answers, answer) for name in call.stand_ins]
+            cost = cost._replace(maximum=total([cost.maximum, *(each.maximum for each in others)]))
         earlier = priced.get(call)
         priced[call] = cost if earlier is None else _widest(earlier, cost)
 
     def _range(self, call: Call, sizes: Mapping[str, Size], answers: Sequence[Size], answer: Size | None) -> CostRange:
         """What a call of one model costs."""
         spec = self.find(call.model)
-        base = self._loads.on(spec)
+        base = self.loads.on(spec)
         if answer is not None:
             base = replace(base, output_tokens=VERDICT_TOKENS)
-        prompt, count = self.reading.prompt, self.reading.count
+        options, prompt, count = self.options, self.reading.prompt, self.reading.count
         least, load = expected_loads(call, prompt, sizes, base, answers=answers, answer=answer, count=count)
         price = price_for(spec, self.when, self.free_tier)
         exact = least is load  # what is sent is known already, and with it what the window leaves for the reply
-        wanted = reply_limit(call, self.options.max_tokens, judging=answer is not None)
+        wanted = reply_limit(call, options.max_tokens, judging=answer is not None)
         limit = output_limit(spec, load, wanted) if exact else self._limit(call, judging=answer is not None)
-        timeout_s, effort = self.options.timeout_s, self.options.effort
-        price_of = partial(quote, spec, price, limit=max(limit, 1), timeout_s=timeout_s, effort=effort)
+        kept = 0
         if exact and call.template is None:  # the conversation as it was sent before
-            kept = likely_kept(prompt.sent, spec, self.when, caching=self.options.provider_cache)
-            return price_of(load, kept=kept)
-        of_load = price_of(load)
+            kept = likely_kept(prompt.sent, spec, self.when, caching=options.provider_cache)
+        price_of = partial(quote, spec, price, limit=max(limit, 1), timeout_s=options.timeout_s, effort=options.effort)
+        of_load = price_of(load, kept=kept)
         return of_load if exact else of_load._replace(minimum=price_of(least).minimum)
 
     def _size(self, node: Node) -> Size:

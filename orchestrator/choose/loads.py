@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from ..reading.vision import Vision
     from ..registry.model import ModelSpec
 
+_NONE = TokenCount(0, 0)
+
 
 def prompt_load(reading: Reading, options: RunOptions, spec: ModelSpec | None = None) -> Load:
     """The load of a prompt as it is, with its system prompt, turns, images, documents, tools and schema. Without a
     model, that of any."""
-    return _load(reading, options, *_measure(reading, spec))
+    return _load(reading, options, _tokenizer(spec), _vision(spec) if reading.prompt.media else None)
 
 
 def question_load(reading: Reading, options: RunOptions, spec: ModelSpec | None = None) -> Load:
@@ -44,31 +46,36 @@ class Loads:
 
     reading: Reading
     options: RunOptions
-    load_of: Callable[[Reading, RunOptions, ModelSpec], Load] = prompt_load
+    load_of: Callable[[Reading, RunOptions, ModelSpec | None], Load] = prompt_load
     _known: dict[tuple[Tokenizer, Vision | None], Load] = field(default_factory=dict)
+    _media: bool = field(init=False)
 
-    def on(self, spec: ModelSpec) -> Load:
-        """The load on a model."""
-        measure = _measure(self.reading, spec)
-        if measure not in self._known:
-            self._known[measure] = self.load_of(self.reading, self.options, spec)
-        return self._known[measure]
+    def __post_init__(self) -> None:
+        self._media = bool(self.reading.prompt.media)
+
+    def on(self, spec: ModelSpec | None = None) -> Load:
+        """The load on a model; without one, on any."""
+        measure = _tokenizer(spec), _vision(spec) if self._media else None
+        load = self._known.get(measure)
+        if load is None:
+            load = self._known[measure] = self.load_of(self.reading, self.options, spec)
+        return load
 
 
-def _measure(reading: Reading, spec: ModelSpec | None) -> tuple[Tokenizer, Vision | None]:
-    """All that the load depends on of a model. Few prompts have images."""
-    tokenizer = Tokenizer.ANY if spec is None else spec.tokenizer
-    if not reading.prompt.media:
-        return tokenizer, None
-    from ..reading.vision import vision_of  # most runs go without
+def _tokenizer(spec: ModelSpec | None) -> Tokenizer:
+    return Tokenizer.ANY if spec is None else spec.tokenizer
 
-    return tokenizer, vision_of("", "") if spec is None else vision_of(spec.provider, spec.id)
+
+def _vision(spec: ModelSpec | None) -> Vision:
+    from ..reading.vision import vision_of  # few prompts have images
+
+    return vision_of("", "") if spec is None else vision_of(spec.provider, spec.id)
 
 
 def _load(reading: Reading, options: RunOptions, tokenizer: Tokenizer, vision: Vision | None) -> Load:
     prompt = reading.prompt
     text = reading.count(prompt.text, tokenizer)
-    system = reading.count(prompt.system or "", tokenizer)
+    system = reading.count(prompt.system, tokenizer) if prompt.system else _NONE
     load = Load(
         input_tokens=text.expected + system.expected,
         input_bound=text.bound + system.bound + MESSAGE_OVERHEAD,
@@ -106,7 +113,7 @@ def _turn(turn: Message, reading: Reading, tokenizer: Tokenizer, vision: Vision 
 
 def _media(media: Iterable[Media], vision: Vision | None) -> TokenCount:
     if vision is None:
-        return TokenCount(0, 0)
+        return _NONE
     from ..reading.vision import media_tokens
 
     return _sum(media_tokens(each, vision) for each in media)

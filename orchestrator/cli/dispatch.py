@@ -130,11 +130,17 @@ def _meant(written: str, commands: Sequence[str]) -> str:
     return did_you_mean(written, commands) or "orch --help lists the commands"
 
 
+# Options that another command has, and why this one has not.
+_NOT_HERE = {("orch ledger", "--full"): "orch ledger check always reads all of the ledger; --full is orch doctor's"}
+
+
 def _how_to_go_on(error: TyperException) -> str:
     """What helps whoever wrote a command line that cannot be read."""
     context = getattr(error, "ctx", None)
     if context is None:
         return "orch --help lists the commands"
+    if told := _NOT_HERE.get((context.command_path, getattr(error, "option_name", ""))):
+        return told
     takes_prompt = any(parameter.name == "asked" for parameter in context.command.params)
     if takes_prompt and "unexpected extra argument" in error.format_message():
         return f'put the prompt in quotes: {context.command_path} "Why is the sky blue?"'
@@ -196,5 +202,6 @@ def dispatch(argv: Sequence[str]) -> int:
     except Abort:
         raise Interrupted from None
     except TyperException as error:
-        raise UsageError(error.format_message(), hint=_how_to_go_on(error)) from error
+        message = error.format_message().replace(": Value error, ", ": ")  # pydantic's words, in Typer's
+        raise UsageError(message, hint=_how_to_go_on(error)) from error
     return code if isinstance(code, int) else 0

@@ -19,8 +19,8 @@ if hasattr(signal, "SIGHUP"):
 
 @dataclass(slots=True)
 class Signals(Generic[T]):
-    """Runs one coroutine; `exit_code` is set once a signal has asked it to stop. `first` is what the first Ctrl-C does,
-    instead of cancelling it."""
+    """Runs one coroutine; `exit_code` is set once a signal has asked it to stop. `first` is what the first Ctrl-C or
+    SIGTERM does, instead of cancelling it."""
 
     exit_code: int | None = None
     first: Callable[[], None] | None = None
@@ -39,7 +39,7 @@ class Signals(Generic[T]):
 
         def stop(number: int) -> None:
             self.exit_code = 128 + number  # as shells have it
-            if number == signal.SIGINT and self.first is not None:
+            if number in (signal.SIGINT, signal.SIGTERM) and self.first is not None:
                 first, self.first = self.first, None
                 first()
             else:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple
 
 from ..deferred import dataclass
+from ..expressions import expression
 from ..reading.answer import AnswerForm, items_asked_for
 from ..reading.parsing import ParsedPrompt, parse_prompt
 from ..reading.prose import EDGE_CHARS, count_words
@@ -17,7 +17,7 @@ from .cues import cue_counts, share_of_long
 from .numerals import numbers_in
 from .wanted import Wanted, options_in
 
-_WORD = r"\w+"
+_WORD = expression(r"\w+")
 
 
 class Opening(NamedTuple):
@@ -69,7 +69,7 @@ class Asked:
     @cached_property
     def words(self) -> frozenset[str]:
         """Its different words, in lower case."""
-        return frozenset(self._opening_words if self._is_short else re.findall(_WORD, self.parsed.text.lower()))
+        return frozenset(self._opening_words if self._is_short else _WORD.findall(self.parsed.text.lower()))
 
     @cached_property
     def numbers(self) -> tuple[Fraction, ...]:
@@ -85,7 +85,7 @@ class Asked:
             long_words=share_of_long(words),
             numbers=len(self.numbers if self._is_short else numbers_in(text)),
             options=len(self.wanted.options if self._is_short else options_in(text)),
-            cues=cue_counts(text.lower()),
+            cues=cue_counts(text.lower(), words),
         )
 
     @property
@@ -98,4 +98,4 @@ class Asked:
 
     @cached_property
     def _opening_words(self) -> list[str]:
-        return re.findall(_WORD, self._opening_text.lower())
+        return _WORD.findall(self._opening_text.lower())

@@ -18,7 +18,8 @@ _CODE_LINE = expression(  # `[^\S\n]`: white space within the line, so that many
 
 def code_of(text: str) -> str | None:
     """The longest fenced block of a reply, or the whole of one that looks like a program; None if there is none."""
-    blocks = [body for _, body in _FENCE.findall(text) if body.strip()]
+    fenced = _FENCE.findall(text) if "```" in text or "~~~" in text else ()
+    blocks = [body for _, body in fenced if body.strip()]
     if blocks:
         return str(max(blocks, key=len))
     looks = len(_CODE_LINE.findall(text))

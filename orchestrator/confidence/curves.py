@@ -86,7 +86,8 @@ def weigh_measures(name: str, measures: Iterable[Measure], most: float = math.in
     worth = [(curves[measure.name].at(measure.value), measure) for measure in measures if measure.name in curves]
     if not worth:
         return
-    told = sorted(worth, key=lambda pair: -abs(pair[0]))[:_TOLD]
-    reasons = [f"{measure.words} ({logit:+.2f})" for logit, measure in told if abs(logit) >= _WORTH_TELLING]
+    told = [pair for pair in worth if abs(pair[0]) >= _WORTH_TELLING]
+    told = sorted(told, key=lambda pair: -abs(pair[0]))[:_TOLD]
+    reasons = [f"{measure.words} ({logit:+.2f})" for logit, measure in told]
     total = sum(logit for logit, _ in worth)
     yield Signal(name, total if math.isinf(most) else most * math.tanh(total / most), ", ".join(reasons))

@@ -46,7 +46,7 @@ from .signals.working import working
 
 BASELINE = 1.4  # of an open answer: 0.80 where nothing speaks for or against it
 MOST_OF_OPEN = 0.8  # logits: what is measured of an open answer was not measured on your kind of prompt
-_VISIBLE = r"[^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2060\ufeff]"
+_VISIBLE = expression(r"[^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2060\ufeff]")
 
 MEASURED: dict[str, Callable[[Answer], Iterator[Measure]]] = {
     "length": length,
@@ -221,4 +221,4 @@ def _baseline(logit: float) -> Signal:
 
 
 def _is_blank(text: str) -> bool:
-    return re.search(_VISIBLE, text) is None
+    return _VISIBLE.search(text) is None

@@ -41,8 +41,11 @@ def is_quoted(text: str) -> bool:
 # -- literals -------------------------------------------------------------------------------------------------------
 
 
+_BEGINS_A_WORD = expression(r"(?:None|True|False|set\(\)|[rbu]+['\"])")
+
+
 def _literal(text: str) -> str | None:
-    if text[0] not in "([{'\"-" and not re.match(r"(?:None|True|False|set\(\)|[rbu]+['\"])", text):
+    if text[0] not in "([{'\"-" and not _BEGINS_A_WORD.match(text):
         return None
     if text == "set()":
         return "{}set"

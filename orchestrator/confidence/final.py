@@ -111,7 +111,7 @@ def _marked(text: str) -> str | None:
     boxes = boxes_in(text)
     if boxes:
         return boxes[-1]
-    if marks := _MARKS.findall(text):
+    if "####" in text and (marks := _MARKS.findall(text)):
         return str(marks[-1])
     if (field := answer_field(text)) is not None:
         return field
@@ -126,10 +126,15 @@ def _marked(text: str) -> str | None:
     return bold.group(1) if bold and re.search(r"[0-9]", bold.group(1)) else None
 
 
+_BOX = expression(r"\\(?:boxed|fbox)\s*\{")
+
+
 def boxes_in(text: str) -> list[str]:
     """The contents of every `\\boxed{...}`, with braces balanced; doubled braces count as one pair."""
-    boxes = []
-    for start in list(re.finditer(r"\\(?:boxed|fbox)\s*\{", text))[-_MOST_BOXES:]:
+    boxes: list[str] = []
+    if "box" not in text:
+        return boxes
+    for start in list(_BOX.finditer(text))[-_MOST_BOXES:]:
         depth, at = 1, start.end()
         while at < len(text) and depth and at - start.end() < 2_000:
             depth += (text[at] == "{") - (text[at] == "}")
@@ -240,9 +245,10 @@ def _unwrapped(text: str) -> str:
     for _ in range(4):
         before = bare
         for opening, closing in _WRAPPINGS:
-            inside = bare[len(opening) : -len(closing)]
-            if bare.startswith(opening) and bare.endswith(closing) and inside.strip() and opening not in inside:
-                bare = inside.strip()
+            if bare.startswith(opening) and bare.endswith(closing):
+                inside = bare[len(opening) : -len(closing)]
+                if inside.strip() and opening not in inside:
+                    bare = inside.strip()
         if bare.endswith(".") and not bare.endswith(".."):
             bare = bare[:-1].rstrip()
         if bare == before:

@@ -5,30 +5,32 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..expressions import expression
 from ..reading.prose import EDGE_CHARS
 
 _MOST_DIGITS, _LARGEST_EXPONENT = 40, 100
+_LONGEST = 64  # characters that so many digits can take, with commas between them and spaces around a bar
 
 _NUMBER = expression(
     r"(?<![\w.])-?(?:(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)(?:\.\d+)?|\.\d+)(?:\s{0,3}/\s{0,3}\d+(?![\d/]))?(?:e[+-]?\d+)?"
 )
 
-# A character without which there is nothing to do, the pattern, and what is written for it.
-_LATEX: tuple[tuple[str, str, str], ...] = (
-    ("\u2212", "\u2212", "-"),  # the sign for minus
-    ("\\", r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"\1/\2"),
-    ("\\", r"\\(?:text|mathrm|mathbf|textbf|operatorname|mbox)\s*\{([^{}]*)\}", r" \1 "),
-    ("\\", r"\\(?:left|right|displaystyle|[,;!: ])", ""),
-    ("\\", r"\\(?:times|cdot)", "*"),
-    ("<", r"<<[^<>\n]{0,200}>>", ""),  # a calculator's working, as some models were taught to write it
-    (",", r"(?<=\d),\\?,?(?=\d{3}\b)", ","),
-    ("\\", r"\^\{?\\circ\}?", " degrees "),
-    ("\\", r"\\([%$#&_{}])", r"\1"),
-    ("\\", r"\\[()\[\]]", " "),
-    ("$", r"\$", " "),
+# What a text has where there is anything to do, the pattern, and what is written for it.
+_LATEX: tuple[tuple[str, re.Pattern[str], str], ...] = (
+    ("\u2212", expression("\u2212"), "-"),  # the sign for minus
+    ("\\", expression(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r"\1/\2"),
+    ("\\", expression(r"\\(?:text|mathrm|mathbf|textbf|operatorname|mbox)\s*\{([^{}]*)\}"), r" \1 "),
+    ("\\", expression(r"\\(?:left|right|displaystyle|[,;!: ])"), ""),
+    ("\\", expression(r"\\(?:times|cdot)"), "*"),
+    ("<<", expression(r"<<[^<>\n]{0,200}>>"), ""),  # a calculator's working, as some models were taught to write it
+    (",", expression(r"(?<=\d),\\?,?(?=\d{3}\b)"), ","),
+    ("\\circ", expression(r"\^\{?\\circ\}?"), " degrees "),
+    ("\\", expression(r"\\([%$#&_{}])"), r"\1"),
+    ("\\", expression(r"\\[()\[\]]"), " "),
+    ("$", expression(r"\$"), " "),
 )
 
 
@@ -36,7 +38,7 @@ def unlatex(text: str) -> str:
     """A text with its LaTeX written plainly, as far as numbers and words go."""
     for mark, pattern, plain in _LATEX:
         if mark in text:
-            text = re.sub(pattern, plain, text)
+            text = pattern.sub(plain, text)
     return text
 
 
@@ -52,11 +54,15 @@ def numbers_in(text: str) -> list[Fraction]:
 
 def plain_numbers(text: str) -> list[Fraction]:
     """Every number of a text without LaTeX, in order."""
-    found = (_value(match.group()) for match in _NUMBER.finditer(text))
-    return [value for value in found if value is not None]
+    return [value for written in _NUMBER.findall(text) if (value := _value(written)) is not None]
 
 
 def _value(written: str) -> Fraction | None:
+    return None if len(written) > _LONGEST else _value_of(written)
+
+
+@lru_cache(4_096)  # a worked answer writes each of its numbers several times
+def _value_of(written: str) -> Fraction | None:
     if len(written) < _MOST_DIGITS and written.isdecimal():  # most of them
         return Fraction(int(written))
     whole = written.replace(",", "").replace(" ", "")
@@ -117,11 +123,14 @@ _MORE = expression(
     r"|am|pm|bc|ad|bce|ce|i|pi|sqrt|root|log|ln|mod)\b|n't\b|[+*^_=√π<>≤≥±×!:|\\{}\[\];]|\d\s*[-–]\s*\d|[a-z]/[a-z]|\)\s*\(|[\'\"]"
 )
 _STUCK = expression(r"(?:\d([^\W\d_]+)|[^\W\d_]\d)")  # letters right beside a digit: a unit, or no number
+_DIGIT = expression(r"\d")
 _MOST_WORDS = 3
 
 
 def quantity_in(text: str) -> Quantity | None:
     """The quantity that a text is, and nothing but it: one number with at most a unit or a few words beside it."""
+    if not _DIGIT.search(text):
+        return None
     plain = unlatex(text.replace("\\$", "$")) if "\\" in text or "<" in text or "\u2212" in text else text
     lowered = re.sub(r"(?<=\d)\s*degrees?\b", "°", plain.lower().replace("km/h", "kph"))
     lowered = re.sub(r"([$€£¥])\s*-", r"-\1", lowered)

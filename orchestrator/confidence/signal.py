@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import cached_property
@@ -20,6 +19,7 @@ from .numerals import numbers_in
 OPEN_WORDS = 60
 MOST_SHARED = 6.0  # logits, either way, of the sum that a share is taken of
 _WORKED = expression(r"\\boxed|####")
+_LETTER = expression(r"\w")
 _UNASKED = frozenset((Task.CHAT, Task.WRITING, Task.TRANSLATION, Task.SUMMARY))
 
 
@@ -65,10 +65,10 @@ class Answer:
     def is_bare(self) -> bool:
         """Whether it is the answer alone, with no working or explanation that could be measured."""
         if self.final.kind is AnswerKind.CODE:
-            return re.search(r"\w", self.prose.words) is None
+            return _LETTER.search(self.prose.words) is None
         return self.word_count <= SHORT_WORDS and not self.final.marked
 
-    @property
+    @cached_property
     def is_open(self) -> bool:
         """Whether there is no definite answer in it: a text, or a few words that nobody asked a question for. A longer
         one to an unknown prompt is open unless it marks its answer as worked problems do."""

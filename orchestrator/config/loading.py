@@ -50,6 +50,7 @@ def load_settings(
         config_file=named_config or (user_config if is_there(user_config) else None),
         tuned_file=tuned,
         parsed_dir=dirs.user_cache_path / "parsed",
+        charts_dir=dirs.user_cache_path / "charts",
         models_file=models_file or _path(environ, "ORCH_MODELS"),
         chains_file=chains_file or _path(environ, "ORCH_CHAINS"),
         routing_file=routing_file or _path(environ, "ORCH_ROUTING"),

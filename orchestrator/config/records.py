@@ -133,8 +133,8 @@ class Settings:
     they may be secret. `free_tier`: the providers whose daily free quota is a limit. `signals`: the plugins that are
     asked about each answer. `always_on` and `on_demand`: machines that cost money while nobody calls them. `targets`:
     what reports hold what came against. `config_file`: the file that was read, None if there is none. `tuned_file`:
-    the file that `orch tune` writes, whether it exists or not. `parsed_dir`: the cache of parsed YAML files; None
-    means no cache.
+    the file that `orch tune` writes, whether it exists or not. `parsed_dir` and `charts_dir`: where parsed
+    YAML files and the script that draws charts are kept; None means nowhere.
     """
 
     environ: Mapping[str, str]
@@ -143,6 +143,7 @@ class Settings:
     tuned_file: Path
     config_file: Path | None = None
     parsed_dir: Path | None = None
+    charts_dir: Path | None = None
     models_file: Path | None = None
     chains_file: Path | None = None
     routing_file: Path | None = None

@@ -10,14 +10,13 @@ import hashlib
 import json
 import os
 import stat
-import sys
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, UsageError
-from ..files import replacing
+from ..files import is_private, replacing
 from .yaml_value import Scalar, Value, path_to
 
 MAX_BYTES = 1 << 20
@@ -81,7 +80,7 @@ def _place(folder: Path, path: Path) -> Path:
 def _kept(place: Path, data: bytes) -> Any:
     """The cached value for the same data; None if there is none."""
     try:
-        if not _is_private(place.parent):
+        if not is_private(place.parent):
             return None
         digest, _, body = place.read_bytes().partition(b"\n")
         return json.loads(body) if digest == _digest(data, body) else None
@@ -94,22 +93,12 @@ def _keep(place: Path, data: bytes, document: Value) -> None:
     body = json.dumps(_shape(document), ensure_ascii=False, separators=(",", ":")).encode()
     with suppress(OSError, UsageError):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _is_private(folder):
+        if not is_private(folder):
             return
         with replacing(place) as stream:
             stream.write(_digest(data, body) + b"\n" + body)
         for oldest in sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime)[:-_MOST_KEPT]:
             oldest.unlink(missing_ok=True)
-
-
-def _is_private(folder: Path) -> bool:
-    """Whether only this user can have written a path; False for a symlink."""
-    status = folder.lstat()
-    if not stat.S_ISDIR(status.st_mode):
-        return False
-    return sys.platform == "win32" or (
-        status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    )
 
 
 def _digest(data: bytes, body: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """What an experiment has shown so far: figures of each arm, and how each differs from the control.
 
-The unit is the subject, for it is subjects that arms are drawn for: a subject's runs are averaged first, so that one
-who asks a hundred times does not count a hundred times.
+The unit is the subject, for it is subjects that arms are drawn for: a subject counts with the means of its runs, so
+that one who asks a hundred times does not count a hundred times.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from statistics import NormalDist, fmean
+from statistics import NormalDist
 from typing import Any
 
 from ..clock import rfc3339
 from ..deferred import dataclass
-from ..ledger.experiments import Stop, TrialRun
+from ..ledger.experiments import Stop, TrialSubject
 from ..registry.routes import Arm, Experiment
 from ..report.significance import (
     FEWEST,
@@ -34,19 +34,19 @@ _MISMATCH = 0.001  # below it, the arms have not got the shares that they should
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A figure of a run; None where a run has none. `better` is 1 if more is better, -1 if less is."""
+    """A figure of a subject; None where it has none. `better` is 1 if more is better, -1 if less is."""
 
     name: str
     better: int
-    of: Callable[[TrialRun], float | None]
+    of: Callable[[TrialSubject], float | None]
 
 
 METRICS = (
-    Metric("success", 1, lambda run: float(run.complete)),
-    Metric("cost", -1, lambda run: None if run.cost_nanousd is None else run.cost_nanousd / 1e9),
-    Metric("latency", -1, lambda run: None if run.latency_ms is None else run.latency_ms / 1000),
-    Metric("confidence", 1, lambda run: run.confidence),
-    Metric("rating", 1, lambda run: run.rating),
+    Metric("success", 1, lambda each: each.success),
+    Metric("cost", -1, lambda each: None if each.cost_nanousd is None else each.cost_nanousd / 1e9),
+    Metric("latency", -1, lambda each: None if each.latency_ms is None else each.latency_ms / 1000),
+    Metric("confidence", 1, lambda each: each.confidence),
+    Metric("rating", 1, lambda each: each.rating),
 )
 
 
@@ -129,41 +129,33 @@ def state_of(experiment: Experiment, stop: Stop | None, now: datetime) -> str:
     return "not begun" if experiment.start is not None and now.date() < experiment.start else "ended"
 
 
-def results(experiment: Experiment, runs: Sequence[TrialRun], *, stop: Stop | None, state: str) -> Results:
-    """The figures of an experiment's finished runs. Runs of an arm that is defined no more are left out."""
-    by_arm = {arm.name: _by_subject([run for run in runs if run.arm == arm.name]) for arm in experiment.arms}
+def results(experiment: Experiment, subjects: Sequence[TrialSubject], *, stop: Stop | None, state: str) -> Results:
+    """The figures of an experiment's subjects. Those of an arm that is defined no more are left out."""
+    by_arm: dict[str, list[TrialSubject]] = {arm.name: [] for arm in experiment.arms}
+    for subject in subjects:
+        by_arm.get(subject.arm, []).append(subject)
+    values = {name: {metric.name: _values(metric, there) for metric in METRICS} for name, there in by_arm.items()}
     figures = tuple(
         ArmFigures(
             arm,
-            sum(map(len, by_arm[arm.name].values())),
+            sum(subject.runs for subject in by_arm[arm.name]),
             len(by_arm[arm.name]),
-            {metric.name: _estimate(metric, by_arm[arm.name]) for metric in METRICS},
+            {metric.name: _estimate(metric, values[arm.name][metric.name]) for metric in METRICS},
         )
         for arm in experiment.arms
     )
     control, *others = experiment.arms
     comparisons = tuple(
-        _compare(metric, arm.name, by_arm[arm.name], by_arm[control.name], control.name)
+        _compare(metric, arm.name, values[arm.name][metric.name], values[control.name][metric.name], control.name)
         for arm in others
         for metric in METRICS
     )
     return Results(experiment, state, stop, figures, comparisons, tuple(_mismatches(figures)))
 
 
-_Subjects = Mapping[str, Sequence[TrialRun]]
-
-
-def _by_subject(runs: Sequence[TrialRun]) -> dict[str, list[TrialRun]]:
-    runs_of: dict[str, list[TrialRun]] = {}
-    for run in runs:
-        runs_of.setdefault(run.subject, []).append(run)
-    return runs_of
-
-
-def _values(metric: Metric, subjects: _Subjects) -> list[float]:
-    """A mean for each subject that has the figure at all."""
-    each = ([value for run in runs if (value := metric.of(run)) is not None] for runs in subjects.values())
-    return [fmean(values) for values in each if values]
+def _values(metric: Metric, subjects: Sequence[TrialSubject]) -> list[float]:
+    """The figure of each subject that has it."""
+    return [value for subject in subjects if (value := metric.of(subject)) is not None]
 
 
 def _are_shares(metric: Metric, *arms: Sequence[float]) -> bool:
@@ -171,13 +163,11 @@ def _are_shares(metric: Metric, *arms: Sequence[float]) -> bool:
     return metric.name == "success" and all(value in (0.0, 1.0) for values in arms for value in values)
 
 
-def _estimate(metric: Metric, subjects: _Subjects) -> Estimate:
-    values = _values(metric, subjects)
+def _estimate(metric: Metric, values: Sequence[float]) -> Estimate:
     return estimate_share(round(sum(values)), len(values)) if _are_shares(metric, values) else estimate_mean(values)
 
 
-def _compare(metric: Metric, arm: str, subjects: _Subjects, control: _Subjects, control_name: str) -> Comparison:
-    ours, theirs = _values(metric, subjects), _values(metric, control)
+def _compare(metric: Metric, arm: str, ours: Sequence[float], theirs: Sequence[float], control_name: str) -> Comparison:
     shares = _are_shares(metric, ours, theirs)
     test = "two proportions" if shares else "Welch"
     fewest = min(len(ours), len(theirs))

@@ -1,21 +1,25 @@
-"""The ledger's records of experiments: stops, and the runs that took part."""
+"""The ledger's records of experiments: stops, and what the runs that took part add up to."""
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import datetime
+from typing import NamedTuple
 
 from ..deferred import dataclass
 from .rows import from_micros, to_micros
 from .schema import COST_OF_RUN
 from .store import Ledger
 
-_RUNS = f"""
-    SELECT runs.arm, runs.subject_sha256, runs.status, runs.latency_ms, runs.confidence, ratings.rating,
-           {COST_OF_RUN} AS cost_nanousd
-    FROM run_rows AS runs LEFT JOIN ratings USING (run_id)
-    WHERE runs.experiment = ? AND runs.simulated = ? AND runs.status <> 'running'
-    ORDER BY runs.run_id
+# A mean leaves out what is null: a cost with an unpriced call, and runs without an answer or a rating.
+_SUBJECTS = f"""
+    SELECT arm, subject_sha256, count(*), avg(complete), avg(cost_nanousd), avg(latency_ms), avg(confidence),
+           avg(rating)
+    FROM (
+        SELECT runs.arm, runs.subject_sha256, runs.status = 'complete' AS complete, runs.latency_ms, runs.confidence,
+               ratings.rating, {COST_OF_RUN} AS cost_nanousd
+        FROM run_rows AS runs LEFT JOIN ratings USING (run_id)
+        WHERE runs.experiment = ? AND runs.simulated = ? AND runs.status <> 'running'
+    ) GROUP BY 1, 2
 """
 
 
@@ -27,16 +31,16 @@ class Stop:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class TrialRun:
-    """A finished run of an experiment. None is unknown: an unpriced cost, or the confidence of a run without an
-    answer."""
+class TrialSubject(NamedTuple):
+    """A subject of an experiment: the number of its finished runs, and their means. None is unknown in all of them: an
+    unpriced cost, or the confidence of a run without an answer."""
 
     arm: str
     subject: str
-    complete: bool
-    cost_nanousd: int | None
-    latency_ms: int | None
+    runs: int
+    success: float
+    cost_nanousd: float | None
+    latency_ms: float | None
     confidence: float | None
     rating: float | None
 
@@ -60,6 +64,20 @@ def resume(ledger: Ledger, experiment: str, *, simulated: bool) -> bool:
     return ledger.write(lambda db: db.execute(change, (int(simulated), experiment)).rowcount) > 0
 
 
+def arms_taken(ledger: Ledger, *, simulated: bool) -> dict[str, list[str]]:
+    """The arms of each experiment that any run has taken. Raises LedgerError."""
+    query = """
+        SELECT experiment, arm
+        FROM (SELECT DISTINCT experiment, arm FROM run_rows WHERE experiment IS NOT NULL) AS taken
+        WHERE EXISTS (SELECT 1 FROM run_rows AS runs
+                      WHERE runs.experiment = taken.experiment AND runs.arm IS taken.arm AND runs.simulated = ?)
+    """
+    arms: dict[str, list[str]] = {}
+    for experiment, arm in ledger.read(lambda db: db.execute(query, (int(simulated),)).fetchall()):
+        arms.setdefault(experiment, []).append(arm)
+    return arms
+
+
 def runs_by_arm(ledger: Ledger, *, simulated: bool) -> dict[str, dict[str, int]]:
     """The number of runs of each arm of each experiment. Raises LedgerError."""
     query = (
@@ -71,21 +89,7 @@ def runs_by_arm(ledger: Ledger, *, simulated: bool) -> dict[str, dict[str, int]]
     return counts
 
 
-def trial_runs(ledger: Ledger, experiment: str, *, simulated: bool) -> list[TrialRun]:
-    """The finished runs of an experiment, in order of creation. Raises LedgerError."""
-
-    def query(connection: sqlite3.Connection) -> list[sqlite3.Row]:
-        return connection.execute(_RUNS, (experiment, int(simulated))).fetchall()
-
-    return [
-        TrialRun(
-            arm=row["arm"],
-            subject=row["subject_sha256"],
-            complete=row["status"] == "complete",
-            cost_nanousd=row["cost_nanousd"],
-            latency_ms=row["latency_ms"],
-            confidence=row["confidence"],
-            rating=row["rating"],
-        )
-        for row in ledger.read(query)
-    ]
+def trial_subjects(ledger: Ledger, experiment: str, *, simulated: bool) -> list[TrialSubject]:
+    """The subjects that have finished runs of an experiment, by arm. Raises LedgerError."""
+    rows = ledger.read(lambda db: db.execute(_SUBJECTS, (experiment, int(simulated))).fetchall())
+    return [TrialSubject(*row) for row in rows]

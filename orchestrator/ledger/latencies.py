@@ -8,6 +8,20 @@ import sys
 from array import array
 from typing import Any
 
+# All latencies of a group of sums: an aggregate in Python would be called for each row.
+LATENCIES_OF_GROUP = (
+    "group_concat(hex(latencies), '') FILTER (WHERE typeof(latencies) = 'blob'),"
+    " group_concat(latencies) FILTER (WHERE typeof(latencies) = 'text')"
+)
+
+
+def latencies_of_group(packed: str | None, written: str | None) -> array[int] | None:
+    """The milliseconds that the two columns of `LATENCIES_OF_GROUP` have; None if there are none."""
+    values = unpacked(bytes.fromhex(packed)) if packed else unpacked(written)
+    if packed and written:
+        values.extend(unpacked(written))
+    return values or None
+
 
 def unpacked(stored: bytes | str | None) -> array[int]:
     """The milliseconds that a column of latencies has. Sums of runs that an older schema pruned have them as text with

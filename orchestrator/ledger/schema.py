@@ -25,7 +25,7 @@ from .schema_of_pruning import OF_PRUNING
 from .schema_of_submissions import BATCH_COLUMNS, OF_SUBMISSIONS
 from .schema_of_sums import OF_SUMS
 from .schema_statements import DAY_OF_RUN, OF_BOTH, ends_sums, with_columns
-from .sum_tables import ADD_BATCH_SUMS
+from .sum_tables import ADD_BATCH_SUMS, ADD_KINDS_OF_PARTS
 from .views import remake_views
 
 # What the calls of a run cost, as an expression over them: null if one is unpriced; one that is not settled yet counts
@@ -176,6 +176,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     OF_SUMS,
     _OF_SIMILARITY,
     _OF_SUBMISSIONS,
+    ADD_KINDS_OF_PARTS,
+    (),  # `v_budgets` has what simulated runs spend
 )
 _FIRST_WITH_VIEWS = 10
 

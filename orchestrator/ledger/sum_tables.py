@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from itertools import combinations
 
+from .records import EMBEDDING
+
 ALL = "*"
 ALWAYS = ("day", "simulated", "source")
 CALL_DIMENSIONS = ("provider", "model", "step", "role")
@@ -76,8 +78,10 @@ RUN_SUMS = {
     "runs": "1",
     "complete_runs": "runs.status = 'complete'",
     "finished_runs": "runs.status <> 'running'",
+    # Models that were asked for an answer.
     "multi_model_runs": (
-        "coalesce((SELECT min(model) <> max(model) FROM call_rows WHERE call_rows.run_id = runs.run_id), 0)"
+        "coalesce((SELECT min(model) <> max(model) FROM call_rows"
+        f" WHERE call_rows.run_id = runs.run_id AND call_rows.role IS NOT '{EMBEDDING}'), 0)"
     ),
     "judged": "runs.confidence IS NOT NULL",
     "confidence": "coalesce(runs.confidence, 0.0)",
@@ -115,3 +119,10 @@ def create_sums(table: str) -> tuple[str, str]:
 
 
 ADD_BATCH_SUMS = tuple(f"ALTER TABLE call_sums ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0" for name in LATER)
+# A run's embedding was counted as one more model. Parts of days that are kept have a kind.
+_OF_EMBEDDINGS = f"SELECT day FROM call_sums WHERE grain = 'MWG' AND role = '{EMBEDDING}' AND NOT pruned"
+ADD_KINDS_OF_PARTS = (
+    f"DELETE FROM summed_days WHERE day IN ({_OF_EMBEDDINGS})",
+    "DELETE FROM page_days",
+    "ALTER TABLE page_days ADD COLUMN kind TEXT NOT NULL DEFAULT 'page'",
+)

@@ -141,9 +141,9 @@ _FOR_PEOPLE = {
     """,
     "v_budgets": f"""
         SELECT period, scope, name, {_dollars("limit_nanousd", "limit_dollars")},
-               {_dollars("(SELECT coalesce(sum(settled_nanousd), 0) {0} AND NOT simulated)", "spent_dollars")},
-               {_dollars("(SELECT coalesce(sum(committed_nanousd), 0) {0} AND NOT simulated)", "committed_dollars")},
-               first_day
+               {_dollars("(SELECT coalesce(sum(settled_nanousd), 0) {0})", "spent_dollars")},
+               {_dollars("(SELECT coalesce(sum(committed_nanousd), 0) {0})", "committed_dollars")},
+               first_day, kinds.simulated
         FROM (
             SELECT *, CASE period WHEN 'day' THEN date('now', 'localtime')
                                   WHEN 'week' THEN date('now', 'localtime', 'weekday 0', '-6 days')
@@ -151,10 +151,12 @@ _FOR_PEOPLE = {
                                   WHEN 'year' THEN date('now', 'localtime', 'start of year')
                                   ELSE '' END AS first_day
             FROM budgets
-        ) AS budgets
+        ) AS budgets, (
+            SELECT DISTINCT simulated FROM spending UNION ALL SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM spending)
+        ) AS kinds
     """.replace(
         "{0}",
         "FROM spending WHERE spending.scope = budgets.scope AND spending.name = budgets.name"
-        " AND spending.day >= budgets.first_day",
+        " AND spending.day >= budgets.first_day AND spending.simulated = kinds.simulated",
     ),
 }

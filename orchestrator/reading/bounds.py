@@ -111,7 +111,7 @@ def bounds(text: str) -> Bounds:
 
 def _charged(text: str) -> int:
     costs = _costs()
-    charged = _EACH * sum(map(len, _SLASHES.findall(text)))
+    charged = _EACH * sum(map(len, _SLASHES.findall(text))) if "/" in text else 0
     if _ODD.search(text) is None:
         return charged + sum(map(costs.__getitem__, _PIECE.findall(text)))
     charged += sum(map(costs.__getitem__, _ODD_PIECE.findall(text)))

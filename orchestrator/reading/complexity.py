@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from ..config import Settings
@@ -24,8 +25,8 @@ from .features import Family, Features, feature_names, read_features
 from .fitted import load_kinds, load_spreads, load_weights
 from .indicators import find_indicators
 from .kinds import Form, at_share, form_of, kind_of
-from .parsing import ParsedPrompt
-from .prior import believed, indicated, plainly_ordered
+from .parsing import ParsedPrompt, parse_prompt
+from .prior import ORDERS, believed, indicated, plainly_ordered
 from .prose import Prose
 from .scorer import Scorer, load_scorer, scored
 from .wording import in_words
@@ -37,12 +38,14 @@ CUTS: tuple[float, float, float] = (0.134, 0.18, 0.38)
 SAVING = 0.5
 _UP_TO_INTERMEDIATE, _UP_TO_ADVANCED = 0.4, 0.9
 
+_KEPT, _LONGEST_KEPT = 64, 16_000  # readings, and the characters of a prompt: 10 MB at the most
+
 UNFAMILIAR = "unfamiliar: hardly any prompt of this kind was recorded, so its score may be no better than a coin flip"
 
 
 def level_of(score: float, cuts: Sequence[float] = CUTS) -> Level:
     """The level that a score from 0 to 1 stands for: how many of the three cuts it has reached."""
-    return list(Level)[sum(score >= cut for cut in cuts)]
+    return _LEVELS[sum([score >= cut for cut in cuts])]
 
 
 def difficulty_of(score: float, cuts: Sequence[float] = CUTS) -> float:
@@ -50,7 +53,10 @@ def difficulty_of(score: float, cuts: Sequence[float] = CUTS) -> float:
     bounds = (0.0, *cuts, 1.0)
     level = level_of(score, cuts).rank
     low, high = bounds[level], bounds[level + 1]
-    return (level + (score - low) / ((high - low) or 1.0)) / len(Level)
+    return (level + (score - low) / ((high - low) or 1.0)) / len(_LEVELS)
+
+
+_LEVELS = tuple(Level)
 
 
 def analyzer_for(settings: Settings) -> ComplexityAnalyzer:
@@ -92,6 +98,17 @@ class ComplexityAnalyzer:
         # Another version of orch may have had other features.
         weights = tuple(weight for weight in adjustment.weights if weight.feature in known)
         self._adjustment = replace(adjustment, weights=weights)
+        self._read_lately = lru_cache(_KEPT)(self._read)
+
+    def read(self, prompt: str, *, saving: float | None = None) -> tuple[ParsedPrompt, Analysis]:
+        """A prompt parsed, and analysed as by `analyze`. What was read last is kept: a loop of tools, and a program
+        that asks several models, come again with the same words. A scorer of the user's own is asked each time."""
+        kept = self._scorer is None and len(prompt) <= _LONGEST_KEPT
+        return self._read_lately(prompt, saving) if kept else self._read(prompt, saving)
+
+    def _read(self, prompt: str, saving: float | None) -> tuple[ParsedPrompt, Analysis]:
+        parsed = parse_prompt(prompt)
+        return parsed, self.analyze(parsed, saving=saving)
 
     def analyze(self, prompt: str | ParsedPrompt, *, saving: float | None = None) -> Analysis:
         """Analyse any string, or one that is parsed. The cost is bounded: the middle of a very long one is not read.
@@ -133,17 +150,15 @@ class ComplexityAnalyzer:
     def _score(self, parsed: ParsedPrompt, features: Features) -> tuple[float, dict[str, float], bool]:
         """The score, what counted, and whether an order names the level."""
         baseline, logits = _logits(features, parsed.prose)
-        ordered = any(name.startswith(_OF_A_LEVEL) for name in logits)
+        ordered = not ORDERS.keys().isdisjoint(logits)
         adjusted, scale = self._adjustment, self._adjustment.scale
-        logits = {name: scale * logit for name, logit in logits.items()}
+        if scale != 1.0:
+            logits = {name: scale * logit for name, logit in logits.items()}
         for weight in adjusted.weights:
             own = weight.logit(features.values.get(weight.feature, 0.0))
             logits[weight.feature] = logits.get(weight.feature, 0.0) + own
         rows = {"baseline": scale * baseline + adjusted.intercept} | in_words(logits, features)
         return logistic(sum(rows.values())), rows, ordered
-
-
-_OF_A_LEVEL = tuple(f"{level}: " for level in Level)  # how the rows of orders begin (`prior.indicated`)
 
 
 class Evidence(NamedTuple):
@@ -167,4 +182,5 @@ def prior_logits(features: Features, prose: Prose) -> dict[str, float]:
     """What is held of an open prompt before any outcome is seen. Orders are not looked for among options."""
     orders = {} if features.option_count else dict(indicated(find_indicators(prose.words), prose))
     logits = dict(believed(features.values)) | orders
-    return logits | dict(plainly_ordered(logits, features.word_count, prose))
+    logits.update(plainly_ordered(logits, orders, features.word_count, prose))
+    return logits

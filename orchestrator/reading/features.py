@@ -1,15 +1,14 @@
 """What can be counted in a prompt: the features of the complexity score, each one that a person can read.
 
 Counts enter as log(1 + n): the tenth number in a prompt says less than the second. Shares are of the words. The fitted
-weights go by the names here, so that a feature can be added or dropped without a renumbering.
+weights go by the names here, so that a feature can be added or dropped without a renumbering. Most features of a prompt
+are 0: all begin so, and what counts to nothing is left alone.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterable
 from enum import StrEnum
 from functools import cache
 from math import log, log1p
@@ -59,8 +58,9 @@ _OPERATOR = expression(r"[=^+*<>≤≥×÷∀∃→⊃~•]")
 _LATEX = expression(r"\\[a-zA-Z]+")
 _FRACTION = expression(r"[0-9] ?/ ?[0-9]|\\frac")
 _MONEY = expression(r"[$£€][0-9]")
-_NAME = expression(r"(?<=[a-z,] )[A-Z][a-z]+")
+_NAME = expression(r"[A-Z](?<=[a-z,] [A-Z])[a-z]+")  # it begins with the capital, to which the engine skips
 _NEGATED = expression(r"\b(?:NOT|EXCEPT|LEAST|except)\b")
+_NEGATIONS = ("NOT", "EXCEPT", "LEAST", "except")
 _LABEL = expression(
     r"(?m)^[ \t]*(?:[Cc]ontext|[Qq]uestion|[Pp]assage|[Pp]aragraph|[Ii]nput|[Pp]remise|Text)[ \t]*:|Question: "
 )
@@ -92,7 +92,7 @@ _FIRST_WORDS = (
 )
 _ASKS = ("what", "who", "which", "how", "why", "where", "when")
 _SYMBOLS = frozenset("bcdefghjklmnopqrstuvwxyz")
-_ROWS = (*SUBJECTS, *CUES)
+_ROWS = tuple((name, f"{name}, share") for name in (*SUBJECTS, *CUES))
 # What a puzzle relates to each other: said in a sentence or two, and then asked about.
 _RELATED = ("comparisons", "kinship", "positions", "conditions", "quantifiers", "times", "number words", "multiples")
 
@@ -106,10 +106,13 @@ def read_features(prompt: str, prose: Prose, task: Task) -> Features:
     words = _WORD.findall(low)
     stem_words = _WORD.findall(low[: len(stem)]) if options else words
     numbers = _NUMBER.findall(stem)
-    values: dict[str, float] = {}
+    values = _NOTHING_COUNTED.copy()
     _count_rows(words, values)
-    _measure_options(options, values)
-    _measure_numbers(numbers, stem, low, len(stem_words), values)
+    if options:
+        _measure_options(options.texts, values)
+    if numbers:
+        _measure_numbers(numbers, stem, len(stem_words), values)
+    _measure_signs(stem, low, values)
     _measure_form(text, stem, low, values)
     _measure_question(stem, stem_words, values)
     _measure_vocabulary(text, stem, words, stem_words, values)
@@ -156,20 +159,19 @@ def _rows_of_words() -> dict[str, tuple[int, ...]]:
 
 def _count_rows(words: list[str], values: dict[str, float]) -> None:
     """For each row of the lexicon, how many of its words there are; for subjects also their share."""
-    rows, counts = _rows_of_words(), [0] * len(_ROWS)
-    for word, times in Counter(words).items():
-        for place in rows.get(word, ()):
-            counts[place] += times
-    total = len(words) or 1
-    for name, count in zip(_ROWS, counts, strict=True):
+    counts: dict[int, int] = {}
+    for places in filter(None, map(_rows_of_words().get, words)):
+        for place in places:
+            counts[place] = counts.get(place, 0) + 1
+    for place, count in counts.items():
+        name, share = _ROWS[place]
         values[name] = log1p(count)
-        values[f"{name}, share"] = count / total
+        values[share] = count / len(words)
 
 
-def _measure_options(options: Options | None, values: dict[str, float]) -> None:
-    texts = options.texts if options else ()
-    count = len(texts) or 1
-    lengths = [text.count(" ") + 1 for text in texts] or [0]
+def _measure_options(texts: tuple[str, ...], values: dict[str, float]) -> None:
+    count = len(texts)
+    lengths = [text.count(" ") + 1 for text in texts]
     values["options"] = float(len(texts))
     values["option words"] = log1p(sum(lengths) / count)
     values["longest option"] = log1p(max(lengths))
@@ -181,27 +183,34 @@ def _measure_options(options: Options | None, values: dict[str, float]) -> None:
     values["of the above"] = float(any("of the above" in text or "of these" in text for text in texts))
 
 
-def _measure_numbers(numbers: list[str], stem: str, low: str, words: int, values: dict[str, float]) -> None:
+def _measure_numbers(numbers: list[str], stem: str, words: int, values: dict[str, float]) -> None:
     amounts = [float(number.replace(",", "")) for number in numbers if len(number) < 16]
     values["numbers"] = log1p(len(numbers))
     values["numbers, share"] = len(numbers) / (words or 1)
     values["distinct numbers"] = log1p(len(set(numbers)))
     values["largest number"] = log1p(min(max(amounts, default=0.0), 1e9))
     values["decimals"] = log1p(sum("." in number for number in numbers))
-    values["percentages"] = log1p(stem.count("%") + low.count("percent"))
-    values["fractions"] = log1p(len(_FRACTION.findall(stem)) if "/" in stem or "\\frac" in stem else 0)
     values["prices"] = log1p(len(_MONEY.findall(stem)))
     values["years"] = log1p(sum(len(number) == 4 and "1400" <= number < "2100" for number in numbers))
-    values["formulas"] = log1p(len(_LATEX.findall(stem)) if "\\" in stem else 0)
+
+
+def _measure_signs(stem: str, low: str, values: dict[str, float]) -> None:
+    values["percentages"] = log1p(stem.count("%") + low.count("percent"))
+    if "/" in stem or "\\frac" in stem:
+        values["fractions"] = log1p(len(_FRACTION.findall(stem)))
+    if "\\" in stem:
+        values["formulas"] = log1p(len(_LATEX.findall(stem)))
     values["dollar signs"] = log1p(stem.count("$"))
     values["operators"] = log1p(len(_OPERATOR.findall(stem)))
 
 
 def _measure_form(text: str, stem: str, low: str, values: dict[str, float]) -> None:
-    values["lines"] = log1p(text.count("\n"))
-    values["indents"] = log1p(len(_INDENT.findall(text)) if "\n" in text else 0)
+    if "\n" in text:
+        values["lines"] = log1p(text.count("\n"))
+        values["indents"] = log1p(len(_INDENT.findall(text)))
     values["code"] = float("```" in text or ">>>" in text or "def " in text or "import " in text)
-    values["labelled parts"] = log1p(len(_LABEL.findall(text)))
+    if ":" in text:
+        values["labelled parts"] = log1p(len(_LABEL.findall(text)))
     values["asks for a box"] = float("\\boxed" in text)
     values["limits the answer"] = float("within" in low and "sentence" in low)
     values["no context"] = float("ontext: None" in text)
@@ -224,16 +233,15 @@ def _measure_question(stem: str, words: list[str], values: dict[str, float]) -> 
     values["ends in ."] = float(last == ".")
     values["ends open"] = float(last == "," or last.isalnum())
     values["blank"] = float("__" in stem or " _ " in stem)
-    values["negated question"] = float(_NEGATED.search(stem) is not None)
+    values["negated question"] = float(any(map(stem.__contains__, _NEGATIONS)) and _NEGATED.search(stem) is not None)
     values["passage"] = float(len(words) > 120 and last == "?" and questions <= 3)
     told = questions and sentences >= 2 and len(words) <= 120 and not values["options"] and not values["labelled parts"]
     values["puzzle"] = min(1.0, sum(map(values.__getitem__, _RELATED)) / 3) if told else 0.0
-    first = words[0] if words else ""
-    for word in _FIRST_WORDS:
-        values[f"first word {word}"] = float(first == word)
+    if words and words[0] in _FIRST_WORDS:
+        values[f"first word {words[0]}"] = 1.0
     asked = set(_LAST_CLAUSE.split(end[-_CLAUSE:])[-1].lower().replace("?", " ").split())
-    for word in _ASKS:
-        values[f"asks {word}"] = float(word in asked)
+    for word in asked.intersection(_ASKS):
+        values[f"asks {word}"] = 1.0
     values["asks how many"] = float("how" in asked and not asked.isdisjoint(("many", "much")))
     values["words of the question"] = log1p(len(asked))
 
@@ -243,31 +251,51 @@ def _measure_vocabulary(
 ) -> None:
     count = len(stem_words) or 1
     lengths = sorted(map(len, stem_words))
-    single = stem_words if lengths[:1] == [1] else []
     values["words"] = log(len(words) or 1)
     values["words before the options"] = log(count)
     values["word length"] = sum(lengths) / count
     values["long words, share"] = (len(lengths) - bisect_left(lengths, 9)) / count
     values["very long words, share"] = (len(lengths) - bisect_left(lengths, 12)) / count
     values["variety"] = len(set(stem_words)) / count**0.5
-    values["symbols, share"] = sum(word in _SYMBOLS for word in single) / count
+    if lengths[:1] == [1]:
+        values["symbols, share"] = sum(map(_SYMBOLS.__contains__, stem_words)) / count
     values["names, share"] = len(_NAME.findall(stem)) / count
-    ascii_only = text.isascii()
-    values["other scripts, share"] = 0.0 if ascii_only else sum(map(len, _FOREIGN.findall(text))) / len(text)
-    values["accents"] = 0.0 if ascii_only else float(_ACCENT.search(text) is not None)
+    if not text.isascii():
+        values["other scripts, share"] = sum(map(len, _FOREIGN.findall(text))) / len(text)
+        values["accents"] = float(_ACCENT.search(text) is not None)
 
 
-def _names() -> Iterable[str]:
-    yield from read_features("", _NOTHING, Task.CHAT).values
-    for task in Task:
-        if task is not Task.CHAT:
-            yield f"task: {task}"
+# In the order of the weights.
+_COUNTED = (
+    *(name for names in _ROWS for name in names),
+    *("options", "option words", "longest option", "option spread", "numeric options", "formula options"),
+    *("judgement options", "name options", "of the above"),
+    *(
+        "numbers",
+        "numbers, share",
+        "distinct numbers",
+        "largest number",
+        "decimals",
+        "percentages",
+        "fractions",
+        "prices",
+    ),
+    *("years", "formulas", "dollar signs", "operators"),
+    *("lines", "indents", "code", "labelled parts", "asks for a box", "limits the answer", "no context"),
+    *("ends in answer", "statements", "quotation marks", "commas, share"),
+    *("sentences", "words a sentence", "questions", "ends in ?", "ends in :", "ends in .", "ends open", "blank"),
+    *("negated question", "passage", "puzzle"),
+    *(f"first word {word}" for word in _FIRST_WORDS),
+    *(f"asks {word}" for word in _ASKS),
+    *("asks how many", "words of the question", "words", "words before the options", "word length"),
+    *("long words, share", "very long words, share", "variety", "symbols, share", "names, share"),
+    *("other scripts, share", "accents"),
+)
+_NOTHING_COUNTED = dict.fromkeys(_COUNTED, 0.0)
 
 
-_NOTHING = Prose(words="", lines="", code=0, logs=0, quotations=0, open_fence=False, cut=False)
-
-
-@cache
 def feature_names() -> tuple[str, ...]:
     """The name of every feature, in a fixed order."""
-    return tuple(_names())
+    tasks = (Task.CHAT, *(task for task in Task if task is not Task.CHAT))
+    first, *others = (f"task: {task}" for task in tasks)
+    return (*_COUNTED, first, "short sum", *others)

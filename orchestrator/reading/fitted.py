@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from itertools import repeat
+from itertools import compress, repeat
 from typing import Any, NamedTuple
 
 from ..once import once_for_each
@@ -42,7 +42,8 @@ class Weights(NamedTuple):
         row = list(map(values.get, self.names, repeat(0.0)))
         shares = [0.0] * len(row)
         for place, weight, mean, least, most in self.slopes:
-            shares[place] = weight * (min(max(row[place], least), most) - mean)
+            value = row[place]
+            shares[place] = weight * ((least if value < least else most if value > most else value) - mean)
         for node in _roots(self.trees):
             while node is not None:
                 place, threshold, low, high, below, above = node
@@ -52,7 +53,7 @@ class Weights(NamedTuple):
                 else:
                     shares[place] += high
                     node = above
-        return {name: logits for name, logits in zip(self.names, shares, strict=True) if logits}
+        return dict(compress(zip(self.names, shares, strict=True), shares))  # of those that have any
 
 
 # A place, a threshold, the logits of a step to the low and to the high side, and what stands there.

@@ -15,7 +15,7 @@ from .features import Family, Features
 
 _LENGTHS = (4, 12, 37, 122, 404)  # words: where the classes of length begin, each about 3.3 times the one before
 _FOREIGN = 0.05  # of the characters in another script: it is a prompt in another language
-_ASKING = ("what", "who", "which", "how", "why", "where", "when", "is")
+_ASKING = tuple(f"first word {word}" for word in ("what", "who", "which", "how", "why", "where", "when", "is"))
 
 
 class Form(StrEnum):
@@ -32,7 +32,7 @@ def form_of(features: Features) -> Form:
     """The form of a prompt with these features."""
     values = features.values
     if features.family is not Family.OPEN:
-        return Form(features.family.value)
+        return Form(features.family)
     if values["labelled parts"] or values["asks for a box"] or values["options"]:
         return Form.GIVEN
     return Form.CODE if values["code"] else Form.OPEN
@@ -44,7 +44,7 @@ def kind_of(features: Features, task: str) -> str:
     values, form = features.values, form_of(features)
     length = bisect_right(_LENGTHS, features.word_count)
     script = "other script" if values["other scripts, share"] > _FOREIGN else ""
-    asks = form is Form.OPEN and any(values.get(f"first word {word}") for word in _ASKING)
+    asks = form is Form.OPEN and any(map(values.get, _ASKING))
     told = task if features.family is Family.OPEN else ""
     return "/".join((form, told, "asks" if asks else "", str(length), script))
 

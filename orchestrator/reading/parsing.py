@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from ..deferred import dataclass
+from ..once import kept_property
 from ..types import Task
 from .answer import AnswerForm, answer_form
 from .prose import Prose, read_prose
@@ -26,7 +25,7 @@ class ParsedPrompt:
         """A text parsed, whatever it is; one that has been parsed already is given back."""
         return prompt if isinstance(prompt, ParsedPrompt) else parse_prompt(prompt)
 
-    @cached_property
+    @kept_property
     def tokens(self) -> Counted:
         """The tokens of the whole text."""
         return Counted(self.text)

@@ -8,10 +8,11 @@ place the earliest row wins, so the more particular ones come first.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from ..once import kept_property
 
 
 class Row(Protocol):
@@ -42,17 +43,18 @@ class PhraseTable(Generic[R]):
 
     def find(self, words: str) -> Iterator[Match[R]]:
         """Every phrase in lower-case text, from left to right, without overlaps."""
-        heads = ((self._at(head), places) for head, places in _word_heads(words).items())
-        tried = sorted((place, begun) for begun, places in heads if begun is not None for place in places)
+        places, heads = _word_heads(words)
         end = 0
-        for place, (pattern, row_of_group) in tried:
-            match = pattern.match(words, place) if place >= end else None
+        for place, begun in zip(places, map(self._at, heads), strict=True):
+            if begun is None or place < end:
+                continue
+            match = begun.pattern.match(words, place)
             if match is not None and match.lastindex is not None:
                 end = match.end()
-                row = row_of_group[match.lastindex - 1]
+                row = begun.row_of_group[match.lastindex - 1]
                 yield Match(self.rows[row], row, match.group(), place)
 
-    @cached_property
+    @kept_property
     def _phrases(self) -> list[tuple[int, str, _Starts]]:
         """Each alternative of each row, in order: the place of the row, the pattern, and how it begins."""
         return [
@@ -111,14 +113,15 @@ _SEPARATORS = _Separators()
 
 
 @lru_cache(2)  # several tables look through the same text, one after the other
-def _word_heads(words: str) -> dict[str, list[int]]:
-    """The first two characters of words, and where such words begin; what is hyphenated is one word."""
-    heads: defaultdict[str, list[int]] = defaultdict(list)
-    place = 0
+def _word_heads(words: str) -> tuple[list[int], list[str]]:
+    """Where words begin, and with which two characters; what is hyphenated is one word."""
+    places, heads, place = [], [], 0
     for word in words.translate(_SEPARATORS).split(" "):
-        heads[word[:2]].append(place)
+        if word:
+            places.append(place)
+            heads.append(word[:2])
         place += len(word) + 1
-    return heads
+    return places, heads
 
 
 def _starts(pattern: str) -> set[str]:

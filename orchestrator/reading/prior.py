@@ -17,7 +17,7 @@ from math import fsum
 from typing import NamedTuple
 
 from ..types import Level
-from .indicators import Indicator
+from .indicators import INDICATORS, Indicator
 from .phrases import Match
 from .prose import Prose
 
@@ -92,9 +92,9 @@ def believed(values: dict[str, float]) -> Iterator[tuple[str, float]]:
 
 def indicated(matches: Iterable[Match[Indicator]], prose: Prose) -> Iterator[tuple[str, float]]:
     """The strongest indicator in full, and a little, bounded, for each other one. A pasted log counts as one."""
-    levels = {f"{match.row.level}: {match.row.name}": match.row.level for match in matches}
+    levels = {_ROWS[match.place]: match.row.level for match in matches}
     if prose.logs:
-        levels[f"{Level.INTERMEDIATE}: log"] = Level.INTERMEDIATE
+        levels[_row(_LOG)] = _LOG.level
     raising = sorted((name for name in levels if levels[name] in LEVEL_WEIGHTS), key=lambda name: -levels[name].rank)
     for name in raising[:1]:
         yield name, LEVEL_WEIGHTS[levels[name]]
@@ -105,11 +105,22 @@ def indicated(matches: Iterable[Match[Indicator]], prose: Prose) -> Iterator[tup
         yield name, _MODIFIER_WEIGHT
 
 
-def plainly_ordered(logits: Mapping[str, float], word_count: int, prose: Prose) -> Iterator[tuple[str, float]]:
+def _row(order: Indicator) -> str:
+    return f"{order.level}: {order.name}"
+
+
+_LOG = Indicator(Level.INTERMEDIATE, "log", "")
+_ROWS = tuple(map(_row, INDICATORS))
+ORDERS = {_row(order): order.level for order in (*INDICATORS, _LOG)}  # by the names of their rows, the levels of orders
+
+
+def plainly_ordered(
+    logits: Mapping[str, float], orders: Iterable[str], word_count: int, prose: Prose
+) -> Iterator[tuple[str, float]]:
     """A row that takes back most of what the subject counts for, among the rows `logits` of a prompt whose hardest
-    order is intermediate."""
-    orders = [level for level in Level if any(name.startswith(f"{level}: ") for name in logits)]
-    if prose.code or prose.logs or not orders or max(orders, key=lambda level: level.rank) is not Level.INTERMEDIATE:
+    order is intermediate. `orders` are the names of the rows of orders."""
+    hardest = max((ORDERS[row] for row in orders), key=lambda level: level.rank, default=None)
+    if prose.code or prose.logs or hardest is not Level.INTERMEDIATE:
         return
     subject = fsum(logit for name, logit in logits.items() if name in _OF_THE_SUBJECT)
     excess = subject - _FOR_EACH_WORD * max(0, word_count - _FIRST_WORDS)

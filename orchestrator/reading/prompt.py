@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import field
-from functools import cached_property
 
 from ..config import RunOptions
 from ..deferred import dataclass, replace
+from ..once import kept_property
 from ..types import Analysis, Prompt, Task
 from .answer import AnswerForm
 from .bounds import Tokenizer
@@ -15,6 +15,7 @@ from .needs import Need, Needs, needs_of, told
 from .parsing import ParsedPrompt, parse_prompt
 from .tokens import Counted, TokenCount
 
+_TASKS = frozenset(Task)
 _STRICT = (AnswerForm.JSON, AnswerForm.NUMBER, AnswerForm.CHOICE)  # an answer in another form is not accepted
 
 
@@ -36,7 +37,7 @@ class Reading:
     def __post_init__(self) -> None:
         self._counts[self.parsed.text] = self.parsed.tokens
 
-    @cached_property
+    @kept_property
     def needs(self) -> Needs:
         """What the user says that the prompt asks for, or what it looks like. Few strategies want to know."""
         return told(self.said) if self.said else needs_of(self.parsed, self.analysis)
@@ -69,19 +70,23 @@ class OfReading:
 def read_prompt(prompt: Prompt, options: RunOptions, analyzer: ComplexityAnalyzer) -> Reading:
     """Read a prompt. Raises ConfigError for a scorer of the user's own that fails, and UsageError for a saving with
     one."""
-    parsed = parse_prompt(prompt.asked)
-    analysis = analyzer.analyze(parsed, saving=options.saving)
+    parsed, analysis = analyzer.read(prompt.asked, saving=options.saving)
     if not prompt.is_alone:
         parsed, analysis = _in_light(prompt, parsed, analysis, analyzer, options.saving)
-    said = {Need(each) for each in options.requires}
-    said |= {need for need, given in ((Need.CRITICAL, options.critical), (Need.ROUTINE, options.routine)) if given}
-    reading = Reading(prompt, parsed, analysis, frozenset(said))
+    reading = Reading(prompt, parsed, analysis, _said(options))
     if prompt.attached or not prompt.is_alone:
         texts = (prompt.text, *(turn.content for turn in (*prompt.before, *prompt.after)))
         analysis = replace(analysis, input_tokens=sum(reading.count(text).expected for text in texts))
-    if options.task in list(Task):
+    if options.task in _TASKS:
         analysis = replace(analysis, task=options.task or analysis.task)
     return reading if analysis is reading.analysis else replace(reading, analysis=analysis)
+
+
+def _said(options: RunOptions) -> frozenset[Need]:
+    """What the user says that the prompt asks for."""
+    said = [Need(each) for each in options.requires]
+    said += [need for need, given in ((Need.CRITICAL, options.critical), (Need.ROUTINE, options.routine)) if given]
+    return frozenset(said)
 
 
 def _in_light(

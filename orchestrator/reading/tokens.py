@@ -13,10 +13,10 @@ older ones, mostly give more tokens: o200k_base is among the densest in use.
 from __future__ import annotations
 
 import math
-import re
-from functools import cached_property
 from typing import NamedTuple
 
+from ..expressions import expression
+from ..once import kept_property
 from .bounds import Bounds, Tokenizer, bounds
 from .exact import exact_tokens
 
@@ -37,7 +37,7 @@ _ASCII_PIECES: tuple[tuple[str, float], ...] = (
     (r"[\x00-\x08\x0e-\x1b\x7f]", 1.0),  # control characters
 )
 # The same words where no letter is marked, told apart by the engine in a fraction of the time.
-_UNMARKED_PIECES = ((r"[A-Z]?[a-z]{1,9}|[A-Z]{1,4}", 1.0), *_ASCII_PIECES[1:])
+_UNMARKED_WORDS = (r"[A-Z]?[a-z]{1,9}|[A-Z]{1,4}", 1.0)
 _OTHER_PIECES: tuple[tuple[str, float], ...] = (
     (_MARKED, 0.4),  # on top of the word that the letter is in: it splits more often
     (r"[\u0080-\u00bf\u00d7\u00f7]", 1.0),  # Latin-1 signs
@@ -52,6 +52,8 @@ _OTHER_PIECES: tuple[tuple[str, float], ...] = (
     (r"[\u2800-\u2fff\u3100-\u33ff\ua000-\uabff\ud7b0-\uf8ff\ufb00-\ufdff]", 2.0),  # rare
     (r"[\U00010000-\U0010ffff]", 2.5),  # emoji and rare scripts
 )
+_IN_ASCII = tuple((expression(pattern), tokens) for pattern, tokens in (_UNMARKED_WORDS, *_ASCII_PIECES[1:]))
+_IN_ANY = tuple((expression(pattern), tokens) for pattern, tokens in _ASCII_PIECES + _OTHER_PIECES)
 
 
 class TokenCount(NamedTuple):
@@ -68,7 +70,7 @@ class Counted:
         self._text = text
         self._tokens: dict[Tokenizer, TokenCount] = {}
 
-    @cached_property
+    @kept_property
     def expected(self) -> int:
         """The estimate."""
         return estimate_tokens(self._text)
@@ -86,7 +88,7 @@ class Counted:
         bound = self._bounds.of(tokenizer)
         return TokenCount(min(self.expected, bound), bound)
 
-    @cached_property
+    @kept_property
     def _bounds(self) -> Bounds:
         return bounds(self._text)
 
@@ -118,5 +120,4 @@ def estimate_tokens(text: str) -> int:
 
 
 def _charge(text: str) -> float:
-    pieces = _UNMARKED_PIECES if text.isascii() else _ASCII_PIECES + _OTHER_PIECES
-    return sum(len(re.findall(pattern, text)) * tokens for pattern, tokens in pieces)
+    return sum([len(pattern.findall(text)) * tokens for pattern, tokens in (_IN_ASCII if text.isascii() else _IN_ANY)])

@@ -73,7 +73,7 @@ def in_words(logits: Mapping[str, float], features: Features) -> dict[str, float
         "options": f"multiple choice, {features.option_count} options",
     }
     named = {row.format_map(counts) if row[0] == "{" else row: rows[row] for row in shown}
-    rest += sum(rows[row] for row in ranked if row not in shown)
+    rest += sum([rows[row] for row in ranked if row not in shown])
     return named | {OTHERS: rest} if rest else named
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from datetime import date, datetime
 from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from ..expressions import expression
 from ..money import Price, price_at
+from ..once import kept_property
 from ..plan import Call, Cascade, Node, models
 from ..reading.bounds import Tokenizer
 from ..types import Level
@@ -225,7 +226,7 @@ class Registry:
             meant = (*meant, *bare.get(without_date, ()))
         return next((spec for spec in meant if spec.provider == asked.provider), next(iter(meant), None))
 
-    @cached_property
+    @kept_property
     def _by_reported(self) -> tuple[Mapping[str, tuple[ModelSpec, ...]], Mapping[str, tuple[ModelSpec, ...]]]:
         """The models that a reply can be from, by their exact names, and by all of their names without a date."""
         exact: dict[str, tuple[ModelSpec, ...]] = {}

@@ -20,8 +20,8 @@ from ..ledger.summing import sum_days
 from .dimensions import By, Grouping, grouping, in_words
 from .model import Group, Report
 from .selection import Selection, in_one_snapshot
-from .spread import Spread, spread
-from .summed import call_sums, run_sums, whole_days
+from .spread import NO_SPREAD, Spread, Together
+from .summed import Sums, call_sums, run_sums, whole_days
 
 _CALL_SUMS = f"""
     SELECT {{keys}}, count(DISTINCT calls.run_id) AS runs,
@@ -93,6 +93,13 @@ class _Sums(NamedTuple):
     ratings: dict[_Key, _Row]
 
 
+class _All(NamedTuple):
+    """The latencies of all groups together: of calls, and of runs."""
+
+    calls: Together
+    runs: Together
+
+
 def summarise(ledger: Ledger | None, selection: Selection, *, by: By | Sequence[By]) -> Report:
     """The selected runs and their calls, by one or several of their properties. No ledger is one without runs.
 
@@ -107,8 +114,9 @@ def summarise(ledger: Ledger | None, selection: Selection, *, by: By | Sequence[
             return _sums(connection, selection, grouped), apart
 
         sums, total = in_one_snapshot(ledger, read)
-    total = total or _total(sums, grouped)
-    groups = [_group(sums, key, grouped) for key in (sums.calls if grouped.is_of_calls else sums.runs)]
+    of_calls, every = grouped.is_of_calls, _All(Together(), Together())
+    groups = [_group(sums, key, every, of_calls=of_calls) for key in (sums.calls if of_calls else sums.runs)]
+    total = total or _total(sums, grouped, every)
     return Report(
         grouping=grouped,
         selection=selection,
@@ -119,7 +127,10 @@ def summarise(ledger: Ledger | None, selection: Selection, *, by: By | Sequence[
 
 def overall(connection: sqlite3.Connection, selection: Selection, *, name: str | None) -> Group:
     """All selected runs and calls as one group, keyed by `name`."""
-    return replace(_total(_sums(connection, selection, _ALL_OF_THEM), _ALL_OF_THEM), key=name)
+    sums, every = _sums(connection, selection, _ALL_OF_THEM), _All(Together(), Together())
+    every.calls.spread_with(sums.latencies.get((None,)))
+    every.runs.spread_with(sums.run_latencies.get((None,)))
+    return replace(_total(sums, _ALL_OF_THEM, every), key=name)
 
 
 def calls_by(connection: sqlite3.Connection, selection: Selection, by: By) -> dict[_Key, _Row]:
@@ -129,17 +140,18 @@ def calls_by(connection: sqlite3.Connection, selection: Selection, by: By) -> di
 
 def _in_order(groups: Sequence[Group], grouped: Grouping) -> list[Group]:
     """By each dimension in turn: times in their own order, of everything else the dearest first."""
+    ranked = [depth for depth, by in enumerate(grouped.by) if not by.is_of_time]
     weights: dict[_Key, tuple[int, int, int]] = {}
     for group in groups:
-        for depth in range(len(group.keys)):
+        for depth in ranked:
             cost, calls, runs = weights.get(group.keys[: depth + 1], (0, 0, 0))
             weights[group.keys[: depth + 1]] = (cost - group.cost_nanousd, calls - group.calls, runs - group.runs)
 
     def place(group: Group) -> list[tuple[Any, ...]]:
-        return [
-            (() if by.is_of_time else weights[group.keys[: depth + 1]]) + (group.keys[depth] or "",)
-            for depth, by in enumerate(grouped.by)
-        ]
+        parts: list[tuple[Any, ...]] = [(key or "",) for key in group.keys]
+        for depth in ranked:
+            parts[depth] = weights[group.keys[: depth + 1]] + parts[depth]
+        return parts
 
     return sorted(groups, key=place)
 
@@ -149,33 +161,28 @@ def _sums(connection: sqlite3.Connection, selection: Selection, grouped: Groupin
     if whole is None:
         return _of_rows(connection, *selection.where(), grouped)
     found = _of_rows(connection, whole.rows_where, whole.rows_parameters, grouped)
-    for key, row in call_sums(connection, selection, whole, grouped):
-        _add(found.calls, key, row)
-        _extend(found.latencies, key, row["latencies"])
+    _add(found.calls, found.latencies, call_sums(connection, selection, whole, grouped))
     runs = _ALL_OF_THEM if grouped.is_of_calls else grouped
-    rated = False
-    for key, row in run_sums(connection, selection, whole, runs):
-        rated = rated or row["rated_runs"] > 0
-        _add(found.runs, key, row)
-        if not grouped.is_of_calls:
-            _extend(found.run_latencies, key, row["latencies"])
-    if rated:
-        for key, row in run_sums(connection, selection, whole, grouped):
-            if row["rated_runs"]:
-                _add(found.ratings, key, row)
+    of_runs = run_sums(connection, selection, whole, runs, with_latencies=not grouped.is_of_calls)
+    _add(found.runs, found.run_latencies, of_runs)
+    if any(row["rated_runs"] for row in of_runs.rows.values()):
+        rated = (
+            run_sums(connection, selection, whole, grouped, with_latencies=False) if grouped.is_of_calls else of_runs
+        )
+        _add(found.ratings, {}, Sums({key: row for key, row in rated.rows.items() if row["rated_runs"]}, {}))
     return found
 
 
-def _add(sums: dict[_Key, _Row], key: _Key, row: _Row) -> None:
+def _add(sums: dict[_Key, _Row], latencies: dict[_Key, array[int]], of_days: Sums) -> None:
     """Add the sums of another part."""
-    there = sums.get(key)
-    sums[key] = row if there is None else {name: value + row[name] for name, value in there.items() if name in row}
-
-
-def _extend(latencies: dict[_Key, array[int]], key: _Key, more: array[int]) -> None:
-    there = latencies.setdefault(key, more)
-    if there is not more:
-        there.extend(more)
+    for key, row in of_days.rows.items():
+        there = sums.get(key)
+        sums[key] = row if there is None else {name: value + row[name] for name, value in there.items() if name in row}
+    for key, more in of_days.latencies.items():
+        if (known := latencies.get(key)) is None:
+            latencies[key] = more
+        else:
+            known.extend(more)
 
 
 def _of_rows(connection: sqlite3.Connection, where: str, parameters: Sequence[str | int], grouped: Grouping) -> _Sums:
@@ -209,54 +216,51 @@ def _of_rows(connection: sqlite3.Connection, where: str, parameters: Sequence[st
     )
 
 
-def _group(sums: _Sums, key: _Key, grouped: Grouping) -> Group:
-    calls, latencies = sums.calls.get(key, {}), spread(sums.latencies.get(key))
-    rated = [sums.ratings[key]] if key in sums.ratings else []
-    if grouped.is_of_calls:
+def _group(sums: _Sums, key: _Key, every: _All, *, of_calls: bool) -> Group:
+    calls, latencies = sums.calls.get(key, {}), every.calls.spread_with(sums.latencies.get(key))
+    rated = (sums.ratings[key],) if key in sums.ratings else ()
+    if of_calls:
         unknown = dict.fromkeys(_RUN_COUNTS) | {"runs": calls["runs"]}
-        return _figures(key, unknown, calls, latencies, judged=[calls], rated=rated)
+        return _figures(key, unknown, calls, latencies, judged=(calls,), rated=rated)
     runs = sums.runs[key]
-    figures = _figures(key, runs, calls, latencies, judged=[runs], rated=rated)
-    return _with_run_latencies(figures, spread(sums.run_latencies.get(key)))
+    waited = every.runs.spread_with(sums.run_latencies.get(key))
+    return _figures(key, runs, calls, latencies, waited, judged=(runs,), rated=rated)
 
 
-def _total(sums: _Sums, grouped: Grouping) -> Group:
+def _total(sums: _Sums, grouped: Grouping, every: _All) -> Group:
     """The sum over all groups; runs are counted on the runs themselves, so each of them once."""
-    figures = _figures(
+    return _figures(
         (),
         {column: sum(row[column] for row in sums.runs.values()) for column in _RUN_COUNTS},
         {column: sum(row[column] for row in sums.calls.values()) for column in _CALL_COUNTS},
-        spread(_all(sums.latencies)),
+        every.calls.spread(),
+        every.runs.spread(),
         judged=(sums.calls if grouped.is_of_calls else sums.runs).values(),
         rated=sums.ratings.values(),
     )
-    return _with_run_latencies(figures, spread(_all(sums.run_latencies)))
-
-
-def _all(latencies: Mapping[_Key, array[int]]) -> array[int]:
-    together = array("I")
-    for part in latencies.values():
-        together.extend(part)
-    return together
-
-
-def _with_run_latencies(group: Group, latencies: Spread) -> Group:
-    return replace(group, p50_run_latency_ms=latencies.p50, p95_run_latency_ms=latencies.p95)
 
 
 def _figures(
-    keys: _Key, runs: _Row, calls: _Row, latencies: Spread, *, judged: Iterable[_Row], rated: Iterable[_Row]
+    keys: _Key,
+    runs: _Row,
+    calls: _Row,
+    latencies: Spread,
+    waited: Spread = NO_SPREAD,
+    *,
+    judged: Iterable[_Row],
+    rated: Iterable[_Row],
 ) -> Group:
-    counts: dict[str, Any] = {column: runs[column] for column in _RUN_COUNTS}
-    counts |= {column: calls.get(column, 0) for column in _CALL_COUNTS}
     (confidence, _), (rating, ratings) = _mean(judged, "confidence", "judged"), _mean(rated, "rating", "rated_runs")
     return Group(
         key=in_words(keys),
         keys=keys,
-        **counts,
+        **{column: runs[column] for column in _RUN_COUNTS},
+        **{column: calls[column] for column in _CALL_COUNTS if column in calls},
         mean_latency_ms=latencies.mean,
         p50_latency_ms=latencies.p50,
         p95_latency_ms=latencies.p95,
+        p50_run_latency_ms=waited.p50,
+        p95_run_latency_ms=waited.p95,
         mean_confidence=confidence,
         rated_runs=ratings,
         mean_rating=rating,
@@ -265,6 +269,7 @@ def _figures(
 
 def _mean(rows: Iterable[_Row], total: str, count: str) -> tuple[float | None, int]:
     """The mean over all rows from their totals and counts, and how many it is of."""
-    pairs = list(rows)
-    number = sum(row[count] for row in pairs)
-    return (sum(row[total] for row in pairs) / number if number else None), number
+    added, number = 0.0, 0
+    for row in rows:
+        added, number = added + row[total], number + row[count]
+    return (added / number if number else None), number

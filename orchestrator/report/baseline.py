@@ -18,50 +18,21 @@ from dataclasses import asdict, field
 from enum import StrEnum
 from typing import Any
 
+from ..clock import local_now
 from ..deferred import dataclass
 from ..ledger.store import Ledger
+from ..ledger.summing import sum_days
 from ..reading.needs import ROUTINE_TASKS
-from ..types import Level
+from .baseline_sums import BASELINE, EASY_LEVELS, Task, TaskSums, task_sums, tier_sums
+from .day_parts import GOOD_RATING, keep_parts, read_parts
 from .idle import Idle
-from .savings import Savings, TierTable, savings, tier_sums
+from .savings import Savings, TierTable, savings
 from .selection import SCHEMA_VERSION, Selection, in_one_snapshot
 from .significance import normal_quantile, wilson
 
 LEAST_RATED = 10
 LEAST_RUNS = 20
-EASY_LEVELS = (Level.BASIC, Level.INTERMEDIATE)
-_EASY = ", ".join(f"'{level}'" for level in EASY_LEVELS)
 EASY_FROM = 0.8
-GOOD_RATING = 0.5
-
-_OF_RUNS = """
-    WITH priced AS (
-        SELECT runs.run_id, runs.task, runs.level, runs.status, runs.confidence, ratings.rating,
-               json_extract(runs.metadata, '$.rollout.taken') AS rolled_out,
-               (SELECT coalesce(sum(coalesce(cost_nanousd, reserved_nanousd)), 0) FROM calls
-                WHERE calls.run_id = runs.run_id) AS cost,
-               (SELECT coalesce(sum(cost_source = 'unpriced'), 0) FROM calls
-                WHERE calls.run_id = runs.run_id) AS unpriced,
-               runs.status = 'complete' AND runs.level IN ({easy})
-                   AND coalesce(ratings.rating, runs.confidence) IS NOT NULL AS counts,
-               coalesce(ratings.rating >= ?, runs.confidence >= ?) AS good
-        FROM runs LEFT JOIN ratings ON ratings.run_id = runs.run_id
-        WHERE {where}
-    )
-    SELECT task, count(*) AS runs, sum(status = 'complete') AS complete_runs, sum(cost) AS cost_nanousd,
-           sum(unpriced) AS unpriced_calls, count(confidence) AS judged, total(confidence) AS confidence,
-           count(rating) AS rated_runs, total(rating) AS rating, total(rating * rating) AS squares,
-           coalesce(sum(rolled_out), 0) AS rollout_runs,
-           sum(counts) AS easy_runs, coalesce(sum(good) FILTER (WHERE counts), 0) AS good_runs,
-           count(rating) FILTER (WHERE counts) AS easy_rated,
-           coalesce(sum(cost) FILTER (WHERE counts), 0) AS easy_nanousd
-    FROM priced GROUP BY 1
-"""
-_ANSWERED = """
-    SELECT runs.task AS task, runs.model_used AS model, count(*) AS runs FROM runs
-    WHERE runs.model_used IS NOT NULL AND {where}
-    GROUP BY 1, 2
-"""
 
 
 class Ease(StrEnum):
@@ -179,17 +150,19 @@ def compare(ledger: Ledger | None, baseline: Span, later: Span, *, threshold: fl
 
     Raises LedgerError.
     """
-    sums, of_tiers = [_Sums({}, {}), _Sums({}, {})], [TierTable(), TierTable()]
+    found = [(TaskSums({}, {}), TierTable())] * 2
     if ledger is not None:
-        spans = (baseline.selection, later.selection)
-        sums, of_tiers = in_one_snapshot(
-            ledger,
-            lambda connection: (
-                [_sums(connection, each, threshold) for each in spans],
-                [tier_sums(connection, each) for each in spans],
-            ),
-        )
-    before, after = sums
+        sum_days(ledger, local_now().date())
+        keep_parts(ledger, BASELINE)
+
+        def read(connection: sqlite3.Connection) -> list[tuple[TaskSums, TierTable]]:
+            parts = [
+                (each.selection, list(read_parts(connection, each.selection, BASELINE))) for each in (baseline, later)
+            ]
+            return [(task_sums(connection, *each, threshold), tier_sums(each[1])) for each in parts]
+
+        found = in_one_snapshot(ledger, read)
+    (before, tiers_before), (after, tiers_after) = found
     tasks = sorted({*before.runs, *after.runs}, key=lambda task: (-before.of(task)["cost_nanousd"], task or ""))
     return Comparison(
         baseline,
@@ -197,49 +170,11 @@ def compare(ledger: Ledger | None, baseline: Span, later: Span, *, threshold: fl
         tuple(_compared(task, before, after) for task in tasks),
         _compared(None, before.total(), after.total(), with_ease=False),
         threshold,
-        savings(of_tiers[0], of_tiers[1], later.idle, later.days),
+        savings(tiers_before, tiers_after, later.idle, later.days),
     )
 
 
-_Task = str | None
-_COLUMNS = (
-    *("runs", "complete_runs", "cost_nanousd", "unpriced_calls", "judged", "confidence", "rated_runs", "rating"),
-    *("squares", "rollout_runs", "easy_runs", "good_runs", "easy_rated", "easy_nanousd"),
-)
-_NOTHING = dict.fromkeys(_COLUMNS, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sums:
-    """What the SELECTs found, by task."""
-
-    runs: Mapping[_Task, Mapping[str, Any]]
-    answered: Mapping[_Task, Mapping[str, int]]
-
-    def of(self, task: _Task) -> Mapping[str, Any]:
-        return self.runs.get(task, _NOTHING)
-
-    def total(self) -> _Sums:
-        """All tasks as one, under None."""
-        runs = {name: sum(row[name] for row in self.runs.values()) for name in _COLUMNS}
-        models: dict[str, int] = {}
-        for found in self.answered.values():
-            for model, count in found.items():
-                models[model] = models.get(model, 0) + count
-        return _Sums({None: runs}, {None: models})
-
-
-def _sums(connection: sqlite3.Connection, selection: Selection, threshold: float) -> _Sums:
-    where, parameters = selection.where()
-    rows = connection.execute(_OF_RUNS.format(where=where, easy=_EASY), (GOOD_RATING, threshold, *parameters))
-    runs = {row["task"]: {name: row[name] for name in _COLUMNS} for row in rows}
-    answered: dict[_Task, dict[str, int]] = {}
-    for row in connection.execute(_ANSWERED.format(where=where), parameters):
-        answered.setdefault(row["task"], {})[row["model"]] = row["runs"]
-    return _Sums(runs, answered)
-
-
-def _compared(task: _Task, before: _Sums, after: _Sums, *, with_ease: bool = True) -> Compared:
+def _compared(task: Task, before: TaskSums, after: TaskSums, *, with_ease: bool = True) -> Compared:
     first, second = _figures(task, before), _figures(task, after)
     change = None
     if first.mean_cost_nanousd and second.mean_cost_nanousd is not None:
@@ -254,7 +189,7 @@ def _compared(task: _Task, before: _Sums, after: _Sums, *, with_ease: bool = Tru
     )
 
 
-def _figures(task: _Task, sums: _Sums) -> Figures:
+def _figures(task: Task, sums: TaskSums) -> Figures:
     row, answered = sums.of(task), sums.answered.get(task, {})
     count = sum(answered.values())
     runs = row["runs"]
@@ -289,7 +224,7 @@ def _mean_and_error(row: Mapping[str, Any]) -> tuple[float, float]:
     return mean, variance / count
 
 
-def _ease(task: _Task, sums: _Sums) -> Easy:
+def _ease(task: Task, sums: TaskSums) -> Easy:
     row = sums.of(task)
     runs = row["easy_runs"]
     good = Interval(row["good_runs"] / runs, *wilson(row["good_runs"], runs)) if runs else None

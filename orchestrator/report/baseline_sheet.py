@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..money import format_short
-from .baseline import EASY_FROM, GOOD_RATING, LEAST_RATED, LEAST_RUNS, Compared, Comparison, Ease, Figures, easy_tasks
+from .baseline import EASY_FROM, LEAST_RATED, LEAST_RUNS, Compared, Comparison, Ease, Figures, easy_tasks
+from .day_parts import GOOD_RATING
 from .figures import Sheet, idle_line, scope
 from .formats import Row
 from .savings import Savings

@@ -11,17 +11,14 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from functools import cache
 from hashlib import sha256
 from html import escape
-from importlib.util import find_spec
-from types import ModuleType
+from pathlib import Path
 from typing import Any
 
-from ..distribution import with_extra
-from ..errors import ConfigError
 from ..expressions import expression
 from ..unseen import without_unseen
+from . import drawing
 
 Spec = Mapping[str, Any]
 
@@ -63,31 +60,10 @@ draw();
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src {scripts}; base-uri 'none'; form-action 'none'"
 
 
-def vl_convert() -> ModuleType:
-    """The library. Raises ConfigError where the extra is not installed."""
-    try:
-        import vl_convert  # heavy
-    except ImportError as error:
-        raise ConfigError("charts need vl-convert, which is not installed", hint=with_extra("charts")) from error
-    return vl_convert
-
-
 def svg(spec: Spec) -> str:
     """A chart as an SVG document on a white ground."""
-    drawn: str = vl_convert().vegalite_to_svg({"background": "white", **_drawable(spec)})
+    drawn: str = drawing.vl_convert().vegalite_to_svg({"background": "white", **_drawable(spec)})
     return drawn
-
-
-@cache
-def _library() -> str:
-    """The drawing library's script. To bundle it takes a second, once in a process."""
-    bundle: str = vl_convert().javascript_bundle()
-    return bundle
-
-
-def has_library() -> bool:
-    """Whether the extra for charts is installed. Imports nothing."""
-    return find_spec("vl_convert") is not None
 
 
 def page(
@@ -98,14 +74,15 @@ def page(
     style: str = "",
     script: str = "",
     reload_s: int | None = None,
+    keep_in: Path | None = None,
 ) -> str:
     """An HTML page of the given parts, which the functions below make. Light or dark as the reader's system is.
 
     A policy in its head forbids it to fetch anything, and any script but its own. `drawn` has its charts drawn, for
-    which the extra is needed; `style` and `script` are added to the page's own; `reload_s` has a browser load it again
-    after so many seconds.
+    which the extra is needed, by a script that is kept in the folder `keep_in`; `style` and `script` are added to the
+    page's own; `reload_s` has a browser load it again after so many seconds.
     """
-    scripts = [*([_library(), _DRAW] if drawn else []), *([script] if script else [])]
+    scripts = [*([drawing.script(keep_in), _DRAW] if drawn else []), *([script] if script else [])]
     allowed = " ".join(f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'" for text in scripts)
     policy = _POLICY.format(scripts=allowed or "'none'")
     name = _written(title)
@@ -174,7 +151,9 @@ _LEFT = ' class="left"'
 def _row(cells: Sequence[str], choice: Mapping[str, Any] | None, left: Collection[int]) -> str:
     written = [_written(cell.strip()) for cell in cells]
     if choice is not None:
-        written[0] = f'<button type="button" data-choice="{escape(json.dumps(choice))}">{written[0]}</button>'
+        written[0] = (
+            f'<button type="button" data-choice="{escape(json.dumps(_drawable(choice)))}">{written[0]}</button>'
+        )
     each = (f"<td{_LEFT if place in left else ''}>{cell}</td>" for place, cell in enumerate(written))
     return f"<tr>{''.join(each)}</tr>"
 

@@ -104,6 +104,11 @@ class Grouping(NamedTuple):
         return bool(self.joined)
 
     @property
+    def names(self) -> list[str]:
+        """What the dimensions are called."""
+        return [each.value for each in self.by]
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """What a group is known by, in SQL."""
         return tuple(each.dimension.sql for each in self.by)

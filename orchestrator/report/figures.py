@@ -209,7 +209,9 @@ def runs_sheet(runs: Sequence[RunLine], title: str, notes: Sequence[str] = ()) -
 
 def report_title(report: Report) -> str:
     """What a report is by, and of which runs."""
-    return f"By {' and '.join(report.grouping.by)}: {scope(report.selection)}"
+    *others, last = report.grouping.names
+    by = f"{', '.join(others)} and {last}" if others else last
+    return f"By {by}: {scope(report.selection)}"
 
 
 def report_notes(report: Report) -> list[str]:

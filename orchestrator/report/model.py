@@ -17,7 +17,7 @@ from .idle import Idle
 from .selection import Selection
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: see deferred.replace
 class Group:
     """The figures of one group, one window of time, or the total.
 
@@ -93,14 +93,15 @@ class Group:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that docs/json.md describes."""
-        fields = asdict(self)
-        del fields["keys"]
-        return fields | {
+        document = {
+            **vars(self),
             "cost": self.cost_nanousd / NANO_PER_DOLLAR,
             "cost_is_lower_bound": self.cost_is_lower_bound,
             "success_rate": self.success_rate,
             "multi_model_share": self.multi_model_share,
         }
+        del document["keys"]
+        return document
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +127,18 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object that docs/json.md describes."""
+        names = self.grouping.names
         return {
             **self.selection.head("report"),
             "by": self.by,
-            "groups": [group.to_dict() | {"keys": self.keys_of(group)} for group in self.groups],
+            "groups": [{**group.to_dict(), "keys": dict(zip(names, group.keys, strict=True))} for group in self.groups],
             "total": self.total.to_dict(),
             "idle": [machine.to_dict() for machine in self.idle],
         }
 
     def keys_of(self, group: Group) -> dict[str, str | None]:
         """What a group of the report is known by, by the name of each dimension."""
-        return dict(zip((each.value for each in self.grouping.by), group.keys, strict=True))
+        return dict(zip(self.grouping.names, group.keys, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

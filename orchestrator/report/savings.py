@@ -11,25 +11,14 @@ have none. A tier without a run in the baseline has nothing to be held against, 
 from __future__ import annotations
 
 import math
-import sqlite3
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
 from ..deferred import dataclass
 from .idle import Idle
-from .selection import Selection
 
 MONTH = 30  # days
-
-_SUMS = """
-    SELECT runs.tier AS tier, count(DISTINCT runs.run_id) AS runs,
-           coalesce(sum(coalesce(calls.cost_nanousd, calls.reserved_nanousd))
-                    FILTER (WHERE json_extract(calls.price, '$.gpu_hour') IS NULL), 0) AS provider_nanousd,
-           coalesce(sum(coalesce(calls.cost_nanousd, calls.reserved_nanousd))
-                    FILTER (WHERE json_extract(calls.price, '$.gpu_hour') IS NOT NULL), 0) AS hosted_nanousd
-    FROM runs LEFT JOIN calls ON calls.run_id = runs.run_id WHERE {where} GROUP BY 1
-"""
 
 
 class TierSums(NamedTuple):
@@ -42,13 +31,6 @@ class TierSums(NamedTuple):
 
 
 TierTable = dict[str | None, TierSums]
-
-
-def tier_sums(connection: sqlite3.Connection, selection: Selection) -> TierTable:
-    """The sums of the selected runs, by tier."""
-    where, parameters = selection.where()
-    rows = connection.execute(_SUMS.format(where=where), parameters)
-    return {row["tier"]: TierSums(row["runs"], row["provider_nanousd"], row["hosted_nanousd"]) for row in rows}
 
 
 class TierSaving(NamedTuple):

@@ -19,13 +19,38 @@ class Spread(NamedTuple):
     p95: int | None
 
 
-def spread(values: array[int] | None) -> Spread:
-    """The mean and the percentiles of latencies in any order."""
-    if not values:
-        return Spread(None, None, None)
-    if len(values) > _MANY:
-        counted = Counter(values)
-        return Spread(sum(values) / len(values), nearest_rank(counted, 50), nearest_rank(counted, 95))
-    ordered = sorted(values)
-    p50, p95 = (ordered[-(-len(ordered) * percent // 100) - 1] for percent in (50, 95))
-    return Spread(sum(ordered) / len(ordered), p50, p95)
+NO_SPREAD = Spread(None, None, None)
+
+
+class Together:
+    """The latencies of several groups, each group counted or sorted once."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[int] = Counter()
+        self._others = array("I")
+
+    def spread_with(self, values: array[int] | None) -> Spread:
+        """The spread of another group, which is added."""
+        if not values:
+            return NO_SPREAD
+        count = len(values)
+        if count > _MANY:
+            counts = Counter(values)
+            self._counts.update(counts)
+            return _spread(counts)
+        self._others.extend(values)
+        ordered = sorted(values)
+        return Spread(sum(ordered) / count, ordered[-(-count * 50 // 100) - 1], ordered[-(-count * 95 // 100) - 1])
+
+    def spread(self) -> Spread:
+        """The spread of all of them."""
+        self._counts.update(self._others)
+        self._others = array("I")
+        return _spread(self._counts)
+
+
+def _spread(counts: Counter[int]) -> Spread:
+    if not counts:
+        return NO_SPREAD
+    mean = sum(value * count for value, count in counts.items()) / counts.total()
+    return Spread(mean, nearest_rank(counts, 50), nearest_rank(counts, 95))

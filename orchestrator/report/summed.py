@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..expressions import expression
-from ..ledger.latencies import add_packing, unpacked
+from ..ledger.latencies import LATENCIES_OF_GROUP, latencies_of_group
 from ..ledger.sum_tables import (
     ALL,
     ALWAYS,
@@ -74,25 +75,29 @@ def whole_days(connection: sqlite3.Connection, selection: Selection, grouped: Gr
     )
 
 
-def call_sums(
-    connection: sqlite3.Connection, selection: Selection, whole: Whole, grouped: Grouping
-) -> Iterator[tuple[Key, Mapping[str, Any]]]:
-    """The sums over the calls of whole days, by key."""
+class Sums(NamedTuple):
+    """The sums of whole days by key, and the milliseconds of their latencies by key."""
+
+    rows: dict[Key, Mapping[str, Any]]
+    latencies: dict[Key, array[int]]
+
+
+def call_sums(connection: sqlite3.Connection, selection: Selection, whole: Whole, grouped: Grouping) -> Sums:
+    """The sums over the calls of whole days."""
     # A run asks a model of one provider.
     of_calls = frozenset(CALL_DIMENSIONS) & _columns(grouped)
     runs = RUNS_BY.get(of_calls - {"provider"} if "model" in of_calls else of_calls, "0")
-    return _read(
-        connection, "call_sums", {"runs": runs, **{name: name for name in CALL_SUMS}}, selection, whole, grouped
-    )
+    names = {"runs": runs, **{name: name for name in CALL_SUMS}}
+    return _read(connection, "call_sums", names, selection, whole, grouped)
 
 
 def run_sums(
-    connection: sqlite3.Connection, selection: Selection, whole: Whole, grouped: Grouping
-) -> Iterator[tuple[Key, Mapping[str, Any]]]:
-    """The sums over the runs of whole days, by key: by a dimension of the calls, it is that of the answering call of
-    runs that were rated."""
+    connection: sqlite3.Connection, selection: Selection, whole: Whole, grouped: Grouping, *, with_latencies: bool
+) -> Sums:
+    """The sums over the runs of whole days: by a dimension of the calls, it is that of the answering call of runs that
+    were rated."""
     names = {name: name for name in (*RUN_SUMS, *RATED)}
-    return _read(connection, "run_sums", names, selection, whole, grouped)
+    return _read(connection, "run_sums", names, selection, whole, grouped, with_latencies=with_latencies)
 
 
 def _read(
@@ -102,19 +107,33 @@ def _read(
     selection: Selection,
     whole: Whole,
     grouped: Grouping,
-) -> Iterator[tuple[Key, Mapping[str, Any]]]:
-    """By key the sums, each by its name and the column that it adds up, and the latencies."""
-    add_packing(connection)
+    *,
+    with_latencies: bool = True,
+) -> Sums:
+    """Sums, each by its name and the column that it adds up."""
     keys = [_in_sums(key) if _is_summed(key) else "NULL" for key in grouped.keys] or ["NULL"]
-    query = f"""
-        SELECT packed(latencies), {", ".join(f"sum({column})" for column in sums.values())}, {", ".join(keys)}
-        FROM {table} AS sums {_in_sums(grouped.joined)} WHERE sums.grain = ? AND {whole.where}
-        GROUP BY {", ".join(str(number) for number in range(2 + len(sums), 2 + len(sums) + len(keys)))}
-    """
+    columns = [
+        *keys,
+        *(f"sum({column})" for column in sums.values()),
+        *([LATENCIES_OF_GROUP] if with_latencies else []),
+    ]
     grain = ALL if whole.pruned_only else _grain(connection, table, selection, grouped)
-    for latencies, *row in connection.execute(query, (grain, *whole.parameters)):
-        found: dict[str, Any] = dict(zip(sums, row, strict=False))
-        yield tuple(row[len(sums) :]), found | {"latencies": unpacked(latencies)}
+    cursor = connection.cursor()
+    cursor.row_factory = None  # plain tuples
+    cursor.execute(
+        f"""
+        SELECT {", ".join(columns)} FROM {table} AS sums {_in_sums(grouped.joined)}
+        WHERE sums.grain = ? AND {whole.where}
+        GROUP BY {", ".join(str(number + 1) for number in range(len(keys)))}
+        """,
+        (grain, *whole.parameters),
+    )
+    found, names, first, last = Sums({}, {}), tuple(sums), len(keys), len(keys) + len(sums)
+    for row in cursor:
+        found.rows[row[:first]] = dict(zip(names, row[first:last], strict=True))
+        if with_latencies and (latencies := latencies_of_group(*row[last:])) is not None:
+            found.latencies[row[:first]] = latencies
+    return found
 
 
 def _grain(connection: sqlite3.Connection, table: str, selection: Selection, grouped: Grouping) -> str:

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from ..choose.choosing import with_strategy_meant
-from ..choose.making import Planned, make_plan
+from ..choose.making import Planned, Planner
 from ..choose.table import Observed, Pace
 from ..clock import Clock, local_now
 from ..confidence.detector import SIGNALS, ConfidenceDetector
@@ -95,6 +95,7 @@ class Engine:
         self.settings = settings
         _check_names(settings)
         self.registry = registry or registry_for(settings)
+        self._planner = Planner(self.registry, settings)
         self._clock = clock
         self._rng = rng or random.SystemRandom()
         self.monotonic = self._monotonic = monotonic
@@ -134,21 +135,18 @@ class Engine:
         Expected costs go by how often the ledger's answers were accepted, unless the plan is not `shown`: no decision
         depends on that, and on a large ledger it takes time to look up.
         """
-        observed = self._observing.observed(options)
-        if shown:
-            observed = replace(observed, accepted=self._observing.accepted(options.threshold))
-        return self._plan(prompt, options, observed)
+        return self._plan(prompt, options, self.observed(options) if shown else self._observing.observed(options))
+
+    def observed(self, options: RunOptions) -> Observed:
+        """What the ledger has seen that a plan which is shown may use. Raises LedgerError if the options depend on
+        it."""
+        accepted = self._observing.accepted(options.threshold)
+        return replace(self._observing.observed(options), accepted=accepted)
 
     def _plan(self, prompt: Prompt, options: RunOptions, observed: Observed, reading: Reading | None = None) -> Planned:
-        return make_plan(
-            prompt,
-            options,
-            registry=self.registry,
-            settings=self.settings,
-            when=self._clock(),
-            observed=observed,
-            reading=reading,
-        )
+        if self._planner.settings is not self.settings:  # somebody has set others
+            self._planner = Planner(self.registry, self.settings)
+        return self._planner.plan(prompt, options, when=self._clock(), observed=observed, reading=reading)
 
     async def run(self, prompt: Prompt, options: RunOptions, observe: Observer = unobserved) -> OrchestrationResult:
         """Plan a run and execute it. Raises an OrchError if nothing could be called, and RunInterrupted if
@@ -361,6 +359,10 @@ class Engine:
             environ={} if options.verify is None else self._for_commands(),
             free_tier=settings.free_tier,
             token_budget=None if options.max_tokens_total is None else TokenBudget(options.max_tokens_total),
+            final=True,
+            answers=True,
+            shown=options.schema
+            is None,  # of an answer that is held against one, what is given is known only afterwards
             cache=self._cache(opened, planned, run.run_id, log.observe),
             by_batch=by_batch,
         )

@@ -7,8 +7,10 @@ keep ─────────────────────────
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import field
 from pathlib import Path
@@ -18,10 +20,12 @@ from ..deferred import dataclass
 from ..ledger.store import Ledger
 from .call.admission import Admission
 from .call.connections import Connections
+from .collecting import collect_as_usual, collect_seldom
 
 if TYPE_CHECKING:
     from .call.cache import AnswerCache
 
+_LOOK_EVERY_S = 0.02  # at what is in the ledger's place
 # What was open when a process was forked: closing it in the child could take the parent's locks away.
 # https://sqlite.org/howtocorrupt.html, 2.6
 _OF_PARENTS: list[object] = []
@@ -36,6 +40,7 @@ class Opened:
     connections: Connections
     cache_bytes: int
     runs: int = 0
+    _looked_at: float = -math.inf
     _answers: AnswerCache | None = None
     _making: threading.Lock = field(default_factory=threading.Lock)
 
@@ -48,6 +53,15 @@ class Opened:
 
                 self._answers = AnswerCache(self.ledger.path, self.cache_bytes)
             return self._answers
+
+    def is_replaced(self) -> bool:
+        """Whether another file is in the ledger's place, as it was a moment ago if runs are in flight: they would fail
+        as well."""
+        now = time.monotonic()
+        if not self.runs or now > self._looked_at + _LOOK_EVERY_S:
+            self._looked_at = now
+            return self.ledger.is_replaced()
+        return False
 
     def close_answers(self) -> None:
         """Close the response cache, if a run used it."""
@@ -116,6 +130,8 @@ class Lifetime:
         """Give back what a run took, and close it if nobody needs it."""
         with self._lock:
             opened.runs -= 1
+            if not opened.runs:
+                collect_as_usual(id(opened))
         await self._close_if_unused(opened)
 
     def _take_opened(self) -> Opened | None:
@@ -123,8 +139,10 @@ class Lifetime:
             self._forget_parent()
         with self._lock:
             opened = self._opened
-            if opened is None or (opened.ledger is not self._ledger and opened.ledger.is_replaced()):
+            if opened is None or (opened.ledger is not self._ledger and opened.is_replaced()):
                 return None
+            if not opened.runs:
+                collect_seldom(id(opened))
             opened.runs += 1
             return opened
 
@@ -139,6 +157,7 @@ class Lifetime:
                 connections = self._connections() if replaced is None else replaced.connections
                 opened = Opened(ledger, self._admission(ledger), connections, self._cache_bytes, runs=1)
                 self._opened = opened
+                collect_seldom(id(opened))
             if replaced is not None and not replaced.runs:
                 replaced.close_answers()
                 replaced.ledger.close()
@@ -166,5 +185,6 @@ class Lifetime:
         """In a forked process: drop what the parent opened, without using or closing it."""
         if self._opened is not None:
             _OF_PARENTS.append(self._opened)
+            collect_as_usual(id(self._opened))
         self._pid, self._opened = os.getpid(), None
         self._lock, self._opening = threading.Lock(), threading.Lock()

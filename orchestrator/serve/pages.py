@@ -36,4 +36,4 @@ def _report(settings: Settings, clock: Clock) -> str:
     if ledger is None:
         return page(None, selection, now=now)
     with ledger:
-        return page(ledger, selection, now=now, reload_s=_RELOAD_S)
+        return page(ledger, selection, now=now, reload_s=_RELOAD_S, keep_in=settings.charts_dir)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from orchestrator import Orchestrator
+from orchestrator.cli.batching.flags import BatchFlags, Via, settings_of, with_settings
 
 Orch = Callable[..., subprocess.CompletedProcess[bytes]]
 Object = dict[str, Any]
@@ -259,3 +260,20 @@ def test_a_dry_run_prices_each_line_and_asks_nothing(orch: Orch, place: Path, us
     assert 0 < found["minimum_nanousd"] < found["expected_nanousd"] < found["maximum_nanousd"]
     assert found["first_models"] == {"gpt-6-luna": 3}
     assert not list(user_files.rglob("*.db"))
+
+
+@pytest.mark.parametrize(
+    ("begun", "given", "expected"),
+    [
+        pytest.param({"engine": "local:4"}, {}, (None, "local:4"), id="workers-stay"),
+        pytest.param({"engine": "local:4"}, {"engine": "local:2"}, (None, "local:2"), id="other-workers"),
+        pytest.param({"engine": "local:4"}, {"via": Via.LIVE}, (Via.LIVE, None), id="back-to-this-process"),
+        pytest.param({"via": Via.AUTO}, {}, (Via.AUTO, None), id="the-way-stays"),
+        pytest.param({"via": Via.AUTO}, {"engine": "local"}, (None, "local"), id="to-workers"),
+    ],
+)
+def test_who_asks_is_kept_with_the_batch_unless_it_is_given_anew(
+    begun: dict[str, Any], given: dict[str, Any], expected: tuple[Via | None, str | None]
+) -> None:
+    goes_on = with_settings(BatchFlags(**given), settings_of(BatchFlags(**begun)))
+    assert (goes_on.via, goes_on.engine) == expected

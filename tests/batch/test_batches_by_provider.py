@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import subprocess
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.config import load_settings
+from orchestrator.batch.backend import Attempt, Task
+from orchestrator.batch.by_provider import ByProvider
+from orchestrator.batch.lines import Line
+from orchestrator.batch.outcomes import Outcome
+from orchestrator.clock import local_now
+from orchestrator.config import RunOptions, load_settings
+from orchestrator.ledger.batches import Job, JobStatus, add_job
+from orchestrator.ledger.store import Ledger
 from orchestrator.money import cost_nanousd
+from orchestrator.providers.batches import BatchLimits
 from orchestrator.registry.loading import registry_for
-from orchestrator.types import Usage
+from orchestrator.run.engine import Engine
+from orchestrator.types import Prompt, Usage
 
 Orch = Callable[..., subprocess.CompletedProcess[bytes]]
 ONE = {"anthropic": "claude-haiku-4-5", "openai": "gpt-5-nano", "google": "gemini-2.5-flash"}
+CLIENTS = {"anthropic": "AnthropicBatches", "openai": "OpenAIBatches", "google": "GoogleBatches"}
 
 
 class Place:
@@ -214,6 +228,86 @@ def test_auto_takes_the_cheaper_way_that_is_in_time(place: Place, argv: tuple[st
     done = place.batch("in.jsonl", "-o", "out.jsonl", "--via", "auto", *argv)
     assert (done.returncode, place.statuses) == (0, {"complete": 2}), done.stderr
     assert place.rows("SELECT count(submission) FROM call_rows") == [(submitted,)]
+
+
+@pytest.mark.parametrize(
+    ("argv", "by_batch"),
+    [
+        pytest.param(("--via", "provider"), 4, id="provider"),
+        pytest.param(("--via", "auto"), 4, id="auto-no-deadline"),
+        pytest.param(("--via", "auto", "--deadline", "2h"), 0, id="auto-too-soon"),
+    ],
+)
+def test_a_dry_run_has_the_price_of_the_way_that_lines_go(place: Place, argv: tuple[str, ...], by_batch: int) -> None:
+    place.asked(4)
+    dry = ("in.jsonl", "--dry-run", "-m", ONE["openai"], "-o")
+    live, found = (json.loads(place.batch(*dry, "json", *more).stdout) for more in ((), argv))
+    assert (live["by_batch"], found["by_batch"], found["unpriced"]) == (0, by_batch, 0)
+    for name in ("minimum_nanousd", "expected_nanousd", "maximum_nanousd"):
+        assert 0 <= found[name] * (2 if by_batch else 1) - live[name] <= 2 * by_batch  # each is rounded up
+    assert (b"4 go by batch" in place.batch(*dry, "text", *argv).stdout) == bool(by_batch)
+    assert place.journal == []
+
+
+@pytest.mark.parametrize(
+    ("provider", "limits", "requests"),
+    [
+        pytest.param("anthropic", BatchLimits(requests=3, bytes=10**9), [3, 3, 1], id="anthropic-count"),
+        pytest.param("google", BatchLimits(requests=3, bytes=10**9), [3, 3, 1], id="google-count"),
+        pytest.param("openai", BatchLimits(requests=100, bytes=300), [2, 2, 2, 1], id="openai-size"),
+        pytest.param("openai", BatchLimits(requests=100, bytes=1), [1] * 7, id="openai-none-fits"),
+    ],
+)
+def test_what_a_provider_does_not_take_at_once_is_split(
+    place: Place, monkeypatch: pytest.MonkeyPatch, provider: str, limits: BatchLimits, requests: list[int]
+) -> None:
+    client = import_module(f"orchestrator.providers.{provider}_batches")
+    monkeypatch.setattr(getattr(client, CLIENTS[provider]), "limits", limits)
+    place.asked(7)
+    assert place.by_provider("-m", ONE[provider], "--max-tokens", "400").returncode == 0
+    sent = place.rows("SELECT requests, bytes FROM provider_submissions ORDER BY created_at, submission")
+    assert [count for count, _ in sent] == requests
+    assert all(size <= limits.bytes or count == 1 for count, size in sent)
+    assert place.statuses == {"complete": 7}
+    place.check_bill()
+    assert len(place.billed()) == 7
+
+
+def test_near_the_deadline_auto_takes_back_what_is_not_answered_and_asks_it_live(
+    tmp_path: Path, user_files: Path, monkeypatch: pytest.MonkeyPatch, place: Place
+) -> None:
+    place.asked(6, "{fault: batch_slow, looks: 1000}")
+    settings = replace(
+        load_settings({}, simulate=True, scenario=tmp_path / "faults.yaml"),
+        run=RunOptions(strategy="fallback", chain=ONE["openai"], max_tokens=400),
+    )
+    began = local_now()
+    passed_h = [0]
+
+    async def sleep(_: float) -> None:
+        passed_h[0] += 1
+
+    async def lines() -> AsyncIterator[Attempt]:
+        for number in range(1, 7):
+            yield Attempt(Line(number, number, number, Prompt(f"What is {number} + {number}?")))
+
+    async def outcomes(ledger: Ledger) -> list[Outcome]:
+        job = Job(0, "01KBATCH0000000000000000AB", began, True, JobStatus.RUNNING, "-", "-", "{}", ledger.process)
+        task = Task(ledger.write(partial(add_job, job=job)), ledger, settings.run, deadline_s=25 * 3600.0)
+        clock = lambda: began + timedelta(hours=passed_h[0])  # noqa: E731
+        backend = ByProvider(Engine(settings, ledger=ledger), clock=clock, sleep=sleep, auto=True)
+        return [outcome async for outcome in backend.work(lines(), task)]
+
+    with Ledger.open(settings.ledger) as ledger:
+        found = asyncio.run(outcomes(ledger))
+    assert Counter(outcome.status for outcome in found) == {"complete": 6}
+    assert len({outcome.line.number for outcome in found}) == 6
+    assert 22 < passed_h[0] < 26
+    ways = dict(
+        place.rows("SELECT submission IS NOT NULL, count(*) FROM call_rows WHERE status = 'completed' GROUP BY 1")
+    )
+    assert ways == {1: 3, 0: 3}  # half of it was answered by the provider when it was cancelled
+    place.check_bill()
 
 
 def test_a_model_that_cannot_be_asked_by_batch_says_so_and_nothing_is_sent(place: Place) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from fractions import Fraction
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.confidence import ConfidenceDetector
+from orchestrator.confidence.cues import CUES, cue_counts
 from orchestrator.confidence.curves import WEIGHTS, Curve, weights
 from orchestrator.confidence.detector import MEASURED, measures_of, read_answer
 from orchestrator.confidence.signals.arithmetic import check_sums, evaluate
@@ -128,3 +130,24 @@ def test_no_text_takes_long_to_read(unit: str) -> None:
     text = unit * (100_000 // len(unit))
     with processor_time_limit(60):
         assess(text, text)
+
+
+_PARTS = [word for cue in CUES.values() for word in cue.words.split()[:2]] + [
+    *("let's double", "lets re", "isn't", "rounds", "due to", "1/2/3", "percents", "remaining", "\n1.", "steps"),
+    *("the text", "explanation:", "assumed", "%", "$", "?", "≈", "_", "-", " ", "\n", "é", "9"),
+]
+
+
+@given(st.lists(st.sampled_from(_PARTS), max_size=12), st.sampled_from(["", " "]))
+def test_cues_are_counted_as_one_pattern_for_each_would(parts: list[str], between: str) -> None:
+    text = between.join(parts)
+    patterns = {
+        name: "|".join(
+            [rf"\b(?:{'|'.join(cue.words.split())})\b"] * bool(cue.words)
+            + [pattern or re.escape(piece) for piece, pattern in cue.pieces.items()]
+        )
+        for name, cue in CUES.items()
+    }
+    assert cue_counts(text, re.findall(r"\w+", text)) == {
+        name: len(re.findall(pattern, text)) for name, pattern in patterns.items()
+    }

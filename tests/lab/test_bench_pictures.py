@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from recorded_answers import WEAK, bench, items
 
 import orchestrator.report.charting as charting
+import orchestrator.report.drawing as drawing
 from orchestrator.errors import ConfigError, UsageError
 from orchestrator.lab.charts import page, picture, reliability
 from orchestrator.lab.pareto import frontier
@@ -128,7 +129,7 @@ def test_no_two_names_stand_in_the_same_place(found: SetReport) -> None:
 def test_the_page_has_all_tables_and_charts_and_fetches_nothing(found: SetReport) -> None:
     written = page(report_of(found))
     assert len(specs(written)) == 1 + len(found.confidence) + 1
-    script = charting.vl_convert().javascript_bundle()
+    script = drawing.vl_convert().javascript_bundle()
     assert script in written
     rest = written.replace(script, "")
     assert rest.count("<table") == 8
@@ -186,5 +187,5 @@ def test_a_character_that_xml_does_not_know_is_replaced_in_pictures_and_pages(ch
 def test_without_the_library_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "vl_convert", None)
     with pytest.raises(ConfigError, match="vl-convert") as refused:
-        charting.vl_convert()
+        drawing.vl_convert()
     assert refused.value.hint == "pip install 'orch-llm[charts]'"

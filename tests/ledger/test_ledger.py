@@ -54,11 +54,22 @@ def test_an_empty_file_becomes_a_ledger(path: Path) -> None:
         ledger.start_run(a_run())
 
 
-def test_it_is_durable_strict_and_in_wal_mode(path: Path) -> None:
+def test_every_commit_is_on_the_disk(path: Path) -> None:
+    """In a process of its own: those of this one do not wait for the disk."""
+    script = (
+        "import sys; from pathlib import Path; from orchestrator.ledger.store import Ledger\n"
+        "with Ledger.open(Path(sys.argv[1])) as ledger:\n"
+        "    print(ledger.read(lambda connection: connection.execute('PRAGMA synchronous').fetchone()[0]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+    assert done.stdout == "2\n"
+
+
+def test_it_is_strict_and_in_wal_mode(path: Path) -> None:
     with Ledger.open(path) as ledger:
-        names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "user_version")
-        found = ledger.read(lambda connection: [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names])
-    assert found == ["wal", 2, 1, 30_000, len(MIGRATIONS)]
+        names = ("journal_mode", "foreign_keys", "busy_timeout", "user_version")
+        pragmas = ledger.read(lambda connection: [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names])
+    assert pragmas == ["wal", 1, 30_000, len(MIGRATIONS)]
     with sqlite3.connect(path) as raw, pytest.raises(sqlite3.IntegrityError):
         raw.execute("INSERT INTO runs (run_id, created_at) VALUES ('x', 'yesterday')")
     raw.close()

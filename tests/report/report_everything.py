@@ -96,7 +96,7 @@ def _call(chance: random.Random, *, may_be_open: bool) -> dict[str, object]:
     counts = {"input_tokens": chance.randrange(99), "latency_ms": chance.choice([None, chance.randrange(999)])}
     where: dict[str, object] = {
         "provider": "acme" if model != "huge" else "other",
-        "role": chance.choice([None, "judge"]),
+        "role": chance.choice([None, "judge", "embedding"]),
     }
     where |= {"price": PRICE, "cached_tokens": chance.choice([0, 7])}
     where["step"] = chance.choice([None, "draft"])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.lab.experiment import Results, results
-from orchestrator.ledger.experiments import TrialRun
+from orchestrator.ledger.experiments import TrialSubject
 from orchestrator.registry.routes import Arm, Experiment
 from orchestrator.report.significance import (
     estimate_mean,
@@ -26,20 +26,21 @@ from orchestrator.report.significance import (
 EXPERIMENT = Experiment("trial", (Arm("control", 0.5, model="a"), Arm("treatment", 0.5, model="b")))
 
 
-def run(arm: str, subject: str, **known: float) -> TrialRun:
-    return TrialRun(
+def subject(arm: str, name: str, **known: float) -> TrialSubject:
+    return TrialSubject(
         arm=arm,
-        subject=subject,
-        complete=bool(known.get("complete", True)),
-        cost_nanousd=int(known.get("cost", 1_000)),
-        latency_ms=int(known.get("latency", 100)),
+        subject=name,
+        runs=int(known.get("runs", 1)),
+        success=float(known.get("complete", True)),
+        cost_nanousd=known.get("cost", 1_000),
+        latency_ms=known.get("latency", 100),
         confidence=known.get("confidence", 0.7),
         rating=known.get("rating"),
     )
 
 
-def of(runs: Sequence[TrialRun], experiment: Experiment = EXPERIMENT) -> Results:
-    return results(experiment, runs, stop=None, state="running")
+def of(subjects: Sequence[TrialSubject], experiment: Experiment = EXPERIMENT) -> Results:
+    return results(experiment, subjects, stop=None, state="running")
 
 
 def verdict(found: Results, metric: str) -> str:
@@ -108,34 +109,38 @@ def test_there_is_no_interval_for_a_single_value_and_nothing_for_none() -> None:
 
 def test_a_difference_that_is_there_is_shown_and_says_which_way_it_goes() -> None:
     draw = random.Random(1)
-    runs = [run("control", f"c{n}", cost=draw.gauss(1_000, 100)) for n in range(100)]
-    runs += [run("treatment", f"t{n}", cost=draw.gauss(900, 100)) for n in range(100)]
+    runs = [subject("control", f"c{n}", cost=draw.gauss(1_000, 100)) for n in range(100)]
+    runs += [subject("treatment", f"t{n}", cost=draw.gauss(900, 100)) for n in range(100)]
     assert verdict(of(runs), "cost").startswith("treatment is better than control (p < 0.001)")
 
 
 def test_a_difference_that_is_not_there_is_not_shown_and_says_what_it_would_take() -> None:
     draw = random.Random(1)
-    runs = [run(arm, f"{arm}{n}", latency=draw.gauss(100, 30)) for arm in ("control", "treatment") for n in range(60)]
+    runs = [
+        subject(arm, f"{arm}{n}", latency=draw.gauss(100, 30)) for arm in ("control", "treatment") for n in range(60)
+    ]
     found = verdict(of(runs), "latency")
     assert found.startswith("no difference shown")
     assert "subjects an arm would show it" in found
 
 
 def test_with_too_few_subjects_nothing_is_said_of_a_difference() -> None:
-    runs = [run("control", f"c{n}") for n in range(29)] + [run("treatment", f"t{n}") for n in range(200)]
+    runs = [subject("control", f"c{n}") for n in range(29)] + [subject("treatment", f"t{n}") for n in range(200)]
     assert verdict(of(runs), "cost") == "not enough data: 200 and 29 subjects of 30 an arm"
     assert verdict(of(runs), "rating") == "not enough data: 0 and 0 subjects of 30 an arm"
     assert all(found.difference is None for found in of(runs).comparisons)
 
 
 def test_a_failure_too_rare_for_the_test_says_how_many_subjects_it_takes() -> None:
-    runs = [run("control", f"c{n}", complete=n > 0) for n in range(50)] + [run("treatment", f"t{n}") for n in range(50)]
+    runs = [subject("control", f"c{n}", complete=n > 0) for n in range(50)] + [
+        subject("treatment", f"t{n}") for n in range(50)
+    ]
     assert verdict(of(runs), "success") == "not enough data: so rare an outcome needs about 500 subjects an arm"
 
 
 def test_one_who_asks_a_hundred_times_counts_once() -> None:
-    runs = [run("control", "one", cost=5_000) for _ in range(100)]
-    found = of([*runs, run("control", "other", cost=1_000), run("treatment", "third")])
+    one = subject("control", "one", runs=100, cost=5_000)
+    found = of([one, subject("control", "other", cost=1_000), subject("treatment", "third")])
     control = found.arms[0]
     assert (control.runs, control.subjects) == (101, 2)
     assert control.estimates["cost"].mean == pytest.approx(3_000 / 1e9)
@@ -143,9 +148,9 @@ def test_one_who_asks_a_hundred_times_counts_once() -> None:
 
 
 def test_arms_that_do_not_have_their_shares_are_warned_of() -> None:
-    runs = [run("control", f"c{n}") for n in range(150)] + [run("treatment", f"t{n}") for n in range(50)]
+    runs = [subject("control", f"c{n}") for n in range(150)] + [subject("treatment", f"t{n}") for n in range(50)]
     assert of(runs).warnings[0].startswith("control has 75.0% of the subjects where its share is 50%")
-    assert not of([run(arm, f"{arm}{n}") for arm in ("control", "treatment") for n in range(100)]).warnings
+    assert not of([subject(arm, f"{arm}{n}") for arm in ("control", "treatment") for n in range(100)]).warnings
 
 
 def test_of_two_equal_arms_one_in_twenty_tests_shows_a_difference() -> None:

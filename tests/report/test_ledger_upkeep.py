@@ -315,7 +315,9 @@ def test_the_commands_say_what_they_did(orch: Callable[..., CompletedProcess[byt
     copy = str(tmp_path / "copy.db")
     assert told("path")["path"] == str(tmp_path / "l.db")
     assert told("backup", copy)["bytes"] > 0
-    assert {check["status"] for check in told("check")["checks"]} <= {"ok", "warning"}
+    checks = told("check")["checks"]
+    assert {check["status"] for check in checks} <= {"ok", "warning"}
+    assert orch("ledger", "check", *at).stdout.count(b"\n") == len(checks)
     assert told("forget", "last")["calls"] == 1
     assert told("redact", "--all")["runs"] == 1
     days = {"summed_days": 0, "pruned_days": 0}
@@ -324,6 +326,9 @@ def test_the_commands_say_what_they_did(orch: Callable[..., CompletedProcess[byt
     assert told("prune", "--older-than", "2100-01-01", "--keep-sums", "--vacuum")["runs"] == 1
     answered = orch("ledger", "query", "SELECT sum(calls) AS calls FROM v_daily", *at, "-o", "csv")
     assert answered.stdout == b"calls\r\n2\r\n"
+    assert orch("budget", "set", "--daily", "5", *at, "--simulate").returncode == 0
+    ask = "SELECT simulated, spent_dollars > 0 AS spent FROM v_budgets"
+    assert orch("ledger", "query", ask, *at, "-o", "csv").stdout == b"simulated,spent\r\n1,1\r\n"
     assert json.loads(orch("ledger", "metadata", *at).stdout)["databases"]["l"]["tables"]["v_runs"]["title"] == "Runs"
 
 
@@ -341,6 +346,7 @@ def test_the_commands_say_what_they_did(orch: Callable[..., CompletedProcess[byt
         (["query"], b"takes one SELECT"),
         (["query", "SELECT 1 AS a, 2 AS a"], b"one name"),
         (["path", "somewhere"], b"takes no name"),
+        (["check", "--full"], b"orch ledger check always reads all of the ledger"),
         (["path", "--vacuum"], b"makes no use of --vacuum"),
         (["query", "SELECT 1", "-o", "pdf"], b"--output takes"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -42,6 +43,8 @@ def test_a_month_and_what_one_model_would_cost(orch: Orch, ledger: str) -> None:
     assert "as it is                        $4.50  95 %: $4.50 to $4.50" in said
     assert "everything on claude-opus-5-5  $24.00" in said
     assert "81.2% of it" in said
+    cheaper = orch("report", "--ledger", ledger, "--project", "monthly", "--against", "gpt-6-luna").stdout.decode()
+    assert re.search(r"saved +-\$\d.* as it is costs \d+(\.\d+)? times that", cheaper)
 
 
 def test_the_object_is_as_documented(orch: Orch, ledger: str) -> None:

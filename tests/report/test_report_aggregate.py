@@ -145,8 +145,9 @@ def test_the_latency_of_a_task_is_that_of_its_complete_runs(recorder: Recorder) 
     assert report(recorder, By.MODEL).total.p95_run_latency_ms is None
 
 
-def test_a_retry_of_the_same_model_is_not_a_second_model(recorder: Recorder) -> None:
+def test_a_retry_of_the_same_model_is_not_a_second_model_and_neither_is_an_embedding(recorder: Recorder) -> None:
     recorder.run({"attempt": 1, "status": CallStatus.FAILED}, {"attempt": 2})
+    recorder.run({"model": "text-embedding-3-small", "role": "embedding"}, {"model": "small"})
     assert report(recorder, By.STRATEGY).total.multi_model_runs == 0
 
 

@@ -25,7 +25,7 @@ from orchestrator.ledger.ratings import Rating, rate
 from orchestrator.ledger.records import CallStatus, CostSource, RunStatus
 from orchestrator.money import format_nanousd
 from orchestrator.period import Period
-from orchestrator.report import charting
+from orchestrator.report import charting, drawing
 from orchestrator.report.aggregate import summarise
 from orchestrator.report.dimensions import By
 from orchestrator.report.outlook import outlook
@@ -129,6 +129,15 @@ def listed(written: str) -> list[dict[str, Any]]:
     return runs
 
 
+def _bars(written: str) -> Iterator[dict[str, Any]]:
+    """What a click on each bar and point of the charts looks for."""
+    for spec in re.findall(r'<figure.*?<script type="application/json">(.*?)</script>', written):
+        known = json.loads(spec)
+        for data in [known.get("data"), *(layer.get("data") for layer in known.get("layer", ()))]:
+            values = [] if data is None or data["values"][0] == {"low": 0, "good": 0} else data["values"]
+            yield from (value["runs"] for value in values)
+
+
 def fits(run: dict[str, Any], choice: dict[str, Any]) -> bool:
     def several(value: Any) -> list[Any]:
         return value if isinstance(value, list) else [value]
@@ -164,16 +173,20 @@ def test_its_figures_are_those_of_sql_to_the_nano_dollar(recorder: Recorder) -> 
     assert read.table("Run")[0][2] == format_nanousd(dearest)
 
 
-def test_every_figure_leads_to_runs_even_where_not_all_are_listed(recorder: Recorder) -> None:
-    written = page(filled(recorder, "third").ledger, REAL, now=NOW)
-    runs, choices = listed(written), _Page(written).choices
+@pytest.mark.parametrize("name", ["third", HOSTILE], ids=["plain", "hostile"])
+def test_every_figure_leads_to_runs_even_where_not_all_are_listed(recorder: Recorder, name: str) -> None:
+    written = page(filled(recorder, name).ledger, REAL, now=NOW)
+    runs, choices, bars = listed(written), _Page(written).choices, list(_bars(written))
     assert len(runs) == 61
+    assert all(bar in choices or any(fits(run, bar) for run in runs) for bar in bars)
+    assert [bar for bar in bars if "budgets" in bar] == [choice for choice in choices if "budgets" in choice] != []
     assert len(choices) > 40
     assert all(any(fits(run, choice) for run in runs) for choice in choices)
     by_day = summarise(recorder.ledger, REAL, by=(By.DAY, By.MODEL)).groups
     figures = recorder.ledger.read(lambda connection: read_figures(connection, REAL, by_day))
     states = recorder.ledger.read(lambda connection: budget_states(connection, NOW.date(), simulated=False))
     few = recorder.ledger.read(lambda connection: listed_runs(connection, REAL, figures, states, newest=0))
+    few = listed(charting.data(few, "listed"))  # as the page writes it
     assert len({run["run"] for run in few}) == len(few)
     assert all(any(fits(run, choice) for run in few) for choice in choices)
 
@@ -186,7 +199,7 @@ def test_names_and_prompts_cannot_write_into_the_page(tmp_path: Path) -> None:
 
     hostile = written(HOSTILE)
     assert _Page(hostile).tags == _Page(written("plain")).tags
-    assert "\u2028" not in hostile.replace(charting._library(), "")
+    assert "\u2028" not in hostile.replace(drawing.script(), "")
     assert any(HOSTILE[:40] in row[0] for row in _Page(hostile).table("Model"))
 
 
@@ -259,10 +272,25 @@ def test_the_command_writes_the_page_to_a_file_or_to_stdout(
     assert b"No runs in this period" in orch("report", "--html", "-").stdout
 
 
+def test_the_script_of_the_charts_is_kept_and_what_others_may_have_written_is_not_read(tmp_path: Path) -> None:
+    folder, made = tmp_path / "cache" / "charts", drawing.script()
+    assert drawing.script(folder) == made
+    (kept,) = folder.iterdir()
+    digest, body = kept.read_text(encoding="utf-8").split("\n", 1)
+    assert body == made
+    other = f"// {body}"
+    kept.write_text(f"{digest}\n{other}", encoding="utf-8")
+    assert drawing.script(folder) == made  # not what was kept by this digest
+    kept.write_text(f"{sha256(other.encode()).hexdigest()}\n{other}", encoding="utf-8")
+    assert drawing.script(folder) == other
+    folder.chmod(0o777)
+    assert drawing.script(folder) == made
+
+
 def test_without_the_library_the_page_has_its_tables(
     recorder: Recorder, orch: Orch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(charting, "has_library", lambda: False)
+    monkeypatch.setattr(drawing, "has_library", lambda: False)
     filled(recorder, "third", 3)
     written = page(recorder.ledger, REAL, now=NOW)
     assert "pip install" in written
@@ -318,9 +346,12 @@ def _clicked(tab: Tab, recorder: Recorder) -> None:
         "(() => { const bar = document.querySelector('figure .mark-rect path'), at = bar.getBoundingClientRect();"
         "return [bar.getAttribute('aria-label'), at.x + at.width / 2, at.y + at.height / 2]; })()"
     )
+    hidden = "getComputedStyle(document.getElementById('every')).display === 'none'"
+    assert tab.run(hidden)  # all are listed
     tab.run(_AWAIT_CHANGE)
     tab.click(x, y)
     assert tab.run(_LISTED) == _runs_of(recorder, named.split("from: ")[1][:10], named.split("model: ")[1][:5])
+    assert not tab.run(hidden)
     tab.run(f"{_AWAIT_CHANGE}; document.querySelector('td button').click()")
     assert tab.run(_LISTED) == _runs_of(recorder, "%", tab.run("document.querySelector('td button').textContent")[:5])
 

@@ -10,7 +10,9 @@ from report_recording import Recorder
 
 from orchestrator.ledger import sums
 from orchestrator.ledger.records import RunStatus
+from orchestrator.ledger.sum_tables import ADD_KINDS_OF_PARTS
 from orchestrator.ledger.summing import sum_days
+from orchestrator.report.baseline import Comparison, Span, compare
 from orchestrator.report.page.material import Material, gather
 from orchestrator.report.stats import stats
 
@@ -28,18 +30,33 @@ def pages_of(recorder: Recorder) -> list[Material | None]:
     ]
 
 
+def comparisons(recorder: Recorder) -> list[Comparison]:
+    """Each selection held against itself, by thresholds that sums can tell and one that they cannot."""
+    spans = [Span(selection, 3) for selection in SELECTIONS.values()]
+    return [compare(recorder.ledger, each, each, threshold=at) for each in spans for at in (0.25, 0.5, 0.251, 1 / 3)]
+
+
 def test_a_report_says_the_same_with_sums_and_without(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     of_rows, at_a_glance = every_report(recorder), stats(recorder.ledger, SELECTIONS["all"], now=TODAY)
-    pages = pages_of(recorder)
+    pages, compared = pages_of(recorder), comparisons(recorder)
     monkeypatch.setattr(sums, "FEWEST_CALLS", 0)
     sum_days(recorder.ledger, TODAY.date())
     assert summed_days(recorder) == DAYS
     assert every_report(recorder) == of_rows
     assert stats(recorder.ledger, SELECTIONS["all"], now=TODAY) == at_a_glance
     assert pages_of(recorder) == pages
-    assert (
-        recorder.ledger.read(lambda db: db.execute("SELECT count(DISTINCT day) FROM page_days").fetchone()[0]) == DAYS
-    )
+    assert comparisons(recorder) == compared
+    kept = "SELECT kind, count(DISTINCT day) FROM page_days GROUP BY 1"
+    kinds = recorder.ledger.read(lambda db: dict(map(tuple, db.execute(kept))))
+    assert kinds == {"page": DAYS, "baseline": DAYS}
+
+
+def test_days_with_an_embedding_are_summed_anew_by_its_migration(recorder: Recorder) -> None:
+    sums.sum_each(["2026-11-19", "2026-11-20"], recorder.ledger.write)
+    recorder.ledger.write(lambda db: db.execute("UPDATE call_sums SET role = NULL WHERE day = '2026-11-20'"))
+    recorder.ledger.write(lambda db: db.execute(ADD_KINDS_OF_PARTS[0]))
+    left = recorder.ledger.read(lambda db: db.execute("SELECT day FROM summed_days").fetchall())
+    assert [row[0] for row in left] == ["2026-11-20"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from rich.console import Console, RenderableType
 from orchestrator.money import format_short
 from orchestrator.period import Period
 from orchestrator.report.aggregate import summarise
-from orchestrator.report.model import By
+from orchestrator.report.dimensions import grouping
+from orchestrator.report.model import By, Group, Report
 from orchestrator.report.period import resolve
 from orchestrator.report.selection import Selection
 from orchestrator.report.stats import stats
@@ -133,6 +134,34 @@ def test_no_figure_loses_a_digit_at_any_width(recorder: Recorder, width: int) ->
         assert "-name" in "".join(re.findall(r"^\S+", text, re.MULTILINE)) or "Today" in text
     if width >= 80:
         assert all(len(line) <= width for text in texts for line in text.splitlines())
+
+
+def test_names_are_not_broken_as_long_as_there_are_figures_to_leave_out(recorder: Recorder) -> None:
+    names = ["gpt-6-luna", "gemini-2.5-flash-lite-preview-2026"]
+    for name in names:
+        counts = {"input_tokens": 1_000, "output_tokens": 10, "latency_ms": 5, "confidence": 0.5}
+        recorder.run({"model": name, "cost_nanousd": 123_400_000, **counts})
+    few = "Runs Calls Input Output"
+    heads = {52: "Calls Cost", 60: "Runs Calls Cost", 80: f"{few} Cost", 100: f"{few} Call conf. Cost"}
+    for width, figures in heads.items():
+        text = by(recorder, By.MODEL, width=width)
+        assert " ".join(line_of(text, "Model").split()[1:]) == figures
+        assert [line_of(text, name).split()[0] for name in names] == names
+    assert "█" in line_of(by(recorder, By.MODEL, width=100), names[0])
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_a_table_of_many_rows_looks_like_one_of_few(width: int) -> None:
+    groups = [
+        Group(key=f"模 {n:03}", keys=(f"模 {n:03}",), runs=1, calls=n % 2, cost_nanousd=10**9 * (n % 8 + 1))
+        for n in range(600)
+    ]
+    few, many = (
+        shown(ReportTable(Report(grouping(By.CATEGORY), REAL, tuple(some), groups[7])), width=width).splitlines()
+        for some in (groups[:8], groups)
+    )
+    assert [line.rstrip() for line in (*many[:11], *many[-2:])] == [line.rstrip() for line in few]
+    assert len(many) == len(few) + 592
 
 
 def test_more_room_shows_more_columns(recorder: Recorder) -> None:

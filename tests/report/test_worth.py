@@ -19,10 +19,12 @@ from report_recording import NOON, Recorder, recording
 from orchestrator.config import Machine
 from orchestrator.ledger.records import RunStatus
 from orchestrator.money import NANO_PER_DOLLAR
+from orchestrator.report.baseline_sums import BASELINE, tier_sums
 from orchestrator.report.blocks import blocks
+from orchestrator.report.day_parts import read_parts
 from orchestrator.report.gpu import Terms, break_even_hours, rents
 from orchestrator.report.idle import idle
-from orchestrator.report.savings import TierSums, savings, tier_sums
+from orchestrator.report.savings import TierSums, TierTable, savings
 from orchestrator.report.selection import Selection
 
 recorder = pytest.fixture(recording)
@@ -101,12 +103,16 @@ def of_tier(tier: str | None) -> dict[str, Any]:
     return {"strategy": "tiers", "metadata": json.dumps({"decisions": decisions})}
 
 
+def tiers_of(recorder: Recorder) -> TierTable:
+    return recorder.ledger.read(lambda connection: tier_sums(read_parts(connection, REAL, BASELINE)))
+
+
 def test_savings_are_by_tier_and_pay_for_the_machines_or_do_not(recorder: Recorder) -> None:
     hosted = {"model": "local", "price": '{"gpu_hour": "0.25"}', "cost_nanousd": 300}
     for _ in range(4):
         recorder.run({"cost_nanousd": 1_000}, **of_tier("TASKS"))
     recorder.run({"cost_nanousd": 50_000}, **of_tier("ARCH"))
-    before = recorder.ledger.read(lambda connection: tier_sums(connection, REAL))
+    before = tiers_of(recorder)
     assert before == {"TASKS": TierSums(4, 4_000, 0), "ARCH": TierSums(1, 50_000, 0)}
     later = {"TASKS": TierSums(10, 2_000, 3_000), None: TierSums(2, 70, 0)}
     found = savings(before, later, [], days=15)
@@ -118,8 +124,7 @@ def test_savings_are_by_tier_and_pay_for_the_machines_or_do_not(recorder: Record
     assert found.roi == pytest.approx(5 / 3)
     assert (found.break_even_runs, found.a_month(found.runs)) == (8, 20)  # 3,000 of 800 a run, in half a month
     recorder.run(hosted, **of_tier(None))
-    both = recorder.ledger.read(lambda connection: tier_sums(connection, REAL))
-    assert both[None] == TierSums(1, 0, 300)
+    assert tiers_of(recorder)[None] == TierSums(1, 0, 300)
 
 
 @pytest.mark.parametrize(

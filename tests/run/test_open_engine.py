@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sqlite3
 import subprocess
@@ -33,7 +34,7 @@ from orchestrator.run import shared
 from orchestrator.run.engine import Engine, RunInterrupted
 from orchestrator.run.events import Event, Waiting
 from orchestrator.run.result import OrchestrationResult
-from orchestrator.types import Prompt
+from orchestrator.types import Completion, Prompt, Request
 
 ASK = replace(RunOptions(), chain="gpt-6-luna")
 
@@ -70,6 +71,38 @@ def test_runs_of_an_open_engine_share_connections_and_ledger(stage: Stage) -> No
 
     asyncio.run(many())
     assert runs_in(stage.ledger) == 200
+
+
+@pytest.mark.parametrize(
+    ("set_before", "during"),
+    [((700, 10, 10), 50_000), ((2_000, 10, 0), 50_000), ((1_234, 5, 5), 1_234), ((0, 10, 10), 0)],
+    ids=["as Python has it", "as Python 3.13 has it", "by the program", "switched off"],
+)
+def test_garbage_is_looked_for_seldom_while_runs_are_in_flight(
+    stage: Stage, tmp_path: Path, set_before: tuple[int, int, int], during: int
+) -> None:
+    seen: set[int] = set()
+
+    def look(_: Request) -> Completion:
+        seen.add(gc.get_threshold()[0])
+        return reply(SURE)
+
+    other = Stage(tmp_path / "other", stage.script)
+    stage.script.acts["gpt-6-luna"] = [look]
+
+    async def in_two_engines() -> None:
+        async with stage.engine() as one, other.engine() as two:
+            await asyncio.gather(ask(one, 3), ask(two, 5))
+            assert gc.get_threshold() == set_before, "open, but idle"
+            await ask(one)
+
+    usual = gc.get_threshold()
+    gc.set_threshold(*set_before)
+    try:
+        asyncio.run(in_two_engines())
+        assert (seen, gc.get_threshold()) == ({during}, set_before)
+    finally:
+        gc.set_threshold(*usual)
 
 
 def test_the_latency_of_a_run_is_without_the_time_it_took_to_load_what_connects(stage: Stage) -> None:

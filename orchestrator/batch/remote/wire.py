@@ -146,6 +146,7 @@ def without_environment(settings: Settings) -> tuple[Settings, dict[str, str]]:
         tuned_file=nowhere,
         config_file=None,
         parsed_dir=None,
+        charts_dir=None,
         models_file=None,
         chains_file=None,
         routing_file=None,

@@ -127,19 +127,23 @@ class BatchFlags(RunFlags):
 # What decides answers and how they are written: it is kept with the job, and stays as it is.
 _KEPT = ("model", "system", "template", "form", "max_time", "max_wait", "max_cost_each", "unordered", "full")
 _ROWS = ("given", "given_for_run")
-# What may be another each time.
-_STAYS = ("via", "concurrency", "max_errors")
+# What stays as well, unless it is given anew.
+_STAYS = ("via", "engine", "concurrency", "max_errors")
 
 _OF_INPUT = ("form", "template", "system", "model", "max_time", "max_wait", "max_cost_each", *_ROWS)
 _OF_FILES = (*REGISTRY_FILES, "scenario")
-_OF_PASS = ("max_cost", "deadline", "verbose", "engine", "at_least_once", *_STAYS)
+_OF_PASS = ("max_cost", "deadline", "verbose", "at_least_once", *_STAYS)
 # What each thing that the command does makes use of, beside the ledger and the config file.
 USES = {
     "orch batch": (*_OF_INPUT, *_OF_FILES, *_OF_PASS, "unordered", "full", "resume", "out"),
-    "orch batch --dry-run": (*_OF_INPUT, *_OF_FILES, "dry_run", "out"),
+    "orch batch --dry-run": (*_OF_INPUT, *_OF_FILES, "via", "deadline", "dry_run", "out"),
     "orch batch list": ("out",),
     "orch batch show": ("out", "which"),
-    "orch batch submit": (*_OF_INPUT, *_OF_FILES, "max_cost", "verbose", *_STAYS, "unordered", "full", "out", "which"),
+    "orch batch submit": (
+        *_OF_INPUT,
+        *_OF_FILES,
+        *("max_cost", "verbose", "via", "concurrency", "max_errors", "unordered", "full", "out", "which"),
+    ),
     "orch batch status": ("out", "which", *_OF_FILES),
     "orch batch fetch": ("which", *_OF_FILES, *_OF_PASS),
     "orch batch cancel": ("which", *_OF_FILES),
@@ -169,7 +173,8 @@ def gives_none(flags: BatchFlags) -> bool:
 
 
 def with_settings(flags: BatchFlags, settings: str) -> BatchFlags:
-    """The flags with what a job was begun with."""
+    """The flags with what a job was begun with. `--via` chooses between this process and providers: workers are then
+    those that `--engine` names beside it."""
     begun: dict[str, Any] = json.loads(settings)
     named = {name: begun[name] for name in _KEPT if name in begun}
     if "form" in named:
@@ -180,6 +185,10 @@ def with_settings(flags: BatchFlags, settings: str) -> BatchFlags:
     stays: dict[str, Any] = {
         name: begun.get(name) if (given := getattr(flags, name)) is None else given for name in _STAYS
     }
+    if flags.via is not None:
+        stays["engine"] = flags.engine
+    elif flags.engine is not None:
+        stays["via"] = None
     if stays["via"] is not None:
         stays["via"] = Via(stays["via"])
     return replace(flags, **named, **rows, **stays)

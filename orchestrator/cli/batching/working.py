@@ -6,12 +6,13 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from datetime import datetime
 from functools import partial
 from itertools import chain
 from typing import BinaryIO
 
 from ...batch.backend import Backend, Task
-from ...batch.estimate import estimate_of
+from ...batch.estimate import ByBatch, estimate_of
 from ...batch.flow import Flow
 from ...batch.lines import Line
 from ...batch.output import STDOUT
@@ -39,7 +40,7 @@ from ..output import Output
 from ..setup import cost_from
 from .backends import Watch, backend_of, window_of
 from .elsewhere import check_engine, on_workers
-from .flags import BatchFlags
+from .flags import BatchFlags, Via
 from .shown import Shown
 from .starting import begin, common_of, deadline_s, options_of_lines, sink_of, wanted
 
@@ -60,19 +61,21 @@ def work(
         Input(given, _stdin()).close()  # nothing is begun for a file that is not there
     with open_ledger(settings.ledger) as ledger:
         asked = wanted(flags, given, resume or flags.resume, settings, ledger)
-        options, common = options_of_lines(asked.flags, settings), common_of(asked.flags)
+        flags = asked.flags
+        check_engine(flags)
+        options, common = options_of_lines(flags, settings), common_of(flags)
         with closing(Input(asked.input, _stdin())) as source:
             engine = Engine(settings, ledger=ledger)
-            written = source.lines(common, asked.flags.form)
+            written = source.lines(common, flags.form)
             lines = _checked(written, source, engine, options, keys_here=flags.engine is None)
             job = begin(asked, limits[1], settings, ledger, local_now())
-            task = _task(job, ledger, options, asked.flags, limits[0])
+            task = _task(job, ledger, options, flags, limits[0])
             try:
-                asking = backend_of(engine, watch := Watch(), asked.flags.via, wait=wait)
+                asking = backend_of(engine, watch := Watch(), flags.via, wait=wait)
                 backend = on_workers(asking, flags, settings, ledger, job, watch)
                 if asked.job is not None:
                     _say_how_far(job, ledger)
-                return _go_through(task, lines, source, backend, watch, asked.flags, verbose=flags.verbose > 0)
+                return _go_through(task, lines, source, backend, watch, flags, verbose=flags.verbose > 0)
             except OrchError as error:
                 stopped = partial(end_job, job=job, status=JobStatus.STOPPED, at=local_now())
                 with suppress(OrchError):
@@ -88,14 +91,31 @@ def estimate(flags: BatchFlags, settings: Settings) -> int:
     engine = Engine(settings)
     with closing(Input(flags.what, _stdin())) as source, render.Progress() as progress:
         lines = source.lines(common_of(flags), flags.form)
-        found = estimate_of(
-            lines, engine, options_of_lines(flags, settings), local_now(), partial(_tell, progress, source)
-        )
+        options, now = options_of_lines(flags, settings), local_now()
+        way = _by_batch(flags, engine, now)
+        found = estimate_of(lines, engine, options, now, partial(_tell, progress, source), way)
     output.emit(found.to_dict())
     if not output.json:
         for line in found.said():
             render.line(line)
     return 0
+
+
+def _by_batch(flags: BatchFlags, engine: Engine, now: datetime) -> ByBatch | None:
+    """Which lines would go through the providers' batch APIs; None for none."""
+    if flags.via in (None, Via.LIVE):
+        return None
+    from ...batch.eligible import Ways, left_out, ways_of  # few batches go this way
+
+    registry, settings = engine.registry, engine.settings
+    if flags.via is Via.PROVIDER:
+        return ByBatch(left_out=left_out(registry, settings.free_tier, now))
+    ways, deadline = partial(ways_of, registry=registry, settings=settings), deadline_s(flags)
+    ledger = Ledger.open_for_reading(settings.ledger)
+    if ledger is None:
+        return ByBatch(Ways(registry, settings.free_tier, deadline, {}))
+    with ledger:
+        return ByBatch(ledger.read(partial(ways, deadline_s=deadline)))
 
 
 def _tell(progress: render.Progress, source: Input, lines: int) -> None:

@@ -33,7 +33,7 @@ def batch(flags: BatchFlags) -> int:
 
     A line of the input is {"prompt": "..."}, or has "messages", and beside it "id", "system" and any option of orch
     run; or it is a row of a table, whose columns --prompt puts together; or a prompt as it is. The same command again
-    goes on where it was stopped. The first Ctrl-C lets what is in flight end, the second cancels it.
+    goes on where it was stopped. The first Ctrl-C or SIGTERM lets what is in flight end, the second cancels it.
 
     Exit codes: 0 all are answered, 10 some are not; otherwise as orch run.
     """

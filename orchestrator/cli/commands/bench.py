@@ -27,7 +27,7 @@ from ...lab.selecting import parse_split, sample
 from ...ledger.queries import find_run
 from ...registry.loading import registry_for
 from ...registry.model import Registry
-from ...report.charting import vl_convert
+from ...report.drawing import vl_convert
 from .. import render
 from ..interrupts import Signals
 from ..options import LedgerFlags, OutputFlags, PriceFlags, RegistryFlags, command

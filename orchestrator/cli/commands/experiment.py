@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +12,7 @@ from ...config import Settings
 from ...deferred import dataclass
 from ...errors import UsageError, did_you_mean
 from ...lab.experiment import METRICS, ArmFigures, Results, results, state_of
-from ...ledger.experiments import Stop, resume, runs_by_arm, stop, stops, trial_runs
+from ...ledger.experiments import Stop, arms_taken, resume, runs_by_arm, stop, stops, trial_subjects
 from ...registry.loading import registry_for
 from ...registry.routes import Arm, Experiment
 from ...report.significance import Estimate
@@ -58,7 +58,7 @@ commands = {"experiment": experiment}
 class _Kept:
     """What the ledger has of experiments."""
 
-    runs: Mapping[str, Mapping[str, int]]
+    arms: Mapping[str, Sequence[str]]
     stops: Mapping[str, Stop]
 
 
@@ -67,7 +67,7 @@ def _kept(settings: Settings) -> _Kept:
     if ledger is None:
         return _Kept({}, {})
     with ledger:
-        return _Kept(runs_by_arm(ledger, simulated=settings.simulate), stops(ledger, simulated=settings.simulate))
+        return _Kept(arms_taken(ledger, simulated=settings.simulate), stops(ledger, simulated=settings.simulate))
 
 
 def _all(settings: Settings, kept: _Kept) -> dict[str, Experiment]:
@@ -75,7 +75,7 @@ def _all(settings: Settings, kept: _Kept) -> dict[str, Experiment]:
     defined = registry_for(settings).routing.experiments
     gone = {
         name: Experiment(name, tuple(Arm(arm, 1 / len(arms)) for arm in arms))
-        for name, arms in kept.runs.items()
+        for name, arms in kept.arms.items()
         if name not in defined
     }
     return {**defined, **gone}
@@ -93,7 +93,14 @@ def _list(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
             "orch experiment list takes no name", hint=f"for its results: orch experiment show {flags.name}"
         )
     kept = _kept(settings)
-    rows = [_row(experiment, kept, _state(experiment, kept, settings)) for experiment in _all(settings, kept).values()]
+    ledger, runs = read_ledger(settings.ledger), dict[str, dict[str, int]]()
+    if ledger is not None:
+        with ledger:
+            runs = runs_by_arm(ledger, simulated=settings.simulate)
+    rows = [
+        _row(experiment, runs.get(experiment.name, {}), _state(experiment, kept, settings))
+        for experiment in _all(settings, kept).values()
+    ]
     output.emit({"schema_version": 1, "simulated": settings.simulate, "experiments": rows})
     if not output.json:
         for row in rows:
@@ -105,8 +112,7 @@ def _list(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
     return 0
 
 
-def _row(experiment: Experiment, kept: _Kept, state: str) -> dict[str, Any]:
-    runs = kept.runs.get(experiment.name, {})
+def _row(experiment: Experiment, runs: Mapping[str, int], state: str) -> dict[str, Any]:
     return {
         "name": experiment.name,
         "description": experiment.description,
@@ -132,11 +138,13 @@ def _show(flags: _ExperimentFlags, output: Output, settings: Settings) -> int:
     kept = _kept(settings)
     experiment = _find(flags, _all(settings, kept))
     ledger = read_ledger(settings.ledger)
-    runs = []
+    subjects = []
     if ledger is not None:
         with ledger:
-            runs = trial_runs(ledger, experiment.name, simulated=settings.simulate)
-    shown = results(experiment, runs, stop=kept.stops.get(experiment.name), state=_state(experiment, kept, settings))
+            subjects = trial_subjects(ledger, experiment.name, simulated=settings.simulate)
+    shown = results(
+        experiment, subjects, stop=kept.stops.get(experiment.name), state=_state(experiment, kept, settings)
+    )
     output.emit({"schema_version": 1, "kind": "experiment", "simulated": settings.simulate} | shown.to_dict())
     if not output.json:
         _print(shown)

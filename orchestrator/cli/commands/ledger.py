@@ -119,7 +119,7 @@ def _prune(flags: _LedgerCommandFlags, settings: Settings) -> int:
         removed = prunable(opened, before) if flags.dry_run else prune(opened, before, keep_sums=flags.keep_sums)
         _shrink(flags, opened)
     verb = "would remove" if flags.dry_run else "removed"
-    said = f"{verb} {removed.runs:,} runs and {removed.calls:,} calls from before {before}"
+    said = f"{verb} {_count(removed.runs, 'run')} and {_count(removed.calls, 'call')} from before {before}"
     figures = {"before": before.isoformat(), "days": removed.days, "runs": removed.runs, "calls": removed.calls}
     return _tell(flags, settings, said, **figures, dry_run=flags.dry_run, keep_sums=flags.keep_sums)
 
@@ -132,7 +132,9 @@ def _forget(flags: _LedgerCommandFlags, settings: Settings) -> int:
     with open_ledger(settings.ledger) as opened:
         run_id = find_recorded(opened, settings, wanted).run.run_id
         removed = forget(opened, run_id)
-    said = f"removed the run {run_id} and its {removed.calls} calls; what it cost stays in reports and budgets"
+    said = (
+        f"removed the run {run_id} and its {_count(removed.calls, 'call')}; what it cost stays in reports and budgets"
+    )
     return _tell(flags, settings, said, run_id=run_id, runs=removed.runs, calls=removed.calls)
 
 
@@ -151,7 +153,7 @@ def _redact(flags: _LedgerCommandFlags, settings: Settings) -> int:
         else:
             runs = redact(opened)
         _shrink(flags, opened)
-    return _tell(flags, settings, f"removed the texts of {runs:,} runs", runs=runs)
+    return _tell(flags, settings, f"removed the texts of {_count(runs, 'run')}", runs=runs)
 
 
 def _merge(flags: _LedgerCommandFlags, settings: Settings) -> int:
@@ -164,7 +166,9 @@ def _merge(flags: _LedgerCommandFlags, settings: Settings) -> int:
             brought = merge(opened, Path(other), host=flags.host, user=flags.user)
             known = f"; {brought.known:,} were known" if brought.known else ""
             sums = f", and the sums of {brought.summed_days:,} pruned days" if brought.summed_days else ""
-            said.append(f"{other}: {brought.runs:,} runs and {brought.calls:,} calls added{sums}{known}")
+            said.append(
+                f"{other}: {_count(brought.runs, 'run')} and {_count(brought.calls, 'call')} added{sums}{known}"
+            )
             if brought.pruned_days:
                 said.append(
                     f"{other}: the sums of runs that were pruned there ({brought.pruned_days:,} days) stay there, as "
@@ -244,6 +248,10 @@ def _shrink(flags: _LedgerCommandFlags, opened: Any) -> None:
     if flags.vacuum and not flags.dry_run:
         with opened.apart() as connection:
             connection.execute("VACUUM")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _tell(flags: _LedgerCommandFlags, settings: Settings, said: str, **figures: Any) -> int:

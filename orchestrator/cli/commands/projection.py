@@ -22,8 +22,10 @@ def projection_lines(projection: Projection) -> Iterator[str]:
     yield f"Projection to {ahead}, from {days} ({span}, {_runs(projection.runs)}):"
     rows = [("as it is", projection.expected, "")]
     if projection.against is not None and projection.saved is not None:
-        share = "" if projection.saved_share is None else f"{projection.saved_share:.1%} of it"
-        rows += [(f"everything on {projection.model}", projection.against, ""), ("saved", projection.saved, share)]
+        rows += [
+            (f"everything on {projection.model}", projection.against, ""),
+            ("saved", projection.saved, _share(projection.saved_share, "of it")),
+        ]
     width = max(len(name) for name, _, _ in rows)
     amount = max(len(format_short(estimate.expected_nanousd)) for _, estimate, _ in rows)
     for name, estimate, more in rows:
@@ -39,9 +41,17 @@ def _today(projection: Projection) -> Iterator[str]:
     spent, mean = projection.known_nanousd, projection.known_nanousd // projection.runs
     yield f"  today so far: {_runs(projection.runs)} for {format_short(spent)}, {format_short(mean)} each"
     if projection.against_nanousd is not None:
-        share = "" if projection.saved_share is None else f": {projection.saved_share:.1%} of it saved"
-        yield f"  everything on {projection.model} would have cost {format_short(projection.against_nanousd)}{share}"
+        share = _share(projection.saved_share, "of it saved")
+        cost = format_short(projection.against_nanousd)
+        yield f"  everything on {projection.model} would have cost {cost}{share and f': {share}'}"
     yield from _notes(projection)
+
+
+def _share(saved: float | None, what: str) -> str:
+    """What of the cost on the other model is saved; below nothing, how many times that cost it is."""
+    if saved is None:
+        return ""
+    return f"{saved:.1%} {what}" if saved >= 0 else f"as it is costs {1 - saved:,.3g} times that"
 
 
 def _interval(estimate: Estimate) -> str:

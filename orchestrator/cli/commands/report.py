@@ -14,8 +14,8 @@ from ...errors import UsageError
 from ...files import replacing
 from ...registry.loading import registry_for
 from ...report.aggregate import summarise
-from ...report.charting import has_library
 from ...report.dimensions import By, dimensions_from
+from ...report.drawing import has_library
 from ...report.figures import report_rows, report_sheet, runs_sheet, stats_rows, stats_sheet
 from ...report.formats import Format
 from ...report.idle import Idle, idle, known_machines
@@ -186,10 +186,11 @@ def _check_used(flags: _ReportFlags) -> None:
 def _written_as_page(flags: _ReportFlags, file: Path) -> int:
     from ...report.page.document import no_charts, page  # heavy
 
-    machines = _machines(settings_from(flags))
+    settings = settings_from(flags)
+    machines = _machines(settings)
     with selected(flags) as (ledger, selection, now):
         on = idle(ledger, selection, machines, now=now, localise=datetime.astimezone)
-        written = page(ledger, selection, now=now, idle=on).encode()
+        written = page(ledger, selection, now=now, idle=on, keep_in=settings.charts_dir).encode()
     if not has_library():
         render.warn(no_charts())
     if str(file) == "-":

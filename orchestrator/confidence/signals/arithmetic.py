@@ -39,7 +39,7 @@ def check_sums(text: str) -> tuple[int, int]:
     """How many of the sums that a text works out are right, and how many wrong. Rounding to the digits shown is right,
     and so is a share given as a percentage."""
     right = wrong = 0
-    for left, result in _sums(unlatex(text)):
+    for left, result in _sums(unlatex(text)) if "=" in text else ():
         value, shown = evaluate(left), evaluate(result)
         if value is None or shown is None:
             continue

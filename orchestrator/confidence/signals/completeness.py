@@ -76,4 +76,6 @@ def _refusal(answer: Answer) -> Iterator[Signal]:
 
 
 def _first(table: PhraseTable[_Phrase], words: str) -> str | None:
-    return next((match.text for match in table.find(words)), None)
+    for match in table.find(words):
+        return match.text
+    return None

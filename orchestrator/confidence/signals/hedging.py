@@ -8,12 +8,12 @@ it cannot answer. Certainty counts little, and only where nothing is hedged: mod
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
+from ...expressions import expression
 from ...reading.phrases import PhraseTable
 from ...reading.prose import Prose
 from ..signal import Answer, Hedge, Signal
@@ -74,11 +74,11 @@ _PHRASES: tuple[_Phrase, ...] = (
 _TABLE = PhraseTable(_PHRASES)
 
 # What stands before a phrase and turns it round ("not uncertain"), or says that the doubt is somebody else's.
-_NEGATED = (
+_NEGATED = expression(
     r"(?:\bnot|\bnever|\bhardly|\bno longer|\bcannot|\bnor|\w+n't|\byet to|\bnothing)"
     r"(?: (?:at|all|really|very|so|that|entirely|completely|fully|particularly|necessarily|yet|be|been|being))* $"
 )
-_OTHERS = (
+_OTHERS = expression(
     r"\b(?:you|you're|you are|you were|you'd|you feel|they|they're|they are|someone|anyone|who is|who are) (?:still )?$"
 )
 
@@ -86,9 +86,9 @@ _OTHERS = (
 def find_hedges(prose: Prose) -> Iterator[Hedge]:
     """The phrases of doubt in a text's own words, without those that are negated or about the reader."""
     for weight, phrase, before in _found(prose.words):
-        if weight != _CERTAIN and not re.search(_OTHERS, before):
+        if weight != _CERTAIN and not _OTHERS.search(before):
             starts_with_author = phrase.startswith(("i ", "i'", "we "))
-            if starts_with_author or not re.search(_NEGATED, before):
+            if starts_with_author or not _NEGATED.search(before):
                 yield Hedge(phrase, weight, damped=weight != MISSING)
 
 
@@ -103,7 +103,7 @@ def hedging(answer: Answer) -> Iterator[Signal]:
     sure = [
         phrase
         for weight, phrase, before in _found(answer.prose.words)
-        if weight == _CERTAIN and not re.search(_NEGATED, before)
+        if weight == _CERTAIN and not _NEGATED.search(before)
     ]
     if sure:
         certainty = min(CERTAINTY_CAP, CERTAINTY_FIRST + CERTAINTY_FURTHER * (len(sure) - 1))

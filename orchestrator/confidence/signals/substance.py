@@ -15,6 +15,7 @@ from ...expressions import expression
 from ...reading.answer import AnswerForm
 from ...reading.prose import EDGE_CHARS
 from ...types import Task
+from ..cues import share_of_foreign
 from ..final import SHORT_WORDS
 from ..keypoints import STOP_WORDS
 from ..signal import Answer, Measure
@@ -85,7 +86,7 @@ def substance(answer: Answer) -> Iterator[Measure]:
     sorry = _APOLOGY.search(text[:400]) is not None
     yield Measure("open: apologises", float(sorry), "begins with an apology" if sorry else "begins without an apology")
     yield Measure("open: obliges", float(_OBLIGING.match(text) is not None), "how it begins")
-    foreign = sum(character > "\x7f" for character in text) / len(text)
+    foreign = share_of_foreign(text)
     yield Measure("open: other scripts", foreign, f"{foreign:.0%} of it not in ASCII")
 
 

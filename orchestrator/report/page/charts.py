@@ -107,7 +107,7 @@ def latencies(models: Sequence[Group]) -> Spec:
     }
 
 
-_CAME_OF_IT = {"answered": _GOOD, "passed on": _BETWEEN, "unanswered": _BAD}
+_CAME_OF_IT = {"answered": _GOOD, "passed on": _BETWEEN, "not taken": _BAD}
 
 
 def legs(flow: Sequence[Leg]) -> Spec:
@@ -115,7 +115,7 @@ def legs(flow: Sequence[Leg]) -> Spec:
     values = []
     for leg in flow:
         name = leg_name(leg.chain, leg.leg)
-        for kind, count in zip(_CAME_OF_IT, (leg.answered, leg.passed_on, leg.unanswered), strict=True):
+        for kind, count in zip(_CAME_OF_IT, (leg.answered, leg.passed_on, leg.not_taken), strict=True):
             if count:
                 runs = {"legs": [f"{name}: {kind}"]}
                 values.append({"leg": name, "came of it": kind, "prompts": count, "runs": runs})
@@ -176,7 +176,9 @@ def budgets(outlooks: Sequence[Outlook]) -> Spec:
         limit = each.state.budget.limit_nanousd or 1
         spent, expected = each.state.committed_nanousd / limit, each.expected_nanousd / limit
         colour = _BAD if spent >= 1 else _BETWEEN if expected > 1 else _GOOD
-        values.append({"budget": str(each.state.budget), "spent": spent, "expected": expected, "colour": colour})
+        name = str(each.state.budget)
+        bar = {"budget": name, "spent": spent, "expected": expected, "colour": colour, "runs": {"budgets": [name]}}
+        values.append(bar)
     y = _names([str(value["budget"]) for value in values], "budget")
     x = {"field": "spent", "type": "quantitative", "title": "of the limit", "axis": {"format": "%"}}
     shown = [{"field": "budget"}, *({"field": name, "format": ".1%"} for name in ("spent", "expected"))]
@@ -186,7 +188,10 @@ def budgets(outlooks: Sequence[Outlook]) -> Spec:
         **_wide(_BAND * max(len(values), 2)),
         "data": {"values": values},
         "layer": [
-            {"mark": {"type": "bar"}, "encoding": {"x": x, "y": y, "color": by_colour, "tooltip": shown}},
+            {
+                "mark": {"type": "bar", "cursor": "pointer"},
+                "encoding": {"x": x, "y": y, "color": by_colour, "tooltip": shown},
+            },
             {"mark": {"type": "tick", "color": _GREY, "thickness": 4}, "encoding": ends},
             {"mark": {"type": "rule", "strokeDash": [4, 4], "color": _GREY}, "encoding": {"x": {"datum": 1}}},
         ],

@@ -13,13 +13,14 @@ from pathlib import Path
 from ...distribution import with_extra
 from ...ledger.store import Ledger
 from ...money import format_nanousd
-from .. import charting
+from .. import charting, drawing
 from ..figures import group_notes, idle_line, scope
 from ..idle import Idle
 from ..imported import in_words
 from ..period import Localise
 from ..selection import Selection
 from . import charts
+from .listed import NEWEST
 from .material import Material, gather
 from .sections import SECTIONS, cost_of, percent, seconds
 
@@ -34,11 +35,13 @@ def page(
     localise: Localise = datetime.astimezone,
     idle: Sequence[Idle] = (),
     reload_s: int | None = None,
+    keep_in: Path | None = None,
 ) -> str:
     """The page of the selected runs, which fetches nothing and runs no script but its own.
 
     `now` is aware, in the user's zone; `idle` are the machines that were on. With `reload_s` a browser loads it again
-    after so many seconds. Without the extra `charts` it has the tables alone, and says so. Raises LedgerError.
+    after so many seconds. The script that draws the charts is kept in the folder `keep_in`. Without the extra `charts`
+    the page has the tables alone, and says so. Raises LedgerError.
     """
     material = gather(ledger, selection, now=now, localise=localise, idle=idle)
     head = charting.note(f"{scope(selection)}; as of {now:%Y-%m-%d %H:%M}")
@@ -46,7 +49,7 @@ def page(
         return charting.page(
             "orch report", [head, charting.note("No runs in this period.")], drawn=False, reload_s=reload_s
         )
-    drawn = charting.has_library()
+    drawn = drawing.has_library()
     return charting.page(
         "orch report",
         [head, *([] if drawn else [charting.note(no_charts())]), *_parts(material, drawn)],
@@ -54,6 +57,7 @@ def page(
         style=_beside("page.css"),
         script=_beside("page.js"),
         reload_s=reload_s,
+        keep_in=keep_in,
     )
 
 
@@ -92,7 +96,7 @@ def _tiles(material: Material) -> list[tuple[str, str]]:
         ("Run, p50", seconds(total.p50_run_latency_ms)),
         ("Run, p95", seconds(total.p95_run_latency_ms)),
         ("Saved by caches", format_nanousd(saved)),
-        ("Rated", f"{rated}{total.rated_runs:,} runs"),
+        ("Rated", f"{rated}{total.rated_runs:,} {'run' if total.rated_runs == 1 else 'runs'}"),
     ]
 
 
@@ -100,7 +104,12 @@ def _runs(material: Material) -> Iterator[str]:
     """The list that the page's script fills."""
     runs, listed = material.models.total.runs, len(material.listed)
     yield charting.heading("Runs", "runs")
-    if listed < runs:
+    if listed < min(runs, NEWEST):
+        yield charting.note(
+            f"{listed:,} of {runs:,} runs are listed: the others were taken out (orch ledger prune, forget), and "
+            "there are only their sums."
+        )
+    elif listed < runs:
         yield charting.note(
             f"{listed:,} of {runs:,} runs are listed: the newest, the most expensive, those that failed, and some for "
             "each figure. orch export has all of them."
@@ -113,6 +122,7 @@ def _runs(material: Material) -> Iterator[str]:
     )
     yield charting.data(list(material.listed), "listed")
     yield charting.data(charts.UNITS[material.figures.unit], "unit")
+    yield charting.data(" --simulate" if material.models.selection.simulated else "", "flags")
 
 
 def no_charts() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 from ...deferred import dataclass
 from ...money import NANO_PER_DOLLAR
 from ...period import Period
+from ..day_parts import read_parts, rows_of
 from ..model import Group
 from ..selection import Selection
 from ..significance import wilson
-from .parts import BINS, DEAREST, FAILED, read_parts, rows_of
+from .parts import BINS, DEAREST, FAILED, PAGE
 
 _MOST_DAYS, _MOST_WEEKS = 92, 106  # so many bars can be told apart on a page
 
@@ -55,15 +56,15 @@ class CacheSaving(NamedTuple):
 
 
 class Leg(NamedTuple):
-    """What came of the prompts that the leg of a chain was asked. `unanswered` are those that it was the last to be
-    asked, and whose answer it did not give."""
+    """What came of the prompts that the leg of a chain was asked. `not_taken` are those that it was the last to be
+    asked, and whose answer was another leg's, or none."""
 
     chain: str
     leg: int
     asked: int
     answered: int
     passed_on: int
-    unanswered: int
+    not_taken: int
     cost_nanousd: int
     models: str
 
@@ -119,7 +120,7 @@ class Figures:
 
 def read_figures(connection: sqlite3.Connection, selection: Selection, days: Sequence[Group]) -> Figures:
     """Everything that the page draws, of the selected runs. `days` are the report's groups by day and model."""
-    parts = list(read_parts(connection, selection))
+    parts = list(read_parts(connection, selection, PAGE))
     where, parameters = selection.where()
     failures = connection.execute(_ERRORS.format(where=where), parameters).fetchall()
     spans = [_span(group) for group in days]
@@ -142,12 +143,22 @@ def read_figures(connection: sqlite3.Connection, selection: Selection, days: Seq
         examples=frozenset(
             {
                 *(of_legs | of_bins),
-                *(row[0] for row in (*dearest, *failed, *rows_of(parts, "of_models"))),
+                *(row[0] for row in (*dearest, *failed)),
+                *_of_bars(rows_of(parts, "of_models"), unit),
                 *(run for _, run in of_strategies.values()),
                 *(row["run_id"] for row in failures),
             }
         ),
     )
+
+
+def _of_bars(rows: Iterable[Sequence[Any]], unit: Period) -> Iterator[str]:
+    """A run for each model of each bar: that of its dearest call."""
+    dearest: dict[tuple[str, str], tuple[int, str]] = {}
+    for day, model, cost, run in rows:
+        key = (start_of(day, unit), model)
+        dearest[key] = max(dearest.get(key, (-1, "")), (cost, run))
+    return (run for _, run in dearest.values())
 
 
 def _legs(rows: Iterable[Sequence[Any]]) -> tuple[tuple[Leg, ...], set[str]]:

@@ -89,7 +89,7 @@ def _legs(connection: sqlite3.Connection, wanted: str) -> dict[str, list[str]]:
     legs: dict[str, list[str]] = {}
     sql = LEGS.format(where="runs.run_id IN (SELECT value FROM json_each(?))")
     for row in connection.execute(sql, (wanted,)):
-        came_of_it = "answered" if row["answered"] else "passed on" if row["passed_on"] else "unanswered"
+        came_of_it = "answered" if row["answered"] else "passed on" if row["passed_on"] else "not taken"
         place = leg_name(row["chain"], row["leg"])
         legs.setdefault(row["run_id"], []).extend([place, f"{place}: {came_of_it}"])
     return legs

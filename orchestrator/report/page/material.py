@@ -10,6 +10,7 @@ from ...deferred import dataclass
 from ...ledger.budgets import budget_states
 from ...ledger.store import Ledger
 from ..aggregate import summarise
+from ..day_parts import keep_parts
 from ..dimensions import By
 from ..idle import Idle
 from ..imported import Beside, imported_beside
@@ -19,7 +20,7 @@ from ..period import Localise
 from ..selection import Selection, in_one_snapshot
 from .figures import Figures, read_figures
 from .listed import listed_runs
-from .parts import keep_parts
+from .parts import PAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def gather(
     if not models.total.runs:
         return None
     by_day = summarise(ledger, selection, by=(By.DAY, By.MODEL)).groups
-    keep_parts(ledger)
+    keep_parts(ledger, PAGE)
     figures = in_one_snapshot(ledger, lambda connection: read_figures(connection, selection, by_day))
     states = ledger.read(lambda connection: budget_states(connection, now.date(), simulated=selection.simulated))
     return Material(

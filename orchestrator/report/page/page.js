@@ -1,6 +1,6 @@
 (() => {
 const read = name => JSON.parse(document.getElementById(name).textContent);
-const all = read("listed"), AT_ONCE = 100;
+const all = read("listed"), flags = read("flags"), AT_ONCE = 100;
 const list = document.getElementById("list"), chosen = document.getElementById("chosen");
 const more = document.getElementById("more"), every = document.getElementById("every");
 const order = document.getElementById("order");
@@ -36,7 +36,7 @@ function item(run) {
   if (run.status !== "complete") put(figures, "span", [run.status, ...run.errors].join(": "), "failed");
   else if (run.errors.length) put(figures, "span", `on the way: ${run.errors.join(", ")}`);
   put(line, "div", run.prompt === null ? "(the prompt was not kept)" : run.prompt, "prompt");
-  put(line, "code", `orch show ${run.run}`);
+  put(line, "code", `orch show ${run.run}${flags}`);
   return line;
 }
 

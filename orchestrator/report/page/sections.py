@@ -118,7 +118,7 @@ def _latencies(material: Material) -> Iterator[Part]:
     days = [each for each in material.days.groups if each.p50_run_latency_ms is not None]
     if material.figures.unit is Period.DAY and days:
         yield charts.latency_over_time(days)
-    total = material.models.total
+    total = material.days.total
     yield charting.table(
         ("Day (a run)", "Runs", "p50", "p95"),
         [
@@ -135,7 +135,7 @@ def _escalation(material: Material) -> Iterator[Part]:
     if not flow:
         return
     yield charts.legs(flow)
-    totals = (f"{sum(each.answered for each in flow):,}", "", f"{sum(each.unanswered for each in flow):,}")
+    totals = (f"{sum(each.answered for each in flow):,}", "", f"{sum(each.not_taken for each in flow):,}")
     yield charting.table(
         ("Leg", "Asked", "Answered", "Passed on", "Not taken", "Cost", "Models"),
         [

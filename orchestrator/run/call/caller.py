@@ -19,13 +19,12 @@ from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ulid import ULID
-
 from ...choose.quote import REASONING, affordable_output, price_for, prices_for, worst_case
 from ...clock import Clock
 from ...config import RetryPolicy, RunOptions
 from ...deferred import dataclass, replace
 from ...errors import Billed, BudgetError, LedgerError, ProviderError
+from ...ids import new_id
 from ...ledger.entries import left_nanousd
 from ...ledger.posting import AtOnce
 from ...ledger.records import CallRecord, CallStatus
@@ -42,7 +41,7 @@ from .admission import Admission, HeldUpError
 from .allowance import Allowance, CostShare, TokenBudget
 from .attempt import Answered, Attempt
 from .connections import Connections
-from .patience import Patience
+from .patience import ENDLESS, Patience
 from .permit import Permit
 from .retry import Backoff
 from .run_log import Beside, RunLog
@@ -96,7 +95,7 @@ class Order:
     logprobs: bool = False
     spare: bool = False
     begin_by: float = math.inf
-    patience: Patience = Patience()
+    patience: Patience = ENDLESS
     cache: RunCache | None = None
     place: tuple[int, ...] = ()
     fresh: dict[str, str] = field(default_factory=dict)
@@ -200,7 +199,8 @@ class Caller:
     ) -> Answered:
         try:
             self._connections.get(spec.provider)  # a connection made for the first time takes none of the call's time
-            order = replace(order, patience=order.patience.started(self._monotonic()))
+            if (patience := order.patience.started(self._monotonic())) is not order.patience:
+                order = replace(order, patience=patience)
             if reserved is not None:
                 return await self._send_reserved(reserved, order)
             return await self._send(spec, request, order, 1, step, role)
@@ -313,8 +313,7 @@ class Caller:
         if order.by_batch is not None:
             prices = tuple(None if price is None else price.for_batches() for price in prices)
         price = prices[0]
-        record = self._record(spec, order, now=now, number=number, step=step, role=role)
-        record = replace(record, price=None if price is None else price_json(price))
+        record = self._record(spec, order, now=now, number=number, step=step, role=role, price=price)
         hosted_by_user = PROVIDERS[spec.provider].self_hosted
         if order.token_budget is not None and order.options.max_tokens is None:
             request = self._within(order.token_budget, request, record, order)
@@ -325,7 +324,7 @@ class Caller:
                 request = await self._affordable(request, known, record, order)
             limit, timeout_s = request.max_tokens, order.options.timeout_s
             worst = max(worst_case(each, order.load, limit, timeout_s) for each in known)
-        status, sent_at = (CallStatus.SENT, self._clock()) if sending else (CallStatus.RESERVED, None)
+        status, sent_at = (CallStatus.SENT, now) if sending else (CallStatus.RESERVED, None)
         record = replace(record, reserved_nanousd=worst, status=status, sent_at=sent_at)
         exempt = hosted_by_user or (worst is None and order.options.allow_unpriced)
 
@@ -354,10 +353,11 @@ class Caller:
         role: str | None,
         number: int = 1,
         now: datetime | None = None,
+        price: Price | None = None,
     ) -> CallRecord:
         now = now or self._clock()
         return CallRecord(
-            call_id=str(ULID.from_datetime(now)),
+            call_id=new_id(now),
             run_id=order.run_id,
             created_at=now,
             day=now.date().isoformat(),
@@ -368,6 +368,7 @@ class Caller:
             simulated=order.simulated,
             step=step,
             role=role,
+            price=None if price is None else price_json(price),
         )
 
     async def reserve(
@@ -406,8 +407,9 @@ class Caller:
                 attempt = self._attempt(draft, order, provider)
                 try:
                     await self.reserve([draft], at_once)
-                    with suppress(LedgerError):
-                        await self._admission.note_late(permit)
+                    if permit.slot is not None:
+                        with suppress(LedgerError):
+                            await self._admission.note_late(permit)
                 except BaseException as error:
                     if draft.record.call_id not in self.log.calls:
                         if at_once is not None:

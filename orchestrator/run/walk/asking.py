@@ -151,16 +151,16 @@ class Asker:
 
     def _request(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> tuple[Request, Order]:
         """The request, and the order with its load."""
-        base = prompt_load(self.reading, order.options, spec)
-        if material.judging:
+        base, judging = prompt_load(self.reading, order.options, spec), material.judging
+        if judging:
             base = replace(base, output_tokens=VERDICT_TOKENS)
         composed = compose(call, self.reading.prompt, material, base, self.reading.count)
-        most = reply_limit(call, order.options.max_tokens, judging=material.judging)
+        most = reply_limit(call, order.options.max_tokens, judging=judging)
         limit = max(output_limit(spec, composed.load, most), 1)
         wanted = order.options.served or _BY_NOBODY
         expected = min(composed.load.output_tokens, limit)
         passed = self._passed(call, spec, order, limit)
-        tools = order.options.tools if call.template is None and not material.judging else ()
+        tools = order.options.tools if call.template is None and not judging else ()
         request = Request(
             model=spec.id,
             messages=self._messages(composed, spec),
@@ -171,15 +171,18 @@ class Asker:
             seed=passed.seed,
             effort=passed.effort,
             thinking_tokens=passed.thinking_tokens,
-            stop=() if material.judging else passed.stop,
+            stop=() if judging else passed.stop,
             response_format=self._format(call, spec, material, order),
-            logprobs=(order.logprobs or wanted.logprobs) and Feature.LOGPROBS in spec.supports and not material.judging,
+            logprobs=(order.logprobs or wanted.logprobs) and Feature.LOGPROBS in spec.supports and not judging,
             top_logprobs=wanted.top_logprobs,
             tools=tools,
             tool_choice=_tool_choice(tools, order),
             caching=self._caching(composed, tools, order),
         )
-        return request, replace(order, load=replace(composed.load, output_tokens=expected))
+        load = (
+            composed.load if expected == composed.load.output_tokens else replace(composed.load, output_tokens=expected)
+        )
+        return request, replace(order, load=load)
 
     def _caching(self, composed: Composed, tools: tuple[Tool, ...], order: Order) -> Caching | None:
         if not order.options.provider_cache:

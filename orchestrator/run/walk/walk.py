@@ -38,9 +38,7 @@ class Execution(Context):
     async def run(self, plan: Node) -> Outcome:
         """The plan's outcome. Raises the error that it ended in, or IncompleteError with what there is by then."""
         try:
-            # Of an answer that is held against a schema, what is given is known only afterwards.
-            order = replace(self.order, final=True, answers=True, shown=self.order.options.schema is None)
-            outcome = await self._walk(plan, {}, order)
+            outcome = await self._walk(plan, {}, self.order)
             return await examined(self, Accept(), outcome, self.order)
         except (ProviderError, BudgetError) as error:
             if self.best is None or broke_off(error):
@@ -84,15 +82,15 @@ class Execution(Context):
         answers: list[Outcome] = []
         fresh: dict[str, dict[str, str]] = {}  # of the legs whose answers were not accepted, by their calls
         threshold = self.threshold(node.accept)
-        inner = replace(order, final=False, logprobs=LOGPROBS in node.accept.signals)
+        logprobs = LOGPROBS in node.accept.signals
         legs = list(node.legs)
         while legs:
             leg, before = legs.pop(0), self.best
+            # The last one's answer is the cascade's, accepted or not, where there is no other.
+            shown, spare = (False, True) if legs else (order.shown and seen is None, order.spare or seen is not None)
+            one = replace(order, final=False, logprobs=logprobs, shown=shown, spare=spare, fresh={})
             if legs:
-                one = self.keeping(replace(inner, shown=False, spare=True, fresh={}))
-            else:  # accepted or not, it is the answer where there is no other
-                spare = order.spare or seen is not None
-                one = replace(inner, shown=order.shown and seen is None, spare=spare, fresh={})
+                one = self.keeping(one)
             try:
                 outcome = await self._walk(leg, given, one)
                 if order.final:
