@@ -180,7 +180,7 @@ def test_a_model_may_answer_in_words_all_the_same(tmp_path: Path) -> None:
 )
 def test_which_tool_is_called_can_be_chosen(tmp_path: Path, choice: str, sent: str) -> None:
     stage = Stage(tmp_path, Script({"claude-haiku-5-5": [calling()]}))
-    offered = {"chain": "haiku", "tools": (WEATHER, Tool("none", "", SCHEMA))}
+    offered: dict[str, Any] = {"chain": "haiku", "tools": (WEATHER, Tool("none", "", SCHEMA))}
     stage.run(ASKED, **offered, tool_choice=choice)
     assert stage.script.sent[0].tool_choice == sent
     with pytest.raises(UsageError, match="there is no tool 'nix' among those that are offered"):
