@@ -26,7 +26,7 @@ from .schema_of_submissions import BATCH_COLUMNS, OF_SUBMISSIONS
 from .schema_of_sums import OF_SUMS
 from .schema_of_writes import OF_WRITES
 from .schema_statements import DAY_OF_RUN, OF_BOTH, ends_sums, with_columns
-from .sum_tables import ADD_BATCH_SUMS, ADD_KINDS_OF_PARTS
+from .sum_tables import ADD_BATCH_SUMS, ADD_KINDS_OF_PARTS, ADD_PRUNED_PARTS
 from .views import remake_views
 
 # What the calls of a run cost, as an expression over them: null if one is unpriced; one that is not settled yet counts
@@ -179,6 +179,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _OF_SUBMISSIONS,
     ADD_KINDS_OF_PARTS,
     (),  # `v_budgets` has what simulated runs spend
+    ADD_PRUNED_PARTS,
     OF_WRITES,
 )
 _FIRST_WITH_VIEWS = 10
