@@ -179,8 +179,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _OF_SUBMISSIONS,
     ADD_KINDS_OF_PARTS,
     (),  # `v_budgets` has what simulated runs spend
-    ADD_PRUNED_PARTS,
     OF_WRITES,
+    ADD_PRUNED_PARTS,
 )
 _FIRST_WITH_VIEWS = 10
 
