@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from contextlib import aclosing
 from functools import partial
 
 from ..deferred import dataclass
 from ..errors import BudgetError, OrchError
-from ..ledger.batches import keep_lines
+from ..ledger.batches import keeping
+from ..ledger.posting import Postable
 from ..run.engine import Engine
 from ..run.events import Observer, unobserved
 from ..run.given import options_over
@@ -98,10 +98,10 @@ def _run_ids(attempt: Attempt, task: Task) -> Callable[[], str]:
     return next_run_id
 
 
-def _keep(connection: sqlite3.Connection, result: OrchestrationResult, line: Line, task: Task) -> None:
-    """In the transaction that ends a run: write what came of its line, so that neither is there without the other."""
-    if _is_kept(result):
-        keep_lines(connection, task.job, [outcome_of(line, result, full=task.full).to_keep()])
+def _keep(result: OrchestrationResult, line: Line, task: Task) -> Postable[None] | None:
+    """The change that is made with the end of a run: what came of its line, so that neither is there without the
+    other."""
+    return keeping(task.job, outcome_of(line, result, full=task.full).to_keep()) if _is_kept(result) else None
 
 
 def _is_kept(result: OrchestrationResult) -> bool:

@@ -130,14 +130,13 @@ class Served:
 
     `key` is the name of the client's key. `stay_with` is the model that began a conversation with tools: it goes on,
     and the others stand in for it. `logprobs`: the reply's are wanted, whatever they are used for, with those of
-    `top_logprobs` tokens in each place. `tool_choice` is `auto`, `none`, `required`, or the name of a tool after `=`.
+    `top_logprobs` tokens in each place.
     """
 
     key: str | None = None
     stay_with: str | None = None
     logprobs: bool = False
     top_logprobs: int = 0
-    tool_choice: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -287,6 +286,13 @@ class RunOptions:
         Kind.TOOLS,
         "Tools to offer to the model, in OpenAI's or Anthropic's format.",
         metavar="FILE.json",
+        takers=("cheapest", "round-robin", "cost", "capability", *_CASCADES),
+    )
+    tool_choice: str = option(
+        "auto",
+        Kind.TEXT,
+        "Whether a tool is to be called: auto, none, required, or the name of the one to call. Needs --tools.",
+        metavar="CHOICE",
         takers=("cheapest", "round-robin", "cost", "capability", *_CASCADES),
     )
     max_latency_s: float | None = option(

@@ -24,6 +24,7 @@ from .schema_of_leases import OF_LEASES
 from .schema_of_pruning import OF_PRUNING
 from .schema_of_submissions import BATCH_COLUMNS, OF_SUBMISSIONS
 from .schema_of_sums import OF_SUMS
+from .schema_of_writes import OF_WRITES
 from .schema_statements import DAY_OF_RUN, OF_BOTH, ends_sums, with_columns
 from .sum_tables import ADD_BATCH_SUMS, ADD_KINDS_OF_PARTS
 from .views import remake_views
@@ -178,6 +179,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _OF_SUBMISSIONS,
     ADD_KINDS_OF_PARTS,
     (),  # `v_budgets` has what simulated runs spend
+    OF_WRITES,
 )
 _FIRST_WITH_VIEWS = 10
 

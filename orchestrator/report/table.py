@@ -173,30 +173,34 @@ class _LongTable:
         return sum(self._widths) + len(_GAP) * (len(self._widths) - 1)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        bold, rule = console.get_style("bold"), "─" * self.width + "\n"
-        has_bars = bool(self._heads[-1].style)
-        yield Segment(self._line([str(head.header) for head in self._heads]) + "\n", bold)
-        yield Segment(rule)
-        for row in zip(*self._columns, strict=True):
-            if has_bars:
-                yield Segment(self._line(row[:-1]) + _GAP)
-                yield Segment(row[-1], console.get_style(_BAR_STYLE))
-                yield Segment("\n")
-            else:
-                yield Segment(self._line(row) + "\n")
-        if any(str(head.footer) for head in self._heads):
-            yield Segment(rule)
-            yield Segment(self._line([str(head.footer) for head in self._heads]) + "\n", bold)
-
-    def _line(self, cells: Sequence[str]) -> str:
-        return _GAP.join(
-            [
-                f"{' ' * (width - cell_len(cell))}{cell}"
-                if head.justify == "right"
-                else f"{cell}{' ' * (width - cell_len(cell))}"
-                for head, width, cell in zip(self._heads, self._widths, cells, strict=False)
-            ]
+        bold, rule = console.get_style("bold"), "─" * self.width
+        head, foot = (
+            [self._padded(place, [str(text)])[0] for place, text in enumerate(texts)]
+            for texts in ([head.header for head in self._heads], [head.footer for head in self._heads])
         )
+        columns = [self._padded(place, cells) for place, cells in enumerate(self._columns)]
+        bars = columns.pop() if self._heads[-1].style and console.color_system else None
+        yield Segment(f"{_GAP.join(head)}\n", bold)
+        yield Segment(f"{rule}\n")
+        lines = map(_GAP.join, zip(*columns, strict=True))
+        if bars is None:
+            yield Segment("\n".join([*lines, ""]))
+        else:
+            style = console.get_style(_BAR_STYLE)
+            for line, bar in zip(lines, bars, strict=True):
+                yield Segment(line + _GAP)
+                yield Segment(f"{bar}\n", style)
+        if "".join(foot).strip():
+            yield Segment(f"{rule}\n")
+            yield Segment(f"{_GAP.join(foot)}\n", bold)
+
+    def _padded(self, place: int, cells: Sequence[str]) -> list[str]:
+        """Cells as wide as their column."""
+        width, is_number = self._widths[place], self._heads[place].justify == "right"
+        if "".join(cells).isascii():
+            return [cell.rjust(width) if is_number else cell.ljust(width) for cell in cells]
+        gaps = [" " * (width - cell_len(cell)) for cell in cells]
+        return [f"{gap}{cell}" if is_number else f"{cell}{gap}" for cell, gap in zip(cells, gaps, strict=True)]
 
 
 def _room_for(heading: str, cells: Sequence[str], names: int) -> int:
@@ -252,7 +256,8 @@ def _add_figures(
 
 
 def _width_of(header: str, cells: Sequence[str]) -> int:
-    return max(len(header), *map(cell_len, cells))
+    measured = len if "".join(cells).isascii() else cell_len  # the one is much faster
+    return max(len(header), *map(measured, cells))
 
 
 def plain_table(*columns: Column, show_footer: bool = False) -> Table:

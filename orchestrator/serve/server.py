@@ -23,6 +23,7 @@ from ..loopback import is_loopback, listen, until_signals
 from ..run.engine import Engine
 from .answering import Answering
 from .app import PATHS, Routes
+from .connection import Protocol
 from .conversations import Conversations
 from .gate import Gate, Log
 from .keyring import KeyRing
@@ -175,6 +176,7 @@ def gate_for(
 def _config(gate: Gate, serving: Serving) -> uvicorn.Config:
     return uvicorn.Config(
         gate,
+        http=Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -126,7 +126,7 @@ def report(flags: _ReportFlags) -> int:
     more |= {} if projected is None else {"projection": projected.to_dict()}
     more |= {"targets": [target.to_dict() for target in targets]} if targets else {}
     output.emit(
-        summary.to_dict() | more,
+        {} if output.format is Format.TEXT else summary.to_dict() | more,
         rows=lambda: report_rows(summary),
         tables=lambda: [report_sheet(summary, ahead)],
     )

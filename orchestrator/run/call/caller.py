@@ -262,7 +262,8 @@ class Caller(Drafter):
 
         permit = self._admission.at_once(spec, deadline=order.deadline)
         if permit is not None:
-            at_once = self._admission.confirmation(permit, _expected_tokens(order))
+            whole = order.portion == 1  # else the reply may be limited, though what is left is enough for all of it
+            at_once = self._admission.confirmation(permit, _expected_tokens(order), under_budgets=whole)
             with suppress(HeldUpError):
                 return await send(permit, at_once)
         return await send(await self._admitted(spec, order))

@@ -17,6 +17,7 @@ from ...confidence.signals.logprobs import logprob_signal
 from ...confidence.signals.tool_use import tool_signals
 from ...confidence.strength import strength_signal
 from ...config.options import Served
+from ...config.tool_choice import choice_among
 from ...deferred import dataclass, replace
 from ...money import format_nanousd
 from ...plan import Call
@@ -176,7 +177,7 @@ class Asker:
             logprobs=(order.logprobs or wanted.logprobs) and Feature.LOGPROBS in spec.supports and not judging,
             top_logprobs=wanted.top_logprobs,
             tools=tools,
-            tool_choice=wanted.tool_choice,
+            tool_choice=_tool_choice(tools, order),
             caching=self._caching(composed, tools, order),
         )
         load = (
@@ -216,12 +217,17 @@ class Asker:
         """What of the options the model takes; the rest is left out with a word, once a run."""
         temperature = order.options.temperature if call.temperature is None else call.temperature
         in_tools = any(turn.tool_calls for turn in self.reading.prompt.after)
-        forced = (order.options.served or _BY_NOBODY).tool_choice not in ("auto", "none")
+        forced = order.options.tool_choice not in ("auto", "none")
         passed = passed_on(order.options, spec, temperature=temperature, limit=limit, in_tools=in_tools, forced=forced)
         for name in passed.left_out:
             loud = name != "temperature" or call.temperature is None
             self.decide(f"{spec.name} takes no {name}: left out", loud=loud)
         return passed
+
+
+def _tool_choice(tools: tuple[Tool, ...], order: Order) -> str:
+    choice = order.options.tool_choice
+    return choice_among(choice, tools, "tool_choice") if tools and choice != "auto" else "auto"
 
 
 def _key(spec: ModelSpec, request: Request, order: Order) -> str | None:
