@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from ..choose.making import Planned
@@ -116,8 +116,13 @@ class Ending:
             completion=None if outcome is None else outcome.completion,
         )
 
-        def result_with(calls: Sequence[CallRecord]) -> OrchestrationResult:
-            return self._explained(result_of(Recorded(row, tuple(calls))))
+        made: OrchestrationResult | None = None  # with the calls as they were when the run's end was written
+
+        def result_with(calls: tuple[CallRecord, ...]) -> OrchestrationResult:
+            nonlocal made
+            if made is None or made.calls != calls:
+                made = self._explained(result_of(Recorded(row, calls)))
+            return made
 
         kept = self.kept
         also: Also | None = None if kept is None else lambda calls: kept(result_with(calls))

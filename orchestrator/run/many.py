@@ -284,10 +284,11 @@ class Many:
             planned = replace(planned, options=replace(planned.options, timeout_s=left_s))
         run_id = None if question.next_run_id is None else question.next_run_id()
 
+        listening = [each for each in (entered, question.observe, self._observe) if each is not unobserved]
+
         def observe(event: Event) -> None:
-            entered(event)
-            question.observe(event)
-            self._observe(event)
+            for hear in listening:
+                hear(event)
 
         async def carried_out(plan: Planned) -> OrchestrationResult:
             return await self._engine.execute(plan, Bystander(observe), run_id=run_id, kept=question.kept)
