@@ -382,7 +382,7 @@ CREATE TABLE page_days (
         category   TEXT,
         tags       TEXT NOT NULL,
         figures    TEXT NOT NULL CHECK (json_valid(figures))
-    , kind TEXT NOT NULL DEFAULT 'page') STRICT
+    , kind TEXT NOT NULL DEFAULT 'page', pruned INTEGER NOT NULL DEFAULT 0) STRICT
     ;
 CREATE INDEX page_days_by_day ON page_days (day);
 CREATE INDEX calls_failed ON call_rows (run_id) WHERE error_code IS NOT NULL;
@@ -523,4 +523,4 @@ CREATE VIEW v_budgets AS
         ) AS budgets, (
             SELECT DISTINCT simulated FROM spending UNION ALL SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM spending)
         ) AS kinds;
-PRAGMA user_version = 21;
+PRAGMA user_version = 22;

@@ -29,7 +29,7 @@ from .schema_of_submissions import BATCH_COLUMNS, OF_SUBMISSIONS
 from .schema_of_sums import OF_SUMS
 from .schema_of_writes import OF_WRITES
 from .schema_statements import DAY_OF_RUN, OF_BOTH, ends_sums, with_columns
-from .sum_tables import ADD_BATCH_SUMS, ADD_KINDS_OF_PARTS
+from .sum_tables import ADD_BATCH_SUMS, ADD_KINDS_OF_PARTS, ADD_PRUNED_PARTS
 from .views import remake_views
 
 # What the calls of a run cost, as an expression over them: null if one is unpriced; one that is not settled yet counts
@@ -183,6 +183,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ADD_KINDS_OF_PARTS,
     (),  # `v_budgets` has what simulated runs spend
     OF_WRITES,
+    ADD_PRUNED_PARTS,
 )
 _FIRST_WITH_VIEWS = 10
 NEW_LEDGER = Path(__file__).with_name("new_ledger.sql")  # what they make of an empty file: scripts/ledger_schema.py
