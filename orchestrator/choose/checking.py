@@ -20,7 +20,7 @@ def check_prompt(prompt: Prompt) -> None:
     if not isinstance(prompt.text, str):
         raise UsageError(f"the prompt must be text, not {type(prompt.text).__name__}")
     if not prompt.text.strip() and not prompt.parts:
-        raise UsageError("the prompt is empty")
+        raise UsageError("the prompt is empty", hint='for example: orch run -p "Why is the sky blue?"')
     if prompt.attached and not prompt.question.strip():
         raise UsageError("the prompt is empty: --context is material for one, and asks nothing")
     _check_text("prompt", prompt.text)

@@ -207,10 +207,10 @@ class RunOptions:
     saving: float | None = option(
         None,
         Kind.NUMBER,
-        "Share of prompts, 0 to 1, that models for basic prompts are to answer; by default about half.",
+        "Share of prompts, 0 to 1, that models for basic prompts are to answer.",
         metavar="SHARE",
         config=True,
-        shown="half of the prompts of most forms",
+        shown="about half, on most kinds of prompts",
         least=0,
         most=1,
         takers=("cheapest", TABLE),
@@ -312,7 +312,7 @@ class RunOptions:
         "Skip models whose score is below this, 0 to 1: the coding score for code, otherwise the reasoning score.",
         metavar="SCORE",
         config=True,
-        called="least quality",
+        called="minimum quality",
         least=0,
         most=1,
     )
@@ -375,7 +375,7 @@ class RunOptions:
     count: CountBy = option(  # a field, as the others are
         CountBy.BOUND,
         Kind.TEXT,
-        "How the tokens of a prompt are known before a call is reserved: by a bound, or exact, by asking the provider.",
+        "How to count a prompt's tokens before a call: by an upper bound, or exactly, by asking the provider.",
         config=True,
         choices=CountBy,
     )
@@ -447,8 +447,8 @@ class RunOptions:
     semantic_cache: tuple[str, ...] = option(
         (),
         Kind.NAMES,
-        "Kinds of task, such as explanation,question: for these the response cache answers what was asked before in "
-        "other words, too. Implies --cache 1d.",
+        "Kinds of task, such as explanation,question, for which the response cache also answers a prompt that asks "
+        "the same as an earlier one in other words. Implies --cache 1d.",
         metavar="TASKS",
         config=True,
         choices=Task,
@@ -458,8 +458,8 @@ class RunOptions:
     embedding: str = option(
         "local",
         Kind.TEXT,
-        "What tells the semantic cache how near two prompts are: local, which needs orch-llm[embed], or an embedding "
-        "model such as text-embedding-3-small.",
+        "Embedding model that the semantic cache compares prompts with: local, which needs orch-llm[embed], or a "
+        "provider's, such as text-embedding-3-small.",
         metavar="MODEL",
         config=True,
         of_runs=True,

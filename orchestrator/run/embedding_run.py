@@ -15,8 +15,9 @@ from ..ledger.records import RunRecord, RunStatus
 from ..plan.load import Load
 from ..registry.model import EmbeddingModel
 from ..types import digest_of
-from .call.caller import Caller, Order
+from .call.caller import Caller
 from .call.embedding import embedded
+from .call.order import Order
 from .whereabouts import host_name, user_name
 
 _AT_ONCE = 16

@@ -42,9 +42,10 @@ from . import recording
 from .call.admission import Admission
 from .call.alerts import tell
 from .call.allowance import TokenBudget
-from .call.caller import Caller, Order
+from .call.caller import Caller
 from .call.commands import for_commands
 from .call.connections import Connections
+from .call.order import Order
 from .call.run_log import RunLog
 from .counting import InputCount, count_input
 from .ending import Ending, Keep, RunInterrupted

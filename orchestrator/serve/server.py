@@ -165,7 +165,9 @@ def gate_for(
     return Gate(
         routes.app(answering),
         Origins(any_host=open_to_others, name=serving.tls_name),
-        KeyRing(ledger, required=required, monotonic=time.monotonic),
+        KeyRing(
+            ledger, required=required, simulated=engine.settings.simulate, clock=local_now, monotonic=time.monotonic
+        ),
         metrics,
         clock=local_now,
         log=log,

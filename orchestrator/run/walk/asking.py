@@ -29,7 +29,8 @@ from ...registry.model import Feature, ModelSpec, Registry
 from ...registry.unlisted import UNLISTED
 from ...types import Caching, FinishReason, Message, Request, ResponseFormat, Tool
 from ..call.attempt import Answered
-from ..call.caller import Caller, Draft, Order
+from ..call.caller import Caller
+from ..call.order import Draft, Order
 from .judgement import Judgement, read_judgement
 from .outcome import Outcome, is_no_answer
 

@@ -30,7 +30,8 @@ from ...providers.text import is_blank
 from ...reading.prompt import Reading
 from ...registry.model import Registry
 from ..call.allowance import CostShare
-from ..call.caller import Caller, Draft, Order
+from ..call.caller import Caller
+from ..call.order import Draft, Order
 from ..call.patience import ENDLESS, Patience
 from ..events import Note
 from .asking import Asker

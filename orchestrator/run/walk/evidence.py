@@ -15,7 +15,7 @@ from ...errors import BudgetError, ProviderError
 from ...plan import SELF_CHECK, Accept
 from ...plan.compose import Material, insertable
 from ...plan.repair import PROBLEM, PROBLEM_TOKENS, REPLY, repair_call
-from ..call.caller import Order
+from ..call.order import Order
 from ..call.verify import verify
 from .context import Context, Given, given_by
 from .outcome import Outcome, opinion

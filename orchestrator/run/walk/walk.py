@@ -9,6 +9,9 @@ are used up.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from ...confidence.strength import stands_above
 from ...deferred import dataclass, replace
 from ...errors import (
@@ -25,7 +28,7 @@ from ...errors import (
 from ...plan import LOGPROBS, Accept, Call, Cascade, Check, Loop, Node, Panel, Sequence, calls, children
 from ...plan.compose import Material
 from ...types import AcceptRule
-from ..call.caller import Draft, Order
+from ..call.order import Draft, Order
 from .context import Context, Given, all_failed, broke_off, called, given_by, was_shown
 from .evidence import examined, self_checked
 from .outcome import Outcome, opinion
@@ -47,9 +50,9 @@ class Execution(Context):
             partial = self.best.completion
             raise IncompleteError(problem, provider=None, hint=error.hint, partial=partial) from error
 
-    async def _walk(self, node: Node, given: Given, order: Order) -> Outcome:
+    def _walk(self, node: Node, given: Given, order: Order) -> Coroutine[Any, Any, Outcome]:
         """A node's outcome; `given` grows by what it and those below it give."""
-        return await self._carry_out(node, given, order, self.limited(node, order))
+        return self._carry_out(node, given, order, self.limited(node, order))
 
     async def _carry_out(
         self, node: Node, given: Given, outer: Order, order: Order, reserved: Draft | None = None
