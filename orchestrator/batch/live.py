@@ -7,7 +7,7 @@ from contextlib import aclosing
 from functools import partial
 
 from ..deferred import dataclass
-from ..errors import BudgetError, OrchError
+from ..errors import BudgetError, LedgerError, OrchError
 from ..ledger.batches import keeping
 from ..ledger.posting import Postable
 from ..run.engine import Engine
@@ -101,8 +101,8 @@ def _run_ids(attempt: Attempt, task: Task) -> Callable[[], str]:
 
 def _is_kept(result: OrchestrationResult) -> bool:
     """Whether it is sure, when a run ends, that it is what came of the line: what a budget has refused, or a provider
-    that is down, may be asked again."""
-    again = isinstance(result.exception, BudgetError) or is_held_up(result)
+    that is down, or what the ledger could not take, may be asked again."""
+    again = isinstance(result.exception, BudgetError | LedgerError) or is_held_up(result)
     return result.status != "interrupted" and not again
 
 

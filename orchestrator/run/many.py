@@ -263,6 +263,8 @@ class Many:
                 result = self._refused(error)
             if isinstance(result.exception, LedgerError):
                 self.stop(result.exception)
+                if _nothing_was_sent(result):
+                    return self._unasked(index, question)
             if is_held_up(result) and self.stopped is None and (pause_s := next(pauses, None)) is not None:
                 await self._pause(result, pause_s)
                 if self._may_begin():
@@ -357,7 +359,11 @@ def is_unasked(result: OrchestrationResult) -> bool:
     """Whether a budget that others use too refused a run before anything was sent, so that nothing is lost by asking
     again."""
     error = result.exception
-    return isinstance(error, BudgetError) and error.shared and not any(call.sent_at for call in result.calls)
+    return isinstance(error, BudgetError) and error.shared and _nothing_was_sent(result)
+
+
+def _nothing_was_sent(result: OrchestrationResult) -> bool:
+    return not any(call.sent_at for call in result.calls)
 
 
 async def _each(questions: Questions) -> AsyncIterator[Question]:
