@@ -44,12 +44,23 @@ _MOST_FOR_REGION = Fraction(11, 10)  # Anthropic's `inference_geo: us`, and the 
 _MOST_FOR_HOUR_WRITE = 2  # times the input rate: Anthropic, "Prompt caching", pricing
 _MOST_FOR_AUDIO = 16  # times the rate of text: gpt-4o-audio and gpt-4o-mini-audio
 _MOST_FOR_SEARCH = Decimal("0.035")  # dollars: Google's grounding; Anthropic's and OpenAI's searches cost 0.01
+_COSTS = frozenset(  # where a reply states its cost
+    {"cost", "cost_details", "cost_in_usd_ticks", "estimated_cost", "gateway_cost"}
+)
+_APART = frozenset(  # where the tokens may be told apart that have rates of their own
+    {
+        *("cache_creation", "prompt_tokens_details", "completion_tokens_details"),
+        *("promptTokensDetails", "candidatesTokensDetails"),
+    }
+)
 _SEARCHES = (
     ("server_tool_use", "web_search_requests"),  # Anthropic, OpenRouter
     ("web_searches",),  # counted by the adapter: Google's queries
     ("num_search_queries",),  # Perplexity
     ("num_sources_used",),  # xAI
 )
+_USES = ("server_tool_use", "server_side_tool_usage", "server_side_tool_usage_details")
+_TOOLS = frozenset({*_USES, *(path[0] for path in _SEARCHES), "iterations"})
 _MOST_USES = 1_000  # of a server tool in one call; dearer models search some dozen times
 _FREE_TOOLS = frozenset({"web_search_requests", "web_fetch_requests"})  # the latter cost their tokens alone
 WEB_SEARCH = "web_search"  # its name among the fees of a price
@@ -87,6 +98,8 @@ def bill(price: Price | None, usage: Usage, *, gpu_ms: int = 0, worst_nanousd: i
     amount. Then the higher of these two is the bill, as for a reply that states an impossible number of tool uses.
     """
     counted, stated = _by_counts(price, usage, gpu_ms), stated_cost(usage.raw)
+    if stated is None and not counted.disbelieved:
+        return counted
     bounds = [amount for amount in (counted.nanousd, worst_nanousd) if amount is not None]
     most = _FAR * max(bounds or [_DEAREST_NANOUSD * (usage.input_tokens + usage.output_tokens)]) + _LEEWAY_NANOUSD
     if stated is not None and stated <= (most if bounds or usage.input_tokens else _MOST_UNKNOWN_NANOUSD):
@@ -95,8 +108,6 @@ def bill(price: Price | None, usage: Usage, *, gpu_ms: int = 0, worst_nanousd: i
         doubt = f"its reply says that it cost {format_nanousd(stated)}, far more than it can have"
         told = {**counted.disbelieved, "cost_nanousd": stated}
         counted = replace(counted, doubts=(*counted.doubts, doubt), disbelieved=told)
-    if not counted.disbelieved:
-        return counted
     source = CostSource.ESTIMATE if bounds else CostSource.UNPRICED
     return replace(counted, nanousd=max(bounds, default=None), source=source)
 
@@ -116,6 +127,8 @@ def stated_cost(raw: Mapping[str, object]) -> int | None:
     an object. xAI: ticks. DeepInfra: `estimated_cost`. The gateways of Vercel and LiteLLM, whose 0 is an unknown price:
     `gateway_cost`, as the adapters name it.
     """
+    if _COSTS.isdisjoint(raw):
+        return None
     ticks = _amount(raw.get("cost_in_usd_ticks"), most=_MOST_DOLLARS * NANO_PER_DOLLAR * 10)
     if ticks is not None:
         return math.ceil(ticks * _XAI_TICK)
@@ -154,7 +167,7 @@ def _by_facts(price: Price, usage: Usage) -> Bill:
         raise ValueError("a price needs rates or gpu_hour")
     disbelieved = dict[str, int]()
     tokens, fees = _tokens(rates, usage, doubts), _fees(price, raw, doubts, disbelieved)
-    if tokens is None and not fees and factor == 1:
+    if tokens is None and fees is _NOTHING and factor is _ONE:  # to compare fractions takes as long as all the rest
         nanousd = cost_nanousd(price, usage)
     else:
         nanousd = math.ceil(factor * (cost_nanousd(price, usage) if tokens is None else tokens) + fees)
@@ -164,6 +177,8 @@ def _by_facts(price: Price, usage: Usage) -> Bill:
 def _tokens(rates: Rates, usage: Usage, doubts: list[str]) -> Fraction | None:
     """The cost of the tokens in nano-dollars, exactly; None if they are all text at the usual rates."""
     raw = usage.raw
+    if _APART.isdisjoint(raw):
+        return None
     cached, written = usage.cached_tokens, usage.cache_write_tokens
     hour = min(_number(raw, "cache_creation", "ephemeral_1h_input_tokens"), written)
     plain = usage.input_tokens - cached - written
@@ -198,6 +213,8 @@ def _tokens(rates: Rates, usage: Usage, doubts: list[str]) -> Fraction | None:
 def _fees(price: Price, raw: Mapping[str, object], doubts: list[str], disbelieved: dict[str, int]) -> Fraction:
     """The fees of server tools, in nano-dollars. An impossible number of uses is left out, and put into
     `disbelieved`."""
+    if _TOOLS.isdisjoint(raw):
+        return _NOTHING
     free = price.rates is not None and not price.rates.input and not price.rates.output
 
     def believed(tool: str, uses: int) -> int:
@@ -214,7 +231,7 @@ def _fees(price: Price, raw: Mapping[str, object], doubts: list[str], disbelieve
     cost = _NOTHING
     if searches:
         cost = searches * Fraction(fee if fee is not None else Decimal(0) if free else _MOST_FOR_SEARCH)
-    for name in ("server_tool_use", "server_side_tool_usage", "server_side_tool_usage_details"):
+    for name in _USES:
         for tool in raw[name] if isinstance(raw.get(name), Mapping) else ():  # type: ignore[attr-defined]
             if tool not in _FREE_TOOLS and not free and (uses := believed(tool, _number(raw, name, tool))):
                 cost += uses * Fraction(price.fees.get(tool, _MOST_FOR_SEARCH))
@@ -224,7 +241,7 @@ def _fees(price: Price, raw: Mapping[str, object], doubts: list[str], disbelieve
     models = {_at(each, "model") for each in iterations} if isinstance(iterations, list) else set()
     if others := sorted(str(model) for model in models if model):
         doubts.append(f"some of its tokens are those of {', '.join(others)}, at this model's rates")
-    return cost * NANO_PER_DOLLAR if cost else cost
+    return _NOTHING if cost is _NOTHING else cost * NANO_PER_DOLLAR
 
 
 def _tiers(raw: Mapping[str, object]) -> Iterator[str]:

@@ -114,15 +114,16 @@ def _is_no_more_than_its_fields(cls: type[Any]) -> bool:
 
 def _copier(cls: type[Any]) -> Any:
     """For a record of many fields, this takes a fifth of the time of `__init__`."""
-    names, new = frozenset(field.name for field in dataclasses.fields(cls)), object.__new__
+    names, new = {field.name for field in dataclasses.fields(cls)}, object.__new__
     put = next(vars(each)["__dict__"].__set__ for each in cls.__mro__ if "__dict__" in vars(each))
 
     def __replace__(self: Any, /, **changes: Any) -> Any:  # noqa: N807
-        if not changes.keys() <= names:
+        fields = self.__dict__ | changes
+        if len(fields) != len(names):
             unknown = ", ".join(sorted(changes.keys() - names))
             raise TypeError(f"{cls.__name__} has no field {unknown}")
         other = new(cls)
-        put(other, self.__dict__ | changes)
+        put(other, fields)
         return other
 
     return __replace__

@@ -381,12 +381,12 @@ class AdapterError(ProviderError):
     default_billed = Billed.UNKNOWN
 
 
-def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.65) -> str | None:
     """`did you mean 'gpt-4o'?`: the known word closest to the given one, or to what stands after its last slash, in any
-    case of letters. None if none is close."""
+    case of letters. None if none is close; never the word itself, as of a plugin that is broken."""
     if len(word) > 100:  # no typing mistake; comparing it would take long
         return None
-    folded = {name.casefold(): name for name in known}
+    folded = {name.casefold(): name for name in known if name != word}
     whole, last = word.casefold(), word.casefold().rpartition("/")[2]
     close = [last] if last in folded else difflib.get_close_matches(whole, folded, n=1, cutoff=cutoff)
     if not close and last != whole:

@@ -35,7 +35,7 @@ _OURS = variable_prefixes()
 
 @pytest.fixture(scope="session", autouse=True)
 def new_ledgers_are_copies() -> Iterator[None]:
-    """A new ledger goes through every migration, 40 ms, which thousands of tests need not repeat: it is made once for a
+    """A new ledger takes some milliseconds to make, which thousands of tests need not repeat: it is made once for a
     worker and copied. What tests migrations has a ledger with a version, or a process of its own."""
     made, lock = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False), threading.Lock()
     migrate(made)

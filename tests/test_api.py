@@ -137,7 +137,7 @@ def test_selecting_a_model_goes_by_what_is_asked_of_it_and_calls_nothing(tmp_pat
     ("options", "message"),
     [
         ({"max_latency": 0}, "limit on latency in seconds must be from 0.001"),
-        ({"min_quality": 1.5}, "least quality must be from 0 to 1"),
+        ({"min_quality": 1.5}, "minimum quality must be from 0 to 1"),
         ({"min_quality": 1.0}, "rated as high as was asked for"),
         ({"max_cost": "a lot"}, "max_cost takes an amount"),
     ],

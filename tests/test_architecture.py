@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -160,3 +164,38 @@ def test_only_the_render_module_prints() -> None:
         for node in ast.walk(ast.parse(module.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id != "print", f"{module}: line {node.lineno}"
+
+
+def test_a_prompt_passes_20_rooms_at_most_and_15_ways_back(orch: Callable[..., Any]) -> None:
+    """A room is a folder. A way back is a call from one into another that stands below it in the order: a callback."""
+    rooms: set[str] = set()
+    ways_back: set[tuple[str, str]] = set()
+
+    @cache
+    def room_of(file: str) -> str | None:
+        return str(Path(file).relative_to(PACKAGE).parent) if Path(file).is_relative_to(PACKAGE) else None
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event != "call" or frame.f_code.co_name == "<module>" or (room := room_of(frame.f_code.co_filename)) is None:
+            return
+        rooms.add(room)
+        caller = frame.f_back
+        while caller is not None and (above := room_of(caller.f_code.co_filename)) is None:
+            caller = caller.f_back
+        if caller is not None and above is not None and standing(above) < standing(room):
+            ways_back.add((above, room))
+
+    def standing(room: str) -> int:
+        return LAYERS.index(layer(room.replace("/", ".")))
+
+    ask = ("run", "--simulate", "-s", "cheapest", "-p", "What is the capital of France?")
+    orch(*ask)  # whose imports are no part of the walk
+    sys.setprofile(note)
+    try:
+        done = orch(*ask)
+    finally:
+        sys.setprofile(None)
+    assert done.returncode == 0, done.stderr
+    assert rooms > {"cli/commands", "choose", "run", "run/call", "ledger", "providers", "confidence"}
+    assert len(rooms) <= 20, sorted(rooms)
+    assert len(ways_back) <= 15, sorted(ways_back)

@@ -15,20 +15,20 @@ ROOT = Path(__file__).resolve().parents[1]
 # check -> how much of it; what is not here is for longer runs
 SHORT = {
     "budget": 30,
-    "kill9": 16,
+    "kill9": 8,
     "interrupts": 1,
     "faults": 4,
     "mixed": 24,
     "quota": 3,
     "retry_after": 120,
     "registries": 40,
-    "calendar": 2,
+    "calendar": 1,
     "ledger_faults": 1,
     "spool": 60,
     "pricing": 4_000,
-    "reports": 48,
+    "reports": 24,
     "upkeep": 4,
-    "batch": 2,
+    "batch": 1,
 }
 
 

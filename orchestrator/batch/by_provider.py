@@ -26,6 +26,7 @@ from ..config.yaml_document import parse
 from ..deferred import dataclass, replace
 from ..errors import BudgetError, ConfigError, LedgerError, NotAskedError, OrchError, SubmittedError
 from ..ledger.batches import Job, keep_lines
+from ..ledger.posting import Postable
 from ..ledger.store import Ledger
 from ..ledger.submissions import forget_run, requests_of, run_with_calls, runs_under_way, settle_live_calls
 from ..plan import Node, to_dict
@@ -341,10 +342,14 @@ class _Work:
             by_batch.live = self.live or (self._ways is not None and self._ways.goes_live(planned.plan, self._now()))
             planned = self._capped(planned, run_id, live=by_batch.live)
 
-        def keep(connection: sqlite3.Connection, result: OrchestrationResult) -> None:
-            forget_run(connection, run_id)
-            if _is_kept(result):
-                keep_lines(connection, self.task.job, [outcome_of(line, result, full=self.task.full).to_keep()])
+        def keep(result: OrchestrationResult) -> Postable[None]:
+            kept = [outcome_of(line, result, full=self.task.full).to_keep()] if _is_kept(result) else []
+
+            def write(connection: sqlite3.Connection) -> None:
+                forget_run(connection, run_id)
+                keep_lines(connection, self.task.job, kept)
+
+            return Postable(write, lambda: None, usual=None)
 
         observe = Bystander(self.backend.observe)
         running = asyncio.create_task(

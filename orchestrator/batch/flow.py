@@ -18,7 +18,7 @@ from datetime import datetime
 from functools import partial
 
 from ..clock import Clock
-from ..errors import Interrupted, NotAskedError, OrchError
+from ..errors import Interrupted, LedgerError, NotAskedError, OrchError
 from ..ledger.batches import JobStatus, end_job, keep_lines, mark_written, note_length, results_between, status_of
 from .backend import Backend, Task
 from .feed import Feed
@@ -70,6 +70,7 @@ class Flow:
         self._moved, self._over = asyncio.Event(), asyncio.Event()
         self._writing = asyncio.Lock()
         self._failure: OrchError | None = None
+        self._unwritten: OrchError | None = None  # why lines are not in the output: none after them is written either
         self.stopped: OrchError | None = None
         self.progress = Progress(lambda: backend.standing)
         self.feed = Feed(task.job, task.ledger, lines, task.full, self)
@@ -184,11 +185,17 @@ class Flow:
     async def _flush(self) -> None:
         async with self._writing:
             await self._keep()
+            if self._unwritten is not None:
+                raise self._unwritten
             while numbers := self._next():
                 if self._tail and not self._tail_begun:
                     await self._put_in_place()
                     self._tail_begun = True
-                await self._write(numbers)
+                try:
+                    await self._write(numbers)
+                except OrchError as error:
+                    self._unwritten = error
+                    raise
                 self._moved.set()
 
     def _next(self) -> list[int]:
@@ -217,6 +224,11 @@ class Flow:
         job, ledger = self._task.job, self._task.ledger
         read = partial(results_between, job=job, first=min(numbers), last=max(numbers))
         texts = dict(await ledger.submit(read, reads=True))
+        if missing := [number for number in numbers if number not in texts and number not in self._unasked]:
+            raise LedgerError(
+                f"the ledger has no result of line {missing[0]:,}: it could not be written when its run ended",
+                hint="once the ledger can be written, the same command goes on",
+            )
         lines = [self._unasked_line(number) if number in self._unasked else texts[number] for number in numbers]
         if self._tail:
             await asyncio.to_thread(self._sink.add_provisional, lines)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from contextlib import aclosing
 from functools import partial
 
 from ..deferred import dataclass
-from ..errors import BudgetError, OrchError
-from ..ledger.batches import keep_lines
+from ..errors import BudgetError, LedgerError, OrchError
+from ..ledger.batches import keeping
+from ..ledger.posting import Postable
 from ..run.engine import Engine
 from ..run.events import Observer, unobserved
 from ..run.given import options_over
@@ -67,7 +67,8 @@ class Live:
         self._many = Many(self.engine, questions, task.options, bounds, money, observe=self.observe)
         async with aclosing(aiter(self._many)) as results:
             async for each in results:
-                yield _outcome(each, task)
+                asked: _Asked = each.question.mark
+                yield asked.came_of(each)
 
     def stop(self, why: OrchError) -> None:
         """As `Backend.stop`."""
@@ -76,14 +77,14 @@ class Live:
 
     async def _questions(self, lines: AsyncIterable[Attempt], task: Task) -> AsyncIterator[ToAsk]:
         async for attempt in lines:
-            line = attempt.line
+            line, asked = attempt.line, _Asked(attempt.line, task)
             assert line.prompt is not None, "a line that cannot be read is not asked"
             yield ToAsk(
                 line.prompt,
                 partial(options_over, task.options, line.given) if line.given else None,
                 next_run_id=_run_ids(attempt, task),
-                kept=partial(_keep, line=line, task=task),
-                mark=line,
+                kept=asked.keep,
+                mark=asked,
             )
 
 
@@ -98,23 +99,32 @@ def _run_ids(attempt: Attempt, task: Task) -> Callable[[], str]:
     return next_run_id
 
 
-def _keep(connection: sqlite3.Connection, result: OrchestrationResult, line: Line, task: Task) -> None:
-    """In the transaction that ends a run: write what came of its line, so that neither is there without the other."""
-    if _is_kept(result):
-        keep_lines(connection, task.job, [outcome_of(line, result, full=task.full).to_keep()])
-
-
 def _is_kept(result: OrchestrationResult) -> bool:
     """Whether it is sure, when a run ends, that it is what came of the line: what a budget has refused, or a provider
-    that is down, may be asked again."""
-    again = isinstance(result.exception, BudgetError) or is_held_up(result)
+    that is down, or what the ledger could not take, may be asked again."""
+    again = isinstance(result.exception, BudgetError | LedgerError) or is_held_up(result)
     return result.status != "interrupted" and not again
 
 
-def _outcome(each: ManyResult, task: Task) -> Outcome:
-    line: Line = each.question.mark
-    if not each.asked:
-        assert each.error is not None
-        return not_asked(line, each.error)
-    kept = each.result.run_id is not None and _is_kept(each.result)
-    return outcome_of(line, each.result, full=task.full, kept=kept)
+@dataclass(slots=True)
+class _Asked:
+    """A line that is asked. `outcome` is what is written of it in the transaction that ends its run, if anything is."""
+
+    line: Line
+    task: Task
+    outcome: Outcome | None = None
+
+    def keep(self, result: OrchestrationResult) -> Postable[None] | None:
+        """The change that is made with the end of a run: what came of the line, so that neither is there without the
+        other."""
+        if not _is_kept(result):
+            return None
+        self.outcome = outcome_of(self.line, result, full=self.task.full, kept=True)
+        return keeping(self.task.job, self.outcome.to_keep())
+
+    def came_of(self, each: ManyResult) -> Outcome:
+        """What came of the line in the end."""
+        if not each.asked:
+            assert each.error is not None
+            return not_asked(self.line, each.error)
+        return self.outcome or outcome_of(self.line, each.result, full=self.task.full)

@@ -8,7 +8,7 @@ from typing import Any
 from ..config.json_options import typed
 from ..errors import ConfigError, UsageError
 from ..reading.messages import from_openai
-from ..reading.tool_definitions import parse_tools
+from ..reading.tool_definitions import choice_from_openai, parse_tools
 from ..types import Prompt
 
 CUSTOM_ID = "custom_id"
@@ -19,7 +19,6 @@ _SAYS_NOTHING = frozenset(
 _NEUTRAL: Mapping[str, Any] = {
     "n": 1,
     "stream": False,
-    "tool_choice": "auto",
     "parallel_tool_calls": True,
     "logprobs": False,
     "frequency_penalty": 0,
@@ -63,6 +62,8 @@ def _option(name: str, written: Any) -> dict[str, Any]:
                 return {"tools": parse_tools([_plain(each) for each in typed(written, list, place, "a list")])}
             except ConfigError as error:
                 raise UsageError(f"{place}: {error.message}", hint=error.hint) from None
+        case "tool_choice":
+            return {"tool_choice": choice_from_openai(written)}
         case "response_format":
             return {"schema": _schema(typed(written, dict, place, "an object"), place)}
     if name in _SAYS_NOTHING or _NEUTRAL.get(name) == written:

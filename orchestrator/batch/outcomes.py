@@ -13,11 +13,7 @@ from ..run.result import ErrorInfo, OrchestrationResult, error_dict
 from .lines import Line
 
 NOT_ASKED, INVALID, SUBMITTED = "not_asked", "invalid", "submitted"
-_FIELDS = (
-    *("run_id", "status", "response", "tool_calls", "model_used", "strategy", "confidence", "cost", "cost_nanousd"),
-    *("cost_source", "latency", "input_tokens", "output_tokens", "simulated", "error", "explanation"),
-)
-_IF_ANY = ("tool_calls", "explanation")
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +74,7 @@ def submitted(line: Line, why: OrchError) -> Outcome:
 
 def as_line(document: Mapping[str, Any]) -> str:
     """A JSON object on one line, as UTF-8 can hold it."""
-    text = json.dumps(document, ensure_ascii=False)
+    text = _ENCODER.encode(document)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -87,9 +83,14 @@ def as_line(document: Mapping[str, Any]) -> str:
 
 
 def _document(line: Line, result: OrchestrationResult, full: bool) -> dict[str, Any]:
-    whole = result.to_dict()
-    fields = whole if full else {name: whole[name] for name in _FIELDS if whole.get(name) or name not in _IF_ANY}
-    return {"line": line.number, "id": line.id, **fields}
+    document: dict[str, Any] = {"line": line.number, "id": line.id}
+    if full:
+        return document | result.to_dict()
+    document |= result.answer()
+    if not document["tool_calls"]:
+        del document["tool_calls"]
+    document |= {"simulated": result.simulated, "error": result.failure()}
+    return document if result.explanation is None else document | {"explanation": result.explanation.to_dict()}
 
 
 def _without_run(line: Line, status: str, error: OrchError) -> dict[str, Any]:

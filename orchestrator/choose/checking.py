@@ -8,6 +8,7 @@ from functools import cache
 from ..command_line import words_of
 from ..config import RunOptions
 from ..config.options import OPTIONS, Failure, Option, Requirement
+from ..config.tool_choice import choice_among
 from ..errors import UsageError, did_you_mean
 from ..types import Prompt
 
@@ -19,7 +20,7 @@ def check_prompt(prompt: Prompt) -> None:
     if not isinstance(prompt.text, str):
         raise UsageError(f"the prompt must be text, not {type(prompt.text).__name__}")
     if not prompt.text.strip() and not prompt.parts:
-        raise UsageError("the prompt is empty")
+        raise UsageError("the prompt is empty", hint='for example: orch run -p "Why is the sky blue?"')
     if prompt.attached and not prompt.question.strip():
         raise UsageError("the prompt is empty: --context is material for one, and asks nothing")
     _check_text("prompt", prompt.text)
@@ -55,6 +56,10 @@ def check_options(options: RunOptions) -> None:
         _check_command(options.verify)
     if options.schema is None and (spelled := options.given.get("schema_repair")) is not None:
         raise UsageError(f"{spelled} needs a schema", hint="for example: --schema answer.json")
+    if (spelled := options.given.get("tool_choice")) is not None and not options.tools:
+        raise UsageError(f"{spelled} needs tools", hint="for example: --tools tools.json")
+    if options.tool_choice != "auto":
+        choice_among(options.tool_choice, options.tools, options.given.get("tool_choice", "tool_choice"))
     if len(options.stop) > _MOST_STOPS or not all(isinstance(each, str) and each for each in options.stop):
         raise UsageError(f"stop takes up to {_MOST_STOPS} texts, and none that is empty")
     for text in options.stop:

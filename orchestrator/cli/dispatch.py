@@ -53,7 +53,7 @@ COMMANDS: Table[Command] = Table(
         "fallback": Command("run", "Try the models of a chain in order until an answer has enough confidence."),
         "ensemble": Command("run", "Ask several models at once and take the best answer."),
         "chat": Command(
-            "chat", "Talk with models in the terminal: each question in the light of what was said before."
+            "chat", "Chat with models in the terminal: each answer takes the whole conversation into account."
         ),
         "batch": Command("batch", "Ask all the prompts of a file, each once, and go on where it was stopped."),
         "plan": Command("plan", "Show which models a run would call, at what cost, and why. Calls nothing."),

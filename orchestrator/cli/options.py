@@ -291,7 +291,8 @@ _PANELS: Mapping[Panel, str] = {
     Panel.MODELS: "saving role tier critical requires routine models task experiment subject max_latency_s min_quality "
     "allow_unpriced",
     Panel.ACCEPTING: "threshold accept verify schema schema_repair self_check logprobs",
-    Panel.REQUEST: "tools temperature top_p seed stop effort max_tokens count stream cache_s semantic_cache embedding",
+    Panel.REQUEST: "tools tool_choice temperature top_p seed stop effort max_tokens count stream cache_s "
+    "semantic_cache embedding",
     Panel.LIMITS: "max_tokens_total timeout_s leg_timeout_s",
     Panel.RECORD: "category tags",
 }

@@ -129,6 +129,6 @@ def cost_from(written: str) -> int:
     try:
         if (amount := Decimal(written)) >= 0:
             return dollars_to_nanousd(amount)
-        raise UsageError(f"--max-cost cannot be less than nothing: {written[:40]}")
+        raise UsageError(f"--max-cost cannot be negative: {written[:40]}")
     except (InvalidOperation, ValueError) as error:
         raise UsageError(f"--max-cost takes an amount in dollars such as 0.05, not {written[:40]!r}") from error

@@ -33,7 +33,9 @@ _TAKE_SEVERAL = ("run", "plan")  # the short forms have always had their prompt 
 def prompt_of(flags: PlanFlags) -> str | None:
     """The prompt on the command line: PROMPT, or what follows -p. Raises UsageError for both."""
     if flags.asked is not None and flags.prompt is not None:
-        raise UsageError("the prompt is there twice: without and with -p", hint="leave one of them out")
+        raise UsageError(
+            f"there are two prompts: {flags.asked[:40]!r} and the one after -p", hint="leave one of them out"
+        )
     return flags.prompt if flags.asked is None else flags.asked
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from functools import cached_property
 from typing import NamedTuple
 
 from ..deferred import dataclass
 from ..expressions import expression
+from ..once import kept_property
 from ..reading.answer import AnswerForm, items_asked_for
 from ..reading.parsing import ParsedPrompt, parse_prompt
 from ..reading.prose import EDGE_CHARS, count_words
@@ -51,32 +51,32 @@ class Asked:
         """The prompt's task."""
         return self.parsed.task
 
-    @cached_property
+    @kept_property
     def wanted(self) -> Wanted:
         """What a final answer is looked for by."""
         return Wanted.of(self.parsed.text, self.form)
 
-    @cached_property
+    @kept_property
     def items(self) -> int | None:
         """How many items it asks to be listed; None if it gives no number."""
         return items_asked_for(self.parsed.prose)
 
-    @cached_property
+    @kept_property
     def word_count(self) -> int:
         """The number of its words."""
         return count_words(self.parsed.text)
 
-    @cached_property
+    @kept_property
     def words(self) -> frozenset[str]:
         """Its different words, in lower case."""
         return frozenset(self._opening_words if self._is_short else _WORD.findall(self.parsed.text.lower()))
 
-    @cached_property
+    @kept_property
     def numbers(self) -> tuple[Fraction, ...]:
         """Every number that it writes in digits, in order."""
         return tuple(numbers_in(self.parsed.text))
 
-    @cached_property
+    @kept_property
     def opening(self) -> Opening:
         """Counts that say how hard the prompt is."""
         text, words = self._opening_text, self._opening_words
@@ -96,6 +96,6 @@ class Asked:
     def _opening_text(self) -> str:
         return self.parsed.text[: 2 * EDGE_CHARS]
 
-    @cached_property
+    @kept_property
     def _opening_words(self) -> list[str]:
         return _WORD.findall(self._opening_text.lower())

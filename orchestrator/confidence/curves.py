@@ -83,11 +83,13 @@ def weigh_measures(name: str, measures: Iterable[Measure], most: float = math.in
     """One signal out of measures: their curves added up, told by those that count most. It comes to less than `most`
     either way, and keeps the order: most * tanh(sum / most)."""
     curves = weights().curves
-    worth = [(curves[measure.name].at(measure.value), measure) for measure in measures if measure.name in curves]
+    worth = [
+        (curve.at(value), words) for measure, value, words in measures if (curve := curves.get(measure)) is not None
+    ]
     if not worth:
         return
-    told = [pair for pair in worth if abs(pair[0]) >= _WORTH_TELLING]
-    told = sorted(told, key=lambda pair: -abs(pair[0]))[:_TOLD]
-    reasons = [f"{measure.words} ({logit:+.2f})" for logit, measure in told]
-    total = sum(logit for logit, _ in worth)
+    told = [each for each in worth if not -_WORTH_TELLING < each[0] < _WORTH_TELLING]
+    told.sort(key=lambda each: -abs(each[0]))
+    reasons = [f"{words} ({logit:+.2f})" for logit, words in told[:_TOLD]]
+    total = sum([logit for logit, _ in worth])
     yield Signal(name, total if math.isinf(most) else most * math.tanh(total / most), ", ".join(reasons))

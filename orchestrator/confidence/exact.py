@@ -141,12 +141,16 @@ def formula(text: str) -> str | None:
         return None
 
 
+_SIGNS = str.maketrans({"−": "-", "×": "*", "·": "*", "÷": "/", "π": "pi", "∞": "inf"})
+_MARK = expression(r"[\\^√,]")
+
+
 def _without_marks(text: str) -> str:
     """LaTeX and signs of mathematics in the notation of a programming language."""
-    text = text.replace("−", "-").replace("×", "*").replace("·", "*").replace("÷", "/").replace("π", "pi")
-    text = text.replace("∞", "inf").replace("\\infty", "inf")
-    if not any(mark in text for mark in "\\^√,"):  # as in most answers
+    text = text if text.isascii() else text.translate(_SIGNS)
+    if not _MARK.search(text):  # as in most answers
         return unlatex(text).strip()
+    text = text.replace("\\infty", "inf")
     for _ in range(4):  # from the inside out
         text = re.sub(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}", r"((\1)/(\2))", text)
         text = re.sub(r"\\sqrt\s*\{([^{}]*)\}", r"sqrt(\1)", text)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from ..deferred import dataclass
 from ..expressions import expression
+from ..once import kept_property
 from ..reading.answer import AnswerForm
 from ..reading.prose import Prose
 from ..types import FinishReason, Task
@@ -51,7 +51,7 @@ class Answer:
         """The prompt's task."""
         return None if self.asked is None else self.asked.task
 
-    @cached_property
+    @kept_property
     def numbers(self) -> tuple[Fraction, ...]:
         """Every number that the text writes in digits, in order."""
         return tuple(numbers_in(self.text))
@@ -68,7 +68,7 @@ class Answer:
             return _LETTER.search(self.prose.words) is None
         return self.word_count <= SHORT_WORDS and not self.final.marked
 
-    @cached_property
+    @kept_property
     def is_open(self) -> bool:
         """Whether there is no definite answer in it: a text, or a few words that nobody asked a question for. A longer
         one to an unknown prompt is open unless it marks its answer as worked problems do."""

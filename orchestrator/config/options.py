@@ -130,14 +130,13 @@ class Served:
 
     `key` is the name of the client's key. `stay_with` is the model that began a conversation with tools: it goes on,
     and the others stand in for it. `logprobs`: the reply's are wanted, whatever they are used for, with those of
-    `top_logprobs` tokens in each place. `tool_choice` is `auto`, `none`, `required`, or the name of a tool after `=`.
+    `top_logprobs` tokens in each place.
     """
 
     key: str | None = None
     stay_with: str | None = None
     logprobs: bool = False
     top_logprobs: int = 0
-    tool_choice: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -208,10 +207,10 @@ class RunOptions:
     saving: float | None = option(
         None,
         Kind.NUMBER,
-        "Share of prompts, 0 to 1, that models for basic prompts are to answer; by default about half.",
+        "Share of prompts, 0 to 1, that models for basic prompts are to answer.",
         metavar="SHARE",
         config=True,
-        shown="half of the prompts of most forms",
+        shown="about half, on most kinds of prompts",
         least=0,
         most=1,
         takers=("cheapest", TABLE),
@@ -289,6 +288,13 @@ class RunOptions:
         metavar="FILE.json",
         takers=("cheapest", "round-robin", "cost", "capability", *_CASCADES),
     )
+    tool_choice: str = option(
+        "auto",
+        Kind.TEXT,
+        "Whether a tool is to be called: auto, none, required, or the name of the one to call. Needs --tools.",
+        metavar="CHOICE",
+        takers=("cheapest", "round-robin", "cost", "capability", *_CASCADES),
+    )
     max_latency_s: float | None = option(
         None,
         Kind.NUMBER,
@@ -306,7 +312,7 @@ class RunOptions:
         "Skip models whose score is below this, 0 to 1: the coding score for code, otherwise the reasoning score.",
         metavar="SCORE",
         config=True,
-        called="least quality",
+        called="minimum quality",
         least=0,
         most=1,
     )
@@ -369,7 +375,7 @@ class RunOptions:
     count: CountBy = option(  # a field, as the others are
         CountBy.BOUND,
         Kind.TEXT,
-        "How the tokens of a prompt are known before a call is reserved: by a bound, or exact, by asking the provider.",
+        "How to count a prompt's tokens before a call: by an upper bound, or exactly, by asking the provider.",
         config=True,
         choices=CountBy,
     )
@@ -441,8 +447,8 @@ class RunOptions:
     semantic_cache: tuple[str, ...] = option(
         (),
         Kind.NAMES,
-        "Kinds of task, such as explanation,question: for these the response cache answers what was asked before in "
-        "other words, too. Implies --cache 1d.",
+        "Kinds of task, such as explanation,question, for which the response cache also answers a prompt that asks "
+        "the same as an earlier one in other words. Implies --cache 1d.",
         metavar="TASKS",
         config=True,
         choices=Task,
@@ -452,8 +458,8 @@ class RunOptions:
     embedding: str = option(
         "local",
         Kind.TEXT,
-        "What tells the semantic cache how near two prompts are: local, which needs orch-llm[embed], or an embedding "
-        "model such as text-embedding-3-small.",
+        "Embedding model that the semantic cache compares prompts with: local, which needs orch-llm[embed], or a "
+        "provider's, such as text-embedding-3-small.",
         metavar="MODEL",
         config=True,
         of_runs=True,

@@ -32,6 +32,7 @@ class RunParameters(TypedDict, total=False):
     experiment: str | None
     subject: str | None
     tools: Sequence[Tool] | None
+    tool_choice: str | None
     max_latency: float | None
     min_quality: float | None
     temperature: float | None

@@ -42,7 +42,7 @@ def log_files(source: Source, path: Path | None, environ: Mapping[str, str], hom
     _, patterns = READERS[source]
     places = [path] if path is not None else usual_places(source, environ, home)
     if path is not None and not path.exists():
-        raise UsageError(f"{path} is not there")
+        raise UsageError(f"there is no file or folder {path}")
     files = {found for place in places for found in _files(place, patterns)}
     if not files:
         looked = " and ".join(str(place) for place in places)

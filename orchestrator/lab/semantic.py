@@ -10,13 +10,16 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..deferred import dataclass
 from ..errors import UsageError
 from ..paraphrase.agreement import differences
 from ..reading.embedding import Embedder
 from .reading import read_objects
+
+if TYPE_CHECKING:
+    from ..reading.embedding import Matrix
 
 MOST_FALSE = 0.005  # of pairs that ask something else: what is advised keeps below it
 _THRESHOLDS = (0.5, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
@@ -122,9 +125,31 @@ def read_pairs(path: Path) -> list[Pair]:
     return pairs
 
 
+def texts_of(pairs: Sequence[Pair]) -> list[str]:
+    """The prompts whose embeddings are needed, each once."""
+    return list(dict.fromkeys(text for pair in pairs if pair.similarity is None for text in (pair.a, pair.b)))
+
+
+@dataclass(frozen=True, slots=True)
+class GivenEmbeddings:
+    """An `Embedder` of texts whose vectors are known."""
+
+    name: str
+    vectors: Mapping[str, Sequence[float]]
+
+    def embed(self, texts: Sequence[str]) -> Matrix:
+        """As `Embedder.embed`, of these texts."""
+        import numpy as np
+
+        rows = np.asarray([self.vectors[text] for text in texts], np.float32)
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        embedded: Matrix = (rows / np.maximum(lengths, 1e-9)).astype(np.float32)
+        return embedded
+
+
 def judged(pairs: Sequence[Pair], embedder: Embedder | None) -> list[Judged]:
     """Each pair as the semantic cache sees it. `embedder` may be None if all of them have a similarity."""
-    texts = list(dict.fromkeys(text for pair in pairs if pair.similarity is None for text in (pair.a, pair.b)))
+    texts = texts_of(pairs)
     rows = dict(zip(texts, embedder.embed(texts), strict=True)) if embedder is not None and texts else {}
     return [
         Judged(

@@ -12,10 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
+from functools import partial
 from typing import NamedTuple
 
 from ..deferred import dataclass
 from ..errors import UsageError
+from .inbox_rows import LINE, NULL
+from .posting import Postable
 from .process import is_gone
 from .rows import from_micros, to_micros
 from .schema import COST_OF_CALLS
@@ -275,6 +278,12 @@ def keep_lines(connection: sqlite3.Connection, job: Job, kept: Iterable[Kept]) -
             "INSERT OR REPLACE INTO batch_lines VALUES (?, ?, ?, ?, ?)",
             (job.job, line.number, line.digest, line.status, line.code),
         )
+
+
+def keeping(job: Job, kept: Kept) -> Postable[None]:
+    """As `keep_lines`, of one line."""
+    of_line = (job.job, kept.number, kept.result, kept.digest, kept.status, NULL if kept.code is None else kept.code)
+    return Postable(partial(keep_lines, job=job, kept=[kept]), lambda: [(LINE, of_line)], usual=None)
 
 
 def lines_between(connection: sqlite3.Connection, job: Job, first: int, last: int) -> dict[int, LineRow]:

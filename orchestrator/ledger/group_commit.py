@@ -1,10 +1,10 @@
 """Group commit: changes that wait at the same time share one durable transaction, and fail one by one.
 
-    event loops ── submit ──► queue ──► one thread:  BEGIN IMMEDIATE, change, change ..., COMMIT
+    event loops ── submit ──► queue ──► one thread:  the statement of inbox.py, then BEGIN, change, change ..., COMMIT
                     futures ◄── results ────────────
 
-A group of changes of the usual kinds is made by one statement (inbox.py), as long as nothing about them is out of the
-ordinary. If it fails, or there are others among them, they are made one by one, as follows.
+The usual changes of a group are made by one statement (inbox.py). What that leaves, as it is out of the ordinary, and
+what it cannot say, is made by functions afterwards, one by one, as follows; so is everything if the statement fails.
 
 A change that fails leaves nothing behind; the others go on. Most fail before they have written anything. If one fails
 later, the transaction is rolled back and made again with each change in a savepoint: SAVEPOINT, change, RELEASE (or
@@ -13,7 +13,8 @@ to the event loops and waits for it again. So a change may be made twice; its ef
 for that.
 
 No future is done before the commit has returned; if the commit fails, all of its changes fail. Changes are made in the
-order of submission. Changes that one turn of an event loop submits reach the thread together.
+order of submission, but for those that the statement leaves: they come after it, in their order. Changes that one turn
+of an event loop submits reach the thread together.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import asyncio
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -30,8 +31,9 @@ from typing import Any, TypeVar
 from ..deferred import dataclass
 from ..errors import LedgerError
 from .haste import hurry, relax
-from .inbox import MOST, make_inbox, post
-from .posting import Postable, rows_of
+from .inbox import FEWEST, MOST, Inbox
+from .inbox_rows import Row
+from .posting import Postable
 from .transaction import Work, as_ledger_errors, is_busy, transaction
 
 T = TypeVar("T")
@@ -83,9 +85,9 @@ class GroupCommit:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closed = False
-        self._has_inbox = False
-        self._posts = False  # whether the last group was posted
-        self._not_posted = 0  # groups of this many are not posted, as the last one could not be
+        self._inbox: Inbox | None = None
+        self._posts = False  # whether the last group had a statement
+        self._not_posted = 0  # so many groups have none, as the last statement failed
         self._skipped = 0
 
     def submit(self, work: Work[T], *, reads: bool = False) -> Written[T]:
@@ -146,56 +148,68 @@ class GroupCommit:
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), MOST))]
 
     def _carry_out(self, group: Sequence[_Change]) -> None:
-        if all(change.reads for change in group):
-            for change in group:
-                self._try(change)
-            return
-        with as_ledger_errors(self._path):
-            self._posts = self._posted(group)
-            if not self._posts and not self._made_together(group):
-                with transaction(self._connection):
-                    for change in group:
-                        self._try_in_savepoint(change)
-        self._check()
-
-    def _posted(self, group: Sequence[_Change]) -> bool:
-        """Make the changes by one statement (inbox.py). False, with nothing changed, if something about them is out
-        of the ordinary. What only reads is done afterwards."""
-        if self._skipped < self._not_posted:
-            self._skipped += 1
-            return False
-        works = [change.work for change in group if isinstance(change.work, Postable)]
         reading = [change for change in group if change.reads]
-        rows = rows_of(works) if len(works) + len(reading) == len(group) else None
-        if rows is None:
-            return False
-        try:
-            if not self._has_inbox:
-                make_inbox(self._connection)
-                self._has_inbox = True
-            taken = post(self._connection, rows)
-        except (sqlite3.Error, ValueError, OverflowError) as error:
-            if is_busy(error):
-                raise
-            self._not_posted, self._skipped = min(2 * self._not_posted + 1, _MOST_SKIPPED), 0
-            return False
-        self._not_posted = 0
-        for change in group:
-            if isinstance(change.work, Postable):
-                change.result = change.work.usual
-                if change.work.posted is not None:
-                    change.work.posted(taken)
+        writing = [change for change in group if not change.reads]
+        with as_ledger_errors(self._path):
+            usual = self._usual(writing)
+            self._posts = bool(usual)
+            if len(usual) == len(writing):
+                usual, writing = {}, self._left(usual, writing)
+            if writing and not self._made_together(usual, writing):
+                with transaction(self._connection):
+                    for change in self._left(usual, writing):
+                        self._try_in_savepoint(change)
         for change in reading:
             self._try(change)
-        return True
+        if len(reading) < len(group):
+            self._check()
 
-    def _made_together(self, group: Sequence[_Change]) -> bool:
-        """Commit all changes, without those that failed before they wrote anything. False, with nothing changed, if one
-        failed later."""
+    def _usual(self, group: Sequence[_Change]) -> dict[_Change, list[Row]]:
+        """The changes that the statement is to make, with their rows: none if they are too few for one."""
+        if len(group) < FEWEST:
+            return {}
+        if self._skipped < self._not_posted:
+            self._skipped += 1
+            return {}
+        rows = {change: change.work.rows() for change in group if isinstance(change.work, Postable)}
+        usual = {change: of_change for change, of_change in rows.items() if of_change is not None}
+        if len(usual) < FEWEST:
+            return {}
+        if self._inbox is None:  # before any transaction, which may be rolled back
+            self._inbox = Inbox(self._connection)
+        return usual
+
+    def _left(self, usual: Mapping[_Change, list[Row]], group: Sequence[_Change]) -> list[_Change]:
+        """Make the usual ones of a group by one statement (inbox.py). Returns the others, and those that it left: all
+        of them if it failed."""
+        if not usual or self._inbox is None:
+            return list(group)
+        connection, changes = self._connection, list(usual)
+        within = connection.in_transaction
+        try:
+            odd, taken = self._inbox.post(list(usual.values()))
+        except (sqlite3.Error, ValueError, OverflowError) as error:
+            if is_busy(error) or connection.in_transaction != within:
+                raise
+            self._not_posted, self._skipped = min(2 * self._not_posted + 1, _MOST_SKIPPED), 0
+            return list(group)
+        self._not_posted = 0
+        made = {change for place, change in enumerate(changes) if place not in odd}
+        for place, change in enumerate(changes):
+            if change in made:
+                assert isinstance(change.work, Postable)
+                change.result, change.error = change.work.usual, None
+                if change.work.posted is not None and place in taken:
+                    change.work.posted(taken[place])
+        return [change for change in group if change not in made]
+
+    def _made_together(self, usual: Mapping[_Change, list[Row]], group: Sequence[_Change]) -> bool:
+        """Commit all changes of a group, without those that failed before they wrote anything. False, with nothing
+        changed, if one failed later."""
         connection = self._connection
         try:
             with transaction(connection):
-                for change in group:
+                for change in self._left(usual, group):
                     before = connection.total_changes
                     self._try(change)
                     if change.error is not None and connection.total_changes != before:

@@ -18,7 +18,9 @@ from ..deferred import dataclass
 from ..errors import UsageError, did_you_mean
 from ..expressions import expression
 from ..period import Period
+from ..registry.model import RateLimits
 from .budgets import Budget, Scope, set_budgets
+from .limits import SECOND, Full, Wanted, Window, take_slot
 from .rows import from_micros, to_micros
 
 PREFIX = "sk-orch-"
@@ -94,6 +96,16 @@ def all_keys(connection: sqlite3.Connection) -> dict[str, Key]:
     """All keys, revoked ones too, in the order in which they were made, by the hash of what a client sends."""
     rows: Iterable[sqlite3.Row] = connection.execute("SELECT * FROM keys ORDER BY created_at, name")
     return {row["key_sha256"]: _key(row) for row in rows}
+
+
+def count_request(connection: sqlite3.Connection, key: Key, now: datetime, *, simulated: bool) -> float:
+    """Within a transaction: count a request of a key that has a rate, whichever server it came to. Returns 0, or the
+    seconds until the key may ask again, and then it is not counted."""
+    at = to_micros(now)
+    # Transactions of several servers are not made in the order of their clocks: a slot may lie a little ahead.
+    wanted = Wanted((simulated, f"key {key.name}"), RateLimits(rpm=key.rpm), 0, at, at + SECOND)
+    slot = take_slot(connection, wanted, Window(margin=SECOND))
+    return max(slot.until - SECOND - at, 1) / SECOND if isinstance(slot, Full) else 0.0
 
 
 def _key(row: sqlite3.Row) -> Key:

@@ -144,6 +144,12 @@ class RunTotals:
     output_tokens: int = 0
 
 
+_WORST_FIRST = (
+    *(CostSource.UNPRICED, CostSource.ESTIMATE, CostSource.USAGE, CostSource.PROVIDER),
+    *(CostSource.IMPORTED, CostSource.CACHE),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """A run with its calls, in order of creation."""
@@ -156,16 +162,11 @@ class Recorded:
         # What is not settled yet counts with its worst case.
         """The sums over the run's calls."""
         costs = [call.reserved_nanousd if call.cost_source is None else call.cost_nanousd for call in self.calls]
-        sources = {CostSource.ESTIMATE if call.cost_source is None else call.cost_source for call in self.calls}
-        known = (
-            *(CostSource.ESTIMATE, CostSource.USAGE, CostSource.PROVIDER),
-            *(CostSource.IMPORTED, CostSource.CACHE),
-        )
-        worst_first = (CostSource.UNPRICED, *known)
+        sources = {call.cost_source or CostSource.ESTIMATE for call in self.calls}
         return RunTotals(
             calls=len(self.calls),
-            cost_nanousd=None if None in costs else sum(cost for cost in costs if cost is not None),
-            cost_source=next((source for source in worst_first if source in sources), CostSource.NONE),
-            input_tokens=sum(call.input_tokens for call in self.calls),
-            output_tokens=sum(call.output_tokens for call in self.calls),
+            cost_nanousd=None if None in costs else sum([cost for cost in costs if cost is not None]),
+            cost_source=next((source for source in _WORST_FIRST if source in sources), CostSource.NONE),
+            input_tokens=sum([call.input_tokens for call in self.calls]),
+            output_tokens=sum([call.output_tokens for call in self.calls]),
         )

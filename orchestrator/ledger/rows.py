@@ -28,7 +28,26 @@ _KEPT = {
     CallRecord: frozenset({"call_id", "run_id", "created_at", "day", "provider", "model", "simulated"}),
 }
 _CHANGING = {record: tuple(name for name in names if name not in _KEPT[record]) for record, names in _NAMES.items()}
+# What a row has at first, if it is inserted when its run begins, or when the call is reserved.
+_LATER = {
+    RunRecord: frozenset(
+        {"ended_at", "source", "source_key", "model_used", "confidence", "response", "response_sha256", "latency_ms"}
+        | {"error_code", "error_message"}
+    ),
+    CallRecord: frozenset(
+        {"ended_at", "cost_nanousd", "cost_source", "input_tokens", "output_tokens", "cached_tokens"}
+        | {"cache_write_tokens", "reasoning_tokens", "usage", "finish_reason", "latency_ms", "ttft_ms", "request_id"}
+        | {"raw_model", "confidence", "verdict", "response", "response_sha256", "error_code", "error_message"}
+        | {"from_run", "saved_nanousd", "similarity", "submission", "batch_saved_nanousd"}
+    ),
+}
+_LATER_NAMES = {record: tuple(name for name in names if name in _LATER[record]) for record, names in _NAMES.items()}
+_FIRST = {record: tuple(name for name in names if name not in _LATER[record]) for record, names in _NAMES.items()}
+_OPTIONAL = {record: frozenset(each.name for each in fields(record) if "None" in str(each.type)) for record in _NAMES}
 _AS_IT_IS = frozenset({str, int, float, type(None)})
+_DEFAULTS = {
+    record: tuple(each.default for each in fields(record) if each.name in names) for record, names in _LATER.items()
+}
 
 Record = TypeVar("Record", RunRecord, CallRecord)
 
@@ -41,6 +60,22 @@ def names_of(record: type[RunRecord | CallRecord]) -> tuple[str, ...]:
 def changing_names(record: type[RunRecord | CallRecord]) -> tuple[str, ...]:
     """Those of them that may change once the row is there."""
     return _CHANGING[record]
+
+
+def first_names(record: type[RunRecord | CallRecord]) -> tuple[str, ...]:
+    """Those that a row may have a value in when a run begins, or a call is reserved: the others have their defaults."""
+    return _FIRST[record]
+
+
+def has_first_alone(record: RunRecord | CallRecord) -> bool:
+    """Whether a record has a value of its own in none of the other columns."""
+    kind = type(record)
+    return _getter(_LATER_NAMES[kind])(record) == _DEFAULTS[kind]
+
+
+def is_optional(record: type[RunRecord | CallRecord], name: str) -> bool:
+    """Whether a column may be null."""
+    return name in _OPTIONAL[record]
 
 
 def to_micros(when: datetime) -> int:
@@ -110,9 +145,12 @@ def change_row(
         raise ValueError(f"{table} has no row {value}")
 
 
-def stored_values(record: RunRecord | CallRecord, names: tuple[str, ...]) -> list[Any]:
-    """The values of some of a record's columns, as SQLite stores them."""
-    return [value if type(value) in _AS_IT_IS else to_sql(value) for value in _getter(names)(record)]
+def stored_values(record: RunRecord | CallRecord, names: tuple[str, ...], null: int | None = None) -> list[Any]:
+    """The values of some of a record's columns, as SQLite stores them; `null` stands for none."""
+    return [
+        null if value is None else value if type(value) in _AS_IT_IS else to_sql(value)
+        for value in _getter(names)(record)
+    ]
 
 
 def _with_texts(

@@ -121,6 +121,7 @@ def create_sums(table: str) -> tuple[str, str]:
 ADD_BATCH_SUMS = tuple(f"ALTER TABLE call_sums ADD COLUMN {name} INTEGER NOT NULL DEFAULT 0" for name in LATER)
 # A run's embedding was counted as one more model. Parts of days that are kept have a kind.
 _OF_EMBEDDINGS = f"SELECT day FROM call_sums WHERE grain = 'MWG' AND role = '{EMBEDDING}' AND NOT pruned"
+ADD_PRUNED_PARTS = ("ALTER TABLE page_days ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0",)
 ADD_KINDS_OF_PARTS = (
     f"DELETE FROM summed_days WHERE day IN ({_OF_EMBEDDINGS})",
     "DELETE FROM page_days",

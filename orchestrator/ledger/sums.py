@@ -98,8 +98,9 @@ def _end(connection: sqlite3.Connection, day: str) -> None:
     """Delete the sums of a day's rows."""
     for table in SUMS:
         connection.execute(f"DELETE FROM {table} WHERE {_OF_DAY}", (*GRAINS, day))
-    for table in ("answer_sums", "page_days", "summed_days"):
+    for table in ("answer_sums", "summed_days"):
         connection.execute(f"DELETE FROM {table} WHERE day = ?", (day,))
+    connection.execute("DELETE FROM page_days WHERE day = ? AND NOT pruned", (day,))
 
 
 # Each grain is named, so that the index by grain and day finds the rows.

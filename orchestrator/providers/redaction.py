@@ -50,9 +50,11 @@ def split_at_key(piece: str, key: str | None) -> tuple[str, str]:
     if not piece or not key or len(key) < _SHORTEST_KEY:
         return piece, ""
     piece = piece.replace(key, MASK)
-    for length in range(min(len(key) - 1, len(piece)), 0, -1):
-        if piece.endswith(key[:length]):
-            return piece[:-length], piece[-length:]
+    at = piece.find(key[0], max(len(piece) - len(key) + 1, 0))
+    while at >= 0:
+        if key.startswith(piece[at:]):
+            return piece[:at], piece[at:]
+        at = piece.find(key[0], at + 1)
     return piece, ""
 
 

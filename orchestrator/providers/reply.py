@@ -38,10 +38,12 @@ class ErrorInReply(Exception):
 def dig(node: object, *path: str | int) -> object:
     """What is at a path of keys and indices, or None."""
     for step in path:
-        if isinstance(step, int):
-            node = node[step] if isinstance(node, list) and -len(node) <= step < len(node) else None
+        if isinstance(node, dict):
+            node = node.get(step)
+        elif isinstance(node, list) and isinstance(step, int) and -len(node) <= step < len(node):
+            node = node[step]
         else:
-            node = node.get(step) if isinstance(node, dict) else None
+            return None
     return node
 
 
@@ -222,36 +224,39 @@ class Draft:
     def learn(self, **facts: object) -> None:
         """Takes facts of the reply that its price depends on and that stand beside its usage."""
         told = {name: value for name, value in facts.items() if value not in (None, "", [], {})}
-        plain = scrub_json(told, lambda text: kept(text, self.source.key))
-        assert isinstance(plain, dict)
-        self.facts |= plain
+        if told:
+            self.facts |= self._kept(told)
 
     def report(self, raw: object) -> Iterator[Usage]:
         """Takes a usage object and yields what it comes to, together with what was reported before, if that is news.
 
         One that is not made of counts is no usage.
         """
-        plain = scrub_json(raw)
-        if not isinstance(plain, dict):
+        if not isinstance(raw, dict):
             return
         try:
-            usage = counted(plain)
+            usage = counted(raw)
             told = usage.output_tokens > 0
             if self.usage is not None:
-                plain = merged(self.usage.raw, plain)
-                usage = counted(plain)
+                raw = merged(self.usage.raw, raw)
+                usage = counted(raw)
         except ValueError:
             return
         if told:
             self.provisional, self._told_output = False, True
-        raw = scrub_json(plain, lambda text: kept(text, self.source.key))
-        usage = replace(usage, raw=raw if isinstance(raw, dict) else {})
+        usage = replace(usage, raw=self._kept(raw))
         if max(usage.input_tokens, usage.output_tokens) >= MOST_TOKENS:
             self.disbelieved = usage
             return
         known, self.usage = self.usage, usage
         if usage != known:
             yield usage
+
+    def _kept(self, told: dict[str, object]) -> dict[str, object]:
+        """What the reply tells, as it may be kept."""
+        plain = scrub_json(told, lambda text: kept(text, self.source.key))
+        assert isinstance(plain, dict)
+        return plain
 
     def report_failure(self, body: object) -> None:
         """Take the usage in the body of an error status, under any of its names: it counts the whole call."""

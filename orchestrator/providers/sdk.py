@@ -14,7 +14,6 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import ClassVar, Protocol, TypeVar
@@ -89,6 +88,42 @@ async def sse_events(response: StreamedResponse, stream: type[Stream]) -> AsyncI
     else:
         async for event in await response.parse(to=stream):
             yield event
+
+
+class Reporting:
+    """The one place where an exception from below becomes one of ours."""
+
+    __slots__ = ("_classify", "_draft", "_exchange", "_source", "_streamed")
+
+    def __init__(
+        self,
+        classify: Callable[[Exception, Source, Exchange], ProviderError],
+        source: Source,
+        exchange: Exchange,
+        draft: Draft | None,
+        *,
+        streamed: bool,
+    ) -> None:
+        self._classify = classify
+        self._source = source
+        self._exchange = exchange
+        self._draft = draft
+        self._streamed = streamed
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if not isinstance(error, Exception):
+            return
+        ours = self._classify(error, self._source, self._exchange)
+        if self._draft is not None:
+            response = self._exchange.response
+            accepted = response is not None and response.is_success
+            if response is not None and not accepted:
+                self._draft.report_failure(_error_body(response))
+            ours = self._draft.interrupt(ours, accepted=self._streamed and accepted)
+        raise ours from error
 
 
 class SdkClient(Protocol):
@@ -300,22 +335,11 @@ class SdkProvider(ABC):
         if exchange.response is not None:
             self._limits = rate_limits(exchange.headers, self._now())
 
-    @contextmanager
     def reporting(
         self, source: Source, exchange: Exchange, draft: Draft | None = None, *, streamed: bool = False
-    ) -> Iterator[None]:
-        """The one place where an exception from below becomes one of ours. Cancellation passes through."""
-        try:
-            yield
-        except Exception as error:
-            ours = self._classify(error, source, exchange)
-            if draft is not None:
-                response = exchange.response
-                accepted = response is not None and response.is_success
-                if response is not None and not accepted:
-                    draft.report_failure(_error_body(response))
-                ours = draft.interrupt(ours, accepted=streamed and accepted)
-            raise ours from error
+    ) -> Reporting:
+        """Inside, an exception from below becomes one of ours. Cancellation passes through."""
+        return Reporting(self._classify, source, exchange, draft, streamed=streamed)
 
     def _classify(self, error: Exception, source: Source, exchange: Exchange) -> ProviderError:
         if isinstance(error, ProviderError):

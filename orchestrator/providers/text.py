@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from ..expressions import expression
 from ..unseen import without_unseen
@@ -11,6 +12,7 @@ from .redaction import MASK, without_key
 
 MAX_NAME = 200  # characters that are kept of an identifier or a model's name
 MOST_READ = 4_096  # characters of it that are looked at: a key is shorter
+_RECURS = 48  # characters: a text as short as this is most likely one that came before
 MAX_MESSAGE = 300  # characters of an error message: enough to act on, too few to hold a prompt
 
 _SECRETS = (  # what a key looks like when a provider or a proxy echoes it
@@ -40,19 +42,21 @@ def scrub(text: str) -> str:
 
 def is_blank(text: str) -> bool:
     """Whether there is nothing in a text that can be read: white space, and what has neither width nor form."""
+    if "!" <= text.lstrip()[:1] <= "~":  # as most texts begin
+        return False
     return not text.strip() or not without_unseen(text).replace("\u200c", "").replace("\u200d", "").strip()
 
 
 def scrub_json(value: object, clean: Callable[[str], str] = scrub) -> object:
     """`clean` for every string in decoded JSON, keys included."""
-    match value:
-        case str():
-            return clean(value)
-        case dict():
-            return {clean(str(key)): scrub_json(item, clean) for key, item in value.items()}
-        case list():
-            return [scrub_json(item, clean) for item in value]
-    return value
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {
+            clean(str(key)): scrub_json(item, clean) if isinstance(item, str | dict | list) else item
+            for key, item in value.items()
+        }
+    return [scrub_json(item, clean) for item in value] if isinstance(value, list) else value
 
 
 def is_html(text: str) -> bool:
@@ -81,7 +85,13 @@ def redact(text: str, key: str | None) -> str:
 
 def kept(text: str, key: str | None) -> str:
     """A name or an identifier out of a reply, as it may be kept: short, encodable and without the key."""
-    return redact(scrub(text[:MOST_READ]), key)[:MAX_NAME]
+    return _kept_name(text, key) if len(text) <= _RECURS else redact(scrub(text[:MOST_READ]), key)[:MAX_NAME]
+
+
+@lru_cache(512)
+def _kept_name(text: str, key: str | None) -> str:
+    """The names of models and of counts are the same in one reply after the other."""
+    return redact(scrub(text), key)
 
 
 def tidy(text: str, key: str | None, limit: int = MAX_MESSAGE) -> str:

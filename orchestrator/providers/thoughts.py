@@ -37,6 +37,7 @@ _ANSWER_MARKS: Mapping[str, str] = {
     "<|begin_of_solution|>": "<|end_of_solution|>",
 }
 _HEADS = ("<|start|>", "<|channel|>")
+_FIRST_OF_A_MARK = frozenset(mark[0] for mark in (*_MARKS, *_MARKS.values(), *_ANSWER_MARKS, *_HEADS, _ANALYSIS, "A"))
 _CHANNEL = expression(r"(?:<\|start\|>assistant[^<]*)?<\|channel\|>(\w+)[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>")
 _LONGEST_HEAD = 200  # characters of a message's head in the harmony format; function names are in it
 _MESSAGE_ENDS = expression(r"<\|(?:end|call|return)\|>|(?=<\|(?:start|channel)\|>)")
@@ -271,6 +272,8 @@ def apart(completion: Completion) -> Completion:
 
 def _mark_of(body: str) -> _Mark | Literal["undecided"] | None:
     """The mark that a reply begins with. `undecided`: more has to come to tell."""
+    if body[0] not in _FIRST_OF_A_MARK:
+        return None
     head = body[:_LONGEST].lower()
     if body.startswith(_ANALYSIS) and body[len(_ANALYSIS) : len(_ANALYSIS) + 1].isupper():
         return _Mark(len(_ANALYSIS), _FINAL)

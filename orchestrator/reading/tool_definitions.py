@@ -16,7 +16,7 @@ from typing import Any
 
 from ..config.strict_json import parse_json
 from ..decoding import decoded
-from ..errors import ConfigError, did_you_mean
+from ..errors import ConfigError, UsageError, did_you_mean
 from ..expressions import expression
 from ..types import Tool
 
@@ -107,3 +107,16 @@ def _only(item: Mapping[str, Any], place: str, known: Sequence[str]) -> None:
     for key in item:
         if key not in known:
             raise ConfigError(f"{place}: unknown key {key!r}", hint=did_you_mean(key, known))
+
+
+def choice_from_openai(choice: object) -> str:
+    """A choice among tools in OpenAI's form: `auto`, `none`, `required`, or a tool's name after `=`. Raises
+    UsageError."""
+    match choice:
+        case None:
+            return "auto"
+        case "auto" | "none" | "required":
+            return str(choice)
+        case {"type": "function", "function": {"name": str(name)}} | {"type": "function", "name": str(name)}:
+            return f"={name}"
+    raise UsageError(f"tool_choice: expected auto, none, required or a function, not {str(choice)[:60]!r}")

@@ -100,8 +100,11 @@ class _All(NamedTuple):
     runs: Together
 
 
-def summarise(ledger: Ledger | None, selection: Selection, *, by: By | Sequence[By]) -> Report:
-    """The selected runs and their calls, by one or several of their properties. No ledger is one without runs.
+def summarise(
+    ledger: Ledger | None, selection: Selection, *, by: By | Sequence[By], with_latencies: bool = True
+) -> Report:
+    """The selected runs and their calls, by one or several of their properties. No ledger is one without runs. Without
+    latencies, which take the most time, none is known.
 
     Raises LedgerError.
     """
@@ -111,7 +114,7 @@ def summarise(ledger: Ledger | None, selection: Selection, *, by: By | Sequence[
 
         def read(connection: sqlite3.Connection) -> tuple[_Sums, Group | None]:
             apart = overall(connection, selection, name=None) if grouped.repeats else None
-            return _sums(connection, selection, grouped), apart
+            return _sums(connection, selection, grouped, with_latencies=with_latencies), apart
 
         sums, total = in_one_snapshot(ledger, read)
     of_calls, every = grouped.is_of_calls, _All(Together(), Together())
@@ -156,14 +159,19 @@ def _in_order(groups: Sequence[Group], grouped: Grouping) -> list[Group]:
     return sorted(groups, key=place)
 
 
-def _sums(connection: sqlite3.Connection, selection: Selection, grouped: Grouping) -> _Sums:
+def _sums(
+    connection: sqlite3.Connection, selection: Selection, grouped: Grouping, *, with_latencies: bool = True
+) -> _Sums:
     whole = whole_days(connection, selection, grouped)
     if whole is None:
-        return _of_rows(connection, *selection.where(), grouped)
-    found = _of_rows(connection, whole.rows_where, whole.rows_parameters, grouped)
-    _add(found.calls, found.latencies, call_sums(connection, selection, whole, grouped))
+        return _of_rows(connection, *selection.where(), grouped, with_latencies=with_latencies)
+    where, parameters = whole.rows_where, whole.rows_parameters
+    found = _of_rows(connection, where, parameters, grouped, with_latencies=with_latencies)
+    of_calls = call_sums(connection, selection, whole, grouped, with_latencies=with_latencies)
+    _add(found.calls, found.latencies, of_calls)
     runs = _ALL_OF_THEM if grouped.is_of_calls else grouped
-    of_runs = run_sums(connection, selection, whole, runs, with_latencies=not grouped.is_of_calls)
+    of_waits = with_latencies and not grouped.is_of_calls
+    of_runs = run_sums(connection, selection, whole, runs, with_latencies=of_waits)
     _add(found.runs, found.run_latencies, of_runs)
     if any(row["rated_runs"] for row in of_runs.rows.values()):
         rated = (
@@ -185,7 +193,14 @@ def _add(sums: dict[_Key, _Row], latencies: dict[_Key, array[int]], of_days: Sum
             known.extend(more)
 
 
-def _of_rows(connection: sqlite3.Connection, where: str, parameters: Sequence[str | int], grouped: Grouping) -> _Sums:
+def _of_rows(
+    connection: sqlite3.Connection,
+    where: str,
+    parameters: Sequence[str | int],
+    grouped: Grouping,
+    *,
+    with_latencies: bool,
+) -> _Sums:
     def query(sql: str, keys: Sequence[str] = grouped.keys or ("NULL",)) -> tuple[str, Sequence[str | int]]:
         asked = sql.format(
             keys=", ".join(keys),
@@ -210,8 +225,8 @@ def _of_rows(connection: sqlite3.Connection, where: str, parameters: Sequence[st
     return _Sums(
         runs=dict(rows(_RUN_SUMS, of_calls=False)),
         calls=dict(rows(_CALL_SUMS)),
-        latencies=latencies(_LATENCIES),
-        run_latencies={} if grouped.is_of_calls else latencies(_RUN_LATENCIES),
+        latencies=latencies(_LATENCIES) if with_latencies else {},
+        run_latencies=latencies(_RUN_LATENCIES) if with_latencies and not grouped.is_of_calls else {},
         ratings=dict(rows(_RATINGS)),
     )
 

@@ -74,9 +74,10 @@ BASELINE = Parts(
         """,
     },
 )
-_CONFIDENT = f"""
+_BETWEEN = f"""
     SELECT runs.task, count(*) FROM run_rows AS runs LEFT JOIN ratings ON ratings.run_id = runs.run_id
-    WHERE {_COUNTS} AND ratings.rating IS NULL AND runs.confidence >= ? AND {{where}} GROUP BY 1
+    WHERE {_COUNTS} AND ratings.rating IS NULL AND runs.confidence >= ? AND runs.confidence < ? AND {{where}}
+    GROUP BY 1
 """
 
 Task = str | None
@@ -107,18 +108,19 @@ def task_sums(
     connection: sqlite3.Connection, selection: Selection, parts: Sequence[Part], threshold: float
 ) -> TaskSums:
     """The sums of a selection by task, from its parts. `threshold` is the confidence from which an unrated answer is
-    good: one that is not of whole thousandths is held against the rows."""
+    good: with one that is not of whole thousandths, the rows tell of those up to the next."""
     runs: dict[Task, dict[str, Any]] = {}
     steps = round(threshold * _STEPS)
+    steps += steps / _STEPS < threshold  # the thousandths that a good answer has reached
     for task, *sums, reached in rows_of(parts, "tasks"):
         known = runs.setdefault(task, dict(_NOTHING))
         for name, value in zip(COLUMNS, sums, strict=True):
             known[name] += value
-        if steps / _STEPS == threshold:
-            known["good_runs"] += sum(each >= steps for each in json.loads(reached))
-    if steps / _STEPS != threshold:
+        known["good_runs"] += sum(each >= steps for each in json.loads(reached))
+    if threshold < steps / _STEPS:
         where, parameters = selection.where()
-        for task, good in connection.execute(_CONFIDENT.format(where=where), (threshold, *parameters)):
+        between = (threshold, steps / _STEPS, *parameters)
+        for task, good in connection.execute(_BETWEEN.format(where=where), between):
             runs[task]["good_runs"] += good
     answered: dict[Task, dict[str, int]] = {}
     for task, model, count in rows_of(parts, "answered"):

@@ -2,7 +2,7 @@
 selection of whole days is the sum of some parts.
 
 The parts of summed days are kept in `page_days` when they are first asked for; those of other days are read from the
-rows.
+rows. The parts of runs that are taken out can stay, as sums do.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Parts(NamedTuple):
 def keep_parts(ledger: Ledger, parts: Parts) -> None:
     """Keep the parts of every summed day that has none yet, each day in a transaction. A ledger that cannot be written,
     or is busy, stays as it is."""
-    wanted = "SELECT day FROM summed_days WHERE day NOT IN (SELECT day FROM page_days WHERE kind = ?)"
+    wanted = "SELECT day FROM summed_days WHERE day NOT IN (SELECT day FROM page_days WHERE kind = ? AND NOT pruned)"
     days = ledger.read(lambda db: [row[0] for row in db.execute(wanted, (parts.kind,))])
     try:
         for number, day in enumerate(days, start=1):
@@ -49,13 +49,23 @@ def keep_parts(ledger: Ledger, parts: Parts) -> None:
 
 def _keep_day(connection: sqlite3.Connection, day: str, parts: Parts) -> None:
     summed = connection.execute("SELECT 1 FROM summed_days WHERE day = ?", (day,)).fetchone()
-    known = "SELECT 1 FROM page_days WHERE day = ? AND kind = ?"
+    known = "SELECT 1 FROM page_days WHERE day = ? AND kind = ? AND NOT pruned"
     if not summed or connection.execute(known, (day, parts.kind)).fetchone():
         return  # somebody else was here
-    kept = _of_rows(connection, "runs.day = ?", (day,), parts)
+    _keep(connection, day, "runs.day = ?", day, parts, pruned=False)
+
+
+def keep_pruned_parts(connection: sqlite3.Connection, day: str, which: str, value: str, parts: Parts) -> None:
+    """Within a transaction, before runs of a day are deleted: let their parts stay. `which` is a condition on `runs`
+    with one parameter."""
+    _keep(connection, day, which, value, parts, pruned=True)
+
+
+def _keep(connection: sqlite3.Connection, day: str, which: str, value: str, parts: Parts, *, pruned: bool) -> None:
+    kept = _of_rows(connection, which, (value,), parts)
     connection.executemany(
-        f"INSERT INTO page_days (day, kind, {', '.join(OF)}, figures) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [(day, parts.kind, *of, json.dumps(part)) for of, part in kept.items()],
+        f"INSERT INTO page_days (day, kind, pruned, {', '.join(OF)}, figures) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [(day, parts.kind, int(pruned), *of, json.dumps(part)) for of, part in kept.items()],
     )
 
 
@@ -65,12 +75,13 @@ def read_parts(connection: sqlite3.Connection, selection: Selection, parts: Part
     whole, values = selection.whole_days()
     kept = f"""
         SELECT sums.day AS day, sums.figures AS figures FROM page_days AS sums
-        WHERE sums.kind = ? AND {whole} AND sums.day IN (SELECT day FROM summed_days)
+        WHERE sums.kind = ? AND {whole} AND (sums.pruned OR sums.day IN (SELECT day FROM summed_days))
     """
     for row in connection.execute(kept, (parts.kind, *values)):
         yield json.loads(row["figures"])
     inside, bounds = selection.days_within()
-    rest = f"SELECT day FROM summed_days WHERE {inside} AND day IN (SELECT day FROM page_days WHERE kind = ?)"
+    known = "SELECT day FROM page_days WHERE kind = ? AND NOT pruned"
+    rest = f"SELECT day FROM summed_days WHERE {inside} AND day IN ({known})"
     days = [row[0] for row in connection.execute(rest, (*bounds, parts.kind))]
     known = f"runs.day NOT IN ({', '.join('?' * len(days))})"
     if days:

@@ -141,7 +141,7 @@ def dimensions_from(written: Iterable[str]) -> tuple[By, ...]:
     for name in names:
         if name not in known:
             raise UsageError(
-                f"a report is not grouped by {name[:40]!r}",
+                f"a report cannot be grouped by {name[:40]!r}",
                 hint=did_you_mean(name, known) or f"--by takes {', '.join(known)}, and several with commas",
             )
     return tuple(By(name) for name in names)

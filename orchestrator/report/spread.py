@@ -11,6 +11,9 @@ from ..ledger.pace import nearest_rank
 _MANY = 4_000  # so many are counted faster than they are sorted
 
 
+_DEARER = 3  # to add a count takes so many times as long as to count a value once more
+
+
 class Spread(NamedTuple):
     """Of some latencies in milliseconds the mean, and percentiles by nearest rank; None if there are none."""
 
@@ -36,7 +39,10 @@ class Together:
         count = len(values)
         if count > _MANY:
             counts = Counter(values)
-            self._counts.update(counts)
+            if len(counts) * _DEARER < count:
+                self._counts.update(counts)
+            else:
+                self._others.extend(values)
             return _spread(counts)
         self._others.extend(values)
         ordered = sorted(values)

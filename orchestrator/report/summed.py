@@ -82,13 +82,15 @@ class Sums(NamedTuple):
     latencies: dict[Key, array[int]]
 
 
-def call_sums(connection: sqlite3.Connection, selection: Selection, whole: Whole, grouped: Grouping) -> Sums:
+def call_sums(
+    connection: sqlite3.Connection, selection: Selection, whole: Whole, grouped: Grouping, *, with_latencies: bool
+) -> Sums:
     """The sums over the calls of whole days."""
     # A run asks a model of one provider.
     of_calls = frozenset(CALL_DIMENSIONS) & _columns(grouped)
     runs = RUNS_BY.get(of_calls - {"provider"} if "model" in of_calls else of_calls, "0")
     names = {"runs": runs, **{name: name for name in CALL_SUMS}}
-    return _read(connection, "call_sums", names, selection, whole, grouped)
+    return _read(connection, "call_sums", names, selection, whole, grouped, with_latencies=with_latencies)
 
 
 def run_sums(
@@ -108,7 +110,7 @@ def _read(
     whole: Whole,
     grouped: Grouping,
     *,
-    with_latencies: bool = True,
+    with_latencies: bool,
 ) -> Sums:
     """Sums, each by its name and the column that it adds up."""
     keys = [_in_sums(key) if _is_summed(key) else "NULL" for key in grouped.keys] or ["NULL"]

@@ -24,7 +24,7 @@ def going_on(prompt: Prompt, wanted: str, settings: Settings) -> Prompt:
     """
     ledger = Ledger.open_for_reading(settings.ledger)
     if ledger is None:
-        raise UsageError("there is no run to go on from", hint=f"the ledger would be {settings.ledger}")
+        raise UsageError("there is no run to continue", hint=f"the ledger would be {settings.ledger}")
     with ledger:
         recorded = find_run(ledger, wanted)
         run = recorded.run

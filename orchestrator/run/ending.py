@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from ..choose.making import Planned
 from ..clock import Clock
 from ..deferred import dataclass, replace
 from ..errors import IncompleteError, Interrupted, NotAcceptedError, OrchError, ProviderError
+from ..ledger.posting import Also, Postable
 from ..ledger.records import CallRecord, Recorded, RunRecord, RunStatus
 from ..types import FinishReason
 from . import recording
-from .call.run_log import Also, RunLog
+from .call.run_log import RunLog
 from .result import ErrorInfo, OrchestrationResult, build_result
 from .walk import Execution, Outcome
 
-Keep = Callable[[sqlite3.Connection, OrchestrationResult], None]  # what else is written when a run ends
+Keep = Callable[[OrchestrationResult], Postable[None] | None]  # the change that is made with the end of a run
 
 _TOO_SHORT = "raise --max-tokens: models that think before they write spend them on that too"
 
@@ -39,8 +39,8 @@ class RunPostponed(asyncio.CancelledError):
 class Ending:
     """The end of a run that has begun: `run` is its row as it stands. `latency_ms` is how long it has taken so far.
 
-    `kept` is called with the result in the transaction that ends the run. `goes_on_later`: to be cancelled is no end of
-    it.
+    `kept` gives, for the result, a change that is made in the transaction that ends the run. `goes_on_later`: to be
+    cancelled is no end of it.
     """
 
     run: RunRecord
@@ -116,11 +116,16 @@ class Ending:
             completion=None if outcome is None else outcome.completion,
         )
 
-        def result_with(calls: Sequence[CallRecord]) -> OrchestrationResult:
-            return self._explained(result_of(Recorded(row, tuple(calls))))
+        made: OrchestrationResult | None = None  # with the calls as they were when the run's end was written
+
+        def result_with(calls: tuple[CallRecord, ...]) -> OrchestrationResult:
+            nonlocal made
+            if made is None or made.calls != calls:
+                made = self._explained(result_of(Recorded(row, calls)))
+            return made
 
         kept = self.kept
-        also: Also | None = None if kept is None else lambda db, calls: kept(db, result_with(calls))
+        also: Also | None = None if kept is None else lambda calls: kept(result_with(calls))
         cancelled = await self.log.finish(row, also)
         result = result_with(tuple(self.log.calls.values()))
         if cancelled and status is not RunStatus.INTERRUPTED:

@@ -11,7 +11,7 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
@@ -35,16 +35,17 @@ from ..providers.base import Provider
 from ..providers.catalog import connect, endpoint
 from ..reading.prompt import Reading
 from ..registry.loading import registry_for
-from ..registry.model import Registry
+from ..registry.model import EmbeddingModel, Registry
 from ..registry.providers import PROVIDERS
 from ..types import Prompt
 from . import recording
 from .call.admission import Admission
 from .call.alerts import tell
 from .call.allowance import TokenBudget
-from .call.caller import Caller, Order
+from .call.caller import Caller
 from .call.commands import for_commands
 from .call.connections import Connections
+from .call.order import Order
 from .call.run_log import RunLog
 from .counting import InputCount, count_input
 from .ending import Ending, Keep, RunInterrupted
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from ..providers.batches import BatchClient
     from .call.by_batch import ByBatch
     from .call.cache import RunCache
+    from .embedding_run import Embedded
     from .given import Dollars
     from .many import Many, Questions
 
@@ -173,6 +175,24 @@ class Engine:
         opened = await self._lifetime.take()
         try:
             return batches_of(opened.connections.get(provider))
+        finally:
+            await self._lifetime.give_back(opened)
+
+    async def embed(
+        self, texts: Sequence[str], model: EmbeddingModel, options: RunOptions, observe: Observer = unobserved
+    ) -> Embedded:
+        """The embeddings of texts, as a provider's model gives them, by one run: priced, limited and recorded as any
+        other. Raises the error of the first that fails, such as a BudgetError with nothing sent for it."""
+        from .embedding_run import EmbeddingRun  # few
+
+        opened = await self._lifetime.take()
+        try:
+            caller, deadline = (
+                self._caller(opened, RunLog(opened.ledger, observe)),
+                self._monotonic() + options.timeout_s,
+            )
+            run = EmbeddingRun(caller, self.settings, options, self._clock, deadline, opened.ledger.process)
+            return await run.embed(texts, model)
         finally:
             await self._lifetime.give_back(opened)
 
@@ -337,17 +357,7 @@ class Engine:
         by_batch: ByBatch | None,
     ) -> Execution:
         options, settings = planned.options, self.settings
-        caller = Caller(
-            ledger=opened.ledger,
-            log=log,
-            connections=opened.connections,
-            admission=opened.admission,
-            registry=self.registry,
-            retry=settings.retry,
-            clock=self._clock,
-            rng=self._rng,
-            monotonic=self._monotonic,
-        )
+        caller = self._caller(opened, log)
         order = Order(
             run_id=run.run_id,
             options=options,
@@ -359,6 +369,10 @@ class Engine:
             environ={} if options.verify is None else self._for_commands(),
             free_tier=settings.free_tier,
             token_budget=None if options.max_tokens_total is None else TokenBudget(options.max_tokens_total),
+            final=True,
+            answers=True,
+            shown=options.schema
+            is None,  # of an answer that is held against one, what is given is known only afterwards
             cache=self._cache(opened, planned, run.run_id, log.observe),
             by_batch=by_batch,
         )
@@ -373,6 +387,19 @@ class Engine:
             monotonic=self._monotonic,
             pace=pace,
             experience=experience,
+        )
+
+    def _caller(self, opened: Opened, log: RunLog) -> Caller:
+        return Caller(
+            ledger=opened.ledger,
+            log=log,
+            connections=opened.connections,
+            admission=opened.admission,
+            registry=self.registry,
+            retry=self.settings.retry,
+            clock=self._clock,
+            rng=self._rng,
+            monotonic=self._monotonic,
         )
 
     def _cache(self, opened: Opened, planned: Planned, run_id: str, observe: Observer) -> RunCache | None:

@@ -7,8 +7,10 @@ keep ─────────────────────────
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import field
 from pathlib import Path
@@ -23,6 +25,7 @@ from .collecting import collect_as_usual, collect_seldom
 if TYPE_CHECKING:
     from .call.cache import AnswerCache
 
+_LOOK_EVERY_S = 0.02  # at what is in the ledger's place
 # What was open when a process was forked: closing it in the child could take the parent's locks away.
 # https://sqlite.org/howtocorrupt.html, 2.6
 _OF_PARENTS: list[object] = []
@@ -37,6 +40,7 @@ class Opened:
     connections: Connections
     cache_bytes: int
     runs: int = 0
+    _looked_at: float = -math.inf
     _answers: AnswerCache | None = None
     _making: threading.Lock = field(default_factory=threading.Lock)
 
@@ -49,6 +53,15 @@ class Opened:
 
                 self._answers = AnswerCache(self.ledger.path, self.cache_bytes)
             return self._answers
+
+    def is_replaced(self) -> bool:
+        """Whether another file is in the ledger's place, as it was a moment ago if runs are in flight: they would fail
+        as well."""
+        now = time.monotonic()
+        if not self.runs or now > self._looked_at + _LOOK_EVERY_S:
+            self._looked_at = now
+            return self.ledger.is_replaced()
+        return False
 
     def close_answers(self) -> None:
         """Close the response cache, if a run used it."""
@@ -126,7 +139,7 @@ class Lifetime:
             self._forget_parent()
         with self._lock:
             opened = self._opened
-            if opened is None or (opened.ledger is not self._ledger and opened.ledger.is_replaced()):
+            if opened is None or (opened.ledger is not self._ledger and opened.is_replaced()):
                 return None
             if not opened.runs:
                 collect_seldom(id(opened))

@@ -263,6 +263,8 @@ class Many:
                 result = self._refused(error)
             if isinstance(result.exception, LedgerError):
                 self.stop(result.exception)
+                if _nothing_was_sent(result):
+                    return self._unasked(index, question)
             if is_held_up(result) and self.stopped is None and (pause_s := next(pauses, None)) is not None:
                 await self._pause(result, pause_s)
                 if self._may_begin():
@@ -284,10 +286,11 @@ class Many:
             planned = replace(planned, options=replace(planned.options, timeout_s=left_s))
         run_id = None if question.next_run_id is None else question.next_run_id()
 
+        listening = [each for each in (entered, question.observe, self._observe) if each is not unobserved]
+
         def observe(event: Event) -> None:
-            entered(event)
-            question.observe(event)
-            self._observe(event)
+            for hear in listening:
+                hear(event)
 
         async def carried_out(plan: Planned) -> OrchestrationResult:
             return await self._engine.execute(plan, Bystander(observe), run_id=run_id, kept=question.kept)
@@ -356,7 +359,11 @@ def is_unasked(result: OrchestrationResult) -> bool:
     """Whether a budget that others use too refused a run before anything was sent, so that nothing is lost by asking
     again."""
     error = result.exception
-    return isinstance(error, BudgetError) and error.shared and not any(call.sent_at for call in result.calls)
+    return isinstance(error, BudgetError) and error.shared and _nothing_was_sent(result)
+
+
+def _nothing_was_sent(result: OrchestrationResult) -> bool:
+    return not any(call.sent_at for call in result.calls)
 
 
 async def _each(questions: Questions) -> AsyncIterator[Question]:

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 
-from ulid import ULID
-
 from ..choose.making import Planned
 from ..confidence.synthesis import agreement, consensus
 from ..deferred import replace
 from ..errors import OrchError
+from ..ids import new_id
 from ..ledger.conversations import KeptTurn, kept_turns
 from ..ledger.records import TOOL_CALLS, RunRecord, RunStatus
 from ..plan import Call, to_dict
@@ -39,7 +38,7 @@ def begun(
     prompt, options, analysis = planned.prompt, planned.options, planned.analysis
     assigned = planned.assigned if planned.assigned is not None and planned.assigned.counts else None
     return RunRecord(
-        run_id=run_id or str(ULID.from_datetime(now)),
+        run_id=run_id or new_id(now),
         created_at=now,
         day=now.date().isoformat(),
         process=process,

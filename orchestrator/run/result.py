@@ -82,6 +82,19 @@ class OrchestrationResult:
         """The JSON object of the command line, documented in docs/json.md."""
         document = {
             "schema_version": SCHEMA_VERSION,
+            **self.answer(),
+            "ensemble_models": list(self.ensemble_models),
+            "simulated": self.simulated,
+            "calls": [_call_dict(call) for call in self.calls],
+            "metadata": dict(self.metadata),
+            "timestamp": rfc3339(self.timestamp),
+            "error": self.failure(),
+        }
+        return document if self.explanation is None else document | {"explanation": self.explanation.to_dict()}
+
+    def answer(self) -> dict[str, Any]:
+        """What `to_dict` has of the answer and of what it cost."""
+        return {
             "run_id": self.run_id,
             "status": self.status,
             "response": self.response,
@@ -95,14 +108,11 @@ class OrchestrationResult:
             "latency": self.latency,
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
-            "ensemble_models": list(self.ensemble_models),
-            "simulated": self.simulated,
-            "calls": [_call_dict(call) for call in self.calls],
-            "metadata": dict(self.metadata),
-            "timestamp": rfc3339(self.timestamp),
-            "error": None if self.error is None else error_dict(self.error),
         }
-        return document if self.explanation is None else document | {"explanation": self.explanation.to_dict()}
+
+    def failure(self) -> dict[str, Any] | None:
+        """What `to_dict` has of the error."""
+        return None if self.error is None else error_dict(self.error)
 
 
 def build_result(

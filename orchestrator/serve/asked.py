@@ -15,8 +15,8 @@ class Asked:
     """A request that has been read.
 
     `model` is the name that the client gave. `given` are options of the run by their Python names. `tool_choice` is as
-    in `Served`, as are `logprobs` and `top_logprobs`. `stay`: a conversation with tools stays with the model that
-    began it. `left_out` names the fields that are not passed on. `echo` is what the wire needs to write the reply.
+    in `Request`, `logprobs` and `top_logprobs` as in `Served`. `stay`: a conversation with tools stays with the model
+    that began it. `left_out` names the fields that are not passed on. `echo` is what the wire needs to write the reply.
     `previous` is the id of the run whose conversation goes on with `turns`; `prompt` is None until it was looked up.
     """
 

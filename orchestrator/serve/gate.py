@@ -77,7 +77,7 @@ class Gate:
             if exchange.path not in OPEN_PATHS:
                 exchange.key = await self._keys.admit(exchange)
                 if exchange.key is not None and scope["method"] == "POST":
-                    self._keys.count(exchange.key)
+                    await self._keys.count(exchange.key)
             await self._app(scope, receive, send)
         except ClientGone:
             exchange.noted["gone"] = True

@@ -1,31 +1,34 @@
-"""Who may ask: the keys of the ledger, looked up again every second, and how often each was used."""
+"""Who may ask: the keys of the ledger, looked up again every second, and how often each may."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
+from functools import partial
 
-from ..ledger.keys import PREFIX, Key, all_keys, hash_of
+from ..clock import Clock
+from ..ledger.keys import PREFIX, Key, all_keys, count_request, hash_of
 from ..ledger.store import Ledger
 from .exchange import Exchange
 from .problems import TOO_MANY, UNAUTHORIZED, refused
 
 _FRESH_S, _OF_UNKNOWN_S = 1.0, 0.1  # how old what was read may be; one that is not known may just have been made
-_MINUTE_S = 60.0
 
 
 class KeyRing:
-    """The keys of a ledger. `monotonic` is in seconds."""
+    """The keys of a ledger. `clock` dates requests; `monotonic` is in seconds."""
 
-    def __init__(self, ledger: Ledger, *, required: bool, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, ledger: Ledger, *, required: bool, simulated: bool, clock: Clock, monotonic: Callable[[], float]
+    ) -> None:
         self._ledger = ledger
         self._required = required
+        self._simulated = simulated
+        self._clock = clock
         self._monotonic = monotonic
         self._keys: Mapping[str, Key] = {}
         self._read_at = self._asked_at = float("-inf")
         self._reading: asyncio.Future[dict[str, Key]] | None = None
-        self._used: defaultdict[str, deque[float]] = defaultdict(deque)
 
     async def admit(self, exchange: Exchange) -> Key | None:
         """The key that a request came with; None if none is needed. Raises Refused.
@@ -42,18 +45,15 @@ class KeyRing:
             raise refused(UNAUTHORIZED, "invalid_api_key", f"{what}; orch keys add NAME makes one")
         return None
 
-    def count(self, key: Key) -> None:
-        """Count one request. Raises Refused if the key has had its requests of this minute."""
+    async def count(self, key: Key) -> None:
+        """Count one request. Raises Refused if the key has had its requests of this minute, from all servers of the
+        ledger together, and LedgerError."""
         if key.rpm is None:
             return
-        used, now = self._used[key.name], self._monotonic()
-        while used and used[0] <= now - _MINUTE_S:
-            used.popleft()
-        if len(used) >= key.rpm:
-            wait_s = used[0] + _MINUTE_S - now
+        counting = partial(count_request, key=key, now=self._clock(), simulated=self._simulated)
+        if wait_s := await self._ledger.submit(counting):
             message = f"the key {key.name} may ask {key.rpm} times a minute"
             raise refused(TOO_MANY, "rate_limited", message, retry_after_s=wait_s)
-        used.append(now)
 
     async def _find(self, hashed: str) -> Key | None:
         now = self._monotonic()

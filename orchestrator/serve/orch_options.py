@@ -22,6 +22,7 @@ _NOT_FOR_CLIENTS = {
         "verify": "it is a command on the server",
         "allow_unpriced": "it would take a call out of the budgets",
         "tools": "they stand in the body, as its API has them",
+        "tool_choice": "it stands in the body, as its API has it",
         "stream": "it stands in the body, as its API has it",
     }.items()
 }

@@ -79,8 +79,8 @@ class Runs:
         tags = [*(key.tags if key is not None else ()), *given.pop("tags", ())]
         options = options_of(self.engine.settings, strategy=strategy, **given, tags=tags or None)
         owner = None if key is None else key.name
-        served = Served(owner, None, asked.logprobs, asked.top_logprobs, asked.tool_choice)
-        return replace(options, stream=asked.stream, served=served)
+        served = Served(owner, None, asked.logprobs, asked.top_logprobs)
+        return replace(options, stream=asked.stream, served=served, tool_choice=asked.tool_choice)
 
 
 def _with(options: RunOptions, **changes: Any) -> RunOptions:

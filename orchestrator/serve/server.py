@@ -23,6 +23,7 @@ from ..loopback import is_loopback, listen, until_signals
 from ..run.engine import Engine
 from .answering import Answering
 from .app import PATHS, Routes
+from .connection import Protocol
 from .conversations import Conversations
 from .gate import Gate, Log
 from .keyring import KeyRing
@@ -164,7 +165,9 @@ def gate_for(
     return Gate(
         routes.app(answering),
         Origins(any_host=open_to_others, name=serving.tls_name),
-        KeyRing(ledger, required=required, monotonic=time.monotonic),
+        KeyRing(
+            ledger, required=required, simulated=engine.settings.simulate, clock=local_now, monotonic=time.monotonic
+        ),
         metrics,
         clock=local_now,
         log=log,
@@ -175,6 +178,7 @@ def gate_for(
 def _config(gate: Gate, serving: Serving) -> uvicorn.Config:
     return uvicorn.Config(
         gate,
+        http=Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -36,33 +36,44 @@ class Watched:
 
     async def result(self) -> OrchestrationResult:
         """What the run comes to. Raises what it raises, and ClientGone, with the run settled, if the client leaves."""
-        async with self._under_way() as run:
-            async for _ in self._events(run, None):
-                pass
-            return run.result()
-        raise AssertionError("unreachable")
+        task, left = asyncio.current_task(), False
+        assert task is not None
+
+        def leave(_: object) -> None:
+            nonlocal left
+            left = True
+            task.cancel()
+
+        gone = asyncio.ensure_future(self._until_gone())
+        gone.add_done_callback(leave)
+        try:
+            return await self._start(self._observe)
+        except asyncio.CancelledError:
+            if left and not task.uncancel():
+                raise ClientGone from None
+            raise
+        finally:
+            gone.remove_done_callback(leave)
+            gone.cancel()
 
     async def pieces(self, every_s: float) -> AsyncGenerator[str | Sign | OrchestrationResult, None]:
         """Pieces of the answer, a sign where nothing came for `every_s` seconds, and last the result."""
         async with self._under_way() as run:
-            async for happened in self._events(run, every_s):
+            async for happened in self._events(every_s):
                 yield happened
             yield run.result()
 
     def _under_way(self) -> _UnderWay:
         return _UnderWay(self._start(self._observe), self._until_gone(), self._happened)
 
-    async def _events(
-        self, run: asyncio.Task[OrchestrationResult], every_s: float | None
-    ) -> AsyncGenerator[str | Sign]:
+    async def _events(self, every_s: float) -> AsyncGenerator[str | Sign]:
         loop = asyncio.get_running_loop()
         while True:
-            timer = None if every_s is None else loop.call_later(every_s, self._happened.put_nowait, Sign.WAITING)
+            timer = loop.call_later(every_s, self._happened.put_nowait, Sign.WAITING)
             try:
                 happened = await self._happened.get()
             finally:
-                if timer is not None:
-                    timer.cancel()
+                timer.cancel()
             if happened is Sign._GONE:
                 raise ClientGone
             if happened is Sign._ENDED:

@@ -120,6 +120,10 @@ def _bring_sums(connection: sqlite3.Connection, day: str, host: str | None, user
                 f" FROM other.{table} WHERE day = ? AND pruned",
                 (*(said for name, said in {"host": host, "user": user}.items() if name in names), day),
             )
+        parts = ", ".join(row[1] for row in connection.execute("PRAGMA table_info(page_days)"))
+        connection.execute(
+            f"INSERT INTO main.page_days ({parts}) SELECT {parts} FROM other.page_days WHERE day = ? AND pruned", (day,)
+        )
         connection.execute("INSERT INTO main.pruned_runs SELECT * FROM other.pruned_runs WHERE day = ?", (day,))
         return True
 

@@ -24,6 +24,8 @@ from ..ledger.store import Ledger
 from ..ledger.sums import keep_sums_of_day, keep_sums_of_run
 from ..ledger.texts import numbers_of, sweep
 from ..ledger.transaction import as_ledger_errors, transaction
+from ..report.baseline_sums import BASELINE
+from ..report.day_parts import keep_pruned_parts
 
 _DAYS = """
     SELECT day FROM run_rows WHERE day < ? AND day NOT IN (SELECT day FROM run_rows WHERE status = 'running')
@@ -79,6 +81,7 @@ def prune(ledger: Ledger, before: date, *, keep_sums: bool) -> Removed:
             with transaction(connection):
                 if keep_sums:
                     keep_sums_of_day(connection, day)
+                    keep_pruned_parts(connection, day, "runs.day = ?", day, BASELINE)
                 removed = _remove(connection, "day = ?", day)
             runs, calls = runs + removed[0], calls + removed[1]
             progress.show("pruning days", number, len(days))
@@ -107,10 +110,12 @@ def forget(ledger: Ledger, run_id: str) -> Removed:
     """Take out one run; its sums stay. Raises LedgerError, also for a run that is under way."""
     with as_ledger_errors(ledger.path), without_index(ledger.path), ledger.apart() as connection:
         with transaction(connection):
-            row = connection.execute("SELECT status FROM run_rows WHERE run_id = ?", (run_id,)).fetchone()
+            row = connection.execute("SELECT status, day FROM run_rows WHERE run_id = ?", (run_id,)).fetchone()
             if row is not None and row[0] == "running":
                 raise LedgerError(f"the run {run_id} is under way", hint="wait until it has ended")
             keep_sums_of_run(connection, run_id)
+            if row is not None:
+                keep_pruned_parts(connection, row[1], "runs.run_id = ?", run_id, BASELINE)
             runs, calls = _remove(connection, "run_id = ?", run_id)
         tidy(connection, ledger.path)
     return Removed(0, runs, calls)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from . import (
     batch,
+    batch_apis,
     budget,
     calendars,
     faults,
@@ -44,5 +45,6 @@ CHECKS: dict[str, Check] = {
         upkeep.CHECK,
         workers.CHECK,
         batch.CHECK,
+        batch_apis.CHECK,
     )
 }

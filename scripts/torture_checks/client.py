@@ -97,7 +97,7 @@ def ask_all(job: Job) -> None:
     settings = load_settings(job.environ, ledger=job.ledger, models_file=job.models_file)
     no_config = job.results.parent / "no-config"
     engine = Engine(replace(settings, retry=job.retry, breaker=job.breaker, config_dir=no_config))
-    with job.results.open("w", encoding="utf-8") as results:
+    with job.results.open("w", buffering=1, encoding="utf-8") as results:
         asyncio.run(_ask_each(engine, job, results.write))
         results.write(json.dumps({"seconds": spent}) + "\n")
 

@@ -20,7 +20,8 @@ from .rows import Row, calls_of, expect_consistent
 _IN_FLIGHT = 64
 _CALLS_A_LIFE = {1: 60, _IN_FLIGHT: 600}  # by how many are in flight: more than a life has time for
 _SHORTEST_PROMPT = 8  # tokens; each call of a model has a longer one, by which it is known
-_LONGEST_LIFE_S = {1: 1.2, _IN_FLIGHT: 6.0}
+_MOST_DONE = {1: 24, _IN_FLIGHT: 400}  # calls of a life, before those that are in flight at its end
+_LONGEST_CALL_S = 0.03
 _PATIENCE_S = 30.0
 _LOOK_S = 0.002
 _SCENARIO = "rules:\n  - {fault: slow, latency_ms: 5, per_token_ms: 0.2}\n"
@@ -38,8 +39,8 @@ def _run(trial: Trial, in_flight: int = 1) -> Findings:
             ]
             clients = [start(ask_all, job) for job in jobs]
             for client, job in zip(clients, jobs, strict=True):
-                _wait_until_begun(job, trial.patience * _PATIENCE_S)
-                time.sleep(trial.rng.uniform(0, _LONGEST_LIFE_S[in_flight] / len(clients)))
+                _wait_until_done(job, trial.rng.randrange(_MOST_DONE[in_flight]), trial.patience * _PATIENCE_S)
+                time.sleep(trial.rng.uniform(0, _LONGEST_CALL_S))
                 client.kill()
             for client in clients:
                 client.join()
@@ -76,12 +77,12 @@ def _job(trial: Trial, life: int, ledger: Path, models_file: Path, environ: Mapp
     )
 
 
-def _wait_until_begun(job: Job, patience_s: float) -> None:
-    """Until the client has its imports behind it, and is about to make its first call."""
+def _wait_until_done(job: Job, calls: int, patience_s: float) -> None:
+    """Until the client has made so many calls, however fast the machine is, and is about to make the next one."""
     until = time.monotonic() + patience_s
-    while not job.results.exists():
+    while not job.results.exists() or job.results.read_bytes().count(b"\n") < calls:
         if time.monotonic() > until:
-            raise RuntimeError(f"a client did not begin: see {job.results.with_suffix('.err')}")
+            raise RuntimeError(f"a client did not make {calls} calls: see {job.results.with_suffix('.err')}")
         time.sleep(_LOOK_S)
 
 

@@ -21,7 +21,7 @@ _ENTRY = """  {name}:
     scores: {{coding: 0.5, reasoning: 0.5, speed: 0.5, long_context: 0.5}}
     supports: [streaming]
     tags: [{tags}]
-    prices: [{{input: {input}, output: {output}, cache_read: {cache_read}}}]
+    prices: [{{input: {input}, output: {output}, cache_read: {cache_read}, batch: 0.5}}]
 """
 
 

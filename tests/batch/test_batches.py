@@ -17,6 +17,7 @@ import pytest
 
 from orchestrator import Orchestrator
 from orchestrator.cli.batching.flags import BatchFlags, Via, settings_of, with_settings
+from orchestrator.ledger.group_commit import GroupCommit
 
 Orch = Callable[..., subprocess.CompletedProcess[bytes]]
 Object = dict[str, Any]
@@ -277,3 +278,28 @@ def test_who_asks_is_kept_with_the_batch_unless_it_is_given_anew(
 ) -> None:
     goes_on = with_settings(BatchFlags(**given), settings_of(BatchFlags(**begun)))
     assert (goes_on.via, goes_on.engine) == expected
+
+
+def test_with_a_ledger_that_is_full_no_line_is_written_out_of_order_or_lost(
+    orch: Orch, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked("in.jsonl", *questions(80))
+    begin = GroupCommit.__init__
+
+    def with_little_room(commit: GroupCommit, path: Path, connection: sqlite3.Connection, *more: Any) -> None:
+        begin(commit, path, connection, *more)
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages + 25}")
+
+    with monkeypatch.context() as full:
+        full.setattr(GroupCommit, "__init__", with_little_room)
+        stopped = batch(orch, "in.jsonl", "-o", "out.jsonl", *ONE)
+    assert stopped.returncode == 11, stopped.stderr
+    assert b"bug" not in stopped.stderr
+    written = answers("out.jsonl")
+    assert [answer["line"] for answer in written] == list(range(1, len(written) + 1))
+    assert sum(answer["status"] == "complete" for answer in written) < 80
+    assert batch(orch, "in.jsonl", "-o", "out.jsonl", *ONE).returncode == 0
+    found = answers("out.jsonl")
+    assert [answer["line"] for answer in found] == list(range(1, 81))
+    assert {answer["status"] for answer in found} == {"complete"}

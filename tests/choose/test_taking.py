@@ -66,6 +66,7 @@ ASKED: dict[str, Any] = {
     "experiment": "another",
     "subject": "somebody",
     "tools": (TOOL,),
+    "tool_choice": "required",
     "max_latency_s": 0.01,
     "min_quality": 0.999,
     "temperature": 0.1,
@@ -83,7 +84,7 @@ ASKED: dict[str, Any] = {
     "category": "nightly",
     "tags": ("a",),
 }
-BESIDE = {"schema_repair": ("schema",)}  # what an option means nothing without
+BESIDE = {"schema_repair": ("schema",), "tool_choice": ("tools",)}  # what an option means nothing without
 WITHOUT = frozenset({"strategy", "max_tokens_by_task", "next_on", "stop_on", "count", "provider_cache", "cache_s"})
 WITHOUT |= {"semantic_cache", "embedding", "explain"}  # they are about how an answer is come by
 

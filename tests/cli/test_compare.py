@@ -75,7 +75,7 @@ def test_a_cap_is_for_all_of_them_together_and_a_budget_for_each_call(orch: Orch
         pytest.param([PROMPT, "-m", "haiku", "--simulate"], 2, b"two models", id="one model"),
         pytest.param([PROMPT, "-m", "haiku,haiku", "--simulate"], 2, b"two models", id="one model twice"),
         pytest.param(["why", "not", *TWO, "--simulate"], 2, b"in quotes", id="a prompt without quotes"),
-        pytest.param(["last", "--simulate"], 2, b"what is to be compared", id="one run"),
+        pytest.param(["last", "--simulate"], 2, b"takes two runs, or a prompt and two models", id="one run"),
         pytest.param(["last", "last", "--max-cost", "1", "--simulate"], 2, b"--max-cost", id="a flag of no use"),
         pytest.param(["last", "01NONE", "--simulate"], 2, b"no run '01NONE'", id="a run that is not there"),
         pytest.param([PROMPT, *TWO], 4, b"ANTHROPIC_API_KEY", id="no keys"),

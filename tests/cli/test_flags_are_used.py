@@ -158,6 +158,11 @@ def carry_out(way: Way, **more: Any) -> Done:
             read.add(name)
             return super().__getattribute__(name)
 
+        def __replace__(self, **changes: Any) -> Any:
+            copy = super().__replace__(**changes)
+            object.__setattr__(copy, "__class__", type(self))
+            return copy
+
     simulated = {"simulate": True} if "simulate" in offered(way) else {}
     flags = Noting(**simulated | dict(way.given) | more)
     read.clear()
@@ -183,7 +188,7 @@ def sample_of(kind: type[Any]) -> Any:
 
 
 @pytest.fixture
-def place(orch: Orch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def place(way: Way, orch: Orch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A folder with what commands are given, a ledger with a rated run, and a port that is taken."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
@@ -193,7 +198,8 @@ def place(orch: Orch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     outcomes = {name: {"score": 1.0, "text": "Paris.", "cost": 0.001} for name in ("gpt-4o", "gpt-4o-mini")}
     Path("prompts.jsonl").write_text(json.dumps(prompt) + "\n")
     Path("asked.jsonl").write_text(json.dumps({"prompt": "What is the capital of France?"}) + "\n")
-    assert orch("batch", "asked.jsonl", "-o", "answered.jsonl", "--simulate").returncode == 0
+    if way.command == "batch":
+        assert orch("batch", "asked.jsonl", "-o", "answered.jsonl", "--simulate").returncode == 0
     Path("recorded.jsonl").write_text(json.dumps({**prompt, "outcomes": outcomes}) + "\n")
     Path("export.csv").write_text("day,model,input_tokens,output_tokens,cached_tokens,cost\n")
     Path("chains.yaml").write_text("two: [haiku, gpt-4o]\n")
@@ -209,14 +215,27 @@ def given_port(way: Way, port: int) -> dict[str, Any]:
     return {"port": port} if way.command in ("serve", "simulate") else {}
 
 
+def unusable_files(way: Way, folder: Path) -> dict[str, Path]:
+    """A file that is not there for each flag that names one, and a folder for the ledger."""
+    missing = folder / "none" / "none.yaml"
+    named = {name: missing for name in FILES if name in offered(way)}
+    named |= {name: folder for name in ("ledger", "ledger_file") if name in offered(way) - way.given.keys()}
+    if way.command == "bench":
+        named.pop("ledger", None)  # a switch there
+    return named
+
+
 def test_every_command_is_looked_at() -> None:
     assert {way.command for way in WAYS} == set(COMMANDS.built_in)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-def test_a_flag_is_read_or_refused(way: Way, place: int) -> None:
+def test_a_flag_is_read_or_refused_and_a_file_that_is_not_there_noticed(way: Way, place: int, tmp_path: Path) -> None:
     port = given_port(way, place)
+    unusable = unusable_files(way, tmp_path)  # before all else: what a command has gathered it would not ask for again
+    ended = {name: carry_out(way, **port, **{name: path}).ended for name, path in unusable.items()}
     plain = carry_out(way, **port)
+    assert [name for name, end in ended.items() if end == plain.ended] == []
     ignored = []
     for name in offered(way) - plain.read - WORLD - way.given.keys():
         done = carry_out(way, **port, **{name: sample(function_of(way).flags, name)})
@@ -224,16 +243,3 @@ def test_a_flag_is_read_or_refused(way: Way, place: int) -> None:
         if name not in done.read and not refused:
             ignored.append(name)
     assert ignored == []
-
-
-@pytest.mark.parametrize("way", WAYS, ids=str)
-def test_a_file_that_is_named_and_not_there_is_noticed(way: Way, place: int, tmp_path: Path) -> None:
-    port = given_port(way, place)
-    missing = tmp_path / "none" / "none.yaml"
-    named = {name: missing for name in FILES if name in offered(way)}
-    named |= {name: tmp_path for name in ("ledger", "ledger_file") if name in offered(way) - way.given.keys()}
-    if way.command == "bench":
-        named.pop("ledger", None)  # a switch there
-    ended = {name: carry_out(way, **port, **{name: path}).ended for name, path in named.items()}
-    plain = carry_out(way, **port).ended  # after them: what it has gathered would not be asked for again
-    assert [name for name, end in ended.items() if end == plain] == []

@@ -39,7 +39,7 @@ def test_plan_takes_a_prompt_as_an_argument_too(orch: Orch) -> None:
 @pytest.mark.parametrize("command", ["run", "plan", "cheapest"])
 def test_two_prompts_are_refused_and_so_are_words_without_quotes(orch: Orch, command: str) -> None:
     twice = orch(command, "One?", "-p", "Two?", "--simulate")
-    assert (twice.returncode, b"twice" in twice.stderr) == (2, True)
+    assert (twice.returncode, b"two prompts: 'One?' and the one after -p" in twice.stderr) == (2, True)
     words = orch(command, "What", "is", "it?", "--simulate")
     assert (words.returncode, b"in quotes" in words.stderr) == (2, True)
 

@@ -44,7 +44,7 @@ def test_a_key_is_shown_once_capped_and_revoked_and_the_ledger_has_its_hash_alon
         pytest.param(["add"], b"needs the key's name", id="no name"),
         pytest.param(["add", "used"], b"there is a key 'used' already", id="name taken"),
         pytest.param(["add", "a b"], b"a key's name has letters", id="bad name"),
-        pytest.param(["add", "x", "--daily", "-1"], b"less than nothing", id="negative cap"),
+        pytest.param(["add", "x", "--daily", "-1"], b"cannot be negative", id="negative cap"),
         pytest.param(["add", "x", "--models", "a,,b"], b"separated by commas", id="empty model"),
         pytest.param(["revoke", "usde"], b"did you mean 'used'?", id="unknown key"),
         pytest.param(["revoke", "used", "--daily", "1"], b"makes no use of --daily", id="cap on revoking"),

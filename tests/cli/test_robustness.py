@@ -29,9 +29,12 @@ def shell(redirection: str, *argv: str) -> Run:
     )
 
 
-@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&-", ">&- 2>&-"])
 @pytest.mark.parametrize(
-    "argv", [ASK, [*ASK, "-o", "json"], ["--help"], ["report"]], ids=["text", "json", "help", "table"]
+    ("redirection", "argv"),
+    [
+        *((redirection, ASK) for redirection in (">&-", "2>&-", "<&-", ">&- 2>&-")),
+        *((">&-", argv) for argv in ([*ASK, "-o", "json"], ["--help"], ["report"])),
+    ],
 )
 def test_closed_standard_streams_are_no_bug(user_files: Path, redirection: str, argv: list[str]) -> None:
     run = shell(redirection, *argv)

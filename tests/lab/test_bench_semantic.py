@@ -51,6 +51,24 @@ def test_pairs_without_a_similarity_are_embedded_on_this_machine(orch: Orch, tmp
     assert found["advised_threshold"] > 0.8
 
 
+def test_a_providers_embeddings_are_a_run_of_priced_calls_within_its_cap(orch: Orch, tmp_path: Path) -> None:
+    pairs = written(tmp_path, *(json.dumps({"a": a, "b": b, "same": same}) for a, b, same, _ in PAIRS))
+    argv = ("bench", "--semantic-cache", str(pairs), "--embedding", "text-embedding-3-small")
+    unbounded = orch(*argv)
+    assert (unbounded.returncode, b"say how much at most with --max-cost" in unbounded.stderr) == (2, True)
+    found = json.loads(orch(*argv, "--simulate", "-o", "json").stdout)
+    assert (found["embedding"], found["thresholds"][0]["hits"]["of"]) == ("openai/text-embedding-3-small", 2)
+    run = json.loads(orch("show", "last", "--simulate", "-o", "json").stdout)
+    assert (run["run_id"], run["status"], run["category"]) == (found["run_id"], "complete", "bench")
+    assert {call["role"] for call in run["calls"]} == {"embedding"}
+    assert len(run["calls"]) == len({text for a, b, *_ in PAIRS for text in (a, b)})  # each prompt once
+    assert run["cost_nanousd"] == found["cost_nanousd"] == sum(call["input_tokens"] * 20 for call in run["calls"])
+    refused = orch(*argv, "--simulate", "--max-cost", "0.00000001")
+    assert (refused.returncode, b"could cost" in refused.stderr) == (5, True)
+    run = json.loads(orch("show", "last", "--simulate", "-o", "json").stdout)
+    assert (run["status"], run["error"]["code"], run["calls"]) == ("failed", "budget", [])
+
+
 @pytest.mark.parametrize(
     ("line", "more", "message"),
     [

@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.ledger import progress, texts
 from orchestrator.ledger.queries import find_run
-from orchestrator.ledger.schema import MIGRATIONS
+from orchestrator.ledger.schema import MIGRATIONS, carry_out, migrate, version_of
 from orchestrator.ledger.store import Ledger
 from orchestrator.ledger.sum_tables import ALL
 from orchestrator.ledger.texts import IN_ROW, SHARED, Kept
@@ -55,6 +55,20 @@ def old_ledger(path: Path, version: int) -> list[tuple[object, ...]]:
             db.execute(_CALL, (f"C{number:04}", f"R{number:04}", answer))
         db.execute("COMMIT")
         return db.execute(_TEXTS).fetchall()
+
+
+def test_a_new_ledger_is_what_the_migrations_make_of_an_empty_file() -> None:
+    """scripts/ledger_schema.py writes it anew."""
+    found = []
+    for make in (migrate, lambda db: carry_out(db, 0)):
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+            assert make(db)
+            schema = db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY rowid").fetchall()
+            rows = {
+                name: db.execute(f"SELECT * FROM {name}").fetchall() for kind, name, *_ in schema if kind == "table"
+            }
+            found.append((schema, rows, version_of(db)))
+    assert found[0] == found[1]
 
 
 def killed_within_a_batch(path: Path, texts_before: int) -> None:

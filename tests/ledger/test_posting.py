@@ -7,17 +7,22 @@ import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestrator.config import BreakerPolicy
 from orchestrator.deferred import replace
 from orchestrator.errors import BudgetError, LedgerError
 from orchestrator.ledger import posting
+from orchestrator.ledger.batches import Job, JobStatus, Kept, keeping
 from orchestrator.ledger.budgets import Budget, Scope, set_budgets
+from orchestrator.ledger.conversations import kept_turns
 from orchestrator.ledger.posting import Postable
 from orchestrator.ledger.records import CallRecord, CallStatus, CostSource, RunRecord, RunStatus
 from orchestrator.ledger.rows import to_micros
@@ -59,6 +64,12 @@ CALL = CallRecord(
 )
 
 
+TABLES = (
+    *("run_rows", "call_rows", "texts", "spending", "budget_alerts", "summed_days", "batch_results", "batch_lines"),
+    *("conversation_turns", "conversations"),
+)
+
+
 def reserved(call: CallRecord) -> Postable[Any]:
     return posting.reserve([call], (), None)
 
@@ -95,9 +106,11 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 def rows(ledger: Ledger) -> dict[str, list[tuple[object, ...]]]:
     """What is in every table that runs write."""
-    tables = ("run_rows", "call_rows", "texts", "spending", "budget_alerts", "summed_days")
-    with closing(sqlite3.connect(ledger.path)) as connection:
-        return {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
+
+    def all_of(connection: sqlite3.Connection) -> dict[str, list[tuple[object, ...]]]:
+        return {table: [tuple(row) for row in connection.execute(f"SELECT * FROM {table}")] for table in TABLES}
+
+    return ledger.read(all_of)
 
 
 def made(ledger: Ledger, *changes: Postable[Any]) -> tuple[list[Any], list[str]]:
@@ -126,6 +139,8 @@ def test_they_leave_what_the_functions_leave(ledger: Ledger, tmp_path: Path) -> 
     ]
     changes = [change for number, of_run in enumerate(texts) for change in whole(f"{number}", **of_run)]
     with Ledger.open(tmp_path / "other.db") as other:
+        for each in (ledger, other):  # one that is enough
+            each.write(lambda db: set_budgets(db, [Budget(Period.WEEK, Scope.CATEGORY, "c", 10**6)]))
         expected = [other.write(change) for change in changes]
         found, statements = made(ledger, *changes)
         assert found == expected
@@ -133,7 +148,7 @@ def test_they_leave_what_the_functions_leave(ledger: Ledger, tmp_path: Path) -> 
         assert len(rows(ledger)["call_rows"]) == 7
     distinct = {statement.partition("(")[0] for statement in statements}
     of_group = {each for each in distinct if not each.startswith(("PRAGMA", "CREATE"))}
-    assert of_group == {"INSERT INTO inbox VALUES ", "SELECT * FROM taken"}
+    assert {each for each in of_group if not each.startswith("SELECT change, NULL")} == {"INSERT INTO inbox VALUES "}
 
 
 def over_the_cap(_: Ledger) -> list[Postable[Any]]:
@@ -205,12 +220,135 @@ def test_what_is_out_of_the_ordinary_is_made_by_the_functions(
         assert rows(ledger) == rows(other)
 
 
+@dataclass(frozen=True)
+class Asking:
+    """A run with one call: what it counts towards, what is set aside for it, and what it costs in the end."""
+
+    reserved: int | None
+    cost: int
+    model: str
+    day: str
+    exempt: bool
+    category: str | None
+    key: str | None
+    tags: tuple[str, ...]
+    cap: int | None
+    said: int
+    answer: str | None
+
+    def run(self, number: int) -> RunRecord:
+        return replace(
+            RUN,
+            run_id=f"R{number}",
+            category=self.category,
+            key=self.key,
+            tags=self.tags,
+            day=self.day,
+            max_cost_nanousd=self.cap,
+        )
+
+    def call(self, number: int) -> CallRecord:
+        ids: dict[str, Any] = {"call_id": f"C{number}", "run_id": f"R{number}"}
+        return replace(CALL, **ids, model=self.model, day=self.day, reserved_nanousd=self.reserved)
+
+    def begun(self, number: int) -> list[Postable[Any]]:
+        turns = kept_turns([f'"{number // 2} {place}"' for place in range(self.said)])
+        call = self.call(number)
+        exempt = (call.call_id,) if self.exempt else ()
+        return [posting.start_run(self.run(number), turns), posting.reserve([call], exempt, None)]
+
+    def ended(self, number: int, job: Job) -> list[Postable[Any]]:
+        status: dict[str, Any] = {"status": CallStatus.COMPLETED, "ended_at": NOW, "cost_source": CostSource.USAGE}
+        call = replace(self.call(number), **status, cost_nanousd=self.cost, response=self.answer)
+        run = replace(self.run(number), status=RunStatus.COMPLETE, ended_at=NOW, response=self.answer)
+        kept = Kept(number // 2, number, "complete", None, f'{{"cost": {self.cost}}}')
+        return [settled(call), posting.finish_run(run, lambda: (call,), lambda _: keeping(job, kept))]
+
+
+DAYS = ("2026-03-01", "2026-03-02", "2026-03-04", "2026-03-08", "2026-04-01", "2025-12-31")
+ASKINGS = st.builds(
+    Asking,
+    reserved=st.one_of(st.none(), st.integers(0, 60)),
+    cost=st.integers(0, 60),
+    model=st.sampled_from(["m", "n"]),
+    day=st.sampled_from(DAYS),
+    exempt=st.booleans(),
+    category=st.sampled_from([None, "c", "t"]),
+    key=st.sampled_from([None, "k"]),
+    tags=st.sampled_from([(), ("t",), ("t", "t", "ü")]),
+    cap=st.sampled_from([None, 50]),
+    said=st.sampled_from([0, 1, 3, 6]),
+    answer=st.sampled_from([None, "yes", ODD * 100, ODD * 200]),
+)
+SCOPES = [(Scope.ALL, ""), (Scope.MODEL, "m"), (Scope.PROVIDER, "openai"), (Scope.CATEGORY, "c"), (Scope.KEY, "k")]
+BUDGETS = st.lists(
+    st.builds(
+        lambda period, scope, limit: Budget(period, scope[0], scope[1], limit),
+        st.sampled_from(list(Period)),
+        st.sampled_from([*SCOPES, (Scope.TAG, "t"), (Scope.TAG, "ü")]),
+        st.integers(0, 200),
+    ),
+    max_size=4,
+)
+JOB = Job(1, "J", NOW, simulated=False, status=JobStatus.RUNNING, input="-", output="-", settings="{}")
+
+
+def test_they_leave_what_the_functions_leave_under_any_budgets() -> None:
+    """The statement makes its changes before the functions make those that it leaves, and no budget lets more through
+    than it has."""
+
+    @given(BUDGETS, st.lists(ASKINGS, min_size=2, max_size=8))
+    @settings(max_examples=40)
+    def alike(budgets: list[Budget], askings: list[Asking]) -> None:
+        for each in (ledger, other):
+            each.write(lambda db: clear(db, budgets))
+        begun = [change for number, asking in enumerate(askings) for change in asking.begun(number)]
+        ended = [change for number, asking in enumerate(askings) for change in asking.ended(number, JOB)]
+        for group in (begun, ended):
+            left: dict[int, None] = {}
+            found, _ = made(ledger, *(noting(change, place, left) for place, change in enumerate(group)))
+            expected = [*found]
+            for place in [*(place for place in range(len(group)) if place not in left), *left]:
+                try:
+                    expected[place] = other.write(group[place])
+                except (BudgetError, LedgerError) as error:
+                    expected[place] = error
+            assert list(map(in_words, found)) == list(map(in_words, expected))
+            assert rows(ledger) == rows(other)
+
+    with Ledger.in_memory() as ledger, Ledger.in_memory() as other:
+        alike()
+
+
+def clear(connection: sqlite3.Connection, budgets: list[Budget]) -> None:
+    for table in reversed((*TABLES, "budgets")):
+        connection.execute(f"DELETE FROM {table}")
+    connection.execute("DELETE FROM spending")
+    set_budgets(connection, budgets)
+
+
+def noting(change: Postable[Any], place: int, left: dict[int, None]) -> Postable[Any]:
+    """A change that notes when its function makes it."""
+
+    def work(connection: sqlite3.Connection) -> Any:
+        left.pop(place, None)
+        left[place] = None
+        return change(connection)
+
+    return replace(change, work=work)
+
+
+def in_words(result: object) -> object:
+    return str(result) if isinstance(result, Exception) else result
+
+
 def learned(rpm: str, tpm: str, *, at: int = to_micros(NOW), until: int = 0) -> str:
     return f"INSERT INTO learned_limits VALUES (0, 'm', {at}, {rpm}, {tpm}, {until})"
 
 
 WAITS = f"INSERT INTO rate_slots VALUES (1, 0, 'm', {to_micros(NOW)}, {to_micros(NOW) + 1}, 1)"
 FAILED = f"INSERT INTO breakers VALUES (0, 'openai', '', 1, 0, {to_micros(NOW)}, NULL, NULL, 'x')"
+BUDGET = "INSERT INTO budgets VALUES ('month', 'tag', 'ü', {})"
 
 
 class Asked:
@@ -235,7 +373,7 @@ class Asked:
         assert permit is not None
         run = replace(RUN, run_id=f"R{number}")
         call = replace(CALL, call_id=f"C{number}", run_id=run.run_id)
-        confirmation = self.admission.confirmation(permit, tokens=100)
+        confirmation = self.admission.confirmation(permit, tokens=100, under_budgets=True)
         return permit, [posting.start_run(run, ()), posting.reserve([call], (), confirmation)]
 
 
@@ -256,6 +394,8 @@ class Asked:
         pytest.param(RateLimits(), learned("9", "NULL", until=2**60), False, id="the provider's pause"),
         pytest.param(RateLimits(rpm=9), WAITS, False, id="somebody who waits"),
         pytest.param(RateLimits(), FAILED, False, id="a breaker of the provider"),
+        pytest.param(RateLimits(rpm=9), BUDGET.format(1_800), True, id="a budget, enough"),
+        pytest.param(RateLimits(rpm=9), BUDGET.format(1_799), False, id="a budget, too little"),
     ],
 )
 def test_slots_are_taken_as_the_functions_take_them(
@@ -280,8 +420,11 @@ def test_slots_are_taken_as_the_functions_take_them(
 
 
 def test_what_cannot_be_posted_is_not_tried_each_time(ledger: Ledger) -> None:
-    ledger.write(lambda db: set_budgets(db, [Budget(Period.DAY, Scope.ALL, "", 10_000)]))
-    tried = [any(each.startswith("INSERT INTO inbox") for each in made(ledger, *whole(name))[1]) for name in "ABCDEFG"]
+    made(ledger, *whole("there"))
+    tried = [
+        any(each.startswith("INSERT INTO inbox") for each in made(ledger, *whole(name), *whole("there"))[1])
+        for name in "ABCDEFG"
+    ]
     assert tried == [True, False, True, False, False, False, True]
 
 

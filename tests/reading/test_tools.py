@@ -168,6 +168,30 @@ def test_a_model_may_answer_in_words_all_the_same(tmp_path: Path) -> None:
     assert (result.response, result.tool_calls) == (SURE, ())
 
 
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        ("auto", "auto"),
+        ("none", "none"),
+        ("required", "required"),
+        ("get_weather", "=get_weather"),
+        ("=none", "=none"),
+    ],
+)
+def test_which_tool_is_called_can_be_chosen(tmp_path: Path, choice: str, sent: str) -> None:
+    stage = Stage(tmp_path, Script({"claude-haiku-5-5": [calling()]}))
+    offered: dict[str, Any] = {"chain": "haiku", "tools": (WEATHER, Tool("none", "", SCHEMA))}
+    stage.run(ASKED, **offered, tool_choice=choice)
+    assert stage.script.sent[0].tool_choice == sent
+    with pytest.raises(UsageError, match="there is no tool 'nix' among those that are offered"):
+        stage.run(ASKED, **offered, tool_choice="nix")
+
+
+def test_without_tools_there_is_nothing_to_choose(orch: Orch) -> None:
+    refused = orch("run", "--simulate", "--tool-choice", "required", "-p", ASKED)
+    assert (refused.returncode, refused.stderr.decode().splitlines()[0]) == (2, "orch: --tool-choice needs tools")
+
+
 @pytest.mark.parametrize("model", ["claude-haiku-5-5", "gpt-6-luna", "gemini-3.8-flash"])
 def test_tools_go_over_every_wire(orch: Orch, tmp_path: Path, model: str) -> None:
     (tmp_path / "tools.json").write_text(json.dumps([CHAT]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from report_recording import NOON, UNPRICED, Recorder, unsettled
 
 from orchestrator.ledger.ratings import Rating, rate
 from orchestrator.ledger.records import CallStatus, RunStatus
+from orchestrator.ledger.store import Ledger
 from orchestrator.report.aggregate import summarise
+from orchestrator.report.baseline import Comparison, Span, compare
 from orchestrator.report.dimensions import By
 from orchestrator.report.model import Report
 from orchestrator.report.period import Range
@@ -110,6 +112,12 @@ def every_report(recorder: Recorder, step: int = 1) -> dict[tuple[Any, ...], Rep
         for name, selection in SELECTIONS.items()
         for by in GROUPINGS[::step]
     }
+
+
+def comparisons(ledger: Ledger, thresholds: Sequence[float] = (0.25, 1 / 3)) -> dict[str, list[Comparison]]:
+    """Each selection held against itself, by thresholds that parts of days can tell and one that they cannot."""
+    spans = {name: Span(selection, 3) for name, selection in SELECTIONS.items()}
+    return {name: [compare(ledger, each, each, threshold=at) for at in thresholds] for name, each in spans.items()}
 
 
 def stays_when_pruned(name: str, *by: By) -> bool:

@@ -15,7 +15,16 @@ from subprocess import CompletedProcess
 from typing import Any, cast
 
 import pytest
-from report_everything import DAYS, FIRST, SELECTIONS, TODAY, every_report, runs_of_every_kind, stays_when_pruned
+from report_everything import (
+    DAYS,
+    FIRST,
+    SELECTIONS,
+    TODAY,
+    comparisons,
+    every_report,
+    runs_of_every_kind,
+    stays_when_pruned,
+)
 from report_recording import Recorder
 
 from orchestrator.errors import UsageError
@@ -83,6 +92,7 @@ def expect_sound(path: Path) -> None:
 def test_pruned_runs_are_gone_and_no_report_and_no_budget_tells(recorder: Recorder) -> None:
     ledger, before = recorder.ledger, every_report(recorder)
     moments = {key: report for key, report in before.items() if stays_when_pruned(*key)}
+    compared = comparisons(ledger)
     spent, cut = budgets(ledger), FIRST.replace(day=FIRST.day + 3)
     would = prunable(ledger, cut)
     assert prune(ledger, cut, keep_sums=True) == would
@@ -90,6 +100,7 @@ def test_pruned_runs_are_gone_and_no_report_and_no_budget_tells(recorder: Record
     assert counts(ledger)[0] == 160 - would.runs
     after = every_report(recorder)
     assert {key: after[key] for key in moments} == moments
+    assert comparisons(ledger) | {"moments": []} == compared | {"moments": []}
     assert budgets(ledger) == spent
     expect_sound(ledger.path)
     assert prune(ledger, cut, keep_sums=True).runs == 0
@@ -261,7 +272,7 @@ def test_what_is_killed_loses_nothing_and_can_be_run_again(
 
 
 def test_a_merge_brings_the_sums_of_what_was_pruned_there_once(recorder: Recorder, tmp_path: Path) -> None:
-    before, there = every_report(recorder), tmp_path / "there.db"
+    before, compared, there = every_report(recorder), comparisons(recorder.ledger), tmp_path / "there.db"
     back_up(recorder.ledger.path, there, force=False)
     cut = FIRST.replace(day=FIRST.day + 3)
     with Ledger.open(there) as other, Ledger.open(tmp_path / "here.db") as here:
@@ -271,6 +282,7 @@ def test_a_merge_brings_the_sums_of_what_was_pruned_there_once(recorder: Recorde
             for key, report in before.items():
                 if stays_when_pruned(*key):
                     assert summarise(here, SELECTIONS[key[0]], by=key[1:]) == report
+            assert comparisons(here)["all"] == compared["all"]
         # What is here as rows does not come as sums too.
         merged = merge(recorder.ledger, there, host=None, user=None)
         assert (merged.summed_days, merged.pruned_days) == (0, 0)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 
 import pytest
-from report_everything import DAYS, SELECTIONS, TODAY, every_report, runs_of_every_kind
+from report_everything import DAYS, SELECTIONS, TODAY, comparisons, every_report, runs_of_every_kind
 from report_recording import Recorder
 
 from orchestrator.ledger import sums
 from orchestrator.ledger.records import RunStatus
 from orchestrator.ledger.sum_tables import ADD_KINDS_OF_PARTS
 from orchestrator.ledger.summing import sum_days
-from orchestrator.report.baseline import Comparison, Span, compare
 from orchestrator.report.page.material import Material, gather
 from orchestrator.report.stats import stats
 
@@ -30,22 +29,16 @@ def pages_of(recorder: Recorder) -> list[Material | None]:
     ]
 
 
-def comparisons(recorder: Recorder) -> list[Comparison]:
-    """Each selection held against itself, by thresholds that sums can tell and one that they cannot."""
-    spans = [Span(selection, 3) for selection in SELECTIONS.values()]
-    return [compare(recorder.ledger, each, each, threshold=at) for each in spans for at in (0.25, 0.5, 0.251, 1 / 3)]
-
-
 def test_a_report_says_the_same_with_sums_and_without(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
     of_rows, at_a_glance = every_report(recorder), stats(recorder.ledger, SELECTIONS["all"], now=TODAY)
-    pages, compared = pages_of(recorder), comparisons(recorder)
+    pages, compared = pages_of(recorder), comparisons(recorder.ledger)
     monkeypatch.setattr(sums, "FEWEST_CALLS", 0)
     sum_days(recorder.ledger, TODAY.date())
     assert summed_days(recorder) == DAYS
     assert every_report(recorder) == of_rows
     assert stats(recorder.ledger, SELECTIONS["all"], now=TODAY) == at_a_glance
     assert pages_of(recorder) == pages
-    assert comparisons(recorder) == compared
+    assert comparisons(recorder.ledger) == compared
     kept = "SELECT kind, count(DISTINCT day) FROM page_days GROUP BY 1"
     kinds = recorder.ledger.read(lambda db: dict(map(tuple, db.execute(kept))))
     assert kinds == {"page": DAYS, "baseline": DAYS}

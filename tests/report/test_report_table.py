@@ -14,7 +14,8 @@ from rich.console import Console, RenderableType
 from orchestrator.money import format_short
 from orchestrator.period import Period
 from orchestrator.report.aggregate import summarise
-from orchestrator.report.model import By
+from orchestrator.report.dimensions import grouping
+from orchestrator.report.model import By, Group, Report
 from orchestrator.report.period import resolve
 from orchestrator.report.selection import Selection
 from orchestrator.report.stats import stats
@@ -147,6 +148,20 @@ def test_names_are_not_broken_as_long_as_there_are_figures_to_leave_out(recorder
         assert " ".join(line_of(text, "Model").split()[1:]) == figures
         assert [line_of(text, name).split()[0] for name in names] == names
     assert "█" in line_of(by(recorder, By.MODEL, width=100), names[0])
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_a_table_of_many_rows_looks_like_one_of_few(width: int) -> None:
+    groups = [
+        Group(key=f"模 {n:03}", keys=(f"模 {n:03}",), runs=1, calls=n % 2, cost_nanousd=10**9 * (n % 8 + 1))
+        for n in range(600)
+    ]
+    few, many = (
+        shown(ReportTable(Report(grouping(By.CATEGORY), REAL, tuple(some), groups[7])), width=width).splitlines()
+        for some in (groups[:8], groups)
+    )
+    assert [line.rstrip() for line in (*many[:11], *many[-2:])] == [line.rstrip() for line in few]
+    assert len(many) == len(few) + 592
 
 
 def test_more_room_shows_more_columns(recorder: Recorder) -> None:

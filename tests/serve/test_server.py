@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from scripted import NOW, SURE, UNSURE, Hang, Script, Stage, reply
 from serving import CHAT, MESSAGES, RESPONSES, Answer, Served, scripted, served, simulated
 
+from orchestrator.clock import local_now
 from orchestrator.errors import OverloadedError, RefusedError, UsageError
 from orchestrator.ledger.keys import Key, add_key, new_secret, revoke_key
 from orchestrator.ledger.queries import find_run
@@ -21,6 +23,7 @@ from orchestrator.period import Period
 from orchestrator.reading.messages import from_openai
 from orchestrator.run.engine import Engine
 from orchestrator.serve.conversations import Conversations
+from orchestrator.serve.keyring import KeyRing
 from orchestrator.serve.server import Serving, check_may_listen
 from orchestrator.types import Completion, FinishReason, Request, ToolCall
 
@@ -278,6 +281,10 @@ def test_a_key_has_its_budget_its_rate_its_names_and_its_tags(tmp_path: Path) ->
         answers = [await server.post(MESSAGES, body(MESSAGES), x_api_key=few) for _ in range(3)]
         assert [answer.status for answer in answers] == [200, 200, 429]
         assert int(answers[2].headers["retry-after"]) in (59, 60)
+        server.gate._keys = KeyRing(  # another server over the ledger, or this one started anew
+            server.ledger, required=False, simulated=False, clock=local_now, monotonic=time.monotonic
+        )
+        assert (await server.post(MESSAGES, body(MESSAGES), x_api_key=few)).status == 429
         run = find_run(server.ledger, answers[0].json["orch"]["run_id"]).run
         assert (run.key, run.tags) == ("few", ("team-a",))
         asked = [

@@ -62,7 +62,7 @@ class BatchFlags(RunFlags):
             "--prompt",
             "-p",
             metavar="TEXT",
-            help='Makes each prompt of a line\'s fields: "Translate {text}"; of a plain line: {line}.',
+            help='Template for the prompts, with the fields of a line: "Translate {text}"; {line} is a plain line.',
         ),
     ] = None
     form: Annotated[
@@ -92,7 +92,10 @@ class BatchFlags(RunFlags):
         ),
     ] = None
     at_least_once: Annotated[
-        bool, typer.Option("--at-least-once", help="Ask again what a worker that was lost may have sent.")
+        bool,
+        typer.Option(
+            "--at-least-once", help="Ask a line again even if a worker that was lost may have sent it already."
+        ),
     ] = False
     concurrency: Annotated[
         int | None,
@@ -100,9 +103,7 @@ class BatchFlags(RunFlags):
     ] = None
     deadline: Annotated[
         str | None,
-        typer.Option(
-            metavar="TIME", help="Time in which it has to be done, such as 90m or 24h: then no line is asked."
-        ),
+        typer.Option(metavar="TIME", help="Ask no more lines after this time, such as 90m or 24h."),
     ] = None
     max_errors: Annotated[
         int | None, typer.Option(min=1, help="Ask no more lines after so many have failed.", show_default="no limit")

@@ -7,8 +7,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from ulid import ULID
-
 from ...batch.filling import Filling
 from ...batch.lines import Common
 from ...batch.output import STDOUT, FileSink, Sink, StreamSink, check_free
@@ -18,6 +16,7 @@ from ...config import RunOptions, Settings
 from ...config.ages import age_s
 from ...deferred import dataclass, replace
 from ...errors import UsageError
+from ...ids import new_id
 from ...ledger.batches import Job, JobStatus, add_job, find_job, is_worked_on, jobs_of, take_up
 from ...ledger.store import Ledger
 from .. import render
@@ -85,7 +84,7 @@ def begin(asked: Wanted, cap: int | None, settings: Settings, ledger: Ledger, no
         return replace(taken, written_bytes=job.written_bytes)
     job = Job(
         job=0,
-        job_id=str(ULID.from_datetime(now)),
+        job_id=new_id(now),
         created_at=now,
         simulated=settings.simulate,
         status=JobStatus.RUNNING,

@@ -92,7 +92,7 @@ def estimate(flags: BatchFlags, settings: Settings) -> int:
     with closing(Input(flags.what, _stdin())) as source, render.Progress() as progress:
         lines = source.lines(common_of(flags), flags.form)
         options, now = options_of_lines(flags, settings), local_now()
-        way = _by_batch(flags, engine, now)
+        way = _by_batch(flags.via, deadline_s(flags), engine, now)
         found = estimate_of(lines, engine, options, now, partial(_tell, progress, source), way)
     output.emit(found.to_dict())
     if not output.json:
@@ -101,16 +101,16 @@ def estimate(flags: BatchFlags, settings: Settings) -> int:
     return 0
 
 
-def _by_batch(flags: BatchFlags, engine: Engine, now: datetime) -> ByBatch | None:
+def _by_batch(via: Via | None, deadline: float | None, engine: Engine, now: datetime) -> ByBatch | None:
     """Which lines would go through the providers' batch APIs; None for none."""
-    if flags.via in (None, Via.LIVE):
+    if via in (None, Via.LIVE):
         return None
     from ...batch.eligible import Ways, left_out, ways_of  # few batches go this way
 
     registry, settings = engine.registry, engine.settings
-    if flags.via is Via.PROVIDER:
+    if via is Via.PROVIDER:
         return ByBatch(left_out=left_out(registry, settings.free_tier, now))
-    ways, deadline = partial(ways_of, registry=registry, settings=settings), deadline_s(flags)
+    ways = partial(ways_of, registry=registry, settings=settings)
     ledger = Ledger.open_for_reading(settings.ledger)
     if ledger is None:
         return ByBatch(Ways(registry, settings.free_tier, deadline, {}))

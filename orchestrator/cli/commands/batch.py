@@ -31,9 +31,10 @@ _LAST = "last"
 def batch(flags: BatchFlags) -> int:
     """orch batch prompts.jsonl -o answers.jsonl; orch batch list; orch batch retry-failed last.
 
-    A line of the input is {"prompt": "..."}, or has "messages", and beside it "id", "system" and any option of orch
-    run; or it is a row of a table, whose columns --prompt puts together; or a prompt as it is. The same command again
-    goes on where it was stopped. The first Ctrl-C or SIGTERM lets what is in flight end, the second cancels it.
+    The input is JSON lines, CSV, TSV or plain text. A JSON line has "prompt" or "messages", and may have "id", "system"
+    and any option of orch run. --prompt makes prompts of the columns of a table. A line of plain text is a prompt. The
+    same command again goes on where it was stopped. The first Ctrl-C or SIGTERM waits for the calls in flight, the
+    second cancels them.
 
     Exit codes: 0 all are answered, 10 some are not; otherwise as orch run.
     """

@@ -107,7 +107,13 @@ def bench(flags: _BenchFlags) -> int:
     """
     check_used(flags, _doing(flags), _USES)
     if flags.semantic_cache is not None:
-        return bench_pairs(flags.semantic_cache, Output.parse(flags.output))
+        return bench_pairs(
+            flags.semantic_cache,
+            Output.parse(flags.output),
+            _settings(flags),
+            embedding=flags.embedding,
+            max_cost=flags.max_cost,
+        )
     numpy()  # before anything is worked out, or paid for
     output, settings = Output.parse(flags.output), _settings(flags)
     registry = registry_for(settings)
@@ -141,7 +147,7 @@ _OF_FILES = ("files", "strategy", "weak", "strong", "models", "threshold", "savi
 _USES = {
     "orch bench --live": (*_OF_FILES, "live", "judge", "max_cost", "max_tokens", "write", "ledger_file", "ledger"),
     "orch bench --ledger": (*_OF_FILES, "ledger", "ledger_file"),
-    "orch bench --semantic-cache": ("semantic_cache",),
+    "orch bench --semantic-cache": ("semantic_cache", "embedding", "max_cost", "ledger_file"),
     "orch bench FILES": _OF_FILES,
 }
 

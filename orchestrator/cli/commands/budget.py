@@ -181,5 +181,5 @@ def amount_from(written: str) -> int:
     except (ArithmeticError, ValueError) as error:
         raise UsageError(f"a budget is an amount in dollars such as 5 or 0.50, not {written[:40]!r}") from error
     if nanousd < 0:
-        raise UsageError(f"a budget cannot be less than nothing: {format_nanousd(nanousd)}")
+        raise UsageError(f"a budget cannot be negative: {format_nanousd(nanousd)}")
     return nanousd

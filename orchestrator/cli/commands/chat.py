@@ -18,7 +18,7 @@ _HISTORY = "chat_history"
 
 @command(RunFlags, omit=("asked", "prompt", "context", "output", "rate_last"))
 def chat(flags: RunFlags) -> int:
-    """The options are those of orch run, for every question. /help lists what can be said to orch itself: /model,
+    """The options are those of orch run, for every question. /help lists the commands that you can type: /model,
     /retry, /system, /attach, /cost, /save, /new, /exit.
 
     Enter asks, Alt-Enter begins a new line, a paste stays whole. Ctrl-C cancels an answer, Ctrl-D leaves. Without a

@@ -104,7 +104,7 @@ def _names(flags: _CompareFlags, registry: Registry) -> list[str]:
     written = [name.strip() for each in flags.model or () for name in each.split(",")]
     names = list(dict.fromkeys(registry.model(name).name for name in written))
     if len(names) < 2:
-        raise UsageError("two models or more are compared", hint='orch compare "Why?" -m haiku -m sonnet')
+        raise UsageError("orch compare needs two models or more", hint='orch compare "Why?" -m haiku -m sonnet')
     return names
 
 
@@ -153,7 +153,7 @@ def _recorded(flags: _CompareFlags) -> SideBySide:
     wanted = [each for each in (flags.asked, *(flags.others or ())) if each is not None]
     if len(wanted) < 2:
         raise UsageError(
-            "what is to be compared? two runs, or a prompt with two models",
+            "orch compare takes two runs, or a prompt and two models",
             hint='orch compare RUN RUN, or orch compare "Why?" -m haiku -m sonnet',
         )
     settings = settings_from(flags)

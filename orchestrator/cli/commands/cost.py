@@ -130,5 +130,5 @@ def _dollars(flag: str, written: str | None) -> int | None:
     except (ArithmeticError, ValueError) as error:
         raise UsageError(f"{flag} takes an amount in dollars such as 0.25, not {written[:40]!r}") from error
     if nanousd < 0:
-        raise UsageError(f"{flag} cannot be less than nothing: {written[:40]}")
+        raise UsageError(f"{flag} cannot be negative: {written[:40]}")
     return nanousd

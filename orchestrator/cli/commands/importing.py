@@ -35,7 +35,7 @@ class _ImportFlags(OutputFlags, LedgerFlags, RegistryFlags):
         typer.Option(help="The file or folder to read, where it is not where the tool keeps its logs."),
     ] = None
     in_budgets: Annotated[
-        bool, typer.Option("--in-budgets", help="Have what is new count in budgets, as orch's own calls do.")
+        bool, typer.Option("--in-budgets", help="Count newly imported usage in budgets, as orch's own calls are.")
     ] = False
 
 

@@ -39,8 +39,8 @@ class _LedgerCommandFlags(LedgerFlags, ConfigFlags):
     all: Annotated[bool, typer.Option("--all", help="For redact: every run.")] = False
     vacuum: Annotated[bool, typer.Option("--vacuum", help="For prune and redact: make the file smaller.")] = False
     force: Annotated[bool, typer.Option("--force", help="For backup: replace a file that is there.")] = False
-    host: Annotated[str | None, typer.Option(help="For merge: the machine of runs that name none.")] = None
-    user: Annotated[str | None, typer.Option(help="For merge: the account of runs that name none.")] = None
+    host: Annotated[str | None, typer.Option(help="For merge: the machine to record for runs that have none.")] = None
+    user: Annotated[str | None, typer.Option(help="For merge: the account to record for runs that have none.")] = None
     output: Annotated[
         str,
         typer.Option("--output", "-o", metavar="FORMAT", help="text or json; for query also csv, jsonl, md or html."),

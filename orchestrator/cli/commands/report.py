@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from ...config import Machine, Settings
 from ...deferred import dataclass, replace
 from ...errors import UsageError
 from ...files import replacing
+from ...ledger.store import Ledger
 from ...registry.loading import registry_for
 from ...report.aggregate import summarise
 from ...report.dimensions import By, dimensions_from
@@ -21,7 +23,8 @@ from ...report.formats import Format
 from ...report.idle import Idle, idle, known_machines
 from ...report.imported import imported_beside, in_words
 from ...report.period import Range, after, bounds, days_passed, resolve
-from ...report.projection import Horizon, project
+from ...report.projection import Horizon, Projection, project
+from ...report.selection import Selection
 from ...report.stats import stats as statistics
 from .. import render
 from ..options import RegistryFlags, command
@@ -106,16 +109,7 @@ def report(flags: _ReportFlags) -> int:
 
         summary = replace(summary, idle=idle_within(selection.within))
         if horizon is not None:
-            registry = registry_for(settings_from(flags))
-            projected = project(
-                ledger,
-                selection,
-                registry,
-                horizon=horizon,
-                against=flags.against,
-                now=now,
-                idle_on=lambda day: sum(each.idle_nanousd for each in idle_within(Range(day, day))),
-            )
+            projected = _projected(flags, horizon, ledger, selection, now, idle_within)
         if flags.check:
             check_any(settings_from(flags))
         targets = held_targets(settings_from(flags), ledger, selection, idle_within, now)
@@ -126,7 +120,7 @@ def report(flags: _ReportFlags) -> int:
     more |= {} if projected is None else {"projection": projected.to_dict()}
     more |= {"targets": [target.to_dict() for target in targets]} if targets else {}
     output.emit(
-        summary.to_dict() | more,
+        {} if output.format is Format.TEXT else summary.to_dict() | more,
         rows=lambda: report_rows(summary),
         tables=lambda: [report_sheet(summary, ahead)],
     )
@@ -137,6 +131,25 @@ def report(flags: _ReportFlags) -> int:
         for line in ahead:
             render.line(line)
     return EXIT_NOT_MET if flags.check and any(target.met is False for target in targets) else 0
+
+
+def _projected(
+    flags: _ReportFlags,
+    horizon: Horizon,
+    ledger: Ledger | None,
+    selection: Selection,
+    now: datetime,
+    idle_within: Callable[[Range], tuple[Idle, ...]],
+) -> Projection:
+    return project(
+        ledger,
+        selection,
+        registry_for(settings_from(flags)),
+        horizon=horizon,
+        against=flags.against,
+        now=now,
+        idle_on=lambda day: sum(each.idle_nanousd for each in idle_within(Range(day, day))),
+    )
 
 
 @command(_StatsFlags)

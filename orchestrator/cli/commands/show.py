@@ -106,7 +106,8 @@ def _show_lines(recorded: Recorded, rating: Rating | None, said: list[Any], *, e
     simulated = ", simulated" if run.simulated else ""
     yield f"run {run.run_id}  {run.created_at.astimezone():%Y-%m-%d %H:%M:%S}  {run.status}{simulated}"
     strategy = run.strategy if run.pattern in (None, run.strategy) else f"{run.strategy} with {run.pattern}"
-    yield f"{strategy}, {run.level} {run.task}, category {run.category}, tags: {', '.join(run.tags) or 'none'}"
+    kind = "" if run.level is None else f", {run.level} {run.task}"  # a run that only embeds has none
+    yield f"{strategy}{kind}, category {run.category}, tags: {', '.join(run.tags) or 'none'}"
     yield f"cost {format_nanousd(totals.cost_nanousd)} ({totals.cost_source}), {(run.latency_ms or 0) / 1000:.2f} s"
     if rating is not None:
         yield f"rated {rating_words(rating)}{f': {rating.note}' if rating.note else ''}"

@@ -27,9 +27,10 @@ class _LineFlags(LedgerFlags):
 def line(flags: _LineFlags) -> int:
     """For a shell's prompt or an editor: it takes some 30 ms. Says nothing where there is no ledger.
 
-    What was spent today and this month, in the window of five hours that is open ({window}, with {left} of it to go;
-    see orch blocks), and of the budget of which the largest share is spent. Imported usage (orch import) counts, but
-    not in budgets. {calls} are today's. In the settings of Claude Code:
+    {today} and {month} are what was spent today and this month; {window} is what was spent in the current window of
+    five hours (see orch blocks), and {left} the time until it ends; {budget} is the budget that is closest to its
+    limit; {calls} is the number of calls today. Imported usage (orch import) counts, but not in budgets. In the
+    settings of Claude Code:
     "statusLine": {"type": "command", "command": "orch statusline"}
     """
     given = {"--format": flags.format, "--ledger": flags.ledger}

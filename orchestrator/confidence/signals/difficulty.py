@@ -18,8 +18,7 @@ def difficulty(answer: Answer) -> Iterator[Measure]:
     yield Measure("prompt: long words", long_words, f"{long_words:.0%} long words in the prompt")
     yield Measure("prompt: numbers", math.log2(1 + numbers), f"{numbers} numbers in the prompt")
     yield Measure("prompt: options", options, f"{options} options to choose from")
-    for name, count in cues.items():
-        yield _of_cue(name, count)
+    yield from map(_of_cue, cues, cues.values())
 
 
 @lru_cache(1000)  # most counts are 0, or a few

@@ -50,14 +50,14 @@ def gather(
     models = summarise(ledger, selection, by=By.MODEL)
     if not models.total.runs:
         return None
-    by_day = summarise(ledger, selection, by=(By.DAY, By.MODEL)).groups
+    by_day = summarise(ledger, selection, by=(By.DAY, By.MODEL), with_latencies=False).groups
     keep_parts(ledger, PAGE)
     figures = in_one_snapshot(ledger, lambda connection: read_figures(connection, selection, by_day))
     states = ledger.read(lambda connection: budget_states(connection, now.date(), simulated=selection.simulated))
     return Material(
         now=now,
         models=models,
-        strategies=summarise(ledger, selection, by=By.STRATEGY),
+        strategies=summarise(ledger, selection, by=By.STRATEGY, with_latencies=False),
         days=summarise(ledger, selection, by=By.DAY),
         figures=figures,
         listed=ledger.read(lambda connection: listed_runs(connection, selection, figures, states)),

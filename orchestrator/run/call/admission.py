@@ -12,7 +12,6 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Collection
-from functools import partial
 
 from ...choose.quote import limits_for
 from ...clock import Clock
@@ -21,7 +20,7 @@ from ...deferred import replace
 from ...errors import Billed, DeadlineError, QuotaExhaustedError
 from ...ledger.breakers import Circuit, breakers_of, claim_probe
 from ...ledger.budgets import any_budget
-from ...ledger.inbox import Taken
+from ...ledger.inbox_rows import Taken
 from ...ledger.limits import (
     SECOND,
     Cause,
@@ -42,6 +41,7 @@ from ..events import Observer, Waiting
 from .health import set_aside_error
 from .permit import AdmissionState, Permit
 
+_AFTER_REFUSAL = 32  # calls
 _LOOK_EVERY_S = 1.0  # while waiting: whether the queue has moved
 _PROBE_LEASE = 120 * SECOND  # a probe whose process died holds up the others for so long at most
 _REASONS = {
@@ -89,22 +89,24 @@ class Admission:
         self._monotonic = monotonic
         self._sleep = sleep
         self._held_up: set[str] = set()  # models whose last call could not be sent at once
+        self._refused: dict[str, int] = {}  # models of calls that a budget refused: so many more are not sent at once
 
     def at_once(self, spec: ModelSpec, *, deadline: float) -> Permit | None:
         """A permit for a call that probably nothing holds up; None if it has to `enter`.
 
         Its `confirmation` is made in the transaction that reserves the call, before anything is sent.
         """
-        if spec.name in self._held_up or deadline <= self._monotonic():
+        if spec.name in self._held_up or spec.name in self._refused or deadline <= self._monotonic():
             return None
         permit = self._permit(spec)
         permit.budgets = False
         return permit
 
-    def confirmation(self, permit: Permit, tokens: int) -> AtOnce:
+    def confirmation(self, permit: Permit, tokens: int, *, under_budgets: bool) -> AtOnce:
         """Takes the slot of a permit that was given `at_once`, if the transaction is committed.
 
-        It raises HeldUpError if the model's breaker, its limits or a budget hold the call up.
+        It raises HeldUpError if the model's breaker or its limits hold the call up, or a budget that its worst case
+        does not fit into: its reply may have to be limited. Not `under_budgets`, any budget holds it up.
         """
 
         def wanted() -> Wanted | None:
@@ -118,14 +120,20 @@ class Admission:
             permit.learned = taken.learned
             permit.slot = Slot(taken.slot_id, permit.key, permit.limits, at, at, tokens, None, Cause.MINUTE)
 
-        return AtOnce(partial(self._confirm, permit=permit, tokens=tokens), wanted, self._window.span, took)
+        def look(connection: sqlite3.Connection) -> None:
+            if not under_budgets and any_budget(connection):
+                raise HeldUpError
+            self._look(connection, permit)
+            if permit.breakers or self._take_slot(connection, permit, tokens, 0.0):
+                self._held_up.add(permit.spec.name)
+                raise HeldUpError
 
-    def _confirm(self, connection: sqlite3.Connection, permit: Permit, tokens: int) -> None:
-        self._look(connection, permit)
-        held_up = permit.breakers or permit.budgets or self._take_slot(connection, permit, tokens, 0.0)
-        if held_up:
-            self._held_up.add(permit.spec.name)
-            raise HeldUpError
+        def refused(connection: sqlite3.Connection) -> None:
+            if any_budget(connection):
+                self._refused[permit.spec.name] = _AFTER_REFUSAL
+                raise HeldUpError
+
+        return AtOnce(look, wanted, self._window.span, took, under_budgets, refused)
 
     async def note_late(self, permit: Permit) -> None:
         """A call that comes one window later must know when this request really left."""
@@ -164,23 +172,29 @@ class Admission:
     async def _admit(self, permit: Permit, tokens: int, left_s: float) -> None:
         """Fills in the permit, so that what was taken is known even if the task is cancelled meanwhile."""
         if not permit.is_limited:
-            await self._ledger.submit(lambda db: self._look(db, permit), reads=True)
+            await self._ledger.submit(lambda db: self._look_in_line(db, permit), reads=True)
         if permit.breakers or permit.is_limited:
             await self._ledger.submit(lambda db: self._take(db, permit, tokens, left_s))
         slot = permit.slot
-        held_up = permit.breakers or permit.budgets or (slot is not None and slot.at > slot.taken_at)
+        name, held_up = permit.spec.name, permit.breakers or (slot is not None and slot.at > slot.taken_at)
         note = self._held_up.add if held_up else self._held_up.discard
-        note(permit.spec.name)
+        note(name)
+        left = self._refused.pop(name, 0) - 1
+        if left > 0:
+            self._refused[name] = left
 
     def _look(self, connection: sqlite3.Connection, permit: Permit) -> None:
         now = to_micros(self._clock())
         permit.breakers = breakers_of(connection, permit.circuit, now)
         permit.learned = learned_limits(connection, permit.key, now)
+
+    def _look_in_line(self, connection: sqlite3.Connection, permit: Permit) -> None:
+        self._look(connection, permit)
         permit.budgets = any_budget(connection)
 
     def _take(self, connection: sqlite3.Connection, permit: Permit, tokens: int, left_s: float) -> None:
         """Within a transaction: take the slot and the probe together, or raise an error and take neither."""
-        self._look(connection, permit)
+        self._look_in_line(connection, permit)
         spec, now = permit.spec, to_micros(self._clock())
         for breaker in permit.breakers:
             if breaker.barred_until(now) is not None:

@@ -114,7 +114,7 @@ class Attempt:
         """Take the price at the moment of sending: the call may have waited since it was reserved."""
         at = self.clock()
         price = self.price_at(at)
-        if price != self.terms.price:
+        if price is not self.terms.price and price != self.terms.price:
             self.record = replace(self.record, sent_at=at, price=None if price is None else price_json(price))
         self.terms = replace(self.terms, price=price, sent_at=at)
 
@@ -154,8 +154,10 @@ class Attempt:
         raise self._error(BadReplyError, "the stream ended without a reply")
 
     def _next_limit(self, now: float, *, begun: bool) -> Limit:
-        of_run = Limit(self.deadline, "did not finish before the run's time was up")
-        return min(of_run, self.patience.limit(now, begun=begun), key=lambda limit: limit.at)
+        of_call = self.patience.limit(now, begun=begun) if self.patience.limits(now, self.deadline) else None
+        if of_call is not None and of_call.at < self.deadline:
+            return of_call
+        return Limit(self.deadline, "did not finish before the run's time was up")
 
     def _wait_on(self, timer: asyncio.Timeout) -> None:
         """Restart the timer: something arrived."""

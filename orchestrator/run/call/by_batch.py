@@ -36,7 +36,8 @@ from .cache_key import from_json, key_of, to_json
 from .settlement import Ended, Terms, bill_of, completed, failed
 
 if TYPE_CHECKING:
-    from .caller import Caller, Order
+    from .caller import Caller
+    from .order import Order
 
 LIVE = "live"  # what stands in the place of a result that a live call gave
 _TURNS = 3  # of the event loop, in which a run that goes on would have shown it

@@ -8,127 +8,48 @@ Calls that run at the same time can be reserved together first and sent afterwar
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import field
-from datetime import datetime, timedelta
-from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ulid import ULID
-
-from ...choose.quote import REASONING, affordable_output, price_for, prices_for, worst_case
+from ...choose.quote import price_for
 from ...clock import Clock
-from ...config import RetryPolicy, RunOptions
-from ...deferred import dataclass, replace
+from ...config import RetryPolicy
+from ...deferred import replace
 from ...errors import Billed, BudgetError, LedgerError, ProviderError
-from ...ledger.entries import left_nanousd
 from ...ledger.posting import AtOnce
-from ...ledger.records import CallRecord, CallStatus
+from ...ledger.records import CallRecord
 from ...ledger.store import Ledger
-from ...money import Price
-from ...plan.load import MESSAGE_OVERHEAD, Load
+from ...plan.load import MESSAGE_OVERHEAD
 from ...providers.base import Provider
 from ...providers.reply_room import reply_room
 from ...registry.model import ModelSpec, Registry
-from ...registry.providers import PROVIDERS
 from ...types import CountBy, Request
-from ..events import CallEnded, CallStarted, Event, Note, Observer, TextArrived, Thoughts, Waiting
+from ..events import CallEnded, CallStarted, Event, Note, TextArrived, Thoughts, Waiting
 from .admission import Admission, HeldUpError
-from .allowance import Allowance, CostShare, TokenBudget
+from .allowance import Allowance
 from .attempt import Answered, Attempt
 from .connections import Connections
-from .patience import Patience
+from .drafting import Drafter
+from .order import Draft, Order
 from .permit import Permit
 from .retry import Backoff
 from .run_log import Beside, RunLog
-from .settlement import Terms, from_cache, price_json
+from .settlement import from_cache
 
 if TYPE_CHECKING:
     from ...providers.batches import BatchClient
-    from .by_batch import ByBatch
-    from .cache import RunCache, Send
+    from .cache import Send
     from .cache_key import Hit
 
 _WORTH_COUNTING = 1_000  # tokens: what is shorter is bounded closely enough for any cap
 _COUNTED_WITHIN = 100  # a hundredth on top: Anthropic calls its count an estimate that may be off by a small amount
-_LONGEST_WAIT_S = 86_400.0  # before a call is sent: prices go by the time of the day, and seldom change otherwise
 
 
-@dataclass(frozen=True)
-class Order:
-    """What a run asks of a call.
-
-    `load`: the size of what is sent. `deadline`: seconds on the monotonic clock. `free_tier`: the providers whose free
-    tier the user is on. `portion`: the part of what cap and budgets leave that this call may reserve when several calls
-    run at the same time. `shares`: the cost shares of the nodes that the call belongs to. `token_budget`: the run's;
-    `allowance_tokens`: the part of it that this call may take. `final`: its reply, if one comes, is the run's answer;
-    `answers`: it may be; `shown`: nothing can replace the reply once it has begun, so its pieces are the answer's.
-    `logprobs`: ask the provider for token probabilities. `environ`: the environment of the user's own commands.
-    `spare`: the run can go on if this call fails; then its answer must begin by `begin_by` (monotonic clock).
-    `patience`: the time limits of one call that follow from these.
-
-    `cache`: the run's response cache, if it uses one. `place`: that of the call among members of panels that may ask
-    the same. `fresh` collects the keys of the answers that the node has come by, as long as they are accepted.
-    `by_batch`: the run's calls go through the providers' batch APIs.
-    """
-
-    run_id: str
-    options: RunOptions
-    load: Load
-    deadline: float
-    simulated: bool
-    log_text: bool
-    observe: Observer
-    environ: Mapping[str, str] = field(default_factory=dict)
-    free_tier: Collection[str] = ()
-    portion: Fraction = Fraction(1)
-    shares: tuple[CostShare, ...] = ()
-    token_budget: TokenBudget | None = None
-    allowance_tokens: int | None = None
-    final: bool = False
-    answers: bool = False
-    shown: bool = False
-    logprobs: bool = False
-    spare: bool = False
-    begin_by: float = math.inf
-    patience: Patience = Patience()
-    cache: RunCache | None = None
-    place: tuple[int, ...] = ()
-    fresh: dict[str, str] = field(default_factory=dict)
-    by_batch: ByBatch | None = None
-
-    @property
-    def waits_until(self) -> float:
-        """The latest time for waiting in line and for retries, on the monotonic clock."""
-        return min(self.deadline, self.patience.until)
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A call that is ready to be reserved and sent. Budgets do not apply to an `exempt` one. `key`: that of the request
-    in the response cache, if the run uses one."""
-
-    spec: ModelSpec
-    request: Request
-    record: CallRecord
-    terms: Terms
-    exempt: bool
-    shares: tuple[CostShare, ...] = ()
-    token_budget: TokenBudget | None = None
-    key: str | None = None
-
-    @property
-    def tokens(self) -> int:
-        """The most tokens that it is expected to take: estimated input plus output limit."""
-        return self.terms.load.input_tokens + self.request.max_tokens
-
-
-class Caller:
+class Caller(Drafter):
     """Makes the calls of one run. `clock` dates the rows; `monotonic` measures durations, in seconds."""
 
     def __init__(
@@ -144,15 +65,11 @@ class Caller:
         rng: random.Random,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.log = log
-        self._ledger = ledger
+        super().__init__(ledger, log, registry, clock, monotonic)
         self._connections = connections
         self._admission = admission
         self.retry = retry
-        self._registry = registry
-        self._clock = clock
         self._rng = rng
-        self._monotonic = monotonic
 
     async def call(
         self,
@@ -200,7 +117,8 @@ class Caller:
     ) -> Answered:
         try:
             self._connections.get(spec.provider)  # a connection made for the first time takes none of the call's time
-            order = replace(order, patience=order.patience.started(self._monotonic()))
+            if (patience := order.patience.started(self._monotonic())) is not order.patience:
+                order = replace(order, patience=patience)
             if reserved is not None:
                 return await self._send_reserved(reserved, order)
             return await self._send(spec, request, order, 1, step, role)
@@ -253,7 +171,8 @@ class Caller:
         if isinstance(found, Answered):
             answered = found
         else:
-            record = self._record(spec, order, step=step, role=role) if reserved is None else reserved.record
+            fresh = partial(self.record, spec, order, self._clock(), step=step, role=role, attempt=1)
+            record = fresh() if reserved is None else reserved.record
             answered = await self._from_cache(found, record, order, is_new=reserved is None)
         order.fresh[answered.record.call_id] = key
         order.cache.tell(answered.record.call_id, key)
@@ -293,83 +212,6 @@ class Caller:
         order.observe(Note(f"{spec.name}: {spec.provider} counts {tokens:,} tokens of input"))
         return replace(order, load=replace(load, input_tokens=tokens, input_bound=bound))
 
-    async def draft(
-        self,
-        spec: ModelSpec,
-        request: Request,
-        order: Order,
-        *,
-        step: str | None = None,
-        role: str | None = None,
-        number: int = 1,
-        budgets: bool = True,
-        sending: bool = False,
-    ) -> Draft:
-        """Price a call as it would be made now, and make its row. With `sending`, the row is marked as sent when it
-        is reserved. Without `budgets`, only the run's cap limits the reply."""
-        now = self._clock()
-        latest = now + timedelta(seconds=min(max(order.deadline - self._monotonic(), 0), _LONGEST_WAIT_S))
-        prices = prices_for(spec, now, latest, order.free_tier)  # it is sent at some time until then
-        if order.by_batch is not None:
-            prices = tuple(None if price is None else price.for_batches() for price in prices)
-        price = prices[0]
-        record = self._record(spec, order, now=now, number=number, step=step, role=role)
-        record = replace(record, price=None if price is None else price_json(price))
-        hosted_by_user = PROVIDERS[spec.provider].self_hosted
-        if order.token_budget is not None and order.options.max_tokens is None:
-            request = self._within(order.token_budget, request, record, order)
-        worst, known = None, [price for price in prices if price is not None]
-        if len(known) == len(prices):
-            limited = budgets or order.shares or order.options.max_cost_nanousd is not None
-            if limited and not hosted_by_user and order.options.max_tokens is None:
-                request = await self._affordable(request, known, record, order)
-            limit, timeout_s = request.max_tokens, order.options.timeout_s
-            worst = max(worst_case(each, order.load, limit, timeout_s) for each in known)
-        status, sent_at = (CallStatus.SENT, self._clock()) if sending else (CallStatus.RESERVED, None)
-        record = replace(record, reserved_nanousd=worst, status=status, sent_at=sent_at)
-        exempt = hosted_by_user or (worst is None and order.options.allow_unpriced)
-
-        def other(reported: str, when: datetime) -> tuple[str, Price | None] | None:
-            answering = self._registry.answering(spec, reported)
-            return None if answering is None else (answering.name, price_for(answering, when, order.free_tier))
-
-        terms = Terms(
-            price,
-            order.load,
-            request.max_tokens,
-            order.log_text,
-            thinks=REASONING in spec.tags,
-            window=spec.context_window,
-            worst_nanousd=worst,
-            other=other,
-        )
-        return Draft(spec, request, record, terms, exempt, order.shares, order.token_budget)
-
-    def _record(
-        self,
-        spec: ModelSpec,
-        order: Order,
-        *,
-        step: str | None,
-        role: str | None,
-        number: int = 1,
-        now: datetime | None = None,
-    ) -> CallRecord:
-        now = now or self._clock()
-        return CallRecord(
-            call_id=str(ULID.from_datetime(now)),
-            run_id=order.run_id,
-            created_at=now,
-            day=now.date().isoformat(),
-            provider=spec.provider,
-            model=spec.name,
-            provider_model=spec.id,
-            attempt=number,
-            simulated=order.simulated,
-            step=step,
-            role=role,
-        )
-
     async def reserve(
         self, drafts: Sequence[Draft], at_once: AtOnce | None = None, beside: Beside | None = None
     ) -> None:
@@ -406,8 +248,9 @@ class Caller:
                 attempt = self._attempt(draft, order, provider)
                 try:
                     await self.reserve([draft], at_once)
-                    with suppress(LedgerError):
-                        await self._admission.note_late(permit)
+                    if permit.slot is not None:
+                        with suppress(LedgerError):
+                            await self._admission.note_late(permit)
                 except BaseException as error:
                     if draft.record.call_id not in self.log.calls:
                         if at_once is not None:
@@ -419,7 +262,8 @@ class Caller:
 
         permit = self._admission.at_once(spec, deadline=order.deadline)
         if permit is not None:
-            at_once = self._admission.confirmation(permit, _expected_tokens(order))
+            whole = order.portion == 1  # else the reply may be limited, though what is left is enough for all of it
+            at_once = self._admission.confirmation(permit, _expected_tokens(order), under_budgets=whole)
             with suppress(HeldUpError):
                 return await send(permit, at_once)
         return await send(await self._admitted(spec, order))
@@ -462,31 +306,6 @@ class Caller:
             order.observe(event)
 
         return await self._admission.enter(spec, _expected_tokens(order), deadline=order.waits_until, observe=waiting)
-
-    def _within(self, budget: TokenBudget, request: Request, record: CallRecord, order: Order) -> Request:
-        """Lower the output limit to what is left of the run's token budget."""
-        left = budget.left(self.log.calls)
-        if order.allowance_tokens is not None:
-            left = min(left, order.allowance_tokens)
-        return self._limited(request, left - order.load.input_tokens, record, order, "that are left of the run's")
-
-    async def _affordable(self, request: Request, prices: Sequence[Price], record: CallRecord, order: Order) -> Request:
-        """Lower the output limit to what the cap and the budgets can pay for."""
-        self.log.start()  # the cap is in the run's row
-        left = await self._ledger.submit(partial(left_nanousd, call=record), reads=True)
-        if left is None:
-            return request
-        left = math.floor(order.portion * min([left, *(share.left(self.log.calls) for share in order.shares)]))
-        most = min(affordable_output(price, order.load, left) for price in prices)
-        return self._limited(request, most, record, order, "that can be paid for")
-
-    def _limited(self, request: Request, most: int, record: CallRecord, order: Order, which: str) -> Request:
-        """Lower the output limit to `most`. A limit below the expected length would buy a truncated answer: then the
-        request stays as it is, and the reservation refuses it."""
-        if not order.load.output_tokens <= most < request.max_tokens:
-            return request
-        order.observe(Note(f"{record.model}: the reply is limited to the {most} tokens {which}"))
-        return replace(request, max_tokens=most)
 
 
 def _expected_tokens(order: Order) -> int:

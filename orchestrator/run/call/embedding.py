@@ -14,7 +14,8 @@ from ...registry.model import EmbeddingModel
 from ...types import CountBy, Message, Request
 
 if TYPE_CHECKING:
-    from .caller import Caller, Order
+    from .caller import Caller
+    from .order import Order
 
 
 async def embedded(caller: Caller, order: Order, model: EmbeddingModel, text: str) -> tuple[float, ...]:

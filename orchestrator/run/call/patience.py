@@ -36,6 +36,10 @@ class Patience:
         """The limits of a call that starts now."""
         return self if math.isinf(self.leg_s) else replace(self, end_by=now + self.leg_s)
 
+    def limits(self, now: float, until: float) -> bool:
+        """Whether any of the limits of a wait that begins now is earlier than a time."""
+        return min(self.end_by, now + self.silence_s, self.begin_by) < until
+
     @property
     def until(self) -> float:
         """The latest time for waiting in line and for retries."""
@@ -43,10 +47,12 @@ class Patience:
 
     def limit(self, now: float, *, begun: bool) -> Limit:
         """The limit of the wait that begins now. `begun`: some of the answer has arrived."""
-        limits = [
-            Limit(self.end_by, f"did not finish within the {self.leg_s:g} s that a call has"),
-            Limit(now + self.silence_s, f"gave nothing for {self.silence_s:.0f} s", telling=True),
-        ]
-        if not begun:
-            limits.append(Limit(self.begin_by, "had not begun to answer when the next had to be asked"))
-        return min(limits, key=lambda limit: limit.at)
+        silent, begin_by = now + self.silence_s, math.inf if begun else self.begin_by
+        if self.end_by <= min(silent, begin_by):
+            return Limit(self.end_by, f"did not finish within the {self.leg_s:g} s that a call has")
+        if silent <= begin_by:
+            return Limit(silent, f"gave nothing for {self.silence_s:.0f} s", telling=True)
+        return Limit(begin_by, "had not begun to answer when the next had to be asked")
+
+
+ENDLESS = Patience()

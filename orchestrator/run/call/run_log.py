@@ -23,7 +23,7 @@ from ...errors import LedgerError
 from ...ledger import entries, posting
 from ...ledger.budgets import Alert
 from ...ledger.conversations import KeptTurn
-from ...ledger.posting import AtOnce
+from ...ledger.posting import Also, AtOnce
 from ...ledger.records import CallRecord, CallStatus, RunRecord
 from ...ledger.spool import spool
 from ...ledger.store import Ledger
@@ -31,7 +31,6 @@ from ..events import BudgetAlerted, Bystander, CallEnded, Note, Observer, unobse
 
 T = TypeVar("T")
 Beside = Callable[[sqlite3.Connection], None]
-Also = Callable[[sqlite3.Connection, tuple[CallRecord, ...]], None]
 
 
 class RunLog:
@@ -109,7 +108,7 @@ class RunLog:
 
     async def mark_sent(self, call_id: str, at: datetime) -> CallRecord:
         """Mark a call that was reserved earlier as sent, right before it is."""
-        await self._ledger.submit(partial(entries.mark_sent, call_id=call_id, at=at))
+        await self._ledger.submit(posting.mark_sent(call_id, at))
         self.calls[call_id] = replace(self.calls[call_id], status=CallStatus.SENT, sent_at=at)
         return self.calls[call_id]
 
@@ -149,15 +148,14 @@ class RunLog:
             self._hand_in(self._ledger.submit(posting.judge(call_id, confidence, verdict)))
 
     async def finish(self, run: RunRecord, also: Also | None = None) -> bool:
-        """Write the run's end, and in the same transaction what `also` writes, which gets the run's calls. Returns when
-        all rows of the run are durable or in the spool, and says whether the task was cancelled meanwhile.
+        """Write the run's end, and in the same transaction the change that `also` gives for the run's calls. Returns
+        when all rows of the run are durable or in the spool, and says whether the task was cancelled meanwhile.
 
         Raises LedgerError if the run's row could not be written at the start: then the ledger has nothing of it, and
         nothing was sent.
         """
         self.start()
-        end = posting.finish_run(run) if also is None else partial(self._end, run=run, also=also)
-        finished = self._hand_in(self._ledger.submit(end))
+        finished = self._hand_in(self._ledger.submit(posting.finish_run(run, self._all_calls, also)))
         cancelled = await self._all_written()
         if self._begun is not None and (error := self._begun.exception()) is not None:
             raise error
@@ -174,11 +172,8 @@ class RunLog:
         self._settling.discard(call_id)
         return self.calls[call_id]
 
-    def _end(self, connection: sqlite3.Connection, run: RunRecord, also: Also) -> tuple[CallRecord, ...]:
-        """Within the transaction: write the run's end. Returns the calls that were still open."""
-        interrupted = entries.finish_run(connection, run)
-        also(connection, tuple((self.calls | {call.call_id: call for call in interrupted}).values()))
-        return interrupted
+    def _all_calls(self) -> tuple[CallRecord, ...]:
+        return tuple(self.calls.values())
 
     def _settled(self, call_id: str, written: asyncio.Future[tuple[Alert, ...]]) -> None:
         if (error := written.exception()) is None:

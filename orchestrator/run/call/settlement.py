@@ -35,6 +35,7 @@ Changes = dict[str, Any]  # to a row, by column
 # their tools found, around a prompt, up to what the window holds, and some let a model think beyond the limit. What is
 # above that is no bill, but a slip or an attack.
 _FAR, _LEEWAY = 10, 10_000
+_USAGE = json.JSONEncoder(default=str)
 _TOOL_CALL_OVERHEAD = 64  # tokens that mark a call of a tool in a reply, with room to spare
 
 
@@ -176,7 +177,8 @@ def _charged(billed: Bill, usage: Usage, terms: Terms) -> Changes:
     raw = _kept_of(usage, terms)
     if billed.disbelieved:
         raw = {**raw, NOT_BELIEVED: dict(billed.disbelieved)}
-    return changes | {"usage": json.dumps(raw, default=str) if raw else None}
+    changes["usage"] = _USAGE.encode(raw) if raw else None
+    return changes
 
 
 def bill_of(completion: Completion, terms: Terms, ended: Ended) -> Bill | None:
@@ -233,7 +235,7 @@ def _counts_in(raw: Mapping[str, Any]) -> dict[str, Any]:
 def _flagged(completion: Completion, terms: Terms) -> Changes:
     if completion.disbelieved is None:
         return {}
-    return {"usage": json.dumps({NOT_BELIEVED: _kept_of(completion.disbelieved, terms)}, default=str)}
+    return {"usage": _USAGE.encode({NOT_BELIEVED: _kept_of(completion.disbelieved, terms)})}
 
 
 def _unbilled() -> Changes:

@@ -24,30 +24,7 @@ async def run_command(command: str, given: bytes, *, environ: Mapping[str, str],
     Processes that it started and left behind are killed then; the command itself is killed when its time is up or the
     run is interrupted. Raises OSError and ValueError if it cannot be run, and TimeoutError.
     """
-    loop = asyncio.get_running_loop()
-    words = words_of(command)
-    if not words:
-        raise ValueError("there is no command")
-    starting = loop.create_task(
-        loop.subprocess_exec(
-            _Watched,
-            *words,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=environ,
-            start_new_session=True,  # so that it can be stopped with everything that it starts
-        )
-    )
-    interrupted = False
-    while not starting.done():  # it may be at work already: only once this is done can all of it be stopped
-        try:
-            await asyncio.wait({starting})
-        except asyncio.CancelledError:
-            interrupted = True
-    if interrupted and starting.exception() is not None:
-        raise asyncio.CancelledError
-    transport, watched = starting.result()
+    transport, watched, interrupted = await _started(command, environ)
     stdin = cast(asyncio.WriteTransport, transport.get_pipe_transport(0))
     try:
         if interrupted:
@@ -72,6 +49,34 @@ async def run_command(command: str, given: bytes, *, environ: Mapping[str, str],
     code = transport.get_returncode()
     assert code is not None, "it has ended"
     return code, watched.said
+
+
+async def _started(command: str, environ: Mapping[str, str]) -> tuple[asyncio.SubprocessTransport, _Watched, bool]:
+    """The command at work, and whether the run was interrupted meanwhile. Raises OSError and ValueError."""
+    words = words_of(command)
+    if not words:
+        raise ValueError("there is no command")
+    loop = asyncio.get_running_loop()
+    starting = loop.create_task(
+        loop.subprocess_exec(
+            _Watched,
+            *words,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=environ,
+            start_new_session=True,  # so that it can be stopped with everything that it starts
+        )
+    )
+    interrupted = False
+    while not starting.done():  # it may be at work already: only once this is done can all of it be stopped
+        try:
+            await asyncio.wait({starting})
+        except asyncio.CancelledError:
+            interrupted = True
+    if interrupted and starting.exception() is not None:
+        raise asyncio.CancelledError
+    return *starting.result(), interrupted
 
 
 def _stop_all(pid: int) -> None:

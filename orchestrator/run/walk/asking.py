@@ -17,6 +17,7 @@ from ...confidence.signals.logprobs import logprob_signal
 from ...confidence.signals.tool_use import tool_signals
 from ...confidence.strength import strength_signal
 from ...config.options import Served
+from ...config.tool_choice import choice_among
 from ...deferred import dataclass, replace
 from ...money import format_nanousd
 from ...plan import Call
@@ -28,7 +29,8 @@ from ...registry.model import Feature, ModelSpec, Registry
 from ...registry.unlisted import UNLISTED
 from ...types import Caching, FinishReason, Message, Request, ResponseFormat, Tool
 from ..call.attempt import Answered
-from ..call.caller import Caller, Draft, Order
+from ..call.caller import Caller
+from ..call.order import Draft, Order
 from .judgement import Judgement, read_judgement
 from .outcome import Outcome, is_no_answer
 
@@ -150,16 +152,16 @@ class Asker:
 
     def _request(self, call: Call, spec: ModelSpec, material: Material, order: Order) -> tuple[Request, Order]:
         """The request, and the order with its load."""
-        base = prompt_load(self.reading, order.options, spec)
-        if material.judging:
+        base, judging = prompt_load(self.reading, order.options, spec), material.judging
+        if judging:
             base = replace(base, output_tokens=VERDICT_TOKENS)
         composed = compose(call, self.reading.prompt, material, base, self.reading.count)
-        most = reply_limit(call, order.options.max_tokens, judging=material.judging)
+        most = reply_limit(call, order.options.max_tokens, judging=judging)
         limit = max(output_limit(spec, composed.load, most), 1)
         wanted = order.options.served or _BY_NOBODY
         expected = min(composed.load.output_tokens, limit)
         passed = self._passed(call, spec, order, limit)
-        tools = order.options.tools if call.template is None and not material.judging else ()
+        tools = order.options.tools if call.template is None and not judging else ()
         request = Request(
             model=spec.id,
             messages=self._messages(composed, spec),
@@ -170,15 +172,18 @@ class Asker:
             seed=passed.seed,
             effort=passed.effort,
             thinking_tokens=passed.thinking_tokens,
-            stop=() if material.judging else passed.stop,
+            stop=() if judging else passed.stop,
             response_format=self._format(call, spec, material, order),
-            logprobs=(order.logprobs or wanted.logprobs) and Feature.LOGPROBS in spec.supports and not material.judging,
+            logprobs=(order.logprobs or wanted.logprobs) and Feature.LOGPROBS in spec.supports and not judging,
             top_logprobs=wanted.top_logprobs,
             tools=tools,
-            tool_choice=wanted.tool_choice,
+            tool_choice=_tool_choice(tools, order),
             caching=self._caching(composed, tools, order),
         )
-        return request, replace(order, load=replace(composed.load, output_tokens=expected))
+        load = (
+            composed.load if expected == composed.load.output_tokens else replace(composed.load, output_tokens=expected)
+        )
+        return request, replace(order, load=load)
 
     def _caching(self, composed: Composed, tools: tuple[Tool, ...], order: Order) -> Caching | None:
         if not order.options.provider_cache:
@@ -212,12 +217,17 @@ class Asker:
         """What of the options the model takes; the rest is left out with a word, once a run."""
         temperature = order.options.temperature if call.temperature is None else call.temperature
         in_tools = any(turn.tool_calls for turn in self.reading.prompt.after)
-        forced = (order.options.served or _BY_NOBODY).tool_choice not in ("auto", "none")
+        forced = order.options.tool_choice not in ("auto", "none")
         passed = passed_on(order.options, spec, temperature=temperature, limit=limit, in_tools=in_tools, forced=forced)
         for name in passed.left_out:
             loud = name != "temperature" or call.temperature is None
             self.decide(f"{spec.name} takes no {name}: left out", loud=loud)
         return passed
+
+
+def _tool_choice(tools: tuple[Tool, ...], order: Order) -> str:
+    choice = order.options.tool_choice
+    return choice_among(choice, tools, "tool_choice") if tools and choice != "auto" else "auto"
 
 
 def _key(spec: ModelSpec, request: Request, order: Order) -> str | None:

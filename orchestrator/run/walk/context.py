@@ -30,8 +30,9 @@ from ...providers.text import is_blank
 from ...reading.prompt import Reading
 from ...registry.model import Registry
 from ..call.allowance import CostShare
-from ..call.caller import Caller, Draft, Order
-from ..call.patience import Patience
+from ..call.caller import Caller
+from ..call.order import Draft, Order
+from ..call.patience import ENDLESS, Patience
 from ..events import Note
 from .asking import Asker
 from .judgement import Judgement
@@ -109,7 +110,11 @@ class Context:
             limit = int(node.budget_share * options.max_cost_nanousd)
             share = self._shares.setdefault(id(node), CostShare(limit, holder=called(node)))
             order = replace(order, shares=(*order.shares, share))
-        return replace(order, patience=self._patience(node, order)) if isinstance(node, Call) else order
+        return self._patient(node, order) if isinstance(node, Call) else order
+
+    def _patient(self, call: Call, order: Order) -> Order:
+        patience = self._patience(call, order)
+        return order if patience is order.patience else replace(order, patience=patience)
 
     def _patience(self, call: Call, order: Order) -> Patience:
         """The time limits of a call: the user's, or else those of its model if the run can go on without the call. A
@@ -120,7 +125,7 @@ class Context:
             spec = self.registry.model(call.model)
             patience = Patience(silence_s=longest_silence_s(spec, order.load.output_tokens, self.pace.get(spec.name)))
         else:
-            return Patience()
+            return ENDLESS
         return replace(patience, begin_by=order.begin_by) if order.spare else patience
 
     def keeping(self, order: Order, after: Iterable[Node] | None = None) -> Order:
@@ -177,7 +182,7 @@ class Context:
             each = replace(call, model=model, stand_ins=tuple(names))
             one = self.keeping(replace(order, spare=True)) if names else order
             try:
-                return await ask(each, replace(one, patience=self._patience(each, one)))
+                return await ask(each, self._patient(each, one))
             except (ProviderError, BudgetError) as error:
                 failures.append(error)
                 if not names or was_shown(error) or self.stops(error):
@@ -192,6 +197,8 @@ class Context:
 
     async def answer(self, call: Call, material: Material, order: Order, reserved: Draft | None = None) -> Outcome:
         """A call's judged answer, by the first of its models that gives one."""
+        if not call.stand_ins:
+            return await self.asker.ask(call, material, order, reserved)
         drafts = [] if reserved is None else [reserved]
 
         async def ask(each: Call, one: Order) -> Outcome:

@@ -15,7 +15,7 @@ from ...errors import BudgetError, ProviderError
 from ...plan import SELF_CHECK, Accept
 from ...plan.compose import Material, insertable
 from ...plan.repair import PROBLEM, PROBLEM_TOKENS, REPLY, repair_call
-from ..call.caller import Order
+from ..call.order import Order
 from ..call.verify import verify
 from .context import Context, Given, given_by
 from .outcome import Outcome, opinion
@@ -27,8 +27,10 @@ async def examined(context: Context, accept: Accept, outcome: Outcome, order: Or
     A cascade that may not use them leaves this to the end of the run.
     """
     options = order.options
+    if options.schema is None and options.verify is None:
+        return outcome
     asked = {name for name, given in (("schema", options.schema), ("verify", options.verify)) if given is not None}
-    if outcome.examined or not asked or not asked <= set(accept.signals):
+    if outcome.examined or not asked <= set(accept.signals):
         return outcome
     outcome = replace(outcome, examined=True)
     before = outcome

@@ -10,7 +10,7 @@ from ...deferred import replace
 from ...errors import BudgetError, LedgerError, OrchError, ProviderError
 from ...plan import Accept, Call, Node, Panel, Reduce, models
 from ...plan.compose import Material
-from ..call.caller import Draft, Order
+from ..call.order import Draft, Order
 from .context import Context, Given, all_failed, broke_off, given_by
 from .evidence import examined
 from .outcome import Outcome

@@ -9,6 +9,9 @@ are used up.
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from ...confidence.strength import stands_above
 from ...deferred import dataclass, replace
 from ...errors import (
@@ -25,7 +28,7 @@ from ...errors import (
 from ...plan import LOGPROBS, Accept, Call, Cascade, Check, Loop, Node, Panel, Sequence, calls, children
 from ...plan.compose import Material
 from ...types import AcceptRule
-from ..call.caller import Draft, Order
+from ..call.order import Draft, Order
 from .context import Context, Given, all_failed, broke_off, called, given_by, was_shown
 from .evidence import examined, self_checked
 from .outcome import Outcome, opinion
@@ -38,9 +41,7 @@ class Execution(Context):
     async def run(self, plan: Node) -> Outcome:
         """The plan's outcome. Raises the error that it ended in, or IncompleteError with what there is by then."""
         try:
-            # Of an answer that is held against a schema, what is given is known only afterwards.
-            order = replace(self.order, final=True, answers=True, shown=self.order.options.schema is None)
-            outcome = await self._walk(plan, {}, order)
+            outcome = await self._walk(plan, {}, self.order)
             return await examined(self, Accept(), outcome, self.order)
         except (ProviderError, BudgetError) as error:
             if self.best is None or broke_off(error):
@@ -49,9 +50,9 @@ class Execution(Context):
             partial = self.best.completion
             raise IncompleteError(problem, provider=None, hint=error.hint, partial=partial) from error
 
-    async def _walk(self, node: Node, given: Given, order: Order) -> Outcome:
+    def _walk(self, node: Node, given: Given, order: Order) -> Coroutine[Any, Any, Outcome]:
         """A node's outcome; `given` grows by what it and those below it give."""
-        return await self._carry_out(node, given, order, self.limited(node, order))
+        return self._carry_out(node, given, order, self.limited(node, order))
 
     async def _carry_out(
         self, node: Node, given: Given, outer: Order, order: Order, reserved: Draft | None = None
@@ -84,15 +85,15 @@ class Execution(Context):
         answers: list[Outcome] = []
         fresh: dict[str, dict[str, str]] = {}  # of the legs whose answers were not accepted, by their calls
         threshold = self.threshold(node.accept)
-        inner = replace(order, final=False, logprobs=LOGPROBS in node.accept.signals)
+        logprobs = LOGPROBS in node.accept.signals
         legs = list(node.legs)
         while legs:
             leg, before = legs.pop(0), self.best
+            # The last one's answer is the cascade's, accepted or not, where there is no other.
+            shown, spare = (False, True) if legs else (order.shown and seen is None, order.spare or seen is not None)
+            one = replace(order, final=False, logprobs=logprobs, shown=shown, spare=spare, fresh={})
             if legs:
-                one = self.keeping(replace(inner, shown=False, spare=True, fresh={}))
-            else:  # accepted or not, it is the answer where there is no other
-                spare = order.spare or seen is not None
-                one = replace(inner, shown=order.shown and seen is None, spare=spare, fresh={})
+                one = self.keeping(one)
             try:
                 outcome = await self._walk(leg, given, one)
                 if order.final:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from ...config.strict_json import parse_json
@@ -93,16 +93,6 @@ def _plain(tool: object) -> object:
         if isinstance(schema := kept.get(key), dict) and "type" not in schema:
             kept[key] = {"type": "object", **schema}
     return kept
-
-
-def check_choice(choice: str, tools: Iterable[Tool], place: str) -> str:
-    """A choice among tools that can be made. Raises UsageError if it names one that is not offered."""
-    names = [tool.name for tool in tools]
-    if choice.startswith("=") and choice[1:] not in names:
-        raise UsageError(f"{place}: there is no tool {choice[1:]!r} among those that are offered")
-    if choice == "required" and not names:
-        raise UsageError(f"{place}: no tools are offered")
-    return choice
 
 
 def schema_in(table: Fields | None, schema_field: str = "schema") -> Mapping[str, Any] | None:

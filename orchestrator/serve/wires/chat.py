@@ -6,9 +6,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from ...config.tool_choice import choice_among
 from ...deferred import replace
 from ...errors import UsageError
 from ...reading.messages import from_openai, written_call
+from ...reading.tool_definitions import choice_from_openai
 from ...types import FinishReason, Tool
 from ..asked import Asked
 from ..fields import Fields
@@ -19,7 +21,6 @@ from .base import (
     DONE,
     Json,
     Stream,
-    check_choice,
     effort_in,
     event,
     given,
@@ -63,7 +64,7 @@ def read(document: Mapping[str, Any]) -> Asked:
     _check_possible(fields)
     fields.ignore(*_NO_DIFFERENCE, "orch")
     tools = tools_in(fields.items("tools"))
-    choice = check_choice(choice_in(fields.any("tool_choice")), tools, "tool_choice")
+    choice = choice_among(choice_from_openai(fields.any("tool_choice")), tools, "tool_choice")
     options = fields.table("stream_options")
     logprobs = fields.flag("logprobs")
     top_logprobs = top_in(fields)
@@ -114,18 +115,6 @@ def _left_out(fields: Fields) -> tuple[str, ...]:
     neutral |= {"parallel_tool_calls"} if fields.any("parallel_tool_calls") is not False else set()
     told = ("frequency_penalty", "presence_penalty", "parallel_tool_calls")
     return (*fields.unread(), *(name for name in told if name not in neutral))
-
-
-def choice_in(choice: object) -> str:
-    """`auto`, `none`, `required`, or a tool's name after `=`. Raises UsageError."""
-    match choice:
-        case None:
-            return "auto"
-        case "auto" | "none" | "required":
-            return str(choice)
-        case {"type": "function", "function": {"name": str(name)}} | {"type": "function", "name": str(name)}:
-            return f"={name}"
-    raise UsageError(f"tool_choice: expected auto, none, required or a function, not {str(choice)[:60]!r}")
 
 
 def whole(reply: Reply, asked: Asked) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...config.tool_choice import choice_among
 from ...deferred import replace
 from ...errors import UsageError
 from ...types import FinishReason
@@ -13,7 +14,7 @@ from ..fields import Fields
 from ..problems import FORBIDDEN, NOT_FOUND, PAYMENT, TIMED_OUT, TOO_LARGE, TOO_MANY, UNAUTHORIZED, UNAVAILABLE, Problem
 from ..reply import Reply
 from .anthropic_turns import prompt_in
-from .base import Json, Stream, arguments_of, check_choice, effort_in, event, given, schema_in, stops_in, tools_in
+from .base import Json, Stream, arguments_of, effort_in, event, given, schema_in, stops_in, tools_in
 
 _STOP = {
     FinishReason.STOP: "end_turn",
@@ -60,7 +61,7 @@ def _asked(fields: Fields, model: str, limits: Mapping[str, Any]) -> Asked:
     fields.ignore("metadata", "orch", "cache_control")
     tools = tools_in(fields.items("tools"))
     chosen = fields.table("tool_choice")
-    choice = check_choice(_choice(chosen), tools, "tool_choice")
+    choice = choice_among(_choice(chosen), tools, "tool_choice")
     output = fields.table("output_config")
     wanted = given(
         **limits,

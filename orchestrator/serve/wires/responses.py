@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...config.tool_choice import choice_among
 from ...errors import UsageError
 from ...reading.messages import prompt_of_turns
+from ...reading.tool_definitions import choice_from_openai
 from ..asked import Asked
 from ..fields import Fields
 from ..reply import Reply
 from . import chat
-from .base import Json, Stream, check_choice, effort_in, given, schema_in, tools_in
+from .base import Json, Stream, effort_in, given, schema_in, tools_in
 from .response_events import Events
 from .response_items import PREFIX, response_of, turns_in
 
@@ -54,7 +56,7 @@ def read(document: Mapping[str, Any]) -> Asked:
         tools=tools or None,
     )
     include, top_logprobs = fields.items("include"), chat.top_in(fields)
-    choice = check_choice(chat.choice_in(fields.any("tool_choice")), tools, "tool_choice")
+    choice = choice_among(choice_from_openai(fields.any("tool_choice")), tools, "tool_choice")
     neutral = {"parallel_tool_calls"} if fields.any("parallel_tool_calls") is not False else set()
     neutral |= {"truncation"} if fields.any("truncation") in (None, "disabled") else set()
     fields.ignore("store")
