@@ -39,3 +39,12 @@ class Period(StrEnum):
                 return date.min, date.max
             case _:
                 return day, day
+
+
+# SQLite's expression for the first day of the window that it is now, for people who open the ledger with other tools.
+FIRST_DAY_SQL = {
+    Period.DAY: "date('now', 'localtime')",
+    Period.WEEK: "date('now', 'localtime', 'weekday 0', '-6 days')",
+    Period.MONTH: "date('now', 'localtime', 'start of month')",
+    Period.YEAR: "date('now', 'localtime', 'start of year')",
+}

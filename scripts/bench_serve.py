@@ -4,7 +4,9 @@
 
 A server on this machine answers each call after a delay; `orch serve` and the clients are processes of their own,
 warmed up before they are timed. Where the delay is short, they ask for as much as the machine can do, so that a request
-waits for the others; where it is as long as a model's, they show what a request takes. Machines differ, and are busy
+waits for the others; where it is as long as a model's, they show what a request takes. All begin at once, and as the
+upstream always takes as long, they come as bursts for good: half of a burst is before the median one. `--spread-ms` has
+them begin one after another. Machines differ, and are busy
 with other things: read the ratios within a run. `median` is the time that a request takes; `RSS` is the server's
 memory after so many requests.
 """
@@ -28,14 +30,16 @@ from bench_throughput import PROMPT, WIRES, environment
 MODEL = WIRES["openai"]
 
 
-async def ask(address: str, requests: int, in_flight: int) -> None:
-    """Time the requests of one client process, and print what they took, as JSON."""
+async def ask(address: str, requests: int, in_flight: int, spread_ms: int) -> None:
+    """Time the requests of one client process, and print what they took, as JSON. Its clients begin one after another,
+    within `spread_ms`."""
     import openai
 
     chat = openai.AsyncOpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0).chat.completions
     took: list[float] = []
 
-    async def one_after_another(numbers: Iterator[int]) -> None:
+    async def one_after_another(numbers: Iterator[int], wait_s: float) -> None:
+        await asyncio.sleep(wait_s)
         for _ in numbers:
             began = time.perf_counter()
             await chat.create(model=MODEL, messages=[{"role": "user", "content": PROMPT}])
@@ -43,7 +47,8 @@ async def ask(address: str, requests: int, in_flight: int) -> None:
 
     async def work(count: int) -> None:
         numbers = iter(range(count))
-        await asyncio.gather(*(one_after_another(numbers) for _ in range(in_flight)))
+        waits = [spread_ms / 1000 * number / in_flight for number in range(in_flight)]
+        await asyncio.gather(*(one_after_another(numbers, wait_s) for wait_s in waits))
 
     await work(2 * in_flight)
     took.clear()
@@ -62,9 +67,9 @@ async def ask(address: str, requests: int, in_flight: int) -> None:
     )
 
 
-def timed(address: str, requests: int, in_flight: int) -> dict[str, float]:
+def timed(address: str, requests: int, in_flight: int, spread_ms: int = 0) -> dict[str, float]:
     command = [sys.executable, __file__, "--client", address]
-    command += ["--requests", str(requests), "--in-flight", str(in_flight)]
+    command += ["--requests", str(requests), "--in-flight", str(in_flight), "--spread-ms", str(spread_ms)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
@@ -110,7 +115,7 @@ def _rss_kb(process: int) -> int:
 def main() -> int:
     given = _arguments()
     if given.client is not None:
-        asyncio.run(ask(given.client, given.requests, given.in_flight))
+        asyncio.run(ask(given.client, given.requests, given.in_flight, given.spread_ms))
         return 0
     for delay_ms in given.delay_ms:
         print(f"{given.requests} requests, {given.in_flight} in flight, answered after {delay_ms} ms")
@@ -123,9 +128,9 @@ def main() -> int:
 
 
 def _compare(behind: str, address: str, process: int, given: argparse.Namespace) -> None:
-    alone = timed(behind, given.requests, given.in_flight)
+    alone = timed(behind, given.requests, given.in_flight, given.spread_ms)
     before = _cpu_s(process)
-    served = timed(address, given.requests, given.in_flight)
+    served = timed(address, given.requests, given.in_flight, given.spread_ms)
     cpu_ms = 1000 * (_cpu_s(process) - before) / (given.requests + 2 * given.in_flight)
     for name, each in (("SDK", alone), ("orch serve", served)):
         print(
@@ -152,6 +157,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--in-flight", type=int, default=64)
     parser.add_argument("--delay-ms", type=int, nargs="+", default=[50, 500])
+    parser.add_argument(
+        "--spread-ms", type=int, default=0, help="the clients begin within so long, instead of all at once"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--long", type=int, default=0, metavar="REQUESTS", help="watch memory over so many more")
     parser.add_argument("--client", help=argparse.SUPPRESS)

@@ -12,6 +12,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 
+from ..period import FIRST_DAY_SQL
+
 ROWS = {"runs": "run_rows", "calls": "call_rows"}
 TEXTS = {"runs": ("system", "prompt", "response"), "calls": ("response",)}
 _SUFFIX = "_text"  # of the column with a text's number
@@ -84,6 +86,9 @@ def _time(column: str) -> str:
     )
 
 
+_FIRST_DAYS = f"\n{' ' * 34}".join(f"WHEN '{period}' THEN {day}" for period, day in FIRST_DAY_SQL.items())
+
+
 def _dollars(amount: str, name: str) -> str:
     return f"{amount} / 1e9 AS {name}"
 
@@ -145,10 +150,7 @@ _FOR_PEOPLE = {
                {_dollars("(SELECT coalesce(sum(committed_nanousd), 0) {0})", "committed_dollars")},
                first_day, kinds.simulated
         FROM (
-            SELECT *, CASE period WHEN 'day' THEN date('now', 'localtime')
-                                  WHEN 'week' THEN date('now', 'localtime', 'weekday 0', '-6 days')
-                                  WHEN 'month' THEN date('now', 'localtime', 'start of month')
-                                  WHEN 'year' THEN date('now', 'localtime', 'start of year')
+            SELECT *, CASE period {_FIRST_DAYS}
                                   ELSE '' END AS first_day
             FROM budgets
         ) AS budgets, (

@@ -29,8 +29,6 @@ _EXAMPLE = "for example 2026-11-21, 2026-11-21T14:30, 2026-11-21T14:30Z, 24h, 7d
 
 ReportPeriod = Period  # its name when reports had periods of their own
 
-_UP_TO_NOW = {Period.DAY: "today", Period.WEEK: "this week", Period.MONTH: "this month", Period.YEAR: "this year"}
-
 
 @dataclass(frozen=True, slots=True)
 class Range:
@@ -83,7 +81,9 @@ def calendar(period: Period, today: date) -> Range:
     """The days of a period up to and including today."""
     if period is Period.ALL:
         return ALL_TIME
-    return Range(first_day=period.days(today)[0], last_day=today, label=_UP_TO_NOW[period])
+    return Range(
+        first_day=period.days(today)[0], last_day=today, label="today" if period is Period.DAY else f"this {period}"
+    )
 
 
 def resolve(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import NormalDist, fmean
 
 from ..deferred import dataclass
@@ -122,6 +123,7 @@ def t_two_sided(t: float, freedom: float) -> float:
     return _incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t))
 
 
+@lru_cache
 def t_quantile(freedom: float) -> float:
     """The t beyond which, on both sides together, there is 1 - LEVEL."""
     low, high = 0.0, 1.0

@@ -114,7 +114,7 @@ def every_report(recorder: Recorder, step: int = 1) -> dict[tuple[Any, ...], Rep
     }
 
 
-def comparisons(ledger: Ledger, thresholds: Sequence[float] = (0.25, 0.5, 0.251, 1 / 3)) -> dict[str, list[Comparison]]:
+def comparisons(ledger: Ledger, thresholds: Sequence[float] = (0.25, 1 / 3)) -> dict[str, list[Comparison]]:
     """Each selection held against itself, by thresholds that parts of days can tell and one that they cannot."""
     spans = {name: Span(selection, 3) for name, selection in SELECTIONS.items()}
     return {name: [compare(ledger, each, each, threshold=at) for at in thresholds] for name, each in spans.items()}

@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_recording import UNPRICED, Recorder, recording
 
@@ -214,6 +214,7 @@ USAGES = st.builds(
 )
 
 
+@settings(max_examples=25)  # a ledger each
 @given(usages=st.lists(USAGES, min_size=1, max_size=4))
 def test_on_the_model_that_answered_it_comes_to_what_its_calls_cost(
     usages: list[Usage], tmp_path_factory: pytest.TempPathFactory
