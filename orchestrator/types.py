@@ -89,6 +89,15 @@ class Analysis:
     unfamiliar: bool = False
     ordered: bool = False
 
+    def complexity(self) -> dict[str, Any]:
+        """How hard the prompt is, as the JSON of plans and runs has it."""
+        return {
+            "score": self.score,
+            "level": self.level.value,
+            "features": dict(self.features),
+            "unfamiliar": self.unfamiliar,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Tool:

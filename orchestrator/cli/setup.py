@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -126,9 +126,14 @@ def names_from(listed: str, flag: str) -> tuple[str, ...]:
 
 def cost_from(written: str) -> int:
     """Nano-dollars from what --max-cost was given. Raises UsageError."""
+    return dollars_from(written, "--max-cost", "0.05")
+
+
+def dollars_from(written: str, taker: str, example: str) -> int:
+    """Nano-dollars from an amount in dollars that is not negative. Raises UsageError, which says what takes it."""
     try:
         if (amount := Decimal(written)) >= 0:
             return dollars_to_nanousd(amount)
-        raise UsageError(f"--max-cost cannot be negative: {written[:40]}")
-    except (InvalidOperation, ValueError) as error:
-        raise UsageError(f"--max-cost takes an amount in dollars such as 0.05, not {written[:40]!r}") from error
+    except (ArithmeticError, ValueError) as error:
+        raise UsageError(f"{taker} takes an amount in dollars such as {example}, not {written[:40]!r}") from error
+    raise UsageError(f"{taker} cannot be negative: {written[:40]}")

@@ -113,12 +113,7 @@ def metadata_of(planned: Planned, decisions: list[str], outcome: Outcome | None,
     """The facts about a run that have no column of their own."""
     analysis = planned.analysis
     metadata: Metadata = {
-        "complexity": {
-            "score": analysis.score,
-            "level": analysis.level.value,
-            "features": dict(analysis.features),
-            "unfamiliar": analysis.unfamiliar,
-        },
+        "complexity": analysis.complexity(),
         "task": analysis.task,
         "decisions": list(decisions),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -15,7 +14,7 @@ from ...deferred import dataclass
 from ...errors import UsageError, did_you_mean
 from ...ledger.budgets import Budget, BudgetState, Scope, budget_states, clear_budgets, set_budgets
 from ...ledger.keys import all_keys
-from ...money import dollars_to_nanousd, format_nanousd, format_short
+from ...money import format_short
 from ...period import Period
 from ...registry.loading import registry_for
 from ...registry.providers import PROVIDERS
@@ -23,7 +22,7 @@ from ...report.outlook import Outlook, outlook
 from .. import render
 from ..options import LedgerFlags, OutputFlags, RegistryFlags, command
 from ..output import Output
-from ..setup import settings_from
+from ..setup import dollars_from, settings_from
 from ..using import REGISTRY_FILES, check_used
 from .ledgers import open_ledger, read_ledger
 
@@ -176,10 +175,4 @@ def _known(scope: Scope, name: str, settings: Settings) -> tuple[Scope, str]:
 
 def amount_from(written: str) -> int:
     """Nano-dollars from an amount in dollars. Raises UsageError."""
-    try:
-        nanousd = dollars_to_nanousd(Decimal(written))
-    except (ArithmeticError, ValueError) as error:
-        raise UsageError(f"a budget is an amount in dollars such as 5 or 0.50, not {written[:40]!r}") from error
-    if nanousd < 0:
-        raise UsageError(f"a budget cannot be negative: {format_nanousd(nanousd)}")
-    return nanousd
+    return dollars_from(written, "a budget", "5 or 0.50")

@@ -10,11 +10,12 @@ import typer
 
 from ...deferred import dataclass
 from ...errors import UsageError
-from ...money import NANO_PER_DOLLAR, dollars_to_nanousd, format_short
+from ...money import NANO_PER_DOLLAR, format_short
 from ...report.gpu import DAYS, HOURS_OF_A_DAY, Rent, Terms, break_even_hours, rents
 from .. import render
 from ..options import OutputFlags, command
 from ..output import Output
+from ..setup import dollars_from
 from ..tables import print_table
 
 
@@ -123,12 +124,4 @@ def _number(flag: str, written: str, most: int) -> Fraction:
 
 
 def _dollars(flag: str, written: str | None) -> int | None:
-    if written is None:
-        return None
-    try:
-        nanousd = dollars_to_nanousd(Decimal(written))
-    except (ArithmeticError, ValueError) as error:
-        raise UsageError(f"{flag} takes an amount in dollars such as 0.25, not {written[:40]!r}") from error
-    if nanousd < 0:
-        raise UsageError(f"{flag} cannot be negative: {written[:40]}")
-    return nanousd
+    return None if written is None else dollars_from(written, flag, "0.25")

@@ -41,12 +41,7 @@ def _document(planned: Planned, by_batch: CostRange) -> dict[str, object]:
     return {
         "schema_version": 1,
         "strategy": planned.options.strategy,
-        "complexity": {
-            "score": analysis.score,
-            "level": analysis.level.value,
-            "features": dict(analysis.features),
-            "unfamiliar": analysis.unfamiliar,
-        },
+        "complexity": analysis.complexity(),
         "task": analysis.task,
         "input_tokens": planned.load.input_tokens,
         "output_tokens": planned.load.output_tokens,
