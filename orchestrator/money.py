@@ -139,7 +139,10 @@ def discounted(rates: Rates, tiers: tuple[Tier, ...], factor: Decimal) -> OtherR
 
 def price_at(prices: tuple[Price, ...], when: datetime) -> Price | None:
     """The price at a time: the last one in the list that has started and whose hours include `when`."""
-    return next((price for price in reversed(prices) if price.applies_at(when)), None)
+    for price in reversed(prices):
+        if price.applies_at(when):
+            return price
+    return None
 
 
 def prices_between(prices: tuple[Price, ...], first: datetime, last: datetime) -> tuple[Price | None, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
@@ -20,7 +20,7 @@ from ..registry.model import Chain, Feature, ModelSpec, Role, Status
 from ..registry.routes import Asked, Routing, TaskTable
 from .kept import likely_kept
 from .observed import Observed
-from .quote import REASONING, REASONING_FACTOR, output_limit, price_for, quote
+from .quote import REASONING, REASONING_FACTOR, Quotes, output_limit
 
 _LEAST_TO_THINK = 1024  # tokens: Anthropic's least budget for thinking
 
@@ -193,22 +193,20 @@ class Offers(Mapping[str, Offer]):
 def survey(
     specs: Mapping[str, ModelSpec],
     load_on: Callable[[ModelSpec], Load],
-    options: RunOptions,
+    quotes: Quotes,
     *,
     out_of_reach: Callable[[ModelSpec], Obstacle | None],
-    free_tier: Collection[str],
-    when: datetime,
     sent: Sent | None = None,
 ) -> Offers:
     """An offer for every model, by name. `out_of_reach` says why a provider cannot be called, if so. `sent`: what went
     before, in a conversation."""
 
+    options = quotes.options
+
     def offer(spec: ModelSpec) -> Offer:
         load = load_on(spec)
         limit = output_limit(spec, load, options.max_tokens)
-        price, timeout_s = price_for(spec, when, free_tier), options.timeout_s
-        kept = likely_kept(sent, spec, when, caching=options.provider_cache)
-        cost = quote(spec, price, load, limit=max(limit, 1), timeout_s=timeout_s, effort=options.effort, kept=kept)
+        cost = quotes.of(spec, load, limit, likely_kept(sent, spec, quotes.when, caching=options.provider_cache))
         cap = None if cost.expected is None and options.allow_unpriced else options.max_cost_nanousd
         obstacle = _obstacle(limit, cost, cap)
         if options.tools and Feature.TOOLS not in spec.supports:

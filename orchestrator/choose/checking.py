@@ -24,7 +24,8 @@ def check_prompt(prompt: Prompt) -> None:
     if prompt.attached and not prompt.question.strip():
         raise UsageError("the prompt is empty: --context is material for one, and asks nothing")
     _check_text("prompt", prompt.text)
-    _check_text("system prompt", prompt.system or "")
+    if prompt.system:
+        _check_text("system prompt", prompt.system)
     for turn in (*prompt.before, *prompt.after):
         _check_text("conversation", turn.content)
         for call in turn.tool_calls:

@@ -16,7 +16,6 @@ from ..types import Prompt, Task
 from .experiment import Assigned, assign
 from .experiment import choose as experiment_meant
 from .strategies.fallback import fallback
-from .strategies.round_robin import round_robin
 from .strategies.tasks import names_of, tasks
 from .strategies.tiers import tiers
 from .table import STRATEGIES, Observed, Strategy
@@ -33,18 +32,6 @@ class Choice:
     options: RunOptions
     table: TaskTable | None = None
     assigned: Assigned | None = None
-
-    def named(self, registry: Registry) -> set[str]:
-        """The models that the options or a file names for the run, beside those of the chain."""
-        ring = registry.routing.round_robin if self.strategy is round_robin else ()
-        rows = () if self.table is None else self.table.rows
-        models = (registry.model(name).name for name in self.options.models)
-        return {*models, *ring, *(name for row in rows for name in row.models)}
-
-    @property
-    def ranks_all(self) -> bool:
-        """Whether it chooses among all models, instead of among those that it was given."""
-        return self.strategy not in (fallback, tasks, round_robin, tiers)
 
 
 def choose(options: RunOptions, registry: Registry, prompt: Prompt, *, today: date, observed: Observed) -> Choice:

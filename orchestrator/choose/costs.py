@@ -8,9 +8,7 @@ one round.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import datetime
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ..config import RunOptions
 from ..deferred import dataclass, replace
@@ -23,7 +21,7 @@ from ..reading.prompt import Reading
 from ..registry.model import ModelSpec
 from .kept import likely_kept
 from .loads import Loads
-from .quote import DEFAULT_MAX_TOKENS, output_limit, price_for, quote
+from .quote import DEFAULT_MAX_TOKENS, Quotes, output_limit
 
 
 @dataclass(slots=True)
@@ -33,8 +31,7 @@ class CallCosts:
 
     loads: Loads
     find: Callable[[str], ModelSpec]
-    free_tier: Collection[str]
-    when: datetime
+    quotes: Quotes
     accepted: Callable[[Node], float] = lambda _: 1.0
     _judges: frozenset[Call] = frozenset()
 
@@ -120,8 +117,9 @@ class CallCosts:
         if call.stand_ins:  # each that failed may have been billed
             others = [self._range(replace(alone, model=name), sizes, answers, answer) for name in call.stand_ins]
             cost = cost._replace(maximum=total([cost.maximum, *(each.maximum for each in others)]))
-        earlier = priced.get(call)
-        priced[call] = cost if earlier is None else _widest(earlier, cost)
+        earlier = priced.setdefault(call, cost)
+        if earlier is not cost:
+            priced[call] = _widest(earlier, cost)
 
     def _range(self, call: Call, sizes: Mapping[str, Size], answers: Sequence[Size], answer: Size | None) -> CostRange:
         """What a call of one model costs."""
@@ -131,16 +129,14 @@ class CallCosts:
             base = replace(base, output_tokens=VERDICT_TOKENS)
         options, prompt, count = self.options, self.reading.prompt, self.reading.count
         least, load = expected_loads(call, prompt, sizes, base, answers=answers, answer=answer, count=count)
-        price = price_for(spec, self.when, self.free_tier)
         exact = least is load  # what is sent is known already, and with it what the window leaves for the reply
         wanted = reply_limit(call, options.max_tokens, judging=answer is not None)
         limit = output_limit(spec, load, wanted) if exact else self._limit(call, judging=answer is not None)
         kept = 0
         if exact and call.template is None:  # the conversation as it was sent before
-            kept = likely_kept(prompt.sent, spec, self.when, caching=options.provider_cache)
-        price_of = partial(quote, spec, price, limit=max(limit, 1), timeout_s=options.timeout_s, effort=options.effort)
-        of_load = price_of(load, kept=kept)
-        return of_load if exact else of_load._replace(minimum=price_of(least).minimum)
+            kept = likely_kept(prompt.sent, spec, self.quotes.when, caching=options.provider_cache)
+        cost = self.quotes.of(spec, load, limit, kept)
+        return cost if exact else cost._replace(minimum=self.quotes.of(spec, least, limit).minimum)
 
     def _size(self, node: Node) -> Size:
         """The longest output of a node: that of the longest answer that it may take."""

@@ -13,13 +13,18 @@ from ..deferred import dataclass, replace
 from ..errors import ConfigError, did_you_mean
 from ..reading.needs import ROUTINE_TASKS
 from ..reading.prompt import Reading
-from ..registry.model import Registry
+from ..registry.model import Chain, Registry
+from ..registry.routes import TaskTable
 from ..types import Prompt
 from .checking import check_options
-from .choosing import Choice, choose, overrides_in, with_strategy_meant
+from .choosing import choose, overrides_in, with_strategy_meant
+from .experiment import Assigned
 from .observed import Observed
 from .strategies.fallback import fallback
+from .strategies.round_robin import round_robin
+from .strategies.tasks import tasks
 from .strategies.tiers import tier_for, tiers
+from .table import Strategy
 from .taking import check_taken
 
 _MOST_KEPT = 64  # courses
@@ -27,14 +32,18 @@ _MOST_KEPT = 64  # courses
 
 @dataclass(frozen=True)
 class Course:
-    """What decides on a run, and by what.
+    """What decides on a run, and by what: `options` are the run's, or those of its arm in an experiment.
 
-    `meant`: the fields of the options in which a name was resolved. `models`: those that the options name. `named`:
-    these, and those that a file or the environment names, beside the chain's. `overrides`: by task, the models that the
-    environment puts first.
+    `meant`: the fields of the run's options in which a name was resolved. `models`: those that the options name.
+    `named`: these, and those that a file or the environment names, beside the chain's. `overrides`: by task, the models
+    that the environment puts first.
     """
 
-    choice: Choice
+    options: RunOptions
+    strategy: Strategy
+    chain: Chain
+    table: TaskTable | None
+    assigned: Assigned | None
     meant: Mapping[str, Any]
     models: tuple[str, ...]
     named: frozenset[str]
@@ -42,46 +51,44 @@ class Course:
     rollout: Rollout | None
 
     @property
-    def options(self) -> RunOptions:
-        """The run's, or those of its arm in an experiment."""
-        return self.choice.options
-
-    @property
     def follows_a_chain(self) -> bool:
         """Whether its plan is the one that is written in its chain."""
-        return self.choice.strategy in (fallback, tiers)
+        return self.strategy in (fallback, tiers)
+
+    @property
+    def ranks_all(self) -> bool:
+        """Whether it chooses among all models, instead of among those that it was given."""
+        return self.strategy not in (fallback, tasks, round_robin, tiers)
 
     def pattern(self, registry: Registry) -> str | None:
         """The name of its plan in chains.yaml, if it has one."""
-        name = self.choice.chain.name
-        return name if self.follows_a_chain and name in registry.chains else None
+        return self.chain.name if self.follows_a_chain and self.chain.name in registry.chains else None
 
     def names(self, model: str, today: date) -> bool:
         """Whether the options, the chain, a file or the environment name a model for the run."""
-        if model in self.named or model in self.choice.chain.models:
+        if model in self.named or model in self.chain.models:
             return True
         return self.rollout is not None and model == self.rollout.model and today >= self.rollout.starts
 
     def options_of_run(self, asked: RunOptions) -> RunOptions:
         """What was asked, with names resolved, and the output limit of the prompt's task; not those of an arm."""
-        if self.choice.assigned is None:
+        if self.assigned is None:
             return self.options
         return replace(asked, **self.meant, max_tokens=self.options.max_tokens)
 
     def for_options(self, options: RunOptions) -> Course:
         """The course for options that are equal to those that it was set for."""
-        options = replace(options, **self.meant) if self.meant else options
-        return replace(self, choice=replace(self.choice, options=options))
+        return replace(self, options=replace(options, **self.meant) if self.meant else options)
 
     def for_prompt(self, reading: Reading, registry: Registry) -> Course:
         """The course with the output limit of the prompt's task, and with the chain of its tier."""
-        choice = self.choice
-        limit = choice.options.max_tokens_by_task.get(reading.analysis.task)
+        course, options = self, self.options
+        limit = options.max_tokens_by_task.get(reading.analysis.task)
         if limit is not None:
-            choice = replace(choice, options=replace(choice.options, max_tokens=limit))
-        if choice.strategy is tiers:
-            choice = replace(choice, chain=registry.tier_chain(choice.options.tier or tier_for(reading.needs)))
-        return self if choice is self.choice else replace(self, choice=choice)
+            course = replace(course, options=replace(options, max_tokens=limit))
+        if self.strategy is tiers:
+            course = replace(course, chain=registry.tier_chain(options.tier or tier_for(reading.needs)))
+        return course
 
 
 class Courses:
@@ -123,11 +130,18 @@ class Courses:
         choice = choose(options, registry, prompt, today=today, observed=observed)
         check_taken(options, registry, settings.rollout)
         overrides = {} if choice.table is None else overrides_in(settings.environ, registry)
+        models = tuple(registry.model(name).name for name in choice.options.models)
+        ring = registry.routing.round_robin if choice.strategy is round_robin else ()
+        rows = () if choice.table is None else choice.table.rows
         return Course(
-            choice,
+            choice.options,
+            choice.strategy,
+            choice.chain,
+            choice.table,
+            choice.assigned,
             {name: value for name, value in vars(options).items() if value is not getattr(asked, name)},
-            tuple(registry.model(name).name for name in choice.options.models),
-            frozenset({*choice.named(registry), *overrides.values()}),
+            models,
+            frozenset((*models, *ring, *(name for row in rows for name in row.models), *overrides.values())),
             overrides,
             None if settings.rollout is None else _known(settings.rollout, registry),
         )

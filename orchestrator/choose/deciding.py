@@ -23,17 +23,17 @@ _OF_CAP = (Obstacle.BUDGET, Obstacle.UNPRICED)  # what a cost cap alone puts in 
 def decide(course: Course, situation: Situation, registry: Registry) -> Decision:
     """The strategy's decision, within the role and the latency asked for. Raises the obstacle if there is nothing to
     call."""
-    options, choice, role = course.options, course.choice, None
+    options, role = course.options, None
     if options.role is not None:
         role = registry.role(options.role)
-        situation = in_role(situation, role) if choice.ranks_all else situation
+        situation = in_role(situation, role) if course.ranks_all else situation
     if options.max_latency_s is None:
-        decision = choice.strategy(situation)
+        decision = course.strategy(situation)
     else:
-        decision = within_latency(choice.strategy, situation, options.max_latency_s)
+        decision = within_latency(course.strategy, situation, options.max_latency_s)
     if decision is None:
         offers = situation.offers
-        named = named_in(choice.chain.plan, situation) if course.follows_a_chain else situation.models
+        named = named_in(course.chain.plan, situation) if course.follows_a_chain else situation.models
         alive = [offer for offer in offers.values() if not offer.spec.is_retired(situation.when.date())]
         blocked = [offers[name] for name in named if offers[name].obstacle is not None]
         raise nothing_to_call(blocked or alive, needed_to_set_up, situation.analysis.input_tokens)

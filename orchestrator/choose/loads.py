@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -28,9 +28,8 @@ def prompt_load(reading: Reading, options: RunOptions, spec: ModelSpec | None = 
     return _load(reading, options, _tokenizer(spec), _vision(spec) if reading.prompt.media else None)
 
 
-def question_load(reading: Reading, options: RunOptions, spec: ModelSpec | None = None) -> Load:
-    """The load of the question without what was given with it."""
-    load = prompt_load(reading, options, spec)
+def _question_load(reading: Reading, options: RunOptions, tokenizer: Tokenizer, vision: Vision | None) -> Load:
+    load = _load(reading, options, tokenizer, vision)
     texts = (reading.prompt.text, reading.prompt.question)
     whole, question = (reading.count(text, load.tokenizer) for text in texts)
     return replace(
@@ -42,11 +41,12 @@ def question_load(reading: Reading, options: RunOptions, spec: ModelSpec | None 
 
 @dataclass(slots=True)
 class Loads:
-    """The load of one prompt on every model: computed once for all that count in the same way."""
+    """The load of one prompt on every model: computed once for all that count in the same way. `of_question`: without
+    what was given with the question."""
 
     reading: Reading
     options: RunOptions
-    load_of: Callable[[Reading, RunOptions, ModelSpec | None], Load] = prompt_load
+    of_question: bool = False
     _known: dict[tuple[Tokenizer, Vision | None], Load] = field(default_factory=dict)
     _media: bool = field(init=False)
 
@@ -55,10 +55,11 @@ class Loads:
 
     def on(self, spec: ModelSpec | None = None) -> Load:
         """The load on a model; without one, on any."""
-        measure = _tokenizer(spec), _vision(spec) if self._media else None
-        load = self._known.get(measure)
+        tokenizer, vision = _tokenizer(spec), _vision(spec) if self._media else None
+        load = self._known.get((tokenizer, vision))
         if load is None:
-            load = self._known[measure] = self.load_of(self.reading, self.options, spec)
+            load_of = _question_load if self.of_question else _load
+            load = self._known[tokenizer, vision] = load_of(self.reading, self.options, tokenizer, vision)
         return load
 
 

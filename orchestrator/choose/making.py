@@ -27,8 +27,9 @@ from .deciding import check_takes_tools, decide, with_word_of_the_cap
 from .experiment import Assigned
 from .kept import word_of_kept
 from .latency import marked_if_slow
-from .loads import Loads, question_load
+from .loads import Loads
 from .quality import rated_from
+from .quote import Quotes
 from .rollout import RolledOut, roll_out
 from .staying import staying
 from .table import Decision, Observed, Obstacle, Offer, Situation, survey
@@ -107,19 +108,20 @@ class Planner:
         course = self._courses.of(options, prompt, when.date(), observed)
         reading = reading or read_prompt(prompt, course.options, self._analyzer)
         course = course.for_prompt(reading, self._registry)
-        loads = Loads(reading, course.options)
-        situation = self._situation(course, loads, when, observed)
+        loads, quotes = Loads(reading, course.options), Quotes(course.options, self.settings.free_tier, when)
+        load, situation = loads.on(), self._situation(course, loads, quotes, observed)
         decision, rolled_out = self._decision(course, situation)
         if course.options.tools:
             check_takes_tools(decision.plan)
-        pricing = self._pricing(situation, loads)
+        accepted = partial(_chance_of_acceptance, observed)
+        pricing = CallCosts(loads, lambda name: situation.offers[name].spec, quotes, accepted)
         costs = pricing.of(decision.plan)
-        _check_limits(course.options, loads.on(), needed(decision.plan, costs.__getitem__))
+        _check_limits(course.options, load, needed(decision.plan, costs.__getitem__))
         unlisted = tuple(_of_unlisted(decision.plan, self._registry))
         return Planned(
             reading=reading,
             options=course.options_of_run(options),
-            load=loads.on(),
+            load=load,
             plan=decision.plan,
             pattern=course.pattern(self._registry),
             cost=pricing.total(decision.plan, costs),
@@ -128,24 +130,16 @@ class Planner:
             warnings=frozenset((*decision.warnings, *unlisted)),
             ring=decision.ring,
             observed=observed,
-            assigned=course.choice.assigned,
+            assigned=course.assigned,
             rolled_out=rolled_out,
         )
 
-    def _situation(self, course: Course, loads: Loads, when: datetime, observed: Observed) -> Situation:
+    def _situation(self, course: Course, loads: Loads, quotes: Quotes, observed: Observed) -> Situation:
         reading, registry, rollout = loads.reading, self._registry, course.rollout
-        reach = self._reach(course, reading.prompt, when)
+        reach = self._reach(course, reading.prompt, quotes.when)
 
         def offers_for(load_on: Callable[[ModelSpec], Load]) -> Mapping[str, Offer]:
-            offers = survey(
-                registry.models,
-                load_on,
-                course.options,
-                out_of_reach=reach,
-                free_tier=self.settings.free_tier,
-                when=when,
-                sent=reading.prompt.sent,
-            )
+            offers = survey(registry.models, load_on, quotes, out_of_reach=reach, sent=reading.prompt.sent)
             least = course.options.min_quality
             return offers if least is None else rated_from(least, offers, reading.analysis.task)
 
@@ -153,16 +147,16 @@ class Planner:
             reading,
             offers_for(loads.on),
             course.options,
-            course.choice.chain,
+            course.chain,
             course.models,
-            when,
+            quotes.when,
             registry.roles,
             registry.tiers,
             routing=registry.routing,
-            table=course.choice.table,
+            table=course.table,
             overrides=course.overrides,
             observed=observed,
-            question_offers=offers_for(Loads(reading, course.options, question_load).on)
+            question_offers=offers_for(Loads(reading, course.options, of_question=True).on)
             if reading.prompt.context
             else {},
             reserved=frozenset() if rollout is None else frozenset({rollout.model}),
@@ -203,16 +197,11 @@ class Planner:
         key, usual_chain = options.subject or situation.prompt.text, self.settings.run.chain
         return roll_out(decision, marked_if_slow(rollout.model, situation), rollout, key, usual_chain)
 
-    def _pricing(self, situation: Situation, loads: Loads) -> CallCosts:
-        accepted = partial(_chance_of_acceptance, situation.observed)
-        offers, free_tier = situation.offers, self.settings.free_tier
-        return CallCosts(loads, lambda name: offers[name].spec, free_tier, situation.when, accepted)
-
     def _reasons(self, course: Course, decision: Decision, situation: Situation) -> list[str]:
-        options, prompt, registry = course.options, situation.prompt, self._registry
+        options, prompt, registry = situation.options, situation.prompt, self._registry
         reasons = list(dict.fromkeys((*map(str, decision.reasons), *decision.warnings)))
-        if course.choice.assigned is not None:
-            reasons.insert(0, course.choice.assigned.reason)
+        if course.assigned is not None:
+            reasons.insert(0, course.assigned.reason)
         if (task := situation.analysis.task) in options.max_tokens_by_task:
             reasons.append(f"replies to a task like this one, {task}, have at most {options.max_tokens:,} tokens")
         if options.schema is not None and options.schema_repair:
@@ -243,7 +232,8 @@ def cost_by_batch(planned: Planned, *, registry: Registry, settings: Settings, w
         return replace(spec, prices=() if by_batch is None else (by_batch,))
 
     accepted = partial(_chance_of_acceptance, planned.observed)
-    costs = CallCosts(Loads(planned.reading, planned.options), at_batch_rates, settings.free_tier, when, accepted)
+    quotes = Quotes(planned.options, settings.free_tier, when)
+    costs = CallCosts(Loads(planned.reading, planned.options), at_batch_rates, quotes, accepted)
     return costs.total(planned.plan, costs.of(planned.plan))
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Collection, Mapping
+from dataclasses import field
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
 
+from ..config import RunOptions
+from ..deferred import dataclass
 from ..money import Price, Rates, cost_nanousd, prices_between, worst_case_nanousd
 from ..plan import CostRange
 from ..plan.load import MESSAGE_OVERHEAD, Load
@@ -117,6 +120,29 @@ def quote(
         expected=cost_nanousd(price, expected, gpu_ms=busy_ms),
         maximum=worst_case(price, load, limit, timeout_s),
     )
+
+
+@dataclass(slots=True)
+class Quotes:
+    """The possible costs of a run's calls, for the user at a time: each is worked out once, for an offer and for the
+    plan. `free_tier` as for `is_free`."""
+
+    options: RunOptions
+    free_tier: Collection[str]
+    when: datetime
+    # With the load, so that no other can have its id: to hash one takes as long as to make a quote.
+    _made: dict[tuple[str, int, int, int], tuple[Load, CostRange]] = field(default_factory=dict)
+
+    def of(self, spec: ModelSpec, load: Load, limit: int, kept: int = 0) -> CostRange:
+        """The cost range of a call; `limit` and `kept` as for `quote`, of which a limit below 1 counts as 1."""
+        key = spec.name, id(load), limit, kept
+        made = self._made.get(key)
+        if made is None:
+            price, options = price_for(spec, self.when, self.free_tier), self.options
+            timeout_s, effort = options.timeout_s, options.effort
+            cost = quote(spec, price, load, limit=max(limit, 1), timeout_s=timeout_s, effort=effort, kept=kept)
+            made = self._made[key] = load, cost
+        return made[1]
 
 
 def affordable_output(price: Price, load: Load, allowance_nanousd: int) -> int:

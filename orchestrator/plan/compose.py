@@ -152,8 +152,8 @@ def template_of(call: Call, prompt: Prompt, *, judging: bool = False, synthesisi
 
 def system_of(call: Call, prompt: Prompt, *, judging: bool) -> str | None:
     """The call's own system prompt, followed by the user's; a judge does not get the user's."""
-    parts = [call.system, None if judging else prompt.system]
-    return "\n\n".join(part for part in parts if part) or None
+    own, users = call.system or None, None if judging else prompt.system or None
+    return f"{own}\n\n{users}" if own and users else own or users
 
 
 def reply_limit(call: Call, of_run: int | None, *, judging: bool) -> int | None:

@@ -156,7 +156,10 @@ def nodes(node: Node) -> Iterator[Node]:
     """A node and all of its descendants, top down."""
     yield node
     for child in children(node):
-        yield from nodes(child)
+        if isinstance(child, Call):  # it has none, and most are
+            yield child
+        else:
+            yield from nodes(child)
 
 
 def calls(node: Node) -> Iterator[Call]:

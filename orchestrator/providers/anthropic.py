@@ -19,7 +19,8 @@ from .endings import ending
 from .http import Client, checked_address, checked_key, ignore_custom_headers, silence_sdk_logging
 from .payload import arguments_object, arguments_text, json_instruction
 from .reply import CallKey, Draft, ErrorInReply, dig, items_at, text_at
-from .sdk import Kind, SdkProvider, sse_events
+from .reporting import Kind
+from .sdk import SdkProvider, sse_events
 
 BASE_URL = "https://api.anthropic.com"
 

@@ -15,7 +15,8 @@ from .anthropic import parameters
 from .batches import BatchItem, BatchLimits, BatchResult, BatchState, BatchStatus, BrokenLineError, Ending
 from .payload import body_text
 from .reply import dig, items_at, text_at
-from .sdk import SdkProvider, decode
+from .reporting import decode
+from .sdk import SdkProvider
 from .sdk_batches import FILE_TIMEOUT_S, SdkBatches, identified, moment, number
 
 if TYPE_CHECKING:

@@ -32,7 +32,8 @@ from .endings import ending
 from .http import Client, checked_address, checked_key, silence_sdk_logging, trusting_nobody
 from .payload import arguments_object, arguments_text, tool_names
 from .reply import Draft, ErrorInReply, dig, items_at, numbers_at, text_at
-from .sdk import Kind, SdkProvider
+from .reporting import Kind
+from .sdk import SdkProvider
 
 BASE_URL = "https://generativelanguage.googleapis.com"
 # The first is the SDK's default. Another one stands at the end of the address, or in GOOGLE_GENAI_API_VERSION.
@@ -175,11 +176,11 @@ class GoogleProvider(SdkProvider):
                 yield from draft.add_thought(text_at(part, "text"))
             else:
                 yield from draft.add_text(text_at(part, "text"))
-        scored = dig(candidate, "logprobsResult")
-        others = partial(items_at, scored, "topCandidates")
-        draft.add_logprobs(
-            items_at(scored, "chosenCandidates"), "logProbability", lambda place: others(place, "candidates")
-        )
+        if (scored := dig(candidate, "logprobsResult")) is not None:
+            others = partial(items_at, scored, "topCandidates")
+            draft.add_logprobs(
+                items_at(scored, "chosenCandidates"), "logProbability", lambda place: others(place, "candidates")
+            )
         if reason := text_at(candidate, "finishReason"):
             draft.finish, draft.note = ending(reason), reason
             if draft.finish is FinishReason.STOP and draft.calls:

@@ -21,7 +21,8 @@ from .failures import error_for, read_signal
 from .google import body_of, resource
 from .payload import body_text
 from .reply import dig, items_at, text_at
-from .sdk import SdkProvider, decode
+from .reporting import decode
+from .sdk import SdkProvider
 from .sdk_batches import FILE_TIMEOUT_S, SdkBatches, as_mapping, identified, moment, number
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from .http import Client, checked_address, checked_key, ignore_custom_headers, s
 from .network import BILLED_TO, header_value
 from .payload import arguments_text, is_strict, json_instruction
 from .reply import CallKey, Draft, ErrorInReply, dig, items_at, numbers_at, text_at
-from .sdk import Kind, SdkProvider, sse_events
+from .reporting import Kind
+from .sdk import SdkProvider, sse_events
 
 BASE_URL = "https://api.openai.com/v1"
 

@@ -15,46 +15,26 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from enum import Enum, auto
 from typing import ClassVar, Protocol, TypeVar
 
 import httpx2
 
-from ..deferred import dataclass, replace
-from ..errors import (
-    AuthenticationError,
-    BadReplyError,
-    ConnectionFailedError,
-    OutcomeUnknownError,
-    ProviderError,
-    ProxyRefusedError,
-    RequestRejectedError,
-)
+from ..deferred import dataclass
+from ..errors import ProviderError
 from ..money import MOST_TOKENS
 from ..types import Completion, Request
 from .base import AtWork, Capabilities, Endpoint, Health, Piece, RateLimitStatus, StreamEvent
 from .batches import BatchClient
-from .failure_rules import Signal
-from .failures import Source, error_for, message, read_signal
+from .failures import Source
 from .headers import rate_limits, server_time
-from .http import NO_KEY, Client, Exchange, Headers, transport_error
-from .http1_connection import Reply
-from .incoming import LISTED, is_too_long, most_bytes, most_characters
-from .reply import Draft, ErrorInReply, dig, text_at
-from .text import is_html
+from .http import NO_KEY, Client, Exchange, Headers
+from .incoming import LISTED, most_bytes, most_characters
+from .reply import Draft, ErrorInReply, dig
+from .reporting import Kind, Reporting, decode, request_id_in
 
 HEALTH_TIMEOUT_S = COUNT_TIMEOUT_S = 10.0
 _LAST_WORDS_S = 5.0  # after the end of an answer was told: for its counts
 _GATEWAY_COST = "x-litellm-response-cost"  # dollars, of a whole reply
-
-
-class Kind(Enum):
-    """What an exception of an SDK tells."""
-
-    ANSWERED = auto()  # the provider answered with an error, as a status or inside a stream
-    TRANSPORT = auto()  # no answer came; the exception that it was raised from says why
-    UNREADABLE = auto()  # an answer came that is not what was promised
-    CREDENTIALS = auto()  # the SDK found no key that it could use
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,42 +68,6 @@ async def sse_events(response: StreamedResponse, stream: type[Stream]) -> AsyncI
     else:
         async for event in await response.parse(to=stream):
             yield event
-
-
-class Reporting:
-    """The one place where an exception from below becomes one of ours."""
-
-    __slots__ = ("_classify", "_draft", "_exchange", "_source", "_streamed")
-
-    def __init__(
-        self,
-        classify: Callable[[Exception, Source, Exchange], ProviderError],
-        source: Source,
-        exchange: Exchange,
-        draft: Draft | None,
-        *,
-        streamed: bool,
-    ) -> None:
-        self._classify = classify
-        self._source = source
-        self._exchange = exchange
-        self._draft = draft
-        self._streamed = streamed
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if not isinstance(error, Exception):
-            return
-        ours = self._classify(error, self._source, self._exchange)
-        if self._draft is not None:
-            response = self._exchange.response
-            accepted = response is not None and response.is_success
-            if response is not None and not accepted:
-                self._draft.report_failure(_error_body(response))
-            ours = self._draft.interrupt(ours, accepted=self._streamed and accepted)
-        raise ours from error
 
 
 class SdkClient(Protocol):
@@ -328,7 +272,7 @@ class SdkProvider(ABC):
         return Source(self.name, model, self._key, None if proxy is None else proxy.variable)
 
     def _identify(self, exchange: Exchange, draft: Draft) -> None:
-        if request_id := _request_id(exchange, self.request_id_headers):
+        if request_id := request_id_in(exchange, self.request_id_headers):
             draft.request_id = request_id
 
     def _take_note(self, exchange: Exchange) -> None:
@@ -339,75 +283,7 @@ class SdkProvider(ABC):
         self, source: Source, exchange: Exchange, draft: Draft | None = None, *, streamed: bool = False
     ) -> Reporting:
         """Inside, an exception from below becomes one of ours. Cancellation passes through."""
-        return Reporting(self._classify, source, exchange, draft, streamed=streamed)
-
-    def _classify(self, error: Exception, source: Source, exchange: Exchange) -> ProviderError:
-        if isinstance(error, ProviderError):
-            return error
-        if isinstance(error, ErrorInReply):
-            return self._answered(error.body, source, exchange)
-        kind = next((self.sdk_errors[base] for base in type(error).__mro__ if base in self.sdk_errors), None)
-        if kind is Kind.ANSWERED:
-            # The reply's own body where the status was an error, else what the SDK read from the event.
-            response = exchange.response
-            if response is None or response.is_success or not response.is_stream_consumed:
-                return self._answered(getattr(error, self.error_body, None), source, exchange, str(error))
-            return self._answered(_error_body(response), source, exchange, str(error))
-        if kind is Kind.CREDENTIALS:
-            return _plain(AuthenticationError, source, exchange, "no usable key", str(error))
-        if is_too_long(error):
-            return _plain(BadReplyError, source, exchange, "more came than the limit on the reply allows", "")
-        if (transport := transport_error(error, exchange)) is not None:
-            return _transport_failure(transport, source, exchange, _cause(error))
-        if kind is Kind.TRANSPORT:
-            unknown = OutcomeUnknownError if exchange.sent else ConnectionFailedError
-            return _transport_failure(unknown, source, exchange, _cause(error))
-        if not exchange.sent:
-            return _plain(RequestRejectedError, source, exchange, "it could not be sent", _cause(error))
-        if exchange.media_type == "text/html":
-            return error_for(Signal(200, html=True, message="an HTML page"), source)
-        return _plain(BadReplyError, source, exchange, "an unreadable reply", type(error).__name__)
-
-    def _answered(self, body: object, source: Source, exchange: Exchange, words: str = "") -> ProviderError:
-        status = exchange.response.status_code if exchange.response is not None else None
-        signal = read_signal(
-            body,
-            status=status,
-            headers=exchange.headers,
-            now=self._now(),
-            request_id=_request_id(exchange, self.request_id_headers) or text_at(body, "request_id") or None,
-        )
-        return error_for(signal if signal.message else replace(signal, message=words or f"status {status}"), source)
-
-
-def _transport_failure(kind: type[ProviderError], source: Source, exchange: Exchange, cause: str) -> ProviderError:
-    if kind is ProxyRefusedError:
-        return error_for(Signal(407, message=cause), source)
-    way = f" through the proxy of {source.proxy}" if source.proxy and kind is ConnectionFailedError else ""
-    return _plain(kind, source, exchange, f"{_TRANSPORT_PHRASES[kind]}{way}", cause)
-
-
-_TRANSPORT_PHRASES: Mapping[type[ProviderError], str] = {
-    ConnectionFailedError: "could not connect",
-    OutcomeUnknownError: "no reply came after it was sent, and it may have been billed",
-    BadReplyError: "the connection broke off in the middle of the reply",
-    RequestRejectedError: "it could not be sent",
-}
-
-
-def decode(exchange: Exchange) -> object:
-    """The JSON of a reply that was read to its end."""
-    if exchange.response is None:
-        raise ValueError("no reply")
-    if not exchange.response.is_success:
-        raise ErrorInReply(_error_body(exchange.response))
-    try:
-        return json.loads(exchange.response.content)
-    except ValueError:
-        text = exchange.response.text
-        if is_html(text):
-            raise ErrorInReply(text) from None
-        raise
+        return Reporting(self, self._now, source, exchange, draft, streamed=streamed)
 
 
 def _count_in(body: object) -> int:
@@ -416,29 +292,3 @@ def _count_in(body: object) -> int:
     if not isinstance(tokens, int) or not 0 <= tokens < MOST_TOKENS:
         raise ValueError("no count of tokens")
     return tokens
-
-
-def _error_body(response: httpx2.Response | Reply) -> object:
-    """What an error status came with: decoded JSON, or the text; nothing if it was given up on the way."""
-    try:
-        return json.loads(response.content)
-    except httpx2.ResponseNotRead:
-        return None
-    except (ValueError, RecursionError):
-        return response.text
-
-
-def _request_id(exchange: Exchange, names: tuple[str, ...]) -> str | None:
-    return next((exchange.headers[name] for name in names if exchange.headers.get(name)), None)
-
-
-def _cause(error: BaseException) -> str:
-    """The words of the innermost exception: an SDK's own say no more than `Connection error.`"""
-    if isinstance(error, TimeoutError | httpx2.TimeoutException):
-        return "timed out"
-    return _cause(error.__cause__) if error.__cause__ is not None else str(error) or type(error).__name__
-
-
-def _plain(kind: type[ProviderError], source: Source, exchange: Exchange, phrase: str, detail: str) -> ProviderError:
-    status = exchange.response.status_code if exchange.response is not None else None
-    return kind(message(source, phrase, detail), provider=source.provider, model=source.model, status=status)

@@ -90,6 +90,7 @@ _FIRST_WORDS = (
     "is",
     "find",
 )
+_ENDINGS = {"?": "ends in ?", ":": "ends in :", ".": "ends in .", ",": "ends open"}
 _ASKS = ("what", "who", "which", "how", "why", "where", "when")
 _SYMBOLS = frozenset("bcdefghjklmnopqrstuvwxyz")
 _ROWS = tuple((name, f"{name}, share") for name in (*SUBJECTS, *CUES))
@@ -208,14 +209,20 @@ def _measure_form(text: str, stem: str, low: str, values: dict[str, float]) -> N
     if "\n" in text:
         values["lines"] = log1p(text.count("\n"))
         values["indents"] = log1p(len(_INDENT.findall(text)))
-    values["code"] = float("```" in text or ">>>" in text or "def " in text or "import " in text)
+    if "```" in text or ">>>" in text or "def " in text or "import " in text:
+        values["code"] = 1.0
     if ":" in text:
         values["labelled parts"] = log1p(len(_LABEL.findall(text)))
-    values["asks for a box"] = float("\\boxed" in text)
-    values["limits the answer"] = float("within" in low and "sentence" in low)
-    values["no context"] = float("ontext: None" in text)
-    values["ends in answer"] = float(low.endswith("answer:"))
-    values["statements"] = float("statement" in low and _STATEMENT.search(low) is not None)
+    if "\\boxed" in text:
+        values["asks for a box"] = 1.0
+    if "within" in low and "sentence" in low:
+        values["limits the answer"] = 1.0
+    if "ontext: None" in text:
+        values["no context"] = 1.0
+    if low.endswith("answer:"):
+        values["ends in answer"] = 1.0
+    if "statement" in low and _STATEMENT.search(low):
+        values["statements"] = 1.0
     values["quotation marks"] = log1p(stem.count('"') + stem.count("“"))
     values["commas, share"] = stem.count(",") / (1 + stem.count(" "))
 
@@ -228,21 +235,24 @@ def _measure_question(stem: str, words: list[str], values: dict[str, float]) -> 
     values["sentences"] = log1p(sentences)
     values["words a sentence"] = log((len(words) or 1) / (1 + sentences))
     values["questions"] = log1p(questions)
-    values["ends in ?"] = float(last == "?")
-    values["ends in :"] = float(last == ":")
-    values["ends in ."] = float(last == ".")
-    values["ends open"] = float(last == "," or last.isalnum())
-    values["blank"] = float("__" in stem or " _ " in stem)
-    values["negated question"] = float(any(map(stem.__contains__, _NEGATIONS)) and _NEGATED.search(stem) is not None)
-    values["passage"] = float(len(words) > 120 and last == "?" and questions <= 3)
+    if (ending := _ENDINGS.get(last, "ends open" if last.isalnum() else None)) is not None:
+        values[ending] = 1.0
+    if "__" in stem or " _ " in stem:
+        values["blank"] = 1.0
+    if any(map(stem.__contains__, _NEGATIONS)) and _NEGATED.search(stem):
+        values["negated question"] = 1.0
+    if len(words) > 120 and last == "?" and questions <= 3:
+        values["passage"] = 1.0
     told = questions and sentences >= 2 and len(words) <= 120 and not values["options"] and not values["labelled parts"]
-    values["puzzle"] = min(1.0, sum(map(values.__getitem__, _RELATED)) / 3) if told else 0.0
+    if told:
+        values["puzzle"] = min(1.0, sum(map(values.__getitem__, _RELATED)) / 3)
     if words and words[0] in _FIRST_WORDS:
         values[f"first word {words[0]}"] = 1.0
     asked = set(_LAST_CLAUSE.split(end[-_CLAUSE:])[-1].lower().replace("?", " ").split())
     for word in asked.intersection(_ASKS):
         values[f"asks {word}"] = 1.0
-    values["asks how many"] = float("how" in asked and not asked.isdisjoint(("many", "much")))
+    if "how" in asked and not asked.isdisjoint(("many", "much")):
+        values["asks how many"] = 1.0
     values["words of the question"] = log1p(len(asked))
 
 
@@ -262,7 +272,8 @@ def _measure_vocabulary(
     values["names, share"] = len(_NAME.findall(stem)) / count
     if not text.isascii():
         values["other scripts, share"] = sum(map(len, _FOREIGN.findall(text))) / len(text)
-        values["accents"] = float(_ACCENT.search(text) is not None)
+        if _ACCENT.search(text):
+            values["accents"] = 1.0
 
 
 # In the order of the weights.

@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from itertools import compress, repeat
+from itertools import compress
 from typing import Any, NamedTuple
 
 from ..once import once_for_each
@@ -38,9 +38,12 @@ class Weights(NamedTuple):
     trees: Sequence[Sequence[float]]
 
     def credits(self, values: Mapping[str, float]) -> dict[str, float]:
-        """The logits of each feature. With the baseline they are the family's logit without the prior."""
-        row = list(map(values.get, self.names, repeat(0.0)))
-        shares = [0.0] * len(row)
+        """The logits of each feature that has any. With the baseline they are the family's logit without the prior."""
+        row, shares = [0.0] * len(self.names), [0.0] * len(self.names)
+        place_of = _places(self.names)
+        for name in compress(values, values.values()):
+            if (place := place_of.get(name)) is not None:
+                row[place] = values[name]
         for place, weight, mean, least, most in self.slopes:
             value = row[place]
             shares[place] = weight * ((least if value < least else most if value > most else value) - mean)
@@ -53,11 +56,16 @@ class Weights(NamedTuple):
                 else:
                     shares[place] += high
                     node = above
-        return dict(compress(zip(self.names, shares, strict=True), shares))  # of those that have any
+        return dict(zip(compress(self.names, shares), filter(None, shares), strict=True))
 
 
 # A place, a threshold, the logits of a step to the low and to the high side, and what stands there.
 _Node = tuple[int, float, float, float, "_Node | None", "_Node | None"]
+
+
+@once_for_each(16)
+def _places(names: Sequence[str]) -> Mapping[str, int]:
+    return {name: place for place, name in enumerate(names)}
 
 
 @once_for_each(16)

@@ -97,7 +97,8 @@ class _Begun(NamedTuple):
     row_of_group: tuple[int, ...]
 
 
-_HEADS = 4_096  # so many are remembered; English has a few hundred
+_HEAD = 3  # characters
+_HEADS = 4_096  # so many are remembered; English has some two thousand
 
 
 class _Separators(dict[int, int]):
@@ -114,18 +115,18 @@ _SEPARATORS = _Separators()
 
 @lru_cache(2)  # several tables look through the same text, one after the other
 def _word_heads(words: str) -> tuple[list[int], list[str]]:
-    """Where words begin, and with which two characters; what is hyphenated is one word."""
+    """Where words begin, and with which three letters or one digit; what is hyphenated is one word."""
     places, heads, place = [], [], 0
     for word in words.translate(_SEPARATORS).split(" "):
         if word:
             places.append(place)
-            heads.append(word[:2])
+            heads.append(word[: _HEAD if word[0] > "9" else 1])
         place += len(word) + 1
     return places, heads
 
 
 def _starts(pattern: str) -> set[str]:
-    """Patterns of one or two characters, one of which matches wherever `pattern` does. An empty one always does."""
+    """Patterns of one to three characters, one of which matches wherever `pattern` does. An empty one always does."""
     if pattern.startswith("(?"):
         inside, rest = _group(pattern)
         if inside.startswith(("<=", "<!", "=", "!")):
@@ -138,8 +139,8 @@ def _starts(pattern: str) -> set[str]:
     first = re.match(r"[a-z]|\[[^\]]*\]", pattern)
     if not first or pattern[first.end() : first.end() + 1] in ("?", "*", "{"):
         return {""}
-    second = re.match(r"[a-z](?![?*{])", pattern[first.end() :]) if first[0].isalpha() else None
-    return {first[0] + (second[0] if second else "")}
+    more = re.match(rf"(?:[a-z](?![?*{{])){{0,{_HEAD - 1}}}", pattern[first.end() :]) if first[0].isalpha() else None
+    return {first[0] + (more[0] if more else "")}
 
 
 def _group(pattern: str) -> tuple[str, str]:

@@ -13,6 +13,7 @@ A weight is in logits for each unit of a feature of `features`, which counts up 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import compress
 from math import fsum
 from typing import NamedTuple
 
@@ -80,14 +81,13 @@ BELIEFS: tuple[Belief, ...] = (
     Belief("medicine", -0.25, cap=1.5),
     Belief("psychology", -0.15, cap=1.5),
 )
+_BELIEVED = tuple(belief.feature for belief in BELIEFS)
 
 
 def believed(values: dict[str, float]) -> Iterator[tuple[str, float]]:
     """Each feature that counts, and its logits."""
-    for feature, weight, cap in BELIEFS:
-        value = values.get(feature, 0.0)
-        if value:
-            yield feature, weight * min(value, cap)
+    for feature, weight, cap in compress(BELIEFS, map(values.get, _BELIEVED)):
+        yield feature, weight * min(values[feature], cap)
 
 
 def indicated(matches: Iterable[Match[Indicator]], prose: Prose) -> Iterator[tuple[str, float]]:

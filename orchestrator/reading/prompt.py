@@ -84,9 +84,8 @@ def read_prompt(prompt: Prompt, options: RunOptions, analyzer: ComplexityAnalyze
 
 def _said(options: RunOptions) -> frozenset[Need]:
     """What the user says that the prompt asks for."""
-    said = [Need(each) for each in options.requires]
-    said += [need for need, given in ((Need.CRITICAL, options.critical), (Need.ROUTINE, options.routine)) if given]
-    return frozenset(said)
+    flags = ((Need.CRITICAL, options.critical), (Need.ROUTINE, options.routine))
+    return frozenset((*map(Need, options.requires), *[need for need, given in flags if given]))
 
 
 def _in_light(

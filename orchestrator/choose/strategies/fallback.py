@@ -30,8 +30,8 @@ def fallback(situation: Situation) -> Decision | None:
 def _word_of_the_order(plan: Node, situation: Situation) -> list[str]:
     """Why a chain of models does not begin with the one that is expected to cost least, if so."""
     legs = [leg.model for leg in plan.legs if isinstance(leg, Call)] if isinstance(plan, Cascade) else []
-    written = not any(mark in situation.chain.name for mark in ",/")  # else models were named in an order that is meant
-    if not written or len(legs) < 2:
+    name = situation.chain.name
+    if len(legs) < 2 or "," in name or "/" in name:  # models that were named are meant in their order
         return []
     priced = [(cost, name) for name in legs if (cost := situation.offers[name].cost.expected) is not None]
     if priced == sorted(priced, key=lambda each: each[0]):
