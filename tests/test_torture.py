@@ -64,6 +64,7 @@ def test_checks_are_listed_with_their_counts() -> None:
     assert set(re.findall(r"^(\w+) ", done.stdout, re.MULTILINE)) == {
         *SHORT,
         "suspensions",
+        "batch_apis",
         "in_flight",
         "kill9_in_flight",
         "workers",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import pstdev
 
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 
 from orchestrator.config import Complexity, Settings
 from orchestrator.config.tuned import Adjustment, FeatureWeight, Tuned, logistic
+from orchestrator.lab.intervals import estimates
 from orchestrator.lab.metrics import Confidence
 from orchestrator.lab.paired import Choice, Course, ModelPair, PairedAnswers, choose_pair
+from orchestrator.lab.tune import held_out
 from orchestrator.lab.tune.cases import Case, GradedAnswer
 from orchestrator.lab.tune.tuning import Tuning, tune
 from orchestrator.lab.tune.tuning_tradeoff import fit_number
@@ -25,6 +28,12 @@ from orchestrator.reading.complexity import ComplexityAnalyzer, Evidence
 from orchestrator.types import Level, digest_of
 
 SETTINGS = Settings(environ={}, ledger=Path("unused"), config_dir=Path("unused"), tuned_file=Path("unused"))
+
+
+@pytest.fixture(autouse=True)
+def fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fifth of the draws decides the same on data whose truth is as plain as here."""
+    monkeypatch.setattr(held_out, "estimates", partial(estimates, resamples=200))
 
 
 def answers(size: int, *, slope: float, intercept: float, seed: int = 1) -> list[Case]:
