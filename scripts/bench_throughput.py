@@ -1,6 +1,9 @@
 """How many calls a second go through orch, and what one costs, beside the SDK that it uses and a bare HTTP client.
 
-    .venv/bin/python scripts/bench_throughput.py [openai ...] [--calls 2000] [--in-flight 8 64 256] [--tls]
+    .venv/bin/python scripts/bench_throughput.py [openai ...] [--calls 2000] [--in-flight 8 64 256] [--tls] [--new]
+
+Each call asks the same, as the turns of a tool loop and the members of an ensemble do, so that its prompt is read once;
+with `--new` none is asked twice.
 
 A server on this machine answers each call after a delay. Each contestant is a process of its own, warmed up before it
 is timed. Machines differ and are busy with other things: read the ratios within a run. CPU is user and system time of
@@ -22,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import yaml
@@ -113,48 +117,54 @@ async def serve(wire: str, delay_s: float, certificate: str | None) -> None:
 # -- the clients -------------------------------------------------------------------------------------------------------
 
 
-async def client(contestant: str, wire: str, address: str, calls: int, in_flight: int) -> None:
+async def client(contestant: str, wire: str, address: str, given: argparse.Namespace) -> None:
     """Time one contestant and print what it took, as JSON."""
+    calls, in_flight = given.calls, given.in_flight[0]
+    numbers = count(1)
+
+    def prompt() -> str:
+        return f"{PROMPT} ({next(numbers)})" if given.new else PROMPT
+
     if contestant == "httpx2":
         import httpx2
 
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
         async with httpx2.AsyncClient(limits=limits) as http:
-            body = {"model": WIRES[wire], "messages": [{"role": "user", "content": PROMPT}]}
 
             async def post() -> object:
+                body = {"model": WIRES[wire], "messages": [{"role": "user", "content": prompt()}]}
                 return (await http.post(f"{address}/v1/messages", json=body)).json()
 
             await _drive(post, calls, in_flight)
     elif contestant == "sdk":
-        await _drive(_sdk(wire, address), calls, in_flight)
+        await _drive(_sdk(wire, address, prompt), calls, in_flight)
     else:
         from orchestrator import Orchestrator
 
         async with Orchestrator() as orch:
 
             async def ask() -> object:
-                return await orch.arun(PROMPT, chain=WIRES[wire])
+                return await orch.arun(prompt(), chain=WIRES[wire])
 
             await _drive(ask, calls, in_flight)
 
 
-def _sdk(wire: str, address: str) -> Ask:
+def _sdk(wire: str, address: str, prompt: Callable[[], str]) -> Ask:
     model = WIRES[wire]
     if wire == "openai":
         import openai
 
         chat = openai.AsyncOpenAI(base_url=f"{address}/v1", max_retries=0).chat.completions
-        return lambda: chat.create(model=model, messages=[{"role": "user", "content": PROMPT}])
+        return lambda: chat.create(model=model, messages=[{"role": "user", "content": prompt()}])
     if wire == "anthropic":
         import anthropic
 
         messages = anthropic.AsyncAnthropic(base_url=address, max_retries=0).messages
-        return lambda: messages.create(model=model, max_tokens=1000, messages=[{"role": "user", "content": PROMPT}])
+        return lambda: messages.create(model=model, max_tokens=1000, messages=[{"role": "user", "content": prompt()}])
     from google import genai
 
     google = genai.Client(http_options=genai.types.HttpOptions(base_url=address))
-    return lambda: google.aio.models.generate_content(model=model, contents=PROMPT)
+    return lambda: google.aio.models.generate_content(model=model, contents=prompt())
 
 
 async def _drive(ask: Ask, calls: int, in_flight: int) -> None:
@@ -205,7 +215,7 @@ def measure(contestant: str, wire: str, given: argparse.Namespace, in_flight: in
             port = server.stdout.readline().strip()
             address = f"https://localhost:{port}" if given.tls else f"http://127.0.0.1:{port}"
             asking = [sys.executable, __file__, "--client", contestant, address]
-            asking += ["--calls", str(given.calls), "--in-flight", str(in_flight), "--", wire]
+            asking += ["--calls", str(given.calls), "--in-flight", str(in_flight), *["--new"] * given.new, "--", wire]
             done = subprocess.run(
                 asking, stdout=subprocess.PIPE, text=True, env=environment(address, folder, certificate), check=True
             )
@@ -264,7 +274,7 @@ def main() -> int:
         return 0
     if given.client is not None:
         contestant, address = given.client
-        asyncio.run(client(contestant, given.wires[0], address, given.calls, given.in_flight[0]))
+        asyncio.run(client(contestant, given.wires[0], address, given))
         return 0
     print(f"{given.calls} calls each, answered after {given.delay_ms} ms{', over TLS' if given.tls else ''}")
     print(
@@ -293,6 +303,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--in-flight", type=int, nargs="+", default=[8, 64, 256])
     parser.add_argument("--delay-ms", type=int, default=50)
     parser.add_argument("--tls", action="store_true", help="over TLS, with a certificate made for this run")
+    parser.add_argument("--new", action="store_true", help="a prompt that was not asked before for each call")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--certificate", help=argparse.SUPPRESS)
     parser.add_argument("--client", nargs=2, help=argparse.SUPPRESS)

@@ -39,13 +39,14 @@ class SaysLimits(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AdmissionState:
-    """What all permits of an `Admission` share. `log_text`: reasons may quote replies. `live`: those in flight."""
+    """What all permits of an `Admission` share. `log_text`: reasons may quote replies. `live`: those in flight, by the
+    `id` of the provider and the model's name."""
 
     ledger: Ledger
     policy: BreakerPolicy
     clock: Clock
     log_text: bool
-    live: list[Permit] = field(default_factory=list)
+    live: dict[int, dict[str, set[Permit]]] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -85,11 +86,14 @@ class Permit:
         """Mark the request as about to be sent through `provider`."""
         self._status_before = provider.rate_limit_status()
         self._provider = provider
-        for other in self.state.live:
-            if other._provider is provider and other.spec.name != self.spec.name:
+        live = self.state.live.setdefault(id(provider), {})
+        for model, permits in list(live.items()):
+            if permits and model != self.spec.name:
                 # A connection keeps the limits of its last reply only, so it is not certain which model they belong to.
-                self._mixed = other._mixed = True
-        self.state.live.append(self)
+                self._mixed = True
+                for other in list(permits):
+                    other._mixed = True
+        live.setdefault(self.spec.name, set()).add(self)
 
     def used(self, usage: Usage | None) -> None:
         """Note the tokens that the provider reported for the call."""
@@ -105,7 +109,7 @@ class Permit:
         if self._provider is None:
             await self.abandon()
             return
-        self.state.live.remove(self)
+        self.state.live[id(self._provider)][self.spec.name].remove(self)
         # Nobody waits for this: the ledger takes it before anything that comes later, such as the end of the run.
         self._submit(self._changes(self._provider, error))
 
