@@ -41,10 +41,14 @@ class Period(StrEnum):
                 return day, day
 
 
-# SQLite's expression for the first day of the window that it is now, for people who open the ledger with other tools.
-FIRST_DAY_SQL = {
-    Period.DAY: "date('now', 'localtime')",
-    Period.WEEK: "date('now', 'localtime', 'weekday 0', '-6 days')",
-    Period.MONTH: "date('now', 'localtime', 'start of month')",
-    Period.YEAR: "date('now', 'localtime', 'start of year')",
+_SQL_MODIFIERS = {
+    Period.DAY: ("", ""),
+    Period.WEEK: (", 'weekday 0', '-6 days'", ", 'weekday 0'"),
+    Period.MONTH: (", 'start of month'", ", 'start of month', '+1 month', '-1 day'"),
+    Period.YEAR: (", 'start of year'", ", 'start of year', '+1 year', '-1 day'"),
 }
+
+
+def days_in_sql(day: str) -> dict[Period, tuple[str, str]]:
+    """As `Period.days`, as SQLite's expressions for all windows that end. `day`: what its `date` takes for the day."""
+    return {period: (f"date({day}{first})", f"date({day}{last})") for period, (first, last) in _SQL_MODIFIERS.items()}

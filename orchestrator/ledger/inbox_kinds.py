@@ -7,8 +7,10 @@ ordinary goes into `odd`; then no other row of the change does anything.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from itertools import pairwise
 
+from ..period import Period, days_in_sql
 from .budgets import ALERT_PERCENTS
 from .inbox_rows import (
     AFTER_TURN,
@@ -73,13 +75,11 @@ def _under_budgets(call: dict[str, str], which: str) -> str:
     """A query for the budgets that apply to a call, by the values of its columns, and meet a condition. In that, {sums}
     stands for the call's window in `spending`, and {first} for its first day."""
     simulated, day, run_id = call["simulated"], call["day"], call["run_id"]
-    first = f"""CASE period WHEN 'day' THEN {day} WHEN 'week' THEN date({day}, 'weekday 0', '-6 days')
-        WHEN 'month' THEN substr({day}, 1, 8) || '01' WHEN 'year' THEN substr({day}, 1, 5) || '01-01'
-        ELSE '0001-01-01' END"""
-    # A month's last day need not be one that there is: days are compared as texts.
-    last = f"""CASE period WHEN 'day' THEN {day} WHEN 'week' THEN date({day}, 'weekday 0')
-        WHEN 'month' THEN substr({day}, 1, 8) || '31' WHEN 'year' THEN substr({day}, 1, 5) || '12-31'
-        ELSE '9999-12-31' END"""
+    windows = days_in_sql(day) | {Period.ALL: (f"'{date.min}'", f"'{date.max}'")}
+    first, last = (
+        "CASE period " + " ".join(f"WHEN '{period}' THEN {days[end]}" for period, days in windows.items()) + " END"
+        for end in (0, 1)
+    )
     sums = f"""
         FROM spending WHERE spending.simulated = {simulated} AND spending.scope = own.scope AND spending.name = own.name
         AND day BETWEEN {first} AND {last}

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from ..period import FIRST_DAY_SQL
+from ..period import days_in_sql
 
 ROWS = {"runs": "run_rows", "calls": "call_rows"}
 TEXTS = {"runs": ("system", "prompt", "response"), "calls": ("response",)}
@@ -86,7 +86,10 @@ def _time(column: str) -> str:
     )
 
 
-_FIRST_DAYS = f"\n{' ' * 34}".join(f"WHEN '{period}' THEN {day}" for period, day in FIRST_DAY_SQL.items())
+# For people who open the ledger with other tools: the first day of the window that it is now.
+_FIRST_DAYS = f"\n{' ' * 34}".join(
+    f"WHEN '{period}' THEN {first}" for period, (first, _) in days_in_sql("'now', 'localtime'").items()
+)
 
 
 def _dollars(amount: str, name: str) -> str:
